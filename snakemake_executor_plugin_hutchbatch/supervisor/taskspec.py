@@ -1,0 +1,274 @@
+"""What a container is asked to do, and what it reports: the form both sides share.
+
+The plugin writes a ``TaskSpec`` as JSON to S3; the supervisor reads it inside the container, and
+writes a ``Status`` back. Standard library only, Python 3.8 and later: this module travels into the
+container with the supervisor.
+
+All paths of files are relative to the job's working directory unless they are absolute; all URLs
+are ``s3://bucket/key`` with the key as it is (no percent escapes: ``#``, ``?`` and spaces belong to
+the key).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Dict, Mapping, Optional, Tuple, Type, TypeVar
+
+VERSION = 1
+
+#: Exit codes of the supervisor itself. A command's own exit code always goes through as it is;
+#: the status object says which of the two a number was.
+EXIT_SPEC = 210  # the task could not be read or understood
+EXIT_STAGE_IN = 211  # an input could not be fetched
+EXIT_STAGE_OUT = 212  # an output could not be stored
+EXIT_MISSING_OUTPUT = 213  # the command succeeded without making all its outputs
+EXIT_NO_PYTHON = 214  # no Python with botocore in the container (said by the start-up script)
+EXIT_NO_SHELL = 215  # the image has no bash (or not the shell the rule asks for)
+EXIT_SCRATCH = 216  # no private directory could be made on the scratch
+EXIT_TERMINATED = 143  # SIGTERM, as every shell reports it
+
+T = TypeVar("T")
+
+
+class TaskSpecError(ValueError):
+    """The JSON is not a task specification of this version; the message says where."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file or directory to fetch. A key that does not exist but has keys below ``key/`` is a
+    directory and is fetched whole."""
+
+    url: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file or directory that the command makes.
+
+    ``url`` is None for a file that only later steps of the same task need.
+    ``checksum`` is ``algorithm:hexdigest`` with an algorithm of ``hashlib``.
+    """
+
+    path: str
+    url: Optional[str] = None
+    directory: bool = False
+    touch: bool = False
+    non_empty: bool = False
+    checksum: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log file of a rule: stored whatever the ending. An absent one is stored empty after a
+    success, as Snakemake does. ``url`` None: not stored."""
+
+    path: str
+    url: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Snakemake's ``benchmark:`` file: one line for each of ``repeats`` runs of the command."""
+
+    path: str
+    url: Optional[str] = None
+    repeats: int = 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command.
+
+    ``command`` is the whole text the shell is given (strict mode and ``shell.prefix`` included).
+    ``shell`` is a name (``bash``) or a path; a path that the image lacks is looked up by its name.
+    ``environment`` is added to the container's own. ``level``: steps of one level may run at once,
+    as far as the sum of their ``threads`` fits ``TaskSpec.cpus``; a level starts when the one
+    before it is done.
+    """
+
+    name: str
+    command: str
+    shell: str = "bash"
+    threads: int = 1
+    level: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    outputs: Tuple[Output, ...] = ()
+    logs: Tuple[Log, ...] = ()
+    benchmark: Optional[Benchmark] = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The workflow's source archive (a ``.tar.xz`` of relative paths)."""
+
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """Everything one container does.
+
+    ``status``: URL prefix; the status of an attempt is stored at ``status_url(...)``.
+    ``tmpdir_token``: a text in commands (and environment values) that stands for the job's
+    temporary directory, whose path only the container knows.
+    ``scratch``: the container path on which the host's scratch is mounted.
+    """
+
+    name: str
+    status: str
+    steps: Tuple[Step, ...]
+    scratch: str = "/tmp"  # noqa: S108  the mount point that FACTS.md section 1 prescribes
+    cpus: int = 1
+    inputs: Tuple[Input, ...] = ()
+    sources: Optional[Sources] = None
+    tmpdir_token: Optional[str] = None
+    version: int = VERSION
+
+
+@dataclass(frozen=True)
+class Status:
+    """How one attempt ended.
+
+    ``phase`` is the last phase reached: ``start``, ``stage_in``, ``run``, ``stage_out``, ``done``.
+    ``cause`` is None after a success, else one of DESIGN.md's causes that a container can know:
+    ``STAGE_IN``, ``COMMAND``, ``MISSING_OUTPUT``, ``STAGE_OUT``, ``TERMINATED``, ``IMAGE``, ``HOST``.
+    ``message`` is one plain sentence; ``step`` the rule whose command failed.
+    ``seconds`` by phase; ``bytes_in``/``bytes_out`` what was transferred; memory in bytes and CPU in
+    seconds of the whole container from its cgroup (None where that cannot be read).
+    """
+
+    job_id: str
+    attempt: int
+    phase: str
+    exit_code: int
+    cause: Optional[str] = None
+    message: str = ""
+    step: Optional[str] = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    bytes_in: int = 0
+    files_in: int = 0
+    bytes_out: int = 0
+    files_out: int = 0
+    peak_memory: Optional[int] = None
+    cpu_seconds: Optional[float] = None
+    version: int = VERSION
+
+
+def status_url(prefix: str, job_id: str, attempt: int) -> str:
+    """Where the status of one attempt lies; an array child's ``id:index`` becomes ``id-index``."""
+    return "{}{}.{}.json".format(prefix, job_id.replace(":", "-"), attempt)
+
+
+def dumps(value: Any) -> str:
+    """A ``TaskSpec`` or ``Status`` as compact JSON, without the fields at their defaults."""
+    return json.dumps(_pruned(asdict(value)), separators=(",", ":"), ensure_ascii=False)
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _pruned(v) for k, v in value.items() if v not in (None, (), [], {}, False)}
+    if isinstance(value, (list, tuple)):
+        return [_pruned(v) for v in value]
+    return value
+
+
+def load_taskspec(text: str) -> TaskSpec:
+    """Reads a task specification.
+
+    Raises ``TaskSpecError`` for anything that is not one of this version.
+    """
+    raw = _object(text)
+    _check_version(raw)
+    steps = tuple(_step(item, "steps[%d]" % i) for i, item in enumerate(_list(raw, "steps")))
+    if not steps:
+        raise TaskSpecError("steps: at least one is needed")
+    inputs = tuple(_make(Input, item, "inputs") for item in _list(raw, "inputs"))
+    sources = _make(Sources, raw["sources"], "sources") if raw.get("sources") else None
+    return _make(TaskSpec, {**raw, "steps": steps, "inputs": inputs, "sources": sources}, "task")
+
+
+def load_status(text: str) -> Status:
+    """Reads a status. Raises ``TaskSpecError`` for anything that is not one of this version."""
+    raw = _object(text)
+    _check_version(raw)
+    return _make(Status, raw, "status")
+
+
+def _step(raw: Any, where: str) -> Step:
+    if not isinstance(raw, dict):
+        raise TaskSpecError("%s: not an object" % where)
+    outputs = tuple(_make(Output, item, where + ".outputs") for item in _list(raw, "outputs"))
+    logs = tuple(_make(Log, item, where + ".logs") for item in _list(raw, "logs"))
+    benchmark = raw.get("benchmark")
+    return _make(
+        Step,
+        {
+            **raw,
+            "outputs": outputs,
+            "logs": logs,
+            "benchmark": _make(Benchmark, benchmark, where + ".benchmark") if benchmark else None,
+        },
+        where,
+    )
+
+
+def _object(text: str) -> Dict[str, Any]:
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise TaskSpecError("not JSON: %s" % error) from error
+    if not isinstance(raw, dict):
+        raise TaskSpecError("not a JSON object")
+    return raw
+
+
+def _check_version(raw: Mapping[str, Any]) -> None:
+    if raw.get("version") != VERSION:
+        raise TaskSpecError("version %r, expected %d" % (raw.get("version"), VERSION))
+
+
+def _list(raw: Mapping[str, Any], name: str) -> Any:
+    value = raw.get(name, [])
+    if not isinstance(value, (list, tuple)):
+        raise TaskSpecError("%s: not a list" % name)
+    return value
+
+
+_TYPES: Dict[str, Tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "float": (int, float),
+    "Mapping[str, str]": (dict,),
+    "Mapping[str, float]": (dict,),
+}
+
+
+def _make(cls: Type[T], raw: Any, where: str) -> T:
+    """An instance of a dataclass above from parsed JSON; unknown or ill-typed fields are errors."""
+    if not isinstance(raw, dict):
+        raise TaskSpecError("%s: not an object" % where)
+    known = {f.name: str(f.type) for f in fields(cls)}  # type: ignore[arg-type]
+    for name, value in raw.items():
+        if name not in known:
+            raise TaskSpecError("%s: unknown field %r" % (where, name))
+        annotation = known[name]
+        if annotation.startswith("Optional["):
+            if value is None:
+                continue
+            annotation = annotation[len("Optional[") : -1]
+        expected = _TYPES.get(annotation)
+        if expected and (
+            not isinstance(value, expected) or (isinstance(value, bool) and expected != (bool,))
+        ):
+            raise TaskSpecError("%s.%s: expected %s" % (where, name, annotation))
+        if annotation == "Mapping[str, str]" and not all(isinstance(v, str) for v in value.values()):
+            raise TaskSpecError("%s.%s: values must be texts" % (where, name))
+    try:
+        return cls(**raw)
+    except TypeError as error:
+        raise TaskSpecError("%s: %s" % (where, error)) from error
