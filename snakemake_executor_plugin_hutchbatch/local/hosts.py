@@ -64,7 +64,7 @@ class Running(Protocol):
         """SIGKILL to all of it now, as when a host is lost."""
 
     def wait(self) -> Exit:
-        """Blocks until every process of the container is gone and all its output was handed over."""
+        """Blocks until all processes of the container are gone and their output is handed over."""
 
 
 #: Receives the container's output, a decoded line at a time without its line end, as it comes.

@@ -135,10 +135,11 @@ class Status:
 
     ``phase`` is the last phase reached: ``start``, ``stage_in``, ``run``, ``stage_out``, ``done``.
     ``cause`` is None after a success, else one of DESIGN.md's causes that a container can know:
-    ``STAGE_IN``, ``COMMAND``, ``MISSING_OUTPUT``, ``STAGE_OUT``, ``TERMINATED``, ``IMAGE``, ``HOST``.
+    ``STAGE_IN``, ``COMMAND``, ``MISSING_OUTPUT``, ``STAGE_OUT``, ``TERMINATED``, ``IMAGE`` or
+    ``HOST``.
     ``message`` is one plain sentence; ``step`` the rule whose command failed.
-    ``seconds`` by phase; ``bytes_in``/``bytes_out`` what was transferred; memory in bytes and CPU in
-    seconds of the whole container from its cgroup (None where that cannot be read).
+    ``seconds`` by phase; ``bytes_in``/``bytes_out`` what was transferred; memory in bytes and CPU
+    in seconds of the whole container from its cgroup (None where that cannot be read).
     """
 
     job_id: str
@@ -164,13 +165,13 @@ def status_url(prefix: str, job_id: str, attempt: int) -> str:
 
 
 def dumps(value: Any) -> str:
-    """A ``TaskSpec`` or ``Status`` as compact JSON, without the fields at their defaults."""
+    """A ``TaskSpec`` or ``Status`` as compact JSON, without absent values."""
     return json.dumps(_pruned(asdict(value)), separators=(",", ":"), ensure_ascii=False)
 
 
 def _pruned(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _pruned(v) for k, v in value.items() if v not in (None, (), [], {}, False)}
+        return {k: _pruned(v) for k, v in value.items() if not _at_default(v)}
     if isinstance(value, (list, tuple)):
         return [_pruned(v) for v in value]
     return value
@@ -200,7 +201,7 @@ def load_status(text: str) -> Status:
 
 def _step(raw: Any, where: str) -> Step:
     if not isinstance(raw, dict):
-        raise TaskSpecError("%s: not an object" % where)
+        raise TaskSpecError(f"{where}: not an object")
     outputs = tuple(_make(Output, item, where + ".outputs") for item in _list(raw, "outputs"))
     logs = tuple(_make(Log, item, where + ".logs") for item in _list(raw, "logs"))
     benchmark = raw.get("benchmark")
@@ -220,7 +221,7 @@ def _object(text: str) -> Dict[str, Any]:
     try:
         raw = json.loads(text)
     except ValueError as error:
-        raise TaskSpecError("not JSON: %s" % error) from error
+        raise TaskSpecError(f"not JSON: {error}") from error
     if not isinstance(raw, dict):
         raise TaskSpecError("not a JSON object")
     return raw
@@ -234,8 +235,12 @@ def _check_version(raw: Mapping[str, Any]) -> None:
 def _list(raw: Mapping[str, Any], name: str) -> Any:
     value = raw.get(name, [])
     if not isinstance(value, (list, tuple)):
-        raise TaskSpecError("%s: not a list" % name)
+        raise TaskSpecError(f"{name}: not a list")
     return value
+
+
+def _at_default(value: Any) -> bool:
+    return value is None or value is False or (isinstance(value, (list, tuple, dict)) and not value)
 
 
 _TYPES: Dict[str, Tuple[type, ...]] = {
@@ -251,11 +256,11 @@ _TYPES: Dict[str, Tuple[type, ...]] = {
 def _make(cls: Type[T], raw: Any, where: str) -> T:
     """An instance of a dataclass above from parsed JSON; unknown or ill-typed fields are errors."""
     if not isinstance(raw, dict):
-        raise TaskSpecError("%s: not an object" % where)
+        raise TaskSpecError(f"{where}: not an object")
     known = {f.name: str(f.type) for f in fields(cls)}  # type: ignore[arg-type]
     for name, value in raw.items():
         if name not in known:
-            raise TaskSpecError("%s: unknown field %r" % (where, name))
+            raise TaskSpecError(f"{where}: unknown field {name!r}")
         annotation = known[name]
         if annotation.startswith("Optional["):
             if value is None:
@@ -265,10 +270,12 @@ def _make(cls: Type[T], raw: Any, where: str) -> T:
         if expected and (
             not isinstance(value, expected) or (isinstance(value, bool) and expected != (bool,))
         ):
-            raise TaskSpecError("%s.%s: expected %s" % (where, name, annotation))
-        if annotation == "Mapping[str, str]" and not all(isinstance(v, str) for v in value.values()):
-            raise TaskSpecError("%s.%s: values must be texts" % (where, name))
+            raise TaskSpecError(f"{where}.{name}: expected {annotation}")
+        if annotation == "Mapping[str, str]" and not all(
+            isinstance(v, str) for v in value.values()
+        ):
+            raise TaskSpecError(f"{where}.{name}: values must be texts")
     try:
         return cls(**raw)
     except TypeError as error:
-        raise TaskSpecError("%s: %s" % (where, error)) from error
+        raise TaskSpecError(f"{where}: {error}") from error
