@@ -184,7 +184,7 @@ def load_taskspec(text: str) -> TaskSpec:
     """
     raw = _object(text)
     _check_version(raw)
-    steps = tuple(_step(item, "steps[%d]" % i) for i, item in enumerate(_list(raw, "steps")))
+    steps = tuple(_step(item, f"steps[{i}]") for i, item in enumerate(_list(raw, "steps")))
     if not steps:
         raise TaskSpecError("steps: at least one is needed")
     inputs = tuple(_make(Input, item, "inputs") for item in _list(raw, "inputs"))
@@ -229,7 +229,7 @@ def _object(text: str) -> Dict[str, Any]:
 
 def _check_version(raw: Mapping[str, Any]) -> None:
     if raw.get("version") != VERSION:
-        raise TaskSpecError("version %r, expected %d" % (raw.get("version"), VERSION))
+        raise TaskSpecError(f"version {raw.get('version')!r}, expected {VERSION}")
 
 
 def _list(raw: Mapping[str, Any], name: str) -> Any:
