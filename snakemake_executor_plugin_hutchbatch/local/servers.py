@@ -1,0 +1,72 @@
+"""Web servers on loopback: a bound socket first, so that no start waits for another."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+HOST = "127.0.0.1"
+
+
+def loopback_socket() -> socket.socket:
+    """A listening socket on a free port of this machine only."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((HOST, 0))
+    listening.listen(512)
+    return listening
+
+
+def url(listening: socket.socket) -> str:
+    return f"http://{HOST}:{listening.getsockname()[1]}"
+
+
+def server(app: ASGIApp) -> uvicorn.Server:
+    """A quiet server for ``app``, to be run with ``serve(sockets=[…])``."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=60,  # longer than botocore keeps an idle connection in use
+            timeout_graceful_shutdown=1,
+            server_header=False,
+        )
+    )
+
+
+class ServerThread:
+    """A server on a daemon thread; ``crashed`` is told if it ends by itself."""
+
+    def __init__(self, app: ASGIApp, name: str, crashed: Callable[[str], None]) -> None:
+        self.socket = loopback_socket()
+        self.url = url(self.socket)
+        self._name = name
+        self._crashed = crashed
+        self._server = server(app)
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._server.should_exit = True
+        self._thread.join()
+        self.socket.close()
+
+    def _run(self) -> None:
+        why = "it ended"
+        try:
+            self._server.run(sockets=[self.socket])
+        except (Exception, SystemExit) as error:
+            why = repr(error)
+        if not self._stopping:
+            self._crashed(f"The {self._name} endpoint of the local cloud stopped by itself: {why}")
