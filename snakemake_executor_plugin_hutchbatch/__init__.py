@@ -1,0 +1,32 @@
+"""hutchbatch: any Snakemake workflow on AWS Batch. What Snakemake looks for in a plugin."""
+
+from snakemake_interface_executor_plugins.settings import CommonSettings
+
+from . import storage
+from .executor import Executor as Executor
+from .settings import ExecutorSettings as _Settings
+
+
+class ExecutorSettings(_Settings):
+    """The settings; creating them means that this executor was chosen."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Now, because Snakemake asks S3 about files long before it makes the executor.
+        storage.guard()
+
+
+common_settings = CommonSettings(
+    non_local_exec=True,
+    implies_no_shared_fs=True,
+    # We ship the workflow's code ourselves: Snakemake's archive does not outlive its run.
+    job_deploy_sources=True,
+    can_transfer_local_files=True,
+    pass_default_storage_provider_args=True,
+    pass_default_resources_args=True,
+    # Variables go as the container's environment, not into the command line.
+    pass_envvar_declarations_to_cmd=False,
+    # Images bring what they need: no pip at the start of a job.
+    auto_deploy_default_storage_provider=False,
+    init_seconds_before_status_checks=0,
+)

@@ -1,0 +1,97 @@
+"""Direct or Snakemake: whether a job's commands can run without Snakemake in the container.
+
+DESIGN.md, house rule 2: ``shell:`` rules (and groups of them) whose files are all in S3 and whose
+directives the supervisor honours. Everything else runs under Snakemake in the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+Mode = Literal["direct", "snakemake"]
+
+_KINDS = (
+    ("is_script", "a script:"),
+    ("is_notebook", "a notebook:"),
+    ("is_wrapper", "a wrapper:"),
+    ("is_cwl", "a cwl:"),
+    ("is_template_engine", "a template_engine:"),
+    ("is_run", "a run:"),
+)
+
+#: Flags of files that need Snakemake beside the command.
+_FLAGS = {
+    "pipe": "a pipe()",
+    "service": "a service()",
+    "update": "an update()",
+    "before_update": "a before_update()",
+}
+
+
+def why_not_direct(
+    jobs: Iterable[Any],
+    *,
+    conda: bool,
+    env_modules: bool,
+    caching: bool,
+    local_storage_prefix: str,
+) -> str | None:
+    """None if all of ``jobs`` can run directly, else why not, as the end of a sentence.
+
+    ``conda``, ``env_modules``: whether ``--software-deployment-method`` asks for them;
+    ``caching``: whether ``--cache`` is on.
+    """
+    if PurePosixPath(local_storage_prefix).is_absolute():
+        return "--local-storage-prefix is an absolute path, which its container may not have"
+    for job in jobs:
+        name = job.rule.name
+        for attribute, kind in _KINDS:
+            if getattr(job, attribute):
+                return f"rule {name} has {kind}"
+        if not job.is_shell:
+            return f"rule {name} has no shell:"
+        if conda and job.rule.conda_env:
+            return f"rule {name} has conda:, which Snakemake must set up"
+        if env_modules and job.rule.env_modules:
+            return f"rule {name} has envmodules:, which Snakemake must load"
+        if caching and job.rule.cache:
+            return f"rule {name} is cached between workflows"
+        if job.rule.is_handover:
+            return f"rule {name} hands over to another workflow manager"
+        reason = _file_reason(job)
+        if reason:
+            return f"rule {name} has {reason}"
+    return None
+
+
+def _file_reason(job: Any) -> str | None:
+    for file in files_of(job):
+        flags = getattr(getattr(file, "_file", None), "flags", None) or {}
+        for flag, what in _FLAGS.items():
+            if flag in flags:
+                return f"{what} file ({file})"
+        if s3_url(file) is None:
+            if file.is_storage:
+                return f"a file that is not in S3 ({file.storage_object.query})"
+            return f"a file that is not in S3 ({file})"
+    return None
+
+
+def files_of(job: Any) -> Iterator[Any]:
+    """Inputs, outputs, logs and benchmark of a job."""
+    yield from chain(job.input, job.output, job.log)
+    if job.benchmark:
+        yield job.benchmark
+
+
+def s3_url(file: Any) -> str | None:
+    """Where Snakemake's S3 storage keeps a file; None for a file that is elsewhere."""
+    if not file.is_storage:
+        return None
+    stored = file.storage_object
+    if not str(stored.query).startswith("s3://"):
+        return None
+    return f"s3://{stored.bucket}/{stored.key}"

@@ -1,0 +1,262 @@
+"""Job → JobPlan: what is wanted of AWS Batch for one job. Pure.
+
+Figures: FACTS.md section 2 (limits) and section 4, traps 11, 12 and 15 (what Snakemake's resources
+hold at submission).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import naming, settings
+from .modes import Mode, why_not_direct
+from .queues import Queue, QueueError, choose
+from .settings import Mount, SettingError
+
+#: Memory where a job asks for none, in MiB for each vCPU: two such jobs fit a c5.large (4 GiB less
+#: the ECS agent's share), the smallest machine in proportion that "optimal" queues start.
+DEFAULT_MIB_PER_VCPU = 1792
+#: FACTS.md section 2.
+MIN_MEMORY_MIB = 4
+MIN_TIMEOUT_SECONDS = 60
+
+
+class PlanError(ValueError):
+    """The job cannot be planned; one sentence that names what to change."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What is the same for all jobs of a run."""
+
+    run_id: str
+    user: str
+    region: str
+    settings: settings.ExecutorSettings
+    queues: Mapping[str, Queue] | None
+    container_image: str
+    conda: bool = False
+    env_modules: bool = False
+    caching: bool = False
+    local_storage_prefix: str = ".snakemake/storage"
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """What one job asks of AWS Batch. Memory in MiB, shared memory in MB, timeout in seconds."""
+
+    label: str
+    rule: str
+    job_name: str
+    mode: Mode
+    why_not_direct: str | None
+    image: str
+    vcpus: int
+    memory: int
+    gpus: int
+    timeout: int | None
+    queue: str
+    job_role: str | None
+    scratch: Mount
+    aws_cli_path: str | None
+    log_group: str
+    attempt: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    volumes: tuple[Mount, ...] = ()
+    shm_mb: int | None = None
+    scheduling_priority: int | None = None
+    share_identifier: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """Batch's resource requirements of a job."""
+
+    vcpus: int
+    memory: int
+    gpus: int
+    timeout: int | None
+
+
+def _whole(resources: Mapping[str, Any], name: str) -> int | None:
+    """A resource as a whole number; None where Snakemake has none yet (``<TBD>``, trap 12)."""
+    value = resources.get(name)
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return math.ceil(value)
+    text = str(value)
+    if text == "<TBD>" or not text:
+        return None
+    try:
+        return math.ceil(float(text))
+    except ValueError:
+        raise PlanError(f"resource {name}={text!r} is not a number") from None
+
+
+def request(resources: Mapping[str, Any], threads: Any) -> Request:
+    """Batch's requirements from Snakemake's standard resources.
+
+    ``threads`` → vCPUs; ``mem_mib``, else ``mem_mb`` (10^6 bytes, trap 15) → MiB, rounded up;
+    ``gpu`` → GPUs; ``runtime`` (minutes), else ``aws_batch_task_timeout`` (seconds) → timeout.
+    Raises ``PlanError`` for values that no machine can have.
+    """
+    vcpus = max(1, _whole({"threads": threads}, "threads") or 1)
+    memory = _whole(resources, "mem_mib")
+    if memory is None:
+        megabytes = _whole(resources, "mem_mb")
+        memory = None if megabytes is None else math.ceil(megabytes * 1_000_000 / 2**20)
+    if memory is None:
+        memory = vcpus * DEFAULT_MIB_PER_VCPU
+    if memory < MIN_MEMORY_MIB:
+        raise PlanError(f"{memory} MiB of memory are too little: AWS Batch gives 4 MiB at least")
+    gpus = _whole(resources, "gpu") or 0
+    if gpus < 0:
+        raise PlanError(f"resource gpu={gpus} is below zero")
+    minutes = _whole(resources, "runtime")
+    timeout = minutes * 60 if minutes else _whole(resources, "aws_batch_task_timeout")
+    if timeout is not None and timeout < 0:
+        raise PlanError("resource runtime is below zero")
+    return Request(vcpus, memory, gpus, max(MIN_TIMEOUT_SECONDS, timeout) if timeout else None)
+
+
+def members(job: Any) -> list[Any]:
+    """A group's jobs, or the job itself."""
+    return list(job.jobs) if job.is_group() else [job]
+
+
+def rule_name(job: Any) -> str:
+    """The rule, or for a group its rules joined: what people call the job."""
+    if not job.is_group():
+        return str(job.rule.name)
+    rules = sorted({m.rule.name for m in job.jobs})
+    return "+".join(rules)
+
+
+def job_label(job: Any) -> str:
+    """``align sample=A``; a group's is ``align+sort (group g)``."""
+    if job.is_group():
+        return naming.label(f"{rule_name(job)} (group {job.groupid})", {})
+    return naming.label(job.rule.name, job.wildcards_dict)
+
+
+def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
+    """The plan of one job.
+
+    ``environment``: what the job's container gets as variables (``envvars:``). Raises ``PlanError``
+    with a sentence for the user.
+    """
+    resources = dict(job.resources.items())
+    try:
+        own = settings.job_values(resources)
+    except SettingError as error:
+        raise PlanError(str(error)) from None
+
+    def option(name: str) -> Any:
+        return own[name] if name in own else site.settings.value(name)
+
+    need = request(resources, job.threads)
+    reason = why_not_direct(
+        members(job),
+        conda=site.conda,
+        env_modules=site.env_modules,
+        caching=site.caching,
+        local_storage_prefix=site.local_storage_prefix,
+    )
+    mode = _mode(option("mode") or "auto", reason)
+    where = "resources: hutchbatch_queue=" if "queue" in own else "--hutchbatch-queue"
+    try:
+        queue = choose(option("queue"), site.queues, where)
+    except QueueError as error:
+        raise PlanError(str(error)) from None
+    role = option("job_role")
+    if role is None:
+        raise PlanError(
+            "No job role: jobs need one to read and write your bucket. Add --hutchbatch-job-role "
+            "arn:aws:iam::ACCOUNT:role/fh-pi-lastname-f-batchtask (SciComp tells you yours), or "
+            "--hutchbatch-job-role none if the machines' own role may do it"
+        )
+    rule = rule_name(job)
+    wildcards = {} if job.is_group() else dict(job.wildcards_dict)
+    key = naming.digest(site.run_id, str(job.jobid), str(job.attempt))
+    return JobPlan(
+        label=job_label(job),
+        rule=rule,
+        job_name=naming.job_name(site.user, rule, wildcards, key),
+        mode=mode,
+        why_not_direct=reason,
+        image=own.get("image") or image_of(members(job), site.container_image),
+        vcpus=need.vcpus,
+        memory=need.memory,
+        gpus=need.gpus,
+        timeout=need.timeout,
+        queue=queue,
+        job_role=None if role == "none" else role,
+        scratch=option("scratch") or settings.parse_scratch(settings.DEFAULT_SCRATCH),
+        aws_cli_path=_cli_path(own, site),
+        log_group=option("log_group") or settings.DEFAULT_LOG_GROUP,
+        attempt=int(job.attempt),
+        tags=_tags(site, rule, wildcards, option("tags") or {}),
+        environment=dict(environment),
+        secrets=option("secrets") or {},
+        volumes=option("volumes") or (),
+        shm_mb=option("shm_mb"),
+        scheduling_priority=option("scheduling_priority"),
+        share_identifier=option("share_identifier"),
+    )
+
+
+def _cli_path(own: Mapping[str, Any], site: Site) -> str | None:
+    # None is a value of its own here ("none": nothing to mount), hence not option().
+    if "aws_cli_path" in own:
+        return own["aws_cli_path"]  # type: ignore[no-any-return]
+    if site.settings.aws_cli_path is not None:
+        return site.settings.value("aws_cli_path")  # type: ignore[no-any-return]
+    return settings.DEFAULT_AWS_CLI_PATH
+
+
+def _mode(wanted: str, reason: str | None) -> Mode:
+    if wanted == "snakemake":
+        return "snakemake"
+    if reason is None:
+        return "direct"
+    if wanted == "direct":
+        raise PlanError(f"direct mode is asked for but not possible: {reason}")
+    return "snakemake"
+
+
+def image_of(jobs: list[Any], default: str) -> str:
+    """The image of a job: its rule's ``container:``, else ``--container-image``.
+
+    Raises ``PlanError`` where the rules of a group name different ones, or one that Docker
+    cannot run.
+    """
+    images = {str(url) for job in jobs if (url := job.container_img_url)}
+    if len(images) > 1:
+        raise PlanError(
+            f"the rules of this group have different images ({', '.join(sorted(images))}): a group "
+            "is one container; give its rules one resource hutchbatch_image, or ungroup them"
+        )
+    image = images.pop() if images else default
+    try:
+        return settings.parse_image(image)
+    except SettingError as error:
+        raise PlanError(f"image {image!r}: {error}") from None
+
+
+def _tags(
+    site: Site, rule: str, wildcards: Mapping[str, str], own: Mapping[str, str]
+) -> dict[str, str]:
+    """The user's tags and ours. Ours win: ``status`` and ``cancel`` look for them."""
+    ours = {
+        "hutchbatch-run": site.run_id,
+        "hutchbatch-rule": rule,
+        "hutchbatch-user": site.user,
+        "hutchbatch-wildcards": " ".join(f"{k}={v}" for k, v in wildcards.items()),
+    }
+    return {**own, **{k: naming.tag_value(v) for k, v in ours.items() if v}}

@@ -1,0 +1,210 @@
+"""Everything that can be known to be wrong before the first submission, each as one sentence."""
+
+from __future__ import annotations
+
+import difflib
+import getpass
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from . import aws, naming, storage
+from .aws import Clients, Patience
+from .plan import JobPlan, PlanError, Site, plan, rule_name
+from .queues import QueueError, describe_queues
+from .settings import ExecutorSettings, SettingError, parse_user, parse_work_prefix
+
+#: Never sent with a job (DESIGN.md, house rule 4): the job role is what gives a job its access.
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+class PreflightError(Exception):
+    """The run cannot start; sentences for the user."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a run stands on: clients, the place of its control files, what all its jobs share."""
+
+    clients: Clients
+    site: Site
+    work_prefix: str
+    bucket_region: str
+    endpoint: str | None
+
+    @property
+    def run_prefix(self) -> str:
+        return f"{self.work_prefix}runs/{self.site.run_id}/"
+
+
+def prepare(
+    workflow: Any, settings: ExecutorSettings, say: Callable[[str], None], patience: Patience
+) -> Ground:
+    """Checks settings, storage, credentials, queues and bucket.
+
+    Raises ``PreflightError`` with what to type.
+    """
+    prefix = _storage_prefix(workflow)
+    provider = workflow.storage_registry.default_storage_provider
+    try:
+        session = aws.session(settings.value("region"))
+        check_region(session, settings.value("region"))
+        if session.get_credentials() is None:
+            raise PreflightError(aws.explain(_no_credentials(), "AWS Batch"))
+        clients = aws.clients(session, storage.access(provider))
+        queues = patience.call("reading the Batch queues", lambda: describe_queues(clients.batch))
+    except (ClientError, BotoCoreError) as error:
+        raise PreflightError(aws.explain(error, "reading the Batch queues")) from error
+    if queues is None:
+        say("You may not list Batch's queues; queue names are taken as they are.")
+    work_prefix = settings.value("work_prefix") or f"{prefix}.hutchbatch/"
+    region = clients.region
+    try:
+        for bucket in dict.fromkeys(
+            (storage.split_url(prefix)[0], storage.split_url(work_prefix)[0])
+        ):
+            region = storage.check_bucket(clients.s3, bucket) or region
+    except storage.StorageError as error:
+        raise PreflightError(str(error)) from error
+    deployment = {m.name for m in workflow.deployment_settings.deployment_method}
+    site = Site(
+        run_id=time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3),
+        user=settings.value("user") or default_user(),
+        region=clients.region,
+        settings=settings,
+        queues=queues,
+        container_image=workflow.remote_execution_settings.container_image,
+        conda="CONDA" in deployment,
+        env_modules="ENV_MODULES" in deployment,
+        caching=workflow.workflow_settings.cache is not None,
+        local_storage_prefix=str(workflow.storage_settings.local_storage_prefix),
+    )
+    return Ground(clients, site, work_prefix, region, _endpoint(provider))
+
+
+def _no_credentials() -> Exception:
+    from botocore.exceptions import NoCredentialsError  # noqa: PLC0415
+
+    return NoCredentialsError()
+
+
+def _storage_prefix(workflow: Any) -> str:
+    """The default storage prefix with a slash at its end."""
+    wanted = workflow.storage_settings
+    example = "--default-storage-provider s3 --default-storage-prefix s3://fh-pi-lastname-f-eco/me"
+    if not wanted.default_storage_provider or not wanted.default_storage_prefix:
+        raise PreflightError(
+            "Where shall the workflow's files lie? Jobs on AWS Batch share no disk with you: add "
+            f"{example} (your PI's bucket)."
+        )
+    if wanted.default_storage_provider != "s3":
+        raise PreflightError(
+            f"Jobs on AWS Batch keep their files in S3, not in {wanted.default_storage_provider!r}:"
+            f" use {example}."
+        )
+    try:
+        return parse_work_prefix(wanted.default_storage_prefix)
+    except SettingError:
+        raise PreflightError(
+            f"--default-storage-prefix {wanted.default_storage_prefix!r} is not a place in S3: "
+            f"write it like {example}."
+        ) from None
+
+
+def check_region(session: boto3.Session, wanted: str | None) -> None:
+    """Raises ``PreflightError`` for a region where AWS has no Batch."""
+    region = session.region_name
+    known = {
+        name
+        for partition in session.get_available_partitions()
+        for name in session.get_available_regions("batch", partition_name=partition)
+    }
+    if region in known:
+        return
+    near = difflib.get_close_matches(region, sorted(known), n=1) or [aws.DEFAULT_REGION]
+    source = "" if wanted else " (from your AWS configuration or AWS_REGION)"
+    raise PreflightError(
+        f"AWS Batch is not in a region {region!r}{source}: did you mean "
+        f"--hutchbatch-region {near[0]}?"
+    )
+
+
+def default_user() -> str:
+    """The login name as far as a HutchNet ID allows."""
+    try:
+        return parse_user(naming.slug(getpass.getuser(), 32))
+    except (SettingError, OSError, KeyError):
+        return "user"
+
+
+def _endpoint(provider: Any) -> str | None:
+    """An S3 that is not AWS's, where the user set one: jobs must look in the same place."""
+    return (
+        provider.settings.endpoint_url
+        or os.environ.get("AWS_ENDPOINT_URL_S3")
+        or os.environ.get("AWS_ENDPOINT_URL")
+        or None
+    )
+
+
+def job_environment(
+    workflow: Any, mode: str, bucket_region: str, say: Callable[[str], None]
+) -> dict[str, str]:
+    """The variables of ``envvars:`` and ``--envvars``, without any credential.
+
+    In Snakemake mode also what the S3 storage in the container needs to know.
+    """
+    names = dict.fromkeys([*workflow.remote_execution_settings.envvars, *workflow.envvars])
+    variables: dict[str, str] = {}
+    for name in names:
+        if name in CREDENTIALS or name.startswith("SNAKEMAKE_STORAGE_"):
+            say(
+                f"The variable {name} is not sent to jobs: credentials stay here, jobs use their "
+                "job role (or --hutchbatch-secrets)."
+            )
+        elif name.upper().startswith("AWS_BATCH"):
+            raise PreflightError(
+                f"envvars: {name} cannot be sent: AWS Batch keeps names that begin with AWS_BATCH "
+                "for itself; rename the variable."
+            )
+        elif name in os.environ:
+            variables[name] = os.environ[name]
+    if mode == "snakemake":
+        variables["SNAKEMAKE_STORAGE_S3_REGION"] = bucket_region
+    return variables
+
+
+def check_rules(jobs: Any, site: Site, environment: Mapping[str, str]) -> list[JobPlan]:
+    """The plan of one job of each rule, so that nonsense is told before anything is submitted.
+
+    Raises ``PreflightError`` with one line for each rule that cannot be planned.
+    """
+    plans: dict[str, JobPlan] = {}
+    problems: dict[str, str] = {}
+    for job in jobs:
+        name = rule_name(job)
+        if name in plans or name in problems or job.is_local:
+            continue
+        try:
+            plans[name] = plan(job, site, environment)
+        except (PlanError, QueueError) as error:
+            problems[name] = str(error)
+        except Exception:  # noqa: S112  resources that need files: told when the job is ready
+            continue
+    if problems:
+        by_text: dict[str, list[str]] = {}
+        for name, text in problems.items():
+            by_text.setdefault(text, []).append(name)
+        raise PreflightError(
+            "\n".join(
+                f"{'Rule' if len(names) == 1 else 'Rules'} {', '.join(sorted(names))}: {text}."
+                for text, names in by_text.items()
+            )
+        )
+    return list(plans.values())

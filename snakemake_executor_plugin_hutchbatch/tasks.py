@@ -1,0 +1,159 @@
+"""Job → TaskSpec: what the container does. Pure but for formatting the rule's command.
+
+FACTS.md section 4: ``resources.tmpdir`` is ``<TBD>`` in the controller always (trap 12), so a token
+stands for it that the supervisor replaces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from snakemake.iocontainers import ResourceList
+from snakemake.shell import shell
+
+from .modes import s3_url
+from .plan import JobPlan, PlanError
+from .supervisor.taskspec import Benchmark, Input, Log, Output, Sources, Step, TaskSpec
+
+#: What SM/shell.py sets from ``threads``.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "GOTO_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+#: How Snakemake shows a value that it does not have yet.
+TO_BE_DETERMINED = "<TBD>"
+
+
+class NeedsSnakemake(Exception):
+    """The command holds a value that only exists inside the job; the message says which rule."""
+
+
+def tmpdir_token(job_name: str) -> str:
+    """A text that no command holds by chance."""
+    return "/HUTCHBATCH-TMPDIR-" + hashlib.sha256(job_name.encode()).hexdigest()[:16]
+
+
+def direct_task(
+    job: Any, plan: JobPlan, *, status: str, sources: Sources | None, unneeded: frozenset[str]
+) -> TaskSpec:
+    """The task of a job in direct mode.
+
+    ``status``: the URL prefix of its statuses. ``unneeded``: files of a group that no job outside
+    of it needs. Raises ``NeedsSnakemake`` if a command cannot be written without Snakemake.
+    """
+    token = tmpdir_token(plan.job_name)
+    levels = job.toposorted if job.is_group() else [[job]]
+    made = {str(f) for level in levels for member in level for f in member.output}
+    steps: list[Step] = []
+    inputs: dict[str, Input] = {}
+    for number, level in enumerate(levels):
+        for member in sorted(level, key=lambda m: (m.rule.name, str(m.output))):
+            steps.append(_step(member, number, token, unneeded if job.is_group() else frozenset()))
+            for file in member.input:
+                path, url = str(file), s3_url(file)
+                if url and path not in made and file.storage_object.retrieve:
+                    inputs[path] = Input(url=url, path=path)
+    return TaskSpec(
+        name=plan.label,
+        status=status,
+        steps=tuple(steps),
+        scratch=plan.scratch.path,
+        cpus=plan.vcpus,
+        inputs=tuple(inputs.values()),
+        sources=sources,
+        tmpdir_token=token,
+    )
+
+
+def snakemake_task(
+    plan: JobPlan, command: str, *, status: str, sources: Sources | None
+) -> TaskSpec:
+    """The task of a job in Snakemake mode: ``command`` starts Snakemake, which moves the files."""
+    return TaskSpec(
+        name=plan.label,
+        status=status,
+        steps=(Step(name=plan.rule, command=command, shell="sh", threads=plan.vcpus),),  # noqa: S604
+        scratch=plan.scratch.path,
+        cpus=plan.vcpus,
+        sources=sources,
+    )
+
+
+def _step(job: Any, level: int, token: str, unneeded: frozenset[str]) -> Step:
+    shell, command = shell_command(job, token)
+    environment = dict.fromkeys(THREAD_VARIABLES, str(job.threads))
+    benchmark = None
+    if job.benchmark:
+        benchmark = Benchmark(
+            path=str(job.benchmark),
+            url=s3_url(job.benchmark),
+            repeats=job.benchmark_repeats or 1,
+        )
+    return Step(
+        name=job.rule.name,
+        command=command,
+        shell=shell,
+        threads=int(job.threads),
+        level=level,
+        environment=environment,
+        outputs=tuple(_output(job, f, str(f) in unneeded) for f in job.output),
+        logs=tuple(Log(path=str(f), url=s3_url(f)) for f in job.log),
+        benchmark=benchmark,
+    )
+
+
+def _output(job: Any, file: Any, unneeded: bool) -> Output:
+    flags: Mapping[str, Any] = getattr(file._file, "flags", {})
+    ensure = flags.get("ensure") or {}
+    stored = not unneeded and "nodelocal" not in flags and file.storage_object.retrieve
+    return Output(
+        path=str(file),
+        url=s3_url(file) if stored else None,
+        directory=bool(file.is_directory),
+        touch=file in job.touch_output,
+        non_empty=bool(ensure.get("non_empty")),
+        checksum=_checksum(job, ensure),
+    )
+
+
+def _checksum(job: Any, ensure: Mapping[str, Any]) -> str | None:
+    """``sha256:…`` of ``ensure(…, sha256=…)``; it may be a function of the wildcards."""
+    wanted = ensure.get("checksum")
+    if callable(wanted):
+        wanted = wanted(job.wildcards)
+    return f"{ensure.get('checksum_algorithm') or 'sha256'}:{wanted}" if wanted else None
+
+
+def shell_command(job: Any, token: str) -> tuple[str, str]:
+    """The shell and the whole text that Snakemake's ``shell()`` would give it.
+
+    Raises ``NeedsSnakemake`` if the command holds a value that is not known here, ``PlanError``
+    if it cannot be formatted.
+    """
+    resources = ResourceList(fromdict={**dict(job.resources.items()), "tmpdir": token})
+    try:
+        command = job.format_wildcards(
+            job.rule.shellcmd,
+            input=job.input._plainstrings(),
+            output=job.output._plainstrings(),
+            log=job.log._plainstrings(),
+            resources=resources,
+        )
+    except Exception as error:  # user code in params and braces may raise anything
+        raise PlanError(f"its shell command cannot be formatted: {error}") from error
+    if TO_BE_DETERMINED in command:
+        raise NeedsSnakemake(
+            f"the command of rule {job.rule.name} needs a value that is only known inside the job"
+        )
+    wanted = job.resources.get("shell_exec")
+    executable = str(wanted) if wanted else shell.get_executable() or "/bin/sh"
+    prefix = shell._get_process_prefix(executable)
+    text = " ".join((prefix, command, shell._process_suffix)).strip()
+    return executable, text
