@@ -7,6 +7,7 @@ params and so on. Only Python's own library is needed, so any image that has Sna
 import csv
 import gzip
 import json
+import re
 from pathlib import Path
 
 BASES = "TCAG"
@@ -49,34 +50,50 @@ def read_vcf(path):
     return variants
 
 
+def translate(bases):
+    """The amino acids that whole codons stand for."""
+    return "".join(CODON_TABLE[bases[i : i + 3]] for i in range(0, len(bases), 3))
+
+
 def protein_change(variant, gene, genome, substitutions):
     """What a variant does to a gene's protein, as virologists write it: N501Y, 69_70del."""
     position, ref, alt = variant["position"], variant["ref"], variant["alt"]
-    if len(ref) != len(alt):
-        if len(alt) > len(ref):
-            return f"{position}_{position + 1}ins{alt[len(ref) :]}"
-        first, last = position + len(alt), position + len(ref) - 1
-        return f"{first}_{last}del"
-    codon = (position - gene["start"]) // 3
-    start = gene["start"] + 3 * codon
-    positions = range(start, start + 3)
+    first, last = ((p - gene["start"]) // 3 for p in (position, position + len(ref) - 1))
+    codons = range(gene["start"] + 3 * first, gene["start"] + 3 * (last + 1))
     # Neighbouring substitutions may share a codon: all of them count.
-    before = "".join(genome[p - 1] for p in positions)
-    after = "".join(substitutions.get(p, genome[p - 1]) for p in positions)
-    return f"{CODON_TABLE[before]}{codon + 1}{CODON_TABLE[after]}"
+    bases = {p: substitutions.get(p, genome[p - 1]) for p in codons}
+    bases.update(dict.fromkeys(range(position, position + len(ref)), ""))
+    bases[position] = alt
+    changed = "".join(bases.values())
+    number = first + 1
+    if len(changed) % 3:
+        return f"{number}fs"  # the frame shifts: everything after is different
+    before, after = translate("".join(genome[p - 1] for p in codons)), translate(changed)
+    if before == after:
+        return f"{before}{number}{after}"  # silent
+    while before and after and before[0] == after[0]:
+        before, after, number = before[1:], after[1:], number + 1
+    while before and after and before[-1] == after[-1]:
+        before, after = before[:-1], after[:-1]
+    if not before:
+        return f"{number - 1}_{number}ins{after}"
+    if not after:
+        end = number + len(before) - 1
+        return f"{number}del" if end == number else f"{number}_{end}del"
+    return f"{before}{number}{after}"
 
 
 def annotate(variants, genes, genome):
     """Give each variant its gene and what it does there."""
     substitutions = {v["position"]: v["alt"] for v in variants if len(v["ref"]) == len(v["alt"])}
-    for variant in variants:
-        gene = next((g for g in genes if g["start"] <= variant["position"] <= g["end"]), None)
-        variant["gene"] = gene["gene"] if gene else "-"
-        variant["change"] = (
-            protein_change(variant, gene, genome, substitutions)
-            if gene
-            else f"{variant['ref']}{variant['position']}{variant['alt']}"
-        )
+    for v in variants:
+        # The base before an insertion or deletion is the same in both: the next one counts.
+        place = v["position"] + (len(v["ref"]) != len(v["alt"]))
+        gene = next((g for g in genes if g["start"] <= place <= g["end"]), None)
+        if gene:
+            v["gene"], v["change"] = gene["gene"], protein_change(v, gene, genome, substitutions)
+        else:
+            v["gene"], v["change"] = "-", f"{v['ref']}{v['position']}{v['alt']}"
 
 
 def closest_lineage(variants, lineages):
@@ -113,7 +130,6 @@ def write_lineages(path, summary):
         pconfig=[
             {"lineage": {"title": "Closest lineage", "scale": False}},
             {"markers": {"title": "Its mutations found", "scale": False}},
-            {"variants": {"title": "Variants", "format": "{:,.0f}", "scale": "Blues"}},
         ],
         data=summary,
     )
@@ -125,7 +141,7 @@ def write_spike(path, calls):
     positions = {}
     for sample, variants in calls.items():
         for v in variants:
-            silent = v["change"][0] == v["change"][-1]  # D1146D
+            silent = re.fullmatch(r"(\D)\d+\1", v["change"])  # D1146D
             if v["gene"] == "S" and not silent:
                 positions[v["change"]] = v["position"]
                 fractions[sample][v["change"]] = v["fraction"]
@@ -145,6 +161,8 @@ def write_spike(path, calls):
             "cluster_rows": False,
             "cluster_cols": False,
             "xcats_samples": False,
+            "display_values": False,
+            "colstops": [[0, "#f7f7f7"], [1, "#b2182b"]],
         },
         data={
             sample: {change: found.get(change, 0) for change in in_order}
@@ -168,7 +186,7 @@ def write_coverage(path, tables):
             "ylab": "Reads",
         },
         data={
-            sample: {int(row["position"]): float(row["depth"]) for row in read_table(table)}
+            sample: [[int(row["position"]), float(row["depth"])] for row in read_table(table)]
             for sample, table in tables.items()
         },
     )
@@ -193,7 +211,7 @@ def main(snakemake):
         annotate(variants, genes, genome)
         lineage, shared, total = closest_lineage(variants, lineages)
         markers = f"{shared} of {total}"
-        summary[sample] = {"lineage": lineage, "markers": markers, "variants": len(variants)}
+        summary[sample] = {"lineage": lineage, "markers": markers}
         sentences.append(f"{sample}: {len(variants)} variants, most like {lineage} ({markers})\n")
 
     write_table(snakemake.output.table, calls)
