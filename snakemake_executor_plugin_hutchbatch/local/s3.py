@@ -1,0 +1,266 @@
+"""The S3 endpoint: nanio over folders, in a process of its own.
+
+``python -m … s3`` is started by ``S3Process`` with a listening socket and, on stdin, its settings;
+it ends when stdin does, so it never outlives its starter. A process of its own because bytes that
+are hashed here would otherwise hold up Batch's answers.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+from nanio.auth.credentials import StaticCredentialResolver
+from nanio.config import Settings
+from nanio.errors import InternalError, InvalidObjectName, NotImplemented_, S3Error
+from nanio.handlers import build_routes
+from nanio.handlers.bucket import dispatch_bucket
+from nanio.handlers.object import _parse_copy_source, dispatch_object
+from nanio.storage.multipart import MultipartManager
+from nanio.xml import list_objects_v2_xml
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .s3_storage import AFTER_ALL, FolderStorage
+from .servers import loopback_socket, server, url
+from .signatures import SignedRequests, refuse_xml
+
+METHODS = ["GET", "HEAD", "PUT", "DELETE", "POST"]
+RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+#: What a file system says of a key that is a folder of other keys, or has a too long part.
+KEY_TROUBLE = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOTEMPTY}
+
+
+class InvalidRange(S3Error):
+    code = "InvalidRange"
+    message = "The requested range is not satisfiable"
+    http_status = 416
+
+
+def build_s3_app(data_dir: Path, region: str, secrets_by_key: Mapping[str, str]) -> Starlette:
+    """S3 over the folders of ``data_dir``."""
+    app = Starlette(
+        routes=[
+            Route("/{bucket}", on_bucket, methods=METHODS),
+            Route("/{bucket}/", on_bucket, methods=METHODS),
+            Route("/{bucket}/{key:path}", on_object, methods=METHODS),
+            *build_routes(),
+        ],
+        middleware=[
+            Middleware(SignedRequests, secrets_by_key=secrets_by_key, refuse=refuse_xml),
+        ],
+        exception_handlers={S3Error: _tell, OSError: _tell_os_error},
+    )
+    app.state.settings = Settings(
+        data_dir=data_dir.resolve(),
+        region=region,
+        credentials=StaticCredentialResolver(dict(secrets_by_key)),
+    )
+    app.state.storage = FolderStorage(data_dir)
+    return app
+
+
+async def _tell(request: Request, error: Exception) -> Response:
+    if not isinstance(error, S3Error):
+        error = InternalError()
+    return refuse_xml(error)
+
+
+async def _tell_os_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, OSError) and error.errno in KEY_TROUBLE:
+        return refuse_xml(
+            InvalidObjectName(
+                "Keys are paths of real files here: a key cannot be the folder of another one"
+                f" and no part of it can be over 255 bytes ({error.strerror})."
+            )
+        )
+    return refuse_xml(InternalError(str(error)))
+
+
+async def on_bucket(request: Request) -> Response:
+    """Listings are ours, the rest is nanio's."""
+    others = {"location", "uploads", "versioning", "acl", "policy", "tagging"}
+    if request.method == "GET" and not others & set(request.query_params):
+        return list_objects(request)
+    response: Response = await dispatch_bucket(request)
+    response.headers["x-amz-bucket-region"] = request.app.state.settings.region
+    return response
+
+
+def list_objects(request: Request) -> Response:
+    """ListObjects and ListObjectsV2:
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html"""
+    bucket = request.path_params["bucket"]
+    asked = request.query_params
+    prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
+    encoding = asked.get("encoding-type")
+    token, start_after = asked.get("continuation-token"), asked.get("start-after")
+    second = asked.get("list-type") == "2"
+    after = (bytes.fromhex(token).decode() if token else start_after) or ""
+    if not second:
+        after = asked.get("marker", "")
+        if delimiter and after.endswith(delimiter):
+            after += AFTER_ALL
+    most = min(int(asked.get("max-keys") or 1000), 1000)
+    page = request.app.state.storage.page(bucket, prefix, delimiter, after, most)
+    body: bytes = list_objects_v2_xml(
+        bucket=bucket,
+        contents=[(each.key, each.last_modified, each.etag, each.size) for each in page.objects],
+        common_prefixes=page.prefixes,
+        prefix=prefix,
+        delimiter=delimiter or None,
+        max_keys=most,
+        is_truncated=page.next is not None,
+        continuation_token=token,
+        next_continuation_token=page.next.encode().hex() if page.next and second else None,
+        start_after=start_after,
+        encoding_type=encoding,
+    )
+    if page.next and not second:
+        marker = page.next.removesuffix(AFTER_ALL)
+        marker = quote(marker, safe="") if encoding == "url" else escape(marker)
+        end = b"</ListBucketResult>"
+        body = body.replace(end, f"<NextMarker>{marker}</NextMarker>".encode() + end)
+    return Response(body, media_type="application/xml")
+
+
+async def on_object(request: Request) -> Response:
+    """Ranges as S3 understands them, and parts copied from another object; else nanio's."""
+    if request.headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
+        raise NotImplemented_(
+            "Signed or checksummed chunks are not understood here: send the body in one piece,"
+            " as AWS's own tools do over http."
+        )
+    copied = request.headers.get("x-amz-copy-source")
+    if request.method == "PUT" and copied and "uploadId" in request.query_params:
+        return await copy_part(request, copied)
+    if request.method == "GET" and "range" in request.headers:
+        storage: FolderStorage = request.app.state.storage
+        key = request.path_params["key"]
+        size = storage.head_object(request.path_params["bucket"], key).size
+        wanted = byte_range(request.headers["range"], size)
+        headers = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
+        if wanted is not None:
+            headers.append((b"range", "bytes={}-{}".format(*wanted).encode()))
+        request = Request({**request.scope, "headers": headers}, request.receive)
+    response: Response = await dispatch_object(request)
+    return response
+
+
+def byte_range(header: str, size: int) -> tuple[int, int] | None:
+    """First and last byte that a Range header asks for; None where it is to be ignored (RFC 9110,
+    section 14.2). Raises InvalidRange where there is nothing to give."""
+    match = RANGE.fullmatch(header.strip())
+    if match is None or match.groups() == ("", ""):
+        return None
+    first, last = match.groups()
+    if first == "":
+        start, end = max(0, size - int(last)), size - 1
+        if int(last) == 0:
+            raise InvalidRange
+    else:
+        start, end = int(first), min(int(last or size - 1), size - 1)
+    if start >= size or start > end:
+        raise InvalidRange
+    return start, end
+
+
+async def copy_part(request: Request, copied: str) -> Response:
+    """UploadPartCopy: what ``aws s3 cp`` does with objects over 8 MB."""
+    settings, storage = request.app.state.settings, request.app.state.storage
+    bucket, key = _parse_copy_source(copied)
+    size = storage.head_object(bucket, key).size
+    wanted = byte_range(request.headers.get("x-amz-copy-source-range", ""), size)
+    start, end = wanted or (0, size - 1)
+    source = await storage.get_object(bucket, key, range_start=start, range_end=end)
+    part = await MultipartManager(settings.data_dir).upload_part(
+        request.query_params["uploadId"], int(request.query_params["partNumber"]), source.body
+    )
+    when = part.last_modified.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    body = (
+        f"<CopyPartResult><LastModified>{when}</LastModified>"
+        f"<ETag>{escape(part.etag)}</ETag></CopyPartResult>"
+    )
+    return Response(body, media_type="application/xml")
+
+
+class S3Process:
+    """The endpoint's process, as its starter sees it."""
+
+    def __init__(self, data_dir: Path, region: str, secrets_by_key: Mapping[str, str]) -> None:
+        self._listening = loopback_socket()
+        self.url = url(self._listening)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(self._listening.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[self._listening.fileno()],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            start_new_session=True,  # a Ctrl-C at the terminal is not for it
+        )
+        settings = {
+            "data_dir": str(data_dir),
+            "region": region,
+            "secrets": dict(secrets_by_key),
+        }
+        assert self._process.stdin is not None  # noqa: S101 - asked for above
+        self._process.stdin.write(json.dumps(settings).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def wait_until_ready(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101
+        if not self._process.stdout.readline():
+            raise RuntimeError(
+                f"The S3 endpoint did not start (exit code {self._process.wait()}): its error"
+                " stands above."
+            )
+        self._listening.close()  # the child has it; connections end with the child
+
+    def wait(self) -> int:
+        """Blocks until the process ends, however that comes."""
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """Ends the process and waits for it."""
+        assert self._process.stdin is not None  # noqa: S101
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._listening.close()
+
+
+def main() -> None:
+    settings = json.loads(sys.stdin.buffer.readline())
+    app = build_s3_app(Path(settings["data_dir"]), settings["region"], settings["secrets"])
+    listening = socket.socket(fileno=int(sys.argv[1]))
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os._exit(0)  # our starter is gone or wants us to go; half-written objects are not listed
+
+    threading.Thread(target=watch, daemon=True).start()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    server(app).run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    main()
