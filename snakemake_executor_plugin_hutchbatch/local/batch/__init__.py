@@ -1,0 +1,60 @@
+"""A small, faithful AWS Batch in one process, whose jobs really run on the host it is given.
+
+What it knows of AWS is FACTS.md section 2 and botocore's own service model. How it is used::
+
+    service = BatchService(
+        config: BatchConfig,                      # queues, compute environments, delays, rate limit
+        host: Host,                               # ..hosts.Host: runs the containers
+        log_sink: Callable[[str, str], None],     # (log stream name, one line of output)
+        clock: Callable[[], float] = time.time,   # seconds since 1970; a ManualClock in unit tests
+        say: Callable[[str], None] = print,       # a line for the person at the terminal
+        machine: tuple[int, int] = (vcpus, memory_mib),  # bounds what runs at once
+    )
+    service.start()
+    app = build_batch_app(service)                # starlette.applications.Starlette
+    ...                                           # uvicorn serves app; or without HTTP:
+    service.call("SubmitJob", {"jobName": …, "jobQueue": …, "jobDefinition": …})  # -> answer dict
+    service.fault({"kind": "lose_host", "name": "align*", "after": 5})
+    service.stop()                                # kills whatever runs, waits for it, ends threads
+
+- ``BatchConfig()`` is the Hutch's table of queues (FACTS.md section 1), region us-west-2, account
+  000000000000. All classes of ``config`` are frozen dataclasses.
+- ``service.call(operation, parameters)`` raises ``BatchError`` (``code``, ``message``, ``status``)
+  where AWS answers with an error. It may be called from any thread and never blocks on a job.
+- ``log_sink`` gets the lines as the container writes them, from the host's threads. Streams are
+  named ``definitionName/default/taskId`` (``awslogs-stream-prefix`` of the definition's log
+  configuration replaces the first part); ``service.log_group(stream)`` is the group that the
+  definition's ``awslogs-group`` asks for, else ``/aws/batch/job``.
+- ``Launch.environment`` is what AWS Batch itself sets and what the job says. Endpoints, region
+  and credentials are the host's to add.
+- An ``Exit`` whose ``exit_code`` is None and has a reason is told as ``Task failed to start``.
+- ``OutageMiddleware(app, service.outage)`` in front of other endpoints lets an outage of Batch
+  take them down too; ``Outage(clock)`` makes an outage of their own:
+  ``outage.begin(seconds)``, ``outage.end()``. The batch app has it already.
+- The control calls ``POST /_control/faults``, ``GET /_control/calls`` and ``POST /_control/reset``
+  live on the same app: see ``faults.parse_fault`` for their JSON. They ask for no credentials.
+- ``SimulatedHost(timers, seconds, exit_code)`` runs nothing and ends jobs by the clock.
+  ``ManualClock()`` is a clock and timers in one: with it as the service's ``clock`` everything
+  happens inside ``service.call`` and ``clock.advance(seconds)``, without threads.
+"""
+
+from .config import BatchConfig, ComputeEnvironment, Queue
+from .errors import BatchError
+from .http import build_batch_app
+from .outage import Outage, OutageMiddleware
+from .service import BatchService
+from .simulated import SimulatedHost
+from .timers import ManualClock
+
+__all__ = [
+    "BatchConfig",
+    "BatchError",
+    "BatchService",
+    "ComputeEnvironment",
+    "ManualClock",
+    "Outage",
+    "OutageMiddleware",
+    "Queue",
+    "SimulatedHost",
+    "build_batch_app",
+]

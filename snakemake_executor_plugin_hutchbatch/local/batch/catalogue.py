@@ -1,0 +1,140 @@
+"""Queues and compute environments as AWS describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from .config import BatchConfig, ComputeEnvironment, Queue
+from .definitions import position_of
+from .errors import not_found, refused
+
+#: AWS: DescribeJobQueues and DescribeComputeEnvironments, up to 100 a call.
+PAGE = 100
+
+#: AWS Batch's own service-linked role.
+SERVICE_ROLE = "aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch"
+
+Named = TypeVar("Named", Queue, ComputeEnvironment)
+
+
+class Catalogue:
+    """``used`` gives the vCPUs in use of a compute environment."""
+
+    def __init__(self, config: BatchConfig, used: Callable[[str], int]) -> None:
+        self._config = config
+        self._used = used
+        self.tags: dict[str, dict[str, str]] = {
+            **{self.queue_arn(each.name): {} for each in config.queues},
+            **{self.environment_arn(each.name): {} for each in config.compute_environments},
+        }
+
+    def queue_arn(self, name: str) -> str:
+        return self._config.arn("job-queue", name)
+
+    def environment_arn(self, name: str) -> str:
+        return self._config.arn("compute-environment", name)
+
+    def queue(self, text: str) -> Queue:
+        """By name or ARN."""
+        for each in self._config.queues:
+            if text in (each.name, self.queue_arn(each.name)):
+                return each
+        raise not_found(f"JobQueue {text} not found.")
+
+    def describe_queues(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        found, token = _page(self._config.queues, self.queue_arn, request.get("jobQueues"), request)
+        return {"jobQueues": [self._queue(each) for each in found], **_token(token)}
+
+    def describe_environments(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        found, token = _page(
+            self._config.compute_environments,
+            self.environment_arn,
+            request.get("computeEnvironments"),
+            request,
+        )
+        described = [self._environment(each) for each in found]
+        return {"computeEnvironments": described, **_token(token)}
+
+    def _queue(self, queue: Queue) -> dict[str, Any]:
+        answer: dict[str, Any] = {
+            "jobQueueName": queue.name,
+            "jobQueueArn": self.queue_arn(queue.name),
+            "state": "ENABLED",
+            "status": "VALID",
+            "statusReason": "JobQueue Healthy",
+            "priority": queue.priority,
+            "computeEnvironmentOrder": [
+                {"order": order, "computeEnvironment": self.environment_arn(name)}
+                for order, name in enumerate(queue.compute_environments, 1)
+            ],
+            "serviceEnvironmentOrder": [],
+            "jobQueueType": "ECS",
+            "tags": dict(self.tags[self.queue_arn(queue.name)]),
+            "jobStateTimeLimitActions": [],
+        }
+        if queue.fair_share:
+            answer["schedulingPolicyArn"] = self._config.arn("scheduling-policy", queue.name)
+        return answer
+
+    def _environment(self, each: ComputeEnvironment) -> dict[str, Any]:
+        iam = f"arn:aws:iam::{self._config.account}"
+        spot = each.type == "SPOT"
+        resources: dict[str, Any] = {
+            "type": each.type,
+            "allocationStrategy": (
+                "SPOT_PRICE_CAPACITY_OPTIMIZED" if spot else "BEST_FIT_PROGRESSIVE"
+            ),
+            "minvCpus": 0,
+            "maxvCpus": each.max_vcpus,
+            "desiredvCpus": self._used(each.name),
+            "instanceTypes": list(each.instance_types),
+            "subnets": ["subnet-00000000000000000"],
+            "securityGroupIds": ["sg-00000000000000000"],
+            "instanceRole": f"{iam}:instance-profile/ecsInstanceRole",
+            "tags": {},
+        }
+        if each.bid_percentage is not None:
+            resources["bidPercentage"] = each.bid_percentage
+        arn = self.environment_arn(each.name)
+        cluster = f"AWSBatch-{each.name}-{self._config.account}"
+        return {
+            "computeEnvironmentName": each.name,
+            "computeEnvironmentArn": arn,
+            "ecsClusterArn": (
+                f"arn:aws:ecs:{self._config.region}:{self._config.account}:cluster/{cluster}"
+            ),
+            "tags": dict(self.tags[arn]),
+            "type": "MANAGED",
+            "state": "ENABLED",
+            "status": "VALID",
+            "statusReason": "ComputeEnvironment Healthy",
+            "computeResources": resources,
+            "serviceRole": f"{iam}:role/{SERVICE_ROLE}",
+            "containerOrchestrationType": "ECS",
+        }
+
+
+def _page(
+    pool: Iterable[Named],
+    arn: Callable[[str], str],
+    names: list[str] | None,
+    request: Mapping[str, Any],
+) -> tuple[list[Named], str | None]:
+    """Those named (unknown ones are left out, as AWS does), or all of them page by page."""
+    every = list(pool)
+    if names:
+        if len(names) > PAGE:
+            raise refused(f"No more than {PAGE} can be described at once")
+        return [each for each in every if each.name in names or arn(each.name) in names], None
+    size = request.get("maxResults") or PAGE
+    if not 1 <= size <= PAGE:
+        raise refused(f"maxResults must be between 1 and {PAGE}")
+    token = request.get("nextToken")
+    start = position_of(token, len(every)) if token else 0
+    end = start + size
+    return every[start:end], f"p{end}" if end < len(every) else None
+
+
+def _token(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"nextToken": token}

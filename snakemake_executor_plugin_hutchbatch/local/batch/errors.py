@@ -1,0 +1,39 @@
+"""The errors AWS Batch answers with."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+
+class BatchError(Exception):
+    """An error answer: AWS's code, the HTTP status and the message as a client sees it."""
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.status = status
+        self.message = message
+
+
+def refused(message: str) -> BatchError:
+    """The request is at fault. AWS wraps its messages like this (seen in many public reports)."""
+    return BatchError(
+        "ClientException",
+        400,
+        f"Error executing request, Exception : {message}, RequestId: {uuid4()}",
+    )
+
+
+def not_found(message: str) -> BatchError:
+    """Something named is not there; AWS says these without the wrapping."""
+    return BatchError("ClientException", 400, message)
+
+
+def server_failed(message: str = "Internal server error") -> BatchError:
+    """AWS's own fault; worth a retry."""
+    return BatchError("ServerException", 500, message)
+
+
+def too_many() -> BatchError:
+    """Beyond the account's rate (FACTS.md section 2)."""
+    return BatchError("TooManyRequestsException", 429, "Too Many Requests")

@@ -1,0 +1,244 @@
+"""What goes wrong on purpose. Set through ``POST /_control/faults`` or ``BatchService.fault``."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+from typing import Any
+
+#: AWS Batch user guide, "Jobs stuck in a RUNNABLE status".
+NO_CAPACITY = (
+    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for "
+    "instance type [optimal]"
+)
+
+
+@dataclass(frozen=True)
+class LoseHost:
+    """The host of a matching job is gone ``after`` seconds of RUNNING. Every ``every``-th matching
+    start, at most ``times`` of them (None: always)."""
+
+    name: str = "*"
+    queue: str = "*"
+    every: int = 1
+    after: float = 0.0
+    times: int | None = None
+
+
+@dataclass(frozen=True)
+class Starve:
+    """Nothing of the queue starts any more, for ``seconds`` (None: until reset). The job at its
+    head carries ``reason``."""
+
+    queue: str = "*"
+    reason: str = NO_CAPACITY
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """429 for the next ``calls`` of an operation, or for a ``fraction`` of all (seeded)."""
+
+    operation: str = "*"
+    calls: int | None = None
+    fraction: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Delay:
+    """Each call of an operation takes ``ms`` milliseconds longer."""
+
+    operation: str = "*"
+    ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Error:
+    """500 for the next ``calls`` of an operation; with ``performed`` the call is carried out first
+    and only its answer lost."""
+
+    operation: str = "*"
+    calls: int = 1
+    performed: bool = False
+
+
+@dataclass(frozen=True)
+class GoneFor:
+    """No connection is answered for ``seconds``."""
+
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class NoImage:
+    """Matching images cannot be pulled."""
+
+    image: str = "*"
+    error: str = "pull image manifest has been retried 1 time(s): failed to resolve ref"
+    times: int | None = None
+
+
+@dataclass(frozen=True)
+class OutOfMemory:
+    """The container of a matching job is killed for its memory ``after`` seconds of RUNNING."""
+
+    name: str = "*"
+    after: float = 0.0
+    times: int | None = None
+
+
+Fault = LoseHost | Starve | Throttle | Delay | Error | GoneFor | NoImage | OutOfMemory
+
+KINDS: dict[str, type[Fault]] = {
+    "lose_host": LoseHost,
+    "starve": Starve,
+    "throttle": Throttle,
+    "delay": Delay,
+    "error": Error,
+    "outage": GoneFor,
+    "no_image": NoImage,
+    "out_of_memory": OutOfMemory,
+}
+
+
+def parse_fault(form: Mapping[str, Any]) -> Fault:
+    """A fault of its JSON form: ``kind`` and the fields of its class; globs know ``*`` and ``?``.
+
+    ============= ============================================== ================================
+    kind          fields (defaults)                              what happens
+    ============= ============================================== ================================
+    lose_host     name "*", queue "*", every 1, after 0.0,       spot host lost, no exit code
+                  times null
+    starve        queue "*", reason (capacity), seconds null     RUNNABLE jobs stay RUNNABLE
+    throttle      operation "*", calls null, fraction 1, seed 0  TooManyRequestsException, 429
+    delay         operation "*", ms 0                            every call takes longer
+    error         operation "*", calls 1, performed false        ServerException, 500
+    outage        seconds 0                                      connections closed, no answer
+    no_image      image "*", error (text), times null            CannotPullContainerError
+    out_of_memory name "*", after 0.0, times null                exit 137, OutOfMemoryError
+    ============= ============================================== ================================
+
+    ``name`` is the job name (children have their array's), ``operation`` AWS's (``SubmitJob``).
+    Times are seconds but for ``ms``. Raises ValueError with a sentence.
+    """
+    kind = KINDS.get(str(form.get("kind")))
+    if kind is None:
+        raise ValueError(f"kind should be one of {', '.join(KINDS)}")
+    known = {field.name: field for field in fields(kind)}
+    given = {key: value for key, value in form.items() if key != "kind"}
+    for key, value in given.items():
+        if key not in known:
+            raise ValueError(f"{form['kind']} has no field {key}; it has {', '.join(known)}")
+        _check_type(key, value, str(known[key].type))
+    if given.get("every", 1) < 1:
+        raise ValueError("every should be at least 1")
+    return kind(**given)
+
+
+def _check_type(key: str, value: Any, declared: str) -> None:
+    kinds: tuple[type, ...] = (str,)
+    if "float" in declared:
+        kinds = (int, float)
+    elif "int" in declared:
+        kinds = (int,)
+    elif "bool" in declared:
+        kinds = (bool,)
+    if value is None and "None" in declared:
+        return
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise ValueError(f"{key} should be of type {declared}")
+
+
+class _Set:
+    """A fault in force: how often it may still strike, and its own random numbers."""
+
+    def __init__(self, fault: Fault, now: float) -> None:
+        self.fault = fault
+        self.since = now
+        self.met = 0
+        left = getattr(fault, "calls", None)
+        self.left: int | None = getattr(fault, "times", None) if left is None else left
+        self.dice = random.Random(getattr(fault, "seed", 0))  # noqa: S311 - not a secret
+
+    def strikes(self) -> bool:
+        """Uses up one strike."""
+        if self.left is None:
+            return True
+        self.left -= 1
+        return self.left >= 0
+
+
+class Faults:
+    """The faults in force. Not thread-safe: callers hold the service's lock."""
+
+    def __init__(self) -> None:
+        self._sets: list[_Set] = []
+
+    def add(self, fault: Fault, now: float) -> None:
+        """``now`` in seconds since 1970."""
+        self._sets.append(_Set(fault, now))
+
+    def clear(self) -> None:
+        self._sets.clear()
+
+    def loss_after(self, name: str, queue: str) -> float | None:
+        """Called at each start: seconds until its host is lost, or None."""
+        for each in self._sets:
+            fault = each.fault
+            if isinstance(fault, LoseHost) and fnmatchcase(name, fault.name):
+                if not fnmatchcase(queue, fault.queue):
+                    continue
+                each.met += 1
+                if each.met % fault.every == 0 and each.strikes():
+                    return fault.after
+        return None
+
+    def memory_after(self, name: str) -> float | None:
+        for each in self._sets:
+            fault = each.fault
+            if isinstance(fault, OutOfMemory) and fnmatchcase(name, fault.name) and each.strikes():
+                return fault.after
+        return None
+
+    def pull_error(self, image: str) -> str | None:
+        for each in self._sets:
+            fault = each.fault
+            if isinstance(fault, NoImage) and fnmatchcase(image, fault.image) and each.strikes():
+                return f"CannotPullContainerError: {fault.error} {image}"
+        return None
+
+    def starved(self, queue: str, now: float) -> str | None:
+        """Why nothing of the queue starts."""
+        for each in self._sets:
+            fault = each.fault
+            if not isinstance(fault, Starve) or not fnmatchcase(queue, fault.queue):
+                continue
+            if fault.seconds is None or now < each.since + fault.seconds:
+                return fault.reason
+        return None
+
+    def delay(self, operation: str) -> float:
+        """Seconds by which this call is late."""
+        return sum(
+            each.fault.ms / 1000
+            for each in self._sets
+            if isinstance(each.fault, Delay) and fnmatchcase(operation, each.fault.operation)
+        )
+
+    def refusal(self, operation: str) -> str | None:
+        """What becomes of this call: ``throttle``, ``error``, ``lost`` (performed, then 500)."""
+        for each in self._sets:
+            fault = each.fault
+            if not isinstance(fault, Throttle | Error):
+                continue
+            if not fnmatchcase(operation, fault.operation):
+                continue
+            if isinstance(fault, Throttle):
+                if each.dice.random() < fault.fraction and each.strikes():
+                    return "throttle"
+            elif each.strikes():
+                return "lost" if fault.performed else "error"
+        return None

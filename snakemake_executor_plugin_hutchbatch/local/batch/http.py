@@ -1,0 +1,132 @@
+"""AWS Batch over HTTP: botocore's paths, JSON bodies, AWS's headers; and the control calls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from . import model
+from .errors import BatchError
+from .outage import OutageMiddleware
+from .service import BatchService
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def build_batch_app(service: BatchService) -> Starlette:
+    """The service's ASGI app. It asks for no credentials.
+
+    Control calls (JSON): ``POST /_control/faults`` takes one fault or a list of them
+    (``faults.parse_fault``); ``GET /_control/calls`` gives counts of calls and errors by
+    operation; ``POST /_control/reset`` ends all faults and begins the counts again.
+    """
+    routes = [
+        Route(
+            each.path.replace("{resourceArn}", "{resourceArn:path}"),
+            _endpoint(service, each),
+            methods=[each.method],
+        )
+        for each in model.routes()
+    ]
+    routes += [
+        Route("/_control/faults", _faults(service), methods=["POST"]),
+        Route("/_control/calls", _calls(service), methods=["GET"]),
+        Route("/_control/reset", _reset(service), methods=["POST"]),
+        Route("/{rest:path}", _unknown, methods=["GET", "POST", "PUT", "DELETE"]),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(OutageMiddleware, service.outage)])
+
+
+def _endpoint(service: BatchService, route: model.Route) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        body = await request.body()
+        delay = service.delay(route.operation)
+        if delay:
+            await asyncio.sleep(delay)
+        try:
+            answer = service.call(route.operation, _parameters(request, body), len(body))
+        except BatchError as error:
+            return error_response(error)
+        return _json(answer, 200)
+
+    return endpoint
+
+
+def _parameters(request: Request, body: bytes) -> dict[str, Any]:
+    """Of path, query and body."""
+    parameters: Any = {}
+    if body:
+        try:
+            parameters = json.loads(body)
+        except ValueError:
+            raise BatchError("SerializationException", 400, "The body is not JSON") from None
+    if not isinstance(parameters, dict):
+        raise BatchError("SerializationException", 400, "The body is not an object")
+    parameters.update(request.path_params)
+    if request.query_params:
+        parameters["tagKeys"] = request.query_params.getlist("tagKeys")
+    return parameters
+
+
+def error_response(error: BatchError) -> Response:
+    """As AWS answers: the code in a header, code and message in the body."""
+    return _json(
+        {"__type": error.code, "code": error.code, "message": error.message},
+        error.status,
+        {"x-amzn-errortype": error.code},
+    )
+
+
+def _json(content: Any, status: int, headers: dict[str, str] | None = None) -> Response:
+    return Response(
+        json.dumps(content, separators=(",", ":")),
+        status,
+        {"x-amzn-requestid": str(uuid4()), **(headers or {})},
+        "application/json",
+    )
+
+
+async def _unknown(request: Request) -> Response:
+    return error_response(
+        BatchError("UnknownOperationException", 404, f"no operation at {request.url.path}")
+    )
+
+
+def _faults(service: BatchService) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        try:
+            given = await request.json()
+            forms = given if isinstance(given, list) else [given]
+            for form in forms:
+                if not isinstance(form, dict):
+                    raise ValueError("a fault should be an object with a kind")
+                service.fault(form)
+        except ValueError as error:
+            return JSONResponse({"message": str(error)}, 400)
+        return JSONResponse({"set": len(forms)})
+
+    return endpoint
+
+
+def _calls(service: BatchService) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        return JSONResponse(service.calls())
+
+    return endpoint
+
+
+def _reset(service: BatchService) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        service.reset()
+        return JSONResponse({})
+
+    return endpoint

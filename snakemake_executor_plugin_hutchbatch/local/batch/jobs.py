@@ -1,0 +1,264 @@
+"""What a job is: one submission's content, and the jobs and attempts it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..hosts import Launch, Mount
+from . import rules
+from .config import Queue
+from .definitions import Definition
+
+SUBMITTED, PENDING, RUNNABLE = "SUBMITTED", "PENDING", "RUNNABLE"
+STARTING, RUNNING, SUCCEEDED, FAILED = "STARTING", "RUNNING", "SUCCEEDED", "FAILED"
+STATES = (SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED)
+WAITING = frozenset({SUBMITTED, PENDING, RUNNABLE})
+ENDED = frozenset({SUCCEEDED, FAILED})
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One SubmitJob call, merged with its definition; an array's children share it.
+
+    ``container`` is the detail DescribeJobs shows of every job of it, without what attempts add.
+    ``memory`` in MiB, ``timeout`` in seconds of one attempt.
+    """
+
+    name: str
+    queue: Queue
+    definition: Definition
+    container: Mapping[str, Any]
+    parameters: Mapping[str, str]
+    environment: Mapping[str, str]
+    vcpus: int
+    memory: int
+    gpus: int
+    retry_strategy: Mapping[str, Any]
+    timeout: int | None
+    priority: int | None
+    share: str | None
+    propagate_tags: bool
+    depends_on: tuple[Mapping[str, Any], ...]
+    override: Mapping[str, Any]
+
+    @property
+    def log_stream_prefix(self) -> str:
+        options = (self.container.get("logConfiguration") or {}).get("options") or {}
+        return str(options.get("awslogs-stream-prefix") or self.definition.name)
+
+    @property
+    def log_group(self) -> str | None:
+        options = (self.container.get("logConfiguration") or {}).get("options") or {}
+        group = options.get("awslogs-group")
+        return str(group) if group else None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One start of a job on a host. Times in seconds since 1970."""
+
+    number: int
+    environment_name: str
+    task_id: str
+    task_arn: str
+    instance_arn: str
+    instance: str
+    stream: str
+    vcpus: int
+    memory: int
+    running: Any = None
+    started: float | None = None
+    stopped: float | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+    status_reason: str | None = None
+    #: Why it is being ended from outside: ``terminate``, ``timeout``, ``host``, ``memory``.
+    ending: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A single job, an array's parent, or an array's child. Times in seconds since 1970."""
+
+    id: str
+    arn: str
+    submission: Submission
+    order: int
+    created: float
+    status: str = SUBMITTED
+    status_reason: str | None = None
+    started: float | None = None
+    stopped: float | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    parent: Job | None = None
+    index: int | None = None
+    children: list[Job] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    counted: float = 0.0
+    #: Jobs whose success this one still waits for, and those that wait for this one.
+    waits_for: int = 0
+    dependants: list[Job] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    cancelled: bool = False
+    terminated: bool = False
+    end_reason: str | None = None
+    too_long: bool = False
+    runnable_since: float | None = None
+
+    @property
+    def is_array(self) -> bool:
+        return bool(self.children)
+
+    @property
+    def current(self) -> Attempt | None:
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in ENDED
+
+
+def merge(
+    request: Mapping[str, Any], definition: Definition, queue: Queue
+) -> tuple[Submission, dict[str, str]]:
+    """The submission and the job's own tags, of a request whose values were checked already."""
+    override = request.get("containerOverrides") or {}
+    registered = definition.request
+    parameters = {**(registered.get("parameters") or {}), **(request.get("parameters") or {})}
+    environment = _pairs(definition.container.get("environment") or ())
+    environment.update(_pairs(override.get("environment") or ()))
+    sizes = _resources(definition.container, override)
+    command = override.get("command") or definition.container.get("command") or []
+    container = {
+        **definition.container,
+        "command": substitute(command, parameters),
+        "environment": [{"name": key, "value": value} for key, value in environment.items()],
+        "resourceRequirements": [{"type": key, "value": str(n)} for key, n in sizes.items()],
+        "vcpus": sizes["VCPU"],
+        "memory": sizes["MEMORY"],
+    }
+    timeout = request.get("timeout") or registered.get("timeout") or {}
+    priority = request.get("schedulingPriorityOverride")
+    submission = Submission(
+        name=request["jobName"],
+        queue=queue,
+        definition=definition,
+        container=container,
+        parameters=parameters,
+        environment=environment,
+        vcpus=sizes["VCPU"],
+        memory=sizes["MEMORY"],
+        gpus=sizes.get("GPU", 0),
+        retry_strategy=_strategy(request.get("retryStrategy") or registered.get("retryStrategy")),
+        timeout=timeout.get("attemptDurationSeconds"),
+        priority=registered.get("schedulingPriority") if priority is None else priority,
+        share=request.get("shareIdentifier"),
+        propagate_tags=bool(request.get("propagateTags", registered.get("propagateTags", False))),
+        depends_on=tuple(request.get("dependsOn") or ()),
+        override=override,
+    )
+    return submission, dict(request.get("tags") or {})
+
+
+def substitute(command: Sequence[str], parameters: Mapping[str, str]) -> list[str]:
+    """Words ``Ref::name`` become the parameter's value; unknown ones stay (AWS: job definition
+    parameters)."""
+    return [
+        parameters.get(word[5:], word) if word.startswith("Ref::") else word for word in command
+    ]
+
+
+def _pairs(pairs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {pair["name"]: pair.get("value") or "" for pair in pairs}
+
+
+def _resources(container: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, int]:
+    """By kind. Deprecated ``vcpus``/``memory`` of an override do not touch what the definition
+    says in resourceRequirements (AWS: SubmitJob)."""
+    sizes: dict[str, int] = {}
+    for part in (container, override):
+        for key, kind in (("vcpus", "VCPU"), ("memory", "MEMORY")):
+            registered = {each["type"] for each in container.get("resourceRequirements") or ()}
+            if part.get(key) and kind not in registered:
+                sizes[kind] = int(part[key])
+        for each in part.get("resourceRequirements") or ():
+            sizes[each["type"]] = int(each["value"])
+    return sizes
+
+
+def _strategy(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    given = given or {}
+    return {
+        "attempts": given.get("attempts", 1),
+        "evaluateOnExit": list(given.get("evaluateOnExit") or ()),
+    }
+
+
+def batch_environment(job: Job, attempt: int, environment_name: str) -> dict[str, str]:
+    """What AWS Batch itself sets in a container (FACTS.md section 2; AWS: job environment
+    variables). ``attempt`` counts from 1."""
+    ours = {
+        "AWS_BATCH_CE_NAME": environment_name,
+        "AWS_BATCH_JOB_ATTEMPT": str(attempt),
+        "AWS_BATCH_JOB_ID": job.id,
+        "AWS_BATCH_JQ_NAME": job.submission.queue.name,
+    }
+    if job.parent is not None:
+        ours["AWS_BATCH_JOB_ARRAY_INDEX"] = str(job.index)
+        ours["AWS_BATCH_JOB_ARRAY_SIZE"] = str(len(job.parent.children))
+    return ours
+
+
+def overrides_too_long(job: Job) -> bool:
+    """Whether ECS would refuse the container overrides (FACTS.md section 2)."""
+    override = job.submission.override
+    environment = _pairs(override.get("environment") or ())
+    queue = job.submission.queue
+    environment.update(batch_environment(job, 1, queue.compute_environments[0]))
+    command = None
+    if override.get("command"):
+        command = job.submission.container["command"]
+    length = rules.overrides_length(
+        command, environment, override.get("resourceRequirements") or ()
+    )
+    return length > rules.OVERRIDES_CHARACTERS
+
+
+def launch_of(job: Job, attempt: Attempt) -> Launch:
+    """Everything a host needs to run this attempt."""
+    submission, container = job.submission, job.submission.container
+    sources = {
+        volume["name"]: (volume.get("host") or {}).get("sourcePath")
+        for volume in container.get("volumes") or ()
+    }
+    return Launch(
+        job_id=job.id,
+        attempt=attempt.number,
+        image=container["image"],
+        command=tuple(container["command"]),
+        environment={
+            **submission.environment,
+            **batch_environment(job, attempt.number, attempt.environment_name),
+        },
+        vcpus=float(submission.vcpus),
+        memory=submission.memory,
+        gpus=submission.gpus,
+        mounts=tuple(
+            Mount(
+                sources[mount["sourceVolume"]],
+                mount["containerPath"],
+                bool(mount.get("readOnly")),
+            )
+            for mount in container.get("mountPoints") or ()
+        ),
+        user=container.get("user"),
+        privileged=bool(container.get("privileged")),
+        read_only_root=bool(container.get("readonlyRootFilesystem")),
+        shared_memory=(container.get("linuxParameters") or {}).get("sharedMemorySize"),
+        ulimits=tuple(
+            (each["name"], each["softLimit"], each["hardLimit"])
+            for each in container.get("ulimits") or ()
+        ),
+    )

@@ -1,0 +1,164 @@
+"""botocore's own description of AWS Batch: paths, members, types, enums, and checks by it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.session
+from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape, StructureShape
+
+from .errors import refused
+
+#: What this service answers; the rest of AWS Batch is infrastructure nobody here can touch.
+OPERATIONS = (
+    "RegisterJobDefinition",
+    "DescribeJobDefinitions",
+    "DeregisterJobDefinition",
+    "SubmitJob",
+    "DescribeJobs",
+    "ListJobs",
+    "CancelJob",
+    "CancelJobs",
+    "TerminateJob",
+    "TerminateJobs",
+    "DescribeJobQueues",
+    "DescribeComputeEnvironments",
+    "GetJobQueueSnapshot",
+    "TagResource",
+    "UntagResource",
+    "ListTagsForResource",
+)
+
+#: The bulk calls are younger than many an installed botocore: known here where the model has not.
+_BULK = ("CancelJobs", "TerminateJobs")
+
+#: EvaluateOnExit: "The values aren't case sensitive" (AWS's text on ``action``).
+_ANY_CASE = ("RetryAction",)
+
+_PLAIN: dict[str, tuple[type, ...]] = {
+    "integer": (int,),
+    "long": (int,),
+    "float": (int, float),
+    "double": (int, float),
+    "boolean": (bool,),
+    "string": (str,),
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where an operation is called over HTTP."""
+
+    operation: str
+    method: str
+    path: str
+
+
+@functools.cache
+def service_model() -> ServiceModel:
+    """The newest model of the installed botocore (2016-08-10)."""
+    session = botocore.session.Session()
+    loader = session.get_component("data_loader")
+    return ServiceModel(loader.load_service_model("batch", "service-2"), "batch")
+
+
+@functools.cache
+def routes() -> tuple[Route, ...]:
+    known = service_model().operation_names
+    found = []
+    for name in OPERATIONS:
+        if name in known:
+            http = service_model().operation_model(name).http
+            found.append(Route(name, http["method"], http["requestUri"]))
+        else:
+            found.append(Route(name, "POST", f"/v1/{name.lower()}"))
+    return tuple(found)
+
+
+def check_request(operation: str, parameters: Mapping[str, Any]) -> None:
+    """Raises ClientException where the request is not what the model says."""
+    _check(operation, parameters, "input")
+
+
+def check_answer(operation: str, answer: Mapping[str, Any]) -> None:
+    """As ``check_request``, for what we are about to say. AWS itself leaves ``startedAt`` out of
+    jobs that have not started, and tells of no tags, though its model allows neither."""
+    _check(operation, answer, "output")
+
+
+def _check(operation: str, value: Mapping[str, Any], side: str) -> None:
+    if operation not in service_model().operation_names and operation in _BULK:
+        return
+    model = service_model().operation_model(operation)
+    shape = model.input_shape if side == "input" else model.output_shape
+    if shape is None:
+        return
+    for fault in _faults(shape, value, "", lenient=side == "output"):
+        raise refused(fault)
+
+
+def _faults(shape: Shape, value: Any, where: str, lenient: bool) -> Iterator[str]:
+    if isinstance(shape, StructureShape):
+        yield from _structure_faults(shape, value, where, lenient)
+    elif isinstance(shape, ListShape):
+        if not isinstance(value, list):
+            yield f"{where} should be a list"
+            return
+        yield from _size_faults(shape, len(value), where)
+        for index, item in enumerate(value):
+            yield from _faults(shape.member, item, f"{where}[{index}]", lenient)
+    elif isinstance(shape, MapShape):
+        if not isinstance(value, dict):
+            yield f"{where} should be a map"
+            return
+        if not lenient:
+            yield from _size_faults(shape, len(value), where)
+        for key, item in value.items():
+            yield from _faults(shape.key, key, f"key of {where}", lenient)
+            yield from _faults(shape.value, item, f"{where}.{key}", lenient)
+    else:
+        yield from _plain_faults(shape, value, where)
+
+
+def _structure_faults(
+    shape: StructureShape, value: Any, where: str, lenient: bool
+) -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield f"{where or 'the request'} should be an object"
+        return
+    for name in shape.required_members:
+        if value.get(name) is None and not (lenient and name == "startedAt"):
+            yield f"{where + '.' if where else ''}{name} should not be null"
+    for name, item in value.items():
+        member = shape.members.get(name)
+        path = f"{where}.{name}" if where else name
+        if member is None:
+            yield f"unknown member {path}"
+        elif item is not None:
+            yield from _faults(member, item, path, lenient)
+
+
+def _plain_faults(shape: Shape, value: object, where: str) -> Iterator[str]:
+    kinds = _PLAIN.get(shape.type_name)
+    if kinds is None:
+        return
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        yield f"{where} should be of type {shape.type_name}"
+        return
+    if isinstance(shape, StringShape) and isinstance(value, str):
+        yield from _size_faults(shape, len(value), where)
+        if shape.enum and value not in shape.enum:
+            spelled = value.upper() if shape.name in _ANY_CASE else value
+            if spelled not in shape.enum:
+                yield f"{where} should be one of {', '.join(shape.enum)}"
+
+
+def _size_faults(shape: Shape, size: int, where: str) -> Iterator[str]:
+    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    if low is not None and size < low:
+        yield f"{where} should have a length of at least {low}"
+    if high is not None and size > high:
+        yield f"{where} should have a length of at most {high}"

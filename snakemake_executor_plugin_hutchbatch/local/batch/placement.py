@@ -1,0 +1,161 @@
+"""Who starts next, and where: queues, compute environments and the machine's own size. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+
+from . import jobs
+from .config import BatchConfig, ComputeEnvironment, Queue
+from .jobs import Attempt, Job
+
+#: AWS Batch user guide, "Jobs stuck in a RUNNABLE status".
+NEVER_ENOUGH_VCPUS = (
+    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue "
+    "cannot meet the CPU requirement of the job."
+)
+NO_SUCH_INSTANCE = (
+    "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is "
+    "higher than that can be met by the CE(s) attached to the job queue."
+)
+
+Starved = Callable[[str], str | None]
+
+
+class Placement:
+    """RUNNABLE jobs in order, and what running ones have taken.
+
+    ``machine`` is (vCPUs, memory in MiB): a request that exceeds it takes all of it, so it runs
+    alone. Queues share the machine: the oldest head of the queues of highest priority goes first,
+    and where the machine has no room for it everyone waits, so that small jobs never starve a
+    large one. Within a queue the head blocks those behind it, as on AWS.
+    """
+
+    def __init__(
+        self, config: BatchConfig, machine: tuple[int, int], say: Callable[[str], None]
+    ) -> None:
+        self._config = config
+        self._vcpus, self._memory = max(1, machine[0]), max(1, machine[1])
+        self._free_vcpus, self._free_memory = self._vcpus, self._memory
+        self._environments = {each.name: each for each in config.compute_environments}
+        self._waiting: dict[str, list[tuple[int, int, Job]]] = {q.name: [] for q in config.queues}
+        self._used = dict.fromkeys(self._environments, 0)
+        self._say = say
+        self._said: set[str] = set()
+
+    def push(self, job: Job) -> None:
+        """Takes in a job that has become RUNNABLE."""
+        submission = job.submission
+        priority = (submission.priority or 0) if submission.queue.fair_share else 0
+        heapq.heappush(self._waiting[submission.queue.name], (-priority, job.order, job))
+
+    def head(self, queue: str) -> Job | None:
+        """The queue's next job; those cancelled in the meantime are dropped on the way."""
+        waiting = self._waiting[queue]
+        while waiting and waiting[0][2].status != jobs.RUNNABLE:
+            heapq.heappop(waiting)
+        return waiting[0][2] if waiting else None
+
+    def front(self, queue: str, most: int) -> list[Job]:
+        """The first ``most`` RUNNABLE jobs in the order of their start."""
+        alive = [entry for entry in self._waiting[queue] if entry[2].status == jobs.RUNNABLE]
+        return [entry[2] for entry in heapq.nsmallest(most, alive)]
+
+    def used(self, environment: str) -> int:
+        """vCPUs in use."""
+        return self._used[environment]
+
+    def place(self, now: float, starved: Starved) -> Iterator[tuple[Job, ComputeEnvironment]]:
+        """Takes out, one after the other, the jobs that can start now."""
+        while (found := self._next(now, starved)) is not None:
+            job = found[0]
+            heapq.heappop(self._waiting[job.submission.queue.name])
+            yield found
+
+    def blocked(self, job: Job, starved: Starved) -> str | None:
+        """What AWS says in ``statusReason`` of a RUNNABLE job: only the head of a queue has a
+        reason (FACTS.md section 2)."""
+        queue = job.submission.queue
+        if self.head(queue.name) is not job:
+            return None
+        return starved(queue.name) or self._misfit(job, queue)
+
+    def reserve(self, attempt: Attempt) -> None:
+        vcpus, memory = self._share(attempt.vcpus, attempt.memory)
+        self._free_vcpus -= vcpus
+        self._free_memory -= memory
+        self._used[attempt.environment_name] += attempt.vcpus
+
+    def release(self, attempt: Attempt) -> None:
+        vcpus, memory = self._share(attempt.vcpus, attempt.memory)
+        self._free_vcpus += vcpus
+        self._free_memory += memory
+        self._used[attempt.environment_name] -= attempt.vcpus
+
+    def _next(self, now: float, starved: Starved) -> tuple[Job, ComputeEnvironment] | None:
+        for queue, job in self._heads():
+            if now < (job.runnable_since or 0.0) + self._config.runnable_delay:
+                continue
+            if starved(queue.name) or self._misfit(job, queue):
+                continue
+            environment = self._environment(job, queue)
+            if environment is None:
+                continue
+            vcpus, memory = self._share(job.submission.vcpus, job.submission.memory)
+            if vcpus > self._free_vcpus or memory > self._free_memory:
+                return None
+            self._warn(job)
+            return job, environment
+        return None
+
+    def _heads(self) -> list[tuple[Queue, Job]]:
+        found = []
+        for queue in self._config.queues:
+            job = self.head(queue.name)
+            if job is not None:
+                found.append((queue, job))
+        return sorted(found, key=lambda each: (-each[0].priority, each[1].order))
+
+    def _environment(self, job: Job, queue: Queue) -> ComputeEnvironment | None:
+        """The first of the queue's that is large enough and has room."""
+        wanted = job.submission
+        for name in queue.compute_environments:
+            each = self._environments[name]
+            room = each.max_vcpus - self._used[name]
+            if wanted.vcpus <= room and each.holds(wanted.vcpus, wanted.memory, wanted.gpus):
+                return each
+        return None
+
+    def _misfit(self, job: Job, queue: Queue) -> str | None:
+        wanted = job.submission
+        able = [self._environments[name] for name in queue.compute_environments]
+        if all(wanted.vcpus > each.max_vcpus for each in able):
+            return NEVER_ENOUGH_VCPUS
+        if not any(
+            each.holds(wanted.vcpus, wanted.memory, wanted.gpus)
+            for each in able
+            if wanted.vcpus <= each.max_vcpus
+        ):
+            return NO_SUCH_INSTANCE
+        return None
+
+    def _share(self, vcpus: int, memory: int) -> tuple[int, int]:
+        return min(vcpus, self._vcpus), min(memory, self._memory)
+
+    def _warn(self, job: Job) -> None:
+        wanted = job.submission
+        if wanted.vcpus > self._vcpus or wanted.memory > self._memory:
+            self._say_once(
+                "size",
+                f"{wanted.name} asks for {wanted.vcpus} vCPUs and {wanted.memory} MiB, this machine"
+                f" has {self._vcpus} and {self._memory}: such jobs run alone here.",
+            )
+        if wanted.gpus:
+            self._say_once(
+                "gpu", f"{wanted.name} asks for a GPU: such jobs run here with what there is."
+            )
+
+    def _say_once(self, kind: str, line: str) -> None:
+        if kind not in self._said:
+            self._said.add(kind)
+            self._say(line)

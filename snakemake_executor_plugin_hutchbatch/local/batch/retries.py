@@ -1,0 +1,41 @@
+"""Whether a failed attempt is tried again (FACTS.md section 2; AWS: EvaluateOnExit). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def glob_matches(pattern: str, value: str | None) -> bool:
+    """AWS's glob: any case, the whole value, or its beginning where the pattern ends with ``*``.
+
+    A lone ``*`` matches a value that is not there: AWS's own example ends with
+    ``{"onReason": "*", "action": "EXIT"}`` to catch ordinary exits, which have no reason.
+    """
+    text = (value or "").lower()
+    wanted = pattern.lower()
+    if wanted.endswith("*"):
+        return text.startswith(wanted[:-1])
+    return text == wanted
+
+
+def is_retried(
+    strategy: Mapping[str, Any],
+    attempts_made: int,
+    exit_code: int | None,
+    status_reason: str | None,
+    reason: str | None,
+) -> bool:
+    """The retry strategy's word on a failed attempt: the first entry all of whose conditions match
+    decides; where none matches, the job is retried as long as attempts are left."""
+    if attempts_made >= int(strategy.get("attempts", 1)):
+        return False
+    values = {
+        "onExitCode": None if exit_code is None else str(exit_code),
+        "onStatusReason": status_reason,
+        "onReason": reason,
+    }
+    for entry in strategy.get("evaluateOnExit") or ():
+        if all(glob_matches(entry[key], values[key]) for key in values if entry.get(key)):
+            return str(entry["action"]).upper() == "RETRY"
+    return True

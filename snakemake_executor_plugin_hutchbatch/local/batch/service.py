@@ -1,0 +1,279 @@
+"""The service: one lock around the state machine, and what happens outside of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..hosts import Exit, Host, Running
+from . import model, rules
+from .config import BatchConfig
+from .errors import refused, server_failed, too_many
+from .faults import Faults, GoneFor, Starve, parse_fault
+from .jobs import Attempt, Job, launch_of
+from .lifecycle import Lifecycle
+from .operations import Operations
+from .outage import Outage
+from .placement import Placement
+from .simulated import CallbackHost
+from .throttle import TokenBucket
+from .timers import ManualClock, ThreadTimers
+
+Action = Callable[[], None]
+
+DEFAULT_LOG_GROUP = "/aws/batch/job"
+
+
+class BatchService:
+    """AWS Batch in this process. See the package's docstring for its use.
+
+    ``clock`` counts seconds since 1970, ``machine`` is (vCPUs, memory in MiB).
+    """
+
+    def __init__(
+        self,
+        config: BatchConfig,
+        host: Host,
+        log_sink: Callable[[str, str], None],
+        clock: Callable[[], float] = time.time,
+        say: Callable[[str], None] = print,
+        machine: tuple[int, int] = (2, 4096),
+    ) -> None:
+        self.config = config
+        self.outage = Outage(clock)
+        self._clock = clock
+        self._timers = clock if isinstance(clock, ManualClock) else ThreadTimers(clock)
+        self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)
+        self._outside: deque[Action] = deque()
+        self._draining = False
+        self._faults = Faults()
+        self._buckets: dict[str, TokenBucket] = {}
+        self._calls: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()
+        self._groups: dict[str, str] = {}
+        placement = Placement(config, machine, say)
+        outside = _Outside(self, host, log_sink)
+        self._lifecycle = Lifecycle(config, placement, self._faults, outside)
+        self._operations = Operations(config, placement, self._lifecycle)
+
+    # -- from start to stop
+
+    def start(self) -> None:
+        """Ready from here on. Nothing runs in the background until a job is submitted."""
+
+    def stop(self, patience: float = 10.0) -> None:
+        """Kills whatever runs and waits for its end, at most ``patience`` seconds of real time."""
+        self.post(self._lifecycle.stop)
+        if isinstance(self._timers, ManualClock):
+            self._timers.advance(0)
+            return
+        with self._idle:
+            self._idle.wait_for(lambda: not self._lifecycle.alive, patience)
+        self._timers.stop()
+
+    # -- calls
+
+    def call(
+        self, operation: str, parameters: Mapping[str, Any], size: int | None = None
+    ) -> dict[str, Any]:
+        """Performs an operation of AWS Batch. ``size`` is the request body's in bytes (reckoned
+        where it is not given). Raises BatchError."""
+        with self._lock:
+            self._calls[operation] += 1
+        try:
+            return self._call(operation, parameters, size)
+        except Exception:
+            with self._lock:
+                self._errors[operation] += 1
+            raise
+
+    def _call(
+        self, operation: str, parameters: Mapping[str, Any], size: int | None
+    ) -> dict[str, Any]:
+        if operation not in model.OPERATIONS:
+            raise refused(f"{operation} is not supported")
+        with self._lock:
+            refusal = self._faults.refusal(operation)
+            if refusal == "throttle" or not self._bucket(operation):
+                raise too_many()
+        if refusal == "error":
+            raise server_failed()
+        parameters = json.loads(json.dumps(parameters))
+        _check_payload(operation, parameters, size)
+        model.check_request(operation, parameters)
+        with self._lock:
+            answer = self._operations.perform(operation, _without_nulls(parameters))
+            self._lifecycle.settle()
+        self._drain()
+        if refusal == "lost":
+            raise server_failed("the answer was lost (fault)")
+        if self.config.check_answers:
+            model.check_answer(operation, answer)
+        return answer
+
+    def _bucket(self, operation: str) -> bool:
+        rate = self.config.calls_per_second
+        if rate is None:
+            return True
+        bucket = self._buckets.setdefault(operation, TokenBucket(rate, self._clock))
+        return bucket.take()
+
+    def log_group(self, stream: str) -> str:
+        """The log group a stream belongs to."""
+        with self._lock:
+            return self._groups.get(stream, DEFAULT_LOG_GROUP)
+
+    # -- control
+
+    def fault(self, form: Mapping[str, Any]) -> None:
+        """Puts a fault in force; for its form see ``faults.parse_fault``. Raises ValueError."""
+        fault = parse_fault(form)
+        if isinstance(fault, GoneFor):
+            self.outage.begin(fault.seconds)
+            return
+        with self._lock:
+            self._faults.add(fault, self._clock())
+        if isinstance(fault, Starve) and fault.seconds is not None:
+            self.later(fault.seconds, lambda: None)
+
+    def reset(self) -> None:
+        """No more faults; counts of calls begin again."""
+        self.outage.end()
+        with self._lock:
+            self._faults.clear()
+            self._calls.clear()
+            self._errors.clear()
+        self.post(lambda: None)
+
+    def calls(self) -> dict[str, dict[str, int]]:
+        """Counts by operation: ``calls`` (all), ``errors`` (those answered with an error)."""
+        with self._lock:
+            return {"calls": dict(self._calls), "errors": dict(self._errors)}
+
+    def delay(self, operation: str) -> float:
+        """Seconds by which the transport should hold this call back."""
+        with self._lock:
+            return self._faults.delay(operation)
+
+    def watch(self, changed: Callable[[Job, str], None] | None) -> None:
+        """Tells of every new state of every job, under the lock; for tests and benchmarks."""
+        with self._lock:
+            self._lifecycle.changed = changed
+
+    # -- what the state machine's outside needs
+
+    def post(self, action: Action) -> None:
+        """Carries out ``action`` under the lock, and whatever follows from it."""
+        with self._lock:
+            action()
+            self._lifecycle.settle()
+            self._idle.notify_all()
+        self._drain()
+
+    def later(self, seconds: float, action: Action) -> None:
+        self._timers.at(self._clock() + seconds, lambda: self.post(action))
+
+    def defer(self, action: Action) -> None:
+        """Keeps ``action`` for when the lock is free."""
+        self._outside.append(action)
+
+    def remember_group(self, stream: str, group: str | None) -> None:
+        if group is not None:
+            self._groups[stream] = group
+
+    def now(self) -> float:
+        return self._clock()
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        return self._lifecycle
+
+    def _drain(self) -> None:
+        """Does what was deferred, in order and without the lock; one thread at a time."""
+        while True:
+            with self._lock:
+                if self._draining or not self._outside:
+                    return
+                self._draining = True
+                action = self._outside.popleft()
+            try:
+                action()
+            finally:
+                with self._lock:
+                    self._draining = False
+
+
+class _Outside:
+    """``World`` for the state machine: real hosts, threads and timers."""
+
+    def __init__(
+        self, service: BatchService, host: Host, log_sink: Callable[[str, str], None]
+    ) -> None:
+        self._service = service
+        self._host = host
+        self._log_sink = log_sink
+
+    def now(self) -> float:
+        return self._service.now()
+
+    def later(self, seconds: float, action: Action) -> None:
+        self._service.later(seconds, action)
+
+    def start(self, job: Job, attempt: Attempt) -> None:
+        self._service.remember_group(attempt.stream, job.submission.log_group)
+        host = self._host
+        if isinstance(host, CallbackHost):
+            self._service.defer(lambda: self._start_with(host, job, attempt))
+        else:
+            name = f"batch-{job.id}-{attempt.number}"
+            thread = threading.Thread(target=self._run, args=(job, attempt), name=name, daemon=True)
+            self._service.defer(thread.start)
+
+    def terminate(self, running: Running) -> None:
+        self._service.defer(running.terminate)
+
+    def kill(self, running: Running) -> None:
+        self._service.defer(running.kill)
+
+    def _start_with(self, host: CallbackHost, job: Job, attempt: Attempt) -> None:
+        lifecycle = self._service.lifecycle
+        running = host.start_with(
+            launch_of(job, attempt),
+            self._output(attempt),
+            lambda how: self._service.post(lambda: lifecycle.container_ended(job, attempt, how)),
+        )
+        self._service.post(lambda: lifecycle.container_started(job, attempt, running))
+
+    def _run(self, job: Job, attempt: Attempt) -> None:
+        """One attempt's thread: starts the container and waits for its end."""
+        service, lifecycle = self._service, self._service.lifecycle
+        try:
+            running = self._host.start(launch_of(job, attempt), self._output(attempt))
+            service.post(lambda: lifecycle.container_started(job, attempt, running))
+            how = running.wait()
+        except Exception as error:
+            # Whatever the host got wrong is this job's failure, never the service's.
+            how = Exit(None, f"CannotStartContainerError: {error}")
+        service.post(lambda: lifecycle.container_ended(job, attempt, how))
+
+    def _output(self, attempt: Attempt) -> Callable[[str], None]:
+        return lambda line: self._log_sink(attempt.stream, line)
+
+
+def _check_payload(operation: str, parameters: Mapping[str, Any], size: int | None) -> None:
+    limits = {
+        "SubmitJob": ("Job", rules.SUBMIT_KIB),
+        "RegisterJobDefinition": ("Job definition", rules.REGISTER_KIB),
+    }
+    if operation in limits:
+        kind, most = limits[operation]
+        rules.check_size(kind, len(json.dumps(parameters)) if size is None else size, most)
+
+
+def _without_nulls(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in parameters.items() if value is not None}
