@@ -425,7 +425,7 @@ def job_values(resources: Mapping[str, Any]) -> dict[str, Any]:
             if name not in PER_JOB:
                 known = ", ".join("hutchbatch_" + n for n in PER_JOB)
                 raise SettingError(f"there is no resource {resource}; there are {known}")
-        elif name is None or ALIASES[resource] in values:
+        elif name is None or name in values or f"hutchbatch_{name}" in resources:
             continue
         try:
             values[name] = PARSERS[name](raw)
