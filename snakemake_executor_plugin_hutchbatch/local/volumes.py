@@ -63,7 +63,11 @@ class Volumes:
                 directory.chmod(0o1777)
             found.append(Bind(str(directory), mount.path, mount.read_only))
         found.sort(key=lambda bind: len(Path(bind.path).parts))
-        hidden = [path for path in own if any(_below(path, bind.path) for bind in found)]
+        hidden = [
+            path
+            for path in own  # not what is itself mounted over: a script may lie right in /tmp
+            if any(path != bind.path and _below(path, bind.path) for bind in found)
+        ]
         return found + [Bind(path, path, read_only=True) for path in hidden]
 
     def without_mounting(self, mounts: Iterable[Mount]) -> str | None:

@@ -1,0 +1,193 @@
+"""The embedded cloud as a whole: started, used, stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .batch import BatchConfig, BatchService, build_batch_app
+from .environment import applied, endpoints, person
+from .front import Front
+from .log_store import LogStore
+from .logs import LogsApi
+from .machine import machine
+from .processes import ProcessHost
+from .s3 import S3Process
+from .s3_storage import create_bucket
+from .servers import ServerThread
+from .signatures import Keys
+
+BUCKET = "hutchbatch"
+
+
+class DirectoryInUse(RuntimeError):
+    """Another local cloud runs in the same folder."""
+
+
+def tell(line: str) -> None:
+    """Says something to the person at the terminal."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class LocalCloud:
+    """S3, Batch, CloudWatch Logs and STS on loopback; jobs run as processes of this machine.
+
+    As a context manager::
+
+        with LocalCloud(tmp_path) as cloud:
+            subprocess.run(command, env=cloud.environment_for(os.environ))
+
+    ``directory`` keeps buckets (``s3/``), output (``logs/``) and the "host"'s folders
+    (``hosts/``). With ``isolate=False`` jobs run without namespaces even where those are allowed.
+    ``capacity`` is what jobs may use at once: vCPUs and MiB, the machine's own unless given.
+    """
+
+    def __init__(
+        self,
+        directory: Path | str,
+        *,
+        say: Callable[[str], None] = tell,
+        isolate: bool = True,
+        config: BatchConfig | None = None,
+        capacity: tuple[int, int] | None = None,
+    ) -> None:
+        self.directory = Path(directory).resolve()
+        self.bucket_dir = self.directory / "s3" / BUCKET
+        self.config = config or BatchConfig()
+        self._say = say
+        self._isolate = isolate
+        self._capacity = capacity or machine()
+        self._lock: int | None = None
+        self._stopping = False
+        self.user = Keys.random("AKIA")
+        self.role = Keys.random("ASIA", session=True)
+        self.token = secrets.token_urlsafe(24)
+
+    # --- life ---
+
+    def start(self) -> Self:
+        """Everything up, or an exception and nothing left."""
+        self._take_directory()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _start(self) -> None:
+        create_bucket(self.directory / "s3", BUCKET)
+        keys = {each.access_key: each.secret_key for each in (self.user, self.role)}
+        self.s3 = S3Process(self.directory / "s3", self.config.region, keys)
+        store = LogStore(self.directory / "logs")
+        self.host = ProcessHost(
+            self.directory / "hosts", given={}, say=self._say, isolate=self._isolate
+        )
+        self.batch = BatchService(
+            self.config,
+            self.host,
+            lambda stream, line: store.append(self.batch.log_group(stream), stream, line),
+            say=self._say,
+            machine=self._capacity,
+        )
+        front = Front(
+            build_batch_app(self.batch),
+            LogsApi(store, self.config.region),
+            self.user,
+            self.role,
+            self.token,
+            self.batch.outage,
+        )
+        self.server = ServerThread(front, "Batch", self._say)
+        self.host.given.update(
+            endpoints(self.s3.url, self.server.url),
+            AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{self.server.url}/credentials",
+            AWS_CONTAINER_AUTHORIZATION_TOKEN=self.token,
+        )
+        self.batch.start()
+        self.server.start()
+        self.s3.wait_until_ready()
+        threading.Thread(target=self._watch_s3, name="S3 watch", daemon=True).start()
+
+    def stop(self) -> None:
+        """Kills what runs and ends every endpoint; may be called twice."""
+        self._stopping = True
+        for part, end in (("batch", "stop"), ("host", "close"), ("server", "stop"), ("s3", "stop")):
+            if hasattr(self, part):
+                getattr(getattr(self, part), end)()
+                delattr(self, part)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # --- use ---
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead AWS's clients here."""
+        return {
+            **endpoints(self.s3.url, self.server.url),
+            **person(self.user, self.config.region),
+            "HUTCHBATCH_LOCAL_CONTROL": f"{self.server.url}/_control",
+            "HUTCHBATCH_LOCAL_CONTROL_TOKEN": self.token,
+        }
+
+    def environment_for(self, base: Mapping[str, str]) -> dict[str, str]:
+        """``base`` with those, and without what would lead clients elsewhere."""
+        return applied(self.environment, base)
+
+    def fault(self, **form: Any) -> None:
+        """Lets something go wrong: see ``batch.faults.parse_fault``."""
+        self.batch.fault(form)
+
+    def calls(self) -> Mapping[str, Any]:
+        """Batch's calls so far, by operation."""
+        return self.batch.calls()
+
+    def reset(self) -> None:
+        """Ends all faults and begins the counts again."""
+        self.batch.reset()
+
+    # --- within ---
+
+    def _take_directory(self) -> None:
+        """One cloud a folder; clears what a killed one left of its containers."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(lock, 32).decode().strip() or "unknown"
+            os.close(lock)
+            raise DirectoryInUse(
+                f"{self.directory} is in use by another hutchbatch local (process {holder}):"
+                " wait for it to end, or choose another folder with --dir."
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+        self._lock = lock
+        shutil.rmtree(self.directory / "hosts" / "containers", ignore_errors=True)
+
+    def _watch_s3(self) -> None:
+        code = self.s3.wait()
+        if not self._stopping:
+            self._say(f"The S3 endpoint of the local cloud stopped by itself (exit code {code}).")

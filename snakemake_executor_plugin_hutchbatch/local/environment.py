@@ -1,0 +1,72 @@
+"""The environment that sends AWS's tools and libraries to the local cloud, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+
+from .identity import JOB_ROLE
+from .signatures import Keys
+
+#: What would lead a client to other credentials, another endpoint or another region.
+UNSET = (
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+)
+JOB_ROLE_SETTING = "SNAKEMAKE_HUTCHBATCH_JOB_ROLE"
+LOOPBACK = ("127.0.0.1", "localhost")
+
+
+def endpoints(s3: str, others: str) -> dict[str, str]:
+    """The endpoint variables, which controller and jobs alike need."""
+    return {
+        "AWS_ENDPOINT_URL_S3": s3,
+        "AWS_ENDPOINT_URL_BATCH": others,
+        "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": others,
+        "AWS_ENDPOINT_URL_STS": others,
+    }
+
+
+def person(user: Keys, region: str) -> dict[str, str]:
+    """A person's credentials and region, and no configuration files."""
+    return {
+        "AWS_ACCESS_KEY_ID": user.access_key,
+        "AWS_SECRET_ACCESS_KEY": user.secret_key,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def applied(given: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]:
+    """``base`` turned towards the local cloud; its job role, if it names one, stays."""
+    found = {name: value for name, value in base.items() if name not in UNSET}
+    found.update(given)
+    found[JOB_ROLE_SETTING] = base.get(JOB_ROLE_SETTING) or JOB_ROLE
+    for name in ("NO_PROXY", "no_proxy"):
+        kept = [host for host in base.get(name, "").split(",") if host]
+        found[name] = ",".join([*kept, *(host for host in LOOPBACK if host not in kept)])
+    return found
+
+
+def export_lines(given: Mapping[str, str], base: Mapping[str, str]) -> list[str]:
+    """Lines for a shell that do what ``applied`` does."""
+    after = applied(given, base)
+    changed = {name: value for name, value in after.items() if base.get(name) != value}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(changed.items())]
+    unset = [name for name in UNSET if name in base]
+    return lines + ([f"unset {' '.join(unset)}"] if unset else [])

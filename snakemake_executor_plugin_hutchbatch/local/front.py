@@ -1,0 +1,61 @@
+"""One port for everything but S3: which service a request is for, and who may ask."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .batch import Outage, OutageMiddleware
+from .identity import credentials_endpoint, refuse_sts, sts_endpoint
+from .logs import LogsApi, logs_endpoint, refuse_json
+from .signatures import Keys, SignedRequests
+
+#: The header that carries the token of the control calls.
+CONTROL_HEADER = "x-hutchbatch-control"
+
+
+class Front:
+    """Batch by its paths, Logs by its header, STS for what else is posted to ``/``.
+
+    ``token`` opens the control calls and a container's credentials, to which an outage of AWS
+    does not reach.
+    """
+
+    def __init__(
+        self, batch: ASGIApp, logs: LogsApi, user: Keys, role: Keys, token: str, outage: Outage
+    ) -> None:
+        secrets: Mapping[str, str] = {keys.access_key: keys.secret_key for keys in (user, role)}
+        logs_app = Starlette(routes=[Route("/", logs_endpoint(logs), methods=["POST"])])
+        sts_app = Starlette(routes=[Route("/", sts_endpoint(user), methods=["POST"])])
+        self._token = token
+        self._control = batch
+        self._batch = OutageMiddleware(SignedRequests(batch, secrets, refuse_json), outage)
+        self._logs = OutageMiddleware(SignedRequests(logs_app, secrets, refuse_json), outage)
+        self._sts = OutageMiddleware(SignedRequests(sts_app, secrets, refuse_sts), outage)
+        self._credentials = Starlette(
+            routes=[Route("/credentials", credentials_endpoint(role, token))]
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._choose(scope)(scope, receive, send)
+
+    def _choose(self, scope: Scope) -> ASGIApp:
+        path = scope.get("path", "")
+        headers = dict(scope.get("headers", []))
+        if path == "/credentials":
+            return self._credentials
+        if path.startswith("/_control/"):
+            given = headers.get(CONTROL_HEADER.encode(), b"")
+            if hmac.compare_digest(given, self._token.encode()):
+                return self._control
+            return JSONResponse(
+                {"message": f"the header {CONTROL_HEADER} does not hold this start's token"}, 403
+            )
+        if path == "/" and b"x-amz-target" in headers:
+            return self._logs
+        return self._sts if path == "/" else self._batch
