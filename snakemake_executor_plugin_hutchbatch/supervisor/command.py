@@ -1,0 +1,240 @@
+"""Runs a task's commands: by level, several at once as far as their threads fit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from typing import Callable, Dict, List, Mapping, Optional
+
+from . import children
+from .benchmark import Benchmarks
+from .environment import step_environment, with_tmpdir
+from .errors import Failure, LocalError, Stopped
+from .outputs import check
+from .scratch import Scratch
+from .taskspec import EXIT_NO_SHELL, Step, TaskSpec
+from .usage import Usage
+
+#: Longer commands go through a file, as in snakemake/shell.py (MAX_ARG_LEN: half of what Linux
+#: allows a single argument, 32 pages).
+MAX_ARG_LEN = 16 * 4096 - 1
+#: Seconds between SIGTERM and SIGKILL for a command that is to stop: a third of AWS Batch's 30.
+GRACE = 10.0
+#: Seconds that processes a command left behind (``cmd > >(gzip > x)``) get to end by themselves.
+LINGER = 2.0
+
+
+class Runner:
+    """The commands of one task. ``stop`` may be called from another thread at any time."""
+
+    def __init__(
+        self,
+        task: TaskSpec,
+        scratch: Scratch,
+        environ: Mapping[str, str],
+        usage: Usage,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._task, self._scratch, self._environ, self._usage = task, scratch, environ, usage
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._groups: Dict[int, Step] = {}
+        self._exits: Dict[int, int] = {}
+        self._stopped = False
+        self._timers: List[threading.Timer] = []
+        self._benchmarks = Benchmarks(scratch.work)
+
+    def run(self) -> None:
+        """Runs all steps. Raises ``Failure`` of the first that fails, after the others of its level
+        have been ended; ``Stopped`` after ``stop``."""
+        shells = {step.shell: find_shell(step.shell, self._environ) for step in self._task.steps}
+        try:
+            for level in sorted({step.level for step in self._task.steps}):
+                steps = [step for step in self._task.steps if step.level == level]
+                self._run_level(steps, shells)
+        finally:
+            children.kill_children()
+            for timer in self._timers:
+                timer.cancel()
+        if self._stopped:
+            raise Stopped
+
+    def stop(self, grace: float = GRACE) -> None:
+        """SIGTERM to all that runs, SIGKILL after ``grace`` seconds; nothing new is started."""
+        with self._lock:
+            self._stopped = True
+        self._end_all(grace)
+
+    def _end_all(self, grace: float) -> None:
+        with self._lock:
+            groups = list(self._groups)
+        for group in groups:
+            children.signal_group(group, signal.SIGTERM)
+
+        def kill() -> None:
+            with self._lock:
+                left = [group for group in groups if group in self._groups]
+            for group in left:
+                children.signal_group(group, signal.SIGKILL)
+
+        timer = threading.Timer(grace, kill)
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+    def _run_level(self, steps: List[Step], shells: Mapping[str, str]) -> None:
+        waiting = list(steps)
+        running: Dict[int, Step] = {}
+        repeats = {id(step): step.benchmark.repeats if step.benchmark else 1 for step in steps}
+        failure: Optional[Failure] = None
+        while True:
+            while waiting and failure is None and not self._stopped:
+                busy = sum(step.threads for step in running.values())
+                fitting = [s for s in waiting if not running or busy + s.threads <= self._task.cpus]
+                if not fitting:
+                    break
+                step = fitting[0]
+                waiting.remove(step)
+                group = self._start(step, shells[step.shell])
+                if group is not None:
+                    running[group] = step
+            if not running:
+                break
+            pid = self._wait(running)
+            step = running.pop(pid)
+            try:
+                self._ended(pid, step)
+                repeats[id(step)] -= 1
+                if repeats[id(step)] > 0:
+                    waiting.insert(0, step)
+                    continue
+                self._benchmarks.write(step)
+                if not self._stopped:
+                    check(step, self._scratch.work)
+            except Failure as error:
+                if failure is None:
+                    failure = error
+                    self._end_all(GRACE)
+        if self._stopped:
+            raise Stopped
+        if failure is not None:
+            raise failure
+
+    def _start(self, step: Step, shell: str) -> Optional[int]:
+        command = with_tmpdir(self._task, step.command, self._scratch.tmp)
+        if len(command.replace("'", r"'\''")) + 2 > MAX_ARG_LEN:
+            path = os.path.join(self._scratch.path, "script-" + os.urandom(4).hex())
+            try:
+                with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+                    file.write(command + "\n")
+                os.chmod(path, 0o700)
+            except OSError as error:
+                raise LocalError(error, path) from error
+            command = f'"{shell}" "{path}"'
+        environ = step_environment(self._environ, self._task, step, self._scratch.tmp)
+        self._kills = self._usage.out_of_memory_kills()
+        with self._lock:
+            if self._stopped:
+                return None
+            try:
+                process = subprocess.Popen(  # noqa: S602  the rule's own command
+                    command,
+                    shell=True,
+                    executable=shell,
+                    cwd=self._scratch.work,
+                    env=environ,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
+                    pass_fds=(self._scratch.descriptor,),
+                )
+            except OSError as error:
+                raise Failure(
+                    126,
+                    "COMMAND",
+                    f"the command of rule {step.name} could not be started ({error.strerror}). "
+                    "Very large environment variables can be the reason.",
+                    step.name,
+                ) from error
+            process.returncode = 0  # waited for here, not by subprocess
+            self._groups[process.pid] = step
+        if step.benchmark:
+            self._benchmarks.begin(process.pid, step)
+        return process.pid
+
+    def _wait(self, running: Mapping[int, Step]) -> int:
+        """The next of ``running`` that has ended. Reaps whatever else ends meanwhile."""
+        while True:
+            for pid in running:
+                if pid in self._exits:
+                    return pid
+            ended = children.reap(block=True)
+            if ended is None:
+                raise ChildProcessError("the command's process is not ours to wait for")
+            self._exits[ended[0]] = ended[1]
+
+    def _ended(self, pid: int, step: Step) -> None:
+        """Ends what the command left behind; raises ``Failure`` for an exit code other than 0."""
+        code = children.exit_code(self._exits.pop(pid))
+        if step.benchmark:
+            self._benchmarks.end(pid)
+        deadline = time.monotonic() + (0 if code or self._stopped else LINGER)
+        while self._lingers(pid):
+            if time.monotonic() >= deadline:
+                children.signal_group(pid, signal.SIGKILL)
+            self._sleep(0.02)
+        with self._lock:
+            del self._groups[pid]
+        if code:
+            raise Failure(code, "COMMAND", self._sentence(step, code), step.name)
+
+    def _lingers(self, group: int) -> bool:
+        """Whether a process of the group is still alive; reaps the dead ones first."""
+        while True:
+            ended = children.reap(block=False)
+            if ended is None or not ended[0]:
+                break
+            self._exits[ended[0]] = ended[1]
+        return children.signal_group(group, 0)
+
+    def _sentence(self, step: Step, code: int) -> str:
+        if self._usage.out_of_memory_kills() > self._kills:
+            return (
+                f"the command of rule {step.name} ran out of memory and was killed. Give the rule "
+                "more mem_mb."
+            )
+        if code > 128:
+            try:
+                name = signal.Signals(code - 128).name
+            except ValueError:
+                name = ""
+            if name:
+                hint = " This often means too little memory (mem_mb)." if code == 137 else ""
+                return f"the command of rule {step.name} was killed by {name}.{hint}"
+        hint = ""
+        if code == 127:
+            hint = " A program was not found: is it in this image?"
+        return (
+            f"the command of rule {step.name} failed with exit code {code}.{hint} Its messages are "
+            "above, and in the rule's log if it has one."
+        )
+
+
+def find_shell(shell: str, environ: Mapping[str, str]) -> str:
+    """The path of a shell in this image: as given, else by its name."""
+    if os.path.isabs(shell) and os.access(shell, os.X_OK):
+        return shell
+    name = os.path.basename(shell)
+    path = environ.get("PATH", "") + ":/bin:/usr/bin:/usr/local/bin"
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise Failure(
+            EXIT_NO_SHELL,
+            "IMAGE",
+            f"this image has no {name}, which the rule's command needs. Use an image with {name}, "
+            'or give the rule another shell (resource shell_exec="sh").',
+        )
+    return os.path.abspath(found)

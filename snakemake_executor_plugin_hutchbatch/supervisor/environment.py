@@ -1,0 +1,54 @@
+"""The command's environment: the container's own without what only the supervisor needed."""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping
+
+from .taskspec import Step, TaskSpec
+
+PRIVATE = "HUTCHBATCH_"
+#: The start-up script hides these from the host's Python and keeps them under this prefix; Python
+#: itself sets LC_CTYPE in the C locale (PEP 538).
+KEEP = "HUTCHBATCH_KEEP_"
+KEPT = ("LD_LIBRARY_PATH", "LD_PRELOAD", "LC_CTYPE")
+#: snakemake/shell.py sets these to the rule's threads.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "GOTO_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+TMPDIR_VARIABLES = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
+
+
+def container_environment(environ: Mapping[str, str]) -> Dict[str, str]:
+    """What the image and the submission gave, as they gave it, plus the region."""
+    result = {k: v for k, v in environ.items() if not k.startswith(PRIVATE)}
+    for name in KEPT:
+        if KEEP + name in environ:
+            result[name] = environ[KEEP + name]
+        elif name == "LC_CTYPE":
+            result.pop(name, None)
+    region = environ.get("HUTCHBATCH_REGION")
+    if region:
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            result.setdefault(name, region)
+    return result
+
+
+def step_environment(
+    base: Mapping[str, str], task: TaskSpec, step: Step, tmp: str
+) -> Dict[str, str]:
+    """The environment of one command; what the step itself says wins."""
+    result = dict(base)
+    result.update(dict.fromkeys(THREAD_VARIABLES, str(step.threads)))
+    result.update(dict.fromkeys(TMPDIR_VARIABLES, tmp))
+    for name, value in step.environment.items():
+        result[name] = with_tmpdir(task, value, tmp)
+    return result
+
+
+def with_tmpdir(task: TaskSpec, text: str, tmp: str) -> str:
+    return text.replace(task.tmpdir_token, tmp) if task.tmpdir_token else text

@@ -1,0 +1,39 @@
+"""How a task can fail, in the words and numbers of ``taskspec.py``."""
+
+from __future__ import annotations
+
+import errno
+from typing import Optional
+
+
+class Failure(Exception):
+    """The task ends with ``exit_code``; the message is one plain sentence for its user."""
+
+    def __init__(
+        self, exit_code: int, cause: str, message: str, step: Optional[str] = None
+    ) -> None:
+        super().__init__(message)
+        self.exit_code, self.cause, self.message, self.step = exit_code, cause, message, step
+
+
+class Stopped(Exception):
+    """The container is being stopped: give up what you are doing."""
+
+
+class LocalError(Exception):
+    """The container's own disk failed, not the network: no retry helps."""
+
+    def __init__(self, error: OSError, path: str) -> None:
+        super().__init__(str(error))
+        self.full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        self.path = path
+        self.reason = error.strerror or str(error)
+
+
+def amount(size: float) -> str:
+    """Bytes as people say them: ``1.5 GB`` (powers of ten, as disks are sold)."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

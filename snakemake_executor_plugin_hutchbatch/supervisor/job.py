@@ -1,0 +1,228 @@
+"""One task from its description to its status."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import Dict, Iterator, List, Mapping, Optional
+
+from . import scratch as scratch_module
+from .command import Runner
+from .download import stage_in
+from .environment import container_environment
+from .errors import Failure, LocalError, Stopped
+from .outputs import make_folders
+from .s3 import S3, S3Error
+from .scratch import Scratch
+from .seed import CredentialsError
+from .sources import deploy
+from .taskspec import (
+    EXIT_SPEC,
+    EXIT_STAGE_IN,
+    EXIT_STAGE_OUT,
+    Log,
+    Output,
+    Status,
+    TaskSpec,
+    TaskSpecError,
+    dumps,
+    load_taskspec,
+    status_url,
+)
+from .upload import Local, put_files, stage_out
+from .usage import Usage
+
+#: Tries and seconds of silence for the requests of the ending after a stop: they must fit what is
+#: left of AWS's 30 seconds.
+HURRIED_ATTEMPTS = 4
+HURRIED_TIMEOUT = 5.0
+
+
+class Job:
+    """The state of the task, shared by the thread that runs it and the one that ends it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.job_id = environ.get("AWS_BATCH_JOB_ID") or "unknown"
+        self.attempt = _number(environ.get("AWS_BATCH_JOB_ATTEMPT"), 1)
+        self._stopping = threading.Event()
+        self._s3 = S3(environ, sleep=self._sleep)
+        self._usage = Usage()
+        self._task: Optional[TaskSpec] = None
+        self._scratch: Optional[Scratch] = None
+        self._runner: Optional[Runner] = None
+        self._phase = "start"
+        self._seconds: Dict[str, float] = {}
+        self._totals = {"files_in": 0, "bytes_in": 0, "files_out": 0, "bytes_out": 0}
+
+    def run(self) -> None:
+        """Everything but the ending. Raises ``Failure`` or ``Stopped``."""
+        with self._timed("start"):
+            task = self._task = self._read_task()
+            scratch = self._scratch = scratch_module.create(task.scratch, self.job_id, self.attempt)
+            # Other jobs' leftovers: it may take a while, and nothing here waits for it.
+            threading.Thread(
+                target=scratch_module.sweep, args=(task.scratch, scratch.path), daemon=True
+            ).start()
+        with self._timed("stage_in"):
+            self._stage_in(task, scratch)
+        with self._timed("run"):
+            try:
+                runner = Runner(task, scratch, container_environment(self._environ), self._usage)
+                self._runner = runner
+                if self._stopping.is_set():
+                    raise Stopped
+                make_folders(task.steps, scratch.work)
+                runner.run()
+            except LocalError as error:
+                what = "no space left on scratch" if error.full else error.reason
+                raise Failure(
+                    1, "COMMAND", f"the job's directory could not be used: {what} ({error.path})."
+                ) from error
+        with self._timed("stage_out"):
+            outputs = [output for step in task.steps for output in step.outputs]
+            outputs += [
+                Output(step.benchmark.path, step.benchmark.url)
+                for step in task.steps
+                if step.benchmark
+            ]
+            totals = stage_out(self._s3, outputs, scratch.work, self._stopping)
+            self._totals.update(files_out=totals.files, bytes_out=totals.size)
+        self._phase = "done"
+
+    def stop(self) -> None:
+        """The container is being stopped: end the command, give up transfers."""
+        self._stopping.set()
+        if self._runner is not None:
+            self._runner.stop()
+
+    def end(self, error: Optional[BaseException]) -> int:
+        """Logs, status, clean-up; the exit code."""
+        failure = _as_failure(error, self._phase)
+        s3 = S3(self._environ)
+        if self._stopping.is_set():
+            s3 = S3(self._environ, attempts=HURRIED_ATTEMPTS, timeout=HURRIED_TIMEOUT)
+        problem = self._store_logs(s3, failure is None)
+        if problem and failure is None:
+            failure = Failure(EXIT_STAGE_OUT, "STAGE_OUT", problem)
+            self._phase = "stage_out"
+        code = failure.exit_code if failure else 0
+        if failure:
+            _say(failure.message)
+        if self._task is not None:
+            self._store_status(s3, self._task, failure, code)
+        if self._scratch is not None:
+            self._scratch.remove()
+        return code
+
+    def _read_task(self) -> TaskSpec:
+        url = self._environ.get("HUTCHBATCH_TASK", "")
+        try:
+            return load_taskspec(self._s3.get(url).decode("utf-8"))
+        except (
+            S3Error,
+            OSError,
+            http.client.HTTPException,
+            CredentialsError,
+            TaskSpecError,
+            ValueError,
+        ) as error:
+            raise Failure(
+                EXIT_SPEC,
+                "STAGE_IN",
+                f"the task's description could not be read from {url or 'HUTCHBATCH_TASK'} "
+                f"({error}). Check that the job role may read it and that nothing deletes it.",
+            ) from error
+
+    def _stage_in(self, task: TaskSpec, scratch: Scratch) -> None:
+        if task.sources is not None:
+            try:
+                size = deploy(self._s3, task.sources, scratch.work)
+            except LocalError as error:
+                what = "no space left on scratch" if error.full else error.reason
+                raise Failure(
+                    EXIT_STAGE_IN, "STAGE_IN", f"the sources could not be unpacked: {what}."
+                ) from error
+            self._totals.update(files_in=1, bytes_in=size)
+        totals = stage_in(self._s3, task.inputs, scratch.work, scratch.free, self._stopping)
+        self._totals["files_in"] += totals.files
+        self._totals["bytes_in"] += totals.size
+
+    def _store_logs(self, s3: S3, success: bool) -> str:
+        """Stores the rules' logs; what went wrong, if anything."""
+        if self._task is None or self._scratch is None or self._phase in ("start", "stage_in"):
+            return ""
+        work = self._scratch.work
+        files: List[Local] = []
+        logs: List[Log] = [log for step in self._task.steps for log in step.logs]
+        try:
+            for log in logs:
+                path = os.path.join(work, log.path)
+                if success and not os.path.lexists(path):
+                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o666))
+                if log.url is not None and os.path.isfile(path):
+                    files.append(Local(path, log.url))
+            put_files(s3, files, threading.Event())
+        except LocalError as error:
+            return f"the log {error.path} could not be read ({error.reason})."
+        except (S3Error, OSError, http.client.HTTPException, CredentialsError) as error:
+            return f"the logs could not be stored ({error}). May the job role write there?"
+        return ""
+
+    def _store_status(self, s3: S3, task: TaskSpec, failure: Optional[Failure], code: int) -> None:
+        status = Status(
+            job_id=self.job_id,
+            attempt=self.attempt,
+            phase=self._phase,
+            exit_code=code,
+            cause=failure.cause if failure else None,
+            message=failure.message if failure else "",
+            step=failure.step if failure else None,
+            seconds={name: round(value, 3) for name, value in self._seconds.items()},
+            peak_memory=self._usage.peak_memory(),
+            cpu_seconds=self._usage.cpu_seconds(),
+            **self._totals,
+        )
+        url = status_url(task.status, self.job_id, self.attempt)
+        try:
+            s3.put(url, dumps(status).encode("utf-8", "surrogateescape"))
+        except (S3Error, OSError, http.client.HTTPException, CredentialsError, ValueError) as error:
+            _say(f"the job's status could not be stored at {url} ({error}).")
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise Stopped
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        if self._stopping.is_set():
+            raise Stopped
+        self._phase = phase
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds[phase] = time.monotonic() - begin
+
+
+def _as_failure(error: Optional[BaseException], phase: str) -> Optional[Failure]:
+    if error is None or isinstance(error, Failure):
+        return error
+    return Failure(
+        EXIT_SPEC,
+        "HOST",
+        f"the supervisor itself failed in phase {phase} ({type(error).__name__}: {error}). Please "
+        "report this.",
+    )
+
+
+def _say(sentence: str) -> None:
+    print("hutchbatch: " + sentence, file=sys.stderr, flush=True)
+
+
+def _number(text: Optional[str], default: int) -> int:
+    return int(text) if text and text.isdigit() else default

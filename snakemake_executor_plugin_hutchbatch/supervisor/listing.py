@@ -1,0 +1,165 @@
+"""What lies behind the inputs' addresses: files with their sizes, or directories of them."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import threading
+from calendar import timegm
+from email.utils import parsedate_tz
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from urllib.parse import unquote_plus
+from xml.etree import ElementTree
+
+from .pool import run_all
+from .s3 import S3, S3Error
+from .seed import split_url
+from .taskspec import Input
+
+#: From so many inputs in one folder on, listing the folder is cheaper than a HEAD for each
+#: (a page of a listing has up to 1,000 keys).
+LIST_FROM = 8
+PAGE = 1000
+THREADS = 32
+
+
+class Remote(NamedTuple):
+    """One object and where it goes. ``modified`` in seconds since the epoch."""
+
+    bucket: str
+    key: str
+    size: int
+    etag: str
+    modified: float
+    path: str
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+class Found(NamedTuple):
+    """All files to fetch, directories to make, and the inputs that do not exist."""
+
+    files: List[Remote]
+    folders: List[str]
+    missing: List[Input]
+
+
+def list_keys(s3: S3, bucket: str, prefix: str, pages: Optional[int] = None) -> Iterator[Remote]:
+    """Objects whose key begins with ``prefix`` (``path`` is empty)."""
+    token = ""
+    while pages is None or pages > 0:
+        query = [("list-type", "2"), ("prefix", prefix), ("encoding-type", "url")]
+        if token:
+            query.append(("continuation-token", token))
+        root = ElementTree.fromstring(s3.request("GET", bucket, query=query).value)
+        space = root.tag[: root.tag.index("}") + 1] if root.tag.startswith("{") else ""
+        encoded = root.findtext(space + "EncodingType") == "url"
+        for item in root.iter(space + "Contents"):
+            key = item.findtext(space + "Key") or ""
+            yield Remote(
+                bucket,
+                unquote_plus(key) if encoded else key,
+                int(item.findtext(space + "Size") or 0),
+                item.findtext(space + "ETag") or "",
+                _iso(item.findtext(space + "LastModified") or ""),
+                "",
+            )
+        token = root.findtext(space + "NextContinuationToken") or ""
+        if not token:
+            return
+        pages = pages - 1 if pages is not None else None
+
+
+def head(s3: S3, bucket: str, key: str) -> Optional[Remote]:
+    """One object; None if there is none."""
+    try:
+        headers = s3.request("HEAD", bucket, key).headers
+    except S3Error as error:
+        if error.status == 404:
+            return None
+        raise
+    date = parsedate_tz(headers.get("last-modified", ""))
+    modified = float(timegm((*date[:6], 0, 0, 0))) if date else 0.0
+    size = int(headers.get("content-length", 0))
+    return Remote(bucket, key, size, headers.get("etag", ""), modified, "")
+
+
+def find(s3: S3, inputs: Sequence[Input], work: str, stop: threading.Event) -> Found:
+    """Looks all inputs up, by folder where there are many in one."""
+    known = _list_folders(s3, inputs, stop)
+    found = Found([], [], [])
+
+    def look(item: Input) -> None:
+        bucket, key = split_url(item.url)
+        path = os.path.join(work, item.path)
+        remote = known.get((bucket, key)) or (head(s3, bucket, key) if key else None)
+        if remote is not None:
+            found.files.append(remote._replace(path=path))
+            return
+        prefix = key.rstrip("/") + "/" if key else ""
+        below = list(list_keys(s3, bucket, prefix))
+        if not below:
+            found.missing.append(item)
+            return
+        found.folders.append(path)
+        for remote in below:
+            inner = remote.key[len(prefix) :]
+            if not inner.endswith("/") and inner:
+                if posixpath.normpath("/" + inner) != "/" + inner:
+                    raise S3Error(0, "BadKey", f"{remote.url} cannot be a file's name")
+                found.files.append(remote._replace(path=os.path.join(path, inner)))
+
+    first = [i for i in inputs if split_url(i.url) in known]
+    for item in first:
+        look(item)
+    run_all(
+        [lambda item=item: look(item) for item in inputs if split_url(item.url) not in known],  # type: ignore[misc]
+        THREADS,
+        stop,
+    )
+    return found
+
+
+def _list_folders(
+    s3: S3, inputs: Sequence[Input], stop: threading.Event
+) -> Dict[Tuple[str, str], Remote]:
+    """Objects found by listing the folders that hold many of the inputs. A folder with far more
+    other objects is given up after a few pages; a role that may not list is no trouble either:
+    what is not found here is asked for one by one."""
+    folders: Dict[Tuple[str, str], List[str]] = {}
+    for item in inputs:
+        bucket, key = split_url(item.url)
+        folders.setdefault((bucket, posixpath.dirname(key)), []).append(key)
+    known: Dict[Tuple[str, str], Remote] = {}
+
+    def look(bucket: str, keys: List[str]) -> None:
+        wanted = set(keys)
+        prefix = os.path.commonprefix(keys)  # noqa: RUF071  by character is what S3 means, too
+        try:
+            for remote in list_keys(s3, bucket, prefix, 2 + 2 * (len(keys) // PAGE)):
+                if remote.key in wanted:
+                    known[bucket, remote.key] = remote
+        except S3Error as error:
+            if error.status != 403:
+                raise
+
+    run_all(
+        [
+            lambda bucket=bucket, keys=keys: look(bucket, keys)  # type: ignore[misc]
+            for (bucket, _), keys in folders.items()
+            if len(keys) >= LIST_FROM
+        ],
+        THREADS,
+        stop,
+    )
+    return known
+
+
+def _iso(text: str) -> float:
+    fields = ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19))
+    try:
+        return float(timegm(tuple(int(text[i:j]) for i, j in fields)))
+    except ValueError:
+        return 0.0

@@ -1,0 +1,82 @@
+"""The workflow's source archive, unpacked into the working directory."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+from http.client import HTTPException
+from typing import List
+
+from .errors import Failure, LocalError
+from .s3 import S3, S3Error
+from .seed import CredentialsError
+from .taskspec import EXIT_STAGE_IN, Sources
+
+
+def deploy(s3: S3, sources: Sources, folder: str) -> int:
+    """Fetches and unpacks the archive; its size in bytes."""
+    try:
+        data = s3.get(sources.url)
+    except (OSError, HTTPException, S3Error, CredentialsError) as error:
+        raise Failure(
+            EXIT_STAGE_IN,
+            "STAGE_IN",
+            f"the workflow's source archive {sources.url} could not be fetched ({error}). Another "
+            "run may have deleted it: start the workflow again.",
+        ) from error
+    if hashlib.sha256(data).hexdigest() != sources.sha256:
+        raise Failure(
+            EXIT_STAGE_IN,
+            "STAGE_IN",
+            f"the workflow's source archive {sources.url} is not the one this job was submitted "
+            "with. Start the workflow again.",
+        )
+    unpack(data, folder)
+    return len(data)
+
+
+def unpack(data: bytes, folder: str) -> None:
+    """Unpacks a tar archive of any compression.
+
+    The rules are those of Python's ``data`` filter, written out because 3.8 may lack it: nothing
+    outside ``folder``, no links that leave it, no devices, no owners, no set-user-id bits.
+    """
+    root = os.path.realpath(folder)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            members: List[tarfile.TarInfo] = []
+            for member in archive:
+                _check(member, root)
+                members.append(member)
+            for member in members:
+                # Again: a link made by an earlier member may have changed where this one leads.
+                _check(member, root)
+                archive.extract(member, root, set_attrs=True)
+    except tarfile.TarError as error:
+        raise Failure(
+            EXIT_STAGE_IN, "STAGE_IN", f"the workflow's source archive is damaged ({error})."
+        ) from error
+    except OSError as error:
+        raise LocalError(error, folder) from error
+
+
+def _check(member: tarfile.TarInfo, root: str) -> None:
+    name = member.name
+    target = os.path.realpath(os.path.join(root, name))
+    inside = target == root or target.startswith(root + os.sep)
+    if os.path.isabs(name) or not inside or not (member.isreg() or member.isdir() or _link(member)):
+        raise tarfile.ReadError(f"{name} is not a plain relative file")
+    if _link(member):
+        base = os.path.dirname(name) if member.issym() else ""
+        leads = os.path.realpath(os.path.join(root, base, member.linkname))
+        if os.path.isabs(member.linkname) or not leads.startswith(root + os.sep):
+            raise tarfile.ReadError(f"{name} links to {member.linkname}, outside the archive")
+    member.uid, member.gid = os.getuid(), os.getgid()
+    member.uname = member.gname = ""
+    member.mode = (member.mode & 0o755) | (0o700 if member.isdir() else 0o600)
+
+
+def _link(member: tarfile.TarInfo) -> bool:
+    return member.issym() or member.islnk()

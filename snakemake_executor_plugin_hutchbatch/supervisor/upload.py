@@ -1,0 +1,263 @@
+"""Outputs and logs from the working directory to S3: in parallel, each body's SHA-256 signed."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import threading
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from .download import Totals
+from .errors import Failure, LocalError
+from .listing import THREADS, head, list_keys
+from .pool import run_all
+from .s3 import S3, Answer, S3Error
+from .seed import CredentialsError, split_url
+from .taskspec import EXIT_STAGE_OUT, Output
+
+#: Larger files go in parts. S3 takes parts of 5 MiB to 5 GiB, 10,000 at most.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+MULTIPART = 64 * 1024 * 1024
+PART = 16 * 1024 * 1024
+MOST_PARTS = 10_000
+#: Bytes read from the file at once, for each thread.
+CHUNK = 1024 * 1024
+
+
+class Local(NamedTuple):
+    """One file and the address it goes to."""
+
+    path: str
+    url: str
+
+
+class Body:
+    """A stretch of a file as the body of a request: read anew for the digest and for each try, so
+    memory stays small whatever the size."""
+
+    def __init__(self, path: str, start: int, size: int) -> None:
+        self._path, self._start, self.size = path, start, size
+        self._digest = ""
+
+    @property
+    def sha256(self) -> str:
+        if not self._digest:
+            digest = hashlib.sha256()
+            for chunk in self:
+                digest.update(chunk)
+            self._digest = digest.hexdigest()
+        return self._digest
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                place, end = self._start, self._start + self.size
+                while place < end:
+                    chunk = os.pread(descriptor, min(CHUNK, end - place), place)
+                    if not chunk:
+                        raise OSError(0, "it became shorter while it was stored", self._path)
+                    yield chunk
+                    place += len(chunk)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise LocalError(error, self._path) from error
+
+
+def stage_out(s3: S3, outputs: Sequence[Output], work: str, stop: threading.Event) -> Totals:
+    """Stores all outputs that have an address. They were checked before."""
+    try:
+        files: List[Local] = []
+        stale: List[Callable[[], None]] = []
+        for output in outputs:
+            if output.url is None:
+                continue
+            path = os.path.join(work, output.path)
+            if not output.directory:
+                files.append(Local(path, output.url))
+                continue
+            below = list(_walk(path, output.url.rstrip("/"), work))
+            if not below:
+                s3.put(output.url.rstrip("/") + "/", b"")  # the only sign an empty one can leave
+            files += below
+            stale += _stale(s3, output.url, {item.url for item in below})
+        totals = put_files(s3, files, stop)
+        run_all(stale, THREADS, stop)
+        return totals
+    except LocalError as error:
+        raise _failure(f"{error.path} could not be read ({error.reason})") from error
+    except (S3Error, OSError, http.client.HTTPException, CredentialsError, ValueError) as error:
+        raise _failure(f"{error or type(error).__name__}") from error
+
+
+def put_files(s3: S3, files: Sequence[Local], stop: threading.Event) -> Totals:
+    """Stores files as they are named. Raises what S3 or the disk raised, with the address."""
+    sized = []
+    for item in files:
+        try:
+            sized.append((os.stat(item.path).st_size, item))
+        except OSError as error:
+            raise LocalError(error, item.path) from error
+    tasks: List[Callable[[], None]] = []
+    begun: List[_Multipart] = []
+    for size, item in sorted(sized, key=lambda pair: -pair[0]):
+        if size > MULTIPART:
+            begun.append(_Multipart(s3, item, size))
+            tasks += begun[-1].tasks()
+        else:
+            tasks.append(lambda item=item, size=size: _put(s3, item, size))  # type: ignore[misc]
+    try:
+        run_all(tasks, THREADS, stop)
+    except BaseException:
+        for multipart in begun:
+            multipart.abort()
+        raise
+    return Totals(len(sized), sum(size for size, _ in sized))
+
+
+def _failure(what: str) -> Failure:
+    return Failure(
+        EXIT_STAGE_OUT,
+        "STAGE_OUT",
+        f"the outputs could not be stored: {what}. Check that the job role may write there.",
+    )
+
+
+def _put(s3: S3, item: Local, size: int) -> None:
+    bucket, key = split_url(item.url)
+    try:
+        s3.request("PUT", bucket, key, body=Body(item.path, 0, size))
+    except (S3Error, OSError, http.client.HTTPException) as error:
+        raise S3Error(0, "", f"{item.url}: {error or type(error).__name__}") from error
+
+
+class _Multipart:
+    """One large file on its way."""
+
+    def __init__(self, s3: S3, item: Local, size: int) -> None:
+        self._s3, self._item, self._size = s3, item, size
+        self._bucket, self._key = split_url(item.url)
+        self._lock = threading.Lock()
+        self._id = ""
+        self._done = False
+        self._etags: Dict[int, str] = {}
+        # Whole pieces of CHUNK, at most MOST_PARTS of them.
+        self._part = max(PART, -(-size // (MOST_PARTS * CHUNK)) * CHUNK)
+        self._count = -(-size // self._part)
+
+    def tasks(self) -> List[Callable[[], None]]:
+        return [
+            lambda number=number: self._send(number)  # type: ignore[misc]
+            for number in range(1, self._count + 1)
+        ]
+
+    def abort(self) -> None:
+        if self._id and not self._done:
+            try:
+                self._request("DELETE", [("uploadId", self._id)])
+            except (S3Error, OSError, http.client.HTTPException):
+                pass  # the bucket's life-cycle rule, if any, removes the parts
+
+    def _request(self, method: str, query: Sequence[Tuple[str, str]], body: Any = b"") -> Answer:
+        return self._s3.request(method, self._bucket, self._key, query=query, body=body)
+
+    def _begin(self) -> str:
+        with self._lock:
+            if not self._id:
+                self._id = _field(self._request("POST", [("uploads", "")]).value, "UploadId")
+            return self._id
+
+    def _send(self, number: int) -> None:
+        try:
+            start = (number - 1) * self._part
+            body = Body(self._item.path, start, min(self._part, self._size - start))
+            query = [("partNumber", str(number)), ("uploadId", self._begin())]
+            etag = self._request("PUT", query, body).headers.get("etag", "")
+            with self._lock:
+                self._etags[number] = etag
+                last = len(self._etags) == self._count
+            if last:
+                self._complete()
+        except (S3Error, OSError, http.client.HTTPException) as error:
+            raise S3Error(0, "", f"{self._item.url}: {error or type(error).__name__}") from error
+
+    def _complete(self) -> None:
+        parts = "".join(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
+            for number, etag in sorted(self._etags.items())
+        )
+        space = "http://s3.amazonaws.com/doc/2006-03-01/"
+        text = f'<CompleteMultipartUpload xmlns="{space}">{parts}</CompleteMultipartUpload>'
+
+        def read(response: http.client.HTTPResponse) -> None:
+            # S3 says 200 before it has tried, and the error in the body.
+            data = response.read()
+            if b"<Error>" in data:
+                raise ConnectionError(_field(data, "Code"))
+
+        try:
+            self._s3.request(
+                "POST",
+                self._bucket,
+                self._key,
+                query=[("uploadId", self._id)],
+                body=text.encode(),
+                read=read,
+            )
+        except S3Error as error:
+            # After a lost answer the upload is gone because it is complete: the size tells.
+            if error.status != 404:
+                raise
+        stored = head(self._s3, self._bucket, self._key)
+        if stored is None or stored.size != self._size:
+            raise S3Error(0, "WrongSize", "it did not arrive whole")
+        self._done = True
+
+
+def _walk(folder: str, url: str, work: str) -> Iterator[Local]:
+    """Files of a directory output, recursively. Links to folders are followed inside the working
+    directory only, links to files always: it is the content that counts."""
+    root = os.path.realpath(work) + os.sep
+    seen: Set[str] = set()
+
+    def walk(path: str, prefix: str) -> Iterator[Local]:
+        real = os.path.realpath(path)
+        if real in seen or not (real + os.sep).startswith(root):
+            return
+        seen.add(real)
+        for name in sorted(os.listdir(path)):
+            inner = os.path.join(path, name)
+            if os.path.isdir(inner):
+                yield from walk(inner, prefix + name + "/")
+            else:
+                yield Local(inner, url + "/" + prefix + name)
+
+    try:
+        yield from walk(folder, "")
+    except OSError as error:
+        raise LocalError(error, error.filename or folder) from error
+
+
+def _stale(s3: S3, url: str, new: Set[str]) -> List[Callable[[], None]]:
+    """Removals of what an earlier directory at ``url`` had and the new one has not."""
+    bucket, key = split_url(url.rstrip("/") + "/")
+    return [
+        lambda old=old: _delete(s3, old.bucket, old.key)  # type: ignore[misc]
+        for old in list(list_keys(s3, bucket, key))
+        if old.url not in new and not old.key.endswith("/")
+    ]
+
+
+def _delete(s3: S3, bucket: str, key: str) -> None:
+    s3.request("DELETE", bucket, key)
+
+
+def _field(data: bytes, name: str) -> str:
+    for element in ElementTree.fromstring(data).iter():
+        if element.tag.rpartition("}")[2] == name:
+            return element.text or ""
+    return ""
