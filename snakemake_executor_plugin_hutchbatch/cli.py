@@ -1,0 +1,98 @@
+"""The ``hutchbatch`` command. Each subcommand is one ``_add_…`` function in ``SUBCOMMANDS``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+LOCAL_DIRECTORY = ".hutchbatch-local"
+LOCAL_EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[local]"'
+
+Run = Callable[[argparse.Namespace], int]
+
+
+class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Texts as they are written, with the defaults."""
+
+
+def _add_local(subcommands: Any) -> None:
+    parser = subcommands.add_parser(
+        "local",
+        help="try a workflow on this machine, with a small AWS of its own",
+        description=(
+            "Runs a command with a small AWS around it, on this machine only: an S3 bucket named\n"
+            "hutchbatch, AWS Batch with the Hutch's queues, and CloudWatch Logs. Jobs really run,\n"
+            "as processes of this machine; nothing is sent to Amazon and no account is needed.\n"
+            "Everything is stopped when the command ends. The bucket is a plain folder that\n"
+            f"stays: look into {LOCAL_DIRECTORY}/s3/hutchbatch."
+        ),
+        epilog=(
+            "examples:\n"
+            "  hutchbatch local -- snakemake --executor hutchbatch --jobs 20 \\\n"
+            "      --default-storage-provider s3 --default-storage-prefix s3://hutchbatch/results\n"
+            "  hutchbatch local -- aws s3 ls s3://hutchbatch/\n"
+            "  hutchbatch local            stays up and prints what to paste into another terminal"
+        ),
+        formatter_class=Help,
+    )
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        default=Path(LOCAL_DIRECTORY),
+        help="folder that keeps the buckets, the jobs' output and their scratch space",
+    )
+    parser.add_argument(
+        "command",
+        nargs=argparse.REMAINDER,
+        default=None,
+        metavar="-- COMMAND",
+        help="what to run, with its options; without it, the small AWS stays up until Ctrl-C",
+    )
+    parser.set_defaults(run=_local)
+
+
+def _local(options: argparse.Namespace) -> int:
+    try:
+        from .local import cloud, run  # noqa: PLC0415 - only who tries it here needs the extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("nanio", "starlette", "uvicorn"):
+            raise
+        return _fail(f"hutchbatch local needs {error.name}: {LOCAL_EXTRA}")
+    command = options.command or []
+    if command[:1] == ["--"]:
+        command = command[1:]
+    try:
+        if command:
+            return run.run_command(options.dir, command, os.environ)
+        return run.stay_up(options.dir, os.environ)
+    except (cloud.DirectoryInUse, OSError) as error:
+        return _fail(str(error))
+
+
+SUBCOMMANDS: tuple[Callable[[Any], None], ...] = (_add_local,)
+
+
+def _fail(sentence: str) -> int:
+    print(f"hutchbatch: {sentence}", file=sys.stderr)
+    return 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="hutchbatch", description="Snakemake workflows on AWS Batch: tools around the runs."
+    )
+    subcommands = parser.add_subparsers(required=True, metavar="SUBCOMMAND")
+    for add in SUBCOMMANDS:
+        add(subcommands)
+    options = parser.parse_args(argv)
+    run: Run = options.run
+    return run(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
