@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 #: vCPUs, memory in MiB and GPUs of instance types whose size matters here (FACTS.md section 1).
@@ -79,7 +80,8 @@ class BatchConfig:
     ``calls_per_second``: the account's rate for each operation (FACTS.md section 2: 50), None for
     no limit. ``runnable_delay`` is how long a job waits for an instance before STARTING,
     ``starting_delay`` how long its image takes to arrive. ``check_answers``: every answer is held
-    against botocore's service model before it leaves (for tests; costs time).
+    against botocore's service model before it leaves (for tests; costs time). ``secrets`` are the
+    values of the secrets that definitions may name, by ``valueFrom``.
     """
 
     queues: tuple[Queue, ...] = field(default_factory=hutch_queues)
@@ -90,6 +92,7 @@ class BatchConfig:
     runnable_delay: float = 0.0
     starting_delay: float = 0.0
     check_answers: bool = False
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = {each.name for each in self.compute_environments}

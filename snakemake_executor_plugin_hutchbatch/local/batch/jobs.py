@@ -226,8 +226,19 @@ def overrides_too_long(job: Job) -> bool:
     return length > rules.OVERRIDES_CHARACTERS
 
 
-def launch_of(job: Job, attempt: Attempt) -> Launch:
-    """Everything a host needs to run this attempt."""
+def secret_error(job: Job, secrets: Mapping[str, str]) -> str | None:
+    """What ECS says where a secret the definition names cannot be had."""
+    for each in job.submission.container.get("secrets") or ():
+        if each["valueFrom"] not in secrets:
+            return (
+                "ResourceInitializationError: unable to pull secrets or registry auth: execution "
+                f"resource retrieval failed: unable to retrieve secret from {each['valueFrom']}"
+            )
+    return None
+
+
+def launch_of(job: Job, attempt: Attempt, secrets: Mapping[str, str]) -> Launch:
+    """Everything a host needs to run this attempt. ``secrets`` are values by ``valueFrom``."""
     submission, container = job.submission, job.submission.container
     sources = {
         volume["name"]: (volume.get("host") or {}).get("sourcePath")
@@ -240,6 +251,7 @@ def launch_of(job: Job, attempt: Attempt) -> Launch:
         command=tuple(container["command"]),
         environment={
             **submission.environment,
+            **{each["name"]: secrets[each["valueFrom"]] for each in container.get("secrets") or ()},
             **batch_environment(job, attempt.number, attempt.environment_name),
         },
         vcpus=float(submission.vcpus),

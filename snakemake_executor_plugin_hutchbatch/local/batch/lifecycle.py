@@ -14,21 +14,11 @@ from uuid import uuid4
 from ..hosts import Exit, Running
 from . import jobs
 from .config import BatchConfig, ComputeEnvironment
+from .endings import CHILD_FAILED, DEPENDENCY_FAILED, OVERRIDES_TOO_LONG, ending_of
 from .faults import Faults
 from .jobs import Attempt, Job, Submission
 from .placement import Placement
 from .retries import is_retried
-
-#: FACTS.md section 2, and public reports for the array's.
-EXITED = "Essential container in task exited"
-NOT_STARTED = "Task failed to start"
-TIMED_OUT = "Job attempt duration exceeded timeout"
-OVERRIDES_TOO_LONG = "Container Overrides length must be at most 8192"
-DEPENDENCY_FAILED = "Dependent Job failed"
-CHILD_FAILED = "Array Child Job failed"
-OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-#: SIGKILL, as a shell tells it.
-KILLED = 137
 
 
 class World(Protocol):
@@ -192,6 +182,7 @@ class Lifecycle:
             self._finish(job, attempt, Exit(None))
             return
         error = self._faults.pull_error(job.submission.container["image"])
+        error = error or jobs.secret_error(job, self._config.secrets)
         if error is not None:
             self._finish(job, attempt, Exit(None, error))
             return
@@ -249,31 +240,19 @@ class Lifecycle:
         attempt.stopped = self._world.now()
         attempt.running = None
         self._placement.release(attempt)
-        attempt.exit_code, attempt.reason = how.exit_code, how.reason
-        final = False
-        if attempt.ending == "host":
-            attempt.exit_code, attempt.reason = None, None
-            attempt.status_reason = f"Host EC2 (instance {attempt.instance}) terminated."
-        elif attempt.ending == "timeout":
-            attempt.status_reason, final = TIMED_OUT, True
-        elif attempt.ending == "terminate":
-            attempt.status_reason, final = job.end_reason, True
-        elif attempt.ending == "memory":
-            attempt.exit_code, attempt.reason = KILLED, OUT_OF_MEMORY
-            attempt.status_reason = EXITED
-        elif how.exit_code is None:
-            # The host says only at the end that nothing was ever started.
-            attempt.status_reason = NOT_STARTED
+        ending = ending_of(how, attempt.ending, attempt.instance, job.end_reason)
+        attempt.exit_code, attempt.reason = ending.exit_code, ending.reason
+        attempt.status_reason = ending.status_reason
+        if not ending.started:
+            # The host tells only at the end that nothing was ever started.
             attempt.started = job.started = None
-        else:
-            attempt.status_reason = EXITED
-        if attempt.ending is None and how.exit_code == 0:
-            self._close(job, jobs.SUCCEEDED, EXITED)
-        elif not final and not self.stopped and self._retries(job, attempt):
+        if ending.succeeded:
+            self._close(job, jobs.SUCCEEDED, ending.status_reason)
+        elif not ending.final and not self.stopped and self._retries(job, attempt):
             job.status_reason = None
             self._runnable(job)
         else:
-            self._close(job, jobs.FAILED, attempt.status_reason)
+            self._close(job, jobs.FAILED, ending.status_reason)
 
     def _retries(self, job: Job, attempt: Attempt) -> bool:
         return is_retried(

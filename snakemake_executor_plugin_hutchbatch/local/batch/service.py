@@ -46,6 +46,7 @@ class BatchService:
         self.config = config
         self.outage = Outage(clock)
         self._clock = clock
+        self._say = say
         self._timers = clock if isinstance(clock, ManualClock) else ThreadTimers(clock)
         self._lock = threading.RLock()
         self._idle = threading.Condition(self._lock)
@@ -203,6 +204,9 @@ class BatchService:
                 action = self._outside.popleft()
             try:
                 action()
+            except Exception as error:
+                # A host at fault must not take down the caller, who may be another job's timer.
+                self._say(f"Batch endpoint: {error!r}")
             finally:
                 with self._lock:
                     self._draining = False
@@ -243,7 +247,7 @@ class _Outside:
     def _start_with(self, host: CallbackHost, job: Job, attempt: Attempt) -> None:
         lifecycle = self._service.lifecycle
         running = host.start_with(
-            launch_of(job, attempt),
+            launch_of(job, attempt, self._service.config.secrets),
             self._output(attempt),
             lambda how: self._service.post(lambda: lifecycle.container_ended(job, attempt, how)),
         )
@@ -253,7 +257,8 @@ class _Outside:
         """One attempt's thread: starts the container and waits for its end."""
         service, lifecycle = self._service, self._service.lifecycle
         try:
-            running = self._host.start(launch_of(job, attempt), self._output(attempt))
+            launch = launch_of(job, attempt, service.config.secrets)
+            running = self._host.start(launch, self._output(attempt))
             service.post(lambda: lifecycle.container_started(job, attempt, running))
             how = running.wait()
         except Exception as error:

@@ -1,0 +1,46 @@
+"""What AWS Batch says of an attempt's end (FACTS.md section 2). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..hosts import Exit
+
+#: FACTS.md section 2, and public reports for the array's.
+EXITED = "Essential container in task exited"
+NOT_STARTED = "Task failed to start"
+TIMED_OUT = "Job attempt duration exceeded timeout"
+OVERRIDES_TOO_LONG = "Container Overrides length must be at most 8192"
+DEPENDENCY_FAILED = "Dependent Job failed"
+CHILD_FAILED = "Array Child Job failed"
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+#: SIGKILL, as a shell tells it.
+KILLED = 137
+
+
+@dataclass(frozen=True)
+class Ending:
+    """``final``: not tried again, whatever the retry strategy says."""
+
+    exit_code: int | None
+    reason: str | None
+    status_reason: str | None
+    succeeded: bool = False
+    started: bool = True
+    final: bool = False
+
+
+def ending_of(how: Exit, cause: str | None, instance: str, end_reason: str | None) -> Ending:
+    """``cause`` is why the container was ended from outside (``terminate``, ``timeout``, ``host``,
+    ``memory``) or None; ``instance`` is its host's id, ``end_reason`` what TerminateJob gave."""
+    if cause == "host":
+        return Ending(None, None, f"Host EC2 (instance {instance}) terminated.")
+    if cause == "timeout":
+        return Ending(how.exit_code, how.reason, TIMED_OUT, final=True)
+    if cause == "terminate":
+        return Ending(how.exit_code, how.reason, end_reason, final=True)
+    if cause == "memory":
+        return Ending(KILLED, OUT_OF_MEMORY, EXITED)
+    if how.exit_code is None:
+        return Ending(None, how.reason, NOT_STARTED, started=False)
+    return Ending(how.exit_code, how.reason, EXITED, succeeded=how.exit_code == 0)
