@@ -32,31 +32,32 @@ rule trim:
 
 
 rule map_reads:
-    """Find where each read belongs, with minimap2."""
+    """Find where each read belongs, with bwa mem."""
     input:
         genome=f"reference/{config['genome']}",
         r1="results/trimmed/{sample}_R1.fastq.gz",
         r2="results/trimmed/{sample}_R2.fastq.gz",
     output:
-        temp("results/mapped/{sample}.sam.gz"),
+        temp("results/mapped/{sample}.unsorted.bam"),
     log:
         "results/logs/map_reads/{sample}.log",
     retries: 2
     container:
-        "docker://quay.io/biocontainers/mappy:2.28--py312h4711d71_3"
+        "docker://quay.io/biocontainers/pybwa:2.2.0--py311hb456a96_0"
+    threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=30,
     shell:
         "python workflow/scripts/map_reads.py --genome {input.genome}"
-        " --sample {wildcards.sample} --r1 {input.r1} --r2 {input.r2} --sam {output}"
-        " > {log} 2>&1"
+        " --sample {wildcards.sample} --r1 {input.r1} --r2 {input.r2} --bam {output}"
+        " --threads {threads} > {log} 2>&1"
 
 
 rule sort_alignments:
     """Sort, index and measure, with samtools."""
     input:
-        "results/mapped/{sample}.sam.gz",
+        "results/mapped/{sample}.unsorted.bam",
     output:
         bam="results/mapped/{sample}.bam",
         bai="results/mapped/{sample}.bam.bai",
@@ -71,6 +72,6 @@ rule sort_alignments:
         mem_mb=2000,
         runtime=20,
     shell:
-        "python workflow/scripts/sort_alignments.py --sam {input} --bam {output.bam}"
+        "python workflow/scripts/sort_alignments.py --unsorted {input} --bam {output.bam}"
         " --stats {output.stats} --coverage {output.coverage} --threads {threads}"
         " > {log} 2>&1"

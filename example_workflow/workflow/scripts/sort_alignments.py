@@ -27,14 +27,14 @@ def windowed_depth(depth_lines, length):
 def main():
     """Write the BAM file, its index, `samtools stats` and the coverage curve."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sam", required=True)
+    parser.add_argument("--unsorted", required=True)
     parser.add_argument("--bam", required=True)
     parser.add_argument("--stats", required=True)
     parser.add_argument("--coverage", required=True)
     parser.add_argument("--threads", default="1")
     args = parser.parse_args()
 
-    pysam.sort("-@", args.threads, "-o", args.bam, args.sam)
+    pysam.sort("-@", args.threads, "-o", args.bam, args.unsorted)
     pysam.index(args.bam)
     Path(args.stats).write_text(pysam.stats(args.bam))
 
