@@ -35,7 +35,8 @@ What it knows of AWS is FACTS.md section 2 and botocore's own service model. How
   live on the same app: see ``faults.parse_fault`` for their JSON. They ask for no credentials.
 - ``SimulatedHost(timers, seconds, exit_code)`` runs nothing and ends jobs by the clock.
   ``ManualClock()`` is a clock and timers in one: with it as the service's ``clock`` everything
-  happens inside ``service.call`` and ``clock.advance(seconds)``, without threads.
+  happens inside ``service.call`` and ``clock.advance(seconds)``, without threads. In real time
+  (benchmarks) a ``SimulatedHost`` takes ``ThreadTimers(time.time)``.
 """
 
 from .config import BatchConfig, ComputeEnvironment, Queue
@@ -44,7 +45,7 @@ from .http import build_batch_app
 from .outage import Outage, OutageMiddleware
 from .service import BatchService
 from .simulated import SimulatedHost
-from .timers import ManualClock
+from .timers import ManualClock, ThreadTimers
 
 __all__ = [
     "BatchConfig",
@@ -56,5 +57,6 @@ __all__ = [
     "OutageMiddleware",
     "Queue",
     "SimulatedHost",
+    "ThreadTimers",
     "build_batch_app",
 ]

@@ -94,11 +94,11 @@ def make_cloud() -> Iterator[Make]:
             machine=machine,
         )
         service.start()
-        cloud = Cloud(service, clock, simulated, said, lines)
-        service.watch(lambda job, state: cloud.states.setdefault(job.id, []).append(state))
-        cloud.define()
-        made.append(cloud)
-        return cloud
+        aws = Cloud(service, clock, simulated, said, lines)
+        service.watch(lambda job, state: aws.states.setdefault(job.id, []).append(state))
+        aws.define()
+        made.append(aws)
+        return aws
 
     yield make
     for each in made:
@@ -106,5 +106,5 @@ def make_cloud() -> Iterator[Make]:
 
 
 @pytest.fixture
-def cloud(make_cloud: Make) -> Cloud:
+def aws(make_cloud: Make) -> Cloud:
     return make_cloud()

@@ -75,40 +75,40 @@ def test_the_first_match_decides_and_no_match_retries(
 
 
 def test_each_attempt_has_its_own_number_task_and_log(make_cloud):
-    cloud = make_cloud(plan=lambda launch: (5.0, Exit(0 if launch.attempt == 3 else 1)))
-    job = cloud.submit(retryStrategy={"attempts": 5})
-    cloud.clock.run()
-    found = cloud.job(job)
+    aws = make_cloud(plan=lambda launch: (5.0, Exit(0 if launch.attempt == 3 else 1)))
+    job = aws.submit(retryStrategy={"attempts": 5})
+    aws.clock.run()
+    found = aws.job(job)
     assert found["status"] == "SUCCEEDED"
     assert [each["container"]["exitCode"] for each in found["attempts"]] == [1, 1, 0]
     assert len({each["container"]["logStreamName"] for each in found["attempts"]}) == 3
-    numbers = [launch.environment["AWS_BATCH_JOB_ATTEMPT"] for launch in cloud.host.launches]
+    numbers = [launch.environment["AWS_BATCH_JOB_ATTEMPT"] for launch in aws.host.launches]
     assert numbers == ["1", "2", "3"]
-    assert cloud.states[job][1:] == ["RUNNABLE", "STARTING", "RUNNING"] * 3 + ["SUCCEEDED"]
+    assert aws.states[job][1:] == ["RUNNABLE", "STARTING", "RUNNING"] * 3 + ["SUCCEEDED"]
 
 
 def test_attempts_run_out(make_cloud):
-    cloud = make_cloud(exit_code=9)
-    job = cloud.submit(retryStrategy={"attempts": 2})
-    cloud.clock.run()
-    assert cloud.status(job) == "FAILED"
-    assert len(cloud.job(job)["attempts"]) == 2
+    aws = make_cloud(exit_code=9)
+    job = aws.submit(retryStrategy={"attempts": 2})
+    aws.clock.run()
+    assert aws.status(job) == "FAILED"
+    assert len(aws.job(job)["attempts"]) == 2
 
 
 def test_the_submissions_strategy_replaces_the_definitions(make_cloud):
-    cloud = make_cloud(exit_code=1)
-    cloud.define("eager", more={"retryStrategy": {"attempts": 3}})
-    one = cloud.submit(jobDefinition="eager")
-    two = cloud.submit(jobDefinition="eager", retryStrategy={"attempts": 1})
-    cloud.clock.run()
-    assert [len(cloud.job(each)["attempts"]) for each in (one, two)] == [3, 1]
+    aws = make_cloud(exit_code=1)
+    aws.define("eager", more={"retryStrategy": {"attempts": 3}})
+    one = aws.submit(jobDefinition="eager")
+    two = aws.submit(jobDefinition="eager", retryStrategy={"attempts": 1})
+    aws.clock.run()
+    assert [len(aws.job(each)["attempts"]) for each in (one, two)] == [3, 1]
 
 
 def test_a_retried_job_goes_before_later_ones(make_cloud):
-    cloud = make_cloud(
+    aws = make_cloud(
         machine=(1, 4096), plan=lambda launch: (5.0, Exit(1 if launch.attempt == 1 else 0))
     )
-    first = cloud.submit("first", retryStrategy={"attempts": 2})
-    cloud.submit("second")
-    cloud.clock.advance(5)
-    assert cloud.host.launches[-1].job_id == first
+    first = aws.submit("first", retryStrategy={"attempts": 2})
+    aws.submit("second")
+    aws.clock.advance(5)
+    assert aws.host.launches[-1].job_id == first
