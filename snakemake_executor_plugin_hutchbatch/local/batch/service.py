@@ -48,8 +48,8 @@ class BatchService:
         self._clock = clock
         self._say = say
         self._timers = clock if isinstance(clock, ManualClock) else ThreadTimers(clock)
-        self._lock = threading.RLock()
-        self._idle = threading.Condition(self._lock)
+        self.lock = threading.RLock()
+        self._idle = threading.Condition(self.lock)
         self._outside: deque[Action] = deque()
         self._draining = False
         self._faults = Faults()
@@ -84,12 +84,12 @@ class BatchService:
     ) -> dict[str, Any]:
         """Performs an operation of AWS Batch. ``size`` is the request body's in bytes (reckoned
         where it is not given). Raises BatchError."""
-        with self._lock:
+        with self.lock:
             self._calls[operation] += 1
         try:
             return self._call(operation, parameters, size)
         except Exception:
-            with self._lock:
+            with self.lock:
                 self._errors[operation] += 1
             raise
 
@@ -98,7 +98,7 @@ class BatchService:
     ) -> dict[str, Any]:
         if operation not in model.OPERATIONS:
             raise refused(f"{operation} is not supported")
-        with self._lock:
+        with self.lock:
             refusal = self._faults.refusal(operation)
             if refusal == "throttle" or not self._bucket(operation):
                 raise too_many()
@@ -107,7 +107,7 @@ class BatchService:
         parameters = json.loads(json.dumps(parameters))
         _check_payload(operation, parameters, size)
         model.check_request(operation, parameters)
-        with self._lock:
+        with self.lock:
             answer = self._operations.perform(operation, _without_nulls(parameters))
             self._lifecycle.settle()
         self._drain()
@@ -126,7 +126,7 @@ class BatchService:
 
     def log_group(self, stream: str) -> str:
         """The log group a stream belongs to."""
-        with self._lock:
+        with self.lock:
             return self._groups.get(stream, DEFAULT_LOG_GROUP)
 
     # -- control
@@ -137,7 +137,7 @@ class BatchService:
         if isinstance(fault, GoneFor):
             self.outage.begin(fault.seconds)
             return
-        with self._lock:
+        with self.lock:
             self._faults.add(fault, self._clock())
         if isinstance(fault, Starve) and fault.seconds is not None:
             self.later(fault.seconds, lambda: None)
@@ -145,7 +145,7 @@ class BatchService:
     def reset(self) -> None:
         """No more faults; counts of calls begin again."""
         self.outage.end()
-        with self._lock:
+        with self.lock:
             self._faults.clear()
             self._calls.clear()
             self._errors.clear()
@@ -153,24 +153,24 @@ class BatchService:
 
     def calls(self) -> dict[str, dict[str, int]]:
         """Counts by operation: ``calls`` (all), ``errors`` (those answered with an error)."""
-        with self._lock:
+        with self.lock:
             return {"calls": dict(self._calls), "errors": dict(self._errors)}
 
     def delay(self, operation: str) -> float:
         """Seconds by which the transport should hold this call back."""
-        with self._lock:
+        with self.lock:
             return self._faults.delay(operation)
 
     def watch(self, changed: Callable[[Job, str], None] | None) -> None:
         """Tells of every new state of every job, under the lock; for tests and benchmarks."""
-        with self._lock:
+        with self.lock:
             self._lifecycle.changed = changed
 
     # -- what the state machine's outside needs
 
     def post(self, action: Action) -> None:
         """Carries out ``action`` under the lock, and whatever follows from it."""
-        with self._lock:
+        with self.lock:
             action()
             self._lifecycle.settle()
             self._idle.notify_all()
@@ -197,7 +197,7 @@ class BatchService:
     def _drain(self) -> None:
         """Does what was deferred, in order and without the lock; one thread at a time."""
         while True:
-            with self._lock:
+            with self.lock:
                 if self._draining or not self._outside:
                     return
                 self._draining = True
@@ -208,7 +208,7 @@ class BatchService:
                 # A host at fault must not take down the caller, who may be another job's timer.
                 self._say(f"Batch endpoint: {error!r}")
             finally:
-                with self._lock:
+                with self.lock:
                     self._draining = False
 
 
@@ -246,12 +246,19 @@ class _Outside:
 
     def _start_with(self, host: CallbackHost, job: Job, attempt: Attempt) -> None:
         lifecycle = self._service.lifecycle
-        running = host.start_with(
-            launch_of(job, attempt, self._service.config.secrets),
-            self._output(attempt),
-            lambda how: self._service.post(lambda: lifecycle.container_ended(job, attempt, how)),
-        )
-        self._service.post(lambda: lifecycle.container_started(job, attempt, running))
+
+        def ended(how: Exit) -> None:
+            self._service.post(lambda: lifecycle.container_ended(job, attempt, how))
+
+        launch = launch_of(job, attempt, self._service.config.secrets)
+        # Under the lock, so that the end of a very short job cannot overtake its start.
+        with self._service.lock:
+            try:
+                running = host.start_with(launch, self._output(attempt), ended)
+            except Exception as error:
+                ended(Exit(None, f"CannotStartContainerError: {error}"))
+                return
+            self._service.post(lambda: lifecycle.container_started(job, attempt, running))
 
     def _run(self, job: Job, attempt: Attempt) -> None:
         """One attempt's thread: starts the container and waits for its end."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.local.batch import BatchConfig, BatchService
+from snakemake_executor_plugin_hutchbatch.local.batch import (
+    BatchConfig,
+    BatchService,
+    SimulatedHost,
+    ThreadTimers,
+)
 from snakemake_executor_plugin_hutchbatch.local.hosts import Exit
 
 CONTAINER = {
@@ -167,3 +173,43 @@ def test_many_short_jobs_leave_nothing_behind():
     environments = watched.service.call("DescribeComputeEnvironments", {})["computeEnvironments"]
     assert {each["computeResources"]["desiredvCpus"] for each in environments} == {0}
     watched.service.stop()
+
+
+def test_a_simulated_job_without_duration_still_starts_before_it_ends():
+    timers = ThreadTimers(time.time)
+    service = BatchService(
+        BatchConfig(), SimulatedHost(timers, 0.0), lambda *_: None, machine=(8, 65536)
+    )
+    watched = Watched()
+    watched.service = service
+    service.watch(watched.note)
+    request = {"jobDefinitionName": "d", "type": "container", "containerProperties": CONTAINER}
+    service.call("RegisterJobDefinition", request)
+    array = watched.submit(arrayProperties={"size": 300})
+    watched.until(array, "SUCCEEDED")
+    started = [watched.job(f"{array}:{n}").get("startedAt") for n in range(300)]
+    assert None not in started
+    service.stop()
+    timers.stop()
+
+
+def test_a_host_that_fails_to_stop_a_job_is_said_and_harms_nobody(watched):
+    class Unstoppable(Container):
+        def terminate(self, grace: float = 30.0) -> None:
+            raise ProcessLookupError("gone")
+
+    said = []
+    container = Unstoppable()
+    watched.host.start = lambda launch, output: container
+    service = BatchService(BatchConfig(), watched.host, lambda *_: None, say=said.append)
+    watched.service = service
+    service.watch(watched.note)
+    request = {"jobDefinitionName": "d", "type": "container", "containerProperties": CONTAINER}
+    service.call("RegisterJobDefinition", request)
+    job = watched.submit()
+    watched.until(job, "RUNNING")
+    service.call("TerminateJob", {"jobId": job, "reason": "enough"})
+    assert said == ["Batch endpoint: ProcessLookupError('gone')"]
+    container.finish(Exit(1))
+    watched.until(job, "FAILED")
+    service.stop()
