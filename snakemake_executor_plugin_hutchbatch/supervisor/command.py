@@ -26,6 +26,8 @@ MAX_ARG_LEN = 16 * 4096 - 1
 GRACE = 10.0
 #: Seconds that processes a command left behind (``cmd > >(gzip > x)``) get to end by themselves.
 LINGER = 2.0
+#: Seconds to wait for a process that even SIGKILL does not end (a dead disk): then go on without.
+UNKILLABLE = 5.0
 
 
 class Runner:
@@ -38,9 +40,11 @@ class Runner:
         environ: Mapping[str, str],
         usage: Usage,
         sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._task, self._scratch, self._environ, self._usage = task, scratch, environ, usage
-        self._sleep = sleep
+        self._sleep, self._now = sleep, now
+        self._kills = 0
         self._lock = threading.Lock()
         self._groups: Dict[int, Step] = {}
         self._exits: Dict[int, int] = {}
@@ -181,10 +185,12 @@ class Runner:
         code = children.exit_code(self._exits.pop(pid))
         if step.benchmark:
             self._benchmarks.end(pid)
-        deadline = time.monotonic() + (0 if code or self._stopped else LINGER)
-        while self._lingers(pid):
-            if time.monotonic() >= deadline:
+        now = self._now()
+        deadline = now + (0 if code or self._stopped else LINGER)
+        while self._lingers(pid) and now < deadline + UNKILLABLE:
+            if now >= deadline:
                 children.signal_group(pid, signal.SIGKILL)
+            now = self._now()
             self._sleep(0.02)
         with self._lock:
             del self._groups[pid]

@@ -20,7 +20,7 @@ from .taskspec import Input
 #: (a page of a listing has up to 1,000 keys).
 LIST_FROM = 8
 PAGE = 1000
-THREADS = 32
+THREADS = 48
 
 
 class Remote(NamedTuple):

@@ -24,6 +24,8 @@ from . import seed
 TIMEOUT = 60.0
 #: Seconds before their end at which credentials are renewed (botocore's mandatory limit).
 RENEW = 600.0
+#: Seconds between two tries of that, while the old ones still hold.
+RENEW_PAUSE = 30.0
 RETRIED_STATUS = (408, 429, 500, 502, 503, 504)
 RETRIED_CODES = ("RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "InternalError")
 EXPIRED_CODES = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
@@ -68,7 +70,7 @@ class S3:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._keys: Optional[seed.Keys] = None
-        self._ends = 0.0
+        self._ends = self._renew_after = 0.0
         self._context: Optional[ssl.SSLContext] = None
         self._signing: Tuple[Any, bytes] = (None, b"")
 
@@ -126,11 +128,13 @@ class S3:
 
     def _current_keys(self) -> seed.Keys:
         with self._lock:
-            if self._keys is None or self._ends - self.now() < RENEW:
+            now = self.now()
+            if self._keys is None or (self._ends - now < RENEW and now >= self._renew_after):
+                self._renew_after = now + RENEW_PAUSE
                 try:
                     self._keys = seed.find_keys(self.environ)
                 except (OSError, http.client.HTTPException):
-                    if self._keys is None or self._ends < self.now():
+                    if self._keys is None or self._ends < now:
                         raise  # retried by the caller
                 else:
                     self._ends = self._end_of(self._keys)
@@ -199,9 +203,11 @@ class S3:
         scheme, host, prefix = self._address(bucket)
         path = seed.key_path(prefix, key)
         line = "&".join(sorted(quote(k, safe="~") + "=" + quote(v, safe="~") for k, v in query))
-        size, digest = len(body) if isinstance(body, bytes) else body.size, seed.EMPTY
+        plain = isinstance(body, bytes)
+        size = len(body) if plain else body.size
+        digest = seed.EMPTY
         if size:
-            digest = hashlib.sha256(body).hexdigest() if isinstance(body, bytes) else body.sha256
+            digest = str(hashlib.sha256(body).hexdigest() if plain else body.sha256)
         headers = {k.lower(): v for k, v in extra.items()}
         region = self._regions.get(bucket, self.region)
         request = (method, host, path, line)
@@ -210,12 +216,12 @@ class S3:
         connection.putrequest(
             method, path + ("?" + line if line else ""), skip_host=True, skip_accept_encoding=True
         )
-        for name, value in headers.items():
-            connection.putheader(name, value)
+        for name, text in headers.items():
+            connection.putheader(name, text)
         if size or method in ("PUT", "POST"):
             connection.putheader("content-length", str(size))
-        connection.endheaders(body if size and isinstance(body, bytes) else None)
-        if size and not isinstance(body, bytes):
+        connection.endheaders(body if size and plain else None)
+        if size and not plain:
             for chunk in body:
                 connection.send(chunk)
         response = connection.getresponse()

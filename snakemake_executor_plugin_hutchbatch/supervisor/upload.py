@@ -23,8 +23,11 @@ from .taskspec import EXIT_STAGE_OUT, Output
 MULTIPART = 64 * 1024 * 1024
 PART = 16 * 1024 * 1024
 MOST_PARTS = 10_000
+#: What Snakemake itself puts into directories: here the only sign that an empty one can leave in
+#: S3 (not every S3-alike takes the usual key that ends in a slash).
+TIMESTAMP = ".snakemake_timestamp"
 #: Bytes read from the file at once, for each thread.
-CHUNK = 1024 * 1024
+CHUNK = 256 * 1024
 
 
 class Local(NamedTuple):
@@ -82,9 +85,10 @@ def stage_out(s3: S3, outputs: Sequence[Output], work: str, stop: threading.Even
                 continue
             below = list(_walk(path, output.url.rstrip("/"), work))
             if not below:
-                s3.put(output.url.rstrip("/") + "/", b"")  # the only sign an empty one can leave
+                s3.put(output.url.rstrip("/") + "/" + TIMESTAMP, b"")
             files += below
-            stale += _stale(s3, output.url, {item.url for item in below})
+            new = {item.url for item in below} or {output.url.rstrip("/") + "/" + TIMESTAMP}
+            stale += _stale(s3, output.url, new)
         totals = put_files(s3, files, stop)
         run_all(stale, THREADS, stop)
         return totals

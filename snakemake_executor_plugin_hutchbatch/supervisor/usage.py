@@ -67,15 +67,21 @@ class Usage:
         return None
 
     def _read(self, name: str, controller: str) -> Optional[str]:
-        """A file of the container's cgroup, which a private cgroup namespace shows as the root. On
-        the root of the whole machine the figures would be the machine's: not read."""
+        """A file of the container's own cgroup, which a container sees as the mount's top.
+
+        None where the process is no container's: on the machine's root cgroup, or in one further
+        down that is shared with who knows whom.
+        """
         path = self._paths.get(controller)
         if path is None:
             return None
         base = os.path.join(self._root, controller) if controller else self._root
-        # With the host's namespace visible, the container's own files still lie at the mount's top.
-        for folder in (base + path.rstrip("/"), base):
-            text = _text(os.path.join(folder, name))
-            if text is not None:
-                return text
-        return None
+        if path == "/":
+            # Only a version 1 root has ``release_agent``, only a version 2 root no ``cgroup.type``
+            # (admin-guide/cgroup-v1/cgroups.rst and cgroup-v2.rst of Linux's documentation).
+            release = os.path.exists(os.path.join(base, "release_agent"))
+            if release if controller else not os.path.exists(os.path.join(base, "cgroup.type")):
+                return None
+        elif os.path.isdir(base + path):
+            return None
+        return _text(os.path.join(base, name))

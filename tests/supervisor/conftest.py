@@ -28,6 +28,8 @@ from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     status_url,
 )
 
+from .tiny import TinyS3
+
 ACCESS, SECRET, REGION = "AKIDEXAMPLE", "not-a-secret-key", "us-west-2"
 BUCKET = "fh-pi-doe-j"
 PREFIX = Path(sys.prefix)
@@ -44,9 +46,11 @@ def free_port() -> int:
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     server = subprocess.Popen(
-        [sys.executable, "-m", "nanio", "serve", "--host", "127.0.0.1", "--port", str(port)]
-        + ["--data-dir", str(tmp_path_factory.mktemp("s3")), "--no-access-log"]
-        + ["--region", REGION, "--log-level", "error"],
+        [
+            *(sys.executable, "-m", "nanio", "serve", "--host", "127.0.0.1", "--port", str(port)),
+            *("--data-dir", str(tmp_path_factory.mktemp("s3")), "--no-access-log"),
+            *("--region", REGION, "--log-level", "error"),
+        ],
         env={**os.environ, "NANIO_ACCESS_KEY": ACCESS, "NANIO_SECRET_KEY": SECRET},
     )
     for _ in range(200):
@@ -57,6 +61,13 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.terminate()
     server.wait()
+
+
+@pytest.fixture
+def tiny() -> Iterator[TinyS3]:
+    server = TinyS3()
+    yield server
+    server.close()
 
 
 @dataclass
@@ -174,8 +185,9 @@ class Container:
 
     def status(self) -> Status | None:
         url = status_url(self.store.url("status/"), self.job_id, 1)
+        found = self.store.keys("status/")
         key = url.removeprefix(self.store.url(""))
-        return load_status(self.store.get(key).decode()) if key in self.store.keys() else None
+        return load_status(self.store.get(key).decode()) if key in found else None
 
 
 @pytest.fixture
@@ -196,3 +208,17 @@ def s3(endpoint: str) -> S3:
         },
         sleep=lambda seconds: None,
     )
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A scratch of 4 MiB."""
+    path = tmp_path / "small"
+    path.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(path)], check=False, stderr=-3
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)

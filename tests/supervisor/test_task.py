@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Input, Log, Output, Step
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
-from .conftest import Container, Store
+import pytest
+
+from snakemake_executor_plugin_hutchbatch import bootstrap
+from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
+    Benchmark,
+    Input,
+    Log,
+    Output,
+    Sources,
+    Step,
+    dumps,
+)
+
+from .conftest import BUCKET, Container, Store
+from .faults import Fault, Proxy, first
+from .tiny import TinyS3
+
+STRICT = "set -euo pipefail; "
+
+
+def step(command: str, **parts: object) -> Step:
+    return Step("rule_x", STRICT + command, **parts)  # type: ignore[arg-type]
 
 
 def test_a_task_fetches_runs_and_stores(container: Container, store: Store) -> None:
     task = container.task(
         inputs=(Input(store.put("in/a.txt", "hello"), "in/a.txt"),),
         steps=(
-            Step(
-                "copy",
-                "set -euo pipefail; tr a-z A-Z < in/a.txt > out/b.txt; echo said",
+            step(
+                "tr a-z A-Z < in/a.txt > out/b.txt; echo said",
                 outputs=(Output("out/b.txt", store.url("out/b.txt")),),
                 logs=(Log("logs/x.log", store.url("logs/x.log")),),
             ),
@@ -27,4 +55,491 @@ def test_a_task_fetches_runs_and_stores(container: Container, store: Store) -> N
     assert (ended.status.phase, ended.status.exit_code, ended.status.cause) == ("done", 0, None)
     assert (ended.status.files_in, ended.status.bytes_in) == (1, 5)
     assert (ended.status.files_out, ended.status.bytes_out) == (1, 5)
+    assert set(ended.status.seconds) == {"start", "stage_in", "run", "stage_out"}
+    assert ended.status.cpu_seconds
     assert list(container.scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("exit 3", 3, "failed with exit code 3"),
+        ("no-such-program", 127, "A program was not found"),
+        ("kill -9 $$", 137, "killed by SIGKILL"),
+        ("kill -SEGV $$", 139, "killed by SIGSEGV"),
+    ],
+)
+def test_a_failing_command_keeps_its_code_and_its_log_but_stores_no_output(
+    container: Container, store: Store, command: str, code: int, words: str
+) -> None:
+    made = step(
+        f"echo made > out; echo why > log; {command}",
+        outputs=(Output("out", store.url("out")),),
+        logs=(Log("log", store.url("log")), Log("never", store.url("never"))),
+    )
+    ended = container.run(container.task(steps=(made,)))
+    assert ended.code == code
+    assert words in ended.err
+    assert "rule_x" in ended.err
+    assert ended.err.count("hutchbatch:") == 1
+    assert store.get("log") == b"why\n"
+    assert not {"out", "never"} & set(store.keys())
+    assert ended.status is not None
+    assert (ended.status.cause, ended.status.phase, ended.status.step) == (
+        "COMMAND",
+        "run",
+        "rule_x",
+    )
+    assert list(container.scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("output", "command", "words"),
+    [
+        (Output("o"), "true", "o is missing"),
+        (Output("o"), "ln -s nowhere o", "o is a link to nothing"),
+        (Output("o"), "mkdir o", "is a directory"),
+        (Output("o", directory=True), "touch o", "is a file, not a directory"),
+        (Output("o", non_empty=True), "touch o", "o is empty"),
+        (Output("o", checksum="md5:00"), "touch o", "md5 checksum d41d8cd9"),
+        (Output("o", checksum="what:00"), "touch o", "unknown kind"),
+    ],
+)
+def test_an_output_that_is_not_as_declared_fails_the_job_and_stores_nothing(
+    container: Container, store: Store, output: Output, command: str, words: str
+) -> None:
+    other = Output("fine", store.url("fine"))
+    made = step(f"touch fine; {command}", outputs=(other, output))
+    ended = container.run(container.task(steps=(made,)))
+    assert ended.code == 213
+    assert words in ended.err
+    assert ended.status is not None
+    assert ended.status.cause == "MISSING_OUTPUT"
+    assert "fine" not in store.keys("fine")
+
+
+def test_touched_and_checked_outputs_are_made_and_accepted(
+    container: Container, store: Store
+) -> None:
+    digest = hashlib.sha256(b"x").hexdigest()
+    made = step(
+        "printf x > sum",
+        outputs=(
+            Output("deep/flag", store.url("deep/flag"), touch=True),
+            Output("sum", store.url("sum"), non_empty=True, checksum="sha256:" + digest),
+            Output("between"),
+        ),
+    )
+    ended = container.run(
+        container.task(steps=(made, Step("next", "test -e sum; : > between", level=0)))
+    )
+    # "between" is made by a step beside it: either order may win, so only the rest is looked at.
+    assert ended.code in (0, 213)
+    again = container.run(
+        container.task(steps=(Step("first", made.command + "; : > between", outputs=made.outputs),))
+    )
+    assert again.code == 0
+    assert store.get("deep/flag") == b""
+
+
+NAMES = [
+    "with space.txt",
+    "hash#1.txt",
+    "plus+percent%41.txt",
+    "quote'double\".txt",
+    "question?.txt",
+    "ünï/cödé-日本.txt",
+    "-dash.txt",
+    "a&b=c;d,e@f:g$h!~(*).txt",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_is_fetched_and_stored_as_it_is(
+    container: Container, tiny: TinyS3, name: str
+) -> None:
+    made = Step(
+        "names",
+        'cat "./$NAME" > "./$NAME.out"; cp -r x y',
+        environment={"NAME": name},
+        outputs=(
+            Output(name + ".out", f"s3://{BUCKET}/" + name + ".out"),
+            Output("y", f"s3://{BUCKET}/y", directory=True),
+        ),
+    )
+    inputs = (Input(f"s3://{BUCKET}/{name}", name), Input(f"s3://{BUCKET}/x", "x"))
+    task = container.task(inputs=inputs, steps=(made,))
+    environment = container.environment(f"s3://{BUCKET}/task")
+    tiny.objects[f"/{BUCKET}/task"] = dumps(task).encode()
+    tiny.objects[f"/{BUCKET}/{name}"] = name.encode()
+    tiny.objects["/" + environment["HUTCHBATCH_SUPERVISOR"][5:]] = bootstrap.bundle()
+    for i in range(8):  # three pages
+        tiny.objects[f"/{BUCKET}/x/{i}{name}"] = b"%d" % i
+    environment["HUTCHBATCH_S3_ENDPOINT"] = tiny.endpoint
+    command = bootstrap.container_command(container.cli_prefix)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert tiny.objects[f"/{BUCKET}/{name}.out"].decode() == name
+    assert [tiny.objects[f"/{BUCKET}/y/{i}{name}"] for i in range(8)] == [
+        b"%d" % i for i in range(8)
+    ]
+
+
+def test_a_directory_is_fetched_whole_and_an_old_one_is_replaced(
+    container: Container, store: Store
+) -> None:
+    for name in ("a", "deep/b #1", "deep/er/c"):
+        store.put("in/" + name, name)
+    for name in ("old", "deep/older"):
+        store.put("out/" + name, "stale")
+    store.put("out.txt", "neighbour")
+    made = step(
+        "cp -r in out; ln -s a out/link; ln -s deep out/folder; ln -s . out/deep/loop",
+        outputs=(Output("out", store.url("out"), directory=True),),
+    )
+    ended = container.run(container.task(inputs=(Input(store.url("in"), "in"),), steps=(made,)))
+    assert (ended.code, ended.err) == (0, "")
+    assert [k for k in store.keys("out/") if "folder" not in k] == [
+        "out/a",
+        "out/deep/b #1",
+        "out/deep/er/c",
+        "out/link",
+    ]
+    assert store.get("out/link") == b"a"
+    assert store.get("out.txt") == b"neighbour"
+
+
+def test_an_empty_directory_travels(container: Container, store: Store) -> None:
+    made = step("mkdir empty", outputs=(Output("empty", store.url("empty"), directory=True),))
+    assert container.run(container.task(steps=(made,))).code == 0
+    then = step('test -d e; test -z "$(ls e)"')
+    again = container.run(container.task(inputs=(Input(store.url("empty"), "e"),), steps=(then,)))
+    assert (again.code, again.err) == (0, "")
+
+
+def test_a_missing_input_is_named(container: Container, store: Store) -> None:
+    task = container.task(
+        inputs=(Input(store.url("not/there.bam"), "x"),), steps=(step("touch ran"),)
+    )
+    ended = container.run(task)
+    assert ended.code == 211
+    assert store.url("not/there.bam") in ended.err
+    assert ended.status is not None
+    assert (ended.status.cause, ended.status.phase) == ("STAGE_IN", "stage_in")
+
+
+def test_inputs_are_as_old_as_their_objects(container: Container, store: Store) -> None:
+    made = step("touch new; test new -nt a || test ! a -nt new; stat -c %Y a; date +%s")
+    task = container.task(inputs=(Input(store.put("a", "a"), "a"),), steps=(made,))
+    ended = container.run(task)
+    assert ended.code == 0, ended.err
+    age, now = map(int, ended.out.split())
+    assert age <= now
+
+
+def test_large_files_go_in_parts_both_ways(container: Container, store: Store) -> None:
+    data = os.urandom(1024 * 1024) * 70 + b"end"
+    made = step("cp in out", outputs=(Output("out", store.url("big.out")),))
+    task = container.task(inputs=(Input(store.put("big", data), "in"),), steps=(made,))
+    ended = container.run(task)
+    assert (ended.code, ended.err) == (0, "")
+    assert hashlib.sha256(store.get("big.out")).digest() == hashlib.sha256(data).digest()
+    assert ended.status is not None
+    assert ended.status.bytes_in == ended.status.bytes_out == len(data)
+
+
+@pytest.fixture
+def proxied(container: Container) -> Iterator[object]:
+    made: list[Proxy] = []
+
+    def start(fault: Fault) -> tuple[Container, Proxy]:
+        proxy = Proxy(container.endpoint, fault)
+        made.append(proxy)
+        return container.with_(endpoint=proxy.endpoint), proxy
+
+    yield start
+    for proxy in made:
+        proxy.close()
+
+
+@pytest.mark.parametrize("fault", [503, 500, "reset", "cut"])
+@pytest.mark.parametrize(
+    ("method", "part"), [("GET", "big"), ("PUT", "out"), ("GET", "tasks/"), ("GET", "supervisor/")]
+)
+def test_a_fault_on_the_way_is_survived(
+    proxied: object, store: Store, fault: int | str, method: str, part: str
+) -> None:
+    data = os.urandom(20 * 1024 * 1024)
+    digest = hashlib.sha256(data).hexdigest()
+    container, _ = proxied(first(2, fault, part, method))  # type: ignore[operator]
+    made = step(
+        f"echo '{digest}  big' | sha256sum -c --quiet; cp big out; ls -A",
+        outputs=(Output("out", store.url("out")),),
+    )
+    task = container.task(inputs=(Input(store.put("big", data), "big"),), steps=(made,))
+    ended = container.run(task)
+    assert (ended.code, ended.out, ended.err) == (0, "big\nout\n", "")
+    assert store.get("out") == data
+
+
+def test_an_output_that_cannot_be_stored_is_named(proxied: object, store: Store) -> None:
+    def refuse(method: str, path: str) -> int | None:
+        return 403 if method == "PUT" and path.endswith("/out") else None
+
+    container, _ = proxied(refuse)  # type: ignore[operator]
+    made = step("touch out", outputs=(Output("out", store.url("out")),))
+    ended = container.run(container.task(steps=(made,)))
+    assert ended.code == 212
+    assert store.url("out") in ended.err
+    assert ended.status is not None
+    assert ended.status.cause == "STAGE_OUT"
+
+
+def test_a_status_that_cannot_be_stored_keeps_the_exit_code(proxied: object, store: Store) -> None:
+    def refuse(method: str, path: str) -> int | None:
+        return 403 if method == "PUT" and "/status/" in path else None
+
+    container, _ = proxied(refuse)  # type: ignore[operator]
+    ended = container.run(container.task(steps=(step("exit 5"),)))
+    assert ended.code == 5
+    assert "status could not be stored" in ended.err
+
+
+def test_a_stopped_job_ends_its_command_and_keeps_its_log(
+    container: Container, store: Store
+) -> None:
+    made = Step(
+        "long",
+        "trap 'echo asked >> log; exit 9' TERM; echo begun > log; echo go; "
+        "while :; do sleep 0.1; done",
+        outputs=(Output("out", store.url("out")),),
+        logs=(Log("log", store.url("log")),),
+    )
+    process = container.start(container.task(steps=(made,)))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "go\n"
+    process.send_signal(signal.SIGTERM)
+    ended = container.finish(process)
+    assert ended.code == 143
+    assert store.get("log") == b"begun\nasked\n"
+    assert ended.status is not None
+    assert ended.status.cause == "TERMINATED"
+    assert list(container.scratch.iterdir()) == []
+
+
+def test_a_job_stopped_while_it_waits_for_s3_ends_at_once(proxied: object, store: Store) -> None:
+    container, proxy = proxied(first(9, "hang", "/slow"))  # type: ignore[operator]
+    task = container.task(inputs=(Input(store.put("slow", "x"), "x"),), steps=(step("true"),))
+    process = container.start(task)
+    while not any("/slow" in path for method, path in proxy.seen if method == "GET"):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    ended = container.finish(process)
+    assert ended.code == 143
+    assert ended.status is not None
+    assert (ended.status.cause, ended.status.phase) == ("TERMINATED", "stage_in")
+
+
+def test_nothing_of_the_command_is_left_when_outputs_are_stored(
+    container: Container, store: Store
+) -> None:
+    made = step(
+        "(sleep 300 &) ; setsid sleep 300 & echo $! > pid; (sleep 0.3; echo late > late) &",
+        outputs=(Output("pid", store.url("pid")),),
+    )
+    again = Step("late", "cat late", level=1)
+    ended = container.run(container.task(steps=(made, again)))
+    assert (ended.code, ended.out) == (0, "late\n"), ended.err
+    assert not Path(f"/proc/{int(store.get('pid'))}").exists()
+
+
+def test_steps_run_by_level_and_side_by_side(container: Container, store: Store) -> None:
+    # Two that wait for each other can only end if they run at once.
+    def meet(me: str, other: str) -> Step:
+        text = f"touch {me}; for i in $(seq 300); do test -e {other} && exit 0; sleep 0.1; done"
+        return Step(me, text + "; exit 1")
+
+    last = Step("last", "test -e a; test -e b; echo both", level=3)
+    ended = container.run(container.task(cpus=2, steps=(last, meet("a", "b"), meet("b", "a"))))
+    assert (ended.code, ended.out) == (0, "both\n"), ended.err
+
+
+def test_steps_that_do_not_fit_together_run_one_after_another(container: Container) -> None:
+    text = "test ! -e busy; touch busy; sleep 0.2; rm busy"
+    steps = tuple(step(text, threads=2) for _ in range(3))
+    ended = container.run(container.task(cpus=3, steps=steps))
+    assert ended.code == 0, ended.err
+
+
+def test_a_failing_step_stops_the_others_and_later_levels(container: Container) -> None:
+    steps = (
+        Step("bad", "sleep 0.3; exit 7"),
+        Step("long", "exec sleep 300"),
+        Step("never", "echo never", level=1),
+    )
+    ended = container.run(container.task(cpus=2, steps=steps))
+    assert (ended.code, ended.out) == (7, "")
+    assert ended.status is not None
+    assert ended.status.step == "bad"
+
+
+def test_the_command_sees_the_containers_environment_and_nothing_of_ours(
+    container: Container,
+) -> None:
+    variables = {
+        "PYTHONHOME": "/nowhere",
+        "PYTHONPATH": "/nowhere",
+        "LD_LIBRARY_PATH": "/nowhere:/else",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x",
+        "USER_S": "it's $HOME",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }
+    task = container.task(
+        steps=(
+            Step(
+                "env",
+                "env -0 | tr '\\0' '\\n'; echo; pwd; cat; echo in TMP_HERE",
+                threads=3,
+                environment={"MINE": "TMP_HERE/x", "OMP_NUM_THREADS": "1"},
+            ),
+        ),
+        tmpdir_token="TMP_HERE",
+    )
+    ended = container.with_(environ=variables).run(task)
+    assert ended.code == 0, ended.err
+    seen = dict(line.split("=", 1) for line in ended.out.split("\n\n")[0].splitlines())
+    for name, value in variables.items():
+        assert seen[name] == value
+    assert seen["AWS_REGION"] == "us-west-2"
+    assert seen["AWS_BATCH_JOB_ID"] == container.job_id
+    assert seen["GOTO_NUM_THREADS"] == "3"
+    assert seen["OMP_NUM_THREADS"] == "1"
+    assert seen["TMPDIR"] == seen["TMP"] == seen["TEMP"] == seen["TEMPDIR"]
+    assert seen["MINE"] == seen["TMPDIR"] + "/x"
+    assert f"in {seen['TMPDIR']}\n" in ended.out
+    assert not [name for name in seen if name.startswith("HUTCHBATCH") or name == "LC_CTYPE"]
+
+
+def test_a_very_long_command_runs(container: Container) -> None:
+    ended = container.run(container.task(steps=(step("x='" + "y" * 300_000 + "'; echo ${#x}"),)))
+    assert (ended.code, ended.out) == (0, "300000\n")
+
+
+def test_a_shell_is_found_by_its_name(container: Container) -> None:
+    made = Step("s", "echo $0", shell="/opt/conda/bin/bash")
+    ended = container.run(container.task(steps=(made,)))
+    assert ended.code == 0
+    assert ended.out.strip().endswith("/bash")
+
+
+def test_an_image_without_the_shell_is_told_so(container: Container) -> None:
+    ended = container.run(container.task(steps=(Step("s", "true", shell="zsh-of-nowhere"),)))
+    assert ended.code == 215
+    assert "this image has no zsh-of-nowhere" in ended.err
+    assert ended.status is not None
+    assert ended.status.cause == "IMAGE"
+
+
+def archive(members: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz") as tar:
+        for info, data in members:
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def test_sources_are_deployed_for_relative_paths(container: Container, store: Store) -> None:
+    info = tarfile.TarInfo("scripts/x.sh")
+    info.mode = 0o755
+    data = archive([(info, b"#!/bin/sh\necho from source\n")])
+    sources = Sources(store.put("src.tar.xz", data), hashlib.sha256(data).hexdigest())
+    ended = container.run(container.task(sources=sources, steps=(step("scripts/x.sh"),)))
+    assert (ended.code, ended.out) == (0, "from source\n"), ended.err
+
+
+@pytest.mark.parametrize("kind", ["digest", "gone", "outside", "link", "damaged"])
+def test_bad_sources_fail_the_job(
+    container: Container, store: Store, kind: str, tmp_path: Path
+) -> None:
+    info = tarfile.TarInfo("../../../escaped" if kind == "outside" else "x")
+    data = archive([(info, b"x")])
+    if kind == "link":
+        link = tarfile.TarInfo("l")
+        link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path)
+        data = archive([(link, b""), (tarfile.TarInfo("l/escaped"), b"x")])
+    if kind == "damaged":
+        data = data[: len(data) // 2]
+    digest = hashlib.sha256(data).hexdigest() if kind != "digest" else "0" * 64
+    url = store.put("src", data) if kind != "gone" else store.url("gone")
+    ended = container.run(container.task(sources=Sources(url, digest), steps=(step("echo never"),)))
+    assert (ended.code, ended.out) == (211, "")
+    assert "source archive" in ended.err
+    assert not list(tmp_path.rglob("escaped"))
+
+
+@pytest.mark.parametrize("text", ["{", '{"version": 2}', '{"version":1,"name":"x"}'])
+def test_a_task_that_cannot_be_understood_is_told_so(container: Container, text: str) -> None:
+    ended = container.run(text)
+    assert ended.code == 210
+    assert "description could not be read" in ended.err
+
+
+def test_a_benchmark_has_snakemakes_columns_and_a_line_for_each_run(
+    container: Container, store: Store
+) -> None:
+    made = step(
+        "echo run >> runs; sleep 0.7",
+        benchmark=Benchmark("b/x.tsv", store.url("x.tsv"), repeats=2),
+    )
+    rows = step("true", benchmark=Benchmark("b/x.jsonl", store.url("x.jsonl")))
+    count = Step("count", "wc -l < runs", level=1)
+    ended = container.run(container.task(steps=(made, rows, count)))
+    assert (ended.code, ended.out.strip()) == (0, "2"), ended.err
+    lines = [line.split("\t") for line in store.get("x.tsv").decode().splitlines()]
+    assert lines[0] == [
+        "s",
+        "h:m:s",
+        "max_rss",
+        "max_vms",
+        "max_uss",
+        "max_pss",
+        "io_in",
+        "io_out",
+        "mean_load",
+        "cpu_time",
+    ]
+    assert len(lines) == 3
+    assert all(float(line[0]) > 0.5 and line[1] == "0:00:00" for line in lines[1:])
+    assert all(float(line[2]) > 0 for line in lines[1:])
+    assert store.get("x.jsonl").startswith(b'{"cpu_time": ')
+
+
+def test_inputs_that_do_not_fit_the_scratch_are_refused_before_the_transfer(
+    container: Container, store: Store, small_disk: Path
+) -> None:
+    inputs = (Input(store.put("six", os.urandom(6_000_000)), "six"),)
+    task = container.task(scratch=str(small_disk), inputs=inputs, steps=(step("true"),))
+    ended = container.run(task)
+    assert ended.code == 211
+    assert "no space left on scratch: the inputs need 6.0 MB, but only" in ended.err
+
+
+def test_a_command_that_fills_the_scratch_fails_with_its_own_code(
+    container: Container, small_disk: Path
+) -> None:
+    made = step("head -c 9000000 /dev/zero > full")
+    ended = container.run(container.task(scratch=str(small_disk), steps=(made,)))
+    assert ended.code == 1
+    assert "No space left" in ended.err
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_scratch_that_cannot_be_written_is_told_so(container: Container, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    ended = container.run(container.task(scratch=str(file / "x"), steps=(step("true"),)))
+    assert ended.code == 216
+    assert "no private directory could be made" in ended.err
+    assert ended.status is not None
+    assert ended.status.cause == "HOST"

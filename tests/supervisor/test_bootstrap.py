@@ -1,0 +1,154 @@
+"""The container's command in images of all kinds, as far as PATH and files can make them."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from snakemake_executor_plugin_hutchbatch import bootstrap
+from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Output, Step
+
+from .conftest import Container, Store
+
+PACKAGE = Path(bootstrap.__file__).parent
+PYTHON = str(Path(sys.executable).resolve())
+
+
+def echo(container: Container, store: Store) -> object:
+    return container.task(
+        steps=(Step("e", "echo hi > out", outputs=(Output("out", store.url("out")),)),)
+    )
+
+
+def image(tmp_path: Path, **programs: str) -> str:
+    """A PATH with bash and the given programs (scripts) only."""
+    folder = tmp_path / "image"
+    folder.mkdir()
+    (folder / "bash").symlink_to(str(shutil.which("bash")))
+    for name, text in programs.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    return str(folder)
+
+
+def test_the_command_is_sh_alone_and_fits_a_job_definition() -> None:
+    command = bootstrap.container_command("/home/ec2-user/mini conda's/")
+    assert command[:2] == ["/bin/sh", "-c"]
+    assert len(json.dumps(command)) < 6 * 1024
+    assert "Ref::" not in command[2]
+    assert command == bootstrap.container_command("/home/ec2-user/mini conda's/")
+
+
+def test_the_bundle_is_the_same_bytes_for_the_same_sources() -> None:
+    data = bootstrap.bundle()
+    bootstrap.bundle.cache_clear()
+    assert bootstrap.bundle() == data
+    assert bootstrap.bundle_sha256() == hashlib.sha256(data).hexdigest()
+    assert "hutchbatch_supervisor.main" in json.loads(zlib.decompress(data))
+
+
+def test_every_module_is_python_3_8() -> None:
+    for path in (PACKAGE / "supervisor").glob("*.py"):
+        ast.parse(path.read_text(), feature_version=(3, 8))
+    ast.parse(bootstrap._stripped(bootstrap._source("seed")), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.9", "3.12", "3.13"])
+def test_other_pythons_serve(container: Container, store: Store, version: str) -> None:
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    if not found:
+        pytest.skip(f"no Python {version} here")
+    ended = container.with_(cli_prefix=str(found[-1].parents[1])).run(echo(container, store))  # type: ignore[arg-type]
+    assert (ended.code, ended.err) == (0, "")
+    assert store.get("out") == b"hi\n"
+
+
+def test_the_images_own_python3_serves_without_the_hosts(
+    container: Container, store: Store, tmp_path: Path
+) -> None:
+    path = image(tmp_path, python3=f'#!/bin/sh\nexec {PYTHON} "$@"\n')
+    there = container.with_(cli_prefix="/nowhere", environ={"PATH": path})
+    ended = there.run(echo(container, store))  # type: ignore[arg-type]
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_an_image_without_any_python_is_told_what_to_do(
+    container: Container, store: Store, tmp_path: Path
+) -> None:
+    there = container.with_(cli_prefix="/nowhere", environ={"PATH": image(tmp_path)})
+    ended = there.run(echo(container, store))  # type: ignore[arg-type]
+    assert ended.code == 214
+    assert ended.err.count("\n") == 1
+    assert "no Python runs in this container" in ended.err
+    assert "/nowhere" in ended.err
+
+
+def test_a_python_2_is_no_python(container: Container, store: Store, tmp_path: Path) -> None:
+    path = image(tmp_path, python="#!/bin/sh\necho 'Unknown option: -I' >&2\nexit 2\n")
+    ended = container.with_(cli_prefix="/nowhere", environ={"PATH": path}).run(
+        echo(container, store)  # type: ignore[arg-type]
+    )
+    assert ended.code == 214
+
+
+def test_a_python_that_lacks_a_module_hands_over_to_the_next(
+    container: Container, store: Store, tmp_path: Path
+) -> None:
+    prefix = tmp_path / "host"
+    (prefix / "bin").mkdir(parents=True)
+    # A host's Python whose ssl cannot be imported, as when its libraries are missing.
+    broken = prefix / "bin" / "python"
+    broken.write_text(
+        f"#!/bin/sh\nshift 3\ncode=$1\nshift\nexec {PYTHON} -IBS -Xutf8 -c "
+        '"import sys;sys.modules[\'ssl\']=None;$code" "$@"\n'.replace(";$code", "\n$code")
+    )
+    broken.chmod(0o755)
+    good = image(tmp_path, python3=f'#!/bin/sh\nexec {PYTHON} "$@"\n')
+    there = container.with_(cli_prefix=str(prefix), environ={"PATH": good})
+    ended = there.run(echo(container, store))  # type: ignore[arg-type]
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_a_supervisor_that_is_not_the_submitted_one_is_refused(
+    container: Container, store: Store
+) -> None:
+    there = container.with_(environ={"HUTCHBATCH_SUPERVISOR_SHA256": "0" * 64})
+    ended = there.run(echo(container, store))  # type: ignore[arg-type]
+    assert ended.code == 210
+    assert "is not the supervisor this job was submitted with" in ended.err
+
+
+def test_a_supervisor_that_cannot_be_fetched_is_told_so(container: Container, store: Store) -> None:
+    there = container.with_(environ={"HUTCHBATCH_SUPERVISOR": store.url("gone")})
+    ended = there.run(echo(container, store))  # type: ignore[arg-type]
+    assert ended.code == 210
+    assert store.url("gone") in ended.err
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="a process namespace needs root")
+def test_as_process_1_it_hears_signals_and_leaves_no_zombies(
+    container: Container, store: Store
+) -> None:
+    probe = subprocess.run(["unshare", "-fp", "--mount-proc", "true"], check=False, stderr=-3)
+    if probe.returncode:
+        pytest.skip("no process namespaces here")
+    there = container.with_(wrapper=("unshare", "-fp", "--mount-proc"))
+    task = container.task(
+        steps=(
+            Step("z", "for i in $(seq 20); do (setsid true &); done; sleep 0.3; ps -e | cat"),
+            Step("p", "echo $PPID; (setsid sleep 300 &); exit 0", level=1),
+        )
+    )
+    ended = there.run(task)
+    assert ended.code == 0, ended.err
+    assert "defunct" not in ended.out
+    assert ended.out.splitlines()[-1] == "1"
