@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -65,10 +64,11 @@ def _local(options: argparse.Namespace) -> int:
     command = options.command or []
     if command[:1] == ["--"]:
         command = command[1:]
+    base = run.forget_other_clouds()
     try:
         if command:
-            return run.run_command(options.dir, command, os.environ)
-        return run.stay_up(options.dir, os.environ)
+            return run.run_command(options.dir, command, base)
+        return run.stay_up(options.dir, base)
     except (cloud.DirectoryInUse, OSError) as error:
         return _fail(str(error))
 

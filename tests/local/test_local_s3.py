@@ -1,7 +1,6 @@
 """The S3 endpoint: what boto3 and Snakemake's S3 plugin need of it, over plain folders."""
 
-import hashlib
-import random
+import os
 import uuid
 from urllib.request import urlopen
 
@@ -77,7 +76,7 @@ def test_strange_keys_come_back(s3, prefix, name):
 
 
 def test_large_files_travel_in_parts(s3, prefix, tmp_path):
-    data = random.Random(1).randbytes(20 * 1024 * 1024 + 17)
+    data = os.urandom(20 * 1024 * 1024 + 17)
     (tmp_path / "up").write_bytes(data)
     in_parts = TransferConfig(multipart_threshold=8 * 1024 * 1024)
     s3.upload_file(str(tmp_path / "up"), BUCKET, f"{prefix}/large", Config=in_parts)
@@ -86,7 +85,8 @@ def test_large_files_travel_in_parts(s3, prefix, tmp_path):
     assert (tmp_path / "down").read_bytes() == data
     s3.copy({"Bucket": BUCKET, "Key": f"{prefix}/large"}, BUCKET, f"{prefix}/copy", Config=in_parts)
     body = s3.get_object(Bucket=BUCKET, Key=f"{prefix}/copy")["Body"].read()
-    assert hashlib.md5(body).digest() == hashlib.md5(data).digest()
+    same = body == data
+    assert same
 
 
 @pytest.mark.parametrize(
@@ -242,5 +242,5 @@ def test_signed_urls_work(client, prefix):
     s3 = client("s3", config=Config(signature_version="s3v4"))
     s3.put_object(Bucket=BUCKET, Key=f"{prefix}/a b", Body=b"1")
     asked = {"Bucket": BUCKET, "Key": f"{prefix}/a b"}
-    with urlopen(s3.generate_presigned_url("get_object", asked)) as answer:
+    with urlopen(s3.generate_presigned_url("get_object", asked)) as answer:  # noqa: S310
         assert answer.read() == b"1"
