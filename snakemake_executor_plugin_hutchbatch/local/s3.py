@@ -1,7 +1,7 @@
 """The S3 endpoint: nanio over folders, in a process of its own.
 
-``python -m … s3`` is started by ``S3Process`` with a listening socket and, on stdin, its settings;
-it ends when stdin does, so it never outlives its starter. A process of its own because bytes that
+``main`` is started by ``S3Process`` with a listening socket and, on stdin, its settings; it ends
+when stdin does, so it never outlives its starter. A process of its own because bytes that
 are hashed here would otherwise hold up Batch's answers.
 """
 
@@ -35,10 +35,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .s3_storage import AFTER_ALL, FolderStorage
-from .servers import loopback_socket, server, url
+from .servers import ReadToTheEnd, loopback_socket, server, url
 from .signatures import SignedRequests, refuse_xml
 
 METHODS = ["GET", "HEAD", "PUT", "DELETE", "POST"]
+PACKAGE = Path(__file__).parents[1]
+#: Runs ``main`` of this module without the plugin's own ``__init__``, whose imports take longer
+#: than all of ours.
+BOOT = (
+    "import importlib, sys, types\n"
+    "_, _, name, directory = sys.argv\n"
+    "package = sys.modules[name.split('.')[0]] = types.ModuleType(name.split('.')[0])\n"
+    "package.__path__ = [directory]\n"
+    "importlib.import_module(name).main()\n"
+)
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 #: What a file system says of a key that is a folder of other keys, or has a too long part.
 KEY_TROUBLE = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOTEMPTY}
@@ -60,6 +70,7 @@ def build_s3_app(data_dir: Path, region: str, secrets_by_key: Mapping[str, str])
             *build_routes(),
         ],
         middleware=[
+            Middleware(ReadToTheEnd),
             Middleware(SignedRequests, secrets_by_key=secrets_by_key, refuse=refuse_xml),
         ],
         exception_handlers={S3Error: _tell, OSError: _tell_os_error},
@@ -204,7 +215,15 @@ class S3Process:
         self._listening = loopback_socket()
         self.url = url(self._listening)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(self._listening.fileno())],
+            [
+                sys.executable,
+                "-P",
+                "-c",
+                BOOT,
+                str(self._listening.fileno()),
+                __name__,
+                str(PACKAGE),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[self._listening.fileno()],
@@ -260,7 +279,3 @@ def main() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     server(app).run(sockets=[listening])
-
-
-if __name__ == "__main__":
-    main()

@@ -9,12 +9,14 @@ folders cannot hold.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from nanio.errors import InvalidObjectName, NoSuchKey
 from nanio.keys import validate_object_key
@@ -50,6 +52,13 @@ class FolderStorage(FilesystemStorage):
             raise NoSuchKey(resource=f"{bucket}/{key}") from None
         info = super().head_object(bucket, key)
         return self._checked(bucket, key, info)
+
+    async def put_object(self, bucket: str, key: str, *rest: Any, **more: Any) -> ObjectInfo:
+        folder: Path = self._require_bucket_dir(bucket)
+        validate_object_key(key)
+        if (folder / key).is_dir():  # nanio would notice too late, and leave a file behind
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        return await super().put_object(bucket, key, *rest, **more)
 
     def delete_object(self, bucket: str, key: str) -> None:
         self._require_bucket_dir(bucket)

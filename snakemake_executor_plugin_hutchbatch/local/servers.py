@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOST = "127.0.0.1"
 
@@ -70,3 +70,33 @@ class ServerThread:
             why = repr(error)
         if not self._stopping:
             self._crashed(f"The {self._name} endpoint of the local cloud stopped by itself: {why}")
+
+
+class ReadToTheEnd:
+    """ASGI middleware: no answer before the request's body has been read.
+
+    A client that waits for "100 Continue" (botocore's uploads) sends no body after an early error;
+    uvicorn would then take the next request on the connection for that body.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        left = True
+
+        async def receive_on() -> Message:
+            nonlocal left
+            message = await receive()
+            left = message["type"] == "http.request" and message.get("more_body", False)
+            return message
+
+        async def send_on(message: Message) -> None:
+            while left and message["type"] == "http.response.start":
+                await receive_on()
+            await send(message)
+
+        await self._app(scope, receive_on, send_on)

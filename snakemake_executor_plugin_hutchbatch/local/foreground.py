@@ -1,0 +1,28 @@
+"""Becomes a command that is told to end (SIGTERM) when its starter dies, however that dies.
+
+``python -I -S foreground.py STARTER_PID COMMAND…``; a program of its own because such a promise
+is made by the child itself, and a threaded parent must not run code between fork and exec.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+if __name__ == "__main__":
+    starter, command = int(sys.argv[1]), sys.argv[2:]
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != starter:
+        sys.exit(128 + signal.SIGTERM)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvp(command[0], command)  # noqa: S606
+    except FileNotFoundError:
+        sys.stderr.write(f"{command[0]}: command not found\n")
+        sys.exit(127)
+    except OSError as error:
+        sys.stderr.write(f"{command[0]}: {error.strerror}\n")
+        sys.exit(126)

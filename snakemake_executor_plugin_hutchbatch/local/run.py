@@ -1,0 +1,84 @@
+"""``hutchbatch local``: a command, or a shell's person, with the embedded cloud around it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from .cloud import LocalCloud, tell
+from .environment import UNSET, export_lines
+
+Handler = Callable[[int, FrameType | None], None]
+
+FOREGROUND = Path(__file__).with_name("foreground.py")
+#: What asks us to end. SIGINT does too, but it reaches the command from the terminal by itself, and
+#: is the command's to handle: we stop when it has.
+ASKED_TO_END = (signal.SIGTERM, signal.SIGHUP)
+
+
+def forget_other_clouds() -> dict[str, str]:
+    """Our environment as it is; then takes out of it what would lead botocore astray: the
+    endpoints use it themselves, and a profile that does not exist would be an error there too."""
+    base = dict(os.environ)
+    for name in UNSET:
+        os.environ.pop(name, None)
+    return base
+
+
+def run_command(directory: Path, command: Sequence[str], base: Mapping[str, str]) -> int:
+    """Runs ``command`` with the cloud; its exit code, 128+n after signal n."""
+    child: subprocess.Popen[bytes] | None = None
+    asked: list[int] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        if child is not None and number != signal.SIGINT:
+            child.send_signal(number)
+
+    handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), pass_on)
+    with handling(handlers), LocalCloud(directory) as cloud:
+        if asked:
+            return 128 + asked[0]
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(FOREGROUND), str(os.getpid()), *command],
+            env=cloud.environment_for(base),
+        )
+        code = child.wait()
+    return 128 - code if code < 0 else code
+
+
+def stay_up(directory: Path, base: Mapping[str, str]) -> int:
+    """Prints what a shell needs and stays until Ctrl-C or SIGTERM."""
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), end)
+    with handling(handlers), LocalCloud(directory) as cloud:
+        print("\n".join(export_lines(cloud.environment, base)), flush=True)
+        tell(
+            f"The local cloud is up, its bucket is {cloud.bucket_dir}. Paste the lines above"
+            " into another terminal to use it; Ctrl-C here ends it."
+        )
+        while not ended.wait(3600):
+            pass
+    return 0
+
+
+@contextmanager
+def handling(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
+    """These signal handlers for a while."""
+    before = {number: signal.signal(number, each) for number, each in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, each in before.items():
+            signal.signal(number, each)
