@@ -6,6 +6,7 @@ No request is signed for, routed to or told apart from a local cloud here: boto3
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -92,8 +93,9 @@ class S3Access:
 
 def session(region: str | None = None) -> boto3.Session:
     """An AWS session. Raises botocore's ``ProfileNotFound`` for an unknown ``AWS_PROFILE``."""
-    plain = boto3.Session()
-    return boto3.Session(region_name=region or plain.region_name or DEFAULT_REGION)
+    # AWS's other tools read AWS_REGION; boto3 knows only AWS_DEFAULT_REGION.
+    wanted = region or os.environ.get("AWS_REGION") or boto3.Session().region_name
+    return boto3.Session(region_name=wanted or DEFAULT_REGION)
 
 
 def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:
@@ -149,6 +151,10 @@ def is_expired(error: BaseException) -> bool:
     return code(error) in _EXPIRED
 
 
+def is_bad_key(error: BaseException) -> bool:
+    return code(error) in _BAD_KEYS
+
+
 def is_transient(error: BaseException) -> bool:
     """Likely to pass by itself: throttling, 5xx, a connection that failed or broke."""
     if isinstance(error, (BotoConnectionError, HTTPClientError, IncompleteReadError)):
@@ -170,7 +176,7 @@ def explain(error: BaseException, what: str) -> str:
             f"Your AWS credentials have expired ({what}): renew them (for example 'aws sso login') "
             "and start again; finished work is kept."
         )
-    if code(error) in _BAD_KEYS:
+    if is_bad_key(error):
         return (
             f"AWS does not accept your credentials ({what}: {code(error)}): check them with "
             "'aws sts get-caller-identity', and renew them with 'aws configure'."

@@ -267,10 +267,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         description: dict[str, Any] | None = None,
     ) -> None:
         label = job_label(info.job)
-        message = logs.printable(f"{label}: {failure.sentence}") + f" [{failure.cause.value}]"
+        message = logs.printable(failure.sentence) + f" [{failure.cause.value}]"
         if info.job.is_group():
             # Trap 19: Snakemake drops the message of a group.
-            self.logger.error(message)
+            self.logger.error(f"{label}: {message}")
         stream = ((description or {}).get("container") or {}).get("logStreamName")
         lines: list[str] = []
         if sent and stream:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from concurrent.futures import Executor as ThreadPool
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from snakemake_interface_common.exceptions import WorkflowError
 
 from . import aws
@@ -39,12 +40,24 @@ def check_bucket(s3: S3Client, bucket: str) -> str | None:
     try:
         answer = s3.head_bucket(Bucket=bucket)
     except (ClientError, BotoCoreError) as error:
-        raise StorageError(_bucket_sentence(error, bucket)) from error
+        raise StorageError(_bucket_sentence(_speaking(s3, bucket, error), bucket)) from error
     return answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
 
 
+def _speaking(s3: S3Client, bucket: str, error: Exception) -> Exception:
+    """The same refusal with AWS's own code: an answer to HEAD has no body to say it in."""
+    if aws.status(error) not in (400, 403):
+        return error
+    try:
+        s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
+    except (ClientError, BotoCoreError) as told:
+        return told
+    return error
+
+
 def _bucket_sentence(error: Exception, bucket: str) -> str:
-    # HEAD has no body: 403 and 404 are all that AWS says.
+    if aws.is_expired(error) or aws.is_bad_key(error):
+        return aws.explain(error, f"reaching the bucket {bucket}")
     if aws.status(error) == 404:
         return (
             f"There is no bucket {bucket}: check the spelling of --default-storage-prefix "
@@ -52,9 +65,9 @@ def _bucket_sentence(error: Exception, bucket: str) -> str:
         )
     if aws.status(error) == 403:
         return (
-            f"You may not use the bucket {bucket} with your present credentials: check "
-            "--default-storage-prefix and 'aws sts get-caller-identity'; expired credentials "
-            "look the same (renew them, for example with 'aws sso login')."
+            f"You may not use the bucket {bucket} with your present credentials: check the "
+            "spelling of --default-storage-prefix, and whose credentials you have with "
+            "'aws sts get-caller-identity'."
         )
     return aws.explain(error, f"reaching the bucket {bucket}")
 
@@ -66,26 +79,44 @@ def guard() -> None:
     "missing input files", a bucket is asked for once, and a directory that a job made is found.
     """
     try:
-        from snakemake_storage_plugin_s3 import StorageObject  # noqa: PLC0415  may be absent
+        from snakemake_storage_plugin_s3 import (  # noqa: PLC0415  may be absent
+            StorageObject,
+            StorageProvider,
+        )
     except ImportError:
         return
     if getattr(StorageObject, "_hutchbatch_guard", False):
         return
     seen: set[str] = set()
+    plain_init = StorageObject.__post_init__
+    plain_provider_init = StorageProvider.__post_init__
     plain_exists = StorageObject.exists
 
-    def bucket_exists(self: Any) -> bool:
-        if self.bucket not in seen:
+    def provider_post_init(self: Any) -> None:
+        try:
+            plain_provider_init(self)
+            given = self.settings.access_key or boto3.Session().get_credentials()
+        except BotoCoreError as error:
+            raise WorkflowError(aws.explain(error, "reading your bucket")) from None
+        if given is None:
+            raise WorkflowError(aws.explain(NoCredentialsError(), "reading your bucket"))
+
+    def post_init(self: Any) -> None:
+        # While the Snakefile is read: an error any later comes with a page of traceback, or as
+        # "missing input files".
+        plain_init(self)
+        bucket = getattr(self, "bucket", "{")
+        if bucket not in seen and "{" not in bucket:
             try:
-                check_bucket(self.provider.s3c.meta.client, self.bucket)
+                check_bucket(self.provider.s3c.meta.client, bucket)
             except StorageError as error:
-                raise WorkflowError(str(error)) from error
-            seen.add(self.bucket)
-        return True
+                raise WorkflowError(str(error)) from None
+            seen.add(bucket)
+
+    def bucket_exists(self: Any) -> bool:
+        return True  # seen above
 
     def exists(self: Any) -> bool:
-        # Before the plugin's own question, whose errors say little.
-        bucket_exists(self)
         found = bool(plain_exists(self))
         if found and self._is_dir is None:
             self._is_dir = False  # an object of just this key: no directory, no need to list
@@ -105,6 +136,8 @@ def guard() -> None:
         else:
             self.s3obj().delete()
 
+    StorageProvider.__post_init__ = provider_post_init
+    StorageObject.__post_init__ = post_init
     StorageObject.bucket_exists = bucket_exists
     StorageObject.exists = exists
     StorageObject.is_dir = is_dir

@@ -139,6 +139,8 @@ def _from_status(status: taskspec.Status, exit_code: int) -> Failure:
     except ValueError:
         cause = Cause.COMMAND
     sentence = status.message.rstrip(".") or f"it ended with {meaning(exit_code)}"
+    if cause is Cause.COMMAND and status.step:
+        sentence = f"the command of rule {status.step} ended with {meaning(exit_code)}"
     return Failure(cause, sentence, exit_code)
 
 
