@@ -9,6 +9,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -65,7 +66,7 @@ class LocalCloud:
         self._say = say
         self._isolate = isolate
         self._capacity = capacity or machine()
-        self._lock: int | None = None
+        self._ends = ExitStack()
         self._stopping = False
         self.user = Keys.random("AKIA")
         self.role = Keys.random("ASIA", session=True)
@@ -87,6 +88,7 @@ class LocalCloud:
         create_bucket(self.directory / "s3", BUCKET)
         keys = {each.access_key: each.secret_key for each in (self.user, self.role)}
         self.s3 = S3Process(self.directory / "s3", self.config.region, keys)
+        self._ends.callback(self.s3.stop)
         store = LogStore(self.directory / "logs")
         self.host = ProcessHost(
             self.directory / "hosts", given={}, say=self._say, isolate=self._isolate
@@ -107,26 +109,23 @@ class LocalCloud:
             self.batch.outage,
         )
         self.server = ServerThread(front, "Batch", self._say)
+        self._ends.callback(self.server.stop)
         self.host.given.update(
             endpoints(self.s3.url, self.server.url),
             AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{self.server.url}/credentials",
             AWS_CONTAINER_AUTHORIZATION_TOKEN=self.token,
         )
-        self.batch.start()
+        self._ends.callback(self.host.close)
+        self._ends.callback(self.batch.stop)
         self.server.start()
+        self.batch.start()
         self.s3.wait_until_ready()
         threading.Thread(target=self._watch_s3, name="S3 watch", daemon=True).start()
 
     def stop(self) -> None:
         """Kills what runs and ends every endpoint; may be called twice."""
         self._stopping = True
-        for part, end in (("batch", "stop"), ("host", "close"), ("server", "stop"), ("s3", "stop")):
-            if hasattr(self, part):
-                getattr(getattr(self, part), end)()
-                delattr(self, part)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._ends.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -184,7 +183,8 @@ class LocalCloud:
             ) from None
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())
-        self._lock = lock
+        self._ends.callback(os.close, lock)
+        (self.directory / ".gitignore").write_text("*\n")  # nothing here belongs into a repository
         shutil.rmtree(self.directory / "hosts" / "containers", ignore_errors=True)
 
     def _watch_s3(self) -> None:

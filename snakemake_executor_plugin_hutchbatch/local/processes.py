@@ -231,6 +231,9 @@ class ProcessContainer:
                     answers: dict[str, Any] = {}
                     for line in file:
                         answers.update(json.loads(line))
+            except BaseException:
+                self.kill()  # nobody would read what it writes any more
+                raise
             finally:
                 with self._lock:
                     self._control = None

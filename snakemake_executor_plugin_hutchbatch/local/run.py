@@ -75,8 +75,12 @@ def stay_up(directory: Path, base: Mapping[str, str]) -> int:
 
 @contextmanager
 def handling(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
-    """These signal handlers for a while."""
-    before = {number: signal.signal(number, each) for number, each in handlers.items()}
+    """These signal handlers for a while; what is ignored (``nohup``) stays so."""
+    before = {
+        number: signal.signal(number, each)
+        for number, each in handlers.items()
+        if signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
         yield
     finally:

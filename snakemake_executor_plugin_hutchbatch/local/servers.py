@@ -31,7 +31,7 @@ def server(app: ASGIApp) -> uvicorn.Server:
         uvicorn.Config(
             app,
             log_config=None,
-            log_level="critical",
+            log_level="error",
             access_log=False,
             lifespan="off",
             timeout_keep_alive=60,  # longer than botocore keeps an idle connection in use
@@ -59,7 +59,8 @@ class ServerThread:
     def stop(self) -> None:
         self._stopping = True
         self._server.should_exit = True
-        self._thread.join()
+        if self._thread.ident is not None:  # else it was never started
+            self._thread.join()
         self.socket.close()
 
     def _run(self) -> None:
