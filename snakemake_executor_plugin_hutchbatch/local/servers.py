@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
 
 import uvicorn
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOST = "127.0.0.1"
@@ -26,10 +28,15 @@ def url(listening: socket.socket) -> str:
 
 
 def server(app: ASGIApp) -> uvicorn.Server:
-    """A quiet server for ``app``, to be run with ``serve(sockets=[…])``."""
+    """A quiet server for ``app``, to be run with ``run(sockets=[…])``."""
+
+    async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(ClientDisconnect):  # a killed job's; nobody's error
+            await app(scope, receive, send)
+
     return uvicorn.Server(
         uvicorn.Config(
-            app,
+            whole,
             log_config=None,
             log_level="error",
             access_log=False,

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -323,6 +324,21 @@ def test_export_lines_are_quoted_for_a_shell(tmp_path):
     assert "export A='it'\"'\"'s $x'" in lines
     assert not any(line.startswith("export B=") for line in lines)
     assert lines[-1] == "unset AWS_PROFILE"
+
+
+def test_an_upload_that_breaks_off_makes_no_noise(tmp_path):
+    script = """
+        import boto3, botocore.config, socket, urllib.parse
+        s3 = boto3.client("s3", config=botocore.config.Config(signature_version="s3v4"))
+        asked = {"Bucket": "hutchbatch", "Key": "broken"}
+        url = urllib.parse.urlsplit(s3.generate_presigned_url("put_object", asked))
+        with socket.create_connection((url.hostname, url.port)) as connection:
+            head = f"PUT {url.path}?{url.query} HTTP/1.1\\r\\nHost: {url.netloc}\\r\\n"
+            connection.sendall((head + "Content-Length: 99\\r\\n\\r\\nhalf").encode())
+        print(s3.list_objects_v2(Bucket="hutchbatch")["KeyCount"])
+    """
+    done = local(tmp_path, "--", sys.executable, "-c", textwrap.dedent(script))
+    assert (done.stdout, done.stderr) == ("0\n", "")
 
 
 class Staying:
