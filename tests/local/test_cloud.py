@@ -255,6 +255,15 @@ def test_stopping_kills_what_runs(tmp_path, isolate):
     assert not leftovers(job) and not leftovers(str(tmp_path))
 
 
+def test_an_endpoint_that_dies_is_told(tmp_path):
+    said: list[str] = []
+    with LocalCloud(tmp_path, say=said.append) as running:
+        os.kill(running.s3._process.pid, signal.SIGKILL)
+        until(lambda: said)
+    assert "S3 endpoint of the local cloud stopped by itself" in said[0]
+    assert len(said) == 1
+
+
 def test_capacity_can_be_given(tmp_path):
     with LocalCloud(tmp_path, capacity=(1, 512)) as running:
         batch = client_of(running, "batch")
