@@ -47,7 +47,7 @@ class LocalCloud:
             subprocess.run(command, env=cloud.environment_for(os.environ))
 
     ``directory`` keeps buckets (``s3/``), output (``logs/``) and the "host"'s folders
-    (``hosts/``). With ``isolate=False`` jobs run without namespaces even where those are allowed.
+    (``hosts/``, emptied at the next start). With ``isolate=False`` jobs run without namespaces even where those are allowed.
     ``capacity`` is what jobs may use at once: vCPUs and MiB, the machine's own unless given.
     """
 
@@ -169,7 +169,7 @@ class LocalCloud:
     # --- within ---
 
     def _take_directory(self) -> None:
-        """One cloud a folder; clears what a killed one left of its containers."""
+        """One cloud a folder; each start has a new host, whose scratch is empty."""
         self.directory.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -185,7 +185,7 @@ class LocalCloud:
         os.write(lock, f"{os.getpid()}\n".encode())
         self._ends.callback(os.close, lock)
         (self.directory / ".gitignore").write_text("*\n")  # nothing here belongs into a repository
-        shutil.rmtree(self.directory / "hosts" / "containers", ignore_errors=True)
+        shutil.rmtree(self.directory / "hosts", ignore_errors=True)
 
     def _watch_s3(self) -> None:
         code = self.s3.wait()

@@ -213,6 +213,10 @@ def test_results_survive_and_a_second_run_sees_them(tmp_path):
             found = s3.list_objects_v2(Bucket="hutchbatch").get("Contents", [])
             assert [each["Key"] for each in found] == expected
             s3.put_object(Bucket="hutchbatch", Key="kept", Body=b"1")
+            scratch = tmp_path / "hosts" / "host" / "docker_scratch"
+            assert not scratch.exists(), "a new host's scratch is empty"
+            run_job(client_of(running, "batch"), "scratch", ["touch", "/tmp/left"])
+            assert (scratch / "left").exists()
     assert (tmp_path / "s3" / "hutchbatch" / "kept").read_bytes() == b"1"
 
 
