@@ -129,7 +129,11 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         if self._shipped is None:
             ground = self._ground
             code = sources.upload(
-                self.workflow, ground.clients.s3, ground.work_prefix, self._patience
+                self.workflow,
+                ground.clients.s3,
+                ground.work_prefix,
+                self._patience,
+                self.logger.warning,
             )
             content, digest = bootstrap.bundle(), bootstrap.bundle_sha256()
             url = f"{ground.work_prefix}supervisor/{digest}"

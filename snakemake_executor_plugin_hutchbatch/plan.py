@@ -19,8 +19,10 @@ from .settings import Mount, SettingError
 #: Memory where a job asks for none, in MiB for each vCPU: two such jobs fit a c5.large (4 GiB less
 #: the ECS agent's share), the smallest machine in proportion that "optimal" queues start.
 DEFAULT_MIB_PER_VCPU = 1792
+#: What the supervisor, and Snakemake in the container, take beside the command (measured: 60 and
+#: 200 MiB): a job that asks for less would be killed before its command begins.
+LEAST_MIB: Mapping[Mode, int] = {"direct": 128, "snakemake": 512}
 #: FACTS.md section 2.
-MIN_MEMORY_MIB = 4
 MIN_TIMEOUT_SECONDS = 60
 
 
@@ -113,8 +115,8 @@ def request(resources: Mapping[str, Any], threads: Any) -> Request:
         memory = None if megabytes is None else math.ceil(megabytes * 1_000_000 / 2**20)
     if memory is None:
         memory = vcpus * DEFAULT_MIB_PER_VCPU
-    if memory < MIN_MEMORY_MIB:
-        raise PlanError(f"{memory} MiB of memory are too little: AWS Batch gives 4 MiB at least")
+    if memory < 1:
+        raise PlanError(f"{memory} MiB of memory are too little")
     gpus = _whole(resources, "gpu") or 0
     if gpus < 0:
         raise PlanError(f"resource gpu={gpus} is below zero")
@@ -192,7 +194,7 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
         why_not_direct=reason,
         image=own.get("image") or image_of(members(job), site.container_image),
         vcpus=need.vcpus,
-        memory=need.memory,
+        memory=max(need.memory, LEAST_MIB[mode]),
         gpus=need.gpus,
         timeout=need.timeout,
         queue=queue,

@@ -1,4 +1,5 @@
 """Groups, retries, keep-going and the rest behave as users know them."""
+
 import itertools
 
 

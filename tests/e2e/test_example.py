@@ -1,0 +1,38 @@
+"""The example workflow, as a newcomer runs it, with its results checked."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLE = Path(__file__).parents[2] / "example_workflow"
+
+
+def test_the_example_finds_every_planted_mutation_and_reports_every_sample(tmp_path):
+    folder = tmp_path / "example"
+    shutil.copytree(
+        EXAMPLE, folder, ignore=shutil.ignore_patterns(".snakemake", ".hutchbatch-local")
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    hutchbatch = Path(sys.executable).with_name("hutchbatch")
+    command = [
+        *(str(hutchbatch), "local", "--", sys.executable, "-m", "snakemake"),
+        *("--workflow-profile", "profiles/local"),
+    ]
+    for expected in ("steps (100%) done", "Nothing to be done"):
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == 0, output[-4000:]
+        assert expected in output
+    results = folder / ".hutchbatch-local/s3/hutchbatch/example"
+    checked = subprocess.run(
+        [sys.executable, "check_results.py", str(results)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
