@@ -27,6 +27,14 @@ def exit_code(status: int) -> int:
     return os.WEXITSTATUS(status)
 
 
+def signal_name(number: int) -> str:
+    """``SIGKILL`` for 9; empty for what is no signal."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""
+
+
 def reap(block: bool) -> Optional[Tuple[int, int]]:
     """Process id and wait status of a child that has ended; None if there is no child at all, or,
     without ``block``, none that has ended (then the id is 0)."""

@@ -13,7 +13,7 @@ from typing import Callable, Dict, List, Mapping, Optional
 from . import children
 from .benchmark import Benchmarks
 from .environment import step_environment, with_tmpdir
-from .errors import Failure, LocalError, Stopped
+from .errors import Failure, LocalError, Stopped, amount
 from .outputs import check
 from .scratch import Scratch
 from .taskspec import EXIT_NO_SHELL, Step, TaskSpec
@@ -26,6 +26,8 @@ MAX_ARG_LEN = 16 * 4096 - 1
 GRACE = 10.0
 #: Seconds that processes a command left behind (``cmd > >(gzip > x)``) get to end by themselves.
 LINGER = 2.0
+#: Bytes of free scratch below which a failing command is told that the disk is full.
+FULL = 1024 * 1024
 #: Seconds to wait for a process that even SIGKILL does not end (a dead disk): then go on without.
 UNKILLABLE = 5.0
 
@@ -207,25 +209,23 @@ class Runner:
         return children.signal_group(group, 0)
 
     def _sentence(self, step: Step, code: int) -> str:
+        rule = f"the command of rule {step.name}"
         if self._usage.out_of_memory_kills() > self._kills:
+            return f"{rule} ran out of memory and was killed. Give the rule more mem_mb."
+        free = self._scratch.free()
+        if free < FULL:
             return (
-                f"the command of rule {step.name} ran out of memory and was killed. Give the rule "
-                "more mem_mb."
+                f"{rule} failed with exit code {code}, and there is no space left on scratch "
+                f"({amount(free)} free). Give the rule a larger disk_mb, or run fewer jobs at once."
             )
-        if code > 128:
-            try:
-                name = signal.Signals(code - 128).name
-            except ValueError:
-                name = ""
-            if name:
-                hint = " This often means too little memory (mem_mb)." if code == 137 else ""
-                return f"the command of rule {step.name} was killed by {name}.{hint}"
-        hint = ""
-        if code == 127:
-            hint = " A program was not found: is it in this image?"
+        name = children.signal_name(code - 128)
+        if name:
+            hint = " This often means too little memory (mem_mb)." if code == 137 else ""
+            return f"{rule} was killed by {name}.{hint}"
+        hint = " A program was not found: is it in this image?" if code == 127 else ""
         return (
-            f"the command of rule {step.name} failed with exit code {code}.{hint} Its messages are "
-            "above, and in the rule's log if it has one."
+            f"{rule} failed with exit code {code}.{hint} Its messages are above, and in the rule's "
+            "log if it has one."
         )
 
 

@@ -40,6 +40,7 @@ def stage_in(
     stop: threading.Event,
 ) -> Totals:
     """Fetches all inputs. ``free``: bytes that the scratch still has."""
+    size = 0
     try:
         found = find(s3, inputs, work, stop)
         if found.missing:
@@ -69,7 +70,10 @@ def stage_in(
     except LocalError as error:
         what = "no space left on scratch" if error.full else f"the scratch failed ({error.reason})"
         raise Failure(
-            EXIT_STAGE_IN, "STAGE_IN", f"{what} while fetching inputs, at {error.path}."
+            EXIT_STAGE_IN,
+            "STAGE_IN",
+            f"{what} while fetching inputs of {amount(size)}, at {error.path}. Give the rule a "
+            "larger disk_mb, or run fewer jobs at once.",
         ) from error
     except (S3Error, OSError, http.client.HTTPException, CredentialsError, ValueError) as error:
         raise Failure(

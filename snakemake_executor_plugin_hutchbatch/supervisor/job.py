@@ -94,11 +94,13 @@ class Job:
             self._totals.update(files_out=totals.files, bytes_out=totals.size)
         self._phase = "done"
 
-    def stop(self) -> None:
-        """The container is being stopped: end the command, give up transfers."""
+    def stop(self) -> bool:
+        """The container is being stopped: end the command, give up transfers. True if there is a
+        command to wait for."""
         self._stopping.set()
         if self._runner is not None:
             self._runner.stop()
+        return self._phase == "run"
 
     def end(self, error: Optional[BaseException]) -> int:
         """Logs, status, clean-up; the exit code."""

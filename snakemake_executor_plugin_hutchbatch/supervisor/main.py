@@ -7,13 +7,12 @@ of the task: done, failed, or left behind in a dead connection when the containe
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
 import time
-from queue import Empty, SimpleQueue
-from types import FrameType
-from typing import Mapping, NoReturn, Optional, Tuple
+from typing import List, Mapping, NoReturn, Optional
 
 from . import children
 from .errors import Failure
@@ -22,54 +21,71 @@ from .taskspec import EXIT_TERMINATED
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: AWS Batch kills a container 30 s after SIGTERM. Of these the command has 10 (command.GRACE), the
-#: task's thread as many and two more to come back, logs and status the rest.
+#: task's thread two more to come back, logs and status the rest.
 GIVE_UP = 12.0
+GIVE_UP_TRANSFER = 2.0  # nothing but a connection to leave
+#: Rung by the task's thread; no signal has this number.
+DONE = 0
 
 
 def main(environ: Mapping[str, str]) -> NoReturn:
     """Runs the task that the environment names and ends the process with its exit code."""
-    events: SimpleQueue[Tuple[str, Optional[BaseException]]] = SimpleQueue()
-
-    def note(number: int, frame: Optional[FrameType]) -> None:
-        events.put(("signal", None))  # SimpleQueue.put may interrupt itself, an Event may not
-
-    for number in SIGNALS:
-        signal.signal(number, note)
+    bell = _Bell()
     children.adopt_orphans()
     job = Job(environ)
+    errors: List[BaseException] = []
 
     def work() -> None:
         try:
             job.run()
-        except BaseException as error:
-            events.put(("done", error))
-        else:
-            events.put(("done", None))
+        except BaseException as error:  # the main thread says what it means
+            errors.append(error)
+        bell.ring(DONE)
 
     threading.Thread(target=work, daemon=True).start()
     terminated = False
     deadline: Optional[float] = None
-    error: Optional[BaseException] = None
     while True:
-        try:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            kind, error = events.get(timeout=left)
-        except Empty:
-            break
-        if kind == "done":
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        rung = bell.wait(left)
+        if DONE in rung or not rung:
             break
         if not terminated:
             terminated = True
-            deadline = time.monotonic() + GIVE_UP
-            job.stop()
+            deadline = time.monotonic() + (GIVE_UP if job.stop() else GIVE_UP_TRANSFER)
+    error = errors[0] if errors else None
     if terminated:
         error = Failure(
             EXIT_TERMINATED,
             "TERMINATED",
             "the job was stopped from outside (cancelled, timed out, or its host taken back).",
         )
-    # The signal may come now, too: the ending is short and its connections are bounded.
+    # A signal that comes now changes nothing: the ending is short.
     code = job.end(error)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # threads in dead connections must not hold the container
+
+
+class _Bell:
+    """Wakes the main thread: for a signal, or because the task is done.
+
+    The bytes come through a pipe, which the C level of Python writes to in whatever thread a signal
+    arrives: a lock or a queue would only be looked at again after the next signal.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        for number in SIGNALS:
+            signal.signal(number, lambda number, frame: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def ring(self, number: int) -> None:
+        os.write(self._write, bytes((number,)))
+
+    def wait(self, seconds: Optional[float]) -> bytes:
+        """What has rung since; nothing after so many seconds of silence."""
+        ready, _, _ = select.select([self._read], [], [], seconds)
+        return os.read(self._read, 4096) if ready else b""

@@ -177,7 +177,10 @@ class Container:
         )
 
     def finish(self, process: subprocess.Popen[str]) -> Ended:
-        out, err = process.communicate(timeout=120)
+        try:
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
         return Ended(process.returncode, out, err, self.status())
 
     def run(self, task: TaskSpec | str, **options: Any) -> Ended:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zlib
@@ -106,13 +107,15 @@ def test_a_python_that_lacks_a_module_hands_over_to_the_next(
     prefix = tmp_path / "host"
     (prefix / "bin").mkdir(parents=True)
     # A host's Python whose ssl cannot be imported, as when its libraries are missing.
+    spell = "import sys;sys.modules[0]=sys.modules['ssl']=None"
     broken = prefix / "bin" / "python"
-    broken.write_text(
-        f"#!/bin/sh\nshift 3\ncode=$1\nshift\nexec {PYTHON} -IBS -Xutf8 -c "
-        '"import sys;sys.modules[\'ssl\']=None;$code" "$@"\n'.replace(";$code", "\n$code")
-    )
+    broken.write_text(f'#!/bin/sh\nc=$4\nn=$5\nexec {PYTHON} -IBS -Xutf8 -c "{spell}\n$c" "$n"\n')
     broken.chmod(0o755)
-    good = image(tmp_path, python3=f'#!/bin/sh\nexec {PYTHON} "$@"\n')
+    # The next one is handed the same code, the spell included: it takes that away again.
+    good = image(
+        tmp_path,
+        python3=f'#!/bin/sh\nc=${{4#*=None}}\nexec {PYTHON} -IBS -Xutf8 -c "$c"\n',
+    )
     there = container.with_(cli_prefix=str(prefix), environ={"PATH": good})
     ended = there.run(echo(container, store))  # type: ignore[arg-type]
     assert (ended.code, ended.err) == (0, "")
@@ -134,21 +137,38 @@ def test_a_supervisor_that_cannot_be_fetched_is_told_so(container: Container, st
     assert store.url("gone") in ended.err
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="a process namespace needs root")
-def test_as_process_1_it_hears_signals_and_leaves_no_zombies(
-    container: Container, store: Store
+@pytest.fixture
+def namespace() -> tuple[str, ...]:
+    """A process namespace, as every container has one."""
+    wrapper = ("unshare", "-fp", "--mount-proc")
+    if subprocess.run([*wrapper, "true"], check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("a process namespace needs root")
+    return wrapper
+
+
+def test_as_process_1_it_leaves_no_zombies(
+    container: Container, namespace: tuple[str, ...]
 ) -> None:
-    probe = subprocess.run(["unshare", "-fp", "--mount-proc", "true"], check=False, stderr=-3)
-    if probe.returncode:
-        pytest.skip("no process namespaces here")
-    there = container.with_(wrapper=("unshare", "-fp", "--mount-proc"))
     task = container.task(
         steps=(
             Step("z", "for i in $(seq 20); do (setsid true &); done; sleep 0.3; ps -e | cat"),
             Step("p", "echo $PPID; (setsid sleep 300 &); exit 0", level=1),
         )
     )
-    ended = there.run(task)
+    ended = container.with_(wrapper=namespace).run(task)
     assert ended.code == 0, ended.err
     assert "defunct" not in ended.out
     assert ended.out.splitlines()[-1] == "1"
+
+
+def test_as_process_1_it_hears_the_stop(container: Container, namespace: tuple[str, ...]) -> None:
+    there = container.with_(wrapper=namespace)
+    process = there.start(there.task(steps=(Step("s", "echo go; exec sleep 300"),)))
+    assert process.stdout
+    assert process.stdout.readline() == "go\n"
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGTERM)
+    ended = there.finish(process)
+    assert ended.code == 143
+    assert ended.status is not None
+    assert ended.status.cause == "TERMINATED"

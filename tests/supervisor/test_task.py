@@ -531,7 +531,7 @@ def test_a_command_that_fills_the_scratch_fails_with_its_own_code(
     made = step("head -c 9000000 /dev/zero > full")
     ended = container.run(container.task(scratch=str(small_disk), steps=(made,)))
     assert ended.code == 1
-    assert "No space left" in ended.err
+    assert "no space left on scratch" in ended.err
     assert list(small_disk.iterdir()) == []
 
 
