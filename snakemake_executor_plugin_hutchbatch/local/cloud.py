@@ -47,7 +47,8 @@ class LocalCloud:
             subprocess.run(command, env=cloud.environment_for(os.environ))
 
     ``directory`` keeps buckets (``s3/``), output (``logs/``) and the "host"'s folders
-    (``hosts/``, emptied at the next start). With ``isolate=False`` jobs run without namespaces even where those are allowed.
+    (``hosts/``, emptied at the next start). With ``isolate=False`` jobs run without namespaces even
+    where those are allowed.
     ``capacity`` is what jobs may use at once: vCPUs and MiB, the machine's own unless given.
     """
 
