@@ -19,9 +19,10 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from . import aws, bootstrap, logs, preflight, sources, storage, submission, tasks, verdict
+from . import aws, bootstrap, logs, preflight, sources, storage, submission, tasks
 from .aws import Pacer, Patience
 from .definitions import Definitions
+from .endings import Endings
 from .modes import Mode
 from .plan import JobPlan, PlanError, job_label, plan
 from .queues import QueueError
@@ -34,8 +35,6 @@ from .verdict import Cause, Failure
 QUICK_POLL = 1.0
 #: Threads that submit, and that ask S3: each waits on the network, not on the processor.
 THREADS = 8
-#: Lines of a failed job's output shown in the terminal.
-TAIL_LINES = 30
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._submitter = Submitter(
             ground.clients.batch, ground.clients.submit, self._patience, Pacer()
         )
+        self._endings = Endings(ground.clients, self._pool, self._patience)
         self._tracker: Tracker[Submitted] = Tracker(ground.clients.batch, self.logger.info)
         self._slowest = float(self.workflow.remote_execution_settings.seconds_between_status_checks)
         self.next_seconds_between_status_checks = min(QUICK_POLL, self._slowest)
@@ -209,7 +209,13 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         """Reports how a job ended; never raises (trap 17)."""
         sent = outcome.what
         try:
-            failure = self._judge(outcome)
+            failure = self._endings.judge(
+                outcome.job_id,
+                outcome.description,
+                outputs=sent.outputs,
+                status_prefix=sent.status,
+                since=sent.since,
+            )
             if failure is None:
                 self.report_job_success(sent.info)
             else:
@@ -217,38 +223,6 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         except Exception as error:
             self.logger.debug("hutchbatch: an ending could not be read", exc_info=True)
             self._fail(sent.info, Failure(Cause.LOST, f"its ending could not be read: {error!r}"))
-
-    def _judge(self, outcome: Ended[Submitted]) -> Failure | None:
-        sent, job = outcome.what, outcome.description
-        s3 = self._ground.clients.s3
-
-        def absent(since: datetime.datetime | None = None) -> list[str]:
-            return self._patience.call(
-                "checking outputs", lambda: storage.missing(s3, sent.outputs, self._pool, since)
-            )
-
-        if job is None:
-            gone = absent(sent.since) if sent.outputs else ["everything"]
-            if not gone:
-                return None
-            return Failure(Cause.LOST, "AWS Batch no longer knows it, and its outputs are missing")
-        failure = verdict.read(job)
-        if failure is None:
-            gone = absent()
-            if not gone:
-                return None
-            # Trap 1: reported as a success, this would end the whole workflow.
-            return Failure(Cause.MISSING_OUTPUT, f"it succeeded but is missing {', '.join(gone)}")
-        return verdict.read(job, self._status(outcome.job_id, sent, job))
-
-    def _status(self, job_id: str, sent: Submitted, job: dict[str, Any]) -> taskspec.Status | None:
-        attempt = max(1, len(job.get("attempts") or []))
-        bucket, key = storage.split_url(taskspec.status_url(sent.status, job_id, attempt))
-        try:
-            body = self._ground.clients.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-            return taskspec.load_status(body.decode())
-        except (ClientError, BotoCoreError, ValueError):
-            return None  # killed before it could write one
 
     # Telling
 
@@ -275,11 +249,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         if info.job.is_group():
             # Trap 19: Snakemake drops the message of a group.
             self.logger.error(f"{label}: {message}")
-        stream = ((description or {}).get("container") or {}).get("logStreamName")
-        lines: list[str] = []
-        if sent and stream:
-            client = self._ground.clients.logs
-            lines = logs.tail(client, sent.plan.log_group, stream, TAIL_LINES)
+        stream, lines = (
+            self._endings.last_lines(description, sent.plan.log_group) if sent else ("", [])
+        )
         self.report_job_error(info, msg=message)
         if lines:
             head = f"Last lines of the output of {label} (CloudWatch stream {stream}):"

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import naming, settings
+from . import naming, settings, values
 from .modes import Mode, why_not_direct
 from .queues import Queue, QueueError, choose
-from .settings import Mount, SettingError
+from .values import Mount, SettingError
 
 #: Memory where a job asks for none, in MiB for each vCPU: two such jobs fit a c5.large (4 GiB less
 #: the ECS agent's share), the smallest machine in proportion that "optimal" queues start.
@@ -199,9 +199,9 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
         timeout=need.timeout,
         queue=queue,
         job_role=None if role == "none" else role,
-        scratch=option("scratch") or settings.parse_scratch(settings.DEFAULT_SCRATCH),
+        scratch=option("scratch") or values.parse_scratch(values.DEFAULT_SCRATCH),
         aws_cli_path=_cli_path(own, site),
-        log_group=option("log_group") or settings.DEFAULT_LOG_GROUP,
+        log_group=option("log_group") or values.DEFAULT_LOG_GROUP,
         attempt=int(job.attempt),
         tags=_tags(site, rule, wildcards, option("tags") or {}),
         environment=dict(environment),
@@ -219,7 +219,7 @@ def _cli_path(own: Mapping[str, Any], site: Site) -> str | None:
         return own["aws_cli_path"]  # type: ignore[no-any-return]
     if site.settings.aws_cli_path is not None:
         return site.settings.value("aws_cli_path")  # type: ignore[no-any-return]
-    return settings.DEFAULT_AWS_CLI_PATH
+    return values.DEFAULT_AWS_CLI_PATH
 
 
 def _mode(wanted: str, reason: str | None) -> Mode:
@@ -246,7 +246,7 @@ def image_of(jobs: list[Any], default: str) -> str:
         )
     image = images.pop() if images else default
     try:
-        return settings.parse_image(image)
+        return values.parse_image(image)
     except SettingError as error:
         raise PlanError(f"image {image!r}: {error}") from None
 

@@ -18,7 +18,8 @@ from . import aws, naming, storage
 from .aws import Clients, Patience
 from .plan import JobPlan, PlanError, Site, plan, rule_name
 from .queues import QueueError, describe_queues
-from .settings import ExecutorSettings, SettingError, parse_user, parse_work_prefix
+from .settings import ExecutorSettings
+from .values import SettingError, parse_user, parse_work_prefix
 
 #: Never sent with a job (DESIGN.md, house rule 4): the job role is what gives a job its access.
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

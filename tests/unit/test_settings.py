@@ -10,7 +10,7 @@ from snakemake_interface_common.plugin_registry.tests import TestRegistryBase
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from snakemake_executor_plugin_hutchbatch import ExecutorSettings, settings
-from snakemake_executor_plugin_hutchbatch.settings import Mount, SettingError
+from snakemake_executor_plugin_hutchbatch.values import PARSERS, Mount, SettingError
 
 ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"
 
@@ -85,13 +85,13 @@ BAD = [
 
 @pytest.mark.parametrize(("name", "raw", "parsed"), GOOD)
 def test_a_good_value_is_read(name, raw, parsed):
-    assert settings.PARSERS[name](raw) == parsed
+    assert PARSERS[name](raw) == parsed
 
 
 @pytest.mark.parametrize(("name", "raw", "hint"), BAD)
 def test_a_bad_value_is_refused_with_what_to_type(name, raw, hint):
     with pytest.raises(SettingError, match=re.escape(hint)):
-        settings.PARSERS[name](raw)
+        PARSERS[name](raw)
 
 
 @pytest.mark.parametrize(("name", "raw", "hint"), [b for b in BAD if b[0] != "image"])

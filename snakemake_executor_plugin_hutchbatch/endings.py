@@ -1,0 +1,77 @@
+"""How an ended job went, from everything that knows: Batch, S3, the supervisor, the log.
+
+``verdict.py`` decides; this room fetches what it needs.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor as ThreadPool
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from . import logs, storage, verdict
+from .aws import Clients, Patience
+from .supervisor import taskspec
+from .verdict import Cause, Failure
+
+#: Lines of a failed job's output shown in the terminal.
+TAIL_LINES = 30
+
+
+class Endings:
+    """Reads the endings of one run's jobs."""
+
+    def __init__(self, clients: Clients, pool: ThreadPool, patience: Patience) -> None:
+        self._clients = clients
+        self._pool = pool
+        self._patience = patience
+
+    def judge(
+        self,
+        job_id: str,
+        job: Mapping[str, Any] | None,
+        *,
+        outputs: Sequence[str],
+        status_prefix: str,
+        since: datetime.datetime,
+    ) -> Failure | None:
+        """None for a success, else why not.
+
+        ``job``: DescribeJobs' word, None for a job that Batch no longer knows, whose outputs then
+        decide (those newer than ``since``). Raises botocore's errors that do not pass.
+        """
+        if job is None:
+            if outputs and not self._missing(outputs, since):
+                return None
+            return Failure(Cause.LOST, "AWS Batch no longer knows it, and its outputs are missing")
+        if verdict.read(job) is not None:
+            return verdict.read(job, self._status(job_id, job, status_prefix))
+        gone = self._missing(outputs)
+        if gone:
+            # FACTS.md section 4, trap 1: as a success this would end the whole workflow.
+            return Failure(Cause.MISSING_OUTPUT, f"it succeeded but is missing {', '.join(gone)}")
+        return None
+
+    def _missing(self, outputs: Sequence[str], since: datetime.datetime | None = None) -> list[str]:
+        return self._patience.call(
+            "checking outputs",
+            lambda: storage.missing(self._clients.s3, outputs, self._pool, since),
+        )
+
+    def _status(self, job_id: str, job: Mapping[str, Any], prefix: str) -> taskspec.Status | None:
+        attempt = max(1, len(job.get("attempts") or []))
+        bucket, key = storage.split_url(taskspec.status_url(prefix, job_id, attempt))
+        try:
+            body = self._clients.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            return taskspec.load_status(body.decode())
+        except (ClientError, BotoCoreError, ValueError):
+            return None  # killed before it could write one
+
+    def last_lines(self, job: Mapping[str, Any] | None, log_group: str) -> tuple[str, list[str]]:
+        """The job's log stream and the last lines in it; empty where there are none."""
+        stream = str(((job or {}).get("container") or {}).get("logStreamName") or "")
+        lines = logs.tail(self._clients.logs, log_group, stream, TAIL_LINES) if stream else []
+        return stream, lines

@@ -1,0 +1,46 @@
+"""Ctrl-C ends what runs on Batch."""
+
+import signal
+import subprocess
+import time
+
+
+def test_ctrl_c_ends_the_jobs_on_batch(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule all:
+            input: expand("{x}.txt", x=range(3))
+        rule a:
+            output: "{x}.txt"
+            resources: mem_mb=50
+            shell: "sleep 300; echo > {output}"
+        """,
+    )
+    with subprocess.Popen(
+        workflow.command(),
+        cwd=workflow.folder,
+        env=workflow.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        batch = workflow.client("batch")
+
+        def ours(status):
+            listed = batch.list_jobs(jobQueue="mixed", jobStatus=status)["jobSummaryList"]
+            return [j for j in listed if j["jobName"].split("-")[1] == "a"]
+
+        deadline = time.monotonic() + 60
+        while len(ours("RUNNING")) < 2 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert ours("RUNNING")
+        running.send_signal(signal.SIGINT)
+        output, _ = running.communicate(timeout=120)
+    assert running.returncode != 0
+    assert "Ending 3 jobs on AWS Batch" in output
+    deadline = time.monotonic() + 60
+    while any(ours(s) for s in ("RUNNABLE", "STARTING", "RUNNING")):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert not list(workflow.stored.glob("*.txt"))
