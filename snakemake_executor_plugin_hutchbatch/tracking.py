@@ -7,6 +7,7 @@ cancelling needs this one.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -23,8 +24,10 @@ T = TypeVar("T")
 #: FACTS.md section 2: ids in one DescribeJobs, and in one TerminateJobs.
 DESCRIBE_LIMIT = 100
 TERMINATE_LIMIT = 50
-#: A job that so many polls in a row do not know is lost; a fresh one may take a moment to appear.
+#: A job that so many polls in a row, over so many seconds, do not know is lost: a fresh one may take
+#: a moment to appear, and DescribeJobs may leave out a job for a while.
 LOST_AFTER_POLLS = 6
+LOST_AFTER_SECONDS = 120.0
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -47,6 +50,7 @@ class Live(Generic[T]):
     what: T
     state: str = "SUBMITTED"
     unknown_polls: int = 0
+    unknown_since: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,15 @@ class Ended(Generic[T]):
 class Tracker(Generic[T]):
     """The registry of live jobs, and the polling of their states. Thread-safe."""
 
-    def __init__(self, batch: BatchClient, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        batch: BatchClient,
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._batch = batch
         self._say = say
+        self._clock = clock
         self._live: dict[str, Live[T]] = {}
         self._lock = threading.Lock()
         self._deaf = False
@@ -104,8 +114,11 @@ class Tracker(Generic[T]):
             if live is None:
                 return None, False
             if job is None:
+                now = self._clock()
+                live.unknown_since = live.unknown_since if live.unknown_polls else now
                 live.unknown_polls += 1
-                if live.unknown_polls < LOST_AFTER_POLLS:
+                long = now - live.unknown_since >= LOST_AFTER_SECONDS
+                if live.unknown_polls < LOST_AFTER_POLLS or not long:
                     return None, False
                 del self._live[job_id]
                 return Ended(job_id, live.what, None), True

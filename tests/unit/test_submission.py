@@ -1,0 +1,73 @@
+"""One request makes one job, whatever happens to the answer."""
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+from test_aws import Time, patience, refused
+
+from snakemake_executor_plugin_hutchbatch.aws import Pacer
+from snakemake_executor_plugin_hutchbatch.submission import (
+    RETRY_STRATEGY,
+    SubmissionError,
+    Submitter,
+)
+
+REQUEST = {"jobName": "jdoe-a-1", "jobQueue": "mixed"}
+
+
+class Account:
+    """A Batch account behind a bad line: what it did and what it answered are two things."""
+
+    def __init__(self, script):
+        self.script = list(script)
+        self.jobs = {}
+        self.calls = []
+
+    def submit_job(self, **request):
+        self.calls.append("SubmitJob")
+        made, error = self.script.pop(0) if self.script else (True, None)
+        if made:
+            self.jobs[f"id-{len(self.jobs)}"] = request["jobName"]
+        if error:
+            raise error
+        return {"jobId": list(self.jobs)[-1]}
+
+    def list_jobs(self, *, jobQueue, filters):
+        self.calls.append("ListJobs")
+        (name,) = filters[0]["values"]
+        return {"jobSummaryList": [{"jobId": i} for i, n in self.jobs.items() if n == name]}
+
+
+def submit(account):
+    time = Time()
+    pacer = Pacer(40, time.clock, time.sleep)
+    return Submitter(account, account, patience(time, []), pacer).submit(REQUEST)
+
+
+def test_a_lost_answer_is_settled_by_name_and_not_sent_again():
+    account = Account([(True, ReadTimeoutError(endpoint_url="x"))])
+    assert submit(account) == "id-0"
+    assert account.calls == ["SubmitJob", "ListJobs"]
+
+
+def test_a_call_that_did_nothing_is_sent_again():
+    account = Account([(False, refused("ServerException", 500))] * 2)
+    assert submit(account) == "id-0"
+    assert list(account.jobs) == ["id-0"]
+
+
+def test_throttled_calls_are_sent_again_without_a_question():
+    account = Account([(False, refused("TooManyRequestsException", 429))] * 5)
+    assert submit(account) == "id-0"
+    assert account.calls == ["SubmitJob"] * 6
+
+
+def test_a_refusal_is_told_in_awss_words():
+    with pytest.raises(SubmissionError, match="image is odd"):
+        submit(Account([(False, refused("ClientException", 400, "image is odd"))]))
+
+
+def test_what_aws_lost_is_retried_by_batch_and_a_failing_command_never():
+    rules = RETRY_STRATEGY["evaluateOnExit"]
+    assert rules[0] == {"onStatusReason": "Host EC2*", "action": "RETRY"}
+    assert rules[-1] == {"onStatusReason": "*", "action": "EXIT"}
+    assert len(rules) <= 5  # FACTS.md section 2
