@@ -24,8 +24,8 @@ T = TypeVar("T")
 #: FACTS.md section 2: ids in one DescribeJobs, and in one TerminateJobs.
 DESCRIBE_LIMIT = 100
 TERMINATE_LIMIT = 50
-#: A job that so many polls in a row, over so many seconds, do not know is lost: a fresh one may take
-#: a moment to appear, and DescribeJobs may leave out a job for a while.
+#: A job that so many polls in a row, over so many seconds, do not know is lost: a fresh one may
+#: take a moment to appear, and DescribeJobs may leave out a job for a while.
 LOST_AFTER_POLLS = 6
 LOST_AFTER_SECONDS = 120.0
 
