@@ -281,6 +281,7 @@ def execute(order: dict[str, Any], go: int, trouble: int) -> NoReturn:
                 resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (soft, hard))
         for number in (*IGNORED, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # our starter's threads block some
         os.umask(0o022)
         os.chdir(order["directory"])
         stage = "command"

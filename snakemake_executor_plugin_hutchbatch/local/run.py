@@ -43,7 +43,7 @@ def run_command(directory: Path, command: Sequence[str], base: Mapping[str, str]
             child.send_signal(number)
 
     handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), pass_on)
-    with handling(handlers), LocalCloud(directory) as cloud:
+    with running_cloud(directory, handlers) as cloud:
         if asked:
             return 128 + asked[0]
         child = subprocess.Popen(
@@ -62,7 +62,7 @@ def stay_up(directory: Path, base: Mapping[str, str]) -> int:
         ended.set()
 
     handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), end)
-    with handling(handlers), LocalCloud(directory) as cloud:
+    with running_cloud(directory, handlers) as cloud:
         print("\n".join(export_lines(cloud.environment, base)), flush=True)
         tell(
             f"The local cloud is up, its bucket is {cloud.bucket_dir}. Paste the lines above"
@@ -74,15 +74,25 @@ def stay_up(directory: Path, base: Mapping[str, str]) -> int:
 
 
 @contextmanager
-def handling(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
-    """These signal handlers for a while; what is ignored (``nohup``) stays so."""
+def running_cloud(
+    directory: Path, handlers: Mapping[signal.Signals, Handler]
+) -> Iterator[LocalCloud]:
+    """The cloud, with these signal handlers; what is ignored (``nohup``) stays so.
+
+    Handlers run in the main thread, which is not woken by a signal that another thread has taken:
+    so the cloud's threads, which inherit what is blocked, must never take one.
+    """
     before = {
         number: signal.signal(number, each)
         for number, each in handlers.items()
         if signal.getsignal(number) != signal.SIG_IGN
     }
+    signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
     try:
-        yield
+        with LocalCloud(directory) as cloud:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
+            yield cloud
     finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
         for number, each in before.items():
             signal.signal(number, each)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -390,6 +391,33 @@ def test_alone_it_stays_up_and_ends_when_told(tmp_path, number):
     assert staying.process.returncode == 0, told
     assert str(tmp_path / "s3" / "hutchbatch") in told
     assert not leftovers(job) and not leftovers(str(tmp_path))
+
+
+def test_only_the_main_thread_takes_signals(tmp_path):
+    """Python's handlers run there, and a signal that another thread takes does not wake it."""
+    staying = Staying(tmp_path)
+    staying.environment()
+    main = Path(f"/proc/{staying.process.pid}/task")
+    wanted = 1 << signal.SIGTERM - 1 | 1 << signal.SIGINT - 1
+    for thread in main.iterdir():
+        (mask,) = re.findall(r"SigBlk:\t(\w+)", (thread / "status").read_text())
+        blocked = int(mask, 16) & wanted
+        assert blocked == (0 if int(thread.name) == staying.process.pid else wanted)
+    staying.process.terminate()
+    staying.process.communicate()
+    assert staying.process.returncode == 0
+
+
+def test_jobs_begin_with_no_signal_blocked_or_ignored(tmp_path):
+    script = (
+        "import boto3, sys; sys.path.insert(0, sys.argv[1]);"
+        "from conftest import output, run_job;"
+        "job = run_job(boto3.client('batch'), 'mask', ['grep', 'Sig', '/proc/self/status']);"
+        "print(output(boto3.client('logs'), job))"
+    )
+    done = local(tmp_path, "--", sys.executable, "-c", script, str(Path(__file__).parent))
+    for name in ("SigBlk", "SigIgn"):
+        assert f"{name}:\\t0000000000000000" in done.stdout, done
 
 
 def test_nothing_is_left_when_it_is_killed(tmp_path):
