@@ -1,0 +1,256 @@
+"""README and docs say what the code does: names, defaults, paths and snippets."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from snakemake_executor_plugin_hutchbatch import cli, plan, settings, values
+from snakemake_executor_plugin_hutchbatch.local.batch.faults import KINDS
+from snakemake_executor_plugin_hutchbatch.sources import CODE_FOLDERS
+from snakemake_executor_plugin_hutchbatch.submission import HOST_ATTEMPTS
+from snakemake_executor_plugin_hutchbatch.verdict import Cause
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+FURTHER = ROOT / "docs" / "further.md"
+PAGES = [
+    README,
+    FURTHER,
+    *(ROOT / "docs").glob("intro.md"),
+    *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "example_workflow/README.md")),
+]
+EXAMPLE = [
+    path
+    for pattern in ("profiles/*/*.yaml", "config/*.yaml", "workflow/**/*.smk", "workflow/Snakefile")
+    for path in (ROOT / "example_workflow").glob(pattern)
+]
+OPTIONS = {settings.option_name(f.name) for f in fields(settings.ExecutorSettings)}
+RESOURCES = {f"hutchbatch_{name}" for name in settings.PER_JOB}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a language, without the indentation that lists give them."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page.read_text(), re.M | re.S)
+    return [re.sub(rf"^{indent}", "", text, flags=re.M) for indent, text in found]
+
+
+def section(page: Path, title: str) -> str:
+    """The text below a heading, to the next heading of any level."""
+    found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", page.read_text(), re.M | re.S)
+    assert found, f"{page.name} has no section {title}"
+    return found[1]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of a table's rows, without its head."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def code(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def ids(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+# Tables
+
+
+def test_the_settings_table_has_every_setting_and_resource_and_no_other():
+    table = rows(section(FURTHER, "Settings"))
+    named = [code(row[0])[0] for row in table if code(row[0])]
+    assert sorted(named) == sorted(OPTIONS)
+    resources = [code(row[1])[0] for row in table if code(row[1])]
+    assert sorted(resources) == sorted(RESOURCES)
+
+
+def test_a_setting_and_its_resource_stand_in_one_row():
+    for option, resource, *_ in rows(section(FURTHER, "Settings")):
+        if code(option) and code(resource):
+            name = code(resource)[0].removeprefix("hutchbatch_")
+            assert settings.option_name(name) == code(option)[0]
+
+
+def test_the_settings_table_names_the_defaults_of_the_code():
+    defaults = {
+        code(row[0])[0]: row[2] for row in rows(section(FURTHER, "Settings")) if code(row[0])
+    }
+    assert code(defaults["--hutchbatch-scratch"]) == [values.DEFAULT_SCRATCH]
+    assert code(defaults["--hutchbatch-aws-cli-path"]) == [values.DEFAULT_AWS_CLI_PATH]
+    assert code(defaults["--hutchbatch-log-group"]) == [values.DEFAULT_LOG_GROUP]
+
+
+def test_the_resources_table_has_the_figures_of_the_code():
+    table = section(FURTHER, "Resources")
+    assert f"{plan.DEFAULT_MIB_PER_VCPU} MiB for each vCPU" in table
+    assert f"At least {plan.LEAST_MIB['direct']} MiB" in table
+    assert f"in Snakemake mode {plan.LEAST_MIB['snakemake']} MiB" in table
+    four = {4: "four"}[HOST_ATTEMPTS - 1]
+    assert f"up to {four} times\n  more by itself" in table
+
+
+def test_the_other_plugins_spellings_are_those_the_code_understands():
+    table = rows(section(FURTHER, "Spellings of the other AWS Batch plugin"))
+    named = {code(theirs)[0]: code(ours)[0] for theirs, ours in table}
+    assert named.pop("aws_batch_task_timeout") == "runtime"
+    assert named == {alias: f"hutchbatch_{name}" for alias, name in settings.ALIASES.items()}
+
+
+def test_every_cause_of_a_failure_has_its_row():
+    table = rows(section(FURTHER, "When a job fails"))
+    assert sorted(code(row[0])[0] for row in table) == sorted(f"[{c.value}]" for c in Cause)
+
+
+def test_every_fault_has_its_row_with_its_fields():
+    text = section(FURTHER, "`hutchbatch local`: a small AWS on your machine")
+    table = {code(kind)[0]: cell for kind, _, cell in rows(text)}
+    assert sorted(table) == sorted(KINDS)
+    for kind, cell in table.items():
+        named = {word for word in code(cell) if word != "*"}
+        assert named == {f.name for f in fields(KINDS[kind])}, kind
+
+
+def test_the_folders_that_travel_are_those_of_the_code():
+    text = section(FURTHER, "What travels with the workflow")
+    assert set(CODE_FOLDERS) <= set(code(text))
+
+
+@pytest.mark.parametrize("title", ["Before the first job is sent", "Other questions"])
+def test_sentences_of_ours_in_the_troubleshooting_are_said_by_the_code(title):
+    package = ROOT / "snakemake_executor_plugin_hutchbatch"
+    said = " ".join(path.read_text() for path in package.rglob("*.py"))
+    said = re.sub(r'"\s*f?"|\{[^{}]*\}', "", re.sub(r"\s+", " ", said))
+    others = ("No such file", "Unable to retrieve", "tmpdir=", "Singularity", "Cannot", "Nothing")
+    for row in rows(section(FURTHER, title)):
+        for sentence in row[0].split(", "):
+            for part in sentence.split("…"):
+                if not sentence.startswith(others):
+                    assert part.strip(" :") in said, part
+
+
+# Names and paths
+
+
+@pytest.mark.parametrize("page", [*PAGES, *EXAMPLE], ids=ids)
+def test_options_and_resources_that_are_named_exist(page):
+    text = page.read_text()
+    options = set(re.findall(r"--hutchbatch-[a-z]+(?:-[a-z]+)*", text))
+    assert options <= OPTIONS
+    keys = set(re.findall(r"^\s*(hutchbatch-[a-z-]+):", text, re.M))
+    assert {f"--{key}" for key in keys} <= OPTIONS
+    assert set(re.findall(r"\bhutchbatch_[a-z]+(?:_[a-z]+)*", text)) <= RESOURCES
+    variables = set(re.findall(r"SNAKEMAKE_HUTCHBATCH_([A-Z_]+)", text))
+    assert {settings.option_name(name.lower()) for name in variables} <= OPTIONS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_scripts_and_links_that_are_named_exist(page):
+    text = page.read_text()
+    for script in re.findall(r"\bbash ([\w./-]+)", text):
+        assert (ROOT / script).is_file(), script
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not target.startswith("http"):
+            path, _, anchor = target.partition("#")
+            linked = (page.parent / path) if path else page
+            assert linked.exists(), target
+            if anchor:
+                assert anchor in anchors(linked), target
+
+
+def anchors(page: Path) -> set[str]:
+    """GitHub's anchors of a page's headings."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_paths_of_the_example_that_are_named_exist_or_are_made_by_it():
+    text = README.read_text()
+    for path in re.findall(r"\bexample_workflow/[\w./-]+", text):
+        if ".hutchbatch-local" not in path:
+            assert (ROOT / path.rstrip(".")).exists(), path
+    made = re.search(r"`(example_workflow/\.hutchbatch-local/s3/[^`]*)`", text)
+    profile = yaml.safe_load((ROOT / "example_workflow/profiles/local/config.yaml").read_text())
+    prefix = profile["default-storage-prefix"].removeprefix("s3://")
+    assert made
+    assert made[1].startswith(f"example_workflow/{cli.LOCAL_DIRECTORY}/s3/{prefix}/results/")
+    snakefile = (ROOT / "example_workflow/workflow/Snakefile").read_text()
+    assert f'"results/{Path(made[1]).name}"' in snakefile
+
+
+def test_the_rooms_that_contributing_names_exist():
+    text = section(ROOT / "CONTRIBUTING.md", "Where things live")
+    package = ROOT / "snakemake_executor_plugin_hutchbatch"
+    named = [name for row in rows(text) for name in code(row[0])]
+    assert named
+    assert [name for name in named if not (package / name).exists()] == []
+
+
+# Snippets
+
+
+@pytest.mark.parametrize("page", [README, FURTHER], ids=ids)
+def test_yaml_snippets_are_profiles(page):
+    found = blocks(page, "yaml")
+    assert found
+    for text in found:
+        profile = yaml.safe_load(text)
+        assert isinstance(profile, dict)
+        given = {
+            key.removeprefix("hutchbatch-").replace("-", "_"): value
+            for key, value in profile.items()
+            if key.startswith("hutchbatch-")
+        }
+        settings.ExecutorSettings(**given)  # raises for what cannot be used
+        for resources in profile.get("set-resources", {}).values():
+            settings.job_values(resources)
+
+
+def test_the_snakefile_snippet_runs_and_asks_for_what_it_says(tmp_path):
+    (snippet,) = blocks(README, "python")
+    (tmp_path / "Snakefile").write_text(snippet)
+    for path in ("reference/genome.fa", "reads/A.fastq.gz"):
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).touch()
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "8", "mapped/A.sam"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told
+    assert "threads: 8" in told
+    assert "mem_mb=16000" in told
+    assert "runtime=120" in told
+    assert "hutchbatch_queue=cpu-spot-50" in told
+
+
+def test_the_dockerfile_pins_versions_that_hutchbatch_allows():
+    (text,) = blocks(README, "dockerfile")
+    pins = dict(re.findall(r"^\s+([\w-]+)==([\d.]+)", text, re.M))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    allowed = {r.name: r.specifier for r in map(Requirement, project["dependencies"])}
+    assert set(pins) == {"snakemake", "snakemake-storage-plugin-s3", "boto3"}
+    assert all(allowed[name].contains(version) for name, version in pins.items())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / ".pre-commit-config.yaml", *(ROOT / ".github" / "workflows").glob("*.yml")],
+    ids=ids,
+)
+def test_configuration_of_tools_is_yaml(path):
+    assert yaml.safe_load(path.read_text())
+
+
+def test_ci_runs_the_readmes_test_command():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    steps = [step.get("run", "") for job in jobs.values() for step in job["steps"]]
+    assert "bash .ci/run" in steps
+    assert "bash tests/run" in (ROOT / ".ci/run").read_text()
+    assert "bash tests/run" in README.read_text()
