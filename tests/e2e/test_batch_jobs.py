@@ -127,3 +127,22 @@ def test_an_environment_too_long_for_batch_is_refused_before_submission(workflow
     output = workflow.fail(HUGE="x" * 9000)
     assert "shorten the largest of envvars:, HUGE" in output
     assert workflow.submissions() == 0
+
+
+def test_control_files_go_where_the_work_prefix_says(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule a:
+            output: "a.txt"
+            resources: hutchbatch_image="own/image:1"
+            shell: "echo a > {output}"
+        """,
+    )
+    place = f"{workflow.prefix}-scratch/delete10"
+    output = workflow.succeed("--hutchbatch-work-prefix", place)
+    assert workflow.jobs(output)["a"]["container"]["image"] == "own/image:1"
+    assert not (workflow.stored / ".hutchbatch").exists()
+    control = workflow.stored.with_name(workflow.stored.name + "-scratch") / "delete10"
+    kinds = {p.relative_to(control).parts[0] for p in control.rglob("*") if p.is_file()}
+    assert kinds == {"runs", "sources", "supervisor"}
