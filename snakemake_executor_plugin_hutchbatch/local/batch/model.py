@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import botocore.session
+import botocore.loaders
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape, StructureShape
 
 from .errors import refused
@@ -60,8 +60,7 @@ class Route:
 @functools.cache
 def service_model() -> ServiceModel:
     """The newest model of the installed botocore (2016-08-10)."""
-    session = botocore.session.Session()
-    loader = session.get_component("data_loader")
+    loader = botocore.loaders.create_loader()  # no session: a bad AWS_PROFILE is not our business
     return ServiceModel(loader.load_service_model("batch", "service-2"), "batch")
 
 
