@@ -24,7 +24,10 @@ TAIL_LINES = 30
 class Endings:
     """Reads the endings of one run's jobs."""
 
-    def __init__(self, clients: Clients, pool: ThreadPool, patience: Patience) -> None:
+    def __init__(
+        self, clients: Clients, pool: ThreadPool, patience: Patience, tail_lines: int | None = None
+    ) -> None:
+        self._tail_lines = TAIL_LINES if tail_lines is None else tail_lines
         self._clients = clients
         self._pool = pool
         self._patience = patience
@@ -73,5 +76,6 @@ class Endings:
     def last_lines(self, job: Mapping[str, Any] | None, log_group: str) -> tuple[str, list[str]]:
         """The job's log stream and the last lines in it; empty where there are none."""
         stream = str(((job or {}).get("container") or {}).get("logStreamName") or "")
-        lines = logs.tail(self._clients.logs, log_group, stream, TAIL_LINES) if stream else []
-        return stream, lines
+        if not stream or not self._tail_lines:
+            return stream, []
+        return stream, logs.tail(self._clients.logs, log_group, stream, self._tail_lines)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,12 +20,27 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from . import aws, bootstrap, logs, preflight, sources, storage, submission, tasks
+from . import (
+    aws,
+    bootstrap,
+    failures,
+    logs,
+    moves,
+    naming,
+    preflight,
+    sources,
+    storage,
+    submission,
+    tasks,
+)
 from .aws import Pacer, Patience
+from .care import Care
 from .definitions import Definitions
 from .endings import Endings
+from .failures import Alike
 from .modes import Mode
-from .plan import JobPlan, PlanError, job_label, plan
+from .moves import Again, History
+from .plan import JobPlan, PlanError, job_label, plan, rule_name
 from .queues import QueueError
 from .submission import Bundle, SubmissionError, Submitter
 from .supervisor import taskspec
@@ -43,6 +59,8 @@ class Submitted:
 
     info: SubmittedJobInfo
     plan: JobPlan
+    history: History
+    task_url: str
     status: str
     outputs: list[str]
     since: datetime.datetime
@@ -67,7 +85,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                     self.workflow, mode, self._ground.bucket_region, self._say_once
                 )
             preflight.check_rules(
-                self.dag.needrun_jobs(), self._ground.site, self._environments["direct"]
+                self.dag.needrun_jobs(),
+                self._ground.site,
+                self._environments["direct"],
+                self.logger.info,
             )
         except preflight.PreflightError as error:
             self.wait = False
@@ -77,8 +98,11 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._submitter = Submitter(
             ground.clients.batch, ground.clients.submit, self._patience, Pacer()
         )
-        self._endings = Endings(ground.clients, self._pool, self._patience)
+        tail = self.executor_settings.value("tail_lines")
+        self._endings = Endings(ground.clients, self._pool, self._patience, tail)
         self._tracker: Tracker[Submitted] = Tracker(ground.clients.batch, self.logger.info)
+        self._care = Care(self._tracker, ground.clients.batch, ground.site.queues, self.logger.info)
+        self._alike = Alike()
         self._slowest = float(self.workflow.remote_execution_settings.seconds_between_status_checks)
         self.next_seconds_between_status_checks = min(QUICK_POLL, self._slowest)
 
@@ -145,35 +169,54 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def _submit(
         self, job: Any, wanted: JobPlan, task: taskspec.TaskSpec, outputs: list[str]
     ) -> None:
-        """In a thread of the pool: definition, task, SubmitJob."""
-        info = SubmittedJobInfo(job)
+        """In a thread of the pool: the task's description, then the job."""
         ground = self._ground
+        info = SubmittedJobInfo(job)
+        wanted, history = self._care.start(wanted)
+        url = f"{ground.run_prefix}tasks/{wanted.job_name}.json"
+        with self._failing(info):
+            if not self._cancelled.is_set():
+                content = taskspec.dumps(task).encode()
+                what = "storing the job's description"
+                sources.put(ground.clients.s3, url, content, what, self._patience)
+                now = datetime.datetime.now(datetime.UTC)
+                self._send(Submitted(info, wanted, history, url, task.status, outputs, now))
+
+    def _send(self, sent: Submitted) -> None:
+        """Definition and SubmitJob. Raises what ``_failing`` reports."""
+        ground, wanted = self._ground, sent.plan
+        definition = self._definitions.arn(wanted)
+        variables = submission.environment(
+            wanted, sent.task_url, self._ship()[1], ground.site.region, ground.endpoint
+        )
+        request = submission.submit_request(wanted, definition, variables)
+        request["jobName"] = naming.resubmitted(wanted.job_name, sent.history.submissions)
+        job_id = self._submitter.submit(request)
+        info = SubmittedJobInfo(sent.info.job, external_jobid=job_id)
+        self.report_job_submission(info)
+        # After the report: a job must not be found ended before Snakemake knows it began.
+        self._tracker.add(job_id, replace(sent, info=info))
+        self.logger.info(f"{wanted.label}: AWS Batch job {job_id} on queue {wanted.queue}.")
+
+    @contextmanager
+    def _failing(self, info: SubmittedJobInfo) -> Iterator[None]:
+        """A submission that fails is this job's failure, nobody else's (house rule 8)."""
         try:
-            if self._cancelled.is_set():
-                return
-            definition = self._definitions.arn(wanted)
-            url = f"{ground.run_prefix}tasks/{wanted.job_name}.json"
-            content = taskspec.dumps(task).encode()
-            what = "storing the job's description"
-            sources.put(ground.clients.s3, url, content, what, self._patience)
-            variables = submission.environment(
-                wanted, url, self._ship()[1], ground.site.region, ground.endpoint
-            )
-            request = submission.submit_request(wanted, definition, variables)
-            since = datetime.datetime.now(datetime.UTC)
-            job_id = self._submitter.submit(request)
-            info = SubmittedJobInfo(job, external_jobid=job_id)
-            self.report_job_submission(info)
-            # After the report: a job must not be found ended before Snakemake knows it began.
-            self._tracker.add(job_id, Submitted(info, wanted, task.status, outputs, since))
-            self.logger.info(f"{wanted.label}: AWS Batch job {job_id} on queue {wanted.queue}.")
+            yield
         except SubmissionError as error:
             self._fail(info, Failure(Cause.REJECTED, str(error)))
         except (ClientError, BotoCoreError) as error:
             self._fail(info, Failure(Cause.REJECTED, aws.explain(error, "submitting the job")))
-        except Exception as error:  # a failure of one job is that job's (house rule 8)
+        except Exception as error:
             self.logger.debug("hutchbatch: submission failed", exc_info=True)
             self._fail(info, Failure(Cause.REJECTED, f"it could not be submitted: {error!r}"))
+
+    def _resubmit(self, sent: Submitted, again: Again) -> None:
+        self.logger.info(again.line)
+        now = datetime.datetime.now(datetime.UTC)
+        with self._failing(sent.info):
+            if not self._cancelled.is_set():
+                self._send(replace(sent, plan=again.plan, history=again.history, since=now))
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
         """Trap 14: Snakemake in the container gets the vCPUs that were asked for, not all."""
@@ -190,10 +233,14 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     ) -> AsyncGenerator[SubmittedJobInfo, None]:
         tracker = getattr(self, "_tracker", None)  # trap 17
         if tracker is not None:
-            ended, changed = tracker.poll()
-            for outcome in ended:
+            found = tracker.poll()
+            for sent, job in found.again:
+                self._say_again(sent, job)
+            for outcome in found.ended:
                 self._settle(outcome)
-            self._set_pace(changed)
+            if not self._cancelled.is_set():
+                self._care.look(found)
+            self._set_pace(bool(found.changed))
             live = set(tracker.live_ids())
             for info in active_jobs:
                 if info.external_jobid in live:
@@ -218,11 +265,23 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             )
             if failure is None:
                 self.report_job_success(sent.info)
+                return
+            step = self._next(outcome, failure)
+            if isinstance(step, Again) and not self._cancelled.is_set():
+                self._pool.submit(self._resubmit, sent, step)
             else:
-                self._fail(sent.info, failure, sent, outcome.description)
+                self._fail(sent.info, failure if isinstance(step, Again) else step, outcome)
         except Exception as error:
             self.logger.debug("hutchbatch: an ending could not be read", exc_info=True)
             self._fail(sent.info, Failure(Cause.LOST, f"its ending could not be read: {error!r}"))
+
+    def _next(self, outcome: Ended[Submitted], failure: Failure) -> Again | Failure:
+        sent, job = outcome.what, outcome.description or {}
+        began = job.get("startedAt") or job.get("attempts")
+        if outcome.left and not began:
+            moved = moves.higher(sent.plan, sent.history, "waited there too long")
+            return moved or failure
+        return moves.after(failure, sent.plan, sent.history, self._ground.site.queues)
 
     # Telling
 
@@ -235,27 +294,36 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         how = "directly" if wanted.mode == "direct" else "under Snakemake"
         if wanted.mode == "snakemake":
             how += f" ({wanted.why_not_direct or 'as --hutchbatch-mode says'})"
-        self._say_once(f"Jobs of {wanted.rule} run {how} in {wanted.image} on {wanted.queue}.")
+        ladder = ", then ".join(wanted.ladder.rungs)
+        self._say_once(
+            f"Jobs of {wanted.rule} run {how} in {wanted.image} on queue {ladder} "
+            f"({wanted.ladder.why})."
+        )
+
+    def _say_again(self, sent: Submitted, job: dict[str, Any]) -> None:
+        tried = failures.attempts(job)
+        self.logger.info(
+            f"{sent.plan.label}: AWS Batch starts it again on {sent.plan.queue} "
+            f"(attempt {len(tried) + 1} of {sent.plan.budgets.spot_attempts}; attempt {tried[-1]})."
+        )
 
     def _fail(
-        self,
-        info: SubmittedJobInfo,
-        failure: Failure,
-        sent: Submitted | None = None,
-        description: dict[str, Any] | None = None,
+        self, info: SubmittedJobInfo, failure: Failure, outcome: Ended[Submitted] | None = None
     ) -> None:
-        label = job_label(info.job)
+        label, rule = job_label(info.job), rule_name(info.job)
         message = logs.printable(failure.sentence) + f" [{failure.cause.value}]"
         if info.job.is_group():
             # Trap 19: Snakemake drops the message of a group.
             self.logger.error(f"{label}: {message}")
-        stream, lines = (
-            self._endings.last_lines(description, sent.plan.log_group) if sent else ("", [])
-        )
+        first = self._alike.is_first(rule, failure) if outcome else False
+        text = ""
+        if outcome and first:
+            sent = outcome.what
+            stream, lines = self._endings.last_lines(outcome.description, sent.plan.log_group)
+            text = failures.report(label, failure, sent.plan, outcome.description, stream, lines)
         self.report_job_error(info, msg=message)
-        if lines:
-            head = f"Last lines of the output of {label} (CloudWatch stream {stream}):"
-            self.logger.error("\n".join([head, *("    " + line for line in lines)]))
+        if text:
+            self.logger.error(text)
 
     def print_job_error(
         self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any
@@ -281,3 +349,5 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def shutdown(self) -> None:
         super().shutdown()
         self._pool.shutdown(wait=True)
+        for line in self._alike.counts():
+            self.logger.error(line)

@@ -44,6 +44,14 @@ def job_name(user: str, rule: str, wildcards: Mapping[str, str], key: str) -> st
     return f"{head}-{middle}-{key}" if middle else f"{head}-{key}"
 
 
+def resubmitted(name: str, submissions: int) -> str:
+    """The name of a job's n-th submission: the same but for its key, so that each is unique."""
+    if submissions == 1:
+        return name
+    head, _, key = name.rpartition("-")
+    return f"{head}-{digest(key, str(submissions), length=len(key))}"
+
+
 def definition_name(image: str, content_digest: str) -> str:
     """``hutchbatch-biocontainers-samtools-1-21-<digest>``: the same content, the same name."""
     room = MAX_NAME - len("hutchbatch--") - len(content_digest)

@@ -7,13 +7,14 @@ hold at submission).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import naming, settings, values
+from . import queues as queue_choice
 from .modes import Mode, why_not_direct
-from .queues import Queue, QueueError, choose
+from .queues import Ladder, Policy, Queue, QueueError
 from .values import Mount, SettingError
 
 #: Memory where a job asks for none, in MiB for each vCPU: two such jobs fit a c5.large (4 GiB less
@@ -31,6 +32,24 @@ class PlanError(ValueError):
 
 
 @dataclass(frozen=True)
+class Preemptible:
+    """Core's ``--preemptible-rules`` (None: all) and ``--preemptible-retries``."""
+
+    rules: frozenset[str] | None
+    retries: int | None
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """How often what may be tried again. Minutes, 0 for never; factor 0 for never."""
+
+    spot_attempts: int = 5
+    host_attempts: int = 3
+    starve_minutes: float = 20.0
+    oom_memory_factor: float = 0.0
+
+
+@dataclass(frozen=True)
 class Site:
     """What is the same for all jobs of a run."""
 
@@ -38,12 +57,13 @@ class Site:
     user: str
     region: str
     settings: settings.ExecutorSettings
-    queues: Mapping[str, Queue] | None
+    queues: Mapping[str, Queue]
     container_image: str
     conda: bool = False
     env_modules: bool = False
     caching: bool = False
     local_storage_prefix: str = ".snakemake/storage"
+    preemptible_rules: Preemptible | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +81,7 @@ class JobPlan:
     gpus: int
     timeout: int | None
     queue: str
+    ladder: Ladder
     job_role: str | None
     scratch: Mount
     aws_cli_path: str | None
@@ -73,6 +94,7 @@ class JobPlan:
     shm_mb: int | None = None
     scheduling_priority: int | None = None
     share_identifier: str | None = None
+    budgets: Budgets = Budgets()
 
 
 @dataclass(frozen=True)
@@ -171,9 +193,11 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
         local_storage_prefix=site.local_storage_prefix,
     )
     mode = _mode(option("mode") or "auto", reason)
+    rule = rule_name(job)
+    names = {m.rule.name for m in members(job)}
     where = "resources: hutchbatch_queue=" if "queue" in own else "--hutchbatch-queue"
     try:
-        queue = choose(option("queue"), site.queues, where)
+        ladder = _ladder(option("queue"), option("policy"), site, names, need.gpus, where)
     except QueueError as error:
         raise PlanError(str(error)) from None
     role = option("job_role")
@@ -183,7 +207,6 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
             "arn:aws:iam::ACCOUNT:role/fh-pi-lastname-f-batchtask (SciComp tells you yours), or "
             "--hutchbatch-job-role none if the machines' own role may do it"
         )
-    rule = rule_name(job)
     wildcards = {} if job.is_group() else dict(job.wildcards_dict)
     key = naming.digest(site.run_id, str(job.jobid), str(job.attempt))
     return JobPlan(
@@ -197,7 +220,8 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
         memory=max(need.memory, LEAST_MIB[mode]),
         gpus=need.gpus,
         timeout=need.timeout,
-        queue=queue,
+        queue=ladder.rungs[0],
+        ladder=ladder,
         job_role=None if role == "none" else role,
         scratch=option("scratch") or values.parse_scratch(values.DEFAULT_SCRATCH),
         aws_cli_path=_cli_path(own, site),
@@ -210,6 +234,49 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
         shm_mb=option("shm_mb"),
         scheduling_priority=option("scheduling_priority"),
         share_identifier=option("share_identifier"),
+        budgets=_budgets(option, site, names),
+    )
+
+
+def _ladder(
+    wanted: tuple[str, ...] | None,
+    policy: Policy | None,
+    site: Site,
+    rules: set[str],
+    gpus: int,
+    where: str,
+) -> Ladder:
+    if wanted:
+        return queue_choice.named(wanted, site.queues, where)
+    return queue_choice.automatic(
+        site.queues,
+        policy or "availability",
+        gpus=gpus,
+        preemptible=_is_preemptible(site, rules),
+        where=where,
+    )
+
+
+def _is_preemptible(site: Site, rules: set[str]) -> bool:
+    """Whether spot machines may be used: always, unless core's option names other rules."""
+    chosen = site.preemptible_rules
+    return chosen is None or chosen.rules is None or rules <= chosen.rules
+
+
+def _budgets(option: Callable[[str], Any], site: Site, rules: set[str]) -> Budgets:
+    plain = Budgets()
+    spot = option("spot_attempts")
+    chosen = site.preemptible_rules
+    if spot is None and chosen and chosen.retries is not None and _is_preemptible(site, rules):
+        spot = min(10, chosen.retries + 1)  # FACTS.md section 2: 10 attempts at most
+    host, starve, factor = (
+        option(n) for n in ("host_attempts", "starve_minutes", "oom_memory_factor")
+    )
+    return Budgets(
+        spot_attempts=plain.spot_attempts if spot is None else spot,
+        host_attempts=plain.host_attempts if host is None else host,
+        starve_minutes=plain.starve_minutes if starve is None else starve,
+        oom_memory_factor=plain.oom_memory_factor if factor is None else factor,
     )
 
 

@@ -14,10 +14,11 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import aws, naming, storage
+from . import aws, catalog, fit, naming, storage
+from . import queues as account
 from .aws import Clients, Patience
-from .plan import JobPlan, PlanError, Site, plan, rule_name
-from .queues import QueueError, describe_queues
+from .plan import JobPlan, PlanError, Preemptible, Site, plan, rule_name
+from .queues import Queue, QueueError
 from .settings import ExecutorSettings
 from .values import SettingError, parse_user, parse_work_prefix
 
@@ -52,6 +53,7 @@ def prepare(
     Raises ``PreflightError`` with what to type.
     """
     prefix = _storage_prefix(workflow)
+    listed = read_catalog(settings)
     provider = workflow.storage_registry.default_storage_provider
     try:
         session = aws.session(settings.value("region"))
@@ -59,11 +61,13 @@ def prepare(
         if session.get_credentials() is None:
             raise PreflightError(aws.explain(_no_credentials(), "AWS Batch"))
         clients = aws.clients(session, storage.access(provider))
-        queues = patience.call("reading the Batch queues", lambda: describe_queues(clients.batch))
+        queues, told = patience.call(
+            "reading the Batch queues", lambda: account.describe(clients.batch, listed)
+        )
     except (ClientError, BotoCoreError) as error:
         raise PreflightError(aws.explain(error, "reading the Batch queues")) from error
-    if queues is None:
-        say("You may not list Batch's queues; queue names are taken as they are.")
+    if told:
+        say(told)
     work_prefix = settings.value("work_prefix") or f"{prefix}.hutchbatch/"
     region = clients.region
     try:
@@ -84,9 +88,27 @@ def prepare(
         conda="CONDA" in deployment,
         env_modules="ENV_MODULES" in deployment,
         caching=workflow.workflow_settings.cache is not None,
+        preemptible_rules=_preemptible(workflow.remote_execution_settings),
         local_storage_prefix=str(workflow.storage_settings.local_storage_prefix),
     )
     return Ground(clients, site, work_prefix, region, _endpoint(provider))
+
+
+def read_catalog(settings: ExecutorSettings) -> dict[str, catalog.Entry]:
+    """The site's catalogue of queues, else the one that ships. Raises ``PreflightError``."""
+    path = settings.value("queue_catalog")
+    try:
+        return catalog.read(path) if path else catalog.shipped()
+    except catalog.CatalogError as error:
+        raise PreflightError(f"--hutchbatch-queue-catalog: {error}") from None
+
+
+def _preemptible(remote: Any) -> Preemptible | None:
+    """Core's ``--preemptible-rules``; None where the option is not used."""
+    chosen = remote.preemptible_rules
+    if not chosen.all and not chosen.rules:
+        return None
+    return Preemptible(None if chosen.all else frozenset(chosen.rules), remote.preemptible_retries)
 
 
 def _no_credentials() -> Exception:
@@ -181,31 +203,47 @@ def job_environment(
     return variables
 
 
-def check_rules(jobs: Any, site: Site, environment: Mapping[str, str]) -> list[JobPlan]:
-    """The plan of one job of each rule, so that nonsense is told before anything is submitted.
+def check_rules(
+    jobs: Any, site: Site, environment: Mapping[str, str], say: Callable[[str], None]
+) -> None:
+    """Plans one job of each rule and fits it into its queues, before anything is submitted.
 
-    Raises ``PreflightError`` with one line for each rule that cannot be planned.
+    Requests that waste a machine are told as hints. Raises ``PreflightError`` with one line for
+    each rule that cannot be planned or could never start.
     """
-    plans: dict[str, JobPlan] = {}
-    problems: dict[str, str] = {}
+    seen: set[str] = set()
+    problems: dict[str, list[str]] = {}
     for job in jobs:
         name = rule_name(job)
-        if name in plans or name in problems or job.is_local:
+        if name in seen or job.is_local:
             continue
+        seen.add(name)
         try:
-            plans[name] = plan(job, site, environment)
+            wanted = plan(job, site, environment)
         except (PlanError, QueueError) as error:
-            problems[name] = str(error)
+            problems.setdefault(str(error), []).append(name)
+            continue
         except Exception:  # noqa: S112  resources that need files: told when the job is ready
             continue
+        faults, hint = fitting(wanted, site.queues)
+        for fault in faults:
+            problems.setdefault(fault, []).append(name)
+        if hint and not faults:
+            say(f"Rule {name}: {hint}.")
     if problems:
-        by_text: dict[str, list[str]] = {}
-        for name, text in problems.items():
-            by_text.setdefault(text, []).append(name)
         raise PreflightError(
             "\n".join(
                 f"{'Rule' if len(names) == 1 else 'Rules'} {', '.join(sorted(names))}: {text}."
-                for text, names in by_text.items()
+                for text, names in problems.items()
             )
         )
-    return list(plans.values())
+
+
+def fitting(wanted: JobPlan, queues: Mapping[str, Queue]) -> tuple[list[str], str | None]:
+    """What of a plan no rung of its ladder could ever place, and a hint for a wasteful request."""
+    by_arn = {q.arn: q for q in queues.values() if q.arn}
+    need = fit.Want(wanted.vcpus, wanted.memory, wanted.gpus)
+    rungs = [q for r in wanted.ladder.rungs if (q := queues.get(r) or by_arn.get(r))]
+    faults = [fault for q in rungs if (fault := fit.misfit(need, q))]
+    hint = fit.hint(need, rungs[0]) if rungs and not faults else None
+    return faults, hint

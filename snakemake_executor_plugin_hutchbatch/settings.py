@@ -35,6 +35,11 @@ PER_JOB = (
     "shm_mb",
     "volumes",
     "secrets",
+    "policy",
+    "starve_minutes",
+    "spot_attempts",
+    "host_attempts",
+    "oom_memory_factor",
 )
 
 #: The spellings of snakemake-executor-plugin-aws-batch, so that its Snakefiles run unchanged.
@@ -76,10 +81,47 @@ class ExecutorSettings(ExecutorSettingsBase):
         "REGION",
     )
     queue: Optional[str] = _setting(
-        "Batch queue for jobs, by name or ARN, for example cpu-spot-50. "
-        "Default: mixed if the account has it, else the account's only queue. "
-        "A rule can have its own: resources: hutchbatch_queue='gpu-spot-50'.",
+        "Batch queue for jobs: auto, or a name or ARN, or several names with commas between: a job "
+        "that loses its machines or waits too long moves to the next one. "
+        "Default auto: jobs that ask for GPUs go to the GPU queue, others to a spot queue by the "
+        "policy, or to mixed or default where there is no spot queue. "
+        "A rule can have its own: resources: hutchbatch_queue='cpu-spot-30,cpu-spot-50'.",
         "QUEUE",
+    )
+    policy: Optional[str] = _setting(
+        "Which spot queue a job starts on with queue auto. availability: the one with the highest "
+        "bid, there around the clock. capacity: the one with the lowest bid and the most room, at "
+        "best on nights and weekends, moving up when it waits. balanced: between the two. "
+        "Default availability.",
+        "POLICY",
+    )
+    queue_catalog: Optional[str] = _setting(
+        "File with your site's queues (YAML, see the documentation), used for what AWS itself does "
+        "not tell. Default: the Hutch's five queues.",
+        "FILE",
+    )
+    spot_attempts: Optional[str] = _setting(
+        "How often a job may be started on one queue when AWS takes its spot machine back, 1 to "
+        "10; then it moves to the next queue. Snakemake's retries are not touched. Default 5.",
+        "NUMBER",
+    )
+    host_attempts: Optional[str] = _setting(
+        "How often a job may be started when its machine fails to start or keep the container, 1 "
+        "to 10. Snakemake's retries are not touched. Default 3.",
+        "NUMBER",
+    )
+    starve_minutes: Optional[str] = _setting(
+        "Minutes that a job may wait in a queue that is not moving before it goes to the next one, "
+        "0 for never. Default 20.",
+        "MINUTES",
+    )
+    oom_memory_factor: Optional[str] = _setting(
+        "A job killed for memory is started again with so many times the memory (for example 1.5), "
+        "up to the largest machine of its queue; 0 for never. Default 0.",
+        "FACTOR",
+    )
+    tail_lines: Optional[str] = _setting(
+        "Lines of a failed job's output to show, 0 to 1000. Default 30.", "NUMBER"
     )
     job_role: Optional[str] = _setting(
         "ARN of the IAM role that jobs use to read and write your bucket, for example "

@@ -23,21 +23,20 @@ if TYPE_CHECKING:
 #: later. ECS counts Batch's own variables too (public reports: 7,680 failed), so we stay below.
 MAX_OVERRIDES = 7300
 
-#: Attempts of one submission. Only what AWS itself lost is tried again; see RETRY_STRATEGY.
-HOST_ATTEMPTS = 5
 
-#: FACTS.md section 2: first match wins, no match means retry, one trailing ``*`` at most. Lost
-#: spot hosts and hosts that cannot start a container are retried; a command's failure never is.
-RETRY_STRATEGY: dict[str, Any] = {
-    "attempts": HOST_ATTEMPTS,
-    "evaluateOnExit": [
-        {"onStatusReason": "Host EC2*", "action": "RETRY"},
-        {"onReason": "DockerTimeoutError*", "action": "RETRY"},
-        {"onReason": "CannotInspectContainerError*", "action": "RETRY"},
-        {"onReason": "ResourceInitializationError*", "action": "RETRY"},
-        {"onStatusReason": "*", "action": "EXIT"},
-    ],
-}
+def retry_strategy(spot_attempts: int) -> dict[str, Any]:
+    """Batch itself retries what a reclaimed spot host lost, and nothing else.
+
+    FACTS.md section 2: the first match wins, no match means retry, one trailing ``*`` at most.
+    Everything else has budgets of its own (``moves.py``); a command's failure is never retried.
+    """
+    return {
+        "attempts": spot_attempts,
+        "evaluateOnExit": [
+            {"onStatusReason": "Host EC2*", "action": "RETRY"},
+            {"onStatusReason": "*", "action": "EXIT"},
+        ],
+    }
 
 
 class SubmissionError(Exception):
@@ -97,7 +96,7 @@ def submit_request(plan: JobPlan, definition: str, variables: Mapping[str, str])
         "jobQueue": plan.queue,
         "jobDefinition": definition,
         "containerOverrides": overrides,
-        "retryStrategy": RETRY_STRATEGY,
+        "retryStrategy": retry_strategy(plan.budgets.spot_attempts),
         "tags": dict(plan.tags),
         "propagateTags": True,
     }

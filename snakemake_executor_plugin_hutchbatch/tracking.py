@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -44,22 +44,43 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 @dataclass
 class Live(Generic[T]):
-    """One job that has not ended as far as we know."""
+    """One job that has not ended as far as we know.
+
+    ``since``: when its state was first seen, by the tracker's clock; ``attempts``: those that
+    Batch has ended; ``leaving``: it is being taken out of its queue.
+    """
 
     job_id: str
     what: T
+    since: float
     state: str = "SUBMITTED"
+    attempts: int = 0
+    leaving: bool = False
+    description: dict[str, Any] = field(default_factory=dict)
     unknown_polls: int = 0
     unknown_since: float = 0.0
 
 
 @dataclass(frozen=True)
 class Ended(Generic[T]):
-    """A job that ended. ``description`` is DescribeJobs', None for one Batch no longer knows."""
+    """A job that ended. ``description`` is DescribeJobs', None for one Batch no longer knows;
+    ``left``: we took it out of its queue."""
 
     job_id: str
     what: T
     description: dict[str, Any] | None
+    left: bool = False
+
+
+@dataclass(frozen=True)
+class Poll(Generic[T]):
+    """What one poll found: jobs that ended, jobs that began to start or run, and jobs that Batch
+    started again after it lost an attempt, with AWS's reason."""
+
+    ended: list[Ended[T]] = field(default_factory=list)
+    started: list[T] = field(default_factory=list)
+    again: list[tuple[T, dict[str, Any]]] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
 
 
 class Tracker(Generic[T]):
@@ -80,19 +101,27 @@ class Tracker(Generic[T]):
 
     def add(self, job_id: str, what: T) -> None:
         with self._lock:
-            self._live[job_id] = Live(job_id, what)
+            self._live[job_id] = Live(job_id, what, self._clock())
 
     def live_ids(self) -> list[str]:
         with self._lock:
             return list(self._live)
 
-    def poll(self) -> tuple[list[Ended[T]], bool]:
-        """What ended since the last poll, and whether any state changed at all.
+    def waiting(self) -> list[Live[T]]:
+        """Jobs that are RUNNABLE and not on their way out, as they are now."""
+        with self._lock:
+            return [
+                replace(live)
+                for live in self._live.values()
+                if live.state == "RUNNABLE" and not live.leaving
+            ]
+
+    def poll(self) -> Poll[T]:
+        """What happened since the last poll.
 
         Never raises for AWS's errors: what cannot be asked now is asked at the next poll.
         """
-        ended: list[Ended[T]] = []
-        changed = False
+        found: Poll[T] = Poll()
         for ids in batched(self.live_ids(), DESCRIBE_LIMIT):
             try:
                 jobs = self._batch.describe_jobs(jobs=ids)["jobs"]
@@ -100,35 +129,54 @@ class Tracker(Generic[T]):
                 self._complain(error)
                 continue
             self._deaf = False
-            known = {job["jobId"]: job for job in jobs}
-            for job_id in ids:
-                outcome, moved = self._settle(job_id, known.get(job_id))
-                changed = changed or moved
-                if outcome:
-                    ended.append(outcome)
-        return ended, changed
+            known = {job["jobId"]: dict(job) for job in jobs}
+            with self._lock:
+                for job_id in ids:
+                    live = self._live.get(job_id)
+                    if live:
+                        self._settle(live, known.get(job_id), found)
+        return found
 
-    def _settle(self, job_id: str, job: Any) -> tuple[Ended[T] | None, bool]:
+    def _settle(self, live: Live[T], job: dict[str, Any] | None, found: Poll[T]) -> None:
+        """One job's news; with the lock held."""
+        now = self._clock()
+        if job is None:
+            live.unknown_since = live.unknown_since if live.unknown_polls else now
+            live.unknown_polls += 1
+            long = now - live.unknown_since >= LOST_AFTER_SECONDS
+            if live.unknown_polls < LOST_AFTER_POLLS or not long:
+                return
+            del self._live[live.job_id]
+            found.changed.append(live.job_id)
+            found.ended.append(Ended(live.job_id, live.what, None, live.leaving))
+            return
+        live.unknown_polls = 0
+        before, live.state, live.description = live.state, job["status"], job
+        if live.state != before:
+            live.since = now
+            found.changed.append(live.job_id)
+            if live.state in ("STARTING", "RUNNING") and before not in ("STARTING", "RUNNING"):
+                found.started.append(live.what)
+        attempts = len(job.get("attempts") or [])
+        if live.state in ("SUCCEEDED", "FAILED"):
+            del self._live[live.job_id]
+            found.ended.append(Ended(live.job_id, live.what, job, live.leaving))
+        elif attempts > live.attempts:
+            live.attempts = attempts
+            found.again.append((live.what, job))
+
+    def leave(self, job_id: str, reason: str) -> None:
+        """Takes a job that waits out of its queue; one that has begun to start stays.
+
+        Which of the two it was shows when it ends. Errors are left to the next time.
+        """
+        try:
+            self._batch.cancel_job(jobId=job_id, reason=reason)
+        except (ClientError, BotoCoreError):
+            return
         with self._lock:
-            live = self._live.get(job_id)
-            if live is None:
-                return None, False
-            if job is None:
-                now = self._clock()
-                live.unknown_since = live.unknown_since if live.unknown_polls else now
-                live.unknown_polls += 1
-                long = now - live.unknown_since >= LOST_AFTER_SECONDS
-                if live.unknown_polls < LOST_AFTER_POLLS or not long:
-                    return None, False
-                del self._live[job_id]
-                return Ended(job_id, live.what, None), True
-            live.unknown_polls = 0
-            moved = live.state != job["status"]
-            live.state = job["status"]
-            if live.state not in ("SUCCEEDED", "FAILED"):
-                return None, moved
-            del self._live[job_id]
-            return Ended(job_id, live.what, dict(job)), True
+            if job_id in self._live:
+                self._live[job_id].leaving = True
 
     def _complain(self, error: Exception) -> None:
         # Once until AWS answers again.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, cast
 
 Mode = Literal["auto", "direct", "snakemake"]
@@ -35,12 +36,20 @@ def _text(value: Any) -> str:
     return text
 
 
-def parse_queue(value: Any) -> str:
-    """A queue's name or ARN."""
-    text = _text(value)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}|arn:[\w-]+:batch:[^\s]+", text):
-        raise SettingError("a queue is a name like mixed or cpu-spot-50, or a queue's ARN")
-    return text
+def parse_queue(value: Any) -> tuple[str, ...]:
+    """``auto`` (an empty tuple), a queue's name or ARN, or several, the first to try first."""
+    names = tuple(part for part in re.split(r"[\s,]+", _text(value)) if part)
+    if names == ("auto",):
+        return ()
+    for name in names:
+        if name == "auto" or not re.fullmatch(
+            r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}|arn:[\w-]+:batch:[^\s]+", name
+        ):
+            raise SettingError(
+                "write auto, a queue's name like cpu-spot-50 or its ARN, or several with commas "
+                "between, the first to try first"
+            )
+    return names
 
 
 def parse_job_role(value: Any) -> str:
@@ -224,6 +233,48 @@ def parse_share_identifier(value: Any) -> str:
     return text
 
 
+def parse_policy(value: Any) -> str:
+    text = _text(value)
+    if text not in ("availability", "balanced", "capacity"):
+        raise SettingError("the policy is availability, balanced or capacity")
+    return text
+
+
+def parse_queue_catalog(value: Any) -> Path:
+    path = Path(_text(value)).expanduser()
+    if not path.is_file():
+        raise SettingError("there is no such file")
+    return path
+
+
+def _number(low: float, high: float, what: str) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise SettingError(f"{what} is a number from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+def parse_oom_memory_factor(value: Any) -> float:
+    number = _number(0, 10, "the factor")(value)
+    if 0 < number <= 1:
+        raise SettingError("the factor is more than 1, like 1.5, or 0 for never")
+    return number
+
+
+# A day: longer than anybody should wait unseen.
+parse_starve_minutes = _number(0, 1440, "the time in minutes")
+# FACTS.md section 2: retryStrategy takes 1 to 10 attempts.
+parse_spot_attempts = _whole_number(1, 10, "the number of attempts")
+parse_host_attempts = _whole_number(1, 10, "the number of attempts")
+parse_tail_lines = _whole_number(0, 1000, "the number of lines")
+
+
 #: How each setting and resource is read; the one table behind both.
 PARSERS: dict[str, Callable[[Any], Any]] = {
     "region": parse_region,
@@ -242,4 +293,11 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "shm_mb": parse_shm_mb,
     "volumes": parse_volumes,
     "secrets": parse_secrets,
+    "queue_catalog": parse_queue_catalog,
+    "policy": parse_policy,
+    "starve_minutes": parse_starve_minutes,
+    "spot_attempts": parse_spot_attempts,
+    "host_attempts": parse_host_attempts,
+    "oom_memory_factor": parse_oom_memory_factor,
+    "tail_lines": parse_tail_lines,
 }

@@ -52,6 +52,19 @@ _HOST_REASONS = (
     "internalerror",
 )
 
+#: Pull errors that heal by themselves: the registry was slow or refused for the moment.
+_PASSING_PULLS = (
+    "toomanyrequests",
+    "rate exceeded",
+    "timeout",
+    "timed out",
+    "connection reset",
+    "connection refused",
+    "temporary failure",
+    "service unavailable",
+    "internal server error",
+)
+
 _SUPERVISOR_CODES = {
     taskspec.EXIT_SPEC: (Cause.HOST, "the task's description could not be read in the container"),
     taskspec.EXIT_STAGE_IN: (Cause.STAGE_IN, "an input could not be fetched from S3"),
@@ -120,6 +133,8 @@ def _outside(reason: str, status_reason: str, job: Mapping[str, Any]) -> tuple[C
         minutes = f"{seconds / 60:g} minutes" if seconds else "time"
         return Cause.TIMEOUT, f"it ran longer than its {minutes}: raise resources: runtime"
     if low.startswith("cannotpullcontainer"):
+        if any(word in low for word in _PASSING_PULLS):
+            return Cause.HOST, f"its image could not be pulled just then: {reason}"
         return Cause.IMAGE, (
             f"its image {(job.get('container') or {}).get('image', '')} could not be pulled: "
             f"check the name and tag, and that it is public ({reason})"

@@ -39,7 +39,7 @@ def test_a_job_carries_name_resources_tags_volumes_and_role(workflow):
     align, plain = jobs["align"], jobs["plain"]
     assert re.fullmatch(r"jdoe-align-A-1-[0-9a-f]{10}", align["jobName"])
     assert align["jobQueue"].endswith("/cpu-spot-30")
-    assert plain["jobQueue"].endswith("/mixed")
+    assert plain["jobQueue"].endswith("/cpu-spot-50")
     assert align["timeout"] == {"attemptDurationSeconds": 5400}
     assert "timeout" not in plain
     assert align["tags"]["project"] == "tcr"

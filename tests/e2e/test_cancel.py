@@ -28,7 +28,7 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow):
         batch = workflow.client("batch")
 
         def ours(status):
-            listed = batch.list_jobs(jobQueue="mixed", jobStatus=status)["jobSummaryList"]
+            listed = batch.list_jobs(jobQueue="cpu-spot-50", jobStatus=status)["jobSummaryList"]
             return [j for j in listed if j["jobName"].split("-")[1] == "a"]
 
         deadline = time.monotonic() + 60

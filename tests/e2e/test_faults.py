@@ -28,7 +28,7 @@ def test_a_submission_whose_answer_is_lost_makes_one_job(workflow):
     workflow.succeed()
     _right(workflow)
     listed = workflow.client("batch").list_jobs(
-        jobQueue="mixed", filters=[{"name": "JOB_NAME", "values": ["*-a-*"]}]
+        jobQueue="cpu-spot-50", filters=[{"name": "JOB_NAME", "values": ["*-a-*"]}]
     )["jobSummaryList"]
     ours = {j["jobName"] for j in listed}
     assert len(listed) == len(ours)

@@ -9,6 +9,7 @@ from botocore.validate import ParamValidator
 
 from snakemake_executor_plugin_hutchbatch.definitions import registration
 from snakemake_executor_plugin_hutchbatch.plan import JobPlan
+from snakemake_executor_plugin_hutchbatch.queues import Ladder
 from snakemake_executor_plugin_hutchbatch.submission import (
     Bundle,
     SubmissionError,
@@ -31,6 +32,7 @@ PLAN = JobPlan(
     gpus=1,
     timeout=5400,
     queue="mixed",
+    ladder=Ladder(("mixed",), "the general queue"),
     job_role=ROLE,
     scratch=Mount("/docker_scratch", "/tmp"),
     aws_cli_path="/home/ec2-user/miniconda",

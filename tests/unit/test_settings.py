@@ -16,12 +16,17 @@ ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"
 
 GOOD = [
     ("region", "us-west-2", "us-west-2"),
-    ("queue", "cpu-spot-50", "cpu-spot-50"),
-    (
-        "queue",
-        "arn:aws:batch:us-west-2:123456789012:job-queue/mixed",
-        "arn:aws:batch:us-west-2:123456789012:job-queue/mixed",
-    ),
+    ("queue", "auto", ()),
+    ("queue", "cpu-spot-50", ("cpu-spot-50",)),
+    ("queue", "cpu-spot-30, cpu-spot-50", ("cpu-spot-30", "cpu-spot-50")),
+    ("queue", "arn:aws:batch:us-west-2:1:job-queue/x", ("arn:aws:batch:us-west-2:1:job-queue/x",)),
+    ("policy", "balanced", "balanced"),
+    ("starve_minutes", "0.5", 0.5),
+    ("spot_attempts", 10, 10),
+    ("host_attempts", "1", 1),
+    ("oom_memory_factor", "1.5", 1.5),
+    ("oom_memory_factor", "0", 0),
+    ("tail_lines", "0", 0),
     ("job_role", ROLE, ROLE),
     ("job_role", "none", "none"),
     ("user", "jdoe", "jdoe"),
@@ -53,7 +58,16 @@ GOOD = [
 BAD = [
     ("region", "Oregon", "us-west-2"),
     ("region", "", "empty"),
-    ("queue", "my queue", "name like mixed"),
+    ("queue", "my_queue!", "auto, a queue's name"),
+    ("queue", "auto,mixed", "auto, a queue's name"),
+    ("policy", "cheap", "availability, balanced or capacity"),
+    ("queue_catalog", "/no/such/file.yaml", "no such file"),
+    ("starve_minutes", "soon", "minutes"),
+    ("starve_minutes", "-1", "minutes"),
+    ("spot_attempts", "11", "1 to 10"),
+    ("host_attempts", "0", "1 to 10"),
+    ("oom_memory_factor", "0.5", "more than 1"),
+    ("tail_lines", "many", "lines"),
     ("queue", "", "empty"),
     ("job_role", "fh-pi-doe-j-batchtask", "arn:aws:iam"),
     ("user", "../etc", "HutchNet ID"),
@@ -129,14 +143,14 @@ def test_the_other_plugins_spellings_are_understood():
             "shared_memory_size_mb": 256,
         }
     )
-    assert values == {"queue": "mixed", "image": "ubuntu:24.04", "shm_mb": 256}
+    assert values == {"queue": ("mixed",), "image": "ubuntu:24.04", "shm_mb": 256}
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_our_spelling_wins_over_the_other_plugins(reverse):
     both = {"batch_queue": "mixed", "hutchbatch_queue": "cpu-spot-30"}
     pairs = reversed(both.items()) if reverse else both.items()
-    assert settings.job_values(dict(pairs))["queue"] == "cpu-spot-30"
+    assert settings.job_values(dict(pairs))["queue"] == ("cpu-spot-30",)
 
 
 def _parsed(arguments, environ=None):
@@ -184,7 +198,7 @@ class TestRegistry(TestRegistryBase):
         assert plugin.settings_cls is ExecutorSettings
 
     def validate_settings(self, settings, plugin):
-        assert settings.value("queue") == "mixed"
+        assert settings.value("queue") == ("mixed",)
 
     def get_example_args(self):
         return ["--hutchbatch-queue", "mixed"]

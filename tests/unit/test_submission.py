@@ -6,9 +6,9 @@ from test_aws import Time, patience, refused
 
 from snakemake_executor_plugin_hutchbatch.aws import Pacer
 from snakemake_executor_plugin_hutchbatch.submission import (
-    RETRY_STRATEGY,
     SubmissionError,
     Submitter,
+    retry_strategy,
 )
 
 REQUEST = {"jobName": "jdoe-a-1", "jobQueue": "mixed"}
@@ -67,7 +67,8 @@ def test_a_refusal_is_told_in_awss_words():
 
 
 def test_what_aws_lost_is_retried_by_batch_and_a_failing_command_never():
-    rules = RETRY_STRATEGY["evaluateOnExit"]
+    assert retry_strategy(7)["attempts"] == 7
+    rules = retry_strategy(7)["evaluateOnExit"]
     assert rules[0] == {"onStatusReason": "Host EC2*", "action": "RETRY"}
     assert rules[-1] == {"onStatusReason": "*", "action": "EXIT"}
     assert len(rules) <= 5  # FACTS.md section 2

@@ -5,6 +5,7 @@ from test_aws import Time, refused
 from snakemake_executor_plugin_hutchbatch.tracking import (
     LOST_AFTER_POLLS,
     LOST_AFTER_SECONDS,
+    Poll,
     Tracker,
 )
 
@@ -40,11 +41,12 @@ def tracker(batch, ids, said=None, time=None):
 def test_ended_jobs_are_told_once_with_what_they_were():
     batch = Batch(a="SUCCEEDED", b="RUNNING", c="FAILED")
     tracked = tracker(batch, "abc")
-    ended, changed = tracked.poll()
-    assert [(e.job_id, e.what) for e in ended] == [("a", "A"), ("c", "C")]
-    assert changed
+    found = tracked.poll()
+    assert [(e.job_id, e.what) for e in found.ended] == [("a", "A"), ("c", "C")]
+    assert sorted(found.changed) == ["a", "b", "c"]
+    assert found.started == ["B"]
     assert tracked.live_ids() == ["b"]
-    assert tracked.poll() == ([], False)
+    assert tracked.poll() == Poll()
 
 
 def test_hundreds_of_jobs_are_asked_for_in_hundreds():
@@ -59,16 +61,16 @@ def test_a_poll_that_fails_loses_nothing_and_complains_once():
     tracked = tracker(batch, "a", said)
     batch.broken = True
     for _ in range(3):
-        assert tracked.poll() == ([], False)
+        assert tracked.poll() == Poll()
     assert len(said) == 1
     batch.broken = False
-    assert len(tracked.poll()[0]) == 1
+    assert len(tracked.poll().ended) == 1
 
 
 def polls(tracked, time, count):
     found = []
     for _ in range(count):
-        found += tracked.poll()[0]
+        found += tracked.poll().ended
         time.now += 10
     return found
 
@@ -85,7 +87,7 @@ def test_a_job_that_batch_does_not_know_for_a_while_is_not_lost():
 
 def test_many_quick_polls_do_not_make_a_job_lost():
     tracked = tracker(Batch(), "a")
-    assert all(tracked.poll() == ([], False) for _ in range(10 * LOST_AFTER_POLLS))
+    assert all(tracked.poll() == Poll() for _ in range(10 * LOST_AFTER_POLLS))
 
 
 def test_a_job_that_batch_no_longer_knows_is_lost():

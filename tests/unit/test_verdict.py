@@ -40,6 +40,7 @@ REASONS = [
     (job("Task failed to start"), Cause.HOST),
     (job("Container Overrides length must be at most 8192"), Cause.REJECTED),
     (job("something new"), Cause.HOST),
+    (job("Task failed to start", reason="CannotPullContainerError: i/o timeout"), Cause.HOST),
     (job(exit_code=taskspec.EXIT_STAGE_IN), Cause.STAGE_IN),
     (job(exit_code=taskspec.EXIT_STAGE_OUT), Cause.STAGE_OUT),
     (job(exit_code=taskspec.EXIT_MISSING_OUTPUT), Cause.MISSING_OUTPUT),

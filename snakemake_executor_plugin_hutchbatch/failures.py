@@ -1,0 +1,81 @@
+"""The report under Snakemake's own error message: what a user needs to go on. Pure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .logs import printable
+from .plan import JobPlan
+from .verdict import Cause, Failure, meaning
+
+_INSTANCE = re.compile(r"i-[0-9a-f]+")
+
+
+def attempts(job: Mapping[str, Any]) -> list[str]:
+    """One text for each attempt that Batch made: how it ended, and on which instance if told."""
+    told = []
+    for number, attempt in enumerate(job.get("attempts") or [], 1):
+        reason = printable(str(attempt.get("statusReason") or ""))
+        container = attempt.get("container") or {}
+        code = container.get("exitCode")
+        instance = _INSTANCE.search(reason)
+        where = f" on {instance.group()}" if instance else ""
+        how = meaning(code) if code is not None else (reason or "no reason given")
+        if instance and "terminated" in reason:
+            how = "its spot machine was taken back"
+        told.append(f"{number}: {how}{where}")
+    return told
+
+
+def report(
+    label: str,
+    failure: Failure,
+    plan: JobPlan,
+    job: Mapping[str, Any] | None,
+    stream: str,
+    lines: Sequence[str],
+) -> str:
+    """The lines for the terminal."""
+    text = [f"{label} failed: {printable(failure.sentence)} [{failure.cause.value}]"]
+    text.append(f"  queue: {plan.queue}")
+    tried = attempts(job or {})
+    if len(tried) > 1 or failure.cause in (Cause.SPOT, Cause.HOST):
+        text.append(f"  attempts: {'; '.join(tried) or 'none'}")
+    if lines:
+        text.append(f"  last lines of its output ({len(lines)}):")
+        text += [f"    {line}" for line in lines]
+    if stream:
+        command = shlex.join(
+            [
+                *("aws", "logs", "get-log-events", "--log-group-name", plan.log_group),
+                *("--log-stream-name", stream, "--output", "text"),
+            ]
+        )
+        text.append(f"  all of it: {command}")
+    return "\n".join(text)
+
+
+class Alike:
+    """Failures that are the same but for the job: the first is told whole, the rest are counted."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[tuple[str, str]] = Counter()
+
+    def is_first(self, rule: str, failure: Failure) -> bool:
+        """Whether this one should be told whole; counts it either way."""
+        # Numbers differ between alike failures (ids, times); words do not.
+        key = (rule, re.sub(r"[0-9a-f-]*\d[0-9a-f-]*", "#", failure.sentence))
+        self._seen[key] += 1
+        return self._seen[key] == 1
+
+    def counts(self) -> list[str]:
+        """One line for each kind of failure that happened more than once."""
+        return [
+            f"{count} jobs of rule {rule} failed alike; the first is told above."
+            for (rule, _), count in self._seen.items()
+            if count > 1
+        ]

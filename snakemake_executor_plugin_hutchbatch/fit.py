@@ -1,0 +1,98 @@
+"""Whether a queue could ever place a request, and what would fit. Pure.
+
+FACTS.md section 2: a job that no machine of its queue can hold waits in RUNNABLE for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import instances
+from .instances import Size
+from .queues import Queue
+
+#: A request is called wasteful if it leaves at least this part of every machine's memory and vCPUs
+#: unused where a little less would let one more job in.
+LITTLE_LESS = 0.10
+
+
+@dataclass(frozen=True)
+class Want:
+    """What a job asks for. Memory in MiB."""
+
+    vcpus: int
+    memory: int
+    gpus: int = 0
+
+
+def misfit(want: Want, queue: Queue) -> str | None:
+    """None if some machine of ``queue`` can hold ``want`` (or nothing is known of its machines),
+    else what is too much and what would fit, as a sentence."""
+    sizes = instances.sizes(queue.instance_types)
+    if queue.max_vcpus is not None and want.vcpus > queue.max_vcpus:
+        return (
+            f"{queue.name} has {queue.max_vcpus:,} vCPUs in all and the rule asks for "
+            f"{want.vcpus:,}: lower threads"
+        )
+    if not sizes or any(_holds(size, want) for size in sizes):
+        return None
+    if want.gpus and not any(size.gpus for size in sizes):
+        return f"{queue.name} has no GPUs and the rule asks for {want.gpus}: choose another queue"
+    most_gpus = max(size.gpus for size in sizes)
+    if want.gpus > most_gpus:
+        return f"the machines of {queue.name} have {most_gpus} GPUs at most, not {want.gpus}"
+    most_vcpus = max(size.vcpus for size in sizes)
+    if want.vcpus > most_vcpus:
+        return (
+            f"the machines of {queue.name} have {most_vcpus} vCPUs at most, not {want.vcpus}: "
+            "lower threads"
+        )
+    fitting = [s for s in sizes if s.vcpus >= want.vcpus and s.gpus >= want.gpus]
+    largest = max(fitting, key=lambda s: s.usable)
+    return (
+        f"no machine of {queue.name} has {want.memory:,} MiB for a job with {want.vcpus} vCPUs: "
+        f"ask for {_round(largest.usable):,} MiB at most ({_a(largest)} with "
+        f"{largest.memory:,} MiB keeps some for itself)"
+    )
+
+
+def hint(want: Want, queue: Queue) -> str | None:
+    """A request just above what would let twice as many jobs share a machine; None if there is
+    nothing to gain by asking for a little less memory."""
+    sizes = [s for s in instances.sizes(queue.instance_types) if _holds(s, want)]
+    if not sizes or want.gpus:
+        return None
+    for size in sizes:
+        by_vcpus = size.vcpus // want.vcpus
+        by_memory = size.usable // want.memory
+        if by_memory >= by_vcpus:
+            return None  # the smallest machine is well used
+        better = size.usable // (by_memory + 1)
+        if by_memory == 1 and better >= want.memory * (1 - LITTLE_LESS):
+            less = _round(better)
+            return (
+                f"ask for {less:,} MiB, not {want.memory:,}, to fit {by_memory + 1} jobs on "
+                + _a(size)
+            )
+    return None
+
+
+def largest_memory(want: Want, queue: Queue) -> int | None:
+    """The most memory (MiB) that a job with these vCPUs and GPUs can have on ``queue``; None where
+    nothing is known of its machines."""
+    sizes = instances.sizes(queue.instance_types)
+    fitting = [s.usable for s in sizes if s.vcpus >= want.vcpus and s.gpus >= want.gpus]
+    return _round(max(fitting)) if fitting else None
+
+
+def _holds(size: Size, want: Want) -> bool:
+    return size.vcpus >= want.vcpus and size.usable >= want.memory and size.gpus >= want.gpus
+
+
+def _round(mebibytes: int) -> int:
+    return mebibytes // 500 * 500 if mebibytes >= 2000 else mebibytes
+
+
+def _a(size: Size) -> str:
+    """``an r5.large``, ``a c5.large``: as they are read aloud."""
+    return f"{'an' if size.type[0] in 'aefhilmnorsx' else 'a'} {size.type}"

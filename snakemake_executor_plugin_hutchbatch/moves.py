@@ -1,0 +1,113 @@
+"""What becomes of a job that ended badly or waits too long: again, elsewhere, or a failure. Pure.
+
+DESIGN.md, rule 7: each cause has its own budget; losses of machines never use up Snakemake's
+``retries``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from . import fit
+from .plan import JobPlan
+from .queues import Queue
+from .verdict import Cause, Failure
+
+#: How long a queue counts as starving after it starved a job (seconds): siblings start higher.
+REMEMBERED = 30 * 60.0
+
+
+@dataclass(frozen=True)
+class History:
+    """What was tried for one attempt of Snakemake's. ``rung``: place on the plan's ladder."""
+
+    rung: int = 0
+    submissions: int = 1
+    host_losses: int = 0
+
+
+@dataclass(frozen=True)
+class Again:
+    """Submit ``plan`` (its queue and memory may be new); ``line`` says so to the user."""
+
+    plan: JobPlan
+    history: History
+    line: str
+
+
+def after(
+    failure: Failure, plan: JobPlan, history: History, queues: Mapping[str, Queue]
+) -> Again | Failure:
+    """Another submission, or the failure with what was tried added to its sentence."""
+    if failure.cause is Cause.SPOT:
+        moved = higher(plan, history, "lost its spot machine too often there")
+        return moved or replace(
+            failure,
+            sentence=f"{failure.sentence}; {plan.queue} is the last queue of its ladder: name more "
+            "with --hutchbatch-queue, or raise --hutchbatch-spot-attempts",
+        )
+    if failure.cause is Cause.HOST:
+        losses = history.host_losses + 1
+        if losses < plan.budgets.host_attempts:
+            history = replace(history, submissions=history.submissions + 1, host_losses=losses)
+            line = f"{plan.label}: {failure.sentence}. It is started again."
+            return Again(plan, history, line)
+        return replace(failure, sentence=f"{failure.sentence} ({losses} times)")
+    if failure.cause is Cause.OUT_OF_MEMORY and plan.budgets.oom_memory_factor:
+        return _with_more_memory(failure, plan, history, queues.get(plan.queue))
+    return failure
+
+
+def higher(plan: JobPlan, history: History, why: str) -> Again | None:
+    """The same job on the next rung; None at the top."""
+    rung = history.rung + 1
+    if rung >= len(plan.ladder.rungs):
+        return None
+    queue = plan.ladder.rungs[rung]
+    history = replace(history, rung=rung, submissions=history.submissions + 1)
+    line = f"{plan.label} moves from queue {plan.queue} to {queue}: it {why}."
+    return Again(replace(plan, queue=queue), history, line)
+
+
+def _with_more_memory(
+    failure: Failure, plan: JobPlan, history: History, queue: Queue | None
+) -> Again | Failure:
+    most = None
+    if queue:
+        most = fit.largest_memory(fit.Want(plan.vcpus, plan.memory, plan.gpus), queue)
+    memory = math.ceil(plan.memory * plan.budgets.oom_memory_factor)
+    memory = min(memory, most) if most else memory
+    if memory <= plan.memory:
+        return replace(
+            failure, sentence=f"{failure.sentence}; {plan.queue} has no machine with more memory"
+        )
+    history = replace(history, submissions=history.submissions + 1)
+    line = (
+        f"{plan.label} was killed for memory with {plan.memory:,} MiB and is started again with "
+        f"{memory:,} MiB."
+    )
+    return Again(replace(plan, memory=memory), history, line)
+
+
+def start(plan: JobPlan, starved: Mapping[str, float], now: float) -> tuple[JobPlan, History]:
+    """Where a new job begins: the first rung that did not starve a sibling lately, or the top.
+
+    ``starved``: when each queue last did, by the clock of ``now``.
+    """
+    rungs = plan.ladder.rungs
+    for rung, queue in enumerate(rungs):
+        if rung == len(rungs) - 1 or now - starved.get(queue, -math.inf) > REMEMBERED:
+            return replace(plan, queue=queue), History(rung=rung)
+    return plan, History()
+
+
+def is_starving(*, minutes: float, waited: float, still: float, rung: int, rungs: int) -> bool:
+    """Whether a job should be taken to the next rung.
+
+    ``waited``: seconds that it is RUNNABLE; ``still``: seconds since its queue last started one of
+    our jobs.
+    """
+    limit = minutes * 60
+    return minutes > 0 and rung + 1 < rungs and waited > limit and still > limit

@@ -1,0 +1,221 @@
+"""Ladders, starvation, budgets and causes: real runs through the embedded cloud's faults."""
+
+import re
+
+SIX = """
+    rule all:
+        input: expand("{x}.txt", x=range(6))
+    rule a:
+        output: "{x}.txt"
+        shell: "for i in 1 2 3 4 5 6 7 8; do sleep 0.1; done; echo {wildcards.x} > {output}"
+"""
+LADDER = ("--hutchbatch-policy", "capacity", "--retries", "0")
+
+
+def _texts(workflow):
+    return [workflow.text(f"{x}.txt") for x in range(6)]
+
+
+def _queues(workflow, output):
+    """Names of the queues that jobs were submitted to, in order."""
+    return re.findall(r"AWS Batch job \S+ on queue ([\w-]+)", output)
+
+
+def test_every_third_host_lost_changes_no_output(workflow):
+    workflow.write("Snakefile", SIX)
+    workflow.cloud.fault(kind="lose_host", every=3, after=0.2)
+    output = workflow.succeed("--retries", "0")
+    assert _texts(workflow) == [f"{x}\n" for x in range(6)]
+    lost = re.findall(
+        r"AWS Batch starts it again on cpu-spot-50 \(attempt 2 of 5; attempt 1", output
+    )
+    assert lost
+    assert workflow.submissions() == 6
+
+
+def test_jobs_whose_spot_attempts_are_spent_move_up_the_ladder(workflow):
+    workflow.write("Snakefile", SIX)
+    workflow.cloud.fault(kind="lose_host", queue="cpu-spot-30")
+    output = workflow.succeed(*LADDER, "--hutchbatch-spot-attempts", "2")
+    assert _texts(workflow) == [f"{x}\n" for x in range(6)]
+    assert "moves from queue cpu-spot-30 to cpu-spot-40" in output
+    assert set(_queues(workflow, output)) == {"cpu-spot-30", "cpu-spot-40"}
+    assert "Trying to restart" not in output
+
+
+def test_at_the_top_of_the_ladder_lost_machines_are_told_with_their_instances(workflow):
+    workflow.write("Snakefile", 'rule a:\n    output: "a.txt"\n    shell: "sleep 5"\n')
+    workflow.cloud.fault(kind="lose_host")
+    output = workflow.fail("--hutchbatch-spot-attempts", "2")
+    assert "[SPOT]" in output
+    assert re.search(r"attempts: 1: its spot machine was taken back on i-\w+; 2: its spot", output)
+
+
+def test_starving_jobs_move_and_their_siblings_start_higher(workflow):
+    workflow.write("Snakefile", SIX)
+    workflow.cloud.fault(kind="starve", queue="cpu-spot-30")
+    output = workflow.succeed(*LADDER, "--hutchbatch-starve-minutes", "0.03", "--jobs", "2")
+    assert _texts(workflow) == [f"{x}\n" for x in range(6)]
+    assert "it waited there too long" in output
+    queues = _queues(workflow, output)
+    assert queues[:2] == ["cpu-spot-30"] * 2
+    assert queues[-4:] == ["cpu-spot-40"] * 4
+
+
+def test_a_job_that_waits_at_the_top_says_why_once_and_starts_when_it_can(workflow):
+    workflow.write("Snakefile", SIX)
+    workflow.cloud.fault(kind="starve", queue="cpu-spot-50", seconds=8)
+    output = workflow.succeed("--hutchbatch-starve-minutes", "0.03")
+    assert _texts(workflow) == [f"{x}\n" for x in range(6)]
+    told = [line for line in output.splitlines() if "has waited" in line]
+    assert any("AWS has no machines to spare for queue cpu-spot-50" in line for line in told)
+    assert len(told) <= 2
+
+
+def test_a_job_killed_for_memory_gets_more_if_asked(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule a:
+            output: "a.txt"
+            resources: mem_mb=1000
+            shell: "sleep 2; echo a > {output}"
+        """,
+    )
+    workflow.cloud.fault(kind="out_of_memory", after=0.2, times=2)
+    output = workflow.succeed("--hutchbatch-oom-memory-factor", "1.5", "--retries", "0")
+    assert "started again with 1,431 MiB" in output
+    assert "started again with 2,147 MiB" in output
+
+
+def test_a_job_killed_for_memory_says_what_to_raise(workflow):
+    workflow.write(
+        "Snakefile",
+        'rule a:\n    output: "a.txt"\n    resources: mem_mb=1000\n    shell: "sleep 5"\n',
+    )
+    workflow.cloud.fault(kind="out_of_memory", after=0.2)
+    output = workflow.fail()
+    assert "more memory than the 954 MiB it asked for and was killed: raise mem_mb" in output
+    assert workflow.submissions() == 1
+
+
+def test_an_image_that_cannot_be_had_is_not_tried_again(workflow):
+    workflow.write("Snakefile", SIX)
+    error = "repository does not exist or may require 'docker login': denied"
+    workflow.cloud.fault(kind="no_image", error=error)
+    output = workflow.fail("--keep-going", "--container-image", "lab/secret:1")
+    assert "[IMAGE]" in output
+    assert "its image lab/secret:1 could not be pulled" in output
+    assert workflow.submissions() == 6
+    assert "6 jobs of rule a failed alike; the first is told above." in output
+    assert output.count("a x=0 failed") + output.count("a x=1 failed") <= 2
+
+
+def test_a_pull_that_fails_for_the_moment_is_tried_again(workflow):
+    workflow.write("Snakefile", SIX)
+    workflow.cloud.fault(kind="no_image", error="dial tcp: i/o timeout", times=3)
+    output = workflow.succeed("--retries", "0")
+    assert _texts(workflow) == [f"{x}\n" for x in range(6)]
+    assert output.count("It is started again.") == 3
+
+
+def test_a_failed_group_is_told_with_the_last_lines_of_its_output(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule b:
+            input: "a.txt"
+            output: "b.txt"
+            group: "g"
+            shell: "echo no such chromosome; exit 4"
+        rule a:
+            output: "a.txt"
+            group: "g"
+            shell: "echo a > {output}"
+        """,
+    )
+    output = workflow.fail("--hutchbatch-tail-lines", "5")
+    assert "a+b (group g) failed: the command of rule b ended with exit code 4 [COMMAND]" in output
+    assert "    no such chromosome" in output
+    assert "aws logs get-log-events --log-group-name /aws/batch/job" in output
+
+
+def test_requests_that_can_never_start_are_refused_together_before_submission(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "big.txt", "wide.txt", "gpu.txt", "wasteful.txt"
+        rule big:
+            output: "big.txt"
+            resources: mem_mb=4000000
+            shell: "echo > {output}"
+        rule wide:
+            output: "wide.txt"
+            threads: 200
+            shell: "echo > {output}"
+        rule gpu:
+            output: "gpu.txt"
+            resources: gpu=9
+            shell: "echo > {output}"
+        rule wasteful:
+            output: "wasteful.txt"
+            threads: 4
+            resources: mem_mib=32768
+            shell: "echo > {output}"
+        """,
+    )
+    output = " ".join(workflow.fail().split())
+    assert "Rule big: no machine of cpu-spot-50 has" in output
+    assert "Rule wide: the machines of cpu-spot-50 have 96 vCPUs at most" in output
+    assert "Rule gpu: the machines of gpu-spot-50 have 8 GPUs at most" in output
+    assert "Rule wasteful: ask for" in output
+    assert workflow.submissions() == 0
+
+
+def test_gpu_rules_go_to_the_gpu_queue(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "g.txt", "c.txt"
+        rule g:
+            output: "g.txt"
+            resources: gpu=1
+            shell: "echo > {output}"
+        rule c:
+            output: "c.txt"
+            shell: "echo > {output}"
+        """,
+    )
+    jobs = workflow.jobs(workflow.succeed())
+    assert jobs["g"]["jobQueue"].endswith("/gpu-spot-50")
+    assert jobs["c"]["jobQueue"].endswith("/cpu-spot-50")
+
+
+def test_rules_that_core_calls_not_preemptible_stay_off_spot(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "spot.txt", "safe.txt"
+        rule spot:
+            output: "spot.txt"
+            shell: "echo > {output}"
+        rule safe:
+            output: "safe.txt"
+            shell: "echo > {output}"
+        """,
+    )
+    options = ("--preemptible-rules", "spot", "--preemptible-retries", "2")
+    jobs = workflow.jobs(workflow.succeed("all", *options))
+    assert jobs["spot"]["jobQueue"].endswith("/cpu-spot-50")
+    assert jobs["spot"]["retryStrategy"]["attempts"] == 3
+    assert jobs["safe"]["jobQueue"].endswith("/mixed")
+
+
+def test_a_sites_catalogue_is_checked_with_line_numbers(workflow):
+    workflow.write("Snakefile", SIX)
+    workflow.write("site.yaml", "queues:\n  lab:\n    type: spot\n")
+    output = workflow.fail("--hutchbatch-queue-catalog", "site.yaml")
+    assert "site.yaml, line 3: queue lab: type is SPOT or EC2" in output

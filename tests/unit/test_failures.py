@@ -1,0 +1,43 @@
+"""The report of a failed job."""
+
+from test_definitions import PLAN
+
+from snakemake_executor_plugin_hutchbatch.failures import Alike, attempts, report
+from snakemake_executor_plugin_hutchbatch.verdict import Cause, Failure
+
+JOB = {
+    "attempts": [
+        {"statusReason": "Host EC2 (instance i-0abc) terminated.", "container": {}},
+        {"statusReason": "Essential container in task exited", "container": {"exitCode": 3}},
+    ]
+}
+
+
+def test_attempts_are_told_with_their_instances():
+    assert attempts(JOB) == ["1: its spot machine was taken back on i-0abc", "2: exit code 3"]
+
+
+def test_a_report_says_cause_queue_attempts_output_and_the_command_for_all_of_it():
+    failure = Failure(Cause.COMMAND, "the command of rule align ended with exit code 3", 3)
+    text = report("align sample=A", failure, PLAN, JOB, "def/default/1", ["no such index"])
+    for words in (
+        "align sample=A failed: the command of rule align ended with exit code 3 [COMMAND]",
+        "queue: mixed",
+        "i-0abc",
+        "    no such index",
+        "aws logs get-log-events --log-group-name /aws/batch/job --log-stream-name def/default/1",
+    ):
+        assert words in text
+
+
+def test_what_comes_from_outside_cannot_drive_the_terminal():
+    failure = Failure(Cause.HOST, "odd \x1b[31m reason")
+    assert "\x1b" not in report("a", failure, PLAN, None, "", [])
+
+
+def test_two_hundred_alike_are_told_once_with_a_count():
+    alike = Alike()
+    failures = [Failure(Cause.COMMAND, f"job {i} ended with exit code 1") for i in range(200)]
+    assert [alike.is_first("align", f) for f in failures].count(True) == 1
+    assert alike.is_first("sort", failures[0])
+    assert alike.counts() == ["200 jobs of rule align failed alike; the first is told above."]

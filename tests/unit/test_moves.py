@@ -1,0 +1,101 @@
+"""Which endings are tried again, where, and how often."""
+
+import dataclasses
+
+from test_definitions import PLAN
+
+from snakemake_executor_plugin_hutchbatch import moves
+from snakemake_executor_plugin_hutchbatch.moves import Again, History
+from snakemake_executor_plugin_hutchbatch.plan import Budgets
+from snakemake_executor_plugin_hutchbatch.queues import Ladder, Queue
+from snakemake_executor_plugin_hutchbatch.verdict import Cause, Failure
+
+RUNGS = ("cpu-spot-30", "cpu-spot-40", "cpu-spot-50")
+QUEUES = {n: Queue(n, instance_types=("r5.large",)) for n in RUNGS}
+
+
+def plan(**values):
+    ladder = Ladder(RUNGS, "policy capacity")
+    return dataclasses.replace(PLAN, queue=RUNGS[0], ladder=ladder, **values)
+
+
+def after(cause, budgets=None, history=None, **values):
+    failure = Failure(cause, "it went wrong", 1)
+    wanted = plan(budgets=budgets or Budgets(), **values)
+    return moves.after(failure, wanted, history or History(), QUEUES)
+
+
+def test_a_job_that_lost_its_spot_machines_moves_up_the_ladder():
+    step = after(Cause.SPOT)
+    assert isinstance(step, Again)
+    assert step.plan.queue == "cpu-spot-40"
+    assert step.history == History(rung=1, submissions=2)
+    assert "cpu-spot-30 to cpu-spot-40" in step.line
+
+
+def test_at_the_top_of_the_ladder_a_lost_machine_is_a_failure_that_says_what_to_do():
+    step = after(Cause.SPOT, history=History(rung=2))
+    assert isinstance(step, Failure)
+    assert "--hutchbatch-spot-attempts" in step.sentence
+
+
+def test_a_host_that_fails_has_its_own_budget_on_the_same_queue():
+    budgets = Budgets(host_attempts=3)
+    first = after(Cause.HOST, budgets)
+    assert isinstance(first, Again)
+    assert first.plan.queue == "cpu-spot-30"
+    second = after(Cause.HOST, budgets, first.history)
+    assert isinstance(second, Again)
+    third = after(Cause.HOST, budgets, second.history)
+    assert isinstance(third, Failure)
+    assert "3 times" in third.sentence
+
+
+def test_a_job_killed_for_memory_is_not_tried_again_unless_asked():
+    assert isinstance(after(Cause.OUT_OF_MEMORY), Failure)
+
+
+def test_a_job_killed_for_memory_gets_more_up_to_the_largest_machine():
+    budgets = Budgets(oom_memory_factor=2.0)
+    step = after(Cause.OUT_OF_MEMORY, budgets, memory=4000, gpus=0)
+    assert isinstance(step, Again)
+    assert step.plan.memory == 8000
+    step = after(Cause.OUT_OF_MEMORY, budgets, memory=14_000, gpus=0)
+    assert isinstance(step, Again)
+    assert 14_000 < step.plan.memory < 16_384
+    step = after(Cause.OUT_OF_MEMORY, budgets, memory=step.plan.memory, gpus=0)
+    assert isinstance(step, Failure)
+    assert "no machine with more memory" in step.sentence
+
+
+def test_a_command_an_image_and_missing_files_are_never_tried_again():
+    again = {Cause.SPOT, Cause.HOST, Cause.OUT_OF_MEMORY}
+    for cause in set(Cause) - again:
+        assert isinstance(after(cause, Budgets(oom_memory_factor=2.0)), Failure), cause
+
+
+def test_siblings_of_a_starved_job_start_higher_for_a_while():
+    begun, history = moves.start(plan(), {"cpu-spot-30": 100.0}, now=200.0)
+    assert begun.queue == "cpu-spot-40"
+    assert history.rung == 1
+    begun, history = moves.start(plan(), {"cpu-spot-30": 100.0}, now=100.0 + 3600)
+    assert begun.queue == "cpu-spot-30"
+    assert history.rung == 0
+
+
+def test_where_every_queue_starves_a_job_starts_at_the_top():
+    begun, _ = moves.start(plan(), dict.fromkeys(RUNGS, 100.0), now=101.0)
+    assert begun.queue == "cpu-spot-50"
+
+
+def starving(**values):
+    usual = {"minutes": 10, "waited": 900, "still": 900, "rung": 0, "rungs": 3}
+    return moves.is_starving(**{**usual, **values})
+
+
+def test_a_job_starves_only_in_a_queue_that_does_not_move_and_below_the_top():
+    assert starving()
+    assert not starving(still=60)
+    assert not starving(waited=60)
+    assert not starving(rung=2)
+    assert not starving(minutes=0)
