@@ -25,7 +25,8 @@ def _add_local(subcommands: Any) -> None:
         description=(
             "Runs a command with a small AWS around it, on this machine only: an S3 bucket named\n"
             "hutchbatch, AWS Batch with the Hutch's queues, and CloudWatch Logs. Jobs really run,\n"
-            "as processes of this machine; nothing is sent to Amazon and no account is needed.\n"
+            "as processes of this machine, or in containers with --containers; nothing is sent to\n"
+            "Amazon and no account is needed.\n"
             "Everything is stopped when the command ends. The bucket is a plain folder that\n"
             f"stays: look into {LOCAL_DIRECTORY}/s3/hutchbatch."
         ),
@@ -45,6 +46,16 @@ def _add_local(subcommands: Any) -> None:
         help="folder that keeps the buckets, the jobs' output and their scratch space",
     )
     parser.add_argument(
+        "--containers",
+        choices=("none", "auto", "podman", "docker"),
+        default="none",
+        help=(
+            "how jobs run: none, as processes of this machine with its programs; podman or docker,"
+            " in containers of their images, which are pulled if need be; auto, in containers where"
+            " the image is on this machine already, else as processes"
+        ),
+    )
+    parser.add_argument(
         "command",
         nargs=argparse.REMAINDER,
         default=None,
@@ -56,7 +67,7 @@ def _add_local(subcommands: Any) -> None:
 
 def _local(options: argparse.Namespace) -> int:
     try:
-        from .local import cloud, run  # noqa: PLC0415 - only who tries it here needs the extra
+        from .local import choice, cloud, run  # noqa: PLC0415 - only this needs the extra
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("nanio", "starlette", "uvicorn"):
             raise
@@ -67,9 +78,9 @@ def _local(options: argparse.Namespace) -> int:
     base = run.forget_other_clouds()
     try:
         if command:
-            return run.run_command(options.dir, command, base)
-        return run.stay_up(options.dir, base)
-    except (cloud.DirectoryInUse, OSError) as error:
+            return run.run_command(options.dir, command, base, options.containers)
+        return run.stay_up(options.dir, base, options.containers)
+    except (cloud.DirectoryInUse, choice.NoContainers, OSError) as error:
         return _fail(str(error))
 
 

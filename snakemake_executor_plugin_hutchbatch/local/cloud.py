@@ -15,12 +15,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from .batch import BatchConfig, BatchService, build_batch_app
+from .choice import Containers, choose_host
 from .environment import applied, endpoints, person
 from .front import Front
 from .log_store import LogStore
 from .logs import LogsApi
 from .machine import machine
-from .processes import ProcessHost
 from .s3 import S3Process
 from .s3_storage import create_bucket
 from .servers import ServerThread
@@ -39,7 +39,7 @@ def tell(line: str) -> None:
 
 
 class LocalCloud:
-    """S3, Batch, CloudWatch Logs and STS on loopback; jobs run as processes of this machine.
+    """S3, Batch, CloudWatch Logs and STS on loopback; jobs run on this machine.
 
     As a context manager::
 
@@ -47,8 +47,9 @@ class LocalCloud:
             subprocess.run(command, env=cloud.environment_for(os.environ))
 
     ``directory`` keeps buckets (``s3/``), output (``logs/``) and the "host"'s folders
-    (``hosts/``, emptied at the next start). With ``isolate=False`` jobs run without namespaces even
-    where those are allowed.
+    (``hosts/``, emptied at the next start). Jobs are processes of this machine, or with
+    ``containers`` containers of their images (see ``choice.py``). With ``isolate=False`` processes
+    run without namespaces even where those are allowed.
     ``capacity`` is what jobs may use at once: vCPUs and MiB, the machine's own unless given.
     """
 
@@ -58,6 +59,7 @@ class LocalCloud:
         *,
         say: Callable[[str], None] = tell,
         isolate: bool = True,
+        containers: Containers = "none",
         config: BatchConfig | None = None,
         capacity: tuple[int, int] | None = None,
     ) -> None:
@@ -66,6 +68,7 @@ class LocalCloud:
         self.config = config or BatchConfig()
         self._say = say
         self._isolate = isolate
+        self._containers: Containers = containers
         self._capacity = capacity or machine()
         self._ends = ExitStack()
         self._stopping = False
@@ -91,9 +94,8 @@ class LocalCloud:
         self.s3 = S3Process(self.directory / "s3", self.config.region, keys)
         self._ends.callback(self.s3.stop)
         store = LogStore(self.directory / "logs")
-        self.host = ProcessHost(
-            self.directory / "hosts", given={}, say=self._say, isolate=self._isolate
-        )
+        self.host = choose_host(self._containers, self.directory, self._say, self._isolate)
+        self._ends.callback(self.host.close)
         self.batch = BatchService(
             self.config,
             self.host,
@@ -116,7 +118,6 @@ class LocalCloud:
             AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{self.server.url}/credentials",
             AWS_CONTAINER_AUTHORIZATION_TOKEN=self.token,
         )
-        self._ends.callback(self.host.close)
         self._ends.callback(self.batch.stop)
         self.server.start()
         self.batch.start()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from .choice import Containers
 from .cloud import LocalCloud, tell
 from .environment import UNSET, export_lines
 
@@ -32,7 +33,12 @@ def forget_other_clouds() -> dict[str, str]:
     return base
 
 
-def run_command(directory: Path, command: Sequence[str], base: Mapping[str, str]) -> int:
+def run_command(
+    directory: Path,
+    command: Sequence[str],
+    base: Mapping[str, str],
+    containers: Containers = "none",
+) -> int:
     """Runs ``command`` with the cloud; its exit code, 128+n after signal n."""
     child: subprocess.Popen[bytes] | None = None
     asked: list[int] = []
@@ -43,7 +49,7 @@ def run_command(directory: Path, command: Sequence[str], base: Mapping[str, str]
             child.send_signal(number)
 
     handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), pass_on)
-    with running_cloud(directory, handlers) as cloud:
+    with running_cloud(directory, containers, handlers) as cloud:
         if asked:
             return 128 + asked[0]
         child = subprocess.Popen(
@@ -54,7 +60,7 @@ def run_command(directory: Path, command: Sequence[str], base: Mapping[str, str]
     return 128 - code if code < 0 else code
 
 
-def stay_up(directory: Path, base: Mapping[str, str]) -> int:
+def stay_up(directory: Path, base: Mapping[str, str], containers: Containers = "none") -> int:
     """Prints what a shell needs and stays until Ctrl-C or SIGTERM."""
     ended = threading.Event()
 
@@ -62,7 +68,7 @@ def stay_up(directory: Path, base: Mapping[str, str]) -> int:
         ended.set()
 
     handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), end)
-    with running_cloud(directory, handlers) as cloud:
+    with running_cloud(directory, containers, handlers) as cloud:
         print("\n".join(export_lines(cloud.environment, base)), flush=True)
         tell(
             f"The local cloud is up, its bucket is {cloud.bucket_dir}. Paste the lines above"
@@ -75,7 +81,7 @@ def stay_up(directory: Path, base: Mapping[str, str]) -> int:
 
 @contextmanager
 def running_cloud(
-    directory: Path, handlers: Mapping[signal.Signals, Handler]
+    directory: Path, containers: Containers, handlers: Mapping[signal.Signals, Handler]
 ) -> Iterator[LocalCloud]:
     """The cloud, with these signal handlers; what is ignored (``nohup``) stays so.
 
@@ -89,7 +95,7 @@ def running_cloud(
     }
     signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
     try:
-        with LocalCloud(directory) as cloud:
+        with LocalCloud(directory, containers=containers) as cloud:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
             yield cloud
     finally:

@@ -1,0 +1,27 @@
+"""Removes a local cloud's containers when the cloud is gone: a child program of ``containers.py``.
+
+``python -I -S sweeper.py LABEL ENGINE…``, stdlib only. Its stdin stays open as long as the cloud
+lives; if it ends without the word ``done``, the cloud was killed. Then everything with the label is
+removed, some times over: an engine that was just asked for a container may still be making it.
+"""
+
+import subprocess
+import sys
+import time
+
+ROUNDS, PAUSE = 10, 0.3
+
+
+def sweep(label: str, engine: list[str]) -> None:
+    """Removes what has the label now."""
+    listing = [*engine, "ps", "--all", "--quiet", f"--filter=label={label}"]
+    found = subprocess.run(listing, stdout=subprocess.PIPE, check=False, text=True)
+    if ids := found.stdout.split():
+        subprocess.run([*engine, "rm", "--force", "--volumes", *ids], check=False)
+
+
+if __name__ == "__main__":
+    if "done" not in sys.stdin.read():
+        for _ in range(ROUNDS):
+            sweep(sys.argv[1], sys.argv[2:])
+            time.sleep(PAUSE)
