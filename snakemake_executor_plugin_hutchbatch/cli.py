@@ -8,6 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from . import aws, catalog, queues
+
 LOCAL_DIRECTORY = ".hutchbatch-local"
 LOCAL_EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[local]"'
 
@@ -84,7 +88,48 @@ def _local(options: argparse.Namespace) -> int:
         return _fail(str(error))
 
 
-SUBCOMMANDS: tuple[Callable[[Any], None], ...] = (_add_local,)
+def _add_queues(subcommands: Any) -> None:
+    parser = subcommands.add_parser(
+        "queues",
+        help="show AWS Batch's queues and which one jobs would go to",
+        description=(
+            "Shows the queues of your account as AWS tells them now: spot or on demand, the bid,\n"
+            "how many vCPUs may be in use at a time, and whether they take jobs."
+        ),
+        epilog="example:\n  hutchbatch queues --region us-west-2",
+        formatter_class=Help,
+    )
+    parser.add_argument("--region", help="AWS region (default: of your AWS configuration)")
+    parser.add_argument(
+        "--catalog", type=Path, help="your site's catalogue (default: the Hutch's queues)"
+    )
+    parser.set_defaults(run=_queues)
+
+
+def _queues(options: argparse.Namespace) -> int:
+    try:
+        entries = catalog.read(options.catalog) if options.catalog else catalog.shipped()
+        found, told = queues.describe(aws.clients(aws.session(options.region)).batch, entries)
+    except catalog.CatalogError as error:
+        return _fail(str(error))
+    except (BotoCoreError, ClientError) as error:
+        return _fail(aws.explain(error, "reading the Batch queues"))
+    print("\n".join(queues.table(found)))
+    if told:
+        print(told, file=sys.stderr)
+    for policy in queues.POLICIES:
+        try:
+            ladder = queues.automatic(
+                found, policy, gpus=0, preemptible=True, where="--hutchbatch-queue"
+            )
+        except queues.QueueError as error:
+            return _fail(str(error))
+        default = " (default)" if policy == queues.POLICIES[0] else ""
+        print(f"policy {policy}{default}: {', then '.join(ladder.rungs)}")
+    return 0
+
+
+SUBCOMMANDS: tuple[Callable[[Any], None], ...] = (_add_local, _add_queues)
 
 
 def _fail(sentence: str) -> int:

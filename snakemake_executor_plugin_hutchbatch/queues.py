@@ -206,3 +206,20 @@ def _general(plain: Sequence[Queue], where: str) -> Ladder:
 
 def _names(queues: Iterable[Queue]) -> str:
     return ", ".join(sorted(q.name for q in queues if q.takes_jobs)) or "none"
+
+
+def table(queues: Mapping[str, Queue]) -> list[str]:
+    """Lines of a table for people: queues by name, with what is known of each."""
+    head = ("queue", "type", "bid %", "max vCPUs", "instance types", "state")
+    rows = [head]
+    for queue in sorted(queues.values(), key=lambda q: q.name):
+        kind = {True: "spot", False: "on demand", None: "?"}[queue.spot]
+        types = ", ".join(queue.instance_types[:4]) + (", …" if queue.instance_types[4:] else "")
+        state = "takes jobs" if queue.takes_jobs else f"takes no jobs: {queue.why_not}"
+        bid, most = str(queue.bid or "?"), f"{queue.max_vcpus:,}" if queue.max_vcpus else "?"
+        rows.append((queue.name, kind, bid if queue.spot else "-", most, types or "?", state))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
