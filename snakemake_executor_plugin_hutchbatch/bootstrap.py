@@ -1,9 +1,9 @@
 """The command of every job's container: find a Python, fetch the supervisor, become it.
 
 ``container_command()`` is the same for all jobs of a run, so it lives in the job definition. It
-holds a short POSIX script and, compressed, ``supervisor/seed.py`` without its comments: enough to
-fetch the rest (``bundle()``) from S3. Nothing is written to the container's disk, and one Python
-start serves the whole job.
+holds a short POSIX script and, compressed, ``supervisor/wire.py`` and ``seed.py`` without their
+comments: enough to fetch the rest (``bundle()``) from S3. Nothing is written to the container's
+disk, and one Python start serves the whole job.
 
 The container's environment, beside what AWS gives:
 
@@ -32,11 +32,19 @@ from .supervisor.taskspec import EXIT_NO_PYTHON, EXIT_SPEC
 #: The supervisor's name inside the container.
 PACKAGE = "hutchbatch_supervisor"
 _SOURCES = Path(__file__).with_name("supervisor")
+_CARRIED = ("wire", "seed")
 
+# A Python is tried before the container becomes it where it may not start: on another libc than
+# glibc, or on a glibc before 2.34 (until then ``libc.so.6`` was a link), which may be older than
+# the host's Python needs. Elsewhere that would cost a twelfth of a small job for nothing.
 _SCRIPT = """\
 N={prefix}
-E() {{ [ -e /lib64/ld-linux-x86-64.so.2 ] || [ -e /lib/ld-linux-aarch64.so.1 ] || \
-"$1" -ISc '' 2>/dev/null; }}
+E() {{
+for l in /lib64/libc.so.6 /lib/*-linux-gnu/libc.so.6
+do [ -f "$l" ] && [ ! -h "$l" ] && return
+done
+"$1" -ISc '' 2>/dev/null
+}}
 [ "${{LD_LIBRARY_PATH+x}}" ] && export HUTCHBATCH_KEEP_LD_LIBRARY_PATH="$LD_LIBRARY_PATH"
 [ "${{LD_PRELOAD+x}}" ] && export HUTCHBATCH_KEEP_LD_PRELOAD="$LD_PRELOAD"
 [ "${{LC_CTYPE+x}}" ] && export HUTCHBATCH_KEEP_LC_CTYPE="$LC_CTYPE"
@@ -45,7 +53,7 @@ set --
 for p in "$N/bin/python" "$N/bin/python3"; do
 if [ -x "$p" ] && E "$p"; then set -- "$p"; break; fi
 done
-p=$(command -v python3) && set -- "$@" "$p"
+p=$(command -v python3) && {{ [ $# != 0 ] || E "$p"; }} && set -- "$@" "$p"
 if [ $# = 0 ] && p=$(command -v python) && "$p" -ISc 'import sys;sys.exit(sys.version_info<(3,8))' \
 2>/dev/null; then set -- "$p"; fi
 if [ $# = 0 ]; then
@@ -66,16 +74,16 @@ import os,signal,sys
 signal.signal(15,lambda *a:os._exit(143))
 try:
  if sys.version_info<(3,8):raise ImportError("Python "+sys.version[:6])
- import base64,hashlib,http.client,lzma,ssl,zlib
+ import binascii,hashlib,lzma,ssl,zlib
 except ImportError as e:
  a=open("/proc/self/cmdline","rb").read().split(b"\\0")[:-1]
  if len(a)>5:os.execv(a[5],[a[5]]+a[1:5]+a[6:])
  sys.stderr.write("hutchbatch: the Python "+sys.executable+" cannot serve ("+str(e)+"). \
 Use an image with a complete python3 (3.8 or newer).\\n");sys.exit({no_python})
-exec(zlib.decompress(base64.b64decode("{code}")))
+exec(zlib.decompress(binascii.a2b_base64("{code}")))
 """
 
-# Follows the code of seed.py.
+# Follows the code of wire.py and seed.py, which thereby is loaded: with its TLS context.
 _FETCH = """
 import sys,zlib
 P="{package}"
@@ -98,6 +106,7 @@ Check that the job role may read it.")
 if hashlib.sha256(b).hexdigest()!=os.environ.get("HUTCHBATCH_SUPERVISOR_SHA256"):
  fail(u+" is not the supervisor this job was submitted with. Submit the job again.")
 sys.meta_path.insert(0,Bundle(json.loads(zlib.decompress(b))))
+sys.modules[P+".wire"]=sys.modules[P+".seed"]=sys.modules["__main__"]
 from {package}.main import main
 main(os.environ)
 """
@@ -111,7 +120,7 @@ def container_command(cli_prefix: str) -> list[str]:
     (``/home/ec2-user/miniconda``): the Python beside it is the first choice.
     """
     numbers = {"no_python": EXIT_NO_PYTHON, "spec": EXIT_SPEC, "package": PACKAGE}
-    code = _stripped(_source("seed")) + _FETCH.format(**numbers)
+    code = "".join(_stripped(_source(name)) + "\n" for name in _CARRIED) + _FETCH.format(**numbers)
     packed = base64.b64encode(zlib.compress(code.encode(), 9)).decode()
     loader = _LOADER.format(code=packed, **numbers)
     script = _SCRIPT.format(
@@ -126,7 +135,7 @@ def bundle() -> bytes:
     name → source."""
     modules = {PACKAGE: ""}
     for path in _SOURCES.glob("*.py"):
-        if path.stem != "__init__":
+        if path.stem not in ("__init__", *_CARRIED):
             modules[f"{PACKAGE}.{path.stem}"] = _source(path.stem)
     return zlib.compress(json.dumps(modules, sort_keys=True).encode(), 9)
 
@@ -179,7 +188,7 @@ def _stripped(source: str) -> str:
     tree.body = [
         node
         for node in _without_docstring(tree.body)
-        if not (isinstance(node, ast.ImportFrom) and node.module == "__future__")
+        if not (isinstance(node, ast.ImportFrom) and (node.level or node.module == "__future__"))
     ]
     tree = ast.fix_missing_locations(_Stripper().visit(tree))
     # One space of indentation is enough for a machine.

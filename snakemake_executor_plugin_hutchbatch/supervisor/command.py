@@ -13,7 +13,7 @@ from typing import Callable, Dict, List, Mapping, Optional
 from . import children
 from .benchmark import Benchmarks
 from .environment import step_environment, with_tmpdir
-from .errors import Failure, LocalError, Stopped, amount
+from .errors import Failure, LocalError, Stopped, amount, space_advice
 from .outputs import check
 from .scratch import Scratch
 from .taskspec import EXIT_NO_SHELL, Step, TaskSpec
@@ -28,6 +28,8 @@ GRACE = 10.0
 LINGER = 2.0
 #: Bytes of free scratch below which a failing command is told that the disk is full.
 FULL = 1024 * 1024
+#: Seconds between looks at the free scratch: many a program removes what filled it before it fails.
+WATCH = 1.0
 #: Seconds to wait for a process that even SIGKILL does not end (a dead disk): then go on without.
 UNKILLABLE = 5.0
 
@@ -53,21 +55,32 @@ class Runner:
         self._stopped = False
         self._timers: List[threading.Timer] = []
         self._benchmarks = Benchmarks(scratch.work)
+        self._least_free = scratch.free()
 
     def run(self) -> None:
         """Runs all steps. Raises ``Failure`` of the first that fails, after the others of its level
         have been ended; ``Stopped`` after ``stop``."""
         shells = {step.shell: find_shell(step.shell, self._environ) for step in self._task.steps}
+        over = threading.Event()
+        threading.Thread(target=self._watch, args=(over,), daemon=True).start()
         try:
             for level in sorted({step.level for step in self._task.steps}):
                 steps = [step for step in self._task.steps if step.level == level]
                 self._run_level(steps, shells)
         finally:
+            over.set()
             children.kill_children()
             for timer in self._timers:
                 timer.cancel()
         if self._stopped:
             raise Stopped
+
+    def _watch(self, over: threading.Event) -> None:
+        while not over.wait(WATCH):
+            self._look_at_scratch()
+
+    def _look_at_scratch(self) -> None:
+        self._least_free = min(self._least_free, self._scratch.free())
 
     def stop(self, grace: float = GRACE) -> None:
         """SIGTERM to all that runs, SIGKILL after ``grace`` seconds; nothing new is started."""
@@ -212,11 +225,11 @@ class Runner:
         rule = f"the command of rule {step.name}"
         if self._usage.out_of_memory_kills() > self._kills:
             return f"{rule} ran out of memory and was killed. Give the rule more mem_mb."
-        free = self._scratch.free()
-        if free < FULL:
+        self._look_at_scratch()
+        if self._least_free < FULL:
             return (
-                f"{rule} failed with exit code {code}, and there is no space left on scratch "
-                f"({amount(free)} free). Give the rule a larger disk_mb, or run fewer jobs at once."
+                f"{rule} failed with exit code {code}, and there was no space left on scratch "
+                f"({amount(self._least_free)} free){space_advice(self._task.disk_mb)}"
             )
         name = children.signal_name(code - 128)
         if name:

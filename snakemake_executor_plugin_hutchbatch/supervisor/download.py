@@ -6,25 +6,27 @@ Each file grows under a temporary name and gets its own only when it is whole.
 
 from __future__ import annotations
 
-import http.client
+import errno
 import os
 import threading
 import time
-from typing import Callable, List, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set
 
-from .errors import Failure, LocalError, Stopped, amount
+from . import checksum
+from .checksum import Check
+from .errors import Failure, LocalError, Stopped, amount, space_advice
 from .listing import THREADS, Remote, find, head
-from .pool import run_all
-from .s3 import S3, S3Error, Truncated
-from .seed import CredentialsError
+from .pool import Task, run_all
+from .s3 import ERRORS, S3, S3Error, with_address
 from .taskspec import EXIT_STAGE_IN, Input
+from .wire import Connection, Truncated
 
 #: Bytes of one ranged GET: large enough that its request costs nothing, small enough for a retry.
 PART = 16 * 1024 * 1024
 #: Bytes handed from the connection to the file at once, for each thread.
 CHUNK = 256 * 1024
-#: How often a file that changes in S3 while it is fetched is begun anew.
-CHANGES = 3
+#: How often a file is fetched that changes in S3 meanwhile, or whose bytes are not what S3 has.
+TRIES = 3
 
 
 class Totals(NamedTuple):
@@ -38,9 +40,10 @@ def stage_in(
     work: str,
     free: Callable[[], int],
     stop: threading.Event,
+    disk_mb: Optional[int] = None,
 ) -> Totals:
     """Fetches all inputs. ``free``: bytes that the scratch still has."""
-    size = 0
+    size = room = 0
     try:
         found = find(s3, inputs, work, stop)
         if found.missing:
@@ -48,12 +51,9 @@ def stage_in(
         size = sum(remote.size for remote in found.files)
         room = free()
         if size > room:
-            raise Failure(
-                EXIT_STAGE_IN,
-                "STAGE_IN",
+            raise _failure(
                 f"no space left on scratch: the inputs need {amount(size)}, but only "
-                f"{amount(room)} are free. Give the rule a larger disk_mb, or run fewer jobs at "
-                "once.",
+                f"{amount(room)} are free{space_advice(disk_mb)}"
             )
         try:
             for folder in {os.path.dirname(remote.path) for remote in found.files}:
@@ -62,125 +62,177 @@ def stage_in(
                 os.makedirs(folder, exist_ok=True)
         except OSError as error:
             raise LocalError(error, error.filename or work) from error
-        tasks: List[Callable[[], None]] = []
+        tasks: List[Task] = []
         # Large files first, so that none is left alone at the end.
         for remote in sorted(found.files, key=lambda remote: -remote.size):
             tasks += _File(s3, remote, stop).tasks()
         run_all(tasks, THREADS, stop)
     except LocalError as error:
-        what = "no space left on scratch" if error.full else f"the scratch failed ({error.reason})"
-        raise Failure(
-            EXIT_STAGE_IN,
-            "STAGE_IN",
-            f"{what} while fetching inputs of {amount(size)}, at {error.path}. Give the rule a "
-            "larger disk_mb, or run fewer jobs at once.",
-        ) from error
-    except (S3Error, OSError, http.client.HTTPException, CredentialsError, ValueError) as error:
-        raise Failure(
-            EXIT_STAGE_IN,
-            "STAGE_IN",
+        doing = f"fetching inputs of {amount(size)} where {amount(room)} were free"
+        raise _failure(error.sentence(doing, disk_mb)) from error
+    except (*ERRORS, ValueError) as error:
+        raise _failure(
             f"the inputs could not be fetched: {error or type(error).__name__}. "
-            "Check that the job role may read them.",
+            "Check that the job role may read them."
         ) from error
     return Totals(len(found.files), size)
+
+
+def _failure(sentence: str) -> Failure:
+    return Failure(EXIT_STAGE_IN, "STAGE_IN", sentence)
 
 
 def _absent(missing: Sequence[Input]) -> Failure:
     names = ", ".join(item.url for item in missing[:3])
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
     verb = "do" if len(missing) > 1 else "does"
-    return Failure(
-        EXIT_STAGE_IN,
-        "STAGE_IN",
+    return _failure(
         f"{names}{more} {verb} not exist in S3. Check the rule's input, and that nothing deletes "
-        "it while the workflow runs.",
+        "it while the workflow runs."
     )
 
 
 class _File:
     """One file on its way, in one or several parts."""
 
-    def __init__(self, s3: S3, remote: Remote, stop: threading.Event) -> None:
-        self._s3, self._remote, self._stop = s3, remote, stop
+    def __init__(self, s3: S3, remote: Remote, stop: threading.Event, tries: int = TRIES) -> None:
+        self._s3, self._remote, self._stop, self._tries = s3, remote, stop, tries
         self._lock = threading.Lock()
         folder = os.path.dirname(remote.path)
         self._temporary = os.path.join(folder, ".hutchbatch-" + os.urandom(8).hex())
         self._descriptor: Optional[int] = None
-        self._left = max(1, -(-remote.size // PART))
+        self._parts = max(1, -(-remote.size // PART))
+        self._ended = 0
+        self._given_up = False
+        # Of a file in parts, which is read again in its order as far as it has come.
+        self._check: Optional[Check] = None
+        self._come: Set[int] = set()
+        self._checked = 0
+        self._checking = threading.Lock()
 
-    def tasks(self) -> List[Callable[[], None]]:
-        if self._left == 1:
+    def tasks(self) -> List[Task]:
+        if self._parts == 1:
             return [self._whole]
         return [
             lambda start=start: self._part(start)  # type: ignore[misc]
             for start in range(0, self._remote.size, PART)
         ]
 
-    def _whole(self) -> None:
-        for change in range(CHANGES):
-            try:
-                self._part(0)
-                return
-            except S3Error as error:
-                # 412: another object lies there since we looked.
-                newer = error.status == 412 and head(
-                    self._s3, self._remote.bucket, self._remote.key
-                )
-                if not newer or newer.size > PART or change == CHANGES - 1:
-                    raise
-                self._remote = newer._replace(path=self._remote.path)
-                os.ftruncate(self._open(), 0)
+    def _whole(self) -> List[Task]:
+        """A file in one GET."""
+        remote = self._remote
 
-    def _part(self, start: int) -> None:
+        def read(answer: Connection) -> None:
+            check = checksum.of_object(answer.headers)
+            descriptor = self._open()
+            if remote.size <= CHUNK:
+                data = answer.read()
+                if len(data) != remote.size:
+                    raise Truncated(f"{len(data)} of {remote.size} bytes came")
+                self._write(descriptor, memoryview(data), 0)
+                if check:
+                    check.update(data)
+            else:
+                self._copy(answer, descriptor, 0, remote.size, check)
+            if check and not check.passed:
+                raise _damaged(check)
+
+        return self._fetch({**checksum.ASK, **self._condition()}, read)
+
+    def _part(self, start: int) -> List[Task]:
+        """One part of a large file."""
         remote = self._remote
         length = min(PART, remote.size - start)
-        whole = length == remote.size
-        headers = {"If-Match": remote.etag} if remote.etag else {}
-        if not whole:
-            headers["Range"] = f"bytes={start}-{start + length - 1}"
-        descriptor = self._open()
+        headers = {"range": f"bytes={start}-{start + length - 1}", **self._condition()}
 
-        def read(response: http.client.HTTPResponse) -> None:
-            if not whole and response.status != 206:
-                raise S3Error(response.status, "NoRange", f"{remote.url}: ranges are not served")
-            self._copy(response, descriptor, start, length)
+        def read(answer: Connection) -> None:
+            if answer.status != 206:
+                raise S3Error(answer.status, "NoRange", "ranges are not served")
+            with self._lock:
+                # Named checksums in an answer with a range would be the range's own.
+                self._check = (
+                    self._check
+                    or checksum.of_object(remote.headers)
+                    or checksum.of_etag(answer.headers)
+                )
+            self._copy(answer, self._open(), start, length)
+            self._come.add(start)
+            self._follow(wait=False)
 
+        return [] if self._given_up else self._fetch(headers, read)
+
+    def _condition(self) -> Dict[str, str]:
+        return {"if-match": self._remote.etag} if self._remote.etag else {}
+
+    def _fetch(self, headers: Dict[str, str], read: Callable[[Connection], None]) -> List[Task]:
+        remote = self._remote
         try:
             self._s3.request("GET", remote.bucket, remote.key, headers=headers, read=read)
+            with self._lock:
+                self._ended += 1
+                last = self._ended == self._parts and not self._given_up
+            if last:
+                self._follow(wait=True)
+                self._finish()
+        except Stopped:
+            if not self._given_up:
+                raise
         except S3Error as error:
-            raise S3Error(error.status, "", f"{remote.url}: {error}") from error
-        except (OSError, http.client.HTTPException) as error:
-            raise S3Error(0, "", f"{remote.url}: {error or type(error).__name__}") from error
+            if error.status == 412 or error.code == DAMAGED:
+                return self._again(error)
+            raise with_address(remote.url, error) from error
+        except OSError as error:
+            raise with_address(remote.url, error) from error
+        return []
+
+    def _again(self, error: S3Error) -> List[Task]:
+        """The whole file anew: another object lies there since we looked (412), or its bytes are
+        not what S3 has. Other parts under way give up."""
         with self._lock:
-            self._left -= 1
-            last = self._left <= 0
-        if last:
-            self._finish()
+            if self._given_up:
+                return []
+            self._given_up = True
+        remote = self._remote
+        if self._tries <= 1:
+            what = "it changes again and again" if error.status == 412 else str(error)
+            raise S3Error(0, "", f"{remote.url}: {what}")
+        if error.status == 412:
+            newer = head(self._s3, remote.bucket, remote.key)
+            if newer is None:
+                raise S3Error(0, "", f"{remote.url}: it was deleted meanwhile")
+            remote = newer._replace(path=remote.path)
+        if self._descriptor is not None:
+            try:
+                os.unlink(self._temporary)
+                os.ftruncate(self._descriptor, 0)  # others may still hold it; the space is needed
+            except OSError as problem:
+                raise LocalError(problem, remote.path) from problem
+        return _File(self._s3, remote, self._stop, self._tries - 1).tasks()
 
     def _copy(
-        self, response: http.client.HTTPResponse, descriptor: int, start: int, length: int
+        self,
+        answer: Connection,
+        descriptor: int,
+        start: int,
+        length: int,
+        check: Optional[Check] = None,
     ) -> None:
+        view = memoryview(bytearray(CHUNK))
         done = 0
-        if length <= CHUNK:
-            data = response.read()
-            done = len(data)
-            if done == length:
-                self._write(descriptor, data, start)
-        else:
-            view = memoryview(bytearray(CHUNK))
-            while True:
-                count = response.readinto(view)
-                if not count:
-                    break
-                if self._stop.is_set():
-                    raise Stopped
-                if done + count <= length:
-                    self._write(descriptor, view[:count], start + done)
-                done += count
-        if done != length:
-            raise Truncated(f"{done} of {length} bytes came")
+        while True:
+            count = answer.readinto(view)
+            if self._stop.is_set() or self._given_up:
+                raise Stopped
+            if not count or done + count > length:
+                break
+            self._write(descriptor, view[:count], start + done)
+            if check:
+                check.update(view[:count])
+            done += count
+        if done != length or count:
+            raise Truncated(f"{done + count} of {length} bytes came")
 
-    def _write(self, descriptor: int, data: memoryview | bytes, place: int) -> None:
+    def _write(self, descriptor: int, data: memoryview, place: int) -> None:
         try:
             while data:
                 count = os.pwrite(descriptor, data, place)
@@ -188,16 +240,36 @@ class _File:
         except OSError as error:
             raise LocalError(error, self._remote.path) from error
 
+    def _follow(self, wait: bool) -> None:
+        """Checks what has come without a gap, one thread at a time: the others have better things
+        to do than to ``wait``, but for the last."""
+        check, descriptor = self._check, self._descriptor
+        if check is None or descriptor is None or not self._checking.acquire(wait):
+            return
+        try:
+            view = memoryview(bytearray(CHUNK))
+            while self._checked in self._come:
+                place, end = self._checked, min(self._checked + PART, self._remote.size)
+                while place < end and not self._stop.is_set():
+                    count = os.preadv(descriptor, [view[: end - place]], place)
+                    check.update(view[:count])
+                    place += count or end
+                self._checked += PART
+            if self._checked >= self._remote.size and not check.passed:
+                raise _damaged(check)
+        finally:
+            self._checking.release()
+
     def _open(self) -> int:
         with self._lock:
+            if self._given_up:
+                raise Stopped
             if self._descriptor is None:
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 try:
-                    self._descriptor = os.open(
-                        self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666
-                    )
+                    self._descriptor = os.open(self._temporary, flags, 0o666)
                     if self._remote.size > PART:
-                        # Reserved at once: a full disk is known before the bytes have come.
-                        os.posix_fallocate(self._descriptor, 0, self._remote.size)
+                        _reserve(self._descriptor, self._remote.size)
                 except OSError as error:
                     raise LocalError(error, self._remote.path) from error
             return self._descriptor
@@ -207,11 +279,27 @@ class _File:
         try:
             if descriptor is None or os.fstat(descriptor).st_size != remote.size:
                 raise S3Error(0, "WrongSize", f"{remote.url} did not arrive whole")
-            os.close(descriptor)
             # As old as the object, so that tools that compare ages are content; never in the
             # future, whatever the clocks say.
             modified = min(remote.modified, time.time())
-            os.utime(self._temporary, (modified, modified))
+            os.utime(descriptor, (modified, modified))
+            os.close(descriptor)
             os.replace(self._temporary, remote.path)
         except OSError as error:
             raise LocalError(error, remote.path) from error
+
+
+DAMAGED = "Damaged"
+
+
+def _damaged(check: Check) -> S3Error:
+    return S3Error(0, DAMAGED, f"its bytes do not have the {check.kind} checksum that S3 names")
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """At once, so that a full disk is known before the bytes have come."""
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise  # musl does not imitate it where the file system cannot

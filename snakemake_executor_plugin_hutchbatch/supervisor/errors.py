@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from typing import Optional
 
 
@@ -29,6 +30,11 @@ class LocalError(Exception):
         self.path = path
         self.reason = error.strerror or str(error)
 
+    def sentence(self, doing: str, disk_mb: Optional[int]) -> str:
+        if self.full:
+            return f"no space left on scratch while {doing} ({self.path}){space_advice(disk_mb)}"
+        return f"the scratch failed while {doing} ({self.path}: {self.reason})."
+
 
 def amount(size: float) -> str:
     """Bytes as people say them: ``1.5 GB`` (powers of ten, as disks are sold)."""
@@ -37,3 +43,13 @@ def amount(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+def space_advice(disk_mb: Optional[int]) -> str:
+    """How a sentence about a full scratch ends."""
+    said = "" if disk_mb is None else f" (the rule's disk_mb said {disk_mb:,} MB)"
+    return f"{said}. Give the rule a larger disk_mb, or run fewer jobs at once."
+
+
+def say(sentence: str) -> None:
+    print("hutchbatch: " + sentence, file=sys.stderr, flush=True)

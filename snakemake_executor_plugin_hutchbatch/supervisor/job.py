@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
 import os
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -14,11 +12,10 @@ from . import scratch as scratch_module
 from .command import Runner
 from .download import stage_in
 from .environment import container_environment
-from .errors import Failure, LocalError, Stopped
+from .errors import Failure, LocalError, Stopped, say
 from .outputs import make_folders
-from .s3 import S3, S3Error
+from .s3 import ERRORS, S3
 from .scratch import Scratch
-from .seed import CredentialsError
 from .sources import deploy
 from .taskspec import (
     EXIT_SPEC,
@@ -79,10 +76,8 @@ class Job:
                 make_folders(task.steps, scratch.work)
                 runner.run()
             except LocalError as error:
-                what = "no space left on scratch" if error.full else error.reason
-                raise Failure(
-                    1, "COMMAND", f"the job's directory could not be used: {what} ({error.path})."
-                ) from error
+                sentence = error.sentence("the job ran", task.disk_mb)
+                raise Failure(1, "COMMAND", sentence) from error
         with self._timed("stage_out"):
             outputs = [output for step in task.steps for output in step.outputs]
             outputs += [
@@ -105,7 +100,7 @@ class Job:
     def end(self, error: Optional[BaseException]) -> int:
         """Logs, status, clean-up; the exit code."""
         failure = _as_failure(error, self._phase)
-        s3 = S3(self._environ)
+        s3 = self._s3
         if self._stopping.is_set():
             s3 = S3(self._environ, attempts=HURRIED_ATTEMPTS, timeout=HURRIED_TIMEOUT)
         problem = self._store_logs(s3, failure is None)
@@ -114,7 +109,7 @@ class Job:
             self._phase = "stage_out"
         code = failure.exit_code if failure else 0
         if failure:
-            _say(failure.message)
+            say(failure.message)
         if self._task is not None:
             self._store_status(s3, self._task, failure, code)
         if self._scratch is not None:
@@ -125,14 +120,7 @@ class Job:
         url = self._environ.get("HUTCHBATCH_TASK", "")
         try:
             return load_taskspec(self._s3.get(url).decode("utf-8"))
-        except (
-            S3Error,
-            OSError,
-            http.client.HTTPException,
-            CredentialsError,
-            TaskSpecError,
-            ValueError,
-        ) as error:
+        except (*ERRORS, TaskSpecError, ValueError) as error:
             raise Failure(
                 EXIT_SPEC,
                 "STAGE_IN",
@@ -145,12 +133,12 @@ class Job:
             try:
                 size = deploy(self._s3, task.sources, scratch.work)
             except LocalError as error:
-                what = "no space left on scratch" if error.full else error.reason
-                raise Failure(
-                    EXIT_STAGE_IN, "STAGE_IN", f"the sources could not be unpacked: {what}."
-                ) from error
+                sentence = error.sentence("unpacking the workflow's sources", task.disk_mb)
+                raise Failure(EXIT_STAGE_IN, "STAGE_IN", sentence) from error
             self._totals.update(files_in=1, bytes_in=size)
-        totals = stage_in(self._s3, task.inputs, scratch.work, scratch.free, self._stopping)
+        totals = stage_in(
+            self._s3, task.inputs, scratch.work, scratch.free, self._stopping, task.disk_mb
+        )
         self._totals["files_in"] += totals.files
         self._totals["bytes_in"] += totals.size
 
@@ -170,8 +158,8 @@ class Job:
                     files.append(Local(path, log.url))
             put_files(s3, files, threading.Event())
         except LocalError as error:
-            return f"the log {error.path} could not be read ({error.reason})."
-        except (S3Error, OSError, http.client.HTTPException, CredentialsError) as error:
+            return error.sentence("storing the logs", self._task.disk_mb)
+        except ERRORS as error:
             return f"the logs could not be stored ({error}). May the job role write there?"
         return ""
 
@@ -192,8 +180,8 @@ class Job:
         url = status_url(task.status, self.job_id, self.attempt)
         try:
             s3.put(url, dumps(status).encode("utf-8", "surrogateescape"))
-        except (S3Error, OSError, http.client.HTTPException, CredentialsError, ValueError) as error:
-            _say(f"the job's status could not be stored at {url} ({error}).")
+        except (*ERRORS, ValueError) as error:
+            say(f"the job's status could not be stored at {url} ({error}).")
 
     def _sleep(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
@@ -220,10 +208,6 @@ def _as_failure(error: Optional[BaseException], phase: str) -> Optional[Failure]
         f"the supervisor itself failed in phase {phase} ({type(error).__name__}: {error}). Please "
         "report this.",
     )
-
-
-def _say(sentence: str) -> None:
-    print("hutchbatch: " + sentence, file=sys.stderr, flush=True)
 
 
 def _number(text: Optional[str], default: int) -> int:

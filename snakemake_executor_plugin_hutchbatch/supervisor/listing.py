@@ -6,13 +6,12 @@ import os
 import posixpath
 import threading
 from calendar import timegm
-from email.utils import parsedate_tz
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import unquote_plus
-from xml.etree import ElementTree
 
+from .checksum import ASK
 from .pool import run_all
-from .s3 import S3, S3Error
+from .s3 import S3, S3Error, with_address
 from .seed import split_url
 from .taskspec import Input
 
@@ -20,11 +19,14 @@ from .taskspec import Input
 #: (a page of a listing has up to 1,000 keys).
 LIST_FROM = 8
 PAGE = 1000
+#: Files of more bytes, stored in parts, are worth a HEAD for their checksum: no listing tells it.
+LARGE = 16 * 1024 * 1024
 THREADS = 48
 
 
 class Remote(NamedTuple):
-    """One object and where it goes. ``modified`` in seconds since the epoch."""
+    """One object and where it goes. ``modified`` in seconds since the epoch; ``headers`` of a HEAD
+    that was made for it."""
 
     bucket: str
     key: str
@@ -32,6 +34,7 @@ class Remote(NamedTuple):
     etag: str
     modified: float
     path: str
+    headers: Mapping[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -48,6 +51,8 @@ class Found(NamedTuple):
 
 def list_keys(s3: S3, bucket: str, prefix: str, pages: Optional[int] = None) -> Iterator[Remote]:
     """Objects whose key begins with ``prefix`` (``path`` is empty)."""
+    from xml.etree import ElementTree  # most jobs list nothing
+
     token = ""
     while pages is None or pages > 0:
         query = [("list-type", "2"), ("prefix", prefix), ("encoding-type", "url")]
@@ -75,15 +80,14 @@ def list_keys(s3: S3, bucket: str, prefix: str, pages: Optional[int] = None) -> 
 def head(s3: S3, bucket: str, key: str) -> Optional[Remote]:
     """One object; None if there is none."""
     try:
-        headers = s3.request("HEAD", bucket, key).headers
+        headers = s3.request("HEAD", bucket, key, headers=ASK).headers
     except S3Error as error:
         if error.status == 404:
             return None
-        raise
-    date = parsedate_tz(headers.get("last-modified", ""))
-    modified = float(timegm((*date[:6], 0, 0, 0))) if date else 0.0
+        raise with_address(f"s3://{bucket}/{key}", error) from error
     size = int(headers.get("content-length", 0))
-    return Remote(bucket, key, size, headers.get("etag", ""), modified, "")
+    modified = _date(headers.get("last-modified", ""))
+    return Remote(bucket, key, size, headers.get("etag", ""), modified, "", headers)
 
 
 def find(s3: S3, inputs: Sequence[Input], work: str, stop: threading.Event) -> Found:
@@ -94,7 +98,9 @@ def find(s3: S3, inputs: Sequence[Input], work: str, stop: threading.Event) -> F
     def look(item: Input) -> None:
         bucket, key = split_url(item.url)
         path = os.path.join(work, item.path)
-        remote = known.get((bucket, key)) or (head(s3, bucket, key) if key else None)
+        remote = known.get((bucket, key))
+        if key and (remote is None or (remote.size > LARGE and "-" in remote.etag)):
+            remote = head(s3, bucket, key)
         if remote is not None:
             found.files.append(remote._replace(path=path))
             return
@@ -111,14 +117,7 @@ def find(s3: S3, inputs: Sequence[Input], work: str, stop: threading.Event) -> F
                     raise S3Error(0, "BadKey", f"{remote.url} cannot be a file's name")
                 found.files.append(remote._replace(path=os.path.join(path, inner)))
 
-    first = [i for i in inputs if split_url(i.url) in known]
-    for item in first:
-        look(item)
-    run_all(
-        [lambda item=item: look(item) for item in inputs if split_url(item.url) not in known],  # type: ignore[misc]
-        THREADS,
-        stop,
-    )
+    run_all([lambda item=item: look(item) for item in inputs], THREADS, stop)  # type: ignore[misc]
     return found
 
 
@@ -155,6 +154,18 @@ def _list_folders(
         stop,
     )
     return known
+
+
+def _date(text: str) -> float:
+    """``Wed, 01 Jan 2020 00:00:00 GMT``."""
+    try:
+        _, day, month, year, clock, _ = text.split()
+        number = "JanFebMarAprMayJunJulAugSepOctNovDec".index(month) // 3 + 1
+        hours, minutes, seconds = clock.split(":")
+        fields = (int(year), number, int(day), int(hours), int(minutes), int(seconds))
+        return float(timegm((*fields, 0, 0, 0)))
+    except ValueError:
+        return 0.0
 
 
 def _iso(text: str) -> float:

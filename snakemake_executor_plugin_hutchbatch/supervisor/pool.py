@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Callable, Deque, Iterable, List
+from typing import Callable, Deque, Iterable, List, Optional, Sequence
 
 from .errors import Stopped
 
-Task = Callable[[], None]
+#: May return further tasks, which come first.
+Task = Callable[[], Optional[Sequence["Task"]]]
 
 
 def run_all(tasks: Iterable[Task], threads: int, stop: threading.Event) -> None:
@@ -27,7 +28,7 @@ def run_all(tasks: Iterable[Task], threads: int, stop: threading.Event) -> None:
             except IndexError:
                 return
             try:
-                task()
+                waiting.extendleft(task() or ())
             except BaseException as error:  # carried over to the caller's thread
                 failures.append(error)
 

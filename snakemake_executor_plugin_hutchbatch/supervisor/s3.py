@@ -10,18 +10,21 @@ on its way.
 from __future__ import annotations
 
 import hashlib
-import http.client
-import ssl
+import select
 import threading
 import time
 from calendar import timegm
-from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import quote
 
 from . import seed
+from .wire import Connection, SetupError
 
 #: Seconds without a byte after which a connection is given up (botocore's default).
 TIMEOUT = 60.0
+#: Seconds after which an idle connection is not used again: S3, and every device on the way, drops
+#: them some time, not all of them saying so.
+IDLE = 15.0
 #: Seconds before their end at which credentials are renewed (botocore's mandatory limit).
 RENEW = 600.0
 #: Seconds between two tries of that, while the old ones still hold.
@@ -32,15 +35,23 @@ EXPIRED_CODES = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"
 
 
 class S3Error(Exception):
-    """An answer of S3 that is not a success. ``retry``: the same request may do better later."""
+    """An answer of S3 that is not a success. ``retry``: the same request may do better later;
+    ``corrected``: at once."""
 
     def __init__(self, status: int, code: str, message: str = "", retry: bool = False) -> None:
-        super().__init__("{} {}".format(code or f"HTTP {status}", message).strip())
-        self.status, self.code, self.retry = status, code, retry
+        known = code or (f"HTTP {status}" if status and not message else "")
+        super().__init__(f"{known} {message}".strip())
+        self.status, self.code, self.retry, self.corrected = status, code, retry, False
 
 
-class Truncated(http.client.HTTPException):
-    """A body ended before its announced length."""
+#: What a request can raise when all its tries are over.
+ERRORS = (S3Error, OSError, SetupError)
+
+
+def with_address(url: str, error: Exception) -> S3Error:
+    """The same error, saying which object it was about."""
+    status = error.status if isinstance(error, S3Error) else 0
+    return S3Error(status, "", f"{url}: {error or type(error).__name__}")
 
 
 class Answer(NamedTuple):
@@ -51,7 +62,7 @@ class Answer(NamedTuple):
 
 
 class S3:
-    """One endpoint, one set of credentials, one connection for each thread and host."""
+    """One endpoint, one set of credentials, connections for as many threads as ask."""
 
     def __init__(
         self,
@@ -62,16 +73,16 @@ class S3:
         attempts: int = seed.ATTEMPTS,
         timeout: float = TIMEOUT,
     ) -> None:
-        self.environ, self.sleep, self.random, self.now = environ, sleep, random, now
+        self.environ, self.sleep, self.random, self._clock = environ, sleep, random, now
         self.attempts, self.timeout = attempts, timeout
         self.region = seed.region_of(environ)
         self.endpoint = seed.endpoint_of(environ)
+        self._ahead = 0.0  # of our clock, S3's
         self._regions: Dict[str, str] = {}
-        self._local = threading.local()
+        self._idle: Dict[Tuple[str, str], List[Connection]] = {}
         self._lock = threading.Lock()
         self._keys: Optional[seed.Keys] = None
         self._ends = self._renew_after = 0.0
-        self._context: Optional[ssl.SSLContext] = None
         self._signing: Tuple[Any, bytes] = (None, b"")
 
     def get(self, url: str) -> bytes:
@@ -92,39 +103,66 @@ class S3:
         query: Iterable[Tuple[str, str]] = (),
         headers: Optional[Mapping[str, str]] = None,
         body: Any = b"",
-        read: Optional[Callable[[http.client.HTTPResponse], Any]] = None,
+        read: Callable[[Connection], Any] = Connection.read,
     ) -> Answer:
         """One request, retried while that may help.
 
         ``body`` is bytes or something with ``size``, ``sha256`` and iteration over chunks.
         ``read`` consumes the body of a success; it runs again from the start at each retry.
-        Raises ``S3Error`` for a refusal, ``OSError`` or ``HTTPException`` for a dead network.
+        Raises one of ``ERRORS``.
         """
         attempt = 0
+        again = True  # one try for nothing, after an idle connection turned out to be dead
         while True:
             attempt += 1
+            connection: Optional[Connection] = None
             reused = False
+            region, ahead = self._regions.get(bucket, self.region), self._ahead
             try:
                 keys = self._current_keys()
-                reused = self._is_open(bucket)
-                return self._once(keys, method, bucket, key, query, headers or {}, body, read)
+                scheme, host, prefix = seed.address(self.endpoint, region, bucket)
+                path = seed.key_path(prefix, key)
+                line = "&".join(sorted(_quoted(k) + "=" + _quoted(v) for k, v in query))
+                extra, size, chunks = self._signed(
+                    keys, region, (method, host, path, line), headers, body
+                )
+                idle = self._idle.setdefault((scheme, host), [])
+                connection = _fresh(idle)
+                reused = connection is not None
+                if connection is None:
+                    connection = Connection(scheme, host, self.timeout, self.environ)
+                target = path + "?" + line if line else path
+                connection.ask(method, target, extra, chunks, size)
+                if connection.status in (200, 204, 206):
+                    answer = Answer(connection.headers, read(connection))
+                    _put_back(idle, connection)
+                    connection = None
+                    return answer
+                problem = self._error(bucket, region, ahead, connection)
+                _put_back(idle, connection)
+                connection = None
+                raise problem
             except S3Error as error:
                 if error.code in EXPIRED_CODES:
                     self._keys = None
-                if not error.retry or attempt >= self.attempts:
+                if not (error.retry or error.corrected) or attempt >= self.attempts:
                     raise
-            except ssl.SSLCertVerificationError:
-                raise
-            except (OSError, http.client.HTTPException):
-                self._close(bucket)
+                if error.corrected:
+                    continue
+            except OSError:
                 if attempt >= self.attempts:
                     raise
-                if reused and attempt == 1:
-                    continue  # the server closed an idle connection: that is no trouble
-            except BaseException:
-                self._close(bucket)  # a body half read
-                raise
+                if reused and again:
+                    again, attempt = False, attempt - 1
+                    idle.clear()
+                    continue
+            finally:
+                if connection is not None:
+                    connection.close()  # in the middle of something
             self.sleep(seed.pause(attempt, self.random()))
+
+    def now(self) -> float:
+        return self._clock() + self._ahead
 
     def _current_keys(self) -> seed.Keys:
         with self._lock:
@@ -133,7 +171,7 @@ class S3:
                 self._renew_after = now + RENEW_PAUSE
                 try:
                     self._keys = seed.find_keys(self.environ)
-                except (OSError, http.client.HTTPException):
+                except OSError:
                     if self._keys is None or self._ends < now:
                         raise  # retried by the caller
                 else:
@@ -156,101 +194,69 @@ class S3:
             self._signing = ((scope, secret), derived)
         return derived
 
-    def _address(self, bucket: str) -> Tuple[str, str, str]:
-        return seed.address(self.endpoint, self._regions.get(bucket, self.region), bucket)
-
-    def _connections(self) -> Dict[Tuple[str, str], http.client.HTTPConnection]:
-        if not hasattr(self._local, "open"):
-            self._local.open = {}
-        found: Dict[Tuple[str, str], http.client.HTTPConnection] = self._local.open
-        return found
-
-    def _is_open(self, bucket: str) -> bool:
-        return self._address(bucket)[:2] in self._connections()
-
-    def _close(self, bucket: str) -> None:
-        connection = self._connections().pop(self._address(bucket)[:2], None)
-        if connection is not None:
-            connection.close()
-
-    def _connect(self, scheme: str, host: str) -> http.client.HTTPConnection:
-        connection = self._connections().get((scheme, host))
-        if connection is None:
-            if scheme == "https":
-                with self._lock:
-                    self._context = self._context or seed.tls()
-                connection = http.client.HTTPSConnection(
-                    host, timeout=min(10.0, self.timeout), context=self._context
-                )
-            else:
-                connection = http.client.HTTPConnection(host, timeout=min(10.0, self.timeout))
-            connection.connect()
-            connection.sock.settimeout(self.timeout)
-            self._connections()[(scheme, host)] = connection
-        return connection
-
-    def _once(
+    def _signed(
         self,
         keys: seed.Keys,
-        method: str,
-        bucket: str,
-        key: str,
-        query: Iterable[Tuple[str, str]],
-        extra: Mapping[str, str],
+        region: str,
+        request: Tuple[str, str, str, str],
+        headers: Optional[Mapping[str, str]],
         body: Any,
-        read: Optional[Callable[[http.client.HTTPResponse], Any]],
-    ) -> Answer:
-        scheme, host, prefix = self._address(bucket)
-        path = seed.key_path(prefix, key)
-        line = "&".join(sorted(quote(k, safe="~") + "=" + quote(v, safe="~") for k, v in query))
+    ) -> Tuple[Dict[str, str], int, Iterable[bytes]]:
+        """All headers, and the body with its size."""
         plain = isinstance(body, bytes)
         size = len(body) if plain else body.size
         digest = seed.EMPTY
         if size:
             digest = str(hashlib.sha256(body).hexdigest() if plain else body.sha256)
-        headers = {k.lower(): v for k, v in extra.items()}
-        region = self._regions.get(bucket, self.region)
-        request = (method, host, path, line)
-        seed.sign(keys, region, request, headers, digest, self.now(), self._signing_key)
-        connection = self._connect(scheme, host)
-        connection.putrequest(
-            method, path + ("?" + line if line else ""), skip_host=True, skip_accept_encoding=True
-        )
-        for name, text in headers.items():
-            connection.putheader(name, text)
-        if size or method in ("PUT", "POST"):
-            connection.putheader("content-length", str(size))
-        connection.endheaders(body if size and plain else None)
-        if size and not plain:
-            for chunk in body:
-                connection.send(chunk)
-        response = connection.getresponse()
-        if response.status in (200, 204, 206):
-            value = (read or http.client.HTTPResponse.read)(response)
-            if not response.isclosed():
-                response.read()
-            answer = Answer({k.lower(): v for k, v in response.getheaders()}, value)
-            if response.will_close:
-                self._close(bucket)
-            return answer
-        data = response.read()
-        if response.will_close:
-            self._close(bucket)
-        raise self._error(bucket, response, data.decode("utf-8", "replace"))
+        made = {k.lower(): v for k, v in headers.items()} if headers else {}
+        seed.sign(keys, region, request, made, digest, self.now(), self._signing_key)
+        return made, size, ((body,) if plain else body) if size else ()
 
-    def _error(self, bucket: str, response: http.client.HTTPResponse, text: str) -> S3Error:
-        def field(name: str) -> str:
-            return text.partition("<" + name + ">")[2].partition("</" + name + ">")[0]
-
-        status, code = response.status, field("Code")
-        message = field("Message")
+    def _error(self, bucket: str, region: str, ahead: float, answer: Connection) -> S3Error:
+        """What S3 said to a request of this region and clock; both are set right for the next."""
+        data = answer.read()
+        status, code = answer.status, seed.field(data, "Code")
         retry = status in RETRIED_STATUS or code in RETRIED_CODES or code in EXPIRED_CODES
-        region = response.headers.get("x-amz-bucket-region") or field("Region")
-        if status in (301, 307, 400) and region and not self.endpoint:
-            retry = region != self._regions.get(bucket, self.region)
-            self._regions[bucket] = region
+        corrected = False
+        right = answer.headers.get("x-amz-bucket-region") or seed.field(data, "Region")
+        if status in (301, 307, 400) and right and not self.endpoint:
+            corrected = right != region
+            self._regions[bucket] = right
         elif status == 400 and not code:
             # HEAD has no body to say why: perhaps the credentials have just ended.
             code, retry = "BadRequest", self._ends != float("inf")
             self._keys = None
-        return S3Error(status, code, message, retry)
+        elif status == 403:
+            by = seed.clock_ahead(answer.headers)
+            if abs(by - ahead) > seed.SKEW:
+                self._ahead, corrected = by, True
+        error = S3Error(status, code, seed.field(data, "Message"), retry)
+        error.corrected = corrected
+        return error
+
+
+def _put_back(idle: List[Connection], connection: Connection) -> None:
+    """For the next request, of whichever thread."""
+    if connection.reusable:
+        connection.used = time.monotonic()
+        idle.append(connection)
+    else:
+        connection.close()
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="~")
+
+
+def _fresh(idle: List[Connection]) -> Optional[Connection]:
+    """The last used of the idle connections, if it can be used again."""
+    while True:
+        try:
+            connection = idle.pop()
+        except IndexError:
+            return None
+        age = time.monotonic() - connection.used
+        # What can be read from an idle connection is its end.
+        if age < 0.5 or (age < IDLE and not select.select([connection], [], [], 0)[0]):
+            return connection
+        connection.close()

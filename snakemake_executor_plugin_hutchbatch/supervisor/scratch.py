@@ -36,8 +36,10 @@ class Scratch:
         self.tmp = os.path.join(path, "tmp")
 
     def free(self) -> int:
-        """Bytes that this user may still write here."""
+        """Bytes that this user may still write here; none where no more files can be made."""
         state = os.statvfs(self.path)
+        if state.f_files and not state.f_favail:
+            return 0
         return state.f_bavail * state.f_frsize
 
     def remove(self) -> None:

@@ -1,9 +1,9 @@
-"""The supervisor's first few steps: credentials, Signature Version 4, one object fetched from S3.
+"""The supervisor's first few steps: credentials, Signature Version 4, one object from S3.
 
 This is the code that every container's command carries to fetch the rest of the supervisor
 (``bootstrap.py`` strips its comments and types), so: small, the standard library only, no relative
-imports, no quotes inside f-strings (Python versions unparse them differently). ``s3.py`` builds on
-it.
+imports but ``wire.py``, which goes before it, no quotes inside f-strings (Python versions unparse
+them differently). ``s3.py`` builds on it.
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 """
 
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import http.client
 import json
 import os
-import ssl
 import time
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import quote, urlsplit
+
+from .wire import Connection, SetupError
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 #: Tries of one request and the longest pause between two, in seconds: about three minutes in all,
@@ -30,8 +30,9 @@ LONGEST_PAUSE = 20.0
 BOTOCORE = "botocore"
 
 
-class CredentialsError(Exception):
-    """The container has no AWS credentials."""
+#: Clocks further apart than this many seconds are set right before S3 is asked again; it refuses
+#: 900 (botocore looks at the error's code instead, which the answer to a HEAD does not have).
+SKEW = 240
 
 
 class Keys(NamedTuple):
@@ -75,27 +76,30 @@ def find_keys(environ: Mapping[str, str]) -> Keys:
         url = "http://169.254.170.2" + environ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
     if not url:
         return _botocore_keys()
-    headers = {"Accept": "application/json"}
+    headers = {"host": urlsplit(url).netloc, "accept": "application/json"}
     token_file = environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
     if token_file:
         with open(token_file) as file:
-            headers["Authorization"] = file.read().strip()
+            headers["authorization"] = file.read().strip()
     elif environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN"):
-        headers["Authorization"] = environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+        headers["authorization"] = environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
     parts = urlsplit(url)
-    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = connect(parts.netloc, timeout=5)
+    # Never through a proxy: these addresses mean this machine.
+    connection = Connection(parts.scheme, parts.netloc, 5.0, {})
     try:
-        target = parts.path + ("?" + parts.query if parts.query else "")
-        connection.request("GET", target, headers=headers)
-        response = connection.getresponse()
-        data = response.read()
+        connection.ask("GET", parts.path + ("?" + parts.query if parts.query else ""), headers)
+        data = connection.read()
     finally:
         connection.close()
-    if response.status != 200:
-        raise OSError(f"no credentials: HTTP {response.status}")
-    raw = json.loads(data)
-    return Keys(raw["AccessKeyId"], raw["SecretAccessKey"], raw.get("Token"), raw.get("Expiration"))
+    if connection.status != 200:
+        raise OSError(f"no credentials: HTTP {connection.status}")
+    try:
+        raw = json.loads(data)
+        return Keys(
+            raw["AccessKeyId"], raw["SecretAccessKey"], raw.get("Token"), raw.get("Expiration")
+        )
+    except (ValueError, KeyError) as error:
+        raise OSError("no credentials: not an answer of a job role") from error
 
 
 def _botocore_keys() -> Keys:
@@ -111,7 +115,7 @@ def _botocore_keys() -> Keys:
         if found is not None:
             keys = found.get_frozen_credentials()
             return Keys(keys.access_key, keys.secret_key, keys.token, BOTOCORE)
-    raise CredentialsError("no AWS credentials in the container: the job needs a job role")
+    raise SetupError("no AWS credentials in the container: the job needs a job role")
 
 
 def region_of(environ: Mapping[str, str]) -> str:
@@ -151,7 +155,7 @@ def signing_key(secret: str, scope: str) -> bytes:
     """``scope``: ``date/region/s3/aws4_request``."""
     derived = ("AWS4" + secret).encode()
     for part in scope.split("/"):
-        derived = hmac.new(derived, part.encode(), "sha256").digest()
+        derived = hmac.digest(derived, part.encode(), "sha256")
     return derived
 
 
@@ -182,64 +186,61 @@ def sign(
     text = "\n".join(
         ("AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest())
     )
-    signature = hmac.new(derive(keys.secret, scope), text.encode(), "sha256").hexdigest()
+    signature = hmac.digest(derive(keys.secret, scope), text.encode(), "sha256").hex()
     headers["authorization"] = (
         f"AWS4-HMAC-SHA256 Credential={keys.access}/{scope}, "
         f"SignedHeaders={signed}, Signature={signature}"
     )
 
 
-def tls() -> ssl.SSLContext:
-    """Verifying, with the certificates of botocore or pip where the image has none."""
-    context = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
-    paths = ssl.get_default_verify_paths()
-    if not paths.cafile and not (paths.capath and os.listdir(paths.capath)):
-        import site
+def clock_ahead(headers: Mapping[str, str]) -> float:
+    """Seconds that the server's clock is ahead of this machine's."""
+    from calendar import timegm
 
-        site.main()
-        from importlib.util import find_spec
+    try:
+        date = time.strptime(headers.get("date", ""), "%a, %d %b %Y %H:%M:%S GMT")
+    except ValueError:
+        return 0.0
+    return timegm(date) - time.time()
 
-        for name in ("botocore", "awscli", "certifi", "pip"):
-            spec = find_spec(name)
-            folder = os.path.dirname((spec and spec.origin) or "")
-            for part in ("", "botocore/", "_vendor/certifi/"):
-                path = folder + "/" + part + "cacert.pem"
-                if os.path.exists(path):
-                    context.load_verify_locations(path)
-    return context
+
+def field(data: bytes, name: str) -> str:
+    """The text of an element of S3's XML that occurs once."""
+    text = data.decode("utf-8", "replace")
+    return text.partition("<" + name + ">")[2].partition("</" + name + ">")[0]
 
 
 def fetch(environ: Mapping[str, str], url: str) -> bytes:
-    """One small object. Raises what the last of many attempts raised, or ``CredentialsError``."""
+    """One small object. Raises what the last of many attempts raised, or ``SetupError``."""
     bucket, key = split_url(url)
-    region = region_of(environ)
-    attempt = 0
+    region, ahead, attempt = region_of(environ), 0.0, 0
     while True:
         attempt += 1
         try:
             scheme, host, prefix = address(endpoint_of(environ), region, bucket)
             path = key_path(prefix, key)
             headers: Dict[str, str] = {}
-            sign(find_keys(environ), region, ("GET", host, path, ""), headers)
-            if scheme == "https":
-                connection = http.client.HTTPSConnection(host, timeout=20, context=tls())
-            else:
-                connection = http.client.HTTPConnection(host, timeout=20)  # type: ignore[assignment]
-            connection.request("GET", path, headers=headers)
-            response = connection.getresponse()
-            data = response.read()
-            connection.close()
-            if response.status == 200:
+            now = time.time() + ahead
+            sign(find_keys(environ), region, ("GET", host, path, ""), headers, EMPTY, now)
+            connection = Connection(scheme, host, 20.0, environ)
+            try:
+                connection.ask("GET", path, headers)
+                data = connection.read()
+            finally:
+                connection.close()
+            if connection.status == 200:
                 return data
-            region = response.headers.get("x-amz-bucket-region") or region
-            said = data.decode("utf-8", "replace").partition("<Message>")[2].partition("<")[0]
-            error = OSError(f"HTTP {response.status} {said}".strip())
-            if response.status in (403, 404) and attempt > 2:
+            region = (
+                connection.headers.get("x-amz-bucket-region") or field(data, "Region") or region
+            )
+            if connection.status in (403, 404) and attempt > 2:
                 attempt = ATTEMPTS  # no wait makes these better, but a role may be seconds old
-            raise error
-        except ssl.SSLCertVerificationError:
-            raise
-        except (OSError, http.client.HTTPException):
+            if connection.status == 403:
+                ahead = clock_ahead(connection.headers)
+                ahead = ahead if abs(ahead) > SKEW else 0.0
+            said = field(data, "Message")
+            raise OSError(f"HTTP {connection.status} {said}".strip())
+        except OSError:
             if attempt >= ATTEMPTS:
                 raise
         time.sleep(pause(attempt))

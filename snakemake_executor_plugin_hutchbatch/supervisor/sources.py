@@ -7,12 +7,10 @@ import io
 import lzma
 import os
 import tarfile
-from http.client import HTTPException
 from typing import Any
 
 from .errors import Failure, LocalError
-from .s3 import S3, S3Error
-from .seed import CredentialsError
+from .s3 import ERRORS, S3
 from .taskspec import EXIT_STAGE_IN, Sources
 
 
@@ -20,7 +18,7 @@ def deploy(s3: S3, sources: Sources, folder: str) -> int:
     """Fetches and unpacks the archive; its size in bytes."""
     try:
         data = s3.get(sources.url)
-    except (OSError, HTTPException, S3Error, CredentialsError) as error:
+    except ERRORS as error:
         raise Failure(
             EXIT_STAGE_IN,
             "STAGE_IN",

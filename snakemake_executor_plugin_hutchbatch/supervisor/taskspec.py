@@ -23,7 +23,7 @@ EXIT_SPEC = 210  # the task could not be read or understood
 EXIT_STAGE_IN = 211  # an input could not be fetched
 EXIT_STAGE_OUT = 212  # an output could not be stored
 EXIT_MISSING_OUTPUT = 213  # the command succeeded without making all its outputs
-EXIT_NO_PYTHON = 214  # no Python with botocore in the container (said by the start-up script)
+EXIT_NO_PYTHON = 214  # no Python that serves in the container (said by the start-up script)
 EXIT_NO_SHELL = 215  # the image has no bash (or not the shell the rule asks for)
 EXIT_SCRATCH = 216  # no private directory could be made on the scratch
 EXIT_TERMINATED = 143  # SIGTERM, as every shell reports it
@@ -116,6 +116,7 @@ class TaskSpec:
     ``tmpdir_token``: a text in commands (and environment values) that stands for the job's
     temporary directory, whose path only the container knows.
     ``scratch``: the container path on which the host's scratch is mounted.
+    ``disk_mb``: what the rule asked for, in MB of 10^6 bytes: named when the scratch is full.
     """
 
     name: str
@@ -126,6 +127,7 @@ class TaskSpec:
     inputs: Tuple[Input, ...] = ()
     sources: Optional[Sources] = None
     tmpdir_token: Optional[str] = None
+    disk_mb: Optional[int] = None
     version: int = VERSION
 
 
@@ -220,7 +222,7 @@ def _step(raw: Any, where: str) -> Step:
 def _object(text: str) -> Dict[str, Any]:
     try:
         raw = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TaskSpecError(f"not JSON: {error}") from error
     if not isinstance(raw, dict):
         raise TaskSpecError("not a JSON object")
@@ -275,6 +277,8 @@ def _make(cls: Type[T], raw: Any, where: str) -> T:
             isinstance(v, str) for v in value.values()
         ):
             raise TaskSpecError(f"{where}.{name}: values must be texts")
+        if "\0" in str(value):
+            raise TaskSpecError(f"{where}.{name}: holds a NUL character")
     try:
         return cls(**raw)
     except TypeError as error:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import threading
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
-from xml.etree import ElementTree
-from xml.sax.saxutils import escape
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from .download import Totals
-from .errors import Failure, LocalError
+from .errors import Failure, LocalError, Stopped, say
 from .listing import THREADS, head, list_keys
-from .pool import run_all
-from .s3 import S3, Answer, S3Error
-from .seed import CredentialsError, split_url
+from .pool import Task, run_all
+from .s3 import ERRORS, S3, Answer, S3Error, with_address
+from .seed import field, split_url
 from .taskspec import EXIT_STAGE_OUT, Output
+from .wire import Connection
 
 #: Larger files go in parts. S3 takes parts of 5 MiB to 5 GiB, 10,000 at most.
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
@@ -39,11 +37,12 @@ class Local(NamedTuple):
 
 class Body:
     """A stretch of a file as the body of a request: read anew for the digest and for each try, so
-    memory stays small whatever the size."""
+    memory stays small whatever the size. A small one is kept."""
 
-    def __init__(self, path: str, start: int, size: int) -> None:
-        self._path, self._start, self.size = path, start, size
+    def __init__(self, path: str, start: int, size: int, stop: threading.Event) -> None:
+        self._path, self._start, self.size, self._stop = path, start, size, stop
         self._digest = ""
+        self._kept: List[bytes] = []
 
     @property
     def sha256(self) -> str:
@@ -51,10 +50,15 @@ class Body:
             digest = hashlib.sha256()
             for chunk in self:
                 digest.update(chunk)
+                if self.size <= CHUNK:
+                    self._kept.append(chunk)
             self._digest = digest.hexdigest()
         return self._digest
 
     def __iter__(self) -> Iterator[bytes]:
+        return iter(list(self._kept)) if self._kept else self._chunks()
+
+    def _chunks(self) -> Iterator[bytes]:
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -63,6 +67,8 @@ class Body:
                     chunk = os.pread(descriptor, min(CHUNK, end - place), place)
                     if not chunk:
                         raise OSError(0, "it became shorter while it was stored", self._path)
+                    if self._stop.is_set():
+                        raise Stopped
                     yield chunk
                     place += len(chunk)
             finally:
@@ -75,7 +81,7 @@ def stage_out(s3: S3, outputs: Sequence[Output], work: str, stop: threading.Even
     """Stores all outputs that have an address. They were checked before."""
     try:
         files: List[Local] = []
-        stale: List[Callable[[], None]] = []
+        stale: List[Task] = []
         for output in outputs:
             if output.url is None:
                 continue
@@ -94,7 +100,7 @@ def stage_out(s3: S3, outputs: Sequence[Output], work: str, stop: threading.Even
         return totals
     except LocalError as error:
         raise _failure(f"{error.path} could not be read ({error.reason})") from error
-    except (S3Error, OSError, http.client.HTTPException, CredentialsError, ValueError) as error:
+    except (*ERRORS, ValueError) as error:
         raise _failure(f"{error or type(error).__name__}") from error
 
 
@@ -106,14 +112,14 @@ def put_files(s3: S3, files: Sequence[Local], stop: threading.Event) -> Totals:
             sized.append((os.stat(item.path).st_size, item))
         except OSError as error:
             raise LocalError(error, item.path) from error
-    tasks: List[Callable[[], None]] = []
+    tasks: List[Task] = []
     begun: List[_Multipart] = []
     for size, item in sorted(sized, key=lambda pair: -pair[0]):
         if size > MULTIPART:
-            begun.append(_Multipart(s3, item, size))
+            begun.append(_Multipart(s3, item, size, stop))
             tasks += begun[-1].tasks()
         else:
-            tasks.append(lambda item=item, size=size: _put(s3, item, size))  # type: ignore[misc]
+            tasks.append(lambda item=item, size=size: _put(s3, item, size, stop))  # type: ignore[misc]
     try:
         run_all(tasks, THREADS, stop)
     except BaseException:
@@ -131,19 +137,19 @@ def _failure(what: str) -> Failure:
     )
 
 
-def _put(s3: S3, item: Local, size: int) -> None:
+def _put(s3: S3, item: Local, size: int, stop: threading.Event) -> None:
     bucket, key = split_url(item.url)
     try:
-        s3.request("PUT", bucket, key, body=Body(item.path, 0, size))
-    except (S3Error, OSError, http.client.HTTPException) as error:
-        raise S3Error(0, "", f"{item.url}: {error or type(error).__name__}") from error
+        s3.request("PUT", bucket, key, body=Body(item.path, 0, size, stop))
+    except (S3Error, OSError) as error:
+        raise with_address(item.url, error) from error
 
 
 class _Multipart:
     """One large file on its way."""
 
-    def __init__(self, s3: S3, item: Local, size: int) -> None:
-        self._s3, self._item, self._size = s3, item, size
+    def __init__(self, s3: S3, item: Local, size: int, stop: threading.Event) -> None:
+        self._s3, self._item, self._size, self._stop = s3, item, size, stop
         self._bucket, self._key = split_url(item.url)
         self._lock = threading.Lock()
         self._id = ""
@@ -153,7 +159,7 @@ class _Multipart:
         self._part = max(PART, -(-size // (MOST_PARTS * CHUNK)) * CHUNK)
         self._count = -(-size // self._part)
 
-    def tasks(self) -> List[Callable[[], None]]:
+    def tasks(self) -> List[Task]:
         return [
             lambda number=number: self._send(number)  # type: ignore[misc]
             for number in range(1, self._count + 1)
@@ -163,7 +169,7 @@ class _Multipart:
         if self._id and not self._done:
             try:
                 self._request("DELETE", [("uploadId", self._id)])
-            except (S3Error, OSError, http.client.HTTPException):
+            except ERRORS:
                 pass  # the bucket's life-cycle rule, if any, removes the parts
 
     def _request(self, method: str, query: Sequence[Tuple[str, str]], body: Any = b"") -> Answer:
@@ -172,13 +178,13 @@ class _Multipart:
     def _begin(self) -> str:
         with self._lock:
             if not self._id:
-                self._id = _field(self._request("POST", [("uploads", "")]).value, "UploadId")
+                self._id = field(self._request("POST", [("uploads", "")]).value, "UploadId")
             return self._id
 
     def _send(self, number: int) -> None:
         try:
             start = (number - 1) * self._part
-            body = Body(self._item.path, start, min(self._part, self._size - start))
+            body = Body(self._item.path, start, min(self._part, self._size - start), self._stop)
             query = [("partNumber", str(number)), ("uploadId", self._begin())]
             etag = self._request("PUT", query, body).headers.get("etag", "")
             with self._lock:
@@ -186,22 +192,22 @@ class _Multipart:
                 last = len(self._etags) == self._count
             if last:
                 self._complete()
-        except (S3Error, OSError, http.client.HTTPException) as error:
-            raise S3Error(0, "", f"{self._item.url}: {error or type(error).__name__}") from error
+        except (S3Error, OSError) as error:
+            raise with_address(self._item.url, error) from error
 
     def _complete(self) -> None:
         parts = "".join(
-            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
             for number, etag in sorted(self._etags.items())
         )
         space = "http://s3.amazonaws.com/doc/2006-03-01/"
         text = f'<CompleteMultipartUpload xmlns="{space}">{parts}</CompleteMultipartUpload>'
 
-        def read(response: http.client.HTTPResponse) -> None:
+        def read(answer: Connection) -> None:
             # S3 says 200 before it has tried, and the error in the body.
-            data = response.read()
+            data = answer.read()
             if b"<Error>" in data:
-                raise ConnectionError(_field(data, "Code"))
+                raise ConnectionError(field(data, "Code"))
 
         try:
             self._s3.request(
@@ -246,22 +252,22 @@ def _walk(folder: str, url: str, work: str) -> Iterator[Local]:
         raise LocalError(error, error.filename or folder) from error
 
 
-def _stale(s3: S3, url: str, new: Set[str]) -> List[Callable[[], None]]:
+def _stale(s3: S3, url: str, new: Set[str]) -> List[Task]:
     """Removals of what an earlier directory at ``url`` had and the new one has not."""
     bucket, key = split_url(url.rstrip("/") + "/")
+    try:
+        there = list(list_keys(s3, bucket, key))
+    except S3Error as error:
+        if error.status != 403:
+            raise
+        say(f"files of an earlier {url} may be left there: the job role may not list {bucket}.")
+        return []
     return [
         lambda old=old: _delete(s3, old.bucket, old.key)  # type: ignore[misc]
-        for old in list(list_keys(s3, bucket, key))
+        for old in there
         if old.url not in new and not old.key.endswith("/")
     ]
 
 
 def _delete(s3: S3, bucket: str, key: str) -> None:
     s3.request("DELETE", bucket, key)
-
-
-def _field(data: bytes, name: str) -> str:
-    for element in ElementTree.fromstring(data).iter():
-        if element.tag.rpartition("}")[2] == name:
-            return element.text or ""
-    return ""

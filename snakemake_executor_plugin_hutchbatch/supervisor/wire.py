@@ -1,0 +1,255 @@
+"""HTTP/1.1, TLS and proxies with nothing but sockets, as far as S3 needs them.
+
+Written out because importing ``http.client`` alone costs a fifth of a small job's CPU, and parsing
+headers as e-mail most of a small request's. Travels in every container's command with ``seed.py``,
+under the same rules.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from typing import Dict, Iterable, List, Mapping, Optional
+from urllib.parse import unquote, urlsplit
+
+#: Longest head of an answer, in bytes.
+LONGEST_HEAD = 256 * 1024
+
+
+class SetupError(Exception):
+    """The container lacks something that no retry brings: credentials, trust in a certificate."""
+
+
+class Truncated(OSError):
+    """A body ended before its announced length."""
+
+
+_contexts: List[ssl.SSLContext] = []
+
+
+def tls() -> ssl.SSLContext:
+    """Verifying always; with the certificates of botocore or pip where the image has none. Made
+    once: reading them takes longer than the rest of a small job."""
+    if _contexts:
+        return _contexts[0]
+    own = os.environ.get("AWS_CA_BUNDLE") or None
+    try:
+        context = ssl.create_default_context(cafile=own)
+    except OSError as error:
+        raise SetupError(f"AWS_CA_BUNDLE is {own}: no certificates there ({error})") from error
+    paths = ssl.get_default_verify_paths()
+    if not own and not paths.cafile and not (paths.capath and os.listdir(paths.capath)):
+        import site
+
+        site.main()
+        from importlib.util import find_spec
+
+        for name in ("botocore", "awscli", "certifi", "pip"):
+            spec = find_spec(name)
+            folder = os.path.dirname((spec and spec.origin) or "")
+            for part in ("", "botocore/", "_vendor/certifi/"):
+                path = folder + "/" + part + "cacert.pem"
+                if os.path.exists(path):
+                    context.load_verify_locations(path)
+    _contexts.append(context)
+    return context
+
+
+def proxy_of(environ: Mapping[str, str], scheme: str, host: str) -> str:
+    """The proxy on the way to ``host``, empty for none: from the variables that botocore honours,
+    as it reads them (Python's ``urllib.request.getproxies_environment``: lower case wins)."""
+
+    def variable(name: str) -> str:
+        return environ.get(name, environ.get(name.upper(), ""))
+
+    proxy, none = variable(scheme + "_proxy"), variable("no_proxy")
+    if not proxy or none == "*":
+        return ""
+    host = host.lower()
+    names = ["." + host, "." + host.rpartition(":")[0] if ":" in host else "." + host]
+    for word in none.split(","):
+        suffix = word.strip().lower().lstrip(".")
+        if word.strip() and any(name.endswith("." + suffix) for name in names):
+            return ""
+    if proxy.startswith(("http:", "https:")):
+        return proxy
+    return ("http:" if proxy.startswith("//") else "http://") + proxy
+
+
+class Connection:
+    """One connection, kept alive, and the answer that is being read from it.
+
+    HTTP/1.1 as far as S3 and proxies speak it; every trouble of the network is an ``OSError``.
+    ``environ`` says which proxy to take, if any.
+    """
+
+    def __init__(self, scheme: str, host: str, timeout: float, environ: Mapping[str, str]) -> None:
+        proxy = proxy_of(environ, scheme, host)
+        target = urlsplit(scheme + "://" + host)
+        via = urlsplit(proxy) if proxy else target
+        self.status = 0
+        self.headers: Dict[str, str] = {}
+        self.used = 0.0
+        self._origin = self._extra = ""
+        self._rest = b""
+        self._left: Optional[int] = 0
+        self._chunked = self._keep = False
+        self._sock = socket.create_connection(
+            (via.hostname, via.port or (443 if via.scheme == "https" else 80)), min(10.0, timeout)
+        )
+        try:
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._sock.settimeout(timeout)
+            if via.scheme == "https":
+                self._secure(via.hostname or "")
+            if proxy:
+                if via.username and via.password:
+                    import base64
+
+                    word = unquote(via.username) + ":" + unquote(via.password)
+                    word = base64.b64encode(word.encode()).decode()
+                    self._extra = "proxy-authorization: Basic " + word + "\r\n"
+                if scheme == "https":
+                    self._tunnel(target.netloc if target.port else target.netloc + ":443")
+                    self._extra = ""
+                    self._secure(target.hostname or "")
+                else:
+                    self._origin = scheme + "://" + host
+        except BaseException:
+            self._sock.close()
+            raise
+
+    def _tunnel(self, host: str) -> None:
+        if isinstance(self._sock, ssl.SSLSocket):
+            raise SetupError("HTTPS_PROXY must be an http:// address, not https://")
+        self.ask("CONNECT", host, {"host": host})
+        if self.status != 200:
+            raise OSError(f"the proxy of HTTPS_PROXY answered {self.status}")
+        self._left = 0
+
+    def _secure(self, name: str) -> None:
+        try:
+            self._sock = tls().wrap_socket(self._sock, server_hostname=name)
+        except ssl.SSLCertVerificationError as error:
+            raise SetupError(
+                f"the certificate of {name} is not trusted ({error.verify_message}): is this the "
+                "right address? AWS_CA_BUNDLE may name a file of further authorities"
+            ) from error
+
+    def close(self) -> None:
+        self._keep = False
+        self._sock.close()
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the answer has been read and another may follow it."""
+        return self._keep and self._left == 0 and not self._chunked and not self._rest
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: Iterable[bytes] = (),
+        size: int = 0,
+    ) -> None:
+        """Sends a request and reads the head of its answer."""
+        lines = [method + " " + self._origin + target + " HTTP/1.1"]
+        lines += [name + ": " + text for name, text in headers.items()]
+        if size or method in ("PUT", "POST"):
+            lines.append(f"content-length: {size}")
+        data = ("\r\n".join(lines) + "\r\n" + self._extra + "\r\n").encode("latin-1")
+        broken = None
+        try:
+            for chunk in body:
+                self._sock.sendall(data + chunk if data else chunk)
+                data = b""
+            if data:
+                self._sock.sendall(data)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            broken = error  # the server may have said why before it hung up
+        self.status = 100
+        while self.status < 200:
+            try:
+                head = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+                self.status = int(head[0].split()[1])
+            except (ValueError, IndexError) as error:
+                raise OSError("not an answer of a web server") from error
+            except OSError as error:
+                raise broken or error from error
+        self.headers = {}
+        for line in head[1:]:
+            name, _, text = line.partition(":")
+            self.headers[name.lower()] = text.strip()
+        length = self.headers.get("content-length", "")
+        self._chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
+        self._left = int(length) if length.isdigit() else None
+        if self._chunked or method == "HEAD" or self.status in (204, 304):
+            self._left = 0
+            self._chunked = self._chunked and method != "HEAD"
+        self._keep = (
+            broken is None
+            and head[0].startswith("HTTP/1.1")
+            and self.headers.get("connection", "").lower() != "close"
+        )
+
+    def read(self) -> bytes:
+        """The rest of the body, which must be small."""
+        if self._left and not self._chunked:
+            data = memoryview(bytearray(self._left))
+            return bytes(data[: self.readinto(data)])
+        pieces, view = [], memoryview(bytearray(65536))
+        while self._left != 0 or self._chunked:
+            pieces.append(bytes(view[: self.readinto(view)]))
+        return b"".join(pieces)
+
+    def readinto(self, view: memoryview) -> int:
+        """Fills ``view`` as far as the body goes. Raises ``Truncated`` for one that ends early."""
+        done = 0
+        while done < len(view):
+            if self._left == 0 and not self._next_chunk():
+                break
+            most = len(view) - done
+            if self._left is not None:
+                most = min(most, self._left)
+            if self._rest:
+                piece, self._rest = self._rest[:most], self._rest[most:]
+                count = len(piece)
+                view[done : done + count] = piece
+            else:
+                count = self._sock.recv_into(view[done : done + most])
+            if self._left is not None:
+                if not count:
+                    raise Truncated("the connection ended in mid-answer")
+                self._left -= count
+            elif not count:
+                self._left = 0
+            done += count
+        return done
+
+    def _next_chunk(self) -> bool:
+        if not self._chunked:
+            return False
+        try:
+            line = self._until(b"\r\n") or self._until(b"\r\n")  # one ends the chunk before
+            self._left = int(line.split(b";")[0], 16)
+        except ValueError as error:
+            raise OSError("not an answer of a web server") from error
+        if self._left == 0:
+            while self._until(b"\r\n"):
+                pass
+            self._chunked = False
+        return self._chunked
+
+    def _until(self, mark: bytes) -> bytes:
+        while mark not in self._rest:
+            more = self._sock.recv(65536)
+            if not more or len(self._rest) > LONGEST_HEAD:
+                raise Truncated("the connection was closed without an answer")
+            self._rest += more
+        found, _, self._rest = self._rest.partition(mark)
+        return found
