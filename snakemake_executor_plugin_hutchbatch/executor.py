@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
@@ -76,6 +76,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._said: set[str] = set()
         self._environments: dict[Mode, dict[str, str]] = {}
         self._shipped: tuple[taskspec.Sources, Bundle] | None = None
+        if not len(self.dag):
+            # Nothing to be done: Snakemake neither asks us for anything nor shuts us down.
+            self.wait = False
+            return
         try:
             self._ground = preflight.prepare(
                 self.workflow, self.executor_settings, self.logger.info, self._patience
@@ -92,7 +96,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             )
         except preflight.PreflightError as error:
             self.wait = False
-            raise WorkflowError(str(error)) from None
+            # Of Snakemake's errors the one that is shown without lines of our code.
+            raise ApiError(str(error)) from None
         ground = self._ground
         self._definitions = Definitions(ground.clients.batch, self._patience)
         self._submitter = Submitter(

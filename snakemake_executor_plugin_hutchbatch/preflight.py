@@ -233,7 +233,8 @@ def check_rules(
     if problems:
         raise PreflightError(
             "\n".join(
-                f"{'Rule' if len(names) == 1 else 'Rules'} {', '.join(sorted(names))}: {text}."
+                f"{'Rule' if len(names) == 1 else 'Rules'} {', '.join(sorted(names))}: "
+                + (text if text.endswith((".", "?")) else text + ".")
                 for text, names in problems.items()
             )
         )

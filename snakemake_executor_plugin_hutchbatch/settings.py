@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Optional
 
-from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
 from .values import (
@@ -72,7 +72,7 @@ def _listed(help_text: str, metavar: str) -> Any:
 class ExecutorSettings(ExecutorSettingsBase):
     """What a user can set. Values stay as typed; ``resolve`` reads them.
 
-    Raises ``WorkflowError`` on creation, one sentence for each value that cannot be used.
+    Raises ``ApiError`` on creation, one sentence for each value that cannot be used.
     """
 
     region: Optional[str] = _setting(
@@ -146,8 +146,8 @@ class ExecutorSettings(ExecutorSettingsBase):
     )
     aws_cli_path: Optional[str] = _setting(
         "Folder of the AWS command line on Batch's machines; it is shown to containers read-only, "
-        "so that images need no AWS tools of their own. 'none' if there is none: then images need "
-        f"a python3 with botocore. Default {DEFAULT_AWS_CLI_PATH}.",
+        "so that images need no Python of their own. 'none' if there is none: then images need "
+        f"a python3, 3.8 or newer. Default {DEFAULT_AWS_CLI_PATH}.",
         "FOLDER",
     )
     work_prefix: Optional[str] = _setting(
@@ -196,7 +196,8 @@ class ExecutorSettings(ExecutorSettingsBase):
             if (problem := _problem(f.name, getattr(self, f.name)))
         ]
         if problems:
-            raise WorkflowError("\n".join(problems))
+            # Of Snakemake's errors the one that is shown as it is, without lines of code.
+            raise ApiError("\n".join(problems))
 
     def value(self, name: str) -> Any:
         """The parsed value of one setting; None where the user set nothing."""

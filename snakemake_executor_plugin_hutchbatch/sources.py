@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snakemake_interface_common.exceptions import WorkflowError
+
 from .aws import Patience
 from .storage import split_url
 from .supervisor.taskspec import Sources
@@ -112,6 +114,16 @@ def pack(root: Path, files: Iterable[str]) -> bytes:
     return buffer.getvalue()
 
 
+def _known(workflow: Any) -> Iterable[str]:
+    """What Snakemake itself would ship; where it fails (no git on this machine, a repository it
+    may not read), at least the Snakefiles and config files."""
+    try:
+        return list(workflow.dag.get_sources())
+    except (OSError, WorkflowError):
+        named = [*map(str, workflow.included), *map(str, workflow.configfiles)]
+        return [os.path.relpath(name) for name in named if Path(name).exists()]
+
+
 def _tracked(root: Path) -> list[str]:
     """What git tracks below ``root``, names as they are; empty without git."""
     try:
@@ -145,7 +157,7 @@ def upload(
 ) -> Sources:
     """Packs the workflow's sources and stores them. Raises botocore's errors."""
     root = Path.cwd()
-    selection = select(root, workflow.dag.get_sources(), [*_tracked(root), *beside(root)])
+    selection = select(root, _known(workflow), [*_tracked(root), *beside(root)])
     told = warning(selection.left_out)
     if told:
         warn(told)

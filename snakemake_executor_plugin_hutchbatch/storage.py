@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_common.exceptions import ApiError
 
 from . import aws
 from .modes import s3_url
@@ -97,9 +97,9 @@ def guard() -> None:
             plain_provider_init(self)
             given = self.settings.access_key or boto3.Session().get_credentials()
         except BotoCoreError as error:
-            raise WorkflowError(aws.explain(error, "reading your bucket")) from None
+            raise ApiError(aws.explain(error, "reading your bucket")) from None
         if given is None:
-            raise WorkflowError(aws.explain(NoCredentialsError(), "reading your bucket"))
+            raise ApiError(aws.explain(NoCredentialsError(), "reading your bucket"))
 
     def post_init(self: Any) -> None:
         # While the Snakefile is read: an error any later comes with a page of traceback, or as
@@ -110,7 +110,7 @@ def guard() -> None:
             try:
                 check_bucket(self.provider.s3c.meta.client, bucket)
             except StorageError as error:
-                raise WorkflowError(str(error)) from None
+                raise ApiError(str(error)) from None
             seen.add(bucket)
 
     def bucket_exists(self: Any) -> bool:

@@ -159,7 +159,7 @@ def _pairs(value: Any) -> list[tuple[str, str]]:
         for part in re.split(r"\s*,\s*|\s+(?=[^\s=,]+=)", str(item).strip()):
             key, equals, text = part.partition("=")
             if not equals or not key.strip():
-                raise SettingError(f"write key=value, not {part!r}")
+                raise SettingError(f"write key=value, like project=tcr, not {part!r}")
             pairs.append((key.strip(), text.strip()))
     return pairs
 

@@ -75,8 +75,8 @@ _SUPERVISOR_CODES = {
     ),
     taskspec.EXIT_NO_PYTHON: (
         Cause.IMAGE,
-        "no Python with botocore was found in the container: check --hutchbatch-aws-cli-path, or "
-        "use an image that has python3 with botocore",
+        "no Python runs in the container: check --hutchbatch-aws-cli-path, or use an image that "
+        "has python3, 3.8 or newer",
     ),
     taskspec.EXIT_NO_SHELL: (
         Cause.IMAGE,
@@ -153,10 +153,17 @@ def _from_status(status: taskspec.Status, exit_code: int) -> Failure:
         cause = Cause(status.cause)
     except ValueError:
         cause = Cause.COMMAND
-    sentence = status.message.rstrip(".") or f"it ended with {meaning(exit_code)}"
+    sentence = (
+        _as_users_know_files(status.message.rstrip(".")) or f"it ended with {meaning(exit_code)}"
+    )
     if cause is Cause.COMMAND and status.step:
         sentence = f"the command of rule {status.step} ended with {meaning(exit_code)}"
     return Failure(cause, sentence, exit_code)
+
+
+def _as_users_know_files(text: str) -> str:
+    """Snakemake's local copies (``.snakemake/storage/s3/bucket/key``) as what they stand for."""
+    return text.replace(".snakemake/storage/s3/", "s3://")
 
 
 def _times(count: int) -> str:

@@ -1,6 +1,7 @@
 """Snakemake's own suite for executors, on the embedded cloud with real S3."""
 
 import os
+import uuid
 
 import boto3
 import pytest
@@ -22,6 +23,8 @@ class TestWorkflows(snakemake.common.tests.TestWorkflowsBase):
         for name, value in cloud.environment.items():
             monkeypatch.setenv(name, value)
         boto3.setup_default_session()
+        # The cases share names of files: in one place the second would find its work done.
+        self._prefix = f"s3://hutchbatch/suite-{uuid.uuid4().hex}"
 
     def get_executor(self):
         return "hutchbatch"
@@ -36,7 +39,7 @@ class TestWorkflows(snakemake.common.tests.TestWorkflowsBase):
         return "s3"
 
     def get_default_storage_prefix(self):
-        return "s3://hutchbatch/suite"
+        return self._prefix
 
     def get_default_storage_provider_settings(self):
         tagged = TaggedSettings()

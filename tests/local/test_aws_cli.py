@@ -6,7 +6,8 @@ import textwrap
 import uuid
 
 import pytest
-from conftest import ended, output, run_job
+
+from .conftest import ended, output, run_job
 
 
 @pytest.fixture

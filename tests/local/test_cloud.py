@@ -15,11 +15,12 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import client_of, ended, output, processes_with, run_job, until
 
 from snakemake_executor_plugin_hutchbatch import cli
 from snakemake_executor_plugin_hutchbatch.local.cloud import DirectoryInUse, LocalCloud
 from snakemake_executor_plugin_hutchbatch.local.environment import applied, export_lines
+
+from .conftest import client_of, ended, output, processes_with, run_job, until
 
 HUTCHBATCH = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli"]
 

@@ -5,13 +5,14 @@ from itertools import pairwise
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import output, run_job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemake_executor_plugin_hutchbatch.local.lines import LineSplitter
 from snakemake_executor_plugin_hutchbatch.local.log_store import LogStore, _events_backward
 from snakemake_executor_plugin_hutchbatch.local.logs import LogsApi
+
+from .conftest import output, run_job
 
 GROUP = "/aws/batch/job"
 

@@ -5,7 +5,7 @@ import re
 
 import configargparse
 import pytest
-from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_common.plugin_registry.tests import TestRegistryBase
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
@@ -110,7 +110,7 @@ def test_a_bad_value_is_refused_with_what_to_type(name, raw, hint):
 
 @pytest.mark.parametrize(("name", "raw", "hint"), [b for b in BAD if b[0] != "image"])
 def test_a_bad_setting_stops_the_run_and_names_its_option(name, raw, hint):
-    with pytest.raises(WorkflowError) as error:
+    with pytest.raises(ApiError) as error:
         ExecutorSettings(**{name: raw})
     assert settings.option_name(name) in str(error.value)
     assert hint in str(error.value)
@@ -124,7 +124,7 @@ def test_a_bad_resource_is_refused_by_its_name(name, raw, hint):
 
 
 def test_several_bad_settings_are_told_together():
-    with pytest.raises(WorkflowError) as error:
+    with pytest.raises(ApiError) as error:
         ExecutorSettings(region="Oregon", mode="fast")
     assert "--hutchbatch-region" in str(error.value)
     assert "--hutchbatch-mode" in str(error.value)
