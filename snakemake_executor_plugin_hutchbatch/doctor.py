@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import fit
+from . import fit, queues
 from .queues import Queue
 
 if TYPE_CHECKING:
@@ -79,6 +79,9 @@ def examine(batch: BatchClient, job: Mapping[str, Any], queue: Queue, want: fit.
             o["computeEnvironment"] for q in described for o in q.get("computeEnvironmentOrder", [])
         ]
         found = batch.describe_compute_environments(computeEnvironments=names)
+        environments = {e["computeEnvironmentArn"]: dict(e) for e in found["computeEnvironments"]}
+        for item in described:
+            queue = queues.live(dict(item), environments, queue)  # switched off meanwhile?
         resources = [e.get("computeResources", {}) for e in found["computeEnvironments"]]
         in_use = sum(int(r.get("desiredvCpus") or 0) for r in resources)
     except (ClientError, BotoCoreError):

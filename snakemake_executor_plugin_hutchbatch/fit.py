@@ -77,6 +77,14 @@ def hint(want: Want, queue: Queue) -> str | None:
     return None
 
 
+def other_architecture(queue: Queue) -> str | None:
+    """A sentence for a queue that has only ARM machines: most images are not made for them."""
+    sizes = instances.sizes(queue.instance_types)
+    if sizes and all(size.architecture == "arm64" for size in sizes):
+        return f"{queue.name} has only ARM machines: the image must be made for arm64"
+    return None
+
+
 def largest_memory(want: Want, queue: Queue) -> int | None:
     """The most memory (MiB) that a job with these vCPUs and GPUs can have on ``queue``; None where
     nothing is known of its machines."""

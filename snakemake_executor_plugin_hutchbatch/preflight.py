@@ -246,5 +246,5 @@ def fitting(wanted: JobPlan, queues: Mapping[str, Queue]) -> tuple[list[str], st
     need = fit.Want(wanted.vcpus, wanted.memory, wanted.gpus)
     rungs = [q for r in wanted.ladder.rungs if (q := queues.get(r) or by_arn.get(r))]
     faults = [fault for q in rungs if (fault := fit.misfit(need, q))]
-    hint = fit.hint(need, rungs[0]) if rungs and not faults else None
-    return faults, hint
+    hints = [fit.other_architecture(rungs[0]), fit.hint(need, rungs[0])] if rungs else []
+    return faults, next((hint for hint in hints if hint), None)

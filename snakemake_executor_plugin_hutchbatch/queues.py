@@ -97,11 +97,11 @@ def describe(
     queues: dict[str, Queue] = {}
     for item in details:
         name = str(item["jobQueueName"])
-        queues[name] = _live(item, environments, listed.get(name, Queue(name)))
+        queues[name] = live(item, environments, listed.get(name, Queue(name)))
     return queues, None
 
 
-def _live(item: Mapping[str, Any], environments: Mapping[str, Any], known: Queue) -> Queue:
+def live(item: Mapping[str, Any], environments: Mapping[str, Any], known: Queue) -> Queue:
     """``known`` with what AWS says put in its place."""
     enabled = item.get("state") == "ENABLED"
     valid = item.get("status", "VALID") in ("VALID", "UPDATING", "CREATING")

@@ -130,7 +130,7 @@ def _outside(reason: str, status_reason: str, job: Mapping[str, Any]) -> tuple[C
         )
     if "exceeded timeout" in low_status:
         seconds = (job.get("timeout") or {}).get("attemptDurationSeconds")
-        minutes = f"{seconds / 60:g} minutes" if seconds else "time"
+        minutes = f"{seconds / 60:g} min" if seconds else "time"
         return Cause.TIMEOUT, f"it ran longer than its {minutes}: raise resources: runtime"
     if low.startswith("cannotpullcontainer"):
         if any(word in low for word in _PASSING_PULLS):
@@ -143,6 +143,8 @@ def _outside(reason: str, status_reason: str, job: Mapping[str, Any]) -> tuple[C
         return Cause.REJECTED, (
             f"AWS refused it: {status_reason}. Shorten the values of envvars: for this job"
         )
+    if (job.get("isTerminated") or job.get("isCancelled")) and status_reason:
+        return Cause.TERMINATED, f"it was ended from outside: {status_reason}"
     if low.startswith(_HOST_REASONS) or (low_status.startswith("task failed") and not reason):
         return Cause.HOST, f"its machine could not start it: {reason or status_reason}"
     return None

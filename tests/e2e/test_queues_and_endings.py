@@ -1,6 +1,7 @@
 """Ladders, starvation, budgets and causes: real runs through the embedded cloud's faults."""
 
 import re
+import threading
 
 SIX = """
     rule all:
@@ -219,3 +220,81 @@ def test_a_sites_catalogue_is_checked_with_line_numbers(workflow):
     workflow.write("site.yaml", "queues:\n  lab:\n    type: spot\n")
     output = workflow.fail("--hutchbatch-queue-catalog", "site.yaml")
     assert "site.yaml, line 3: queue lab: type is SPOT or EC2" in output
+
+
+def test_an_input_that_vanishes_is_told_by_its_name(workflow):
+    workflow.stored.mkdir(parents=True)
+    (workflow.stored / "raw.txt").write_text("raw\n")
+    workflow.write(
+        "Snakefile",
+        f"""
+        onstart:
+            shell("rm {workflow.stored}/raw.txt")
+        rule a:
+            input: "raw.txt"
+            output: "a.txt"
+            shell: "cp {{input}} {{output}}"
+        """,
+    )
+    output = workflow.fail()
+    assert "[STAGE_IN]" in output
+    assert f"{workflow.prefix}/raw.txt" in output
+
+
+def test_an_output_that_s3_refuses_is_told_by_its_name(workflow):
+    workflow.stored.mkdir(parents=True)
+    (workflow.stored / "x").write_text("an object where a folder would have to be\n")
+    workflow.write("Snakefile", 'rule a:\n    output: "x/y.txt"\n    shell: "echo y > {output}"\n')
+    output = workflow.fail()
+    assert "[STAGE_OUT]" in output
+    assert "x/y.txt" in output
+
+
+def test_a_job_ended_from_outside_says_who_gave_which_reason(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule a:
+            output: "a.txt"
+            log: "a.log"
+            shell: "echo begun > {log}; sleep 100; echo > {output}"
+        """,
+    )
+    batch = workflow.client("batch")
+    ended = threading.Event()
+
+    def end_it():
+        while not ended.wait(0.2):
+            running = batch.list_jobs(jobQueue="cpu-spot-50", jobStatus="RUNNING")
+            for job in running["jobSummaryList"]:
+                if "-a-" in job["jobName"] and "startedAt" in job:
+                    ended.wait(1)  # let its command begin
+                    batch.terminate_job(jobId=job["jobId"], reason="the budget is spent")
+                    return
+
+    thread = threading.Thread(target=end_it)
+    thread.start()
+    try:
+        output = workflow.fail()
+    finally:
+        ended.set()
+        thread.join()
+    assert "[TERMINATED]" in output
+    assert "the budget is spent" in output
+    assert workflow.text("a.log") == "begun\n"
+
+
+def test_a_job_that_runs_longer_than_its_runtime_says_what_to_raise(workflow):
+    # AWS takes no timeout below a minute, so this test lasts one.
+    workflow.write(
+        "Snakefile",
+        """
+        rule a:
+            output: "a.txt"
+            resources: runtime=1
+            shell: "sleep 200; echo > {output}"
+        """,
+    )
+    output = workflow.fail("--hutchbatch-spot-attempts", "3")
+    assert "it ran longer than its 1 min: raise resources: runtime [TIMEOUT]" in output
+    assert workflow.submissions() == 1

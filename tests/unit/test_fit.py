@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snakemake_executor_plugin_hutchbatch import catalog, instances
-from snakemake_executor_plugin_hutchbatch.fit import Want, hint, largest_memory, misfit
+from snakemake_executor_plugin_hutchbatch.fit import (
+    Want,
+    hint,
+    largest_memory,
+    misfit,
+    other_architecture,
+)
 from snakemake_executor_plugin_hutchbatch.queues import Queue, from_catalog
 
 HUTCH = from_catalog(catalog.shipped())
@@ -65,3 +71,9 @@ def test_optimal_stands_for_the_c_m_and_r_families():
 def test_a_type_and_a_family_are_understood():
     assert [s.type for s in instances.sizes(["p3.16xlarge"])] == ["p3.16xlarge"]
     assert {s.type.split(".")[0] for s in instances.sizes(["r5"])} == {"r5"}
+
+
+def test_a_queue_of_arm_machines_is_pointed_out():
+    assert "arm64" in str(other_architecture(Queue("q", instance_types=("m6g", "c7g"))))
+    assert other_architecture(Queue("q", instance_types=("m6g", "m5"))) is None
+    assert other_architecture(Queue("q")) is None
