@@ -22,16 +22,13 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from . import (
     aws,
-    bootstrap,
     failures,
     logs,
     moves,
     naming,
     preflight,
     sources,
-    storage,
     submission,
-    tasks,
 )
 from .aws import Pacer, Patience
 from .care import Care
@@ -40,9 +37,9 @@ from .endings import Endings
 from .failures import Alike
 from .modes import Mode
 from .moves import Again, History
-from .plan import JobPlan, PlanError, job_label, plan, rule_name
-from .queues import QueueError
-from .submission import Bundle, SubmissionError, Submitter
+from .plan import JobPlan, PlanError, job_label, rule_name
+from .preparation import Preparation, Prepared, mode_line
+from .submission import SubmissionError, Submitter
 from .supervisor import taskspec
 from .tracking import Ended, Tracker
 from .verdict import Cause, Failure
@@ -74,8 +71,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._patience = Patience(self.logger.info, stopped=self._cancelled.is_set)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch")
         self._said: set[str] = set()
-        self._environments: dict[Mode, dict[str, str]] = {}
-        self._shipped: tuple[taskspec.Sources, Bundle] | None = None
+        environments: dict[Mode, dict[str, str]] = {}
         if not len(self.dag):
             # Nothing to be done: Snakemake neither asks us for anything nor shuts us down.
             self.wait = False
@@ -85,13 +81,13 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                 self.workflow, self.executor_settings, self.logger.info, self._patience
             )
             for mode in ("direct", "snakemake"):
-                self._environments[mode] = preflight.job_environment(
+                environments[mode] = preflight.job_environment(
                     self.workflow, mode, self._ground.bucket_region, self._say_once
                 )
             preflight.check_rules(
                 self.dag.needrun_jobs(),
                 self._ground.site,
-                self._environments["direct"],
+                environments["direct"],
                 self.logger.info,
             )
         except preflight.PreflightError as error:
@@ -99,6 +95,14 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             # Of Snakemake's errors the one that is shown without lines of our code.
             raise ApiError(str(error)) from None
         ground = self._ground
+        self._preparation = Preparation(
+            self.workflow,
+            ground,
+            environments,
+            self.format_job_exec,
+            self._patience,
+            self.logger.warning,
+        )
         self._definitions = Definitions(ground.clients.batch, self._patience)
         self._submitter = Submitter(
             ground.clients.batch, ground.clients.submit, self._patience, Pacer()
@@ -120,64 +124,16 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.run_job(job)
 
     def run_job(self, job: Any) -> None:
-        try:
-            prepared = self._prepare(job)
-        except (PlanError, QueueError, SubmissionError) as error:
-            self._fail(SubmittedJobInfo(job), Failure(Cause.REJECTED, str(error)))
-            return
-        except (ClientError, BotoCoreError) as error:
-            sentence = aws.explain(error, "preparing the job")
-            self._fail(SubmittedJobInfo(job), Failure(Cause.REJECTED, sentence))
-            return
-        self._pool.submit(self._submit, *prepared)
+        with self._failing(SubmittedJobInfo(job), "preparing the job"):
+            prepared = self._preparation.prepare(job)
+            self._say_once(mode_line(prepared.plan))
+            self._pool.submit(self._submit, prepared)
 
-    def _prepare(self, job: Any) -> tuple[Any, JobPlan, taskspec.TaskSpec, list[str]]:
-        """Everything about a job that only Snakemake's objects know."""
-        code, _ = self._ship()
-        site = self._ground.site
-        wanted = plan(job, site, self._environments["direct"])
-        status = f"{self._ground.run_prefix}status/"
-        unneeded = frozenset(map(str, self.dag.get_unneeded_temp_files(job)))
-        task = None
-        if wanted.mode == "direct":
-            try:
-                task = tasks.direct_task(
-                    job, wanted, status=status, sources=code, unneeded=unneeded
-                )
-            except tasks.NeedsSnakemake as reason:
-                wanted = replace(wanted, mode="snakemake", why_not_direct=str(reason))
-        if task is None:
-            wanted = replace(wanted, environment=self._environments["snakemake"])
-            command = self.format_job_exec(job)
-            task = tasks.snakemake_task(wanted, command, status=status, sources=code)
-        self._say_mode(wanted)
-        return job, wanted, task, storage.expected_outputs(job, unneeded)
-
-    def _ship(self) -> tuple[taskspec.Sources, Bundle]:
-        """The workflow's code and the supervisor, stored once a run."""
-        if self._shipped is None:
-            ground = self._ground
-            code = sources.upload(
-                self.workflow,
-                ground.clients.s3,
-                ground.work_prefix,
-                self._patience,
-                self.logger.warning,
-            )
-            content, digest = bootstrap.bundle(), bootstrap.bundle_sha256()
-            url = f"{ground.work_prefix}supervisor/{digest}"
-            what = "storing the supervisor"
-            sources.put(ground.clients.s3, url, content, what, self._patience)
-            self._shipped = code, Bundle(url, digest)
-        return self._shipped
-
-    def _submit(
-        self, job: Any, wanted: JobPlan, task: taskspec.TaskSpec, outputs: list[str]
-    ) -> None:
+    def _submit(self, prepared: Prepared) -> None:
         """In a thread of the pool: the task's description, then the job."""
-        ground = self._ground
-        info = SubmittedJobInfo(job)
-        wanted, history = self._care.start(wanted)
+        ground, task = self._ground, prepared.task
+        info = SubmittedJobInfo(prepared.job)
+        wanted, history = self._care.start(prepared.plan)
         url = f"{ground.run_prefix}tasks/{wanted.job_name}.json"
         with self._failing(info):
             if not self._cancelled.is_set():
@@ -185,6 +141,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                 what = "storing the job's description"
                 sources.put(ground.clients.s3, url, content, what, self._patience)
                 now = datetime.datetime.now(datetime.UTC)
+                outputs = prepared.outputs
                 self._send(Submitted(info, wanted, history, url, task.status, outputs, now))
 
     def _send(self, sent: Submitted) -> None:
@@ -192,7 +149,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         ground, wanted = self._ground, sent.plan
         definition = self._definitions.arn(wanted)
         variables = submission.environment(
-            wanted, sent.task_url, self._ship()[1], ground.site.region, ground.endpoint
+            wanted, sent.task_url, self._preparation.ship()[1], ground.site.region, ground.endpoint
         )
         request = submission.submit_request(wanted, definition, variables)
         request["jobName"] = naming.resubmitted(wanted.job_name, sent.history.submissions)
@@ -204,14 +161,14 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self.logger.info(f"{wanted.label}: AWS Batch job {job_id} on queue {wanted.queue}.")
 
     @contextmanager
-    def _failing(self, info: SubmittedJobInfo) -> Iterator[None]:
-        """A submission that fails is this job's failure, nobody else's (house rule 8)."""
+    def _failing(self, info: SubmittedJobInfo, what: str = "submitting the job") -> Iterator[None]:
+        """A job that cannot be submitted is that job's failure, nobody else's (house rule 8)."""
         try:
             yield
-        except SubmissionError as error:
+        except (PlanError, SubmissionError) as error:
             self._fail(info, Failure(Cause.REJECTED, str(error)))
         except (ClientError, BotoCoreError) as error:
-            self._fail(info, Failure(Cause.REJECTED, aws.explain(error, "submitting the job")))
+            self._fail(info, Failure(Cause.REJECTED, aws.explain(error, what)))
         except Exception as error:
             self.logger.debug("hutchbatch: submission failed", exc_info=True)
             self._fail(info, Failure(Cause.REJECTED, f"it could not be submitted: {error!r}"))
@@ -294,16 +251,6 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         if line not in self._said:
             self._said.add(line)
             self.logger.info(line)
-
-    def _say_mode(self, wanted: JobPlan) -> None:
-        how = "directly" if wanted.mode == "direct" else "under Snakemake"
-        if wanted.mode == "snakemake":
-            how += f" ({wanted.why_not_direct or 'as --hutchbatch-mode says'})"
-        ladder = ", then ".join(wanted.ladder.rungs)
-        self._say_once(
-            f"Jobs of {wanted.rule} run {how} in {wanted.image} on queue {ladder} "
-            f"({wanted.ladder.why})."
-        )
 
     def _say_again(self, sent: Submitted, job: dict[str, Any]) -> None:
         tried = failures.attempts(job)

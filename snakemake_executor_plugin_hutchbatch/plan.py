@@ -75,6 +75,7 @@ class JobPlan:
     job_name: str
     mode: Mode
     why_not_direct: str | None
+    direct_only: bool
     image: str
     vcpus: int
     memory: int
@@ -215,6 +216,7 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
         job_name=naming.job_name(site.user, rule, wildcards, key),
         mode=mode,
         why_not_direct=reason,
+        direct_only=option("mode") == "direct",
         image=own.get("image") or image_of(members(job), site.container_image),
         vcpus=need.vcpus,
         memory=max(need.memory, LEAST_MIB[mode]),

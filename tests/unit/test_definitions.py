@@ -26,6 +26,7 @@ PLAN = JobPlan(
     job_name="jdoe-align-A-0123456789",
     mode="direct",
     why_not_direct=None,
+    direct_only=False,
     image="quay.io/biocontainers/samtools:1.21",
     vcpus=2,
     memory=954,

@@ -1,0 +1,100 @@
+"""A Snakemake job, made ready to be submitted: everything that only Snakemake's objects know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import bootstrap, sources, storage, tasks
+from .aws import Patience
+from .modes import Mode
+from .plan import LEAST_MIB, JobPlan, PlanError, plan
+from .preflight import Ground
+from .submission import Bundle
+from .supervisor.taskspec import Sources, TaskSpec
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a submission needs. ``outputs``: URLs that must exist when the job has succeeded."""
+
+    job: Any
+    plan: JobPlan
+    task: TaskSpec
+    outputs: list[str]
+
+
+class Preparation:
+    """Prepares the jobs of one run. Used by Snakemake's own thread only.
+
+    ``command``: Snakemake's command line for a job in Snakemake mode; ``environments``: the
+    container's variables by mode.
+    """
+
+    def __init__(
+        self,
+        workflow: Any,
+        ground: Ground,
+        environments: Mapping[Mode, Mapping[str, str]],
+        command: Callable[[Any], str],
+        patience: Patience,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._workflow = workflow
+        self._ground = ground
+        self._environments = environments
+        self._command = command
+        self._patience = patience
+        self._warn = warn
+        self._shipped: tuple[Sources, Bundle] | None = None
+
+    def ship(self) -> tuple[Sources, Bundle]:
+        """The workflow's code and the supervisor, stored once a run. Raises botocore's errors."""
+        if self._shipped is None:
+            s3, prefix = self._ground.clients.s3, self._ground.work_prefix
+            code = sources.upload(self._workflow, s3, prefix, self._patience, self._warn)
+            content, digest = bootstrap.bundle(), bootstrap.bundle_sha256()
+            url = f"{prefix}supervisor/{digest}"
+            sources.put(s3, url, content, "storing the supervisor", self._patience)
+            self._shipped = code, Bundle(url, digest)
+        return self._shipped
+
+    def prepare(self, job: Any) -> Prepared:
+        """Plan and task of a job. Raises ``PlanError``, or botocore's errors when the first job's
+        code cannot be stored."""
+        code, _ = self.ship()
+        wanted = plan(job, self._ground.site, self._environments["direct"])
+        status = f"{self._ground.run_prefix}status/"
+        unneeded = frozenset(map(str, self._workflow.dag.get_unneeded_temp_files(job)))
+        outputs = storage.expected_outputs(job, unneeded)
+        if wanted.mode == "direct":
+            try:
+                task = tasks.direct_task(
+                    job, wanted, status=status, sources=code, unneeded=unneeded
+                )
+                return Prepared(job, wanted, task, outputs)
+            except tasks.NeedsSnakemake as reason:
+                wanted = _under_snakemake(wanted, str(reason))
+        wanted = replace(wanted, environment=self._environments["snakemake"])
+        task = tasks.snakemake_task(wanted, self._command(job), status=status, sources=code)
+        return Prepared(job, wanted, task, outputs)
+
+
+def _under_snakemake(wanted: JobPlan, reason: str) -> JobPlan:
+    if wanted.direct_only:
+        raise PlanError(f"direct mode is asked for but not possible: {reason}")
+    memory = max(wanted.memory, LEAST_MIB["snakemake"])
+    return replace(wanted, mode="snakemake", why_not_direct=reason, memory=memory)
+
+
+def mode_line(wanted: JobPlan) -> str:
+    """How and where the jobs of a rule run: said once a rule."""
+    how = "directly" if wanted.mode == "direct" else "under Snakemake"
+    if wanted.mode == "snakemake":
+        how += f" ({wanted.why_not_direct or 'as --hutchbatch-mode says'})"
+    ladder = ", then ".join(wanted.ladder.rungs)
+    return (
+        f"Jobs of {wanted.rule} run {how} in {wanted.image} on queue {ladder} "
+        f"({wanted.ladder.why})."
+    )
