@@ -36,20 +36,26 @@ class Endings:
         *,
         outputs: Sequence[str],
         status_prefix: str,
+        log_group: str,
         since: datetime.datetime,
     ) -> Failure | None:
         """None for a success, else why not.
 
         ``job``: DescribeJobs' word, None for a job that Batch no longer knows, whose outputs then
-        decide (those newer than ``since``). Raises botocore's errors that do not pass.
+        decide (those newer than ``since``). ``log_group`` has its output. Raises botocore's errors
+        that do not pass.
         """
         if job is None:
             if outputs and not self._missing(outputs, since):
                 return None
             return Failure(Cause.LOST, "AWS Batch no longer knows it, and its outputs are missing")
         if verdict.read(job) is not None:
-            return verdict.read(job, self._status(job_id, job, status_prefix))
+            status = self._status(job_id, job, status_prefix)
+            _, lines = self.last_lines(job, log_group) if status is None else ("", None)
+            return verdict.read(job, status, lines)
         gone = self._missing(outputs)
+        if (gone or not outputs) and self._status(job_id, job, status_prefix) is None:
+            return verdict.not_entered(0)
         if gone:
             # FACTS.md section 4, trap 1: as a success this would end the whole workflow.
             return Failure(Cause.MISSING_OUTPUT, f"it succeeded but is missing {', '.join(gone)}")

@@ -214,6 +214,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                 outcome.description,
                 outputs=sent.outputs,
                 status_prefix=sent.status,
+                log_group=sent.plan.log_group,
                 since=sent.since,
             )
             if failure is None:
