@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import processes_with, until
+from running import processes_with, until
 
 from snakemake_executor_plugin_hutchbatch.local.hosts import Launch, Mount
 from snakemake_executor_plugin_hutchbatch.local.processes import OUT_OF_MEMORY, ProcessHost

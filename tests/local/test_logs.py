@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import output, run_job
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from running import output, run_job
 
 from snakemake_executor_plugin_hutchbatch.local.lines import LineSplitter
 from snakemake_executor_plugin_hutchbatch.local.log_store import LogStore, _events_backward
