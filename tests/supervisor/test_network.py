@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from snakemake_executor_plugin_hutchbatch import bootstrap
 from snakemake_executor_plugin_hutchbatch.supervisor import wire
+from snakemake_executor_plugin_hutchbatch.supervisor.s3 import S3
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Input,
     Output,
@@ -25,6 +26,7 @@ from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
 )
 
 from .conftest import ACCESS, BUCKET, REGION, SECRET, Container, Ended, Store
+from .test_s3 import Role
 from .tiny import TinyS3
 from .tls import Authority, HttpProxy, TlsFront
 
@@ -175,7 +177,7 @@ def test_a_proxy_is_taken_for_plain_http_and_told_who_asks(tiny: TinyS3, tmp_pat
     proxy.close()
 
 
-def test_no_proxy_and_the_credentials_address_go_straight(tiny: TinyS3, tmp_path: Path) -> None:
+def test_what_no_proxy_names_goes_straight(tiny: TinyS3, tmp_path: Path) -> None:
     ended = run(
         tiny,
         tmp_path,
@@ -184,6 +186,23 @@ def test_no_proxy_and_the_credentials_address_go_straight(tiny: TinyS3, tmp_path
         NO_PROXY="other.org,127.0.0.1",
     )
     assert (ended.code, ended.err) == (0, "")
+
+
+def test_the_address_of_credentials_is_never_asked_through_a_proxy(tiny: TinyS3) -> None:
+    role, proxy = Role(), HttpProxy({})
+    tiny.objects[f"/{BUCKET}/x"] = b"1"
+    s3 = S3(
+        {
+            **role.environ,
+            "AWS_ENDPOINT_URL": tiny.endpoint,
+            "HTTP_PROXY": proxy.address,
+        }
+    )
+    assert s3.get(f"s3://{BUCKET}/x") == b"1"
+    assert role.calls == 1
+    assert proxy.seen == [f"GET {tiny.endpoint}/{BUCKET}/x"]
+    role.close()
+    proxy.close()
 
 
 HOSTS = st.sampled_from(["a.org", "x.a.org", "xa.org", "127.0.0.1:99", "A.ORG:80", "b"])
