@@ -54,8 +54,12 @@ class Endings:
             _, lines = self.last_lines(job, log_group) if status is None else ("", None)
             return verdict.read(job, status, lines)
         gone = self._missing(outputs)
-        if (gone or not outputs) and self._status(job_id, job, status_prefix) is None:
-            return verdict.not_entered(0)
+        if self._status(job_id, job, status_prefix) is None:
+            # An ENTRYPOINT that ignores the command may end well; outputs of an earlier run must
+            # not pass for this job's. S3 tells times in whole seconds.
+            begin = since.replace(microsecond=0)
+            if not outputs or gone or self._missing(outputs, begin):
+                return verdict.not_entered(0)
         if gone:
             # FACTS.md section 4, trap 1: as a success this would end the whole workflow.
             return Failure(Cause.MISSING_OUTPUT, f"it succeeded but is missing {', '.join(gone)}")

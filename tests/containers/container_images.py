@@ -32,6 +32,8 @@ COREUTILS = (
     *("ln", "ls", "mkdir", "mkfifo", "mv", "rm", "rmdir", "seq", "sleep", "sort", "stat", "tail"),
     *("tee", "touch", "tr", "true", "uname", "uniq", "wc"),
 )
+#: Programs of this machine that the images are made of.
+NEEDED = ("bash", "dash", "bash-static", "busybox", "ldd", *COREUTILS)
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/:/bin/sh\n"
 
 
@@ -104,25 +106,25 @@ def build(engine: Engine, name: str, tree: Tree, *changes: str) -> str:
     return image
 
 
-def need(name: str) -> str:
+def here(name: str) -> str:
     found = shutil.which(name)
-    assert found, f"{name} is not installed: bash tests/run installs what these tests need"
+    assert found, name
     return found
 
 
 def shell_only() -> Tree:
     """``sh`` and coreutils, glibc, no bash."""
     tree = Tree()
-    tree.program(need("dash"), "/bin/sh")
+    tree.program(here("dash"), "/bin/sh")
     for name in COREUTILS:
-        tree.program(need(name), f"/usr/bin/{name}", f"/bin/{name}")
+        tree.program(here(name), f"/usr/bin/{name}", f"/bin/{name}")
     return tree
 
 
 def plain() -> Tree:
     """bash and coreutils, no Python."""
     tree = shell_only()
-    tree.program(need("bash"), "/bin/bash")
+    tree.program(here("bash"), "/bin/bash")
     return tree
 
 
@@ -174,8 +176,8 @@ def with_snakemake() -> Tree:
 def without_glibc() -> Tree:
     """A static bash and busybox, and no glibc: to the host's Python the same as Alpine (musl)."""
     tree = Tree()
-    tree.files["/bin/bash"] = Path(need("bash-static"))
-    tree.files["/bin/busybox"] = Path(need("busybox")).resolve()
+    tree.files["/bin/bash"] = Path(here("bash-static"))
+    tree.files["/bin/busybox"] = Path(here("busybox")).resolve()
     for name in ("sh", *COREUTILS):
         tree.links[f"/bin/{name}"] = "busybox"
     assert not any(loader in tree.files for loader in LOADERS)

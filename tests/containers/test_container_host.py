@@ -9,6 +9,7 @@ import textwrap
 import pytest
 from straight import until
 
+from snakemake_executor_plugin_hutchbatch.local.choice import choose_host
 from snakemake_executor_plugin_hutchbatch.local.containers import LABEL, ContainerHost
 from snakemake_executor_plugin_hutchbatch.local.hosts import Launch, Mount
 from snakemake_executor_plugin_hutchbatch.local.processes import OUT_OF_MEMORY
@@ -205,7 +206,8 @@ def test_an_image_that_cannot_be_had_is_told_as_aws_does(run):
 OWNER = """
     import sys
     from pathlib import Path
-    from snakemake_executor_plugin_hutchbatch.local.containers import ContainerHost
+    from snakemake_executor_plugin_hutchbatch.local.choice import choose_host
+from snakemake_executor_plugin_hutchbatch.local.containers import ContainerHost
     from snakemake_executor_plugin_hutchbatch.local.engines import find_engine
     from snakemake_executor_plugin_hutchbatch.local.hosts import Launch
     folder = Path(sys.argv[1])
@@ -233,3 +235,20 @@ def test_a_new_start_removes_what_an_old_one_left(tmp_path, engine, images):
     runner = Run(tmp_path / "hosts", engine, images["plain"])
     assert runner.left() == []
     runner.host.close()
+
+
+def test_auto_takes_containers_where_the_image_is_here_and_else_processes(tmp_path, engine, images):
+    said: list[str] = []
+    host = choose_host("auto", tmp_path, said.append, True)
+    lines: list[str] = []
+    try:
+        for image in (images["user"], "quay.io/biocontainers/samtools:1.21", images["user"]):
+            command = ("sh", "-c", "id -u; echo $GIVEN")
+            launch = Launch("job", 1, image, command, {}, 1, 64)
+            host.given["GIVEN"] = "both"
+            assert host.start(launch, lines.append).wait().exit_code == 0
+    finally:
+        host.close()
+    assert lines == ["1000", "both", str(os.getuid()), "both", "1000", "both"]
+    (sentence,) = said
+    assert f"{engine.program} pull quay.io/biocontainers/samtools:1.21" in sentence

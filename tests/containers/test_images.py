@@ -190,3 +190,30 @@ def test_a_read_only_root_is_enough(straight, images):
     assert straight.ended(job)["status"] == "SUCCEEDED", straight.lines(job)
     assert (straight.stored / "out" / "copy").read_text() == "data\n"
     assert "refused" in straight.lines(job)
+
+
+def test_outputs_of_an_earlier_run_do_not_make_a_job_that_never_ran_a_success(workflow, images):
+    snakefile = """
+        rule a:
+            output: "a.txt"
+            container: "docker://{}"
+            resources: mem_mb=200
+            shell: "echo made > {{output}}"
+        """
+    workflow.write("Snakefile", snakefile.format(images["plain"]))
+    workflow.succeed()
+    workflow.write("Snakefile", snakefile.format(images["shell-entrypoint"]))
+    assert "ENTRYPOINT did not run the job" in workflow.fail("--forceall")
+
+
+def test_a_rule_without_outputs_is_no_success_where_its_command_never_ran(workflow, images):
+    workflow.write(
+        "Snakefile",
+        f"""
+        rule a:
+            container: "docker://{images["shell-entrypoint"]}"
+            resources: mem_mb=200
+            shell: "false"
+        """,
+    )
+    assert "ENTRYPOINT did not run the job" in workflow.fail()
