@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor as ThreadPool
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from . import logs, storage, verdict
+from . import aws, logs, storage, verdict
 from .aws import Clients, Patience
 from .supervisor import taskspec
 from .verdict import Cause, Failure
@@ -39,20 +39,30 @@ class Endings:
         *,
         outputs: Sequence[str],
         status_prefix: str,
+        log_group: str,
         since: datetime.datetime,
     ) -> Failure | None:
         """None for a success, else why not.
 
         ``job``: DescribeJobs' word, None for a job that Batch no longer knows, whose outputs then
-        decide (those newer than ``since``). Raises botocore's errors that do not pass.
+        decide (those newer than ``since``). ``log_group`` has its output. Raises botocore's errors
+        that do not pass.
         """
         if job is None:
             if outputs and not self._missing(outputs, since):
                 return None
             return Failure(Cause.LOST, "AWS Batch no longer knows it, and its outputs are missing")
         if verdict.read(job) is not None:
-            return verdict.read(job, self._status(job_id, job, status_prefix))
+            status = self._status(job_id, job, status_prefix)
+            _, lines = self.last_lines(job, log_group, TAIL_LINES) if status is None else ("", None)
+            return verdict.read(job, status, lines)
         gone = self._missing(outputs)
+        if self._status(job_id, job, status_prefix) is None:
+            # An ENTRYPOINT that ignores the command may end well; outputs of an earlier run must
+            # not pass for this job's. S3 tells times in whole seconds.
+            begin = since.replace(microsecond=0)
+            if not outputs or gone or self._missing(outputs, begin):
+                return verdict.not_entered(0)
         if gone:
             # FACTS.md section 4, trap 1: as a success this would end the whole workflow.
             return Failure(Cause.MISSING_OUTPUT, f"it succeeded but is missing {', '.join(gone)}")
@@ -67,15 +77,27 @@ class Endings:
     def _status(self, job_id: str, job: Mapping[str, Any], prefix: str) -> taskspec.Status | None:
         attempt = max(1, len(job.get("attempts") or []))
         bucket, key = storage.split_url(taskspec.status_url(prefix, job_id, attempt))
+        s3 = self._clients.s3
         try:
-            body = self._clients.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            body = self._patience.call(
+                "reading how a job ended",
+                lambda: s3.get_object(Bucket=bucket, Key=key)["Body"].read(),
+            )
             return taskspec.load_status(body.decode())
-        except (ClientError, BotoCoreError, ValueError):
+        except ClientError as error:
+            if aws.status(error) not in (403, 404):  # 403: absent, where listing is not allowed
+                raise
             return None  # killed before it could write one
+        except ValueError:
+            return None
 
-    def last_lines(self, job: Mapping[str, Any] | None, log_group: str) -> tuple[str, list[str]]:
-        """The job's log stream and the last lines in it; empty where there are none."""
+    def last_lines(
+        self, job: Mapping[str, Any] | None, log_group: str, count: int | None = None
+    ) -> tuple[str, list[str]]:
+        """The job's log stream and the last ``count`` lines in it (``tail_lines`` unless told);
+        empty where there are none."""
+        count = self._tail_lines if count is None else count
         stream = str(((job or {}).get("container") or {}).get("logStreamName") or "")
-        if not stream or not self._tail_lines:
+        if not stream or not count:
             return stream, []
-        return stream, logs.tail(self._clients.logs, log_group, stream, self._tail_lines)
+        return stream, logs.tail(self._clients.logs, log_group, stream, count)

@@ -139,10 +139,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             if not self._cancelled.is_set():
                 content = taskspec.dumps(task).encode()
                 what = "storing the job's description"
-                sources.put(ground.clients.s3, url, content, what, self._patience)
-                now = datetime.datetime.now(datetime.UTC)
+                begun = sources.put(ground.clients.s3, url, content, what, self._patience)
                 outputs = prepared.outputs
-                self._send(Submitted(info, wanted, history, url, task.status, outputs, now))
+                self._send(Submitted(info, wanted, history, url, task.status, outputs, begun))
 
     def _send(self, sent: Submitted) -> None:
         """Definition and SubmitJob. Raises what ``_failing`` reports."""
@@ -175,10 +174,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def _resubmit(self, sent: Submitted, again: Again) -> None:
         self.logger.info(again.line)
-        now = datetime.datetime.now(datetime.UTC)
         with self._failing(sent.info):
             if not self._cancelled.is_set():
-                self._send(replace(sent, plan=again.plan, history=again.history, since=now))
+                self._send(replace(sent, plan=again.plan, history=again.history))
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
         """Trap 14: Snakemake in the container gets the vCPUs that were asked for, not all."""
@@ -223,6 +221,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                 outcome.description,
                 outputs=sent.outputs,
                 status_prefix=sent.status,
+                log_group=sent.plan.log_group,
                 since=sent.since,
             )
             if failure is None:

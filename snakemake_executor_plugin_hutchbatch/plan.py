@@ -93,6 +93,7 @@ class JobPlan:
     secrets: Mapping[str, str] = field(default_factory=dict)
     volumes: tuple[Mount, ...] = ()
     shm_mb: int | None = None
+    disk_mb: int | None = None
     scheduling_priority: int | None = None
     share_identifier: str | None = None
     budgets: Budgets = Budgets()
@@ -234,6 +235,7 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
         secrets=option("secrets") or {},
         volumes=option("volumes") or (),
         shm_mb=option("shm_mb"),
+        disk_mb=_whole(resources, "disk_mb"),
         scheduling_priority=option("scheduling_priority"),
         share_identifier=option("share_identifier"),
         budgets=_budgets(option, site, names),

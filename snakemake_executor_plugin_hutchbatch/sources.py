@@ -9,6 +9,7 @@ what does not fit is named in one warning.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import io
 import os
@@ -16,6 +17,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,7 +170,12 @@ def upload(
     return Sources(url=url, sha256=digest)
 
 
-def put(s3: S3Client, url: str, content: bytes, what: str, patience: Patience) -> None:
-    """Stores one small object. Raises botocore's errors that do not pass."""
+def put(
+    s3: S3Client, url: str, content: bytes, what: str, patience: Patience
+) -> datetime.datetime:
+    """Stores one small object; returns the time of S3's own clock, to which times of objects
+    compare. Raises botocore's errors that do not pass."""
     bucket, key = split_url(url)
-    patience.call(what, lambda: s3.put_object(Bucket=bucket, Key=key, Body=content))
+    answer = patience.call(what, lambda: s3.put_object(Bucket=bucket, Key=key, Body=content))
+    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    return parsedate_to_datetime(date) if date else datetime.datetime.now(datetime.UTC)

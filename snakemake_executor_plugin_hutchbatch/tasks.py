@@ -69,6 +69,7 @@ def direct_task(
         inputs=tuple(inputs.values()),
         sources=sources,
         tmpdir_token=token,
+        disk_mb=plan.disk_mb,
     )
 
 
@@ -83,6 +84,7 @@ def snakemake_task(
         scratch=plan.scratch.path,
         cpus=plan.vcpus,
         sources=sources,
+        disk_mb=plan.disk_mb,
     )
 
 

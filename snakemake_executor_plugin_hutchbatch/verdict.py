@@ -7,7 +7,7 @@ of DESIGN.md's rule 7 and a sentence come out.
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -64,6 +64,10 @@ _PASSING_PULLS = (
     "service unavailable",
     "internal server error",
 )
+#: How each line begins that the start-up script or the supervisor writes.
+OUR_WORDS = "hutchbatch: "
+#: SIGKILL and SIGTERM: the supervisor may have had no time for a word.
+_KILLED = (137, 143)
 
 _SUPERVISOR_CODES = {
     taskspec.EXIT_SPEC: (Cause.HOST, "the task's description could not be read in the container"),
@@ -75,8 +79,8 @@ _SUPERVISOR_CODES = {
     ),
     taskspec.EXIT_NO_PYTHON: (
         Cause.IMAGE,
-        "no Python runs in the container: check --hutchbatch-aws-cli-path, or use an image that "
-        "has python3, 3.8 or newer",
+        "no Python runs in the container: musl images (Alpine) need a python3 of their own, 3.8 or "
+        "newer; for other images check --hutchbatch-aws-cli-path",
     ),
     taskspec.EXIT_NO_SHELL: (
         Cause.IMAGE,
@@ -89,11 +93,16 @@ _SUPERVISOR_CODES = {
 }
 
 
-def read(job: Mapping[str, Any], status: taskspec.Status | None = None) -> Failure | None:
+def read(
+    job: Mapping[str, Any],
+    status: taskspec.Status | None = None,
+    lines: Sequence[str] | None = None,
+) -> Failure | None:
     """None for a success, else why the job failed.
 
     ``job`` is one of DescribeJobs' with status SUCCEEDED or FAILED; ``status`` the supervisor's
-    for the last attempt, where it could write one.
+    for the last attempt, where it could write one; ``lines`` the last ones of its output, None
+    where they are not known.
     """
     if job.get("status") == "SUCCEEDED":
         return None
@@ -112,7 +121,25 @@ def read(job: Mapping[str, Any], status: taskspec.Status | None = None) -> Failu
     if exit_code in _SUPERVISOR_CODES:
         cause, sentence = _SUPERVISOR_CODES[exit_code]
         return Failure(cause, sentence, exit_code)
+    silent = lines is not None and not any(line.startswith(OUR_WORDS) for line in lines)
+    if status is None and silent and exit_code not in _KILLED:
+        return not_entered(exit_code)
     return Failure(Cause.COMMAND, f"the command ended with {meaning(exit_code)}", exit_code)
+
+
+def not_entered(exit_code: int) -> Failure:
+    """The container ended, but nothing of ours ever ran in it: no status, no line in its output.
+
+    AWS Batch puts the command behind the image's ENTRYPOINT, and has no way to replace that.
+    https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerProperties.html (command)
+    """
+    return Failure(
+        Cause.IMAGE,
+        f"its image's ENTRYPOINT did not run the job and ended with exit code {exit_code}: AWS "
+        "Batch cannot replace it, so use an image without one, or one whose ENTRYPOINT ends in "
+        'exec "$@" (an image for another processor ends like this, too)',
+        exit_code,
+    )
 
 
 def _outside(reason: str, status_reason: str, job: Mapping[str, Any]) -> tuple[Cause, str] | None:
@@ -139,6 +166,11 @@ def _outside(reason: str, status_reason: str, job: Mapping[str, Any]) -> tuple[C
             f"its image {(job.get('container') or {}).get('image', '')} could not be pulled: "
             f"check the name and tag, and that it is public ({reason})"
         )
+    if low.startswith("cannotstartcontainer") and 'exec: "' in low:
+        what = "/bin/sh: use one with sh and bash"
+        if 'exec: "/bin/sh"' not in low:
+            what = "the program that its ENTRYPOINT names: use another image"
+        return Cause.IMAGE, f"its image has no {what} ({reason})"
     if "container overrides length" in low_status:
         return Cause.REJECTED, (
             f"AWS refused it: {status_reason}. Shorten the values of envvars: for this job"
@@ -158,7 +190,8 @@ def _from_status(status: taskspec.Status, exit_code: int) -> Failure:
     sentence = (
         _as_users_know_files(status.message.rstrip(".")) or f"it ended with {meaning(exit_code)}"
     )
-    if cause is Cause.COMMAND and status.step:
+    if cause is Cause.COMMAND and status.step and "messages are above" in sentence:
+        # The supervisor speaks to readers of the log; here the log's last lines stand below.
         sentence = f"the command of rule {status.step} ended with {meaning(exit_code)}"
     return Failure(cause, sentence, exit_code)
 

@@ -85,7 +85,7 @@ class ContainerHost:
         for container in running:
             container.kill()
         for container in running:
-            container.wait()
+            container.join()
         self._sweep()
         self._sweeper.communicate(b"done\n")
 
@@ -134,6 +134,7 @@ class ContainerHost:
     def _sweep(self) -> None:
         found = self.engine.run("ps", "--all", "--quiet", f"--filter=label={self.label}")
         if ids := found.stdout.split():
+            self.engine.run("kill", "--signal=KILL", *ids)  # else Podman waits for 10 seconds
             self.engine.run("rm", "--force", "--volumes", *ids)
 
 
@@ -166,6 +167,10 @@ class Container:
         self._done.wait()
         return self._exit
 
+    def join(self) -> None:
+        """Until its container and its files are gone."""
+        self._thread.join()
+
     def _stop(self, grace: float) -> None:
         # As ``docker stop``, which ECS uses: an image's own STOPSIGNAL counts.
         told = self._inspect(".Config.StopSignal")
@@ -188,11 +193,11 @@ class Container:
         except Exception as error:  # whatever it is, the attempt must end
             self._exit = Exit(None, f"{CANNOT_START}: {error}")
         finally:
+            self._done.set()
             with contextlib.suppress(Exception):
                 self._engine.run("rm", "--force", "--volumes", self.name)
             shutil.rmtree(private, ignore_errors=True)
             self._host.forget(self)
-            self._done.set()
 
     def _attempt(self, private: Path) -> Exit:
         problem = self._host.images.need(self._launch.image)

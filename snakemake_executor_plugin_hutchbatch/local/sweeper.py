@@ -17,6 +17,8 @@ def sweep(label: str, engine: list[str]) -> None:
     listing = [*engine, "ps", "--all", "--quiet", f"--filter=label={label}"]
     found = subprocess.run(listing, stdout=subprocess.PIPE, check=False, text=True)
     if ids := found.stdout.split():
+        # Podman's ``rm --force`` alone waits for 10 seconds.
+        subprocess.run([*engine, "kill", "--signal=KILL", *ids], check=False)
         subprocess.run([*engine, "rm", "--force", "--volumes", *ids], check=False)
 
 

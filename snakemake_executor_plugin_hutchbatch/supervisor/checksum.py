@@ -19,6 +19,10 @@ ASK = {"x-amz-checksum-mode": "ENABLED"}
 NAMED = ("crc32", "sha256", "sha1")
 
 
+class Damaged(Exception):
+    """What came is not what S3 has."""
+
+
 class Check:
     """The expected digest of one whole object, and that of what has come so far."""
 
@@ -33,10 +37,10 @@ class Check:
         else:
             self._digest.update(data)
 
-    @property
-    def passed(self) -> bool:
+    def verify(self) -> None:
         found = self._digest.digest() if self._digest else self._crc.to_bytes(4, "big")
-        return bool(found == self.expected)
+        if found != self.expected:
+            raise Damaged(f"its bytes do not have the {self.kind} checksum that S3 names")
 
 
 def of_object(headers: Mapping[str, str]) -> Optional[Check]:

@@ -13,7 +13,7 @@ import time
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set
 
 from . import checksum
-from .checksum import Check
+from .checksum import Check, Damaged
 from .errors import Failure, LocalError, Stopped, amount, space_advice
 from .listing import THREADS, Remote, find, head
 from .pool import Task, run_all
@@ -134,8 +134,8 @@ class _File:
                     check.update(data)
             else:
                 self._copy(answer, descriptor, 0, remote.size, check)
-            if check and not check.passed:
-                raise _damaged(check)
+            if check:
+                check.verify()
 
         return self._fetch({**checksum.ASK, **self._condition()}, read)
 
@@ -177,15 +177,13 @@ class _File:
         except Stopped:
             if not self._given_up:
                 raise
-        except S3Error as error:
-            if error.status == 412 or error.code == DAMAGED:
+        except (Damaged, S3Error, OSError) as error:
+            if isinstance(error, Damaged) or (isinstance(error, S3Error) and error.status == 412):
                 return self._again(error)
-            raise with_address(remote.url, error) from error
-        except OSError as error:
             raise with_address(remote.url, error) from error
         return []
 
-    def _again(self, error: S3Error) -> List[Task]:
+    def _again(self, error: Exception) -> List[Task]:
         """The whole file anew: another object lies there since we looked (412), or its bytes are
         not what S3 has. Other parts under way give up."""
         with self._lock:
@@ -194,9 +192,9 @@ class _File:
             self._given_up = True
         remote = self._remote
         if self._tries <= 1:
-            what = "it changes again and again" if error.status == 412 else str(error)
+            what = str(error) if isinstance(error, Damaged) else "it changes again and again"
             raise S3Error(0, "", f"{remote.url}: {what}")
-        if error.status == 412:
+        if not isinstance(error, Damaged):
             newer = head(self._s3, remote.bucket, remote.key)
             if newer is None:
                 raise S3Error(0, "", f"{remote.url}: it was deleted meanwhile")
@@ -255,8 +253,8 @@ class _File:
                     check.update(view[:count])
                     place += count or end
                 self._checked += PART
-            if self._checked >= self._remote.size and not check.passed:
-                raise _damaged(check)
+            if self._checked >= self._remote.size:
+                check.verify()
         finally:
             self._checking.release()
 
@@ -287,13 +285,6 @@ class _File:
             os.replace(self._temporary, remote.path)
         except OSError as error:
             raise LocalError(error, remote.path) from error
-
-
-DAMAGED = "Damaged"
-
-
-def _damaged(check: Check) -> S3Error:
-    return S3Error(0, DAMAGED, f"its bytes do not have the {check.kind} checksum that S3 names")
 
 
 def _reserve(descriptor: int, size: int) -> None:

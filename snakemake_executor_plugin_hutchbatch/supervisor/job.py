@@ -13,7 +13,7 @@ from .command import Runner
 from .download import stage_in
 from .environment import container_environment
 from .errors import Failure, LocalError, Stopped, say
-from .outputs import make_folders
+from .outputs import make_folders, touch
 from .s3 import ERRORS, S3
 from .scratch import Scratch
 from .sources import deploy
@@ -153,7 +153,7 @@ class Job:
             for log in logs:
                 path = os.path.join(work, log.path)
                 if success and not os.path.lexists(path):
-                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o666))
+                    touch(path, directory=False)
                 if log.url is not None and os.path.isfile(path):
                     files.append(Local(path, log.url))
             put_files(s3, files, threading.Event())

@@ -31,7 +31,7 @@ def check(step: Step, work: str) -> None:
     for output in step.outputs:
         path = os.path.join(work, output.path)
         if output.touch and not os.path.lexists(path):
-            _touch(path, output.directory)
+            touch(path, output.directory)
         problem = _problem(output, path)
         if problem:
             problems.append(f"{output.path} {problem}")
@@ -78,7 +78,7 @@ def _problem(output: Output, path: str) -> str:
     return ""
 
 
-def _touch(path: str, directory: bool) -> None:
+def touch(path: str, directory: bool) -> None:
     try:
         if directory:
             os.makedirs(path)

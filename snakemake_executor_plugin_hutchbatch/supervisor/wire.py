@@ -95,6 +95,8 @@ class Connection:
         self._rest = b""
         self._left: Optional[int] = 0
         self._chunked = self._keep = False
+        if scheme == "https":
+            tls()  # what cannot be trusted need not be reached
         self._sock = socket.create_connection(
             (via.hostname, via.port or (443 if via.scheme == "https" else 80)), min(10.0, timeout)
         )

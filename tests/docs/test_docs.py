@@ -11,11 +11,22 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from snakemake_executor_plugin_hutchbatch import cli, plan, settings, values
+from snakemake_executor_plugin_hutchbatch import (
+    care,
+    catalog,
+    cli,
+    endings,
+    failures,
+    instances,
+    moves,
+    plan,
+    queues,
+    settings,
+    values,
+)
 from snakemake_executor_plugin_hutchbatch.local.batch.faults import KINDS
 from snakemake_executor_plugin_hutchbatch.sources import CODE_FOLDERS
-from snakemake_executor_plugin_hutchbatch.submission import HOST_ATTEMPTS
-from snakemake_executor_plugin_hutchbatch.verdict import Cause
+from snakemake_executor_plugin_hutchbatch.verdict import Cause, Failure
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -35,9 +46,13 @@ OPTIONS = {settings.option_name(f.name) for f in fields(settings.ExecutorSetting
 RESOURCES = {f"hutchbatch_{name}" for name in settings.PER_JOB}
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of a language, without the indentation that lists give them."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page.read_text(), re.M | re.S)
+def blocks(page: Path, language: str, title: str | None = None) -> list[str]:
+    """The fenced blocks of a language, without the indentation that lists give them.
+
+    ``title``: only those of this section.
+    """
+    text = section(page, title) if title else page.read_text()
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", text, re.M | re.S)
     return [re.sub(rf"^{indent}", "", text, flags=re.M) for indent, text in found]
 
 
@@ -87,6 +102,10 @@ def test_the_settings_table_names_the_defaults_of_the_code():
     assert code(defaults["--hutchbatch-scratch"]) == [values.DEFAULT_SCRATCH]
     assert code(defaults["--hutchbatch-aws-cli-path"]) == [values.DEFAULT_AWS_CLI_PATH]
     assert code(defaults["--hutchbatch-log-group"]) == [values.DEFAULT_LOG_GROUP]
+    assert code(defaults["--hutchbatch-policy"]) == [queues.POLICIES[0]]
+    assert defaults["--hutchbatch-tail-lines"] == str(endings.TAIL_LINES)
+    for budget in fields(plan.Budgets):
+        assert float(defaults[settings.option_name(budget.name)]) == budget.default
 
 
 def test_the_resources_table_has_the_figures_of_the_code():
@@ -94,8 +113,6 @@ def test_the_resources_table_has_the_figures_of_the_code():
     assert f"{plan.DEFAULT_MIB_PER_VCPU} MiB for each vCPU" in table
     assert f"At least {plan.LEAST_MIB['direct']} MiB" in table
     assert f"in Snakemake mode {plan.LEAST_MIB['snakemake']} MiB" in table
-    four = {4: "four"}[HOST_ATTEMPTS - 1]
-    assert f"up to {four} times\n  more by itself" in table
 
 
 def test_the_other_plugins_spellings_are_those_the_code_understands():
@@ -105,9 +122,104 @@ def test_the_other_plugins_spellings_are_those_the_code_understands():
     assert named == {alias: f"hutchbatch_{name}" for alias, name in settings.ALIASES.items()}
 
 
-def test_every_cause_of_a_failure_has_its_row():
-    table = rows(section(FURTHER, "When a job fails"))
-    assert sorted(code(row[0])[0] for row in table) == sorted(f"[{c.value}]" for c in Cause)
+def test_the_policies_have_the_ladders_of_the_code():
+    table = rows(section(FURTHER, "Queues"))
+    hutch = queues.from_catalog(catalog.shipped())
+    ladders = {
+        policy: list(queues.automatic(hutch, policy, gpus=0, preemptible=True, where="").rungs)
+        for policy in queues.POLICIES
+    }
+    assert {code(policy)[0]: code(ladder) for policy, ladder, _ in table} == ladders
+
+
+def test_the_figures_about_waiting_are_those_of_the_code():
+    moving = section(FURTHER, "What moves a job")
+    budgets = plan.Budgets()
+    numbers = {3: "three", 5: "five"}
+    assert f"{numbers[budgets.spot_attempts]} times in all" in moving
+    assert f"waited {budgets.starve_minutes:.0f} minutes" in moving
+    assert moves.REMEMBERED == 30 * 60
+    assert "For half an\n  hour" in moving
+    assert care.PATIENT_SECONDS == 4 * 60
+    assert "After four" in section(FURTHER, "Why does my job not start?")
+    kept = f"{instances.KEPT_FRACTION * 100:.0f} % and {instances.KEPT_MIB} MiB"
+    assert kept in section(FURTHER, "Requests that no machine can hold")
+
+
+def test_the_fields_of_a_catalogue_are_those_of_the_code():
+    table = rows(section(FURTHER, "Queues of another site"))
+    named = [code(row[0])[0] for row in table]
+    assert named == [f.name for f in fields(catalog.Entry) if f.name != "name"]
+
+
+def test_the_faults_of_a_catalogue_are_told_as_the_docs_say():
+    told = blocks(FURTHER, "text", "Queues of another site")[0].strip()
+    text = "queues:\n  lab-spot:\n    type: spot\n    max_vcpu: 200\n    bid_percentage: 60 %\n"
+    with pytest.raises(catalog.CatalogError) as error:
+        catalog.parse(text, "site.yaml")
+    assert told == f"hutchbatch: {error.value}"
+
+
+def test_every_cause_of_a_failure_has_its_row_with_its_budget():
+    table = {code(row[0])[0]: row[2] for row in rows(section(FURTHER, "When a job fails"))}
+    assert sorted(table) == sorted(f"[{c.value}]" for c in Cause)
+    budgets = {
+        Cause.SPOT: "spot_attempts",
+        Cause.HOST: "host_attempts",
+        Cause.OUT_OF_MEMORY: "oom_memory_factor",
+    }
+    for cause in Cause:
+        cell = table[f"[{cause.value}]"]
+        step = moves.after(
+            Failure(cause, "it failed"),
+            a_plan(budgets=plan.Budgets(oom_memory_factor=2.0)),
+            moves.History(),
+            {},
+        )
+        assert isinstance(step, moves.Again) == (cause in budgets), cause
+        if cause not in budgets:
+            assert cell == "never"
+            continue
+        name = budgets[cause]
+        assert settings.option_name(name) in cell
+        default = getattr(plan.Budgets(), name)
+        assert cell.startswith(f"{default} starts" if default else "Not unless"), cause
+
+
+def a_plan(**known):
+    """A plan of which only what is given matters."""
+    unset = {f.name: None for f in fields(plan.JobPlan)}
+    ladder = queues.Ladder(("cpu-spot-40", "cpu-spot-50"), "as you said")
+    given = {"queue": ladder.rungs[0], "ladder": ladder, "vcpus": 1, "memory": 1000, "gpus": 0}
+    return plan.JobPlan(**{**unset, **given, **known})
+
+
+def test_the_report_of_a_failed_job_looks_as_the_docs_say():
+    shown, alike = (text.strip() for text in blocks(FURTHER, "text", "When a job fails"))
+    first, *_, last = shown.splitlines()
+    label, sentence, cause = re.fullmatch(r"(.*) failed: (.*) \[(\w+)\]", first).groups()
+    group, stream = re.search(r"--log-group-name (\S+) --log-stream-name (\S+)", last).groups()
+    queue = re.search(r"queue: (\S+)", shown)[1]
+    lines = re.findall(r"^    (.*)$", shown, re.M)
+    failure = Failure(Cause(cause), sentence)
+    wanted = a_plan(queue=queue, log_group=group)
+    assert failures.report(label, failure, wanted, None, stream, lines) == shown
+    seen = failures.Alike()
+    for _ in range(3):
+        seen.is_first(label.split()[0], failure)
+    assert seen.counts() == [alike]
+
+
+def test_the_table_of_queues_is_what_the_command_prints(tmp_path):
+    command = [sys.executable, "-m", cli.__name__]
+    done = subprocess.run(
+        [*command, "local", "--dir", str(tmp_path), "--", *command, "queues"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout in blocks(FURTHER, "text", "Queues")
 
 
 def test_every_fault_has_its_row_with_its_fields():
@@ -128,7 +240,9 @@ def test_the_folders_that_travel_are_those_of_the_code():
 NOT_OURS = ("`", "Nothing", "No such file", "Unable to retrieve", "Singularity", "CannotPull")
 
 
-@pytest.mark.parametrize("title", ["Before the first job is sent", "Other questions"])
+@pytest.mark.parametrize(
+    "title", ["Before the first job is sent", "Why does my job not start?", "Other questions"]
+)
 def test_sentences_of_ours_in_the_troubleshooting_are_said_by_the_code(title):
     package = ROOT / "snakemake_executor_plugin_hutchbatch"
     said = " ".join(path.read_text() for path in package.rglob("*.py"))
@@ -200,12 +314,15 @@ def test_the_rooms_that_contributing_names_exist():
 
 
 @pytest.mark.parametrize("page", [README, FURTHER], ids=ids)
-def test_yaml_snippets_are_profiles(page):
+def test_yaml_snippets_are_profiles_or_catalogues(page):
     found = blocks(page, "yaml")
     assert found
     for text in found:
         profile = yaml.safe_load(text)
         assert isinstance(profile, dict)
+        if "queues" in profile:
+            assert catalog.parse(text, page.name)
+            continue
         given = {
             key.removeprefix("hutchbatch-").replace("-", "_"): value
             for key, value in profile.items()
@@ -229,7 +346,7 @@ def test_the_snakefile_snippet_runs_and_asks_for_what_it_says(tmp_path):
     assert "threads: 8" in told
     assert "mem_mb=16000" in told
     assert "runtime=120" in told
-    assert "hutchbatch_queue=cpu-spot-50" in told
+    assert "hutchbatch_queue=cpu-spot-40,cpu-spot-50" in told
 
 
 def test_the_dockerfile_pins_versions_that_hutchbatch_allows():

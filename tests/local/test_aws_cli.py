@@ -6,8 +6,7 @@ import textwrap
 import uuid
 
 import pytest
-
-from .conftest import ended, output, run_job
+from running import ended, output, run_job
 
 
 @pytest.fixture

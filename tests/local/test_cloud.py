@@ -15,12 +15,11 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from running import client_of, ended, output, processes_with, run_job, until
 
 from snakemake_executor_plugin_hutchbatch import cli
 from snakemake_executor_plugin_hutchbatch.local.cloud import DirectoryInUse, LocalCloud
 from snakemake_executor_plugin_hutchbatch.local.environment import applied, export_lines
-
-from .conftest import client_of, ended, output, processes_with, run_job, until
 
 HUTCHBATCH = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli"]
 
@@ -412,7 +411,7 @@ def test_only_the_main_thread_takes_signals(tmp_path):
 def test_jobs_begin_with_no_signal_blocked_or_ignored(tmp_path):
     script = (
         "import boto3, sys; sys.path.insert(0, sys.argv[1]);"
-        "from conftest import output, run_job;"
+        "from running import output, run_job;"
         "job = run_job(boto3.client('batch'), 'mask', ['grep', 'Sig', '/proc/self/status']);"
         "print(output(boto3.client('logs'), job))"
     )

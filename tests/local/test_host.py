@@ -10,11 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from running import processes_with, until
 
 from snakemake_executor_plugin_hutchbatch.local.hosts import Launch, Mount
 from snakemake_executor_plugin_hutchbatch.local.processes import OUT_OF_MEMORY, ProcessHost
-
-from .conftest import processes_with, until
 
 SCRATCH = Mount("/docker_scratch", "/tmp")
 TOOLS = Mount("/home/ec2-user/miniconda", "/home/ec2-user/miniconda")

@@ -7,12 +7,11 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from running import output, run_job
 
 from snakemake_executor_plugin_hutchbatch.local.lines import LineSplitter
 from snakemake_executor_plugin_hutchbatch.local.log_store import LogStore, _events_backward
 from snakemake_executor_plugin_hutchbatch.local.logs import LogsApi
-
-from .conftest import output, run_job
 
 GROUP = "/aws/batch/job"
 

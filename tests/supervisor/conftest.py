@@ -99,7 +99,7 @@ class Store:
 
 @pytest.fixture(scope="session")
 def client(endpoint: str) -> Any:
-    made = boto3.client(
+    made: Any = boto3.client(
         "s3",
         endpoint_url=endpoint,
         region_name=REGION,
@@ -211,17 +211,3 @@ def s3(endpoint: str) -> S3:
         },
         sleep=lambda seconds: None,
     )
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A scratch of 4 MiB."""
-    path = tmp_path / "small"
-    path.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(path)], check=False, stderr=-3
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small disk needs root")
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)

@@ -121,6 +121,57 @@ def test_a_python_that_lacks_a_module_hands_over_to_the_next(
     assert (ended.code, ended.err) == (0, "")
 
 
+@pytest.fixture
+def old_glibc(tmp_path: Path) -> tuple[str, ...]:
+    """A mount namespace in which libc is laid out as before glibc 2.34: behind a link."""
+    libc = Path(os.path.realpath(f"/lib/{os.uname().machine}-linux-gnu/libc.so.6"))
+    upper = tmp_path / "upper"
+    upper.mkdir()
+    shutil.copy(libc, upper / "libc-2.12.so")
+    (upper / "libc.so.6").symlink_to("libc-2.12.so")
+    layers = f"lowerdir={upper}:{libc.parent}"
+    wrapper = (
+        *(shutil.which("unshare") or "unshare", "-m", "/bin/sh", "-c"),
+        f'{shutil.which("mount")} -t overlay overlay -o {layers} {libc.parent} && exec "$@"',
+        "sh",
+    )
+    tried = subprocess.run([*wrapper, "true"], check=False, stderr=subprocess.DEVNULL)
+    if tried.returncode:
+        pytest.skip("another layout of libc needs root and overlays")
+    return wrapper
+
+
+def host_python(tmp_path: Path, text: str) -> str:
+    prefix = tmp_path / "host"
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "bin" / "python").write_text(text)
+    (prefix / "bin" / "python").chmod(0o755)
+    return str(prefix)
+
+
+@pytest.mark.parametrize("code", [1, 127])
+def test_a_hosts_python_that_does_not_start_on_an_old_glibc_gives_way_to_the_images(
+    container: Container, store: Store, tmp_path: Path, old_glibc: tuple[str, ...], code: int
+) -> None:
+    prefix = host_python(tmp_path, f"#!/bin/sh\necho GLIBC_2.17 not found >&2\nexit {code}\n")
+    path = image(tmp_path, python3=f'#!/bin/sh\nexec {PYTHON} "$@"\n')
+    there = container.with_(cli_prefix=prefix, environ={"PATH": path}, wrapper=old_glibc)
+    ended = there.run(echo(container, store))  # type: ignore[arg-type]
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_an_old_image_without_a_python_that_starts_is_told_what_to_do(
+    container: Container, store: Store, tmp_path: Path, old_glibc: tuple[str, ...]
+) -> None:
+    bad = "#!/bin/sh\nexit 127\n"
+    prefix, path = host_python(tmp_path, bad), image(tmp_path, python3=bad)
+    there = container.with_(cli_prefix=prefix, environ={"PATH": path}, wrapper=old_glibc)
+    ended = there.run(echo(container, store))  # type: ignore[arg-type]
+    assert ended.code == 214
+    assert "no Python runs in this container" in ended.err
+    assert ended.err.count("\n") == 1
+
+
 def test_a_supervisor_that_is_not_the_submitted_one_is_refused(
     container: Container, store: Store
 ) -> None:

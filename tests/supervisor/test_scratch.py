@@ -15,12 +15,14 @@ import pytest
 from snakemake_executor_plugin_hutchbatch.supervisor import scratch
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import Failure
 
+#: From here the supervisor can be imported alone, as in a container.
+PACKAGE = Path(__file__).parents[2] / "snakemake_executor_plugin_hutchbatch"
 #: Makes its directory, says so, sweeps the others' for as long as it lives, and shouts if anything
 #: of its own is ever gone.
 JOB = textwrap.dedent(
     """
     import os, sys
-    from snakemake_executor_plugin_hutchbatch.supervisor import scratch
+    from supervisor import scratch
     root, rounds = sys.argv[1], int(sys.argv[2])
     own = scratch.create(root, "job:%d" % os.getpid(), 1)
     with open(own.work + "/mine", "w") as file:
@@ -43,7 +45,7 @@ def job(root: Path, rounds: int, *more: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=PACKAGE,
     )
 
 
@@ -129,7 +131,7 @@ def test_an_unprivileged_user_removes_its_own_and_skips_others(tmp_path: Path) -
     script = textwrap.dedent(
         f"""
         import os, sys
-        from snakemake_executor_plugin_hutchbatch.supervisor import scratch
+        from supervisor import scratch
         os.setgid(65534); os.setuid(65534)
         own = scratch.create({str(tmp_path)!r}, "j", 1)
         os.makedirs(own.work + "/x/y")
@@ -140,7 +142,7 @@ def test_an_unprivileged_user_removes_its_own_and_skips_others(tmp_path: Path) -
         assert scratch.sweep({str(tmp_path)!r}, "") == 1
         """
     )
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=PACKAGE)
     assert list(tmp_path.iterdir()) == [roots]
 
 

@@ -510,26 +510,6 @@ def test_a_benchmark_has_snakemakes_columns_and_a_line_for_each_run(
     assert store.get("x.jsonl").startswith(b'{"cpu_time": ')
 
 
-def test_inputs_that_do_not_fit_the_scratch_are_refused_before_the_transfer(
-    container: Container, store: Store, small_disk: Path
-) -> None:
-    inputs = (Input(store.put("six", os.urandom(6_000_000)), "six"),)
-    task = container.task(scratch=str(small_disk), inputs=inputs, steps=(step("true"),))
-    ended = container.run(task)
-    assert ended.code == 211
-    assert "no space left on scratch: the inputs need 6.0 MB, but only" in ended.err
-
-
-def test_a_command_that_fills_the_scratch_fails_with_its_own_code(
-    container: Container, small_disk: Path
-) -> None:
-    made = step("head -c 9000000 /dev/zero > full")
-    ended = container.run(container.task(scratch=str(small_disk), steps=(made,)))
-    assert ended.code == 1
-    assert "no space left on scratch" in ended.err
-    assert list(small_disk.iterdir()) == []
-
-
 def test_a_scratch_that_cannot_be_written_is_told_so(container: Container, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()

@@ -1,0 +1,64 @@
+"""Jobs that share a host's scratch, in real containers."""
+
+from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Output, Step, TaskSpec
+
+
+def task(straight, command: str, name: str) -> TaskSpec:
+    output = Output(f"{name}.txt", f"{straight.url}/{name}.txt")
+    return TaskSpec(name, "", (Step(name, command, outputs=(output,)),))
+
+
+def directories(cloud) -> set[str]:
+    scratch = cloud.directory / "hosts" / "host" / "docker_scratch"
+    return {path.name for path in scratch.glob("hutchbatch-*")}
+
+
+def kill(straight, engine, job: str) -> None:
+    """SIGKILL, as when a machine's kernel or its owner does it: nothing is cleaned up."""
+    names = engine.run("ps", "--format={{.Names}}").stdout.split()
+    (name,) = (name for name in names if job in name)
+    assert engine.run("kill", "--signal=KILL", name).returncode == 0
+    assert straight.ended(job)["container"]["exitCode"] == 137
+
+
+def test_jobs_of_one_host_do_not_meet_and_the_dead_ones_places_are_taken_back(
+    straight, images, engine
+):
+    """Long-lived jobs, killed ones and short ones that sweep, all on one scratch."""
+    cloud = straight.cloud
+    wait = "echo $$ > {name}.txt; pwd; echo up; until [ -e /tmp/go-{key} ]; do sleep 0.1; done; ls"
+    key = straight.folder
+    names = ["live-0", "live-1"]
+    live = {
+        name: straight.submit(
+            images["plain"], task(straight, wait.format(name=name, key=key), name)
+        )
+        for name in names
+    }
+    for job in live.values():
+        straight.until_line(job, "up")
+    own = {name: straight.lines(job)[0] for name, job in live.items()}
+    assert len(set(own.values())) == len(names)
+    for _ in range(3):
+        dead = [
+            straight.submit(images["plain"], task(straight, "echo up; sleep 1000", "dead"))
+            for _ in range(2)
+        ]
+        for job in dead:
+            straight.until_line(job, "up")
+        for job in dead:
+            kill(straight, engine, job)
+        assert all(any(job in name for name in directories(cloud)) for job in dead)
+        # A later job removes what they left while it runs, and nothing else.
+        gone = "until ! ls -d {} 2> /dev/null; do sleep 0.1; done; echo > swept.txt"
+        left = " ".join(f"/tmp/hutchbatch-{job}-*" for job in dead)
+        sweeping = straight.submit(images["plain"], task(straight, gone.format(left), "swept"))
+        assert straight.ended(sweeping)["status"] == "SUCCEEDED", straight.lines(sweeping)
+        assert not any(job in name for name in directories(cloud) for job in dead)
+        assert all(any(job in name for name in directories(cloud)) for job in live.values())
+    (cloud.directory / "hosts" / "host" / "docker_scratch" / f"go-{key}").touch()
+    for name, job in live.items():
+        assert straight.ended(job)["status"] == "SUCCEEDED", straight.lines(job)
+        # Its own file and nobody else's.
+        assert straight.lines(job)[2:] == [f"{name}.txt"]
+    assert not any(job in name for name in directories(cloud) for job in live.values())
