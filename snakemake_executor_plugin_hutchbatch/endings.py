@@ -78,11 +78,12 @@ class Endings:
         attempt = max(1, len(job.get("attempts") or []))
         bucket, key = storage.split_url(taskspec.status_url(prefix, job_id, attempt))
         s3 = self._clients.s3
+
+        def fetch() -> bytes:
+            return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
         try:
-            body = self._patience.call(
-                "reading how a job ended",
-                lambda: s3.get_object(Bucket=bucket, Key=key)["Body"].read(),
-            )
+            body = self._patience.call("reading how a job ended", fetch)
             return taskspec.load_status(body.decode())
         except ClientError as error:
             if aws.status(error) not in (403, 404):  # 403: absent, where listing is not allowed

@@ -170,9 +170,7 @@ def upload(
     return Sources(url=url, sha256=digest)
 
 
-def put(
-    s3: S3Client, url: str, content: bytes, what: str, patience: Patience
-) -> datetime.datetime:
+def put(s3: S3Client, url: str, content: bytes, what: str, patience: Patience) -> datetime.datetime:
     """Stores one small object; returns the time of S3's own clock, to which times of objects
     compare. Raises botocore's errors that do not pass."""
     bucket, key = split_url(url)

@@ -48,7 +48,8 @@ def amount(size: float) -> str:
 def space_advice(disk_mb: Optional[int]) -> str:
     """How a sentence about a full scratch ends."""
     said = "" if disk_mb is None else f" (the rule's disk_mb said {disk_mb:,} MB)"
-    return f"{said}. Give the rule a larger disk_mb, or run fewer jobs at once."
+    # Batch reserves no disk on EC2: jobs of one machine share its scratch (FACTS.md section 1).
+    return f"{said}. Run fewer jobs at once (--jobs), or split what this one does."
 
 
 def say(sentence: str) -> None:

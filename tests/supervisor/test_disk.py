@@ -15,7 +15,7 @@ from .conftest import Container, Ended, Store
 from .faults import Proxy
 
 FULL = "no space left on scratch"
-ADVICE = "(the rule's disk_mb said 5,000 MB). Give the rule a larger disk_mb"
+ADVICE = "(the rule's disk_mb said 5,000 MB). Run fewer jobs at once"
 
 
 def disk(path: Path, options: str) -> Iterator[Path]:
@@ -47,25 +47,38 @@ def run(container: Container, scratch: Path, command: str = "true", **parts: obj
     return container.run(container.task(scratch=str(scratch), steps=(made,), disk_mb=5000, **parts))
 
 
-def ended_as(ended: Ended, cause: str, code: int) -> None:
+def ended_as(ended: Ended, cause: str, code: int, lines: int = 1) -> None:
     assert ended.code == code, ended.err
-    assert ended.err.count("\n") == 1
+    assert ended.err.count("\n") == lines
     assert FULL in ended.err
     assert ADVICE in ended.err
     assert ended.status is not None
     assert ended.status.cause == cause
 
 
-def test_inputs_that_do_not_fit_are_refused_before_the_transfer(
+def test_inputs_that_do_not_fit_are_told_before_the_transfer_and_when_the_disk_is_full(
     container: Container, store: Store, small_disk: Path
 ) -> None:
     url = store.put("six", os.urandom(6_000_000))
-    proxy = Proxy(container.endpoint, lambda method, path: None)
-    there = container.with_(endpoint=proxy.endpoint)
-    ended = run(there, small_disk, inputs=(Input(url, "six"),))
-    ended_as(ended, "STAGE_IN", 211)
-    assert f"{FULL}: the inputs need 6.0 MB, but only 4.2 MB are free" in ended.err
-    assert not [path for method, path in proxy.seen if method == "GET" and path.endswith("/six")]
+    ended = run(container, small_disk, inputs=(Input(url, "six"),))
+    ended_as(ended, "STAGE_IN", 211, lines=2)
+    before, after = ended.err.splitlines()
+    assert "the inputs need 6.0 MB and the scratch has 4.2 MB free now" in before
+    assert f"{FULL} while fetching inputs of 6.0 MB where 4.2 MB were free" in after
+
+
+def test_a_scratch_that_grows_in_time_takes_inputs_that_did_not_fit_at_first(
+    container: Container, store: Store, small_disk: Path
+) -> None:
+    url = store.put("six", os.urandom(6_000_000))
+
+    def grow(method: str, seen: str) -> None:
+        if method == "GET" and seen.endswith("/six"):
+            subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+
+    proxy = Proxy(container.endpoint, grow)
+    ended = run(container.with_(endpoint=proxy.endpoint), small_disk, inputs=(Input(url, "six"),))
+    assert ended.code == 0, ended.err
     proxy.close()
 
 
