@@ -31,7 +31,7 @@ from . import (
     submission,
 )
 from .aws import Pacer, Patience
-from .care import Care
+from .care import LEAVING, Care
 from .definitions import Definitions
 from .endings import Endings
 from .failures import Alike
@@ -238,8 +238,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def _next(self, outcome: Ended[Submitted], failure: Failure) -> Again | Failure:
         sent, job = outcome.what, outcome.description or {}
-        began = job.get("startedAt") or job.get("attempts")
-        if outcome.left and not began:
+        # CancelJob ends only what has not begun to start; a job that had runs on.
+        if outcome.left and str(job.get("statusReason") or "").startswith(LEAVING):
             moved = moves.higher(sent.plan, sent.history, "waited there too long")
             return moved or failure
         return moves.after(failure, sent.plan, sent.history, self._ground.site.queues)
@@ -266,12 +266,20 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         if info.job.is_group():
             # Trap 19: Snakemake drops the message of a group.
             self.logger.error(f"{label}: {message}")
-        first = self._alike.is_first(rule, failure) if outcome else False
+        first = self._alike.is_first(rule, label, failure) if outcome else False
         text = ""
         if outcome and first:
             sent = outcome.what
             stream, lines = self._endings.last_lines(outcome.description, sent.plan.log_group)
-            text = failures.report(label, failure, sent.plan, outcome.description, stream, lines)
+            text = failures.report(
+                label,
+                failure,
+                sent.plan,
+                outcome.description,
+                region=self._ground.site.region,
+                stream=stream,
+                lines=lines,
+            )
         self.report_job_error(info, msg=message)
         if text:
             self.logger.error(text)

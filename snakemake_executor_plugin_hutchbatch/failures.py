@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +35,8 @@ def report(
     failure: Failure,
     plan: JobPlan,
     job: Mapping[str, Any] | None,
+    *,
+    region: str,
     stream: str,
     lines: Sequence[str],
 ) -> str:
@@ -51,8 +52,10 @@ def report(
     if stream:
         command = shlex.join(
             [
-                *("aws", "logs", "get-log-events", "--log-group-name", plan.log_group),
-                *("--log-stream-name", stream, "--output", "text"),
+                # Unlike get-log-events it pages by itself.
+                *("aws", "--region", region, "logs", "filter-log-events"),
+                *("--log-group-name", plan.log_group, "--log-stream-names", stream),
+                *("--query", "events[].[message]", "--output", "text"),
             ]
         )
         text.append(f"  all of it: {command}")
@@ -63,19 +66,20 @@ class Alike:
     """Failures that are the same but for the job: the first is told whole, the rest are counted."""
 
     def __init__(self) -> None:
-        self._seen: Counter[tuple[str, str]] = Counter()
+        self._seen: dict[tuple[str, str], set[str]] = {}
 
-    def is_first(self, rule: str, failure: Failure) -> bool:
-        """Whether this one should be told whole; counts it either way."""
+    def is_first(self, rule: str, label: str, failure: Failure) -> bool:
+        """Whether this one should be told whole; counts the job (by its label) either way."""
         # Numbers differ between alike failures (ids, times); words do not.
         key = (rule, re.sub(r"[0-9a-f-]*\d[0-9a-f-]*", "#", failure.sentence))
-        self._seen[key] += 1
-        return self._seen[key] == 1
+        jobs = self._seen.setdefault(key, set())
+        jobs.add(label)
+        return jobs == {label}
 
     def counts(self) -> list[str]:
         """One line for each kind of failure that happened more than once."""
         return [
-            f"{count} jobs of rule {rule} failed alike; the first is told above."
-            for (rule, _), count in self._seen.items()
-            if count > 1
+            f"{len(jobs)} jobs of rule {rule} failed alike; the first is told above."
+            for (rule, _), jobs in self._seen.items()
+            if len(jobs) > 1
         ]

@@ -11,6 +11,8 @@ from . import instances
 from .instances import Size
 from .queues import Queue
 
+#: Below this (MiB) a hint would be more noise than gain.
+WORTH_A_HINT = 4096
 #: A request is called wasteful if it leaves at least this part of every machine's memory and vCPUs
 #: unused where a little less would let one more job in.
 LITTLE_LESS = 0.10
@@ -50,7 +52,7 @@ def misfit(want: Want, queue: Queue) -> str | None:
     fitting = [s for s in sizes if s.vcpus >= want.vcpus and s.gpus >= want.gpus]
     largest = max(fitting, key=lambda s: s.usable)
     return (
-        f"no machine of {queue.name} has {want.memory:,} MiB for a job with {want.vcpus} vCPUs: "
+        f"no machine of {queue.name} has {want.memory:,} MiB for a job with {_vcpus(want.vcpus)}: "
         f"ask for {_round(largest.usable):,} MiB at most ({_a(largest)} with "
         f"{largest.memory:,} MiB keeps some for itself)"
     )
@@ -60,7 +62,7 @@ def hint(want: Want, queue: Queue) -> str | None:
     """A request just above what would let twice as many jobs share a machine; None if there is
     nothing to gain by asking for a little less memory."""
     sizes = [s for s in instances.sizes(queue.instance_types) if _holds(s, want)]
-    if not sizes or want.gpus:
+    if not sizes or want.gpus or want.memory < WORTH_A_HINT:
         return None
     for size in sizes:
         by_vcpus = size.vcpus // want.vcpus
@@ -99,6 +101,10 @@ def _holds(size: Size, want: Want) -> bool:
 
 def _round(mebibytes: int) -> int:
     return mebibytes // 500 * 500 if mebibytes >= 2000 else mebibytes
+
+
+def _vcpus(count: int) -> str:
+    return f"{count} vCPU" if count == 1 else f"{count} vCPUs"
 
 
 def _a(size: Size) -> str:

@@ -17,9 +17,9 @@ from .modes import Mode, why_not_direct
 from .queues import Ladder, Policy, Queue, QueueError
 from .values import Mount, SettingError
 
-#: Memory where a job asks for none, in MiB for each vCPU: two such jobs fit a c5.large (4 GiB less
-#: the ECS agent's share), the smallest machine in proportion that "optimal" queues start.
-DEFAULT_MIB_PER_VCPU = 1792
+#: Memory where a job asks for none, in MiB for each vCPU: two such jobs fit a c4.large (3.75 GiB
+#: less what the machine keeps), the smallest in proportion that "optimal" queues start.
+DEFAULT_MIB_PER_VCPU = 1600
 #: What the supervisor, and Snakemake in the container, take beside the command (measured: 60 and
 #: 200 MiB): a job that asks for less would be killed before its command begins.
 LEAST_MIB: Mapping[Mode, int] = {"direct": 128, "snakemake": 512}
@@ -58,6 +58,7 @@ class Site:
     region: str
     settings: settings.ExecutorSettings
     queues: Mapping[str, Queue]
+    queues_told: bool
     container_image: str
     conda: bool = False
     env_modules: bool = False
@@ -251,7 +252,7 @@ def _ladder(
     where: str,
 ) -> Ladder:
     if wanted:
-        return queue_choice.named(wanted, site.queues, where)
+        return queue_choice.named(wanted, site.queues, where, trust=not site.queues_told)
     return queue_choice.automatic(
         site.queues,
         policy or "availability",

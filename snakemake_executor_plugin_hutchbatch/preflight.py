@@ -84,6 +84,7 @@ def prepare(
         region=clients.region,
         settings=settings,
         queues=queues,
+        queues_told=any(q.arn for q in queues.values()),
         container_image=workflow.remote_execution_settings.container_image,
         conda="CONDA" in deployment,
         env_modules="ENV_MODULES" in deployment,
@@ -108,6 +109,11 @@ def _preemptible(remote: Any) -> Preemptible | None:
     chosen = remote.preemptible_rules
     if not chosen.all and not chosen.rules:
         return None
+    if remote.preemptible_retries is None:
+        # Snakemake would end in a TypeError at the first failure (SM/rules.py, restart_times).
+        raise PreflightError(
+            "--preemptible-rules needs --preemptible-retries N beside it (for example 3)."
+        )
     return Preemptible(None if chosen.all else frozenset(chosen.rules), remote.preemptible_retries)
 
 
@@ -241,7 +247,8 @@ def check_rules(
 
 
 def fitting(wanted: JobPlan, queues: Mapping[str, Queue]) -> tuple[list[str], str | None]:
-    """What of a plan no rung of its ladder could ever place, and a hint for a wasteful request."""
+    """What of a plan some rung of its ladder could never place, where it would wait for ever, and
+    a hint for a wasteful request."""
     by_arn = {q.arn: q for q in queues.values() if q.arn}
     need = fit.Want(wanted.vcpus, wanted.memory, wanted.gpus)
     rungs = [q for r in wanted.ladder.rungs if (q := queues.get(r) or by_arn.get(r))]

@@ -78,6 +78,7 @@ def describe(
     anything but a missing permission.
     """
     listed = from_catalog(catalog)
+    told = None
     try:
         pages = batch.get_paginator("describe_job_queues").paginate()
         details: list[dict[str, Any]] = [dict(item) for page in pages for item in page["jobQueues"]]
@@ -94,11 +95,12 @@ def describe(
         if not aws.is_denied(error):
             raise
         environments = {}
+        told = "You may not list Batch's compute environments: the catalogue's figures are used."
     queues: dict[str, Queue] = {}
     for item in details:
         name = str(item["jobQueueName"])
         queues[name] = live(item, environments, listed.get(name, Queue(name)))
-    return queues, None
+    return queues, told
 
 
 def live(item: Mapping[str, Any], environments: Mapping[str, Any], known: Queue) -> Queue:
@@ -131,15 +133,21 @@ def live(item: Mapping[str, Any], environments: Mapping[str, Any], known: Queue)
     )
 
 
-def named(wanted: Sequence[str], queues: Mapping[str, Queue], where: str) -> Ladder:
-    """The ladder that a rule or setting names.
+def named(
+    wanted: Sequence[str], queues: Mapping[str, Queue], where: str, *, trust: bool = False
+) -> Ladder:
+    """The ladder that a rule or setting names; ARNs of known queues become their names.
 
-    ``where`` is how to write it there. Raises ``QueueError`` for a queue that is not there or takes
-    no jobs.
+    ``where`` is how to write it there; ``trust``: AWS could not be asked, so a queue that is not
+    known may be there. Raises ``QueueError`` for a queue that is not there or takes no jobs.
     """
     by_arn = {q.arn: q for q in queues.values() if q.arn}
+    rungs = []
     for name in wanted:
         queue = queues.get(name) or by_arn.get(name)
+        if queue is None and trust:
+            rungs.append(name)
+            continue
         if queue is None:
             names = ", ".join(sorted(queues)) or "none"
             near = difflib.get_close_matches(name, list(queues), n=1)
@@ -150,7 +158,8 @@ def named(wanted: Sequence[str], queues: Mapping[str, Queue], where: str) -> Lad
                 f"The Batch queue {queue.name} takes no jobs now, {queue.why_not}. Queues that do: "
                 f"{_names(queues.values())}; choose with {where} QUEUE."
             )
-    return Ladder(tuple(wanted), "as you said")
+        rungs.append(queue.name)
+    return Ladder(tuple(rungs), "as you said")
 
 
 def automatic(

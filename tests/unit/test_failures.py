@@ -19,25 +19,42 @@ def test_attempts_are_told_with_their_instances():
 
 def test_a_report_says_cause_queue_attempts_output_and_the_command_for_all_of_it():
     failure = Failure(Cause.COMMAND, "the command of rule align ended with exit code 3", 3)
-    text = report("align sample=A", failure, PLAN, JOB, "def/default/1", ["no such index"])
+    text = report(
+        "align sample=A",
+        failure,
+        PLAN,
+        JOB,
+        region="us-west-2",
+        stream="def/default/1",
+        lines=["no such index"],
+    )
     for words in (
         "align sample=A failed: the command of rule align ended with exit code 3 [COMMAND]",
         "queue: mixed",
         "i-0abc",
         "    no such index",
-        "aws logs get-log-events --log-group-name /aws/batch/job --log-stream-name def/default/1",
+        "aws --region us-west-2 logs filter-log-events --log-group-name /aws/batch/job "
+        "--log-stream-names def/default/1",
     ):
         assert words in text
 
 
 def test_what_comes_from_outside_cannot_drive_the_terminal():
     failure = Failure(Cause.HOST, "odd \x1b[31m reason")
-    assert "\x1b" not in report("a", failure, PLAN, None, "", [])
+    assert "\x1b" not in report("a", failure, PLAN, None, region="x", stream="", lines=[])
 
 
 def test_two_hundred_alike_are_told_once_with_a_count():
     alike = Alike()
     failures = [Failure(Cause.COMMAND, f"job {i} ended with exit code 1") for i in range(200)]
-    assert [alike.is_first("align", f) for f in failures].count(True) == 1
-    assert alike.is_first("sort", failures[0])
+    told = [alike.is_first("align", f"align {i}", f) for i, f in enumerate(failures)]
+    assert told.count(True) == 1
+    assert alike.is_first("sort", "sort 1", failures[0])
     assert alike.counts() == ["200 jobs of rule align failed alike; the first is told above."]
+
+
+def test_the_attempts_of_one_job_are_not_many_jobs():
+    alike = Alike()
+    for _ in range(3):
+        assert alike.is_first("align", "align 1", Failure(Cause.COMMAND, "it failed"))
+    assert alike.counts() == []

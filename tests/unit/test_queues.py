@@ -91,7 +91,11 @@ def test_a_disabled_queue_is_refused_with_those_that_work():
 
 def test_an_arn_is_accepted():
     arn = "arn:aws:batch:us-west-2:1:job-queue/mixed"
-    assert named((arn,), queues("mixed"), WHERE).rungs == (arn,)
+    assert named((arn,), queues("mixed"), WHERE).rungs == ("mixed",)
+
+
+def test_where_aws_may_not_be_asked_a_named_queue_is_trusted():
+    assert named(("lab",), HUTCH, WHERE, trust=True).rungs == ("lab",)
 
 
 class Pages:
