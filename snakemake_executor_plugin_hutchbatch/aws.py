@@ -216,6 +216,10 @@ class Patience:
         self._uniform = uniform
         self._stopped = stopped
 
+    def stopped(self) -> bool:
+        """Whether nothing is worth waiting for any more."""
+        return self._stopped()
+
     def wait(self, attempt: int, longest: float = 30.0) -> None:
         """Waits before try ``attempt`` + 1 (attempts count from 0)."""
         self.sleep(self._uniform(0.1, min(longest, 0.5 * 2.0 ** min(attempt, 10))))

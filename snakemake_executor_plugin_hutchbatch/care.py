@@ -62,6 +62,7 @@ class Care(Generic[P]):
         self._examined: dict[str, float] = {}
         self._told: set[_Told] = set()
         self._began = clock()
+        self._may_move = True
         #: When each queue last starved a job: new siblings start higher (``moves.start``).
         self.starved: dict[str, float] = {}
 
@@ -79,15 +80,21 @@ class Care(Generic[P]):
             plan, history = live.what.plan, live.what.history
             waited = now - live.since
             still = now - self._moved.get(plan.queue, self._began)
-            if moves.is_starving(
+            if self._may_move and moves.is_starving(
                 minutes=plan.budgets.starve_minutes,
                 waited=waited,
                 still=still,
                 rung=history.rung,
                 rungs=len(plan.ladder.rungs),
             ):
+                if not self._tracker.leave(live.job_id, LEAVING):
+                    self._may_move = False
+                    self._say(
+                        "You may not take jobs out of their queues (batch:CancelJob): waiting jobs "
+                        "stay where they are."
+                    )
+                    continue
                 self.starved[plan.queue] = now
-                self._tracker.leave(live.job_id, LEAVING)
             elif waited > self._patient(plan):
                 self._explain(live, now)
 

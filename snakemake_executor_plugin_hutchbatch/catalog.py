@@ -79,12 +79,15 @@ def parse(text: str, source: str) -> dict[str, Entry]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise CatalogError(f"{source}, line {line}: this is not YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise CatalogError(f"{source}, line 1: this is not YAML: {error}") from None
     queues = content.get("queues") if isinstance(content, dict) else None
     if document is None or not isinstance(queues, dict) or not queues:
         raise CatalogError(f"{source}, line 1: a catalogue begins with 'queues:' and lists some")
     faults: list[tuple[int, str]] = []
     entries: dict[str, Entry] = {}
-    (nodes,) = (v for k, v in document.value if k.value == "queues")
+    nodes, *more = (v for k, v in document.value if k.value == "queues")
+    faults += [(n.start_mark.line + 1, "'queues:' stands there twice") for n in more]
     for key, node in nodes.value:
         name, line = str(key.value), key.start_mark.line + 1
         fields = queues.get(key.value, {})

@@ -17,8 +17,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
-from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+from snakemake_interface_executor_plugins.utils import (
+    encode_target_jobs_cli_args,
+    format_cli_arg,
+    join_cli_args,
+)
 
 from . import (
     aws,
@@ -68,8 +72,12 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def __post_init__(self) -> None:
         self._cancelled = threading.Event()
-        self._patience = Patience(self.logger.info, stopped=self._cancelled.is_set)
+        self._patience = Patience(
+            self.logger.info, sleep=self._cancelled.wait, stopped=self._cancelled.is_set
+        )
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch")
+        # Of its own: endings do not queue behind thousands of submissions.
+        self._reading = ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch-reading")
         self._said: set[str] = set()
         environments: dict[Mode, dict[str, str]] = {}
         if not len(self.dag):
@@ -108,12 +116,13 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             ground.clients.batch, ground.clients.submit, self._patience, Pacer()
         )
         tail = self.executor_settings.value("tail_lines")
-        self._endings = Endings(ground.clients, self._pool, self._patience, tail)
-        self._tracker: Tracker[Submitted] = Tracker(ground.clients.batch, self.logger.info)
-        self._care = Care(self._tracker, ground.clients.batch, ground.site.queues, self.logger.info)
+        self._endings = Endings(ground.clients, self._reading, self._patience, tail)
+        tracker: Tracker[Submitted] = Tracker(ground.clients.batch, self.logger.info)
+        self._care = Care(tracker, ground.clients.batch, ground.site.queues, self.logger.info)
         self._alike = Alike()
         self._slowest = float(self.workflow.remote_execution_settings.seconds_between_status_checks)
         self.next_seconds_between_status_checks = min(QUICK_POLL, self._slowest)
+        self._tracker = tracker  # last: the wait thread, which runs already, begins with it
 
     # Submission
 
@@ -179,8 +188,29 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                 self._send(replace(sent, plan=again.plan, history=again.history))
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
-        """Trap 14: Snakemake in the container gets the vCPUs that were asked for, not all."""
-        return str(RealExecutor.get_job_args(self, job, cores=max(1, int(job.threads))))
+        """The arguments of Snakemake in the container, as IF/executors/real.py makes them, but:
+
+        the vCPUs asked for instead of all (trap 14); no retries within (trap 13: a rule's own
+        ``retries:`` gives way to nothing but preemptible ones); and a temporary output that nobody
+        needs is stored all the same, since Snakemake here looks for it.
+        """
+        unneeded = list(self.dag.get_unneeded_temp_files(job)) if job.is_group() else []
+        targets = encode_target_jobs_cli_args(job.get_target_spec())
+        return str(
+            join_cli_args(
+                [
+                    format_cli_arg("--target-jobs", targets),
+                    format_cli_arg("--allowed-rules", job.rules, quote=False),
+                    format_cli_arg("--local-groupid", job.jobid, skip=not job.is_group()),
+                    format_cli_arg("--cores", max(1, int(job.threads))),
+                    format_cli_arg("--attempt", job.attempt),
+                    format_cli_arg("--force-use-threads", not job.is_group()),
+                    format_cli_arg("--unneeded-temp-files", unneeded, skip=not unneeded),
+                    format_cli_arg("--preemptible-rules", job.rules, quote=False),
+                    "--preemptible-retries 0",
+                ]
+            )
+        )
 
     def additional_general_args(self) -> str:
         # A text, trap 18. Output costs money in CloudWatch: no banner, no progress lines.
@@ -193,18 +223,24 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     ) -> AsyncGenerator[SubmittedJobInfo, None]:
         tracker = getattr(self, "_tracker", None)  # trap 17
         if tracker is not None:
-            found = tracker.poll()
-            for sent, job in found.again:
-                self._say_again(sent, job)
-            for outcome in found.ended:
-                self._settle(outcome)
-            if not self._cancelled.is_set():
-                self._care.look(found)
-            self._set_pace(bool(found.changed))
+            try:
+                self._follow(tracker)
+            except Exception:
+                self.logger.error("hutchbatch: a poll failed and is repeated.", exc_info=True)
             live = set(tracker.live_ids())
             for info in active_jobs:
                 if info.external_jobid in live:
                     yield info
+
+    def _follow(self, tracker: Tracker[Submitted]) -> None:
+        found = tracker.poll()
+        for sent, job in found.again:
+            self._say_again(sent, job)
+        for outcome in found.ended:
+            self._settle(outcome)
+        if not self._cancelled.is_set():
+            self._care.look(found)
+        self._set_pace(bool(found.changed))
 
     def _set_pace(self, changed: bool) -> None:
         now = float(self.next_seconds_between_status_checks)
@@ -297,7 +333,11 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Ends everything that lives on Batch; our own registry knows, Snakemake's may not."""
         self._cancelled.set()
+        self._end_live_jobs()
         self._pool.shutdown(wait=True)  # a SubmitJob under way must be known before it is ended
+        self._end_live_jobs()
+
+    def _end_live_jobs(self) -> None:
         count = len(self._tracker.live_ids())
         if count:
             self.logger.info(f"Ending {count} jobs on AWS Batch …")
@@ -308,5 +348,6 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def shutdown(self) -> None:
         super().shutdown()
         self._pool.shutdown(wait=True)
+        self._reading.shutdown(wait=True)
         for line in self._alike.counts():
             self.logger.error(line)

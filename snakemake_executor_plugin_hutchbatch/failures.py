@@ -66,12 +66,12 @@ class Alike:
     """Failures that are the same but for the job: the first is told whole, the rest are counted."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str, str], set[str]] = {}
+        self._seen: dict[tuple[str, Cause, int | None], set[str]] = {}
 
     def is_first(self, rule: str, label: str, failure: Failure) -> bool:
         """Whether this one should be told whole; counts the job (by its label) either way."""
-        # Numbers differ between alike failures (ids, times); words do not.
-        key = (rule, re.sub(r"[0-9a-f-]*\d[0-9a-f-]*", "#", failure.sentence))
+        # Sentences differ by names of files, ids and times; these do not.
+        key = (rule, failure.cause, failure.exit_code)
         jobs = self._seen.setdefault(key, set())
         jobs.add(label)
         return jobs == {label}
@@ -80,6 +80,6 @@ class Alike:
         """One line for each kind of failure that happened more than once."""
         return [
             f"{len(jobs)} jobs of rule {rule} failed alike; the first is told above."
-            for (rule, _), jobs in self._seen.items()
+            for (rule, _, _), jobs in self._seen.items()
             if len(jobs) > 1
         ]

@@ -36,7 +36,8 @@ def misfit(want: Want, queue: Queue) -> str | None:
             f"{queue.name} has {queue.max_vcpus:,} vCPUs in all and the rule asks for "
             f"{want.vcpus:,}: lower threads"
         )
-    if not sizes or any(_holds(size, want) for size in sizes):
+    known = instances.all_known(queue.instance_types)
+    if not sizes or not known or any(_holds(size, want) for size in sizes):
         return None
     if want.gpus and not any(size.gpus for size in sizes):
         return f"{queue.name} has no GPUs and the rule asks for {want.gpus}: choose another queue"

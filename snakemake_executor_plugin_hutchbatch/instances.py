@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import csv
 import functools
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 
-#: FACTS.md section 1: ``optimal`` is the C, M and R families; of these Batch starts the Intel
-#: generations 4 and 5 (AWS Batch user guide, "Instance types").
-OPTIMAL = ("c4", "c5", "m4", "m5", "r4", "r5")
+#: FACTS.md section 1: ``optimal`` is the C, M and R families. Which generations changed over time:
+#: 4 and 5 in older compute environments, 6 and 7 in newer ones (botocore's model, ComputeResource).
+OPTIMAL = ("c4", "c5", "m4", "m5", "r4", "r5", "m6i", "c6i", "r6i", "c7i")
 
 #: What a machine keeps of its memory: the kernel's own (about 3 %), the ECS agent, Docker and the
 #: log driver. AWS Batch user guide, "Compute resource memory management"; set on the safe side.
@@ -65,3 +66,17 @@ def sizes(instance_types: Iterable[str]) -> list[Size]:
             if size.type == name or size.type.partition(".")[0] in families:
                 found[size.type] = size
     return sorted(found.values(), key=lambda s: (s.vcpus, s.memory, s.type))
+
+
+def all_known(instance_types: Iterable[str]) -> bool:
+    """Whether the data has every one of the names: only then can it say that nothing fits."""
+    families = {size.type.partition(".")[0] for size in known().values()}
+    return all(
+        name.startswith(("optimal", "default_x86_64")) or name in families or name in known()
+        for name in instance_types
+    )
+
+
+def accelerated(instance_types: Iterable[str]) -> bool:
+    """Whether any of the names stands for machines with GPUs or the like, known or not."""
+    return any(re.match(r"(g|p|inf|trn|dl)\d", name) for name in instance_types)

@@ -24,8 +24,6 @@ _KINDS = (
 
 #: Flags of files that need Snakemake beside the command.
 _FLAGS = {
-    "pipe": "a pipe()",
-    "service": "a service()",
     "update": "an update()",
     "before_update": "a before_update()",
 }
@@ -67,6 +65,23 @@ def why_not_direct(
     return None
 
 
+def impossible(jobs: Iterable[Any]) -> str | None:
+    """Why jobs cannot run on Batch in any mode; None if they can.
+
+    FACTS.md section 4, trap 5: a ``pipe()`` hangs for ever, ``service()`` likely too.
+    """
+    for job in jobs:
+        for file in (*job.input, *job.output):
+            flags = getattr(getattr(file, "_file", None), "flags", None) or {}
+            for flag in ("pipe", "service"):
+                if flag in flags:
+                    return (
+                        f"rule {job.rule.name} has a {flag}() ({file}), which jobs on AWS Batch "
+                        "cannot share: make it a temp() file, or name both rules in localrules:"
+                    )
+    return None
+
+
 def _file_reason(job: Any) -> str | None:
     for file in files_of(job):
         flags = getattr(getattr(file, "_file", None), "flags", None) or {}
@@ -78,6 +93,10 @@ def _file_reason(job: Any) -> str | None:
                 return f"a file that is not in S3 ({file.storage_object.query})"
             return f"a file that is not in S3 ({file})"
     return None
+
+
+#: Settings of a storage provider that lead to an S3 of its own.
+_OWN_STORE = ("endpoint_url", "access_key", "token", "signature_version")
 
 
 def files_of(job: Any) -> Iterator[Any]:
@@ -94,4 +113,7 @@ def s3_url(file: Any) -> str | None:
     stored = file.storage_object
     if not str(stored.query).startswith("s3://"):
         return None
+    provider = stored.provider
+    if not provider.is_default and any(getattr(provider.settings, n, None) for n in _OWN_STORE):
+        return None  # another S3 than the default storage's: only Snakemake knows the way
     return f"s3://{stored.bucket}/{stored.key}"

@@ -74,11 +74,10 @@ def higher(plan: JobPlan, history: History, why: str) -> Again | None:
 def _with_more_memory(
     failure: Failure, plan: JobPlan, history: History, queue: Queue | None
 ) -> Again | Failure:
-    most = None
-    if queue:
-        most = fit.largest_memory(fit.Want(plan.vcpus, plan.memory, plan.gpus), queue)
-    memory = math.ceil(plan.memory * plan.budgets.oom_memory_factor)
-    memory = min(memory, most) if most else memory
+    if queue is None or not queue.instance_types:
+        queue = Queue(plan.queue, instance_types=("optimal",))  # somewhere it must end
+    most = fit.largest_memory(fit.Want(plan.vcpus, plan.memory, plan.gpus), queue) or plan.memory
+    memory = min(math.ceil(plan.memory * plan.budgets.oom_memory_factor), most)
     if memory <= plan.memory:
         return replace(
             failure, sentence=f"{failure.sentence}; {plan.queue} has no machine with more memory"

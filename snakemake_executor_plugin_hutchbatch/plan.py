@@ -13,7 +13,7 @@ from typing import Any
 
 from . import naming, settings, values
 from . import queues as queue_choice
-from .modes import Mode, why_not_direct
+from .modes import Mode, impossible, why_not_direct
 from .queues import Ladder, Policy, Queue, QueueError
 from .values import Mount, SettingError
 
@@ -178,9 +178,12 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
     ``environment``: what the job's container gets as variables (``envvars:``). Raises ``PlanError``
     with a sentence for the user.
     """
+    refused = impossible(members(job))
+    if refused:
+        raise PlanError(refused)
     resources = dict(job.resources.items())
     try:
-        own = settings.job_values(resources)
+        own = settings.job_values(_own_resources(job, resources))
     except SettingError as error:
         raise PlanError(str(error)) from None
 
@@ -241,6 +244,29 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
         share_identifier=option("share_identifier"),
         budgets=_budgets(option, site, names),
     )
+
+
+def _own_resources(job: Any, resources: Mapping[str, Any]) -> dict[str, Any]:
+    """The resources that hold our settings. In a group Snakemake adds up the numbers of members
+    that run side by side; a setting is no amount, so the members' own values count: the largest
+    number, or the one text that they agree on."""
+    if not job.is_group():
+        return dict(resources)
+    found: dict[str, list[Any]] = {}
+    for member in members(job):
+        for name, value in member.resources.items():
+            if name.startswith("hutchbatch_") or name in settings.ALIASES:
+                found.setdefault(name, []).append(value)
+    merged = {}
+    for name, values_ in found.items():
+        if all(isinstance(v, (int, float)) for v in values_):
+            merged[name] = max(values_)
+        elif len(set(map(str, values_))) == 1:
+            merged[name] = values_[0]
+        else:
+            told = ", ".join(sorted(set(map(str, values_))))
+            raise PlanError(f"the rules of this group differ in {name} ({told}): give them one")
+    return merged
 
 
 def _ladder(

@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import boto3
@@ -231,10 +231,12 @@ def check_rules(
             continue
         except Exception:  # noqa: S112  resources that need files: told when the job is ready
             continue
-        faults, hint = fitting(wanted, site.queues)
-        for fault in faults:
-            problems.setdefault(fault, []).append(name)
-        if hint and not faults:
+        try:
+            fitted(wanted, site.queues)
+        except PlanError as error:
+            problems.setdefault(str(error), []).append(name)
+            continue
+        if hint := hints(wanted, site.queues):
             say(f"Rule {name}: {hint}.")
     if problems:
         raise PreflightError(
@@ -246,12 +248,25 @@ def check_rules(
         )
 
 
-def fitting(wanted: JobPlan, queues: Mapping[str, Queue]) -> tuple[list[str], str | None]:
-    """What of a plan some rung of its ladder could never place, where it would wait for ever, and
-    a hint for a wasteful request."""
-    by_arn = {q.arn: q for q in queues.values() if q.arn}
+def _rungs(wanted: JobPlan, queues: Mapping[str, Queue]) -> list[Queue]:
+    return [queues.get(name) or Queue(name) for name in wanted.ladder.rungs]
+
+
+def fitted(wanted: JobPlan, queues: Mapping[str, Queue]) -> JobPlan:
+    """The plan with only those rungs of its ladder that could ever place it: on another it would
+    wait for ever. Raises ``PlanError`` if none is left."""
     need = fit.Want(wanted.vcpus, wanted.memory, wanted.gpus)
-    rungs = [q for r in wanted.ladder.rungs if (q := queues.get(r) or by_arn.get(r))]
-    faults = [fault for q in rungs if (fault := fit.misfit(need, q))]
-    hints = [fit.other_architecture(rungs[0]), fit.hint(need, rungs[0])] if rungs else []
-    return faults, next((hint for hint in hints if hint), None)
+    faults = {queue.name: fit.misfit(need, queue) for queue in _rungs(wanted, queues)}
+    fine = tuple(name for name, fault in faults.items() if fault is None)
+    if not fine:
+        raise PlanError("; ".join(fault for fault in faults.values() if fault))
+    if fine == wanted.ladder.rungs:
+        return wanted
+    return replace(wanted, queue=fine[0], ladder=replace(wanted.ladder, rungs=fine))
+
+
+def hints(wanted: JobPlan, queues: Mapping[str, Queue]) -> str | None:
+    """What could be better about a request; None where nothing could."""
+    first = _rungs(wanted, queues)[0]
+    need = fit.Want(wanted.vcpus, wanted.memory, wanted.gpus)
+    return fit.other_architecture(first) or fit.hint(need, first)

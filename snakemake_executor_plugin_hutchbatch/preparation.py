@@ -10,7 +10,7 @@ from . import bootstrap, sources, storage, tasks
 from .aws import Patience
 from .modes import Mode
 from .plan import LEAST_MIB, JobPlan, PlanError, plan
-from .preflight import Ground
+from .preflight import Ground, fitted
 from .submission import Bundle
 from .supervisor.taskspec import Sources, TaskSpec
 
@@ -64,7 +64,9 @@ class Preparation:
         """Plan and task of a job. Raises ``PlanError``, or botocore's errors when the first job's
         code cannot be stored."""
         code, _ = self.ship()
-        wanted = plan(job, self._ground.site, self._environments["direct"])
+        site = self._ground.site
+        # Every job, not one of each rule: what they ask for may differ, and grow with attempts.
+        wanted = fitted(plan(job, site, self._environments["direct"]), site.queues)
         status = f"{self._ground.run_prefix}status/"
         unneeded = frozenset(map(str, self._workflow.dag.get_unneeded_temp_files(job)))
         outputs = storage.expected_outputs(job, unneeded)

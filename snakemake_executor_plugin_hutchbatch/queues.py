@@ -44,7 +44,13 @@ class Queue:
 
     @property
     def has_gpus(self) -> bool:
-        return any(size.gpus for size in instances.sizes(self.instance_types))
+        return instances.accelerated(self.instance_types)
+
+    @property
+    def price(self) -> int:
+        """The bid in % of the on-demand price; a spot queue that names none pays up to all of it
+        (botocore's model: bidPercentage)."""
+        return 100 if self.bid is None else self.bid
 
 
 @dataclass(frozen=True)
@@ -182,7 +188,7 @@ def automatic(
     if gpus:
         return _for_gpus(usable, where)
     plain = [q for q in usable if not q.has_gpus]
-    spot = sorted((q for q in plain if q.spot), key=lambda q: (q.bid or 0, q.name))
+    spot = sorted((q for q in plain if q.spot), key=lambda q: (q.price, q.name))
     if spot and preemptible:
         start = {"availability": -1, "balanced": -2, "capacity": -len(spot)}[policy]
         rungs = spot[max(start, -len(spot)) :]
@@ -191,7 +197,7 @@ def automatic(
 
 
 def _for_gpus(usable: Sequence[Queue], where: str) -> Ladder:
-    queues = sorted((q for q in usable if q.has_gpus), key=lambda q: (q.bid or 0, q.name))
+    queues = sorted((q for q in usable if q.has_gpus), key=lambda q: (q.price, q.name))
     if not queues:
         raise QueueError(
             f"It asks for GPUs, and no queue here is known to have any ({_names(usable)}): choose "

@@ -136,6 +136,12 @@ class Submitter:
                     raise SubmissionError(aws.explain(error, "submitting the job")) from error
                 self._patience.wait(attempt)
                 attempt += 1
+                if self._patience.stopped():
+                    # Cancelled: what was made must be known, to be ended; nothing more is sent.
+                    made = None if aws.is_throttle(error) else self._find(request)
+                    if made:
+                        return made
+                    raise SubmissionError("it was cancelled before it was submitted") from error
                 # A throttled call did nothing; any other may have made the job after all.
                 if not aws.is_throttle(error) and (made := self._find(request)):
                     return made

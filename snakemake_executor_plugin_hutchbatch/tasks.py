@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from snakemake.iocontainers import ResourceList
 from snakemake.shell import shell
+from snakemake.utils import format as format_command
 
 from .modes import s3_url
 from .plan import JobPlan, PlanError
@@ -133,27 +135,53 @@ def _checksum(job: Any, ensure: Mapping[str, Any]) -> str | None:
     return f"{ensure.get('checksum_algorithm') or 'sha256'}:{wanted}" if wanted else None
 
 
+def _variables(job: Any, token: str) -> dict[str, Any]:
+    """What the rule's command may name: as SM/parser.py's run functions see it, whose globals are
+    those of the rule's own module."""
+    return {
+        **job.rule.run_func.__globals__,
+        "input": job.input._plainstrings(),
+        "output": job.output._plainstrings(),
+        "params": job.params,
+        "wildcards": job.wildcards,
+        "threads": job.threads,
+        "resources": ResourceList(fromdict={**dict(job.resources.items()), "tmpdir": token}),
+        "log": job.log._plainstrings(),
+        "rule": job.rule.name,
+        "jobid": job.jobid,
+        "bench_iteration": 0 if job.benchmark else None,
+    }
+
+
+def formatted(pattern: str, variables: dict[str, Any]) -> str:
+    """Snakemake's own formatting, with ``{x:q}`` and the rest, of just these variables."""
+    own = ("stepout", "_quote_all", "quote_func", "_pattern")  # names of its parameters
+    return str(format_command(pattern, **{k: v for k, v in variables.items() if k not in own}))
+
+
 def shell_command(job: Any, token: str) -> tuple[str, str]:
     """The shell and the whole text that Snakemake's ``shell()`` would give it.
 
     Raises ``NeedsSnakemake`` if the command holds a value that is not known here, ``PlanError``
     if it cannot be formatted.
     """
-    resources = ResourceList(fromdict={**dict(job.resources.items()), "tmpdir": token})
     try:
-        command = job.format_wildcards(
-            job.rule.shellcmd,
-            input=job.input._plainstrings(),
-            output=job.output._plainstrings(),
-            log=job.log._plainstrings(),
-            resources=resources,
-        )
+        command = formatted(job.rule.shellcmd, _variables(job, token))
     except Exception as error:  # user code in params and braces may raise anything
         raise PlanError(f"its shell command cannot be formatted: {error}") from error
     if TO_BE_DETERMINED in command:
         raise NeedsSnakemake(
             f"the command of rule {job.rule.name} needs a value that is only known inside the job"
         )
+    workflow = job.dag.workflow
+    for cache in (workflow.sourcecache.cache_path, workflow.sourcecache.runtime_cache_path):
+        if str(cache) in command:
+            raise NeedsSnakemake(
+                f"the command of rule {job.rule.name} names a file of the workflow's "
+                "source cache (workflow.source_path)"
+            )
+    # The workflow's folder on this machine is the working directory in the container.
+    command = command.replace(f"{Path.cwd()}/", f"{token}/../work/")
     wanted = job.resources.get("shell_exec")
     executable = str(wanted) if wanted else shell.get_executable() or "/bin/sh"
     prefix = shell._get_process_prefix(executable)

@@ -98,6 +98,7 @@ class Tracker(Generic[T]):
         self._live: dict[str, Live[T]] = {}
         self._lock = threading.Lock()
         self._deaf = False
+        self._terminated: set[str] = set()
 
     def add(self, job_id: str, what: T) -> None:
         with self._lock:
@@ -165,18 +166,20 @@ class Tracker(Generic[T]):
             live.attempts = attempts
             found.again.append((live.what, job))
 
-    def leave(self, job_id: str, reason: str) -> None:
+    def leave(self, job_id: str, reason: str) -> bool:
         """Takes a job that waits out of its queue; one that has begun to start stays.
 
-        Which of the two it was shows when it ends. Errors are left to the next time.
+        Which of the two it was shows when it ends. False where AWS does not permit it; other errors
+        are left to the next time.
         """
         try:
             self._batch.cancel_job(jobId=job_id, reason=reason)
-        except (ClientError, BotoCoreError):
-            return
+        except (ClientError, BotoCoreError) as error:
+            return not aws.is_denied(error)
         with self._lock:
             if job_id in self._live:
                 self._live[job_id].leaving = True
+        return True
 
     def _complain(self, error: Exception) -> None:
         # Once until AWS answers again.
@@ -188,13 +191,13 @@ class Tracker(Generic[T]):
             )
 
     def terminate_all(self, reason: str) -> int:
-        """Ends every live job, in bulk where AWS allows it; returns how many could not be ended.
+        """Ends every live job not ended yet; returns how many could not be ended.
 
         ``reason``: what AWS's console will show.
         """
         failed = 0
         for ids in batched(self.live_ids(), TERMINATE_LIMIT):
-            failed += self._terminate(ids, reason)
+            failed += self._terminate([i for i in ids if i not in self._terminated], reason)
         return failed
 
     def _terminate(self, ids: list[str], reason: str) -> int:
@@ -202,6 +205,7 @@ class Tracker(Generic[T]):
         for job_id in ids:
             try:
                 self._batch.terminate_job(jobId=job_id, reason=reason)
+                self._terminated.add(job_id)
             except (ClientError, BotoCoreError):
                 failed += 1
         return failed

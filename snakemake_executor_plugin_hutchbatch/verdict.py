@@ -63,6 +63,8 @@ _PASSING_PULLS = (
     "temporary failure",
     "service unavailable",
     "internal server error",
+    "no such host",
+    "no space left",
 )
 #: How each line begins that the start-up script or the supervisor writes.
 OUR_WORDS = "hutchbatch: "
@@ -121,7 +123,7 @@ def read(
     if exit_code in _SUPERVISOR_CODES:
         cause, sentence = _SUPERVISOR_CODES[exit_code]
         return Failure(cause, sentence, exit_code)
-    silent = lines is not None and not any(line.startswith(OUR_WORDS) for line in lines)
+    silent = bool(lines) and not any(line.startswith(OUR_WORDS) for line in lines or ())
     if status is None and silent and exit_code not in _KILLED:
         return not_entered(exit_code)
     return Failure(Cause.COMMAND, f"the command ended with {meaning(exit_code)}", exit_code)
@@ -159,7 +161,7 @@ def _outside(reason: str, status_reason: str, job: Mapping[str, Any]) -> tuple[C
         seconds = (job.get("timeout") or {}).get("attemptDurationSeconds")
         minutes = f"{seconds / 60:g} min" if seconds else "time"
         return Cause.TIMEOUT, f"it ran longer than its {minutes}: raise resources: runtime"
-    if low.startswith("cannotpullcontainer"):
+    if low.startswith("cannotpull"):
         if any(word in low for word in _PASSING_PULLS):
             return Cause.HOST, f"its image could not be pulled just then: {reason}"
         return Cause.IMAGE, (
@@ -190,6 +192,9 @@ def _from_status(status: taskspec.Status, exit_code: int) -> Failure:
     sentence = (
         _as_users_know_files(status.message.rstrip(".")) or f"it ended with {meaning(exit_code)}"
     )
+    if cause is Cause.TERMINATED:
+        # Nobody asked for it (that is told before this): its machine did.
+        return Failure(Cause.HOST, "its machine stopped it while it ran", exit_code)
     if cause is Cause.COMMAND and status.step and "messages are above" in sentence:
         # The supervisor speaks to readers of the log; here the log's last lines stand below.
         sentence = f"the command of rule {status.step} ended with {meaning(exit_code)}"

@@ -207,7 +207,7 @@ def test_the_report_of_a_failed_job_looks_as_the_docs_say():
     assert failures.report(label, failure, wanted, None, **told) == shown
     seen = failures.Alike()
     for _ in range(3):
-        seen.is_first(label.split()[0], failure)
+        seen.is_first(label.split()[0], str(_), failure)
     assert seen.counts() == [alike]
 
 

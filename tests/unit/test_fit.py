@@ -21,8 +21,8 @@ SPOT, GPU = HUTCH["cpu-spot-50"], HUTCH["gpu-spot-50"]
 @pytest.mark.parametrize(
     ("want", "queue", "words"),
     [
-        (Want(1, 2_000_000), SPOT, "ask for 746,500 MiB at most"),
-        (Want(97, 1000), SPOT, "96 vCPUs at most, not 97"),
+        (Want(1, 2_000_000), SPOT, "ask for 995,500 MiB at most"),
+        (Want(193, 1000), SPOT, "192 vCPUs at most, not 193"),
         (Want(600, 1000), SPOT, "500 vCPUs in all"),
         (Want(1, 1000, 1), SPOT, "has no GPUs"),
         (Want(1, 1000, 9), GPU, "8 GPUs at most, not 9"),
@@ -56,7 +56,7 @@ def test_a_request_that_uses_its_machine_is_no_hint():
     assert hint(Want(2, 15_000), Queue("q", instance_types=("r5",))) is None
 
 
-@given(st.integers(1, 96), st.integers(1, 800_000))
+@given(st.integers(1, 96), st.integers(1, 2_000_000))
 def test_what_a_misfit_recommends_does_fit(vcpus, memory):
     if misfit(Want(vcpus, memory), SPOT) and vcpus <= 96:
         most = largest_memory(Want(vcpus, memory), SPOT)
