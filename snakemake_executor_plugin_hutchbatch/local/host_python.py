@@ -48,8 +48,9 @@ def host_python(directory: Path) -> Path:
     stamp = f"{base} {sys.version} {Path(sys.executable).resolve().stat().st_mtime_ns} {_STARTER}"
     place = directory / f"python-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}"
     if not place.exists():
+        for old in directory.glob("python-*"):
+            shutil.rmtree(old, ignore_errors=True)
         draft = directory / f"{place.name}.{os.getpid()}"
-        shutil.rmtree(draft, ignore_errors=True)
         try:
             copy_python(draft)
             draft.rename(place)

@@ -206,8 +206,7 @@ def test_an_image_that_cannot_be_had_is_told_as_aws_does(run):
 OWNER = """
     import sys
     from pathlib import Path
-    from snakemake_executor_plugin_hutchbatch.local.choice import choose_host
-from snakemake_executor_plugin_hutchbatch.local.containers import ContainerHost
+    from snakemake_executor_plugin_hutchbatch.local.containers import ContainerHost
     from snakemake_executor_plugin_hutchbatch.local.engines import find_engine
     from snakemake_executor_plugin_hutchbatch.local.hosts import Launch
     folder = Path(sys.argv[1])
@@ -252,3 +251,27 @@ def test_auto_takes_containers_where_the_image_is_here_and_else_processes(tmp_pa
     assert lines == ["1000", "both", str(os.getuid()), "both", "1000", "both"]
     (sentence,) = said
     assert f"{engine.program} pull quay.io/biocontainers/samtools:1.21" in sentence
+
+
+#: Sends one job and prints what became of it.
+CLIENT = """
+    import sys, time, boto3
+    batch = boto3.client("batch")
+    batch.register_job_definition(jobDefinitionName="one", type="container", containerProperties={
+        "image": sys.argv[1], "command": ["sh", "-c", "test -e /etc/shadow || exit 7"],
+        "resourceRequirements": [
+            {"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}]})
+    job = batch.submit_job(jobName="jdoe-one", jobQueue="mixed", jobDefinition="one")["jobId"]
+    while (found := batch.describe_jobs(jobs=[job])["jobs"][0])["status"] not in (
+            "SUCCEEDED", "FAILED"):
+        time.sleep(0.1)
+    print("exit code", found["container"]["exitCode"])
+"""
+
+
+def test_the_command_line_runs_jobs_in_containers(tmp_path, engine, images):
+    tool = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli", "local"]
+    tool += ["--dir", str(tmp_path / "cloud"), "--containers", engine.program, "--"]
+    client = [sys.executable, "-c", textwrap.dedent(CLIENT), images["plain"]]
+    done = subprocess.run([*tool, *client], capture_output=True, text=True, check=False)
+    assert done.stdout == "exit code 7\n", done  # this machine has that file, the image has not
