@@ -128,3 +128,37 @@ def test_a_private_folder_is_left_by_no_job(workflow, cloud):
     left = [p for p in (cloud.directory / "hosts").rglob("hutchbatch-*") if p.is_dir()]
     assert (cloud.directory / "hosts").is_dir()
     assert left == []
+
+
+def test_a_rule_of_a_module_sees_its_own_modules_configuration(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        config = {"x": "MAIN", "sub": {"x": "MODULE"}}
+        module m:
+            snakefile: "sub.smk"
+            config: config["sub"]
+        use rule * from m
+        """,
+    )
+    workflow.write(
+        "sub.smk", 'rule a:\n    output: "a.txt"\n    shell: "echo {config[x]} > {output}"\n'
+    )
+    workflow.succeed("a.txt")
+    assert workflow.text("a.txt") == "MODULE\n"
+
+
+def test_paths_of_the_workflows_folder_are_found_in_the_container(workflow):
+    workflow.write(
+        "workflow/Snakefile",
+        """
+        rule a:
+            output: "a.txt"
+            shell: "cd /; sh {workflow.basedir}/scripts/hello.sh > $OLDPWD/{output}"
+        """,
+    )
+    workflow.write("workflow/scripts/hello.sh", "echo hello from $(dirname $0)\n")
+    workflow.succeed()
+    said = workflow.text("a.txt")
+    assert said.startswith("hello from /tmp/hutchbatch-")
+    assert str(workflow.folder) not in said

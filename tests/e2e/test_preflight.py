@@ -99,3 +99,26 @@ def test_a_bucket_is_never_made_by_a_run(workflow):
     _refused(workflow, "--default-storage-prefix", "s3://not-made-by-us/x")
     names = [b["Name"] for b in workflow.client("s3").list_buckets()["Buckets"]]
     assert "not-made-by-us" not in names
+
+
+def test_a_pipe_is_refused_instead_of_hanging(workflow):
+    output = _refused(
+        workflow,
+        snakefile="""
+        rule all:
+            input: "b.txt"
+        rule a:
+            output: pipe("a.txt")
+            shell: "echo a > {output}"
+        rule b:
+            input: "a.txt"
+            output: "b.txt"
+            shell: "cat {input} > {output}"
+        """,
+    )
+    assert "rule a has a pipe()" in output
+    assert "make it a temp() file" in output
+
+
+def test_core_option_that_would_end_in_a_type_error_is_refused(workflow):
+    assert "needs --preemptible-retries N" in _refused(workflow, "--preemptible-rules", "a")

@@ -168,7 +168,7 @@ def test_requests_that_can_never_start_are_refused_together_before_submission(wo
     )
     output = " ".join(workflow.fail().split())
     assert "Rule big: no machine of cpu-spot-50 has" in output
-    assert "Rule wide: the machines of cpu-spot-50 have 96 vCPUs at most" in output
+    assert "Rule wide: the machines of cpu-spot-50 have 192 vCPUs at most" in output
     assert "Rule gpu: the machines of gpu-spot-50 have 8 GPUs at most" in output
     assert "Rule wasteful: ask for" in output
     assert workflow.submissions() == 0
@@ -298,3 +298,67 @@ def test_a_job_that_runs_longer_than_its_runtime_says_what_to_raise(workflow):
     output = workflow.fail("--hutchbatch-spot-attempts", "3")
     assert "it ran longer than its 1 min: raise resources: runtime [TIMEOUT]" in output
     assert workflow.submissions() == 1
+
+
+def test_a_job_that_lost_its_machine_and_then_starves_moves_too(workflow):
+    workflow.write(
+        "Snakefile", 'rule a:\n    output: "a.txt"\n    shell: "sleep 2; echo > {output}"\n'
+    )
+    workflow.cloud.fault(kind="lose_host", queue="cpu-spot-30", after=0.3, times=1)
+    started = threading.Event()
+
+    def starve():
+        batch = workflow.client("batch")
+        while not started.wait(0.05):
+            if batch.list_jobs(jobQueue="cpu-spot-30", jobStatus="RUNNING")["jobSummaryList"]:
+                workflow.cloud.fault(kind="starve", queue="cpu-spot-30")
+                return
+
+    thread = threading.Thread(target=starve)
+    thread.start()
+    try:
+        output = workflow.succeed(*LADDER, "--hutchbatch-starve-minutes", "0.05")
+    finally:
+        started.set()
+        thread.join()
+    assert "AWS Batch starts it again on cpu-spot-30" in output
+    assert "moves from queue cpu-spot-30 to cpu-spot-40: it waited there too long" in output
+
+
+def test_each_job_is_fitted_not_one_of_each_rule(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "0.txt", "1.txt"
+        rule a:
+            output: "{x}.txt"
+            resources: mem_mb=lambda wc: 100 if wc.x == "0" else 4000000
+            shell: "echo > {output}"
+        """,
+    )
+    output = workflow.fail("--keep-going")
+    assert "no machine of cpu-spot-50 has" in output
+    assert workflow.submissions() <= 1
+
+
+def test_settings_of_a_groups_members_are_not_added_up(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "all.txt"
+        rule a:
+            output: "{x}.txt"
+            group: "g"
+            resources: hutchbatch_spot_attempts=5
+            shell: "echo > {output}"
+        rule b:
+            input: expand("{x}.txt", x=range(3))
+            output: "all.txt"
+            group: "g"
+            shell: "cat {input} > {output}"
+        """,
+    )
+    jobs = workflow.jobs(workflow.succeed())
+    assert jobs["a+b"]["retryStrategy"]["attempts"] == 5

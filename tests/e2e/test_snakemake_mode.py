@@ -88,3 +88,60 @@ def test_mode_can_be_chosen_for_a_rule_and_direct_is_refused_where_impossible(wo
     assert "under Snakemake (as --hutchbatch-mode says)" in workflow.succeed("all")
     output = workflow.fail("b.txt")
     assert "direct mode is asked for but not possible: rule b has a run:" in output
+
+
+def test_retries_happen_outside_the_container_only(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule a:
+            output: "a.txt"
+            retries: 2
+            run:
+                print("one more run")
+                raise ValueError("no")
+        """,
+    )
+    output = workflow.fail()
+    assert workflow.submissions() == 3
+    logs = workflow.client("logs")
+    streams = logs.describe_log_streams(logGroupName="/aws/batch/job", limit=50)["logStreams"]
+    runs = [
+        event
+        for stream in streams
+        for event in logs.get_log_events(
+            logGroupName="/aws/batch/job", logStreamName=stream["logStreamName"]
+        )["events"]
+        if "one more run" in event["message"]
+    ]
+    assert len(runs) == 3, output
+
+
+def test_a_temporary_output_that_nobody_needs_does_not_fail_the_job(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule a:
+            output: "a.txt", temp("side.txt")
+            run:
+                for path in output:
+                    open(path, "w").write("x")
+        """,
+    )
+    workflow.succeed()
+    assert workflow.text("a.txt") == "x"
+
+
+def test_a_file_of_the_source_cache_is_left_to_snakemake(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule a:
+            output: "a.txt"
+            params: script=workflow.source_path("hello.sh")
+            shell: "sh {params.script} > {output}"
+        """,
+    )
+    workflow.write("hello.sh", "echo hello\n")
+    assert "run under Snakemake (the command of rule a names a file" in workflow.succeed()
+    assert workflow.text("a.txt") == "hello\n"

@@ -16,7 +16,7 @@ CASES = [
     ("MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS - x", SPOT, WANT, {}, "SciComp"),
     ("Something else", SPOT, WANT, {}, "AWS says: Something else"),
     ("", Queue("q", takes_jobs=False, why_not="it is disabled"), WANT, {}, "it is disabled"),
-    ("", SPOT, Want(129, 10), {}, "can never start"),
+    ("", SPOT, Want(193, 10), {}, "can never start"),
     ("", SPOT, WANT, {"vcpus_in_use": 998}, "998 of its 1,000 vCPUs"),
     ("", SPOT, WANT, {"vcpus_in_use": 0, "ahead": 7}, "7 jobs are before it"),
     ("", SPOT, WANT, {"vcpus_in_use": 0}, "waits for spot machines at 30 %"),
