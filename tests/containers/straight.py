@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from snakemake_executor_plugin_hutchbatch import bootstrap, definitions, submission
 from snakemake_executor_plugin_hutchbatch.plan import JobPlan
+from snakemake_executor_plugin_hutchbatch.queues import Ladder
 from snakemake_executor_plugin_hutchbatch.submission import Bundle
 from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
 from snakemake_executor_plugin_hutchbatch.values import Mount
@@ -43,12 +44,14 @@ class Straight:
             job_name=f"jdoe-straight-{number}",
             mode="direct",
             why_not_direct=None,
+            direct_only=True,
             image=image,
             vcpus=1,
             memory=256,
             gpus=0,
             timeout=None,
             queue="mixed",
+            ladder=Ladder(("mixed",), "as you said"),
             job_role="arn:aws:iam::000000000000:role/local-batchtask",
             scratch=Mount("/docker_scratch", "/tmp"),
             aws_cli_path="/home/ec2-user/miniconda",

@@ -93,7 +93,8 @@ ENDINGS = {
     ),
     "absent": ("localhost:1/none:1", "echo > {output}", "could not be pulled"),
 }
-IMAGE_CAUSES = ("musl", "tool", "silent", "bashless", "empty", "absent")
+# A registry that cannot be reached ("absent") may be back in a minute: not the image's fault.
+IMAGE_CAUSES = ("musl", "tool", "silent", "bashless", "empty")
 
 
 def test_what_cannot_work_ends_with_the_sentence_that_helps(workflow, images):
