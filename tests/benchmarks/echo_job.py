@@ -21,7 +21,10 @@ from snakemake_executor_plugin_hutchbatch.local.cloud import LocalCloud
 
 ROLE = "arn:aws:iam::000000000000:role/local-batchtask"
 SNAKEFILE = 'rule a:\n    output: "a.txt"\n    shell: "echo hello > {output}"\n'
-HUTCHBATCH = ["--executor", "hutchbatch", "--hutchbatch-job-role", ROLE, "--hutchbatch-mode"]
+HUTCHBATCH = [
+    *("--executor", "hutchbatch", "--hutchbatch-job-role", ROLE),
+    *("--hutchbatch-queue", "mixed", "--hutchbatch-mode"),
+]
 PEER = "aws-batch 0.2.1"
 CASES = {
     "hutchbatch direct": [*HUTCHBATCH, "direct"],
