@@ -18,15 +18,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
-from snakemake_interface_executor_plugins.utils import (
-    encode_target_jobs_cli_args,
-    format_cli_arg,
-    join_cli_args,
-)
 
 from . import (
     aws,
     failures,
+    inner,
     logs,
     moves,
     naming,
@@ -41,8 +37,9 @@ from .endings import Endings
 from .failures import Alike
 from .modes import Mode
 from .moves import Again, History
-from .plan import JobPlan, PlanError, job_label, rule_name
+from .plan import JobPlan, job_label, rule_name
 from .preparation import Preparation, Prepared, mode_line
+from .resources import PlanError
 from .submission import SubmissionError, Submitter
 from .supervisor import taskspec
 from .tracking import Ended, Tracker
@@ -188,29 +185,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                 self._send(replace(sent, plan=again.plan, history=again.history))
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
-        """The arguments of Snakemake in the container, as IF/executors/real.py makes them, but:
-
-        the vCPUs asked for instead of all (trap 14); no retries within (trap 13: a rule's own
-        ``retries:`` gives way to nothing but preemptible ones); and a temporary output that nobody
-        needs is stored all the same, since Snakemake here looks for it.
-        """
-        unneeded = list(self.dag.get_unneeded_temp_files(job)) if job.is_group() else []
-        targets = encode_target_jobs_cli_args(job.get_target_spec())
-        return str(
-            join_cli_args(
-                [
-                    format_cli_arg("--target-jobs", targets),
-                    format_cli_arg("--allowed-rules", job.rules, quote=False),
-                    format_cli_arg("--local-groupid", job.jobid, skip=not job.is_group()),
-                    format_cli_arg("--cores", max(1, int(job.threads))),
-                    format_cli_arg("--attempt", job.attempt),
-                    format_cli_arg("--force-use-threads", not job.is_group()),
-                    format_cli_arg("--unneeded-temp-files", unneeded, skip=not unneeded),
-                    format_cli_arg("--preemptible-rules", job.rules, quote=False),
-                    "--preemptible-retries 0",
-                ]
-            )
-        )
+        return inner.arguments(job, list(self.dag.get_unneeded_temp_files(job)))
 
     def additional_general_args(self) -> str:
         # A text, trap 18. Output costs money in CloudWatch: no banner, no progress lines.

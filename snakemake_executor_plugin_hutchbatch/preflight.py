@@ -17,8 +17,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from . import aws, catalog, fit, naming, storage
 from . import queues as account
 from .aws import Clients, Patience
-from .plan import JobPlan, PlanError, Preemptible, Site, plan, rule_name
+from .plan import JobPlan, Preemptible, Site, plan, rule_name
 from .queues import Queue, QueueError
+from .resources import PlanError
 from .settings import ExecutorSettings
 from .values import SettingError, parse_user, parse_work_prefix
 

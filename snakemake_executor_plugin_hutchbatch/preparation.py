@@ -9,8 +9,9 @@ from typing import Any
 from . import bootstrap, sources, storage, tasks
 from .aws import Patience
 from .modes import Mode
-from .plan import LEAST_MIB, JobPlan, PlanError, plan
+from .plan import JobPlan, plan
 from .preflight import Ground, fitted
+from .resources import LEAST_MIB, PlanError
 from .submission import Bundle
 from .supervisor.taskspec import Sources, TaskSpec
 

@@ -16,18 +16,9 @@ from snakemake.shell import shell
 from snakemake.utils import format as format_command
 
 from .modes import s3_url
-from .plan import JobPlan, PlanError
+from .plan import JobPlan
+from .resources import PlanError
 from .supervisor.taskspec import Benchmark, Input, Log, Output, Sources, Step, TaskSpec
-
-#: What SM/shell.py sets from ``threads``.
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "GOTO_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
 
 #: How Snakemake shows a value that it does not have yet.
 TO_BE_DETERMINED = "<TBD>"
@@ -92,7 +83,6 @@ def snakemake_task(
 
 def _step(job: Any, level: int, token: str, unneeded: frozenset[str]) -> Step:
     shell, command = shell_command(job, token)
-    environment = dict.fromkeys(THREAD_VARIABLES, str(job.threads))
     benchmark = None
     if job.benchmark:
         benchmark = Benchmark(
@@ -106,7 +96,6 @@ def _step(job: Any, level: int, token: str, unneeded: frozenset[str]) -> Step:
         shell=shell,
         threads=int(job.threads),
         level=level,
-        environment=environment,
         outputs=tuple(_output(job, f, str(f) in unneeded) for f in job.output),
         logs=tuple(Log(path=str(f), url=s3_url(f)) for f in job.log),
         benchmark=benchmark,

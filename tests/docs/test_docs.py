@@ -21,6 +21,7 @@ from snakemake_executor_plugin_hutchbatch import (
     moves,
     plan,
     queues,
+    resources,
     settings,
     values,
 )
@@ -110,9 +111,9 @@ def test_the_settings_table_names_the_defaults_of_the_code():
 
 def test_the_resources_table_has_the_figures_of_the_code():
     table = section(FURTHER, "Resources")
-    assert f"{plan.DEFAULT_MIB_PER_VCPU} MiB for each vCPU" in table
-    assert f"At least {plan.LEAST_MIB['direct']} MiB" in table
-    assert f"in Snakemake mode {plan.LEAST_MIB['snakemake']} MiB" in table
+    assert f"{resources.DEFAULT_MIB_PER_VCPU} MiB for each vCPU" in table
+    assert f"At least {resources.LEAST_MIB['direct']} MiB" in table
+    assert f"in Snakemake mode {resources.LEAST_MIB['snakemake']} MiB" in table
 
 
 def test_the_other_plugins_spellings_are_those_the_code_understands():

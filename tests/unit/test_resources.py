@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemake_executor_plugin_hutchbatch.plan import PlanError, request
+from snakemake_executor_plugin_hutchbatch.resources import PlanError, request
 
 
 def test_threads_become_vcpus():

@@ -1,0 +1,79 @@
+"""Snakemake's standard resources → Batch's requirements. Pure.
+
+Figures: FACTS.md section 2 (limits) and section 4, traps 11, 12 and 15 (what Snakemake's resources
+hold at submission).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .modes import Mode
+
+#: Memory where a job asks for none, in MiB for each vCPU: two such jobs fit a c4.large (3.75 GiB
+#: less what the machine keeps), the smallest in proportion that "optimal" queues start.
+DEFAULT_MIB_PER_VCPU = 1600
+#: What the supervisor, and Snakemake in the container, take beside the command (measured: 60 and
+#: 200 MiB): a job that asks for less would be killed before its command begins.
+LEAST_MIB: Mapping[Mode, int] = {"direct": 128, "snakemake": 512}
+#: FACTS.md section 2.
+MIN_TIMEOUT_SECONDS = 60
+
+
+class PlanError(ValueError):
+    """The job cannot be planned; one sentence that names what to change."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Batch's resource requirements of a job."""
+
+    vcpus: int
+    memory: int
+    gpus: int
+    timeout: int | None
+
+
+def whole(resources: Mapping[str, Any], name: str) -> int | None:
+    """A resource as a whole number; None where Snakemake has none yet (``<TBD>``, trap 12)."""
+    value = resources.get(name)
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return math.ceil(value)
+    text = str(value)
+    if text == "<TBD>" or not text:
+        return None
+    try:
+        return math.ceil(float(text))
+    except ValueError:
+        raise PlanError(f"resource {name}={text!r} is not a number") from None
+
+
+def request(resources: Mapping[str, Any], threads: Any) -> Request:
+    """Batch's requirements from Snakemake's standard resources.
+
+    ``threads`` → vCPUs; ``mem_mib``, else ``mem_mb`` (10^6 bytes, trap 15) → MiB, rounded up;
+    ``gpu`` → GPUs; ``runtime`` (minutes), else ``aws_batch_task_timeout`` (seconds) → timeout.
+    Raises ``PlanError`` for values that no machine can have.
+    """
+    vcpus = max(1, whole({"threads": threads}, "threads") or 1)
+    memory = whole(resources, "mem_mib")
+    if memory is None:
+        megabytes = whole(resources, "mem_mb")
+        memory = None if megabytes is None else math.ceil(megabytes * 1_000_000 / 2**20)
+    if memory is None:
+        memory = vcpus * DEFAULT_MIB_PER_VCPU
+    if memory < 1:
+        raise PlanError(f"{memory} MiB of memory are too little")
+    gpus = whole(resources, "gpu") or 0
+    if gpus < 0:
+        raise PlanError(f"resource gpu={gpus} is below zero")
+    minutes = whole(resources, "runtime")
+    timeout = minutes * 60 if minutes else whole(resources, "aws_batch_task_timeout")
+    if timeout is not None and timeout < 0:
+        raise PlanError("resource runtime is below zero")
+    return Request(vcpus, memory, gpus, max(MIN_TIMEOUT_SECONDS, timeout) if timeout else None)
