@@ -11,7 +11,9 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
-from . import naming
+from botocore.exceptions import ClientError
+
+from . import aws, naming
 from .aws import Patience
 from .bootstrap import container_command
 from .plan import JobPlan
@@ -100,10 +102,17 @@ class Definitions:
             return self._arns[name]
 
     def _find(self, name: str) -> str | None:
-        answer = self._patience.call(
-            "looking for a job definition",
-            lambda: self._batch.describe_job_definitions(jobDefinitionName=name, status="ACTIVE"),
-        )
+        try:
+            answer = self._patience.call(
+                "looking for a job definition",
+                lambda: self._batch.describe_job_definitions(
+                    jobDefinitionName=name, status="ACTIVE"
+                ),
+            )
+        except ClientError as error:
+            if aws.is_denied(error):
+                return None  # then each run registers a revision of its own
+            raise
         found = sorted(answer["jobDefinitions"], key=lambda d: d["revision"])
         return found[-1]["jobDefinitionArn"] if found else None
 

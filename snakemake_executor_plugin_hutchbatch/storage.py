@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 class StorageError(Exception):
-    """The bucket cannot be used; one sentence for the user."""
+    """The bucket cannot be used; one sentence for the user. ``denied``: it is there, but these
+    credentials may not ask about it."""
+
+    def __init__(self, sentence: str, denied: bool = False) -> None:
+        super().__init__(sentence)
+        self.denied = denied
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -40,7 +45,9 @@ def check_bucket(s3: S3Client, bucket: str) -> str | None:
     try:
         answer = s3.head_bucket(Bucket=bucket)
     except (ClientError, BotoCoreError) as error:
-        raise StorageError(_bucket_sentence(_speaking(s3, bucket, error), bucket)) from error
+        told = _speaking(s3, bucket, error)
+        denied = aws.is_denied(told) and not aws.is_bad_key(told)
+        raise StorageError(_bucket_sentence(told, bucket), denied) from error
     return answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
 
 
@@ -110,7 +117,9 @@ def guard() -> None:
             try:
                 check_bucket(self.provider.s3c.meta.client, bucket)
             except StorageError as error:
-                raise ApiError(str(error)) from None
+                # Other people's public buckets may be read without being listed.
+                if not error.denied:
+                    raise ApiError(str(error)) from None
             seen.add(bucket)
 
     def bucket_exists(self: Any) -> bool:

@@ -1,11 +1,13 @@
 """README and docs say what the code does: names, defaults, paths and snippets."""
 
+import errno
 import re
 import subprocess
 import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -24,9 +26,14 @@ from snakemake_executor_plugin_hutchbatch import (
     resources,
     settings,
     values,
+    verdict,
 )
+from snakemake_executor_plugin_hutchbatch.local import choice
 from snakemake_executor_plugin_hutchbatch.local.batch.faults import KINDS
 from snakemake_executor_plugin_hutchbatch.sources import CODE_FOLDERS
+from snakemake_executor_plugin_hutchbatch.supervisor import checksum, command, download, taskspec
+from snakemake_executor_plugin_hutchbatch.supervisor.errors import Failure as Fault
+from snakemake_executor_plugin_hutchbatch.supervisor.errors import LocalError
 from snakemake_executor_plugin_hutchbatch.verdict import Cause, Failure
 
 ROOT = Path(__file__).parents[2]
@@ -225,8 +232,7 @@ def test_the_table_of_queues_is_what_the_command_prints(tmp_path):
 
 
 def test_every_fault_has_its_row_with_its_fields():
-    text = section(FURTHER, "`hutchbatch local`: a small AWS on your machine")
-    table = {code(kind)[0]: cell for kind, _, cell in rows(text)}
+    table = {code(kind)[0]: cell for kind, _, cell in rows(section(FURTHER, "Faults on request"))}
     assert sorted(table) == sorted(KINDS)
     for kind, cell in table.items():
         named = {word for word in code(cell) if word != "*"}
@@ -236,6 +242,65 @@ def test_every_fault_has_its_row_with_its_fields():
 def test_the_folders_that_travel_are_those_of_the_code():
     text = section(FURTHER, "What travels with the workflow")
     assert set(CODE_FOLDERS) <= set(code(text))
+
+
+def test_the_images_that_do_not_work_end_with_the_sentences_of_the_readme(tmp_path):
+    """Their order is the README's; tests/containers sees each one end so."""
+    codes = {"status": "FAILED", "container": {"exitCode": taskspec.EXIT_NO_PYTHON}}
+    no_shell = 'CannotStartContainerError: … exec: "/bin/sh": no such file or directory'
+    with pytest.raises(Fault) as no_bash:
+        command.find_shell(str(tmp_path / "no-such-bash"), {"PATH": ""})
+    said = [
+        verdict.read(codes),
+        verdict.not_entered(1),
+        Failure(Cause(no_bash.value.cause), no_bash.value.message.replace("no-such-bash", "bash")),
+        verdict.read({"status": "FAILED", "container": {"reason": no_shell}}),
+    ]
+    quoted = [cell for _, cell in rows(section(README, "Which images work")) if "[IMAGE]" in cell]
+    assert len(quoted) == len(said)
+    for cell, failure in zip(quoted, said, strict=True):
+        assert failure.cause is Cause.IMAGE
+        parts = code(cell)[0].strip().split("…")
+        assert failure.sentence.startswith(parts[0].strip()), cell
+        assert [part for part in parts if part.strip() not in failure.sentence] == []
+
+
+def test_every_image_of_the_container_tests_has_its_row():
+    text = (ROOT / "tests/containers/test_images.py").read_text()
+    tested = rows(text.split('"""')[1])
+    shown = rows(section(README, "Which images work"))
+    assert [len(tested), sum("cause IMAGE" in row[1] for row in tested)] == [
+        len(shown),
+        sum("[IMAGE]" in row[1] for row in shown),
+    ]
+
+
+def test_the_ways_to_run_jobs_locally_are_those_of_the_command():
+    table = rows(section(FURTHER, "In containers"))
+    named = [name for row in table for name in code(row[0])]
+    assert sorted(named) == sorted(get_args(choice.Containers))
+
+
+def test_what_tests_run_installs_is_what_the_readme_says():
+    script = (ROOT / "tests/run").read_text()
+    packages = re.search(r"^for need in (.*); do$", script, re.M)[1]
+    wanted = {name for need in packages.split() for name in need.partition(":")[2].split(",")}
+    assert wanted
+    assert wanted <= set(code(section(README, "Try it")))
+    assert wanted - {"podman"} <= set(code((ROOT / "CONTRIBUTING.md").read_text()))
+
+
+def test_sentences_about_a_full_scratch_are_said_by_the_code():
+    text = section(FURTHER, "Files in the container")
+    error = LocalError(OSError(errno.ENOSPC, "full"), "/x")
+    (quoted,) = (words for words in code(text) if words.startswith("no space"))
+    assert error.sentence("fetching", 5000).startswith(quoted)
+    assert "disk_mb said 5,000 MB" in error.sentence("fetching", 5000)
+    kinds = {"crc32": "CRC32", "sha256": "SHA-256", "sha1": "SHA-1"}
+    assert list(checksum.NAMED) == list(kinds)
+    assert all(name in text for name in kinds.values())
+    assert download.TRIES == 3
+    assert "three times in all" in text
 
 
 #: First cells that are not sentences of ours: other programs', or a description of what one sees.
@@ -273,8 +338,10 @@ def test_options_and_resources_that_are_named_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_scripts_and_links_that_are_named_exist(page):
     text = page.read_text()
-    for script in re.findall(r"\bbash ([\w./-]+)", text):
+    for script in re.findall(r"\bbash ([\w.-]+/[\w./-]+)", text):
         assert (ROOT / script).is_file(), script
+    for path in re.findall(r"(?<![\w/])tests/[\w./-]+", text):
+        assert (ROOT / path.rstrip(".")).exists(), path
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if not target.startswith("http"):
             path, _, anchor = target.partition("#")
@@ -331,8 +398,8 @@ def test_yaml_snippets_are_profiles_or_catalogues(page):
             if key.startswith("hutchbatch-")
         }
         settings.ExecutorSettings(**given)  # raises for what cannot be used
-        for resources in profile.get("set-resources", {}).values():
-            settings.job_values(resources)
+        for values_ in profile.get("set-resources", {}).values():
+            settings.job_values(values_)
 
 
 def test_the_snakefile_snippet_runs_and_asks_for_what_it_says(tmp_path):
