@@ -286,8 +286,8 @@ def test_what_tests_run_installs_is_what_the_readme_says():
     packages = re.search(r"^for need in (.*); do$", script, re.M)[1]
     wanted = {name for need in packages.split() for name in need.partition(":")[2].split(",")}
     assert wanted
-    assert wanted <= set(code(section(README, "Try it")))
-    assert wanted - {"podman"} <= set(code((ROOT / "CONTRIBUTING.md").read_text()))
+    text = section(README, "Try it")
+    assert [name for name in wanted if f"`{name}`" not in text] == []
 
 
 def test_sentences_about_a_full_scratch_are_said_by_the_code():
@@ -304,7 +304,15 @@ def test_sentences_about_a_full_scratch_are_said_by_the_code():
 
 
 #: First cells that are not sentences of ours: other programs', or a description of what one sees.
-NOT_OURS = ("`", "Nothing", "No such file", "Unable to retrieve", "Singularity", "CannotPull")
+NOT_OURS = (
+    "`",
+    "Nothing",
+    "No such file",
+    "Unable to retrieve",
+    "Singularity",
+    "CannotPull",
+    "Error grouping",
+)
 
 
 @pytest.mark.parametrize(
