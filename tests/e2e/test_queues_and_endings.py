@@ -362,3 +362,34 @@ def test_settings_of_a_groups_members_are_not_added_up(workflow):
     )
     jobs = workflow.jobs(workflow.succeed())
     assert jobs["a+b"]["retryStrategy"]["attempts"] == 5
+
+
+def test_a_job_that_batch_leaves_out_for_a_while_is_not_lost(workflow):
+    workflow.write("Snakefile", SIX)
+    workflow.cloud.fault(kind="forget", seconds=15)
+    workflow.succeed("--retries", "0")
+    assert _texts(workflow) == [f"{x}\n" for x in range(6)]
+    assert workflow.submissions() == 6
+
+
+def test_of_a_job_that_batch_no_longer_knows_the_outputs_decide(workflow):
+    # Two minutes unknown make a job lost (tracking.LOST_AFTER_SECONDS), so long this test lasts.
+    workflow.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "made.txt", "missing.txt"
+        rule made:
+            output: "made.txt"
+            shell: "echo made > {output}"
+        rule missing:
+            output: "missing.txt"
+            shell: "sleep 160; exit 1"
+        """,
+    )
+    workflow.cloud.fault(kind="forget")
+    output = workflow.fail("--keep-going")
+    assert workflow.text("made.txt") == "made\n"
+    assert "Error in rule missing" in output
+    assert "AWS Batch no longer knows it, and its outputs are missing [LOST]" in output
+    assert "Error in rule made" not in output

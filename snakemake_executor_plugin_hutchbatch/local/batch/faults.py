@@ -90,7 +90,15 @@ class OutOfMemory:
     times: int | None = None
 
 
-Fault = LoseHost | Starve | Throttle | Delay | Error | GoneFor | NoImage | OutOfMemory
+@dataclass(frozen=True)
+class Forget:
+    """DescribeJobs leaves matching jobs out, for ``seconds`` (None: until reset). They run on."""
+
+    name: str = "*"
+    seconds: float | None = None
+
+
+Fault = LoseHost | Starve | Throttle | Delay | Error | GoneFor | NoImage | OutOfMemory | Forget
 
 KINDS: dict[str, type[Fault]] = {
     "lose_host": LoseHost,
@@ -101,6 +109,7 @@ KINDS: dict[str, type[Fault]] = {
     "outage": GoneFor,
     "no_image": NoImage,
     "out_of_memory": OutOfMemory,
+    "forget": Forget,
 }
 
 
@@ -119,6 +128,7 @@ def parse_fault(form: Mapping[str, Any]) -> Fault:
     outage        seconds 0                                      connections closed, no answer
     no_image      image "*", error (text), times null            CannotPullContainerError
     out_of_memory name "*", after 0.0, times null                exit 137, OutOfMemoryError
+    forget        name "*", seconds null                         left out of DescribeJobs
     ============= ============================================== ================================
 
     ``name`` is the job name (children have their array's), ``operation`` AWS's (``SubmitJob``).
@@ -202,6 +212,15 @@ class Faults:
             if isinstance(fault, OutOfMemory) and fnmatchcase(name, fault.name) and each.strikes():
                 return fault.after
         return None
+
+    def forgotten(self, name: str, now: float) -> bool:
+        """Whether DescribeJobs leaves a job of this name out."""
+        return any(
+            isinstance(each.fault, Forget)
+            and fnmatchcase(name, each.fault.name)
+            and (each.fault.seconds is None or now < each.since + each.fault.seconds)
+            for each in self._sets
+        )
 
     def pull_error(self, image: str) -> str | None:
         for each in self._sets:

@@ -29,7 +29,14 @@ Answer = dict[str, Any]
 class Operations:
     """Method names are AWS's operations in small letters."""
 
-    def __init__(self, config: BatchConfig, placement: Placement, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self,
+        config: BatchConfig,
+        placement: Placement,
+        lifecycle: Lifecycle,
+        forgotten: Callable[[str], bool] = lambda name: False,
+    ) -> None:
+        self._forgotten = forgotten
         self._placement = placement
         self._lifecycle = lifecycle
         self._definitions = Definitions(lambda name: config.arn("job-definition", name))
@@ -114,7 +121,8 @@ class Operations:
         if len(ids) > rules.DESCRIBED_JOBS:
             raise refused(f"Maximum number of jobs supported is  {rules.DESCRIBED_JOBS} .")
         found = [self._jobs[each] for each in dict.fromkeys(ids) if each in self._jobs]
-        return {"jobs": [self._detail(job) for job in found]}
+        kept = [job for job in found if not self._forgotten(job.submission.name)]
+        return {"jobs": [self._detail(job) for job in kept]}
 
     def _detail(self, job: Job) -> Answer:
         arn = self._catalogue.queue_arn(job.submission.queue.name)

@@ -60,7 +60,12 @@ class BatchService:
         placement = Placement(config, machine, say)
         outside = _Outside(self, host, log_sink)
         self._lifecycle = Lifecycle(config, placement, self._faults, outside)
-        self._operations = Operations(config, placement, self._lifecycle)
+        self._operations = Operations(
+            config,
+            placement,
+            self._lifecycle,
+            lambda name: self._faults.forgotten(name, self._clock()),
+        )
 
     # -- from start to stop
 

@@ -180,3 +180,11 @@ def test_calls_and_errors_are_counted_until_a_reset(aws):
 def test_a_senseless_fault_is_refused_in_a_sentence(aws, form, message):
     with pytest.raises(ValueError, match=message):
         aws.service.fault(form)
+
+
+def test_a_forgotten_job_is_left_out_for_a_time_and_runs_on(aws):
+    job = aws.submit("one")
+    aws.service.fault({"kind": "forget", "name": "on*", "seconds": 30})
+    assert aws.service.call("DescribeJobs", {"jobs": [job]}) == {"jobs": []}
+    aws.clock.advance(31)
+    assert aws.job(job)["status"] == "SUCCEEDED"
