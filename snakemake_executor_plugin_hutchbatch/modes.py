@@ -65,20 +65,24 @@ def why_not_direct(
     return None
 
 
-def impossible(jobs: Iterable[Any]) -> str | None:
-    """Why jobs cannot run on Batch in any mode; None if they can.
+#: What cannot be had without a shared disk, and what to do instead. FACTS.md section 4: a pipe()
+#: hangs for ever (trap 5), an update() fails at the second run and its object is deleted (trap 4).
+_IMPOSSIBLE = {
+    "pipe": "make it a temp() file, or name both rules in localrules:",
+    "service": "start the service within the rule that needs it, or name both in localrules:",
+    "update": "the file would be lost at the second run: read it as an input and write a new one",
+}
 
-    FACTS.md section 4, trap 5: a ``pipe()`` hangs for ever, ``service()`` likely too.
-    """
+
+def impossible(jobs: Iterable[Any]) -> str | None:
+    """Why jobs cannot run on Batch in any mode; None if they can."""
     for job in jobs:
         for file in (*job.input, *job.output):
             flags = getattr(getattr(file, "_file", None), "flags", None) or {}
-            for flag in ("pipe", "service"):
+            for flag, instead in _IMPOSSIBLE.items():
                 if flag in flags:
-                    return (
-                        f"rule {job.rule.name} has a {flag}() ({file}), which jobs on AWS Batch "
-                        "cannot share: make it a temp() file, or name both rules in localrules:"
-                    )
+                    name = str(file).replace(".snakemake/storage/s3/", "s3://")
+                    return f"{name} is marked {flag}(), which AWS Batch cannot do; {instead}"
     return None
 
 

@@ -163,10 +163,10 @@ def _outside(reason: str, status_reason: str, job: Mapping[str, Any]) -> tuple[C
         return Cause.TIMEOUT, f"it ran longer than its {minutes}: raise resources: runtime"
     if low.startswith("cannotpull"):
         if any(word in low for word in _PASSING_PULLS):
-            return Cause.HOST, f"its image could not be pulled just then: {reason}"
+            return Cause.HOST, f"its image could not be pulled just then: {_first_words(reason)}"
         return Cause.IMAGE, (
             f"its image {(job.get('container') or {}).get('image', '')} could not be pulled: "
-            f"check the name and tag, and that it is public ({reason})"
+            f"check the name and tag, and that it is public ({_first_words(reason)})"
         )
     if low.startswith("cannotstartcontainer") and 'exec: "' in low:
         what = "/bin/sh: use one with sh and bash"
@@ -182,6 +182,11 @@ def _outside(reason: str, status_reason: str, job: Mapping[str, Any]) -> tuple[C
     if low.startswith(_HOST_REASONS) or (low_status.startswith("task failed") and not reason):
         return Cause.HOST, f"its machine could not start it: {reason or status_reason}"
     return None
+
+
+def _first_words(reason: str, most: int = 160) -> str:
+    """A registry's long answer, cut: its beginning tells."""
+    return reason if len(reason) <= most else reason[:most].rstrip() + " …"
 
 
 def _from_status(status: taskspec.Status, exit_code: int) -> Failure:

@@ -116,8 +116,19 @@ def test_a_pipe_is_refused_instead_of_hanging(workflow):
             shell: "cat {input} > {output}"
         """,
     )
-    assert "rule a has a pipe()" in output
-    assert "make it a temp() file" in output
+    assert "a.txt is marked pipe(), which AWS Batch cannot do; make it a temp() file" in output
+
+
+def test_an_update_is_refused_before_it_loses_a_file(workflow):
+    output = _refused(
+        workflow,
+        snakefile="""
+        rule a:
+            output: update("a.txt")
+            shell: "echo more >> {output}"
+        """,
+    )
+    assert f"Rule a: {workflow.prefix}/a.txt is marked update()" in output
 
 
 def test_core_option_that_would_end_in_a_type_error_is_refused(workflow):
