@@ -139,9 +139,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         """In a thread of the pool: the task's description, then the job."""
         ground, task = self._ground, prepared.task
         info = SubmittedJobInfo(prepared.job)
-        wanted, history = self._care.start(prepared.plan)
-        url = f"{ground.run_prefix}tasks/{wanted.job_name}.json"
         with self._failing(info):
+            wanted, history = self._care.start(prepared.plan)
+            url = f"{ground.run_prefix}tasks/{wanted.job_name}.json"
             if not self._cancelled.is_set():
                 content = taskspec.dumps(task).encode()
                 what = "storing the job's description"
@@ -313,7 +313,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._end_live_jobs()
 
     def _end_live_jobs(self) -> None:
-        count = len(self._tracker.live_ids())
+        count = len(self._tracker.not_terminated())
         if count:
             self.logger.info(f"Ending {count} jobs on AWS Batch …")
             failed = self._tracker.terminate_all("cancelled by the user of Snakemake")

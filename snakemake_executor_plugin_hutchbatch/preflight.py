@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from . import aws, catalog, fit, naming, storage
 from . import queues as account
 from .aws import Clients, Patience
 from .plan import JobPlan, Preemptible, Site, plan, rule_name
-from .queues import Queue, QueueError
+from .queues import Queue
 from .resources import PlanError
 from .settings import ExecutorSettings
 from .values import SettingError, parse_user, parse_work_prefix
@@ -60,7 +60,7 @@ def prepare(
         session = aws.session(settings.value("region"))
         check_region(session, settings.value("region"))
         if session.get_credentials() is None:
-            raise PreflightError(aws.explain(_no_credentials(), "AWS Batch"))
+            raise PreflightError(aws.explain(NoCredentialsError(), "AWS Batch"))
         clients = aws.clients(session, storage.access(provider))
         queues, told = patience.call(
             "reading the Batch queues", lambda: account.describe(clients.batch, listed)
@@ -70,12 +70,11 @@ def prepare(
     if told:
         say(told)
     work_prefix = settings.value("work_prefix") or f"{prefix}.hutchbatch/"
-    region = clients.region
+    data, control = (storage.split_url(url)[0] for url in (prefix, work_prefix))
     try:
-        for bucket in dict.fromkeys(
-            (storage.split_url(prefix)[0], storage.split_url(work_prefix)[0])
-        ):
-            region = storage.check_bucket(clients.s3, bucket) or region
+        region = storage.check_bucket(clients.s3, data) or clients.region
+        if control != data:
+            storage.check_bucket(clients.s3, control)
     except storage.StorageError as error:
         raise PreflightError(str(error)) from error
     deployment = {m.name for m in workflow.deployment_settings.deployment_method}
@@ -116,12 +115,6 @@ def _preemptible(remote: Any) -> Preemptible | None:
             "--preemptible-rules needs --preemptible-retries N beside it (for example 3)."
         )
     return Preemptible(None if chosen.all else frozenset(chosen.rules), remote.preemptible_retries)
-
-
-def _no_credentials() -> Exception:
-    from botocore.exceptions import NoCredentialsError  # noqa: PLC0415
-
-    return NoCredentialsError()
 
 
 def _storage_prefix(workflow: Any) -> str:
@@ -227,7 +220,7 @@ def check_rules(
         seen.add(name)
         try:
             wanted = plan(job, site, environment)
-        except (PlanError, QueueError) as error:
+        except PlanError as error:
             problems.setdefault(str(error), []).append(name)
             continue
         except Exception:  # noqa: S112  resources that need files: told when the job is ready

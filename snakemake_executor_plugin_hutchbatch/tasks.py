@@ -82,6 +82,9 @@ def snakemake_task(
 
 
 def _step(job: Any, level: int, token: str, unneeded: frozenset[str]) -> Step:
+    repeated = job.benchmark and (job.benchmark_repeats or 1) > 1
+    if repeated and "bench_iteration" in job.rule.shellcmd:
+        raise NeedsSnakemake(f"rule {job.rule.name} counts the repeats of its benchmark")
     shell, command = shell_command(job, token)
     benchmark = None
     if job.benchmark:

@@ -190,22 +190,34 @@ class Tracker(Generic[T]):
                 + " Jobs go on meanwhile; asking again."
             )
 
+    def not_terminated(self) -> list[str]:
+        """Live jobs that ``terminate_all`` has not ended yet."""
+        return [job_id for job_id in self.live_ids() if job_id not in self._terminated]
+
     def terminate_all(self, reason: str) -> int:
-        """Ends every live job not ended yet; returns how many could not be ended.
+        """Ends every live job, fifty a call; returns how many could not be ended.
 
         ``reason``: what AWS's console will show.
         """
-        failed = 0
-        for ids in batched(self.live_ids(), TERMINATE_LIMIT):
-            failed += self._terminate([i for i in ids if i not in self._terminated], reason)
-        return failed
+        left = self.not_terminated()
+        for ids in batched(left, TERMINATE_LIMIT):
+            self._terminated.update(self._terminate(ids, reason))
+        return sum(job_id not in self._terminated for job_id in left)
 
-    def _terminate(self, ids: list[str], reason: str) -> int:
-        failed = 0
+    def _terminate(self, ids: list[str], reason: str) -> list[str]:
+        """Those of ``ids`` that AWS ended: in one call, or one by one where it refuses that."""
+        if hasattr(self._batch, "terminate_jobs"):  # botocore before 2026 does not know it
+            try:
+                answer = self._batch.terminate_jobs(jobs=ids, reason=reason)
+                refused = {error["job"] for error in answer.get("errors", [])}
+                return [job_id for job_id in ids if job_id not in refused]
+            except (ClientError, BotoCoreError):
+                pass
+        ended = []
         for job_id in ids:
             try:
                 self._batch.terminate_job(jobId=job_id, reason=reason)
-                self._terminated.add(job_id)
+                ended.append(job_id)
             except (ClientError, BotoCoreError):
-                failed += 1
-        return failed
+                continue
+        return ended

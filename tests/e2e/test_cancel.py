@@ -38,7 +38,8 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow):
         running.send_signal(signal.SIGINT)
         output, _ = running.communicate(timeout=120)
     assert running.returncode != 0
-    assert "Ending 3 jobs on AWS Batch" in output
+    assert output.count("Ending 3 jobs on AWS Batch") == 1
+    assert workflow.cloud.calls()["calls"]["TerminateJobs"] == 1
     deadline = time.monotonic() + 60
     while any(ours(s) for s in ("RUNNABLE", "STARTING", "RUNNING")):
         assert time.monotonic() < deadline

@@ -98,6 +98,38 @@ def test_a_job_that_batch_no_longer_knows_is_lost():
     assert tracked.live_ids() == []
 
 
+class BulkBatch(Batch):
+    """An account that knows TerminateJobs, and may refuse it."""
+
+    def __init__(self, permitted=True, stubborn=(), **states):
+        super().__init__(**states)
+        self.permitted, self.stubborn, self.bulk = permitted, stubborn, []
+
+    def terminate_jobs(self, jobs, reason):
+        if not self.permitted:
+            raise refused("AccessDeniedException", 403)
+        self.bulk.append(len(jobs))
+        errors = [{"job": j, "code": "x", "message": "y"} for j in jobs if j in self.stubborn]
+        return {"successful": [], "errors": errors}
+
+
+def test_jobs_are_terminated_fifty_a_call_and_never_twice():
+    ids = [f"j{i}" for i in range(120)]
+    batch = BulkBatch(stubborn=["j7"])
+    tracked = tracker(batch, ids)
+    assert tracked.terminate_all("cancelled") == 1
+    assert batch.bulk == [50, 50, 20]
+    assert tracked.terminate_all("cancelled") == 1
+    assert batch.bulk == [50, 50, 20, 1]
+    assert batch.ended == []
+
+
+def test_where_the_bulk_call_is_refused_jobs_are_terminated_one_by_one():
+    batch = BulkBatch(permitted=False)
+    assert tracker(batch, "ab").terminate_all("cancelled") == 0
+    assert batch.ended == ["a", "b"]
+
+
 def test_all_live_jobs_are_terminated():
     batch = Batch(a="RUNNING", b="RUNNABLE")
     assert tracker(batch, "ab").terminate_all("cancelled") == 0
