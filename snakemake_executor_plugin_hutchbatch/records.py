@@ -1,0 +1,176 @@
+"""What the journal holds: one frozen dataclass a table, for writing and for reading.
+
+Times are seconds since 1970 by the controller's clock, or AWS's where AWS tells them; memory as a
+job asked for it is in MiB, as it was measured in bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+#: ``Placement.child`` of a job that is no array's child.
+SINGLE = -1
+
+
+@dataclass(frozen=True)
+class Run:
+    """One start of Snakemake. ``outcome``: ``done``, ``failed`` or ``cancelled``; None while it
+    goes on, or when its controller was killed. ``process_started`` tells a process from a later
+    one of the same ``pid``; ``beat`` is the last sign of life; ``wanted``: jobs to be done."""
+
+    run_id: str
+    started: float
+    user: str = ""
+    region: str = ""
+    host: str = ""
+    pid: int = 0
+    process_started: float = 0.0
+    beat: float = 0.0
+    ended: float | None = None
+    outcome: str | None = None
+    command: str = ""
+    folder: str = ""
+    snakefile: str = ""
+    storage_prefix: str = ""
+    work_prefix: str = ""
+    log_group: str = ""
+    wanted: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A Snakemake job at one of its attempts (``retries:``). ``number`` counts within its run.
+
+    ``identity``: digest of all that makes its result, see ``adoption``; ``state``: ``prepared``,
+    ``sent``, ``done`` or ``failed``; ``cause`` and ``sentence`` of a failure are the verdict's.
+    ``outputs`` and ``logs``: S3 URLs, one a line.
+    """
+
+    run_id: str
+    number: int
+    rule: str
+    label: str
+    attempt: int
+    prepared: float
+    wildcards: Mapping[str, str] = field(default_factory=dict)
+    identity: str = ""
+    mode: str = ""
+    image: str = ""
+    vcpus: int = 0
+    memory: int = 0
+    gpus: int = 0
+    timeout: int | None = None
+    outputs: str = ""
+    logs: str = ""
+    state: str = "prepared"
+    ended: float | None = None
+    cause: str | None = None
+    sentence: str | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One SubmitJob: a job, or an array of ``size`` jobs. Written before it is sent, so that a call
+    whose answer is lost, even to a killed controller, can be found by its ``name``.
+
+    ``batch_id`` None: no answer yet; ``refused``: AWS's words.
+    """
+
+    name: str
+    run_id: str
+    queue: str
+    size: int
+    prepared: float
+    definition: str = ""
+    task_url: str = ""
+    submitted: float | None = None
+    batch_id: str | None = None
+    refused: str | None = None
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One job in one submission. ``child``: its index in an array, else ``SINGLE``.
+
+    ``state`` is Batch's, or ``LOST``; ``runnable`` to ``running``: when that state was first seen,
+    or AWS's time. ``memory``: what this submission asked for, which may be more than the job's.
+    ``why``: why there was another submission after this one, or the doctor's last word about it.
+    """
+
+    submission: str
+    child: int
+    run_id: str
+    number: int
+    memory: int = 0
+    state: str = "SUBMITTED"
+    batch_id: str | None = None
+    runnable: float | None = None
+    starting: float | None = None
+    running: float | None = None
+    ended: float | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One container of a placement; ``attempt`` counts from 1.
+
+    ``seconds`` by the supervisor's phases; bytes and files of staging; ``peak_memory`` in bytes and
+    ``cpu_seconds`` from the container's cgroup. What is not known is None.
+    """
+
+    batch_id: str
+    attempt: int
+    run_id: str
+    started: float | None = None
+    stopped: float | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+    cause: str | None = None
+    log_stream: str | None = None
+    instance_id: str | None = None
+    instance_type: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    bytes_in: int | None = None
+    files_in: int | None = None
+    bytes_out: int | None = None
+    files_out: int | None = None
+    peak_memory: int | None = None
+    cpu_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that was said about a run. ``kind``: ``waiting`` (the doctor's sentence),
+    ``moved``, ``again`` (a lost machine), ``warning``."""
+
+    run_id: str
+    at: float
+    kind: str
+    text: str
+    number: int | None = None
+
+
+#: Each table and the columns that tell its rows apart.
+TABLES: Mapping[type, tuple[str, ...]] = {
+    Run: ("run_id",),
+    Job: ("run_id", "number"),
+    Submission: ("name",),
+    Placement: ("submission", "child"),
+    Attempt: ("batch_id", "attempt"),
+    Note: (),
+}
+#: Columns that are searched by.
+INDEXES: tuple[tuple[type, str], ...] = (
+    (Job, "identity"),
+    (Submission, "run_id"),
+    (Submission, "batch_id"),
+    (Placement, "run_id, number"),
+    (Placement, "batch_id"),
+    (Attempt, "run_id"),
+    (Note, "run_id"),
+)
