@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import container_images as made
 import pytest
 from straight import Straight
+from workflows import Workflow
 
 from snakemake_executor_plugin_hutchbatch.local.cloud import LocalCloud
 from snakemake_executor_plugin_hutchbatch.local.engines import NoEngine, find_engine
@@ -18,19 +17,6 @@ from snakemake_executor_plugin_hutchbatch.local.host_python import host_python
 
 #: An ENTRYPOINT as well-made images have it.
 HANDS_ON = '#!/bin/sh\nexport ENTERED=yes\nexec "$@"\n'
-
-
-def _of_e2e():
-    """The end-to-end tests' ``Workflow``; a conftest cannot be imported by its name."""
-    path = Path(__file__).parents[1] / "e2e" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("hutchbatch_e2e_conftest", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-Workflow = _of_e2e().Workflow
 
 
 def lacking(what: str):
