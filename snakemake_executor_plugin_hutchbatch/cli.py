@@ -1,4 +1,4 @@
-"""The ``hutchbatch`` command. Each subcommand is one ``_add_…`` function in ``SUBCOMMANDS``."""
+"""The ``hutchbatch`` command. ``SUBCOMMANDS`` has what adds each subcommand (``commands``)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import aws, catalog, queues
+from .commands import definitions
+from .commands.common import Help, add_region, fail
 
 LOCAL_DIRECTORY = ".hutchbatch-local"
 LOCAL_EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[local]"'
 
 Run = Callable[[argparse.Namespace], int]
-
-
-class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Texts as they are written, with the defaults."""
 
 
 def _add_local(subcommands: Any) -> None:
@@ -75,7 +73,7 @@ def _local(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("nanio", "starlette", "uvicorn"):
             raise
-        return _fail(f"hutchbatch local needs {error.name}: {LOCAL_EXTRA}")
+        return fail(f"hutchbatch local needs {error.name}: {LOCAL_EXTRA}")
     command = options.command or []
     if command[:1] == ["--"]:
         command = command[1:]
@@ -85,7 +83,7 @@ def _local(options: argparse.Namespace) -> int:
             return run.run_command(options.dir, command, base, options.containers)
         return run.stay_up(options.dir, base, options.containers)
     except (cloud.DirectoryInUse, choice.NoContainers, OSError) as error:
-        return _fail(str(error))
+        return fail(str(error))
 
 
 def _add_queues(subcommands: Any) -> None:
@@ -99,7 +97,7 @@ def _add_queues(subcommands: Any) -> None:
         epilog="example:\n  hutchbatch queues --region us-west-2",
         formatter_class=Help,
     )
-    parser.add_argument("--region", help="AWS region (default: of your AWS configuration)")
+    add_region(parser)
     parser.add_argument(
         "--catalog", type=Path, help="your site's catalogue (default: the Hutch's queues)"
     )
@@ -111,9 +109,9 @@ def _queues(options: argparse.Namespace) -> int:
         entries = catalog.read(options.catalog) if options.catalog else catalog.shipped()
         found, told = queues.describe(aws.clients(aws.session(options.region)).batch, entries)
     except catalog.CatalogError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except (BotoCoreError, ClientError) as error:
-        return _fail(aws.explain(error, "reading the Batch queues"))
+        return fail(aws.explain(error, "reading the Batch queues"))
     print("\n".join(queues.table(found)))
     if told:
         print(told, file=sys.stderr)
@@ -123,18 +121,13 @@ def _queues(options: argparse.Namespace) -> int:
                 found, policy, gpus=0, preemptible=True, where="--hutchbatch-queue"
             )
         except queues.QueueError as error:
-            return _fail(str(error))
+            return fail(str(error))
         default = " (default)" if policy == queues.POLICIES[0] else ""
         print(f"policy {policy}{default}: {', then '.join(ladder.rungs)}")
     return 0
 
 
-SUBCOMMANDS: tuple[Callable[[Any], None], ...] = (_add_local, _add_queues)
-
-
-def _fail(sentence: str) -> int:
-    print(f"hutchbatch: {sentence}", file=sys.stderr)
-    return 1
+SUBCOMMANDS: tuple[Callable[[Any], None], ...] = (_add_local, _add_queues, definitions.add)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

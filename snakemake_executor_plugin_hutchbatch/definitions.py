@@ -2,13 +2,17 @@
 
 What SubmitJob cannot override lives here: image, role, volumes, shared memory, secrets, log
 configuration (FACTS.md section 2). A definition's name holds a digest of its content, so that runs
-and users of an account share it.
+and users of an account share it. Nobody owns one, so old ones are removed by whoever asks for it:
+a run that misses one registers it again.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
 import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -20,6 +24,17 @@ from .plan import JobPlan
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
+
+#: All our names begin so (``naming.definition_name``), and all our definitions bear this tag.
+PREFIX = "hutchbatch-"
+OURS = ("created-by", "hutchbatch")
+#: AWS tells no time of registration: the day goes into a tag.
+MADE_ON = "hutchbatch-created"
+#: Pages of a hundred (AWS's most) that a run reads of the account's definitions. Accounts where
+#: other tools register one for each job hold thousands: there the rest is asked for by name.
+PAGES = 10
+#: Days after which an unused definition may go.
+KEEP_DAYS = 30
 
 
 def container_properties(plan: JobPlan) -> dict[str, Any]:
@@ -78,17 +93,26 @@ def registration(plan: JobPlan) -> dict[str, Any]:
         "type": "container",
         "platformCapabilities": ["EC2"],
         "containerProperties": properties,
-        "tags": {"created-by": "hutchbatch"},
+        "tags": dict([OURS]),
     }
 
 
 class Definitions:
-    """Finds or registers definitions; each distinct one costs its calls once a run."""
+    """Finds or registers definitions, once a run: those of the account are listed with the first
+    job, by one paged query, and only what that did not see is asked for again. Thread-safe."""
 
-    def __init__(self, batch: BatchClient, patience: Patience) -> None:
+    def __init__(
+        self,
+        batch: BatchClient,
+        patience: Patience,
+        today: Callable[[], datetime.date] = lambda: datetime.datetime.now(datetime.UTC).date(),
+    ) -> None:
         self._batch = batch
         self._patience = patience
+        self._today = today
         self._arns: dict[str, str] = {}
+        self._listed = False
+        self._all_known = False
         self._lock = threading.Lock()
 
     def arn(self, plan: JobPlan) -> str:
@@ -101,24 +125,135 @@ class Definitions:
                 self._arns[name] = self._find(name) or self._register(request)
             return self._arns[name]
 
+    def forget(self, arn: str) -> None:
+        """AWS refused to submit with this one: somebody removed it meanwhile. The next job with it
+        registers it anew."""
+        with self._lock:
+            self._arns = {name: known for name, known in self._arns.items() if known != arn}
+
     def _find(self, name: str) -> str | None:
+        """An active definition of this name; None for one that must be registered."""
         try:
-            answer = self._patience.call(
-                "looking for a job definition",
-                lambda: self._batch.describe_job_definitions(
-                    jobDefinitionName=name, status="ACTIVE"
-                ),
-            )
+            if not self._listed:
+                self._list()
+            if name in self._arns:
+                return self._arns[name]
+            return None if self._all_known else self._by_name(name)
         except ClientError as error:
             if aws.is_denied(error):
+                self._listed = self._all_known = True
                 return None  # then each run registers a revision of its own
             raise
+
+    def _list(self) -> None:
+        """The account's active definitions, as far as ``PAGES`` go."""
+        token: dict[str, Any] = {}
+        revisions: dict[str, int] = {}
+        for _ in range(PAGES):
+            answer = self._describe(status="ACTIVE", maxResults=100, **token)
+            for each in answer["jobDefinitions"]:
+                name, revision = each["jobDefinitionName"], each["revision"]
+                if name.startswith(PREFIX) and revision > revisions.get(name, 0):
+                    revisions[name] = revision
+                    self._arns[name] = each["jobDefinitionArn"]
+            if not answer.get("nextToken"):
+                self._all_known = True
+                break
+            token = {"nextToken": answer["nextToken"]}
+        self._listed = True
+
+    def _by_name(self, name: str) -> str | None:
+        answer = self._describe(jobDefinitionName=name, status="ACTIVE")
         found = sorted(answer["jobDefinitions"], key=lambda d: d["revision"])
         return found[-1]["jobDefinitionArn"] if found else None
 
+    def _describe(self, **request: Any) -> Mapping[str, Any]:
+        return self._patience.call(
+            "looking for a job definition",
+            lambda: self._batch.describe_job_definitions(**request),
+        )
+
     def _register(self, request: dict[str, Any]) -> str:
+        tags = {**request["tags"], MADE_ON: self._today().isoformat()}
         answer = self._patience.call(
             "registering a job definition",
-            lambda: self._batch.register_job_definition(**request),
+            lambda: self._batch.register_job_definition(**{**request, "tags": tags}),
         )
         return answer["jobDefinitionArn"]
+
+
+# Removal
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A definition that hutchbatch registered. ``made_on``: an ISO date, empty where the tag is
+    missing."""
+
+    name: str
+    revision: int
+    arn: str
+    image: str
+    made_on: str
+
+
+def ours(batch: BatchClient) -> list[Ours]:
+    """All active definitions of hutchbatch, by name. Raises botocore's errors."""
+    pages = batch.get_paginator("describe_job_definitions").paginate(status="ACTIVE")
+    every = (definition for page in pages for definition in page["jobDefinitions"])
+    return sorted(read(every), key=lambda each: (each.name, each.revision))
+
+
+def read(described: Iterable[Mapping[str, Any]]) -> Iterator[Ours]:
+    """Those of DescribeJobDefinitions' definitions that are ours, by name and by tag."""
+    for each in described:
+        tags = each.get("tags") or {}
+        if each["jobDefinitionName"].startswith(PREFIX) and OURS in tags.items():
+            image = (each.get("containerProperties") or {}).get("image", "")
+            made_on = tags.get(MADE_ON, "")
+            name, revision, arn = (
+                each["jobDefinitionName"],
+                each["revision"],
+                each["jobDefinitionArn"],
+            )
+            yield Ours(name, revision, arn, image, made_on)
+
+
+def prunable(
+    definitions: Iterable[Ours], now: datetime.datetime, keep_days: int = KEEP_DAYS
+) -> list[Ours]:
+    """Those made ``keep_days`` or more days before ``now``, and those of unknown age; whether jobs
+    use them is another question (``unused``)."""
+    latest = now.date() - datetime.timedelta(days=keep_days)
+    return [each for each in definitions if (_date(each.made_on) or latest) <= latest]
+
+
+def _date(text: str) -> datetime.date | None:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def unused(batch: BatchClient, candidates: Sequence[Ours]) -> list[Ours]:
+    """Those of ``candidates`` that no job has which Batch knows, be it one that waits or runs or
+    one that ended in the last days. Raises botocore's errors."""
+    if not candidates:
+        return []
+    pages = batch.get_paginator("describe_job_queues").paginate()
+    queues = [queue["jobQueueArn"] for page in pages for queue in page["jobQueues"]]
+    return [each for each in candidates if not any(_is_used(batch, each, q) for q in queues)]
+
+
+def _is_used(batch: BatchClient, definition: Ours, queue: str) -> bool:
+    # A filter finds jobs of every state, and an array by its parent; one is enough. AWS may give
+    # an empty page with a token, hence the pages.
+    pages = batch.get_paginator("list_jobs").paginate(
+        jobQueue=queue, filters=[{"name": "JOB_DEFINITION", "values": [definition.arn]}]
+    )
+    return any(page["jobSummaryList"] for page in pages)
+
+
+def deregister(batch: BatchClient, definition: Ours) -> None:
+    """Removes one; jobs that were submitted with it are not touched. Raises botocore's errors."""
+    batch.deregister_job_definition(jobDefinition=definition.arn)

@@ -1,0 +1,4 @@
+"""The subcommands of ``hutchbatch``: one module each, with ``add(subcommands)``.
+
+``add`` makes the parser and sets ``run``, which takes the parsed options and returns the exit code.
+"""

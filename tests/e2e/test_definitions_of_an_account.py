@@ -1,0 +1,197 @@
+"""Job definitions of an account: found and shared by runs, shown and removed by the command."""
+
+import dataclasses
+import datetime
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from snakemake_executor_plugin_hutchbatch import aws, definitions
+from snakemake_executor_plugin_hutchbatch.definitions import Definitions, Ours, prunable
+from snakemake_executor_plugin_hutchbatch.plan import JobPlan
+from snakemake_executor_plugin_hutchbatch.queues import Ladder
+from snakemake_executor_plugin_hutchbatch.values import Mount
+
+HUTCHBATCH = str(Path(sys.executable).with_name("hutchbatch"))
+NOW = datetime.datetime(2026, 11, 27, 9, tzinfo=datetime.UTC)
+PLAN = JobPlan(
+    label="align sample=A",
+    rule="align",
+    job_name="jdoe-align-A-0123456789",
+    mode="direct",
+    why_not_direct=None,
+    direct_only=False,
+    image="ubuntu:24.04",
+    vcpus=1,
+    memory=100,
+    gpus=0,
+    timeout=None,
+    queue="mixed",
+    ladder=Ladder(("mixed",), "the general queue"),
+    job_role=None,
+    scratch=Mount("/docker_scratch", "/tmp"),
+    aws_cli_path=None,
+    log_group="/aws/batch/job",
+    attempt=1,
+    tags={},
+    environment={},
+    secrets={},
+    volumes=(),
+    shm_mb=None,
+    scheduling_priority=None,
+    share_identifier=None,
+)
+
+
+@pytest.fixture
+def batch(workflow):
+    return workflow.client("batch")
+
+
+def plans(count):
+    """Plans that no other test has."""
+    mine = uuid.uuid4().hex
+    return [dataclasses.replace(PLAN, image=f"lab/{mine}:{n}") for n in range(count)]
+
+
+def arns(batch, wanted):
+    """What a run of its own submits these plans with."""
+    run = Definitions(batch, aws.Patience(print))
+    return [run.arn(plan) for plan in (*wanted, *wanted)]
+
+
+def crowd(batch, count):
+    """Definitions of somebody else, whom a run must not mind."""
+    for number in range(count):
+        batch.register_job_definition(
+            jobDefinitionName=f"nf-{uuid.uuid4().hex}-{number}",
+            type="container",
+            containerProperties={
+                "image": "x",
+                "resourceRequirements": [
+                    {"type": "VCPU", "value": "1"},
+                    {"type": "MEMORY", "value": "4"},
+                ],
+            },
+        )
+
+
+def test_one_paged_query_finds_what_another_run_registered(cloud, batch):
+    wanted = plans(3)
+    cloud.reset()
+    first = arns(batch, wanted)
+    assert cloud.calls()["calls"]["RegisterJobDefinition"] == 3
+    crowd(batch, 101)  # the newest come first: ours are on a later page
+    cloud.reset()
+    assert arns(batch, wanted) == first
+    calls = cloud.calls()["calls"]
+    assert calls.keys() == {"DescribeJobDefinitions"}
+    active = batch.get_paginator("describe_job_definitions").paginate(status="ACTIVE")
+    pages = sum(1 for _ in active)
+    assert pages > 1
+    assert calls["DescribeJobDefinitions"] == pages
+
+
+def test_in_a_crowded_account_the_rest_is_asked_for_by_name(cloud, batch, monkeypatch):
+    wanted = plans(1)
+    first = arns(batch, wanted)
+    crowd(batch, 101)
+    monkeypatch.setattr(definitions, "PAGES", 1)
+    cloud.reset()
+    assert arns(batch, wanted) == first
+    assert cloud.calls()["calls"] == {"DescribeJobDefinitions": 2}
+
+
+def test_one_that_was_removed_is_registered_again(batch):
+    (plan,) = plans(1)
+    run = Definitions(batch, aws.Patience(print))
+    before = run.arn(plan)
+    batch.deregister_job_definition(jobDefinition=before)
+    assert arns(batch, [plan])[0] != before, "another run must not use it"
+    assert run.arn(plan) == before, "known for the run"
+    run.forget(before)
+    again = run.arn(plan)
+    assert again != before
+    found = batch.describe_job_definitions(jobDefinitions=[again])["jobDefinitions"]
+    assert [each["status"] for each in found] == ["ACTIVE"]
+
+
+def one(made_on):
+    return Ours("hutchbatch-x", 1, "arn", "image", made_on)
+
+
+@pytest.mark.parametrize(
+    ("made_on", "goes"),
+    [
+        ("2026-10-27", True),
+        ("2026-10-28", True),
+        ("2026-10-29", False),
+        ("2026-11-27", False),
+        ("", True),
+        ("yesterday", True),
+    ],
+)
+def test_those_of_thirty_days_may_go_and_those_of_unknown_age(made_on, goes):
+    assert bool(prunable([one(made_on)], NOW, 30)) is goes
+
+
+# The command
+
+
+def command(cloud, *arguments):
+    done = subprocess.run(
+        [HUTCHBATCH, "definitions", *arguments],
+        env=cloud.environment_for(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_old_ones_that_no_job_uses_are_removed(cloud, batch):
+    young, idle, busy = plans(3)
+    for plan, day in ((young, None), (idle, "2026-01-01"), (busy, "2026-01-01")):
+        tags = {} if day is None else {definitions.MADE_ON: day}
+        arn = arns(batch, [plan])[0]
+        batch.tag_resource(resourceArn=arn, tags=tags or {"lab": "doe"})
+    cloud.fault(kind="starve", queue="gpu-spot-50")
+    job = batch.submit_job(
+        jobName="waits",
+        jobQueue="gpu-spot-50",
+        jobDefinition=arns(batch, [busy])[0],
+        arrayProperties={"size": 2},
+    )["jobId"]
+    foreign = batch.register_job_definition(
+        **{**definitions.registration(plans(1)[0]), "tags": {definitions.MADE_ON: "2026-01-01"}}
+    )["jobDefinitionName"]
+    name = {p.image: definitions.registration(p)["jobDefinitionName"] for p in (young, idle, busy)}
+
+    listed = command(cloud)
+    assert listed[0].split() == ["definition", "made", "image"]
+    assert [line.split() for line in listed if idle.image in line] == [
+        [f"{name[idle.image]}:1", "2026-01-01", idle.image]
+    ]
+    assert not any(foreign in line for line in listed), "not tagged as ours"
+
+    told = command(cloud, "--prune", "--dry-run")
+    assert f"would remove {name[idle.image]}:1" in told
+    assert command(cloud) == listed
+
+    told = command(cloud, "--prune")
+    assert told[:-1] == [f"removed {name[idle.image]}:1"]
+    assert "1 are in use" in told[-1]
+    left = command(cloud)
+    assert not any(idle.image in line for line in left)
+    assert any(busy.image in line for line in left)
+    assert any(young.image in line for line in left)
+
+    batch.terminate_job(jobId=job, reason="the test is over")
+    told = command(cloud, "--prune", "--older-than", "0")
+    assert f"removed {name[young.image]}:1" in told
+    assert not any(busy.image in line for line in told), "a job of it is still remembered"
