@@ -8,6 +8,7 @@ import secrets
 import shutil
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -73,6 +74,8 @@ class LocalCloud:
         self._ends = ExitStack()
         self._stopping = False
         self.user = Keys.random("AKIA")
+        #: What a user gets who renews those.
+        self.renewed = Keys.random("AKIA")
         self.role = Keys.random("ASIA", session=True)
         self.token = secrets.token_urlsafe(24)
 
@@ -90,7 +93,8 @@ class LocalCloud:
 
     def _start(self) -> None:
         create_bucket(self.directory / "s3", BUCKET)
-        keys = {each.access_key: each.secret_key for each in (self.user, self.role)}
+        people = (self.user, self.renewed)
+        keys = {each.access_key: each.secret_key for each in (*people, self.role)}
         self.s3 = S3Process(self.directory / "s3", self.config.region, keys)
         self._ends.callback(self.s3.stop)
         store = LogStore(self.directory / "logs")
@@ -106,10 +110,10 @@ class LocalCloud:
         front = Front(
             build_batch_app(self.batch),
             LogsApi(store, self.config.region),
-            self.user,
+            people,
             self.role,
             self.token,
-            self.batch.outage,
+            self.batch.trouble,
         )
         self.server = ServerThread(front, "Batch", self._say)
         self._ends.callback(self.server.stop)
@@ -122,6 +126,7 @@ class LocalCloud:
         self.server.start()
         self.batch.start()
         self.s3.wait_until_ready()
+        self.batch.trouble.relay = self.s3.tell
         threading.Thread(target=self._watch_s3, name="S3 watch", daemon=True).start()
 
     def stop(self) -> None:
@@ -163,6 +168,10 @@ class LocalCloud:
     def calls(self) -> Mapping[str, Any]:
         """Batch's calls so far, by operation."""
         return self.batch.calls()
+
+    def struck(self) -> Counter[str]:
+        """How often each kind of fault struck so far."""
+        return self.batch.struck() + Counter(self.s3.tell({}))
 
     def reset(self) -> None:
         """Ends all faults and begins the counts again."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .batch import Outage, OutageMiddleware
 from .identity import credentials_endpoint, refuse_sts, sts_endpoint
 from .logs import LogsApi, logs_endpoint, refuse_json
-from .signatures import Keys, SignedRequests
+from .signatures import Keys, Refuse, SignedRequests
+from .trouble import Trouble, Troubled
 
 #: The header that carries the token of the control calls.
 CONTROL_HEADER = "x-hutchbatch-control"
@@ -22,21 +22,32 @@ CONTROL_HEADER = "x-hutchbatch-control"
 class Front:
     """Batch by its paths, Logs by its header, STS for what else is posted to ``/``.
 
-    ``token`` opens the control calls and a container's credentials, to which an outage of AWS
-    does not reach.
+    ``people`` are the keys of users. ``token`` opens the control calls and a container's
+    credentials, to which no trouble reaches.
     """
 
     def __init__(
-        self, batch: ASGIApp, logs: LogsApi, user: Keys, role: Keys, token: str, outage: Outage
+        self,
+        batch: ASGIApp,
+        logs: LogsApi,
+        people: Sequence[Keys],
+        role: Keys,
+        token: str,
+        trouble: Trouble,
     ) -> None:
-        secrets: Mapping[str, str] = {keys.access_key: keys.secret_key for keys in (user, role)}
+        secrets: Mapping[str, str] = {k.access_key: k.secret_key for k in (*people, role)}
+
+        def guarded(app: ASGIApp, service: str, refuse: Refuse) -> ASGIApp:
+            signed = SignedRequests(app, secrets, refuse, lambda: trouble.now(service))
+            return Troubled(signed, trouble, service, refuse)
+
         logs_app = Starlette(routes=[Route("/", logs_endpoint(logs), methods=["POST"])])
-        sts_app = Starlette(routes=[Route("/", sts_endpoint(user), methods=["POST"])])
+        sts_app = Starlette(routes=[Route("/", sts_endpoint(role), methods=["POST"])])
         self._token = token
         self._control = batch
-        self._batch = OutageMiddleware(SignedRequests(batch, secrets, refuse_json), outage)
-        self._logs = OutageMiddleware(SignedRequests(logs_app, secrets, refuse_json), outage)
-        self._sts = OutageMiddleware(SignedRequests(sts_app, secrets, refuse_sts), outage)
+        self._batch = guarded(batch, "batch", refuse_json)
+        self._logs = guarded(logs_app, "logs", refuse_json)
+        self._sts = guarded(sts_app, "sts", refuse_sts)
         self._credentials = Starlette(
             routes=[Route("/credentials", credentials_endpoint(role, token))]
         )

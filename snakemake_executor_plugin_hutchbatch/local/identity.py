@@ -21,15 +21,15 @@ JOB_ROLE = f"arn:aws:iam::{ACCOUNT}:role/local-batchtask"
 NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
-def sts_endpoint(user: Keys) -> Callable[[Request], Any]:
+def sts_endpoint(role: Keys) -> Callable[[Request], Any]:
     """GetCallerIdentity, in STS's query protocol."""
 
     async def endpoint(request: Request) -> Response:
         action = parse_qs((await request.body()).decode()).get("Action", [""])[0]
         if action != "GetCallerIdentity":
             return _error("InvalidAction", f"Only GetCallerIdentity is here, not {action}.", 400)
-        is_user = f"Credential={user.access_key}/" in request.headers.get("authorization", "")
-        arn = f"arn:aws:iam::{ACCOUNT}:user/local" if is_user else JOB_ROLE
+        is_role = f"Credential={role.access_key}/" in request.headers.get("authorization", "")
+        arn = JOB_ROLE if is_role else f"arn:aws:iam::{ACCOUNT}:user/local"
         body = (
             f'<GetCallerIdentityResponse xmlns="{NAMESPACE}"><GetCallerIdentityResult>'
             f"<Arn>{arn}</Arn><UserId>AIDALOCAL</UserId><Account>{ACCOUNT}</Account>"

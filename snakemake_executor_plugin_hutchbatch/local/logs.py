@@ -211,6 +211,8 @@ def refuse_json(error: S3Error) -> Response:
         "InvalidAccessKeyId": "UnrecognizedClientException",
         "SignatureDoesNotMatch": "InvalidSignatureException",
         "MissingAuthenticationToken": "MissingAuthenticationTokenException",
+        "ExpiredToken": "ExpiredTokenException",
+        "RequestTimeTooSkewed": "InvalidSignatureException",
     }.get(error.code, error.code)
     return _error(code, error.message_text, error.http_status)
 

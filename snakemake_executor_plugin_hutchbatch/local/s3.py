@@ -1,8 +1,8 @@
 """The S3 endpoint: nanio over folders, in a process of its own.
 
-``main`` is started by ``S3Process`` with a listening socket and, on stdin, its settings; it ends
-when stdin does, so it never outlives its starter. A process of its own because bytes that
-are hashed here would otherwise hold up Batch's answers.
+``main`` is started by ``S3Process`` with a listening socket and, on stdin, its settings, then the
+faults that are set; it ends when stdin does, so it never outlives its starter. A process of its own
+because bytes that are hashed here would otherwise hold up Batch's answers.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -37,6 +39,7 @@ from starlette.routing import Route
 from .s3_storage import AFTER_ALL, FolderStorage
 from .servers import ReadToTheEnd, loopback_socket, server, url
 from .signatures import SignedRequests, refuse_xml
+from .trouble import ROAD_KINDS, Trouble, Troubled
 
 METHODS = ["GET", "HEAD", "PUT", "DELETE", "POST"]
 PACKAGE = Path(__file__).parents[1]
@@ -60,7 +63,9 @@ class InvalidRange(S3Error):
     http_status = 416
 
 
-def build_s3_app(data_dir: Path, region: str, secrets_by_key: Mapping[str, str]) -> Starlette:
+def build_s3_app(
+    data_dir: Path, region: str, secrets_by_key: Mapping[str, str], trouble: Trouble
+) -> Starlette:
     """S3 over the folders of ``data_dir``."""
     app = Starlette(
         routes=[
@@ -70,8 +75,14 @@ def build_s3_app(data_dir: Path, region: str, secrets_by_key: Mapping[str, str])
             *build_routes(),
         ],
         middleware=[
+            Middleware(Troubled, trouble=trouble, service="s3", refuse=refuse_xml),
             Middleware(ReadToTheEnd),
-            Middleware(SignedRequests, secrets_by_key=secrets_by_key, refuse=refuse_xml),
+            Middleware(
+                SignedRequests,
+                secrets_by_key=secrets_by_key,
+                refuse=refuse_xml,
+                now=lambda: trouble.now("s3"),
+            ),
         ],
         exception_handlers={S3Error: _tell, OSError: _tell_os_error},
     )
@@ -80,7 +91,7 @@ def build_s3_app(data_dir: Path, region: str, secrets_by_key: Mapping[str, str])
         region=region,
         credentials=StaticCredentialResolver(dict(secrets_by_key)),
     )
-    app.state.storage = FolderStorage(data_dir)
+    app.state.storage = FolderStorage(data_dir, lambda: trouble.ahead("s3"))
     return app
 
 
@@ -238,6 +249,7 @@ class S3Process:
         assert self._process.stdin is not None  # noqa: S101 - asked for above
         self._process.stdin.write(json.dumps(settings).encode() + b"\n")
         self._process.stdin.flush()
+        self._telling = threading.Lock()
 
     def wait_until_ready(self) -> None:
         assert self._process.stdout is not None  # noqa: S101
@@ -247,6 +259,20 @@ class S3Process:
                 " stands above."
             )
         self._listening.close()  # the child has it; connections end with the child
+
+    def tell(self, fault: Mapping[str, Any] | None) -> dict[str, int]:
+        """Puts a fault in force (``trouble.py``), or ends all with None; with an empty one nothing
+        changes. Gives how often each kind struck so far; empty when the process is gone."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None  # noqa: S101
+        with self._telling:
+            try:
+                stdin.write(json.dumps(fault).encode() + b"\n")
+                stdin.flush()
+                answer: dict[str, int] = json.loads(stdout.readline() or b"{}")
+            except (OSError, ValueError):
+                return {}
+        return answer
 
     def wait(self) -> int:
         """Blocks until the process ends, however that comes."""
@@ -268,14 +294,29 @@ class S3Process:
 
 def main() -> None:
     settings = json.loads(sys.stdin.buffer.readline())
-    app = build_s3_app(Path(settings["data_dir"]), settings["region"], settings["secrets"])
+    trouble = Trouble(time.time)
+    app = build_s3_app(Path(settings["data_dir"]), settings["region"], settings["secrets"], trouble)
     listening = socket.socket(fileno=int(sys.argv[1]))
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        for line in sys.stdin.buffer:
+            _hear(trouble, json.loads(line))
+            _tell_starter(json.dumps(trouble.struck))
         os._exit(0)  # our starter is gone or wants us to go; half-written objects are not listed
 
     threading.Thread(target=watch, daemon=True).start()
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
+    _tell_starter("ready")
     server(app).run(sockets=[listening])
+
+
+def _hear(trouble: Trouble, told: dict[str, Any] | None) -> None:
+    if told is None:
+        trouble.clear()
+    elif told:
+        kind = ROAD_KINDS[told.pop("kind")]
+        trouble.add(kind(**told))
+
+
+def _tell_starter(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -12,9 +12,9 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,11 @@ class Page:
 
 class FolderStorage(FilesystemStorage):
     """``data_dir/bucket/key`` holds the object's bytes, and nothing else is needed: files put
-    there by hand are objects too."""
+    there by hand are objects too. ``ahead``: how far S3's clock is ahead of this machine's."""
+
+    def __init__(self, data_dir: Path, ahead: Callable[[], timedelta] = timedelta) -> None:
+        super().__init__(data_dir)
+        self._ahead = ahead
 
     def head_object(self, bucket: str, key: str) -> ObjectInfo:
         self._require_bucket_dir(bucket)
@@ -113,9 +117,10 @@ class FolderStorage(FilesystemStorage):
         changed = datetime.fromtimestamp(status.st_mtime, tz=UTC)
         # nanio notes the time just after it has written the file
         if info is not None and info.size == status.st_size and changed <= info.last_modified:
-            return info
+            return replace(info, last_modified=info.last_modified + self._ahead())
         etag = f'"{status.st_mtime_ns:032x}"'
-        return ObjectInfo(key=key, size=status.st_size, etag=etag, last_modified=changed)
+        told = changed + self._ahead()
+        return ObjectInfo(key=key, size=status.st_size, etag=etag, last_modified=told)
 
 
 def create_bucket(data_dir: Path, bucket: str) -> Path:

@@ -44,6 +44,7 @@ def server(app: ASGIApp) -> uvicorn.Server:
             timeout_keep_alive=60,  # longer than botocore keeps an idle connection in use
             timeout_graceful_shutdown=1,
             server_header=False,
+            date_header=False,  # ``trouble.Troubled`` tells the time, which may be wrong on purpose
         )
     )
 

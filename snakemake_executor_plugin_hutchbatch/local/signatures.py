@@ -67,23 +67,22 @@ def refuse_xml(error: S3Error) -> Response:
 
 
 class SignedRequests:
-    """ASGI middleware that lets only well signed requests through. ``open_paths`` begin those
-    that are somebody else's to check."""
+    """ASGI middleware that lets only well signed requests through. ``now``: the service's clock."""
 
     def __init__(
         self,
         app: ASGIApp,
         secrets_by_key: Mapping[str, str],
         refuse: Refuse,
-        open_paths: tuple[str, ...] = (),
+        now: Callable[[], datetime] = lambda: datetime.now(tz=UTC),
     ) -> None:
         self._app = app
         self._secrets = secrets_by_key
         self._refuse = refuse
-        self._open_paths = open_paths
+        self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(self._open_paths or ("\0",)):
+        if scope["type"] == "http":
             try:
                 receive = await self._checked(scope, receive)
             except S3Error as error:
@@ -103,6 +102,7 @@ class SignedRequests:
                 query=query,
                 headers=headers,
                 secret_lookup=self._secrets.get,
+                now=self._now(),
             )
             return receive
         if "authorization" not in headers:
@@ -113,7 +113,7 @@ class SignedRequests:
         if body_hash is None:
             receive, body = await _read(scope, receive)
             body_hash = hashlib.sha256(body).hexdigest()
-        check(scope["method"], path, query, headers, body_hash, self._secrets)
+        check(scope["method"], path, query, headers, body_hash, self._secrets, self._now())
         return receive
 
 

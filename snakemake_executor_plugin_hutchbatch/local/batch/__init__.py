@@ -28,9 +28,8 @@ What it knows of AWS is FACTS.md section 2 and botocore's own service model. How
 - ``Launch.environment`` is what AWS Batch itself sets and what the job says. Endpoints, region
   and credentials are the host's to add.
 - An ``Exit`` whose ``exit_code`` is None and has a reason is told as ``Task failed to start``.
-- ``OutageMiddleware(app, service.outage)`` in front of other endpoints lets an outage of Batch
-  take them down too; ``Outage(clock)`` makes an outage of their own:
-  ``outage.begin(seconds)``, ``outage.end()``. The batch app has it already.
+- ``..trouble.Troubled(app, service.trouble, "batch", refuse)`` in front of this and other endpoints
+  lets faults of the road happen there: outages, cut connections, wrong clocks, expired keys.
 - The control calls ``POST /_control/faults``, ``GET /_control/calls`` and ``POST /_control/reset``
   live on the same app: see ``faults.parse_fault`` for their JSON. They ask for no credentials.
 - ``SimulatedHost(timers, seconds, exit_code)`` runs nothing and ends jobs by the clock.
@@ -42,7 +41,6 @@ What it knows of AWS is FACTS.md section 2 and botocore's own service model. How
 from .config import BatchConfig, ComputeEnvironment, Queue
 from .errors import BatchError
 from .http import build_batch_app
-from .outage import Outage, OutageMiddleware
 from .service import BatchService
 from .simulated import SimulatedHost
 from .timers import ManualClock, ThreadTimers
@@ -53,8 +51,6 @@ __all__ = [
     "BatchService",
     "ComputeEnvironment",
     "ManualClock",
-    "Outage",
-    "OutageMiddleware",
     "Queue",
     "SimulatedHost",
     "ThreadTimers",

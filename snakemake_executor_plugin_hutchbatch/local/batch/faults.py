@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any
+
+from ..trouble import ROAD_KINDS, RoadFault
 
 #: AWS Batch user guide, "Jobs stuck in a RUNNABLE status".
 NO_CAPACITY = (
@@ -66,13 +69,6 @@ class Error:
 
 
 @dataclass(frozen=True)
-class GoneFor:
-    """No connection is answered for ``seconds``."""
-
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
 class NoImage:
     """Matching images cannot be pulled."""
 
@@ -98,22 +94,23 @@ class Forget:
     seconds: float | None = None
 
 
-Fault = LoseHost | Starve | Throttle | Delay | Error | GoneFor | NoImage | OutOfMemory | Forget
+BatchFault = LoseHost | Starve | Throttle | Delay | Error | NoImage | OutOfMemory | Forget
 
-KINDS: dict[str, type[Fault]] = {
+BATCH_KINDS: dict[str, type[BatchFault]] = {
     "lose_host": LoseHost,
     "starve": Starve,
     "throttle": Throttle,
     "delay": Delay,
     "error": Error,
-    "outage": GoneFor,
     "no_image": NoImage,
     "out_of_memory": OutOfMemory,
     "forget": Forget,
 }
+KINDS: dict[str, type[BatchFault] | type[RoadFault]] = {**BATCH_KINDS, **ROAD_KINDS}
+KIND_OF = {kind: name for name, kind in BATCH_KINDS.items()}
 
 
-def parse_fault(form: Mapping[str, Any]) -> Fault:
+def parse_fault(form: Mapping[str, Any]) -> BatchFault | RoadFault:
     """A fault of its JSON form: ``kind`` and the fields of its class; globs know ``*`` and ``?``.
 
     ============= ============================================== ================================
@@ -125,13 +122,20 @@ def parse_fault(form: Mapping[str, Any]) -> Fault:
     throttle      operation "*", calls null, fraction 1, seed 0  TooManyRequestsException, 429
     delay         operation "*", ms 0                            every call takes longer
     error         operation "*", calls 1, performed false        ServerException, 500
-    outage        seconds 0                                      connections closed, no answer
     no_image      image "*", error (text), times null            CannotPullContainerError
     out_of_memory name "*", after 0.0, times null                exit 137, OutOfMemoryError
     forget        name "*", seconds null                         left out of DescribeJobs
+    outage        seconds 0, service "*", caller "user"          connections closed, no answer
+    reset         service "*", caller "*", calls 1, fraction 1,  the same for single calls
+                  seed 0, performed false
+    slow_down     code "SlowDown", caller "*", calls null,       S3's SlowDown, 503
+                  fraction 1, seed 0
+    skew          seconds 0, service "*"                         the services' clocks are ahead
+    expire        seconds null, key "*"                          ExpiredToken for a user's keys
     ============= ============================================== ================================
 
-    ``name`` is the job name (children have their array's), ``operation`` AWS's (``SubmitJob``).
+    ``name`` is the job name (children have their array's), ``operation`` AWS's (``SubmitJob``);
+    the last five are ``..trouble``'s, where services and callers are named.
     Times are seconds but for ``ms``. Raises ValueError with a sentence.
     """
     kind = KINDS.get(str(form.get("kind")))
@@ -165,7 +169,7 @@ def _check_type(key: str, value: Any, declared: str) -> None:
 class _Set:
     """A fault in force: how often it may still strike, and its own random numbers."""
 
-    def __init__(self, fault: Fault, now: float) -> None:
+    def __init__(self, fault: BatchFault, now: float) -> None:
         self.fault = fault
         self.since = now
         self.met = 0
@@ -180,19 +184,31 @@ class _Set:
         self.left -= 1
         return self.left >= 0
 
+    def lasts(self, now: float) -> bool:
+        seconds: float | None = getattr(self.fault, "seconds", None)
+        return seconds is None or now < self.since + seconds
+
 
 class Faults:
     """The faults in force. Not thread-safe: callers hold the service's lock."""
 
     def __init__(self) -> None:
         self._sets: list[_Set] = []
+        #: How often each kind struck.
+        self.struck: Counter[str] = Counter()
 
-    def add(self, fault: Fault, now: float) -> None:
+    def add(self, fault: BatchFault, now: float) -> None:
         """``now`` in seconds since 1970."""
         self._sets.append(_Set(fault, now))
 
     def clear(self) -> None:
         self._sets.clear()
+
+    def _strike(self, each: _Set) -> bool:
+        if not each.strikes():
+            return False
+        self.struck[KIND_OF[type(each.fault)]] += 1
+        return True
 
     def loss_after(self, name: str, queue: str) -> float | None:
         """Called at each start: seconds until its host is lost, or None."""
@@ -202,14 +218,16 @@ class Faults:
                 if not fnmatchcase(queue, fault.queue):
                     continue
                 each.met += 1
-                if each.met % fault.every == 0 and each.strikes():
+                if each.met % fault.every == 0 and self._strike(each):
                     return fault.after
         return None
 
     def memory_after(self, name: str) -> float | None:
         for each in self._sets:
             fault = each.fault
-            if isinstance(fault, OutOfMemory) and fnmatchcase(name, fault.name) and each.strikes():
+            if not isinstance(fault, OutOfMemory) or not fnmatchcase(name, fault.name):
+                continue
+            if self._strike(each):
                 return fault.after
         return None
 
@@ -218,14 +236,17 @@ class Faults:
         return any(
             isinstance(each.fault, Forget)
             and fnmatchcase(name, each.fault.name)
-            and (each.fault.seconds is None or now < each.since + each.fault.seconds)
+            and each.lasts(now)
+            and self._strike(each)
             for each in self._sets
         )
 
     def pull_error(self, image: str) -> str | None:
         for each in self._sets:
             fault = each.fault
-            if isinstance(fault, NoImage) and fnmatchcase(image, fault.image) and each.strikes():
+            if not isinstance(fault, NoImage) or not fnmatchcase(image, fault.image):
+                continue
+            if self._strike(each):
                 return f"CannotPullContainerError: {fault.error} {image}"
         return None
 
@@ -235,7 +256,7 @@ class Faults:
             fault = each.fault
             if not isinstance(fault, Starve) or not fnmatchcase(queue, fault.queue):
                 continue
-            if fault.seconds is None or now < each.since + fault.seconds:
+            if each.lasts(now):
                 return fault.reason
         return None
 
@@ -256,8 +277,8 @@ class Faults:
             if not fnmatchcase(operation, fault.operation):
                 continue
             if isinstance(fault, Throttle):
-                if each.dice.random() < fault.fraction and each.strikes():
+                if each.dice.random() < fault.fraction and self._strike(each):
                     return "throttle"
-            elif each.strikes():
+            elif self._strike(each):
                 return "lost" if fault.performed else "error"
         return None

@@ -9,21 +9,20 @@ from typing import Any
 from uuid import uuid4
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from . import model
 from .errors import BatchError
-from .outage import OutageMiddleware
 from .service import BatchService
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def build_batch_app(service: BatchService) -> Starlette:
-    """The service's ASGI app. It asks for no credentials.
+    """The service's ASGI app. It asks for no credentials; faults of the road
+    (``service.trouble``) are for a ``Troubled`` in front of it.
 
     Control calls (JSON): ``POST /_control/faults`` takes one fault or a list of them
     (``faults.parse_fault``); ``GET /_control/calls`` gives counts of calls and errors by
@@ -43,7 +42,7 @@ def build_batch_app(service: BatchService) -> Starlette:
         Route("/_control/reset", _reset(service), methods=["POST"]),
         Route("/{rest:path}", _unknown, methods=["GET", "POST", "PUT", "DELETE"]),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(OutageMiddleware, service.outage)])
+    return Starlette(routes=routes)
 
 
 def _endpoint(service: BatchService, route: model.Route) -> Endpoint:

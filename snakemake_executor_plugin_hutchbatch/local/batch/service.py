@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..hosts import Exit, Host, Running
+from ..trouble import RoadFault, Trouble
 from . import model, rules
 from .config import BatchConfig
 from .errors import refused, server_failed, too_many
-from .faults import Faults, GoneFor, Starve, parse_fault
+from .faults import Faults, Starve, parse_fault
 from .jobs import Attempt, Job, launch_of
 from .lifecycle import Lifecycle
 from .operations import Operations
-from .outage import Outage
 from .placement import Placement
 from .simulated import CallbackHost
 from .throttle import TokenBucket
@@ -44,7 +44,7 @@ class BatchService:
         machine: tuple[int, int] = (2, 4096),
     ) -> None:
         self.config = config
-        self.outage = Outage(clock)
+        self.trouble = Trouble(clock)
         self._clock = clock
         self._say = say
         self._timers = clock if isinstance(clock, ManualClock) else ThreadTimers(clock)
@@ -139,8 +139,8 @@ class BatchService:
     def fault(self, form: Mapping[str, Any]) -> None:
         """Puts a fault in force; for its form see ``faults.parse_fault``. Raises ValueError."""
         fault = parse_fault(form)
-        if isinstance(fault, GoneFor):
-            self.outage.begin(fault.seconds)
+        if isinstance(fault, RoadFault):
+            self.trouble.add(fault)
             return
         with self.lock:
             self._faults.add(fault, self._clock())
@@ -149,7 +149,7 @@ class BatchService:
 
     def reset(self) -> None:
         """No more faults; counts of calls begin again."""
-        self.outage.end()
+        self.trouble.clear()
         with self.lock:
             self._faults.clear()
             self._calls.clear()
@@ -160,6 +160,11 @@ class BatchService:
         """Counts by operation: ``calls`` (all), ``errors`` (those answered with an error)."""
         with self.lock:
             return {"calls": dict(self._calls), "errors": dict(self._errors)}
+
+    def struck(self) -> Counter[str]:
+        """How often each kind of fault struck, from the start on."""
+        with self.lock:
+            return self._faults.struck + self.trouble.struck
 
     def delay(self, operation: str) -> float:
         """Seconds by which the transport should hold this call back."""

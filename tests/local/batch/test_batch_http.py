@@ -14,11 +14,12 @@ import uvicorn
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
-from snakemake_executor_plugin_hutchbatch.local.batch import OutageMiddleware, build_batch_app
+from snakemake_executor_plugin_hutchbatch.local.batch import build_batch_app
+from snakemake_executor_plugin_hutchbatch.local.logs import refuse_json
+from snakemake_executor_plugin_hutchbatch.local.trouble import Troubled
 
 
 class Server(uvicorn.Server):
@@ -55,7 +56,8 @@ def serve():
 
 @pytest.fixture
 def address(aws, serve):
-    return serve(build_batch_app(aws.service))
+    app = build_batch_app(aws.service)
+    return serve(Troubled(app, aws.service.trouble, "batch", refuse_json))
 
 
 def batch_client(address, attempts=1):
@@ -175,14 +177,10 @@ def test_an_outage_closes_connections_until_it_is_ended(address):
 
 def test_the_middleware_takes_other_endpoints_down_too(aws, serve):
     other = Starlette(routes=[Route("/", lambda _: PlainTextResponse("here"))])
-    app = Starlette(
-        routes=[Mount("/", other)],
-        middleware=[Middleware(OutageMiddleware, aws.service.outage)],
-    )
-    address = serve(app)
+    address = serve(Troubled(other, aws.service.trouble, "logs", refuse_json))
     with urllib.request.urlopen(address) as answer:  # noqa: S310
         assert answer.read() == b"here"
-    aws.service.outage.begin(5)
+    aws.service.fault({"kind": "outage", "seconds": 5})
     with pytest.raises((urllib.error.URLError, ConnectionError)):
         urllib.request.urlopen(address)  # noqa: S310
     aws.clock.advance(5)
