@@ -46,7 +46,8 @@ class Job:
 
     ``identity``: digest of all that makes its result, see ``adoption``; ``state``: ``prepared``,
     ``sent``, ``done`` or ``failed``; ``cause`` and ``sentence`` of a failure are the verdict's.
-    ``outputs`` and ``logs``: S3 URLs, one a line.
+    ``outputs`` and ``logs``: S3 URLs, one a line. ``log_end``: the last lines of a failed job's
+    output, as the terminal showed them.
     """
 
     run_id: str
@@ -70,6 +71,7 @@ class Job:
     cause: str | None = None
     sentence: str | None = None
     exit_code: int | None = None
+    log_end: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class Attempt:
     """One container of a placement; ``attempt`` counts from 1.
 
     ``seconds`` by the supervisor's phases; bytes and files of staging; ``peak_memory`` in bytes and
-    ``cpu_seconds`` from the container's cgroup. What is not known is None.
+    ``cpu_seconds`` from the container's cgroup; ``capacity``: ``spot`` or ``on-demand``, as EC2
+    told the container. What is not known is None.
     """
 
     batch_id: str
@@ -134,6 +137,7 @@ class Attempt:
     log_stream: str | None = None
     instance_id: str | None = None
     instance_type: str | None = None
+    capacity: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     bytes_in: int | None = None
     files_in: int | None = None

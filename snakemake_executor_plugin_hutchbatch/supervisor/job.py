@@ -13,6 +13,7 @@ from .command import Runner
 from .download import stage_in
 from .environment import container_environment
 from .errors import Failure, LocalError, Stopped, say
+from .machine import Machine
 from .outputs import make_folders, touch
 from .s3 import ERRORS, S3
 from .scratch import Scratch
@@ -49,6 +50,7 @@ class Job:
         self._stopping = threading.Event()
         self._s3 = S3(environ, sleep=self._sleep)
         self._usage = Usage()
+        self._machine = Machine(environ)
         self._task: Optional[TaskSpec] = None
         self._scratch: Optional[Scratch] = None
         self._runner: Optional[Runner] = None
@@ -175,6 +177,9 @@ class Job:
             seconds={name: round(value, 3) for name, value in self._seconds.items()},
             peak_memory=self._usage.peak_memory(),
             cpu_seconds=self._usage.cpu_seconds(),
+            instance_id=self._machine.facts.get("instance_id"),
+            instance_type=self._machine.facts.get("instance_type"),
+            capacity=self._machine.facts.get("capacity"),
             **self._totals,
         )
         url = status_url(task.status, self.job_id, self.attempt)

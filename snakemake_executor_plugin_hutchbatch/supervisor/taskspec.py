@@ -142,6 +142,8 @@ class Status:
     ``message`` is one plain sentence; ``step`` the rule whose command failed.
     ``seconds`` by phase; ``bytes_in``/``bytes_out`` what was transferred; memory in bytes and CPU
     in seconds of the whole container from its cgroup (None where that cannot be read).
+    The machine's ``instance_id``, ``instance_type`` and ``capacity`` (``spot`` or ``on-demand``)
+    are EC2's words, None where the container may not ask.
     """
 
     job_id: str
@@ -158,6 +160,9 @@ class Status:
     files_out: int = 0
     peak_memory: Optional[int] = None
     cpu_seconds: Optional[float] = None
+    instance_id: Optional[str] = None
+    instance_type: Optional[str] = None
+    capacity: Optional[str] = None
     version: int = VERSION
 
 
