@@ -1,0 +1,150 @@
+"""What is known of one bucket, and how long it may be believed. Pure: times are told.
+
+A question's time is when it was begun: its answer is not younger than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+#: From so many questions in a folder on, listing it is cheaper.
+LIST_FROM = 8
+#: Objects remembered at most, about 400 bytes each; then all is forgotten and asked again.
+MOST = 200_000
+
+
+class Object(NamedTuple):
+    """One object (or the sum of a directory's). ``modified`` in seconds since the epoch."""
+
+    size: int
+    modified: float
+    etag: str
+    directory: bool = False
+
+    @property
+    def identity(self) -> str:
+        return f"{self.etag}:{self.size}:{self.modified:.0f}"
+
+
+class Folder(NamedTuple):
+    """A directory of which no more is known than that it is there."""
+
+
+class Absent(NamedTuple):
+    """Neither an object nor a directory."""
+
+
+Known = Object | Folder | Absent
+
+
+def ancestors(key: str) -> Iterator[str]:
+    """``a/b/c`` → ``a``, ``a/b``."""
+    place = key.find("/")
+    while place != -1:
+        yield key[:place]
+        place = key.find("/", place + 1)
+
+
+class Memory:
+    """One bucket. Not for several threads at once."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._facts: dict[str, tuple[float, Object | Folder]] = {}
+        self._absent: dict[str, float] = {}
+        self._folders: dict[str, float] = {}
+        self._lists: dict[str, tuple[float, str | None]] = {}
+        self._voids: dict[str, float] = {}
+        self._changed: dict[str, float] = {}
+        self._misses: dict[str, int] = {}
+        self._limits: dict[str, float] = {}
+        #: How often all was forgotten: a listing begun before that is not whole.
+        self.generation = 0
+
+    def answer(self, key: str, absent_since: float) -> Known | None:
+        """None if it must be asked. ``absent_since``: older news of absence do not count."""
+        since = self._voids.get(key, 0.0)
+        for folder in ancestors(key):
+            since = max(since, self._voids.get(folder, 0.0))
+        begun, fact = self._facts.get(key, (-1.0, None))
+        if isinstance(fact, Object) and not fact.directory and begun >= since:
+            return fact
+        since = max(since, self._changed.get(key, 0.0))
+        if fact is not None and begun >= since:
+            return fact
+        if self._folders.get(key, -1.0) >= since:
+            return Folder()
+        since = max(since, absent_since)
+        if self._absent.get(key, -1.0) >= since or self._outside(key, since):
+            return Absent()
+        return None
+
+    def _outside(self, key: str, since: float) -> bool:
+        """Whether a listing begun since should have told of the key and has not."""
+        for prefix in ("", *(f"{folder}/" for folder in ancestors(key))):
+            begun, until = self._lists.get(prefix, (-1.0, None))
+            # A directory's objects end before key + "0", the character after the slash.
+            if begun >= since and (until is None or key + "0" <= until):
+                return True
+        return False
+
+    def add(self, key: str, known: Known, begun: float) -> None:
+        """An answer to a question begun then; older than what is known it changes nothing."""
+        if begun < self._facts.get(key, (begun, None))[0] or begun < self._absent.get(key, begun):
+            return
+        if isinstance(known, Absent):
+            self._facts.pop(key, None)
+            if self._folders.get(key, -1.0) <= begun:
+                self._folders.pop(key, None)
+            self._absent[key] = begun
+            return
+        self._absent.pop(key, None)
+        self._facts[key] = (begun, known)
+        for folder in ancestors(key):
+            if self._folders.get(folder, -1.0) < begun:
+                self._folders[folder] = begun
+
+    def make_room(self) -> None:
+        """To be called before answers are added: forgets all if it has become too much."""
+        if len(self._facts) + len(self._absent) >= self._most:
+            for memory in (self._facts, self._absent, self._folders, self._lists):
+                memory.clear()
+            self.generation += 1
+
+    def void(self, key: str, now: float) -> None:
+        """What is known of the key, and of all below it, counts no more."""
+        self._voids[key] = now
+        for folder in ancestors(key):  # their sums changed; they are gone, or there, with it
+            self._changed[folder] = now
+
+    def miss(self, key: str) -> str | None:
+        """Counts a question that memory cannot answer; a folder whose listing is cheaper now: the
+        deepest with so many questions. The whole bucket only for keys that lie right in it."""
+        worth = None
+        for prefix in [f"{folder}/" for folder in ancestors(key)] or [""]:
+            self._misses[prefix] = self._misses.get(prefix, 0) + 1
+            if self._misses[prefix] >= self._limits.get(prefix, LIST_FROM):
+                worth = prefix
+        return worth
+
+    def start_listing(self, prefix: str, now: float, oldest: float) -> tuple[float, str | None]:
+        """When a listing counts as begun, and the key it goes on after: where one begun since
+        ``oldest`` was left."""
+        begun, until = self._lists.pop(prefix, (-1.0, None))
+        return (now, None) if until is None or begun < oldest else (begun, until)
+
+    def questions(self, prefix: str) -> int:
+        return self._misses.get(prefix, 0)
+
+    def end_listing(self, prefix: str, begun: float, until: str | None) -> None:
+        """All keys below the prefix were told, or those up to ``until``: then it takes four times
+        as many questions to go on."""
+        self._lists[prefix] = (begun, until)
+        self._misses[prefix] = 0
+        if until is not None:
+            self._limits[prefix] = 4 * self._limits.get(prefix, LIST_FROM)
+
+    def deny(self, prefix: str) -> None:
+        """The prefix may not be listed."""
+        self._limits[prefix] = float("inf")
