@@ -1,146 +1,77 @@
-"""The ``hutchbatch`` command. ``SUBCOMMANDS`` has what adds each subcommand (``commands``)."""
+"""The ``hutchbatch`` command: parsers, exit codes and errors. Each subcommand is a module of
+``commands``."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import aws, catalog, queues
-from .commands import definitions
-from .commands.common import Help, add_region, fail
+from . import aws
+from .commands import definitions, local, queues
+from .commands.common import INTERRUPTED, PIPE_CLOSED, WRONG, CommandError, Help, fail
+from .journal import JournalError
 
-LOCAL_DIRECTORY = ".hutchbatch-local"
-LOCAL_EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[local]"'
+COMMANDS = (local, queues, definitions)
 
 Run = Callable[[argparse.Namespace], int]
 
 
-def _add_local(subcommands: Any) -> None:
-    parser = subcommands.add_parser(
-        "local",
-        help="try a workflow on this machine, with a small AWS of its own",
-        description=(
-            "Runs a command with a small AWS around it, on this machine only: an S3 bucket named\n"
-            "hutchbatch, AWS Batch with the Hutch's queues, and CloudWatch Logs. Jobs really run,\n"
-            "as processes of this machine, or in containers with --containers; nothing is sent to\n"
-            "Amazon and no account is needed.\n"
-            "Everything is stopped when the command ends. The bucket is a plain folder that\n"
-            f"stays: look into {LOCAL_DIRECTORY}/s3/hutchbatch."
-        ),
-        epilog=(
-            "examples:\n"
-            "  hutchbatch local -- snakemake --executor hutchbatch --jobs 20 \\\n"
-            "      --default-storage-provider s3 --default-storage-prefix s3://hutchbatch/results\n"
-            "  hutchbatch local -- aws s3 ls s3://hutchbatch/\n"
-            "  hutchbatch local            stays up and prints what to paste into another terminal"
-        ),
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    whole = argparse.ArgumentParser(
+        prog="hutchbatch",
+        description="Snakemake workflows on AWS Batch: tools around the runs.",
+        epilog="hutchbatch SUBCOMMAND --help tells more, with examples.",
         formatter_class=Help,
     )
-    parser.add_argument(
-        "--dir",
-        type=Path,
-        default=Path(LOCAL_DIRECTORY),
-        help="folder that keeps the buckets, the jobs' output and their scratch space",
-    )
-    parser.add_argument(
-        "--containers",
-        choices=("none", "auto", "podman", "docker"),
-        default="none",
-        help=(
-            "how jobs run: none, as processes of this machine with its programs; podman or docker,"
-            " in containers of their images, which are pulled if need be; auto, in containers where"
-            " the image is on this machine already, else as processes"
-        ),
-    )
-    parser.add_argument(
-        "command",
-        nargs=argparse.REMAINDER,
-        default=None,
-        metavar="-- COMMAND",
-        help="what to run, with its options; without it, the small AWS stays up until Ctrl-C",
-    )
-    parser.set_defaults(run=_local)
-
-
-def _local(options: argparse.Namespace) -> int:
-    try:
-        from .local import choice, cloud, run  # noqa: PLC0415 - only this needs the extra
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("nanio", "starlette", "uvicorn"):
-            raise
-        return fail(f"hutchbatch local needs {error.name}: {LOCAL_EXTRA}")
-    command = options.command or []
-    if command[:1] == ["--"]:
-        command = command[1:]
-    base = run.forget_other_clouds()
-    try:
-        if command:
-            return run.run_command(options.dir, command, base, options.containers)
-        return run.stay_up(options.dir, base, options.containers)
-    except (cloud.DirectoryInUse, choice.NoContainers, OSError) as error:
-        return fail(str(error))
-
-
-def _add_queues(subcommands: Any) -> None:
-    parser = subcommands.add_parser(
-        "queues",
-        help="show AWS Batch's queues and which one jobs would go to",
-        description=(
-            "Shows the queues of your account as AWS tells them now: spot or on demand, the bid,\n"
-            "how many vCPUs may be in use at a time, and whether they take jobs."
-        ),
-        epilog="example:\n  hutchbatch queues --region us-west-2",
-        formatter_class=Help,
-    )
-    add_region(parser)
-    parser.add_argument(
-        "--catalog", type=Path, help="your site's catalogue (default: the Hutch's queues)"
-    )
-    parser.set_defaults(run=_queues)
-
-
-def _queues(options: argparse.Namespace) -> int:
-    try:
-        entries = catalog.read(options.catalog) if options.catalog else catalog.shipped()
-        found, told = queues.describe(aws.clients(aws.session(options.region)).batch, entries)
-    except catalog.CatalogError as error:
-        return fail(str(error))
-    except (BotoCoreError, ClientError) as error:
-        return fail(aws.explain(error, "reading the Batch queues"))
-    print("\n".join(queues.table(found)))
-    if told:
-        print(told, file=sys.stderr)
-    for policy in queues.POLICIES:
-        try:
-            ladder = queues.automatic(
-                found, policy, gpus=0, preemptible=True, where="--hutchbatch-queue"
-            )
-        except queues.QueueError as error:
-            return fail(str(error))
-        default = " (default)" if policy == queues.POLICIES[0] else ""
-        print(f"policy {policy}{default}: {', then '.join(ladder.rungs)}")
-    return 0
-
-
-SUBCOMMANDS: tuple[Callable[[Any], None], ...] = (_add_local, _add_queues, definitions.add)
+    subcommands = whole.add_subparsers(required=True, metavar="SUBCOMMAND", dest="subcommand")
+    for command in COMMANDS:
+        command.add(subcommands)
+    for each in subcommands.choices.values():
+        each.add_argument(
+            "--debug",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="show where in the code an error comes from",
+        )
+    return whole
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The console script; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="hutchbatch", description="Snakemake workflows on AWS Batch: tools around the runs."
-    )
-    subcommands = parser.add_subparsers(required=True, metavar="SUBCOMMAND")
-    for add in SUBCOMMANDS:
-        add(subcommands)
-    options = parser.parse_args(argv)
+    """The console script; returns the exit code (``commands.common``)."""
+    options = parser().parse_args(argv)
     run: Run = options.run
-    return run(options)
+    try:
+        code = run(options)
+        sys.stdout.flush()  # here, where a closed pipe can still be told quietly
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except Exception as error:
+        if getattr(options, "debug", False):
+            traceback.print_exc()
+        fail(_sentence(error, f"running hutchbatch {options.subcommand}"))
+        return error.exit_code if isinstance(error, CommandError) else WRONG
+
+
+def _sentence(error: Exception, what: str) -> str:
+    if isinstance(error, (CommandError, JournalError)):
+        return str(error)
+    if isinstance(error, (ClientError, BotoCoreError)):
+        return aws.explain(error, what)
+    if isinstance(error, OSError):
+        return f"{error} ({what})."
+    told = f"{type(error).__name__}: {error}".splitlines()[0]
+    return f"Something is wrong within hutchbatch ({told}): --debug shows where; please report it."
 
 
 if __name__ == "__main__":

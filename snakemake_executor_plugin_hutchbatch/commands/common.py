@@ -1,20 +1,103 @@
-"""What the subcommands share: how help and errors look, and the region."""
+"""What the subcommands share: help, errors in one sentence, the region, the folder, colours."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .. import aws
+from ..journal import PLACE
+
+#: Exit codes. 1: the command could not do its work, or what it tells of has failed; 2: the command
+#: line is wrong (argparse's own); the others as shells count signals.
+FINE, WRONG, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+
+EXIT_CODES = "exit codes: 0 fine, 1 {wrong}, 2 wrong usage, 130 Ctrl-C"
 
 
 class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Texts as they are written, with the defaults."""
+    """Texts as they are written, with the defaults that say something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False, Path()):
+            return action.help
+        return super()._get_help_string(action)
+
+
+class CommandError(Exception):
+    """A command could not do its work: one sentence for the user, and the exit code."""
+
+    def __init__(self, sentence: str, exit_code: int = WRONG) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
 
 
 def fail(sentence: str) -> int:
     """Says why a command could not do its work; the exit code for that."""
     print(f"hutchbatch: {sentence}", file=sys.stderr)
-    return 1
+    return WRONG
+
+
+def note(sentence: str) -> None:
+    """Something beside the output, which stays fit for a pipe."""
+    print(f"hutchbatch: {sentence}", file=sys.stderr)
+
+
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Turns AWS's errors within into a sentence; ``what`` as ``aws.explain`` wants it
+    (``reading the Batch queues``)."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise CommandError(aws.explain(error, what)) from error
+
+
+def epilog(examples: str, wrong: str = "it could not do its work") -> str:
+    """The end of a help text; ``wrong``: what exit code 1 means."""
+    return f"{examples}\n\n{EXIT_CODES.format(wrong=wrong)}"
 
 
 def add_region(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--region", help="AWS region (default: of your AWS configuration)")
+
+
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-d",
+        "--directory",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="folder where Snakemake was started, or its own --directory",
+    )
+
+
+def journal_path(options: argparse.Namespace) -> Path:
+    """Where the record of the runs is, for a parser with ``add_directory``."""
+    directory: Path = options.directory
+    return directory / PLACE
+
+
+# Colours
+
+
+def has_colours(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
+    """On terminals that know them, and not with https://no-color.org."""
+    dumb = environment.get("TERM", "") in ("", "dumb")
+    return stream.isatty() and not dumb and not environment.get("NO_COLOR")
+
+
+_CODES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
+
+
+def painted(text: str, style: str, colours: bool) -> str:
+    """``text`` in a style, or as it is."""
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if colours and text else text

@@ -7,11 +7,9 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from .. import aws, definitions
 from ..definitions import Ours
-from .common import Help, add_region, fail
+from .common import Help, add_region, asking, epilog
 
 
 def add(subcommands: Any) -> None:
@@ -25,7 +23,7 @@ def add(subcommands: Any) -> None:
             "that are old and that no job uses: neither one that waits or runs, nor one that\n"
             "AWS Batch still remembers (it forgets ended jobs after about a week)."
         ),
-        epilog=(
+        epilog=epilog(
             "examples:\n"
             "  hutchbatch definitions\n"
             "  hutchbatch definitions --prune --dry-run\n"
@@ -55,7 +53,7 @@ def _days(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    try:
+    with asking("looking after the job definitions"):
         batch = aws.clients(aws.session(options.region)).batch
         found = definitions.ours(batch)
         if not options.prune:
@@ -68,8 +66,6 @@ def _run(options: argparse.Namespace) -> int:
             if not options.dry_run:
                 definitions.deregister(batch, each)
             print(f"{'would remove' if options.dry_run else 'removed'} {each.name}:{each.revision}")
-    except (BotoCoreError, ClientError) as error:
-        return fail(aws.explain(error, "looking after the job definitions"))
     print(_sum(len(found), len(old), len(unused), options.older_than, options.dry_run))
     return 0
 

@@ -28,6 +28,7 @@ from snakemake_executor_plugin_hutchbatch import (
     values,
     verdict,
 )
+from snakemake_executor_plugin_hutchbatch.commands import local
 from snakemake_executor_plugin_hutchbatch.local import choice
 from snakemake_executor_plugin_hutchbatch.local.batch.faults import KINDS
 from snakemake_executor_plugin_hutchbatch.sources import CODE_FOLDERS
@@ -374,7 +375,7 @@ def test_paths_of_the_example_that_are_named_exist_or_are_made_by_it():
     profile = yaml.safe_load((ROOT / "example_workflow/profiles/local/config.yaml").read_text())
     prefix = profile["default-storage-prefix"].removeprefix("s3://")
     assert made
-    assert made[1].startswith(f"example_workflow/{cli.LOCAL_DIRECTORY}/s3/{prefix}/results/")
+    assert made[1].startswith(f"example_workflow/{local.LOCAL_DIRECTORY}/s3/{prefix}/results/")
     snakefile = (ROOT / "example_workflow/workflow/Snakefile").read_text()
     assert f'"results/{Path(made[1]).name}"' in snakefile
 
