@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .batch import BatchConfig, BatchService, build_batch_app
-from .choice import Containers, choose_host
+from .choice import Containers, LocalHost, choose_host
 from .environment import applied, endpoints, person
 from .front import Front
 from .log_store import LogStore
@@ -52,6 +52,7 @@ class LocalCloud:
     ``containers`` containers of their images (see ``choice.py``). With ``isolate=False`` processes
     run without namespaces even where those are allowed.
     ``capacity`` is what jobs may use at once: vCPUs and MiB, the machine's own unless given.
+    ``host`` runs the jobs instead, for example one that only plays them.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class LocalCloud:
         containers: Containers = "none",
         config: BatchConfig | None = None,
         capacity: tuple[int, int] | None = None,
+        host: LocalHost | None = None,
     ) -> None:
         self.directory = Path(directory).resolve()
         self.bucket_dir = self.directory / "s3" / BUCKET
@@ -70,6 +72,7 @@ class LocalCloud:
         self._say = say
         self._isolate = isolate
         self._containers: Containers = containers
+        self._given_host = host
         self._capacity = capacity or machine()
         self._ends = ExitStack()
         self._stopping = False
@@ -98,7 +101,9 @@ class LocalCloud:
         self.s3 = S3Process(self.directory / "s3", self.config.region, keys)
         self._ends.callback(self.s3.stop)
         store = LogStore(self.directory / "logs")
-        self.host = choose_host(self._containers, self.directory, self._say, self._isolate)
+        self.host = self._given_host or choose_host(
+            self._containers, self.directory, self._say, self._isolate
+        )
         self._ends.callback(self.host.close)
         self.batch = BatchService(
             self.config,
@@ -172,6 +177,10 @@ class LocalCloud:
     def struck(self) -> Counter[str]:
         """How often each kind of fault struck so far."""
         return self.batch.struck() + Counter(self.s3.tell({}))
+
+    def s3_calls(self) -> Mapping[str, int]:
+        """S3's calls so far, by operation, those of jobs among them."""
+        return self.s3.calls()
 
     def reset(self) -> None:
         """Ends all faults and begins the counts again."""

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from .counting import Counted
 from .s3_storage import AFTER_ALL, FolderStorage
 from .servers import ReadToTheEnd, loopback_socket, server, url
 from .signatures import SignedRequests, refuse_xml
@@ -64,9 +66,13 @@ class InvalidRange(S3Error):
 
 
 def build_s3_app(
-    data_dir: Path, region: str, secrets_by_key: Mapping[str, str], trouble: Trouble
+    data_dir: Path,
+    region: str,
+    secrets_by_key: Mapping[str, str],
+    trouble: Trouble,
+    calls: Counter[str],
 ) -> Starlette:
-    """S3 over the folders of ``data_dir``."""
+    """S3 over the folders of ``data_dir``; ``calls`` are counted by operation."""
     app = Starlette(
         routes=[
             Route("/{bucket}", on_bucket, methods=METHODS),
@@ -75,6 +81,7 @@ def build_s3_app(
             *build_routes(),
         ],
         middleware=[
+            Middleware(Counted, calls=calls),
             Middleware(Troubled, trouble=trouble, service="s3", refuse=refuse_xml),
             Middleware(ReadToTheEnd),
             Middleware(
@@ -261,15 +268,23 @@ class S3Process:
         self._listening.close()  # the child has it; connections end with the child
 
     def tell(self, fault: Mapping[str, Any] | None) -> dict[str, int]:
-        """Puts a fault in force (``trouble.py``), or ends all with None; with an empty one nothing
-        changes. Gives how often each kind struck so far; empty when the process is gone."""
+        """Puts a fault in force (``trouble.py``), or ends all with None, and begins the counts
+        again; with an empty one nothing changes. Gives how often each kind struck so far; empty
+        when the process is gone."""
+        return self._ask(fault).get("struck", {})
+
+    def calls(self) -> dict[str, int]:
+        """Calls so far, by operation."""
+        return self._ask({}).get("calls", {})
+
+    def _ask(self, fault: Mapping[str, Any] | None) -> dict[str, dict[str, int]]:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None  # noqa: S101
         with self._telling:
             try:
                 stdin.write(json.dumps(fault).encode() + b"\n")
                 stdin.flush()
-                answer: dict[str, int] = json.loads(stdout.readline() or b"{}")
+                answer: dict[str, dict[str, int]] = json.loads(stdout.readline() or b"{}")
             except (OSError, ValueError):
                 return {}
         return answer
@@ -295,13 +310,18 @@ class S3Process:
 def main() -> None:
     settings = json.loads(sys.stdin.buffer.readline())
     trouble = Trouble(time.time)
-    app = build_s3_app(Path(settings["data_dir"]), settings["region"], settings["secrets"], trouble)
+    calls: Counter[str] = Counter()
+    folder, region, secrets_by_key = (settings[key] for key in ("data_dir", "region", "secrets"))
+    app = build_s3_app(Path(folder), region, secrets_by_key, trouble, calls)
     listening = socket.socket(fileno=int(sys.argv[1]))
 
     def watch() -> None:
         for line in sys.stdin.buffer:
-            _hear(trouble, json.loads(line))
-            _tell_starter(json.dumps(trouble.struck))
+            told = json.loads(line)
+            _hear(trouble, told)
+            if told is None:
+                calls.clear()
+            _tell_starter(json.dumps({"struck": trouble.struck, "calls": calls}))
         os._exit(0)  # our starter is gone or wants us to go; half-written objects are not listed
 
     threading.Thread(target=watch, daemon=True).start()

@@ -78,7 +78,15 @@ class Expire:
     key: str = "*"
 
 
-RoadFault = GoneFor | Reset | SlowDown | Skew | Expire
+@dataclass(frozen=True)
+class Latency:
+    """Every answer of ``service`` takes ``ms`` milliseconds longer."""
+
+    service: str = "*"
+    ms: float = 0.0
+
+
+RoadFault = GoneFor | Reset | SlowDown | Skew | Expire | Latency
 
 ROAD_KINDS: dict[str, type[RoadFault]] = {
     "outage": GoneFor,
@@ -86,6 +94,7 @@ ROAD_KINDS: dict[str, type[RoadFault]] = {
     "slow_down": SlowDown,
     "skew": Skew,
     "expire": Expire,
+    "latency": Latency,
 }
 KIND_OF = {kind: name for name, kind in ROAD_KINDS.items()}
 CREDENTIAL = re.compile(rb"Credential=(\w+)/")
@@ -161,6 +170,13 @@ class Trouble:
         found = [f.seconds for f in faults if isinstance(f, Skew) and _meets(service, f.service)]
         return timedelta(seconds=found[-1] if found else 0.0)
 
+    def latency(self, service: str) -> float:
+        """Seconds by which this service's answers are late."""
+        with self._lock:
+            faults = [each.fault for each in self._sets]
+        late = (f.ms for f in faults if isinstance(f, Latency) and _meets(service, f.service))
+        return sum(late) / 1000
+
     def now(self, service: str) -> datetime:
         """The time by this service's clock."""
         return datetime.fromtimestamp(self._clock(), UTC) + self.ahead(service)
@@ -184,7 +200,7 @@ def _meets(service: str, pattern: str) -> bool:
 def _verdict(each: _Set, service: str, access_key: str, now: float) -> str | S3Error | None:
     fault = each.fault
     caller = "role" if access_key.startswith("ASIA") else "user"  # as AWS's begin
-    if isinstance(fault, Skew):
+    if isinstance(fault, Skew | Latency):
         return None
     if isinstance(fault, Expire):
         hit = caller == "user" and _meets(access_key, fault.key) and each.lasts(now)
@@ -223,6 +239,9 @@ class Troubled:
         if scope["type"] != "http" or str(scope.get("path", "")).startswith(CONTROL):
             await self._app(scope, receive, send)
             return
+        late = self._trouble.latency(self._service)
+        if late:
+            await asyncio.sleep(late)
         verdict = self._trouble.verdict(self._service, _access_key(dict(scope["headers"])))
         if verdict == "cut":
             await hang_up(receive, send)

@@ -132,10 +132,11 @@ def parse_fault(form: Mapping[str, Any]) -> BatchFault | RoadFault:
                   fraction 1, seed 0
     skew          seconds 0, service "*"                         the services' clocks are ahead
     expire        seconds null, key "*"                          ExpiredToken for a user's keys
+    latency       service "*", ms 0                              every answer takes longer
     ============= ============================================== ================================
 
     ``name`` is the job name (children have their array's), ``operation`` AWS's (``SubmitJob``);
-    the last five are ``..trouble``'s, where services and callers are named.
+    the last six are ``..trouble``'s, where services and callers are named.
     Times are seconds but for ``ms``. Raises ValueError with a sentence.
     """
     kind = KINDS.get(str(form.get("kind")))

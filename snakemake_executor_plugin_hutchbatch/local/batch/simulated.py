@@ -48,6 +48,10 @@ class SimulatedRunning:
         self._over.wait()
         return self._exit
 
+    @property
+    def has_ended(self) -> bool:
+        return self._over.is_set()
+
     def finish(self, how: Exit) -> None:
         """Ends it, unless it has ended."""
         with self._lock:

@@ -1,0 +1,300 @@
+"""What many jobs cost the controller: hutchbatch beside snakemake-executor-plugin-aws-batch.
+
+By hand: ``python -m venv peer``, ``peer/bin/pip install snakemake-executor-plugin-aws-batch==0.2.1
+snakemake snakemake-storage-plugin-s3``, then
+``python tests/benchmarks/many_jobs.py --peer-python peer/bin/python``.
+
+Both run the same workflow (each job has one input and one output in S3) with the same Snakemake
+options, in turn, each against an embedded cloud of its own whose jobs only take time and leave
+their outputs (``playing.py``). A call to Batch takes 40 ms, and an operation called more than 50
+times a second is refused (FACTS.md section 2). The queue holds 500 jobs at once, as ``cpu-spot-50``
+does (section 1). S3 answers as fast as it can unless ``--s3-ms`` says otherwise.
+
+The seconds count from the start of the controller; ``handed over`` is when Snakemake announced its
+first jobs. CPU and memory are the controller's own. S3 calls are the controller's: jobs make none.
+The cloud runs on the same processors, and so does whatever else the machine does: only ratios of
+figures of one run mean something.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playing import PlayingHost
+
+from snakemake_executor_plugin_hutchbatch.local.batch import (
+    BatchConfig,
+    BatchError,
+    ThreadTimers,
+)
+from snakemake_executor_plugin_hutchbatch.local.cloud import BUCKET, LocalCloud
+
+ROLE = "arn:aws:iam::000000000000:role/local-batchtask"
+SNAKEFILE = """
+rule all:
+    input: expand("out/{{n}}.txt", n=range({size}))
+
+rule one:
+    input: "in/{{n}}.txt"
+    output: "out/{{n}}.txt"
+    shell: "cat {{input}} > {{output}}"
+"""
+#: vCPUs and MiB of all machines: the queues' own limits are lower.
+CAPACITY = (1_000_000, 10_000_000)
+CALLS_PER_SECOND = 50.0
+OURS, PEER = "hutchbatch", "aws-batch 0.2.1"
+PLUGIN = {
+    OURS: ["--executor", "hutchbatch", "--hutchbatch-job-role", ROLE, "--hutchbatch-queue"],
+    PEER: [
+        *("--executor", "aws-batch", "--aws-batch-region", "us-west-2"),
+        *("--aws-batch-task-timeout", "600", "--aws-batch-job-role", ROLE),
+        "--aws-batch-job-queue",
+    ],
+}
+
+
+@dataclass
+class Calls:
+    """What a cloud's Batch was asked, and when."""
+
+    begin: float = 0.0
+    submissions: list[float] = field(default_factory=list)
+    throttled: Counter[str] = field(default_factory=Counter)
+    in_a_row: Counter[str] = field(default_factory=Counter)
+    longest: Counter[str] = field(default_factory=Counter)
+
+    def watching(self, call: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+        """``BatchService.call``, with a note of each call that passes. It runs in one thread."""
+
+        @functools.wraps(call)
+        def noted(operation: str, *arguments: Any, **more: Any) -> dict[str, Any]:
+            try:
+                answer = call(operation, *arguments, **more)
+            except BatchError as error:
+                if error.status == 429:
+                    self.throttled[operation] += 1
+                    self.in_a_row[operation] += 1
+                    most = max(self.longest[operation], self.in_a_row[operation])
+                    self.longest[operation] = most
+                raise
+            self.in_a_row[operation] = 0
+            if operation == "SubmitJob":
+                self.submissions.append(time.monotonic() - self.begin)
+            return answer
+
+        return noted
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One run. Times in seconds from its start, ``memory`` in bytes at its peak."""
+
+    jobs: int
+    handed_over: float
+    first: float
+    last: float
+    whole: float
+    batch: Mapping[str, int]
+    s3: Mapping[str, int]
+    throttled: Mapping[str, int]
+    in_a_row: int
+    cpu: float
+    memory: int
+
+    @property
+    def batch_calls(self) -> int:
+        return sum(self.batch.values())
+
+    @property
+    def s3_calls(self) -> int:
+        return sum(self.s3.values())
+
+
+def run(folder: Path, plugin: str, size: int, options: argparse.Namespace) -> Figures:
+    """One run of ``size`` jobs on a cloud of its own in ``folder``, which is to be empty."""
+    prefix = f"s3://{BUCKET}/many"
+    stored = folder / "cloud" / "s3" / BUCKET / "many"
+    (stored / "in").mkdir(parents=True)
+    for number in range(size):
+        (stored / "in" / f"{number}.txt").write_text(f"{number}\n")
+    (folder / "Snakefile").write_text(SNAKEFILE.format(size=size))
+    host = PlayingHost(
+        folder / "cloud" / "s3",
+        ThreadTimers(time.time),
+        options.seconds,
+        lambda target: [f"{prefix}/out/{target.rpartition('=')[2]}.txt"],
+    )
+    config = BatchConfig(calls_per_second=CALLS_PER_SECOND)
+    with LocalCloud(folder / "cloud", config=config, capacity=CAPACITY, host=host) as cloud:
+        cloud.fault(kind="delay", ms=options.batch_ms)
+        if options.s3_ms:
+            cloud.fault(kind="latency", service="s3", ms=options.s3_ms)
+        calls = Calls()
+        # Called anew for each request, so that this stands in its way.
+        cloud.batch.call = calls.watching(cloud.batch.call)  # type: ignore[method-assign]
+        ours = plugin == OURS
+        environment = cloud.environment_for({**os.environ, "HOME": str(folder)})
+        if not ours:
+            environment.pop("PYTHONPATH", None)
+        command = [
+            *(sys.executable if ours else options.peer_python, "-m", "snakemake"),
+            *("--jobs", str(size), "--default-storage-provider", "s3"),
+            *("--default-storage-prefix", prefix, "--default-resources", "mem_mb=2048"),
+            *(*PLUGIN[plugin], "mixed", *options.snakemake),
+        ]
+        calls.begin = time.monotonic()
+        controller = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        handed_over = threading.Thread(target=lambda: None)
+        announced: list[float] = []
+
+        def read() -> None:
+            assert controller.stdout is not None
+            with (folder / "output.txt").open("w") as output:
+                for line in controller.stdout:
+                    output.write(line)
+                    if line.startswith("Execute ") and not announced:
+                        announced.append(time.monotonic() - calls.begin)
+
+        handed_over = threading.Thread(target=read)
+        handed_over.start()
+        _, status, used = os.wait4(controller.pid, 0)
+        whole = time.monotonic() - calls.begin
+        controller.returncode = os.waitstatus_to_exitcode(status)
+        handed_over.join()
+        made = sum(1 for _ in (stored / "out").glob("*.txt")) if not status else 0
+        if status or made != size:
+            tail = (folder / "output.txt").read_text()[-4000:]
+            raise SystemExit(f"{plugin} failed with {size} jobs ({made} outputs):\n{tail}")
+        return Figures(
+            jobs=size,
+            handed_over=announced[0] if announced else 0.0,
+            first=calls.submissions[0],
+            last=calls.submissions[-1],
+            whole=whole,
+            batch=cloud.calls()["calls"],
+            s3=cloud.s3_calls(),
+            throttled=calls.throttled,
+            in_a_row=max(calls.longest.values(), default=0),
+            cpu=used.ru_utime + used.ru_stime,
+            memory=used.ru_maxrss * 1024,
+        )
+
+
+def row(name: str, figure: Callable[[Figures], str], runs: Mapping[str, Figures]) -> str:
+    return f"  {name:34}" + "".join(f"{figure(each):>18}" for each in runs.values())
+
+
+def table(runs: Mapping[str, Figures]) -> list[str]:
+    """The figures of the runs of one size side by side; ratios where there are two."""
+    size = next(iter(runs.values())).jobs
+    lines = [
+        f"{size:,} jobs" + " " * (36 - len(f"{size:,} jobs")) + "".join(f"{n:>18}" for n in runs)
+    ]
+    rows: list[tuple[str, Callable[[Figures], str]]] = [
+        ("handed over, s", lambda f: f"{f.handed_over:.1f}"),
+        ("first submission, s", lambda f: f"{f.first:.1f}"),
+        ("last submission, s", lambda f: f"{f.last:.1f}"),
+        ("  after they were handed over", lambda f: f"{f.last - f.handed_over:.1f}"),
+        ("in all, s", lambda f: f"{f.whole:.1f}"),
+        ("controller's CPU, s", lambda f: f"{f.cpu:.1f}"),
+        ("controller's peak memory, MB", lambda f: f"{f.memory / 1e6:.0f}"),
+        ("calls to Batch", lambda f: f"{f.batch_calls:,}"),
+        ("  for each job", lambda f: f"{f.batch_calls / f.jobs:.3f}"),
+        ("calls to S3", lambda f: f"{f.s3_calls:,}"),
+        ("  for each job", lambda f: f"{f.s3_calls / f.jobs:.3f}"),
+        ("throttled calls", lambda f: f"{sum(f.throttled.values()):,}"),
+        ("  at most in a row", lambda f: f"{f.in_a_row}"),
+    ]
+    lines += [row(name, figure, runs) for name, figure in rows]
+    for title, counts in (("Batch", lambda f: f.batch), ("S3", lambda f: f.s3)):
+        for operation in sorted({o for each in runs.values() for o in counts(each)}):
+            lines.append(
+                row(
+                    f"{title} {operation}",
+                    lambda f, o=operation, c=counts: f"{c(f).get(o, 0):,}",
+                    runs,
+                )
+            )
+    if len(runs) == 2:
+        lines += ratios(runs[OURS], runs[PEER])
+    return lines
+
+
+def ratios(ours: Figures, peer: Figures) -> list[str]:
+    def times(more: float, less: float) -> str:
+        return f"{more / max(less, 1e-9):.1f} times"
+
+    after = (peer.last - peer.handed_over, ours.last - ours.handed_over)
+    return [
+        f"  last submission sooner            {times(peer.last, ours.last):>18}",
+        f"    after they were handed over     {times(*after):>18}",
+        f"  whole run shorter                 {times(peer.whole, ours.whole):>18}",
+        f"  fewer calls to Batch              {times(peer.batch_calls, ours.batch_calls):>18}",
+        f"  fewer calls to S3                 {times(peer.s3_calls, ours.s3_calls):>18}",
+        f"  less CPU                          {times(peer.cpu, ours.cpu):>18}",
+        f"  less memory                       {times(peer.memory, ours.memory):>18}",
+    ]
+
+
+def growth(few: Figures, many: Figures) -> str:
+    more = (many.memory - few.memory) / (many.jobs - few.jobs) / 1000
+    return f"{OURS}: {more:.1f} kB of memory a job from {few.jobs:,} to {many.jobs:,} jobs"
+
+
+def numbers(text: str) -> list[int]:
+    return [int(each) for each in text.split(",") if each]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=numbers, default=[100, 1000, 10_000])
+    parser.add_argument(
+        "--peer-sizes", type=numbers, default=[100, 1000], help="sizes that the peer runs too"
+    )
+    parser.add_argument("--peer-python", default=sys.executable, help="a Python that has the peer")
+    parser.add_argument("--seconds", type=float, default=5.0, help="what a job takes")
+    parser.add_argument("--batch-ms", type=float, default=40.0, help="what a call to Batch takes")
+    parser.add_argument("--s3-ms", type=float, default=0.0, help="what a call to S3 takes longer")
+    parser.add_argument("--keep", type=Path, help="folder for the runs' files, which stay")
+    parser.add_argument(
+        "snakemake", nargs="*", help="after --: more options for Snakemake, in all runs"
+    )
+    options = parser.parse_args()
+    measured: list[Figures] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for size in options.sizes:
+            runs: dict[str, Figures] = {}
+            for plugin in (OURS, PEER):
+                if plugin == PEER and size not in options.peer_sizes:
+                    print(f"{PEER} is left out for {size:,} jobs: see --peer-sizes.")
+                    continue
+                folder = (options.keep or Path(scratch)) / f"{plugin.split()[0]}-{size}"
+                folder.mkdir(parents=True)
+                runs[plugin] = run(folder, plugin, size, options)
+            print("\n".join(table(runs)), flush=True)
+            measured.append(runs[OURS])
+    if len(measured) > 1:
+        print(growth(measured[-2], measured[-1]))
+
+
+if __name__ == "__main__":
+    main()

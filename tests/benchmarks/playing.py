@@ -1,0 +1,108 @@
+"""A host on which jobs only take time: at its end each leaves in S3 what a real one would.
+
+It knows the tasks of hutchbatch, as its supervisor reads them, and the command lines of Snakemake
+that both plugins send. Objects are written as files of the local cloud's S3, so a benchmark counts
+the controller's calls alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from snakemake_executor_plugin_hutchbatch.local.batch import ThreadTimers
+from snakemake_executor_plugin_hutchbatch.local.batch.simulated import Ended, SimulatedRunning
+from snakemake_executor_plugin_hutchbatch.local.hosts import Exit, Launch, Output, Running
+from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
+
+TARGETS = re.compile(r"--target-jobs '([^']*)'")
+
+
+class PlayingHost:
+    """``buckets``: the folder of the cloud's buckets. ``outputs``: the URLs that a job of Snakemake
+    makes, by its target (``rule:name=value``). Jobs take ``seconds``."""
+
+    def __init__(
+        self,
+        buckets: Path,
+        timers: ThreadTimers,
+        seconds: float,
+        outputs: Callable[[str], list[str]],
+    ) -> None:
+        self.given: dict[str, str] = {}
+        self._buckets = buckets
+        self._timers = timers
+        self._seconds = seconds
+        self._outputs = outputs
+
+    def start(self, launch: Launch, output: Output) -> Running:
+        return self.start_with(launch, output, lambda _: None)
+
+    def start_with(self, launch: Launch, output: Output, ended: Ended) -> Running:
+        running = SimulatedRunning(self._timers, ended, stubborn=False)
+
+        def finish() -> None:
+            if running.has_ended:
+                return
+            try:
+                self._play(launch)
+            except Exception as error:
+                output(f"the job could not be played: {error!r}")
+                running.finish(Exit(1))
+                return
+            running.finish(Exit(0))
+
+        self._timers.at(self._timers.now() + self._seconds, finish)
+        return running
+
+    def close(self) -> None:
+        self._timers.stop()
+
+    def _play(self, launch: Launch) -> None:
+        if "HUTCHBATCH_TASK" not in launch.environment:
+            for url in self._targets(" ".join(launch.command)):
+                self._write(url, b"played\n")
+            return
+        task = taskspec.load_taskspec(self._description(launch).decode())
+        for step in task.steps:
+            for url in [*self._targets(step.command), *(o.url for o in step.outputs if o.url)]:
+                self._write(url, b"played\n")
+            for log in step.logs:
+                if log.url:
+                    self._write(log.url, b"")
+        status = taskspec.Status(
+            job_id=launch.job_id,
+            attempt=launch.attempt,
+            phase="done",
+            exit_code=0,
+            seconds={"stage_in": 0.1, "run": self._seconds, "stage_out": 0.1},
+            peak_memory=50_000_000,
+            cpu_seconds=self._seconds,
+        )
+        url = taskspec.status_url(task.status, launch.job_id, launch.attempt)
+        self._write(url, taskspec.dumps(status).encode())
+
+    def _description(self, launch: Launch) -> bytes:
+        """The whole object, or of an array's the child's own part."""
+        path = self._path(launch.environment["HUTCHBATCH_TASK"])
+        size = launch.environment.get("HUTCHBATCH_TASK_SIZE")
+        index = launch.environment.get("AWS_BATCH_JOB_ARRAY_INDEX")
+        if size is None or index is None:
+            return path.read_bytes()
+        with path.open("rb") as file:
+            file.seek(int(index) * int(size))
+            return file.read(int(size))
+
+    def _targets(self, command: str) -> Iterator[str]:
+        for found in TARGETS.findall(command):
+            for target in found.split():
+                yield from self._outputs(target)
+
+    def _write(self, url: str, content: bytes) -> None:
+        path = self._path(url)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    def _path(self, url: str) -> Path:
+        return self._buckets / url.removeprefix("s3://")

@@ -1,0 +1,90 @@
+"""The benchmark of many jobs runs: its host plays jobs of both modes, single ones and children."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from snakemake_executor_plugin_hutchbatch.local.batch import ThreadTimers
+from snakemake_executor_plugin_hutchbatch.local.hosts import Launch
+from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
+from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Output, Step, TaskSpec
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def play(tmp_path, monkeypatch):
+    """Plays a container with an environment and a command; waits for its end."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from playing import PlayingHost  # noqa: PLC0415 - where benchmarks live
+
+    host = PlayingHost(
+        tmp_path, ThreadTimers(time.time), 0.0, lambda target: [f"s3://b/{target[-1]}.txt"]
+    )
+    (tmp_path / "b").mkdir()
+    yield lambda environment, *command: host.start(
+        Launch("id:1", 1, "image", command, environment, 1.0, 100), print
+    ).wait()
+    host.close()
+
+
+def task(name, command="true"):
+    step = Step(name=name, command=command, outputs=(Output(path="x", url=f"s3://b/{name}"),))
+    return taskspec.dumps(TaskSpec(name=name, status="s3://b/status/", steps=(step,)))
+
+
+def test_a_job_of_hutchbatch_leaves_outputs_and_status(play, tmp_path):
+    (tmp_path / "b" / "task").write_text(task("one"))
+    assert play({"HUTCHBATCH_TASK": "s3://b/task"}).exit_code == 0
+    assert (tmp_path / "b" / "one").is_file()
+    status = taskspec.load_status((tmp_path / "b/status/id-1.1.json").read_text())
+    assert (status.phase, status.exit_code) == ("done", 0)
+
+
+def test_an_arrays_child_reads_its_own_part(play, tmp_path):
+    tasks = [task("none"), task("mine"), task("other")]
+    size = max(map(len, tasks)) + 3
+    (tmp_path / "b" / "tasks").write_text("".join(each.ljust(size) for each in tasks))
+    done = play(
+        {
+            "HUTCHBATCH_TASK": "s3://b/tasks",
+            "HUTCHBATCH_TASK_SIZE": str(size),
+            "AWS_BATCH_JOB_ARRAY_INDEX": "1",
+        }
+    )
+    assert done.exit_code == 0
+    assert (tmp_path / "b" / "mine").is_file()
+    assert not (tmp_path / "b" / "other").exists()
+
+
+def test_a_command_line_of_snakemake_leaves_its_targets_outputs(play, tmp_path):
+    line = "python -m snakemake --target-jobs 'one:n=1 one:n=2' --cores all"
+    assert play({}, "/bin/bash", "-c", line).exit_code == 0
+    assert sorted(each.name for each in (tmp_path / "b").iterdir()) == ["1.txt", "2.txt"]
+
+
+def test_a_task_that_is_none_fails(play, tmp_path):
+    (tmp_path / "b" / "task").write_text(json.dumps({"version": 0}))
+    assert play({"HUTCHBATCH_TASK": "s3://b/task"}).exit_code == 1
+
+
+def test_the_benchmark_runs_and_counts(tmp_path):
+    command = [sys.executable, BENCHMARKS / "many_jobs.py", "--sizes", "3", "--peer-sizes", ""]
+    done = subprocess.run(
+        [*command, "--seconds", "0.1", "--", "--seconds-between-status-checks", "1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    told = dict(line.strip().rsplit(maxsplit=1) for line in done.stdout.splitlines()[1:])
+    assert int(told["Batch SubmitJob"]) in (1, 2, 3)
+    assert int(told["S3 HeadObject"]) > 0
+    assert float(told["last submission, s"]) <= float(told["in all, s"])
+    assert int(told["controller's peak memory, MB"]) > 20
