@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -25,6 +26,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSOError,
     TokenRetrievalError,
 )
 from botocore.exceptions import (
@@ -54,6 +56,7 @@ _THROTTLES = {
     "SlowDown",
     "429",
 }
+_ENDED = (TokenRetrievalError, CredentialRetrievalError, SSOError)
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _BAD_KEYS = {
     "UnrecognizedClientException",
@@ -91,11 +94,14 @@ class S3Access:
     token: str | None = None
 
 
-def session(region: str | None = None) -> boto3.Session:
-    """An AWS session. Raises botocore's ``ProfileNotFound`` for an unknown ``AWS_PROFILE``."""
+def session(
+    region: str | None = None, core: botocore.session.Session | None = None
+) -> boto3.Session:
+    """An AWS session, over ``core`` if given. Raises botocore's ``ProfileNotFound`` for an unknown
+    ``AWS_PROFILE``."""
     # AWS's other tools read AWS_REGION; boto3 knows only AWS_DEFAULT_REGION.
     wanted = region or os.environ.get("AWS_REGION") or boto3.Session().region_name
-    return boto3.Session(region_name=wanted or DEFAULT_REGION)
+    return boto3.Session(region_name=wanted or DEFAULT_REGION, botocore_session=core)
 
 
 def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:
@@ -171,7 +177,7 @@ def explain(error: BaseException, what: str) -> str:
         )
     if isinstance(error, ProfileNotFound):
         return f"{error}: set AWS_PROFILE to one of those in ~/.aws/config, or unset it."
-    if isinstance(error, (TokenRetrievalError, CredentialRetrievalError)) or is_expired(error):
+    if isinstance(error, _ENDED) or is_expired(error):
         return (
             f"Your AWS credentials have expired ({what}): renew them (for example 'aws sso login') "
             "and start again; finished work is kept."

@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from . import aws, catalog, fit, naming, storage
+from . import aws, catalog, endurance, fit, naming, renewal, storage
 from . import queues as account
 from .aws import Clients, Patience
 from .plan import JobPlan, Preemptible, Site, plan, rule_name
@@ -57,11 +57,15 @@ def prepare(
     listed = read_catalog(settings)
     provider = workflow.storage_registry.default_storage_provider
     try:
-        session = aws.session(settings.value("region"))
+        session = aws.session(settings.value("region"), renewal.session(renewal.RENEWAL))
         check_region(session, settings.value("region"))
         if session.get_credentials() is None:
             raise PreflightError(aws.explain(NoCredentialsError(), "AWS Batch"))
-        clients = aws.clients(session, storage.access(provider))
+        access = storage.access(provider)
+        clients = aws.clients(session, access)
+        for client in (clients.batch, clients.submit, clients.logs):
+            endurance.strengthen(client, renewal.RENEWAL)
+        endurance.strengthen(clients.s3, renewal.RENEWAL, own_keys=bool(access.access_key))
         queues, told = patience.call(
             "reading the Batch queues", lambda: account.describe(clients.batch, listed)
         )
@@ -77,6 +81,7 @@ def prepare(
             storage.check_bucket(clients.s3, control)
     except storage.StorageError as error:
         raise PreflightError(str(error)) from error
+    renewal.RENEWAL.begin(say, patience.sleep, patience.stopped)
     deployment = {m.name for m in workflow.deployment_settings.deployment_method}
     site = Site(
         run_id=time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3),

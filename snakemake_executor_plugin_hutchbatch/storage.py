@@ -15,7 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from snakemake_interface_common.exceptions import ApiError
 
-from . import aws
+from . import aws, endurance, renewal
 from .modes import s3_url
 
 if TYPE_CHECKING:
@@ -100,8 +100,10 @@ def guard() -> None:
     plain_exists = StorageObject.exists
 
     def provider_post_init(self: Any) -> None:
+        renewal.share(renewal.RENEWAL)
         try:
             plain_provider_init(self)
+            endurance.strengthen_storage(self, renewal.RENEWAL)
             given = self.settings.access_key or boto3.Session().get_credentials()
         except BotoCoreError as error:
             raise ApiError(aws.explain(error, "reading your bucket")) from None

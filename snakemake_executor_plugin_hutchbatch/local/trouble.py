@@ -21,6 +21,7 @@ from typing import Any
 from nanio.errors import InternalError, S3Error
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .servers import ReadToTheEnd
 from .signatures import Refuse
 
 
@@ -249,7 +250,8 @@ class Troubled:
             await self._app(scope, receive, _nowhere)
             await hang_up(receive, send)
         else:
-            app = self._refuse(verdict) if isinstance(verdict, S3Error) else self._app
+            refused = isinstance(verdict, S3Error)
+            app = ReadToTheEnd(self._refuse(verdict)) if refused else self._app
             await app(scope, receive, self._dated(send))
 
     def _dated(self, send: Send) -> Send:
