@@ -2,7 +2,7 @@
 
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
-from . import storage
+from . import nearby, quoting, storage
 from .executor import Executor as Executor
 from .settings import ExecutorSettings as _Settings
 
@@ -12,8 +12,12 @@ class ExecutorSettings(_Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        from snakemake.logging import logger  # noqa: PLC0415  it loads this plugin
+
         # Now, because Snakemake asks S3 about files long before it makes the executor.
         storage.guard()
+        nearby.open_checkpoints(logger.warning)
+        quoting.quote_for_shells()
 
 
 common_settings = CommonSettings(

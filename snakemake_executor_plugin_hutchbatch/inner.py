@@ -1,18 +1,25 @@
-"""Snakemake in the container (Snakemake mode): the arguments it is started with for one job.
+"""Snakemake in the container (Snakemake mode): what it is told, and what it cannot be told.
 
-FACTS.md section 4, traps 13 and 14.
+FACTS.md section 4, traps 13, 14, 21 and 24.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import yaml
 from snakemake_interface_executor_plugins.utils import (
     encode_target_jobs_cli_args,
     format_cli_arg,
     join_cli_args,
 )
+
+#: Where the container finds the values of --config and the files of --configfile.
+CONFIG = ".hutchbatch-config.yaml"
 
 
 def arguments(job: Any, unneeded: Sequence[str]) -> str:
@@ -40,3 +47,91 @@ def arguments(job: Any, unneeded: Sequence[str]) -> str:
             ]
         )
     )
+
+
+def config(workflow: Any) -> str | None:
+    """What the command line says about ``config``, as YAML; None if it says nothing.
+
+    On a command line Snakemake takes quotes off the ends of values and reads what is left as
+    numbers where it can (SM/common/__init__.py, SM/cli.py): in a file they stay what they are.
+    """
+    wanted = workflow.config_settings.overwrite_config
+    return yaml.safe_dump(_plain(wanted), allow_unicode=True) if wanted else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def command(workflow: Any, formatted: Callable[[Any], str], job: Any) -> str:
+    """Snakemake's command line for a job, with ``CONFIG`` in place of the user's own files and
+    values, and local wrappers where the container has them."""
+    settings = workflow.config_settings
+    given = bool(settings.overwrite_config)
+    files = [Path.cwd() / CONFIG] if given else []
+    prefix = workflow.workflow_settings.wrapper_prefix
+    with (
+        _swapped(settings, configfiles=files, config_args={}),
+        _swapped(workflow.workflow_settings, wrapper_prefix=_beside(prefix)),
+    ):
+        text = formatted(job)
+    return text + (" --replace-workflow-config" if settings.replace_workflow_config else "")
+
+
+@contextmanager
+def _swapped(settings: Any, **values: Any) -> Iterator[None]:
+    before = {name: getattr(settings, name) for name in values}
+    for name, value in values.items():
+        setattr(settings, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(settings, name, value)
+
+
+def _beside(prefix: str | None) -> str | None:
+    """``--wrapper-prefix`` as the container knows it: a local one relative to the workflow."""
+    folder = local_folder(prefix)
+    return f"file:{folder}/" if folder else prefix
+
+
+def local_folder(url: str | None) -> str | None:
+    """The folder of a ``file:`` address, relative to the working directory; None for others."""
+    if not url or not url.startswith("file:"):
+        return None
+    return os.path.relpath(url.removeprefix("file:").replace("//", "/", 1) or ".")
+
+
+def wrapper_folders(workflow: Any) -> list[str]:
+    """Folders of wrappers on this machine, relative to the working directory."""
+    addresses = [workflow.workflow_settings.wrapper_prefix]
+    addresses += [rule.wrapper for rule in workflow.rules if rule.wrapper]
+    return sorted({folder for url in addresses if (folder := local_folder(url))})
+
+
+def unreachable(job: Any) -> str | None:
+    """Why Snakemake in a container cannot run this job; None if it can."""
+    workflow = job.dag.workflow
+    known = set(map(str, workflow.config_settings.configfiles))
+    code = [*workflow.included, *(f for f in workflow.configfiles if str(f) not in known)]
+    for path in [*map(str, code), *wrapper_folders(workflow)]:
+        if Path(path).exists() and os.path.relpath(path).startswith(".."):
+            return (
+                f"{path} lies outside of the folder in which Snakemake was started, so that "
+                "Snakemake in a container cannot read it: start Snakemake in a folder above"
+            )
+    for target in job.get_target_spec():
+        for name, value in target.wildcards_dict.items():
+            # SM/target_jobs.py splits at commas and takes quotes off.
+            if "," in value or value.strip("'\"") != value:
+                return (
+                    f"wildcard {name} of rule {target.rulename} is {value}: Snakemake cannot start "
+                    "a job in a container whose wildcards have commas, or quotes at an end; use "
+                    "other names, or a shell: rule, which runs directly"
+                )
+    return None

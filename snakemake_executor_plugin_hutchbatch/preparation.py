@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import bootstrap, sources, storage, tasks
+from . import bootstrap, inner, nearby, sources, storage, tasks
 from .aws import Patience
 from .modes import Mode
 from .plan import JobPlan, plan
@@ -49,6 +49,7 @@ class Preparation:
         self._patience = patience
         self._warn = warn
         self._shipped: tuple[Sources, Bundle] | None = None
+        self._config: dict[str, str] = {}
 
     def ship(self) -> tuple[Sources, Bundle]:
         """The workflow's code and the supervisor, stored once a run. Raises botocore's errors."""
@@ -58,6 +59,12 @@ class Preparation:
             content, digest = bootstrap.bundle(), bootstrap.bundle_sha256()
             url = f"{prefix}supervisor/{digest}"
             sources.put(s3, url, content, "storing the supervisor", self._patience)
+            if config := inner.config(self._workflow):
+                url_of_config = f"{self._ground.run_prefix}config.yaml"
+                sources.put(
+                    s3, url_of_config, config.encode(), "storing the configuration", self._patience
+                )
+                self._config = {inner.CONFIG: url_of_config}
             self._shipped = code, Bundle(url, digest)
         return self._shipped
 
@@ -66,6 +73,7 @@ class Preparation:
         code cannot be stored."""
         code, _ = self.ship()
         site = self._ground.site
+        nearby.evaluate_resources(job)
         # Every job, not one of each rule: what they ask for may differ, and grow with attempts.
         wanted = fitted(plan(job, site, self._environments["direct"]), site.queues)
         status = f"{self._ground.run_prefix}status/"
@@ -79,8 +87,16 @@ class Preparation:
                 return Prepared(job, wanted, task, outputs)
             except tasks.NeedsSnakemake as reason:
                 wanted = _under_snakemake(wanted, str(reason))
+        if refused := inner.unreachable(job):
+            raise PlanError(refused)
         wanted = replace(wanted, environment=self._environments["snakemake"])
-        task = tasks.snakemake_task(wanted, self._command(job), status=status, sources=code)
+        task = tasks.snakemake_task(
+            wanted,
+            inner.command(self._workflow, self._command, job),
+            status=status,
+            sources=code,
+            also=nearby.checkpoint_inputs() | self._config,
+        )
         return Prepared(job, wanted, task, outputs)
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
+from . import inner
 from .aws import Patience
 from .storage import split_url
 from .supervisor.taskspec import Sources
@@ -61,13 +62,16 @@ def beside(root: Path) -> Iterator[str]:
         if entry.is_file():
             yield entry.name
         elif entry.is_dir() and not entry.is_symlink() and entry.name in CODE_FOLDERS:
-            for folder, folders, names in os.walk(entry):
-                folders[:] = sorted(
-                    f for f in folders if not f.startswith(".") and f != "__pycache__"
-                )
-                for name in sorted(names):
-                    if not name.startswith("."):
-                        yield os.path.relpath(Path(folder) / name, root)
+            yield from _below(root, entry.name)
+
+
+def _below(root: Path, top: str) -> Iterator[str]:
+    """Files in a folder and its folders, hidden ones not, relative to ``root``."""
+    for folder, folders, names in os.walk(root / top):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__pycache__")
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield os.path.relpath(Path(folder) / name, root)
 
 
 def select(root: Path, known: Iterable[str], extra: Iterable[str]) -> Selection:
@@ -159,7 +163,9 @@ def upload(
 ) -> Sources:
     """Packs the workflow's sources and stores them. Raises botocore's errors."""
     root = Path.cwd()
-    selection = select(root, _known(workflow), [*_tracked(root), *beside(root)])
+    wrappers = [name for folder in inner.wrapper_folders(workflow) for name in _below(root, folder)]
+    known = [*_known(workflow), *wrappers]
+    selection = select(root, known, [*_tracked(root), *beside(root)])
     told = warning(selection.left_out)
     if told:
         warn(told)

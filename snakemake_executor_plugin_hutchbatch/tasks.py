@@ -16,12 +16,10 @@ from snakemake.shell import shell
 from snakemake.utils import format as format_command
 
 from .modes import s3_url
+from .nearby import TO_BE_DETERMINED
 from .plan import JobPlan
 from .resources import PlanError
 from .supervisor.taskspec import Benchmark, Input, Log, Output, Sources, Step, TaskSpec
-
-#: How Snakemake shows a value that it does not have yet.
-TO_BE_DETERMINED = "<TBD>"
 
 
 class NeedsSnakemake(Exception):
@@ -67,15 +65,25 @@ def direct_task(
 
 
 def snakemake_task(
-    plan: JobPlan, command: str, *, status: str, sources: Sources | None
+    plan: JobPlan,
+    command: str,
+    *,
+    status: str,
+    sources: Sources | None,
+    also: Mapping[str, str],
 ) -> TaskSpec:
-    """The task of a job in Snakemake mode: ``command`` starts Snakemake, which moves the files."""
+    """The task of a job in Snakemake mode: ``command`` starts Snakemake, which moves the files.
+
+    ``also``: URLs by path of what it needs and does not fetch itself: the configuration, and what
+    functions in the Snakefile open.
+    """
     return TaskSpec(
         name=plan.label,
         status=status,
         steps=(Step(name=plan.rule, command=command, shell="sh", threads=plan.vcpus),),  # noqa: S604
         scratch=plan.scratch.path,
         cpus=plan.vcpus,
+        inputs=tuple(Input(url=url, path=path) for path, url in also.items()),
         sources=sources,
         disk_mb=plan.disk_mb,
     )

@@ -1,0 +1,186 @@
+"""Local copies of small files in S3, for functions in a Snakefile that open them with ``open()``.
+
+FACTS.md section 4, trap 12: at submission a resource that reads an input is ``<TBD>``, because the
+input lies in S3 only. The same befalls functions that open or glob a checkpoint's output.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .aws import status
+from .modes import s3_url
+from .resources import PlanError
+from .storage import split_url
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+#: What is fetched to be read by a function, in bytes: lists and tables, not reads and genomes.
+MAX_BYTES = 100_000_000
+#: Snakemake's word for a resource that it could not evaluate.
+TO_BE_DETERMINED = "<TBD>"
+
+
+class TooLarge(Exception):
+    """More than ``MAX_BYTES``; the message says how much."""
+
+
+def bring(files: list[Any]) -> list[Path]:
+    """Fetches those of Snakemake's files that are in S3 and not here; the new paths.
+
+    Raises ``TooLarge`` before anything is fetched, and botocore's errors.
+    """
+    wanted: list[tuple[S3Client, str, str, Path]] = []
+    tops: list[Path] = []
+    size = 0
+    for file in files:
+        url, top = s3_url(file), Path(str(file))
+        if url is None or top.exists():
+            continue
+        s3 = file.storage_object.provider.s3c.meta.client
+        bucket, key = split_url(url)
+        for found, length in _objects(s3, bucket, key):
+            size += length
+            if size > MAX_BYTES:
+                raise TooLarge(f"more than {MAX_BYTES // 1_000_000} MB")
+            wanted.append((s3, bucket, found, Path(f"{top}{found.removeprefix(key)}")))
+        tops.append(top)
+    for s3, bucket, key, path in wanted:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            s3.download_file(bucket, key, f"{folder}/it")
+            Path(f"{folder}/it").replace(path)
+    return tops
+
+
+def _objects(s3: S3Client, bucket: str, key: str) -> Iterator[tuple[str, int]]:
+    """The object of a key, or those of the directory of this name."""
+    try:
+        yield key, s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
+    except Exception as error:
+        if status(error) != 404:
+            raise
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/"):
+            for item in page.get("Contents", []):
+                if not item["Key"].endswith("/"):
+                    yield item["Key"], item["Size"]
+
+
+def remove(paths: list[Path]) -> None:
+    """Removes copies that ``bring`` made."""
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def evaluate_resources(job: Any) -> None:
+    """Evaluates the resources of a job that read its inputs. Raises ``PlanError`` where they can
+    not be read, botocore's errors."""
+    for member in job.jobs if job.is_group() else [job]:
+        names = sorted(
+            name
+            for name, value in member.resources.items()
+            if str(value) == TO_BE_DETERMINED and name != "tmpdir"
+        )
+        if not names:
+            continue
+        what = f"{', '.join(names)} of rule {member.rule.name} is a function that reads its inputs"
+        if job.is_group() and set(member.input) & {f for m in job.jobs for f in m.output}:
+            raise PlanError(f"{what}, which are made in the same group: take it out of the group")
+        with _here(list(member.input), what):
+            member.reset_params_and_resources()
+            if any(str(member.resources.get(name)) == TO_BE_DETERMINED for name in names):
+                raise PlanError(f"{what} and could not be evaluated")
+    if job.is_group():
+        job._resources = None  # made anew of its members', which keep theirs
+
+
+@contextmanager
+def _here(files: list[Any], what: str) -> Iterator[None]:
+    try:
+        brought = bring(files)
+    except TooLarge as error:
+        raise PlanError(
+            f"{what}, and they are {error}: use input.size_mb, or write the number to a small file "
+            "in a rule before"
+        ) from error
+    try:
+        yield
+    finally:
+        remove(brought)
+
+
+class CheckpointOutputs:
+    """Copies of checkpoints' outputs, as fresh as the run's knowledge of them.
+
+    ``get`` stands in for Snakemake's ``Checkpoint.get``, which input functions call.
+    """
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self._brought: dict[str, str] = {}
+        self._told: set[str] = set()
+
+    def inputs(self) -> dict[str, str]:
+        """URLs by path of what functions may open: Snakemake in a container calls them, too."""
+        return dict(self._brought)
+
+    def get(self, plain: Callable[..., Any], checkpoint: Any, **wildcards: str) -> Any:
+        """What ``plain`` answers, with copies of the outputs here."""
+        try:
+            found = plain(checkpoint, **wildcards)
+        except Exception:
+            # Not made yet, or to be made again: copies from before must not be taken for it.
+            if checkpoint.rule.wildcard_names <= wildcards.keys():
+                for file in checkpoint.rule.expand_output(wildcards)[0]:
+                    self._brought.pop(str(file), None)
+            raise
+        fresh = [f for f in found.output if s3_url(f) and str(f) not in self._brought]
+        if fresh:
+            remove([Path(str(file)) for file in fresh])
+            try:
+                bring(fresh)
+                self._brought.update({str(file): s3_url(file) or "" for file in fresh})
+            except TooLarge as error:
+                self._tell(checkpoint.rule.name, error)
+        return found
+
+    def _tell(self, rule: str, error: TooLarge) -> None:
+        if rule not in self._told:
+            self._told.add(rule)
+            self._warn(
+                f"The output of checkpoint {rule} is {error} and stays in S3: functions can read "
+                "it with `with checkpoints.….get().output[0].open() as file:`, not with open() or "
+                "glob_wildcards()."
+            )
+
+
+_outputs: CheckpointOutputs | None = None
+
+
+def open_checkpoints(warn: Callable[[str], None]) -> None:
+    """Lets input functions open what checkpoints made; called when hutchbatch is the executor."""
+    global _outputs  # noqa: PLW0603  one Snakemake a process
+    from snakemake.checkpoints import Checkpoint  # noqa: PLC0415  only where a run begins
+
+    outputs = _outputs = CheckpointOutputs(warn)
+    plain = getattr(Checkpoint, "_hutchbatch_plain", Checkpoint.get)
+
+    def get(self: Any, **wildcards: str) -> Any:
+        return outputs.get(plain, self, **wildcards)
+
+    Checkpoint._hutchbatch_plain = plain
+    Checkpoint.get = get
+
+
+def checkpoint_inputs() -> dict[str, str]:
+    """URLs by path of the checkpoints' outputs that functions have read so far."""
+    return _outputs.inputs() if _outputs else {}
