@@ -1,0 +1,331 @@
+"""A config's settings → keys of a Snakemake profile, and what could not be carried over."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import values
+from ..values import SettingError
+from .expressions import Amount, Raw, quantity
+from .syntax import Config, Entry
+
+#: Settings of one value: ours, read by ``values.PARSERS``.
+_SETTINGS = {
+    "aws.region": "region",
+    "process.queue": "queue",
+    "aws.batch.jobRole": "job_role",
+    "aws.batch.cliPath": "aws_cli_path",
+    "aws.batch.logsGroup": "log_group",
+    "aws.batch.maxSpotAttempts": "spot_attempts",
+    "aws.batch.shareIdentifier": "share_identifier",
+    "aws.batch.schedulingPriority": "scheduling_priority",
+    "workDir": "work_prefix",
+}
+#: What needs no counterpart: hutchbatch does it anyway, or it says nothing of a job.
+_NEEDLESS = re.compile(
+    r"process\.executor|(docker|singularity|podman)\..*|aws\.batch\.(platformType|retryMode)"
+    r"|(process\.)?(cache|resume|echo|debug|tag)|executor\.(name|\$.*|submitRateLimit|pollInterval)"
+)
+#: What to do instead, by where the setting stands.
+_INSTEAD = (
+    (r"params(\..*)?", "values for the workflow: put them into config/config.yaml"),
+    (r"(timeline|report|trace|dag)\..*", "reports: Snakemake and hutchbatch make their own"),
+    (r"aws\.(accessKey|secretKey|sessionToken)", "credentials do not belong into a profile"),
+    (r"(tower|wave|fusion|manifest)\..*", "a matter of Nextflow's only"),
+    (r"process\.publishDir.*", "name the results in the rules' output:"),
+    (r"process\.(ext|beforeScript|afterScript|module|conda)(\..*)?", "put it into the rule"),
+)
+_PLACEHOLDER = "it is not a plain value that can be read here"
+_SIMPLE_NAME = re.compile(r"[\w-]+(\|[\w-]+)*")
+
+
+@dataclass(frozen=True)
+class Left:
+    """What was not carried over: ``what``, in which line of the config, ``why`` or what to do."""
+
+    line: int
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.what}: {self.why}"
+
+
+@dataclass
+class Carried:
+    """Parts of a profile. ``settings``: ours, by name without ``hutchbatch-``; ``defaults``: default
+    resources; ``rules``: resources by rule; ``threads`` by rule; amounts that grow are expressions
+    of Snakemake's, such as ``8000 * attempt``."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, int | str] = field(default_factory=dict)
+    rules: dict[str, dict[str, int | str]] = field(default_factory=dict)
+    threads: dict[str, int | str] = field(default_factory=dict)
+    container_image: str | None = None
+    jobs: int | None = None
+    keep_going: bool = False
+    retries: int | None = None
+    left: list[Left] = field(default_factory=list)
+
+
+class _Unfit(Exception):
+    """The value cannot be used; the message says why."""
+
+
+def translate(config: Config) -> Carried:
+    """All of a config that a profile can say."""
+    made = Carried()
+    retries: dict[str, _Retries] = {}
+    for entry in config.entries:
+        for target in _targets(entry, made):
+            name = ".".join(entry.path)
+            try:
+                if entry.path[0] == "process" and entry.path[1:] in _DIRECTIVES:
+                    _DIRECTIVES[entry.path[1:]](made, target, entry.value)
+                elif name in ("process.errorStrategy", "process.maxRetries"):
+                    retries.setdefault(target, _Retries(entry.line)).take(made, entry)
+                elif not target:
+                    _whole_run(made, name, entry)
+                elif not _NEEDLESS.fullmatch(name):
+                    raise _Unfit(_instead(name))
+            except (_Unfit, SettingError) as error:
+                what = f"{name} of {target}" if target else name
+                made.left.append(Left(entry.line, what, str(error)))
+    _decide_retries(made, retries)
+    made.left += [Left(s.line, s.what, _why_skipped(s.what)) for s in config.skipped]
+    made.left = _grouped(made.left)
+    return made
+
+
+def _targets(entry: Entry, made: Carried) -> list[str]:
+    """The rules an entry is for; one empty name for all."""
+    if entry.selector is None:
+        return [""]
+    kind, text = entry.selector
+    if kind == "withLabel":
+        what = f"withLabel {text}: {entry.path[-1]} = {entry.text}"
+        made.left.append(
+            Left(entry.line, what, "rules have no labels: say it in each of the rules")
+        )
+        return []
+    # WORKFLOW:PROCESS: a rule has the last part's name.
+    names = text.split("|") if _SIMPLE_NAME.fullmatch(text.replace(":", "")) else []
+    if not names:
+        what = f"withName {text}: {entry.path[-1]} = {entry.text}"
+        made.left.append(
+            Left(entry.line, what, "a pattern of names: say it for each rule in set-resources")
+        )
+    return [name.rpartition(":")[2] for name in names]
+
+
+def _whole_run(made: Carried, name: str, entry: Entry) -> None:
+    """A setting for all jobs."""
+    value = entry.value
+    if name == "aws.batch.volumes":
+        _volumes(made, value)
+    elif name == "executor.queueSize":
+        made.jobs = _whole(value)
+    elif name in ("process.resourceLabels", "aws.batch.resourceLabels"):
+        if not isinstance(value, dict):
+            raise _Unfit(_PLACEHOLDER)
+        pairs = [f"{k}={_plain(v)}" for k, v in value.items()]
+        values.parse_tags(pairs)
+        made.settings["tags"] = pairs
+    elif name in _SETTINGS:
+        setting = _SETTINGS[name]
+        text = _plain(value)
+        if setting == "spot_attempts" and text == "0":
+            text = "1"  # Nextflow's 0: never again
+        if setting == "work_prefix" and not text.startswith("s3://"):
+            raise _Unfit("jobs need a place in S3")
+        values.PARSERS[setting](text)
+        made.settings[setting] = text
+    elif not _NEEDLESS.fullmatch(name):
+        raise _Unfit(_instead(name))
+
+
+def _instead(name: str) -> str:
+    return next((why for form, why in _INSTEAD if re.fullmatch(form, name)), "no counterpart here")
+
+
+def _why_skipped(what: str) -> str:
+    if what.startswith("includeConfig"):
+        return "give that file to hutchbatch init --from-nextflow, too"
+    if what.startswith("the profile"):
+        return "choose it with --nextflow-profile to have it instead"
+    return "Groovy code is not run here"
+
+
+def _grouped(left: list[Left]) -> list[Left]:
+    """One line for all of a scope that has the same remedy."""
+    found: dict[tuple[str, str], list[Left]] = {}
+    for each in sorted(left, key=lambda each: each.line):
+        scope = each.what.partition(".")[0]
+        alike = scope in ("params", "timeline", "report", "trace", "dag", "manifest", "tower")
+        found.setdefault((scope if alike else each.what, each.why), []).append(each)
+    return [
+        Left(those[0].line, those[0].what if len(those) == 1 else what, why)
+        for (what, why), those in found.items()
+    ]
+
+
+def _volumes(made: Carried, value: Any) -> None:
+    items = value if isinstance(value, list) else [value]
+    volumes = []
+    for item in items:
+        mount = values.parse_mount(_plain(item))
+        text = f"{mount.source}:{mount.path}" + (":ro" if mount.read_only else "")
+        if mount.path == "/tmp":  # noqa: S108 - where the Hutch's containers see the scratch
+            made.settings["scratch"] = text
+        else:
+            volumes.append(text)
+    if volumes:
+        made.settings["volumes"] = volumes
+
+
+# What a process may say, for all (an empty name) or for some
+
+
+def _cpus(made: Carried, rule: str, value: Any) -> None:
+    threads = _expression(_number(value))
+    if not rule:
+        raise _Unfit(f"a profile has no threads for all rules: write threads: {threads} into them")
+    made.threads[rule] = threads
+
+
+def _resource(name: str, unit: str) -> Callable[[Carried, str, Any], None]:
+    def carry(made: Carried, rule: str, value: Any) -> None:
+        amount = quantity(value, unit)
+        if amount is None:
+            raise _Unfit(_PLACEHOLDER)
+        _put(made, rule, name, _expression(amount))
+
+    return carry
+
+
+def _queue(made: Carried, rule: str, value: Any) -> None:
+    values.parse_queue(_plain(value))
+    if rule:
+        _put(made, rule, "hutchbatch_queue", _plain(value))
+    else:
+        made.settings["queue"] = _plain(value)
+
+
+def _container(made: Carried, rule: str, value: Any) -> None:
+    image = values.parse_image(_plain(value))
+    if rule:
+        _put(made, rule, "hutchbatch_image", image)
+    else:
+        made.container_image = image
+
+
+def _accelerator(made: Carried, rule: str, value: Any) -> None:
+    _put(made, rule, "gpu", _whole(value))
+
+
+_DIRECTIVES: Mapping[tuple[str, ...], Callable[[Carried, str, Any], None]] = {
+    ("cpus",): _cpus,
+    ("memory",): _resource("mem_mb", "MB"),
+    ("time",): _resource("runtime", "minutes"),
+    ("disk",): _resource("disk_mb", "MB"),
+    ("queue",): _queue,
+    ("container",): _container,
+    ("accelerator",): _accelerator,
+}
+
+
+def _put(made: Carried, rule: str, name: str, value: int | str) -> None:
+    (made.rules.setdefault(rule, {}) if rule else made.defaults)[name] = value
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Amount) and not value.growth and not value.unit:
+        return f"{value.base:g}"
+    if not isinstance(value, str):
+        raise _Unfit(_PLACEHOLDER)
+    return value
+
+
+def _number(value: Any) -> Amount:
+    if isinstance(value, Amount) and not value.unit:
+        return value
+    raise _Unfit(_PLACEHOLDER)
+
+
+def _whole(value: Any) -> int:
+    amount = _number(value)
+    if amount.growth or amount.base != int(amount.base):
+        raise _Unfit(_PLACEHOLDER)
+    return int(amount.base)
+
+
+def _expression(amount: Amount) -> int | str:
+    """``8000``, ``8000 * attempt``, ``2000 + 4000 * attempt``; rounded up."""
+    base, growth = math.ceil(amount.base), math.ceil(amount.growth)
+    if not growth:
+        return base
+    grows = "attempt" if growth == 1 else f"{growth} * attempt"
+    return f"{base} + {grows}" if base else grows
+
+
+class _Retries:
+    """errorStrategy and maxRetries of one place in the config."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        self.most: int | None = None
+        self.attempts: int | None = None
+        self.retries = False
+
+    def take(self, made: Carried, entry: Entry) -> None:
+        if entry.path[-1] == "maxRetries":
+            self.most = _whole(entry.value)
+            return
+        words = set(re.findall(r"'(\w+)'|\"(\w+)\"", entry.text))
+        named = {a or b for a, b in words}
+        known = named & {"retry", "ignore", "finish", "terminate"}
+        if not known:
+            raise _Unfit(_PLACEHOLDER)
+        self.retries = "retry" in known
+        if "ignore" in known:
+            made.keep_going = True
+        limit = re.search(r"task\.attempt\s*(<=?)\s*(\d+)", entry.text)
+        if limit:
+            self.attempts = int(limit[2]) - (limit[1] == "<")
+        if isinstance(entry.value, Raw) and "exitStatus" in entry.text:
+            raise _Unfit("Snakemake tries again after any failure, not after some exit codes only")
+
+    @property
+    def number(self) -> int | None:
+        """How often a failed job is tried again; Nextflow's own default is once."""
+        if not self.retries:
+            return None
+        most = 1 if self.most is None else self.most
+        return most if self.attempts is None else min(most, self.attempts)
+
+
+def _decide_retries(made: Carried, found: Mapping[str, _Retries]) -> None:
+    """Snakemake's ``retries`` in a profile is for all rules; a rule can have its own in the
+    Snakefile only."""
+    everywhere = found.get("")
+    if everywhere is not None and everywhere.retries:
+        made.retries = everywhere.number
+    for rule, each in found.items():
+        if everywhere is not None and each.most is None:
+            each.most = everywhere.most
+        number = each.number
+        if not rule or number is None or number == made.retries:
+            continue
+        if everywhere is None or not everywhere.retries:
+            made.retries = max(made.retries or 0, number)
+        made.left.append(
+            Left(
+                each.line,
+                f"retries of {rule}",
+                f"a profile has them for all rules: write retries: {number} into rule {rule}",
+            )
+        )
