@@ -25,7 +25,7 @@ _QUANTITY = r"(\d+(?:\.\d+)?)[ .]*([A-Za-z]+)"
 
 @dataclass(frozen=True)
 class Amount:
-    """A number, ``base + growth × attempt``. ``unit``: ``MB``, ``minutes`` or nothing."""
+    """A number, ``base + growth * attempt``. ``unit``: ``MB``, ``minutes`` or nothing."""
 
     base: float
     growth: float = 0.0

@@ -39,6 +39,7 @@ _INSTEAD = (
     (r"process\.publishDir.*", "name the results in the rules' output:"),
     (r"process\.(ext|beforeScript|afterScript|module|conda)(\..*)?", "put it into the rule"),
 )
+_IGNORED = "a failed job counts as failed; with keep-going the others go on"
 _PLACEHOLDER = "it is not a plain value that can be read here"
 _SIMPLE_NAME = re.compile(r"[\w-]+(\|[\w-]+)*")
 
@@ -57,9 +58,9 @@ class Left:
 
 @dataclass
 class Carried:
-    """Parts of a profile. ``settings``: ours, by name without ``hutchbatch-``; ``defaults``: default
-    resources; ``rules``: resources by rule; ``threads`` by rule; amounts that grow are expressions
-    of Snakemake's, such as ``8000 * attempt``."""
+    """Parts of a profile. ``settings``: ours, by name; ``defaults``: default resources; ``rules``:
+    resources by rule; ``threads`` by rule. Amounts that grow are Snakemake's expressions:
+    ``8000 * attempt``."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, int | str] = field(default_factory=dict)
@@ -67,7 +68,6 @@ class Carried:
     threads: dict[str, int | str] = field(default_factory=dict)
     container_image: str | None = None
     jobs: int | None = None
-    keep_going: bool = False
     retries: int | None = None
     left: list[Left] = field(default_factory=list)
 
@@ -154,7 +154,7 @@ def _instead(name: str) -> str:
 
 def _why_skipped(what: str) -> str:
     if what.startswith("includeConfig"):
-        return "give that file to hutchbatch init --from-nextflow, too"
+        return "that file is not read: give it to hutchbatch init on its own"
     if what.startswith("the profile"):
         return "choose it with --nextflow-profile to have it instead"
     return "Groovy code is not run here"
@@ -193,7 +193,7 @@ def _volumes(made: Carried, value: Any) -> None:
 def _cpus(made: Carried, rule: str, value: Any) -> None:
     threads = _expression(_number(value))
     if not rule:
-        raise _Unfit(f"a profile has no threads for all rules: write threads: {threads} into them")
+        raise _Unfit(f"a profile has them for single rules only: set-threads ({threads})")
     made.threads[rule] = threads
 
 
@@ -292,7 +292,7 @@ class _Retries:
             raise _Unfit(_PLACEHOLDER)
         self.retries = "retry" in known
         if "ignore" in known:
-            made.keep_going = True
+            made.left.append(Left(entry.line, "process.errorStrategy 'ignore'", _IGNORED))
         limit = re.search(r"task\.attempt\s*(<=?)\s*(\d+)", entry.text)
         if limit:
             self.attempts = int(limit[2]) - (limit[1] == "<")
@@ -326,6 +326,6 @@ def _decide_retries(made: Carried, found: Mapping[str, _Retries]) -> None:
             Left(
                 each.line,
                 f"retries of {rule}",
-                f"a profile has them for all rules: write retries: {number} into rule {rule}",
+                f"a profile has one number for all rules: write retries: {number} into rule {rule}",
             )
         )

@@ -1,0 +1,230 @@
+"""``hutchbatch init``: the profile it writes runs a workflow; what cannot be used is asked again."""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+HUTCHBATCH = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli"]
+ROLE = "arn:aws:iam::000000000000:role/local-batchtask"
+GIVEN = ("--bucket", "hutchbatch", "--job-role", ROLE)
+
+
+def init(folder, *arguments, **changes):
+    return subprocess.run(
+        [*HUTCHBATCH, "init", *arguments],
+        cwd=folder,
+        env={**os.environ, **changes},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def written(folder, profile="profiles/hutch"):
+    return yaml.safe_load((folder / profile / "config.yaml").read_text())
+
+
+def test_the_profile_of_a_nextflow_config_runs_a_workflow_with_its_requests(workflow):
+    workflow.write(
+        "nextflow.config",
+        """\
+        process.executor = 'awsbatch'
+        process.queue = 'mixed'
+        aws {
+            region = 'us-west-2'
+            batch {
+                cliPath = '/home/ec2-user/miniconda/bin/aws'
+                jobRole = 'arn:aws:iam::000000000000:role/local-batchtask'
+                volumes = ['/docker_scratch:/tmp:rw']
+            }
+        }
+        workDir = 's3://hutchbatch/scratch-delete-30/nextflow'
+        process {
+            container = 'ubuntu:22.04'
+            withName: 'first' {
+                memory = { 1.GB * task.attempt }
+                cpus = { 1 * task.attempt }
+                errorStrategy = 'retry'
+                time = '1 h'
+            }
+            withName: 'second' {
+                queue = 'cpu-spot-40'
+                container = 'quay.io/biocontainers/samtools:1.21--h50ea8bc_0'
+            }
+            withLabel: 'big' { memory = 64.GB }
+        }
+        """,
+    )
+    name = workflow.prefix.rpartition("/")[2]
+    done = init(workflow.folder, "--from-nextflow", "nextflow.config", "--prefix", name)
+    assert done.returncode == 0, done.stderr
+    assert "withLabel big: memory = 64.GB: rules have no labels" in done.stdout
+    workflow.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "first.txt", "second.txt"
+        rule first:
+            output: "first.txt"
+            params: attempt=lambda wildcards, resources: resources.mem_mb
+            shell: "test {params.attempt} = 2000 && echo {threads} > {output}"
+        rule second:
+            output: "second.txt"
+            shell: "echo > {output}"
+        """,
+    )
+    # Only what costs a test's time is not the profile's.
+    run = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--profile", "profiles/hutch"]
+        + ["--seconds-between-status-checks", "1"],
+        cwd=workflow.folder,
+        env=workflow.environment(SNAKEMAKE_HUTCHBATCH_JOB_ROLE=None),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-4000:]
+    assert workflow.text("first.txt").strip() == "2"
+    jobs = workflow.jobs(run.stdout)  # of first, the last one: its second attempt
+    needs = {n["type"]: n["value"] for n in jobs["first"]["container"]["resourceRequirements"]}
+    assert needs == {"VCPU": "2", "MEMORY": "1908"}  # 2000 MB in MiB
+    assert jobs["first"]["timeout"] == {"attemptDurationSeconds": 3600}
+    assert jobs["first"]["container"]["image"] == "ubuntu:22.04"
+    assert jobs["first"]["jobQueue"].endswith("/mixed")
+    assert jobs["second"]["jobQueue"].endswith("/cpu-spot-40")
+    image = "quay.io/biocontainers/samtools:1.21--h50ea8bc_0"
+    assert jobs["second"]["container"]["image"] == image
+    assert (Path(workflow.cloud.bucket_dir) / "scratch-delete-30/nextflow/runs").is_dir()
+
+
+def test_without_a_terminal_only_what_nobody_can_guess_must_be_given(tmp_path):
+    refused = init(tmp_path, "--bucket", "fh-pi-doe-j-eco")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(
+        "hutchbatch: The role of the jobs (ARN, from SciComp)? Give it"
+    )
+    assert "--job-role ARN" in refused.stderr
+    assert not (tmp_path / "profiles").exists()
+
+    done = init(tmp_path, *GIVEN, "--user", "jdoe", AWS_REGION="us-west-2")
+    assert done.returncode == 0, done.stderr
+    profile = written(tmp_path)
+    assert profile["default-storage-prefix"].startswith("s3://hutchbatch/")
+    assert profile["hutchbatch-policy"] == "availability"
+    assert profile["hutchbatch-user"] == "jdoe"
+    assert profile["hutchbatch-work-prefix"] == "s3://hutchbatch/scratch-delete-30/hutchbatch/"
+
+
+def test_a_profile_is_not_overwritten_unless_asked_for(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/config.yaml").write_text("jobs: 3\n")
+    refused = init(tmp_path, *GIVEN, "--profile", "mine")
+    assert refused.returncode == 1
+    assert "mine/config.yaml is there already" in refused.stderr
+    assert written(tmp_path, "mine") == {"jobs": 3}
+    assert init(tmp_path, *GIVEN, "--profile", "mine", "--force").returncode == 0
+    assert written(tmp_path, "mine")["executor"] == "hutchbatch"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["--policy", "fast"], 2, "--policy 'fast': the policy is availability"),
+        (["--bucket", "My Bucket"], 2, "a bucket's name is like fh-pi-lastname-f-eco"),
+        (["--prefix", "a b"], 2, "a folder is like myproject"),
+        (["--from-nextflow", "none.config"], 1, "none.config could not be read: No such file"),
+        (["--from-nextflow", "bad.config"], 1, "bad.config: line 1: the { there has no }"),
+        (["--nextflow-profile", "x"], 2, "--nextflow-profile needs --from-nextflow"),
+        (["--profile", "bad.config"], 1, "could not be written: File exists"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(tmp_path, arguments, code, sentence):
+    (tmp_path / "bad.config").write_text("process {\n")
+    done = init(tmp_path, *GIVEN, *arguments)
+    assert done.returncode == code
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+class Terminal:
+    """A person at a terminal, who waits for each question."""
+
+    def __init__(self, folder, *arguments):
+        self.screen = ""
+        self._master, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [*HUTCHBATCH, "init", *arguments],
+            cwd=folder,
+            env={**os.environ, "AWS_REGION": "us-west-2"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    def wait_for(self, text, seconds=120):
+        deadline = time.monotonic() + seconds
+        while text not in self.screen:
+            assert time.monotonic() < deadline, self.screen
+            if select.select([self._master], [], [], 1)[0]:
+                self.screen += self._read()
+        before, _, self.screen = self.screen.partition(text)
+        return before
+
+    def _read(self):
+        try:
+            return os.read(self._master, 4096).decode()
+        except OSError:
+            raise AssertionError(f"it ended: {self.screen}") from None
+
+    def type(self, text):
+        os.write(self._master, text.encode())
+
+    def end(self):
+        code = self.process.wait(timeout=120)
+        os.close(self._master)
+        return code
+
+
+def test_a_person_is_asked_and_told_what_is_wrong_with_an_answer(tmp_path):
+    terminal = Terminal(tmp_path)
+    for question, answer in [
+        ("Your PI's bucket in S3", "fh_pi\n"),
+        ("That does not do: a bucket's name is like fh-pi-lastname-f-eco", ""),
+        ("Your PI's bucket in S3", "s3://fh-pi-doe-j-eco\n"),
+        ("The folder in it for this workflow [", "tcr\n"),
+        ("The role of the jobs", "\n"),
+        ("That does not do: ", "none\n"),
+        ("[auto]: ", "\n"),
+        ("[availability]: ", "capacity\n"),
+        ("Your HutchNet ID", "jdoe\n"),
+        ("The region of AWS [us-west-2]: ", "\n"),
+        ("[s3://fh-pi-doe-j-eco/scratch-delete-30/hutchbatch]: ", "\n"),
+        ("Use it:    snakemake --profile profiles/hutch", ""),
+    ]:
+        terminal.wait_for(question)
+        terminal.type(answer)
+    assert terminal.end() == 0
+    profile = written(tmp_path)
+    assert profile["default-storage-prefix"] == "s3://fh-pi-doe-j-eco/tcr"
+    assert profile["hutchbatch-policy"] == "capacity"
+
+
+def test_ctrl_c_ends_the_questions_and_writes_nothing(tmp_path):
+    terminal = Terminal(tmp_path)
+    terminal.wait_for("Your PI's bucket in S3")
+    os.killpg(terminal.process.pid, 2)
+    terminal.wait_for("nothing was written")
+    assert terminal.end() == 130
+    assert list(tmp_path.iterdir()) == []
