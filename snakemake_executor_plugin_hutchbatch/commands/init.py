@@ -14,12 +14,11 @@ from .. import aws, naming, preflight, profile, values
 from ..nextflow.syntax import NextflowError, read
 from ..nextflow.translation import Carried, translate
 from ..values import SettingError
-from .common import Help, fail
+from .common import USAGE, CommandError, Help, epilog, note
 
 DEFAULT_PROFILE = Path("profiles/hutch")
 #: FACTS.md section 1: a folder that the Hutch's buckets empty by themselves.
 WORK_FOLDER = "scratch-delete-30/hutchbatch"
-USAGE = 2
 
 
 def add(subcommands: Any) -> None:
@@ -27,19 +26,19 @@ def add(subcommands: Any) -> None:
         "init",
         help="write a profile for AWS Batch: asks, or takes a nextflow.config",
         description=(
-            "Writes a Snakemake profile with your bucket, queue and job role, and explains each line\n"
-            "in it. It asks for what no option gives. Where it cannot ask (--yes, or no terminal),\n"
-            "what is not given has its default; bucket and job role must be given then.\n"
+            "Writes a Snakemake profile with your bucket, queue and job role, and explains each\n"
+            "line in it. It asks for what no option gives. Where it cannot ask (--yes, or no\n"
+            "terminal), the rest has defaults; bucket and job role must be given then.\n"
             "--from-nextflow takes what a nextflow.config says, also of single processes, and\n"
             "names what a profile cannot say."
         ),
-        epilog=(
+        epilog=epilog(
             "examples:\n"
             "  hutchbatch init\n"
             "  hutchbatch init --from-nextflow nextflow.config --profile profiles/tcr\n"
             "  hutchbatch init --yes --bucket fh-pi-lastname-f-eco --job-role \\\n"
-            "      arn:aws:iam::123456789012:role/fh-pi-lastname-f-batchtask\n\n"
-            "exit codes: 0 written, 1 not written, 2 wrong usage, 130 Ctrl-C"
+            "      arn:aws:iam::123456789012:role/fh-pi-lastname-f-batchtask",
+            wrong="nothing was written",
         ),
         formatter_class=Help,
     )
@@ -155,36 +154,30 @@ QUESTIONS = (
 )
 
 
-class _Refused(Exception):
-    """Nothing is written: the sentence why, and the exit code."""
-
-    def __init__(self, sentence: str, code: int = 1) -> None:
-        super().__init__(sentence)
-        self.code = code
+_UNANSWERED = "nothing was written: the questions were not answered."
 
 
 def _run(options: argparse.Namespace) -> int:
     target: Path = options.profile / profile.FILE
+    if target.exists() and not options.force:
+        raise CommandError(
+            f"{target} is there already: choose another folder with --profile, or write over it "
+            "with --force."
+        )
+    carried = _carried(options)
     try:
-        if target.exists() and not options.force:
-            raise _Refused(
-                f"{target} is there already: choose another folder with --profile, or write over "
-                "it with --force."
-            )
-        carried = _carried(options)
         answers = _answers(options, carried)
-        text = profile.render(answers, options.profile, carried)
-        options.profile.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-    except _Refused as refused:
-        fail(str(refused))
-        return refused.code
-    except OSError as error:
-        return fail(f"{target} could not be written: {error.strerror}.")
     except (EOFError, KeyboardInterrupt) as error:
-        print(file=sys.stderr)
-        fail("nothing was written: the questions were not answered.")
-        return 130 if isinstance(error, KeyboardInterrupt) else 1
+        print()
+        if isinstance(error, KeyboardInterrupt):
+            note(_UNANSWERED)
+            raise
+        raise CommandError(_UNANSWERED) from None
+    try:
+        options.profile.mkdir(parents=True, exist_ok=True)
+        target.write_text(profile.render(answers, options.profile, carried), encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{target} could not be written: {error.strerror}.") from error
     print(f"Written: {target}")
     if carried and carried.left:
         print(f"Of {options.from_nextflow} this could not be carried over:")
@@ -199,15 +192,15 @@ def _carried(options: argparse.Namespace) -> Carried | None:
     path: Path | None = options.from_nextflow
     if path is None:
         if options.nextflow_profile:
-            raise _Refused("--nextflow-profile needs --from-nextflow FILE.", USAGE)
+            raise CommandError("--nextflow-profile needs --from-nextflow FILE.", USAGE)
         return None
     try:
         config = read(path.read_text(encoding="utf-8"), options.nextflow_profile)
     except (OSError, UnicodeDecodeError) as error:
         told = getattr(error, "strerror", None) or "it is not a text file"
-        raise _Refused(f"{path} could not be read: {told}.") from None
+        raise CommandError(f"{path} could not be read: {told}.") from None
     except NextflowError as error:
-        raise _Refused(f"{path}: {error}.") from None
+        raise CommandError(f"{path}: {error}.") from None
     return translate(config)
 
 
@@ -230,7 +223,9 @@ def _answers(options: argparse.Namespace, carried: Carried | None) -> profile.An
                 found[question.name] = _ask(question, default)
             elif default is None:
                 flag = "--" + question.name.replace("_", "-")
-                raise _Refused(f"{question.text}? Give it with {flag} {question.metavar}.", USAGE)
+                raise CommandError(
+                    f"{question.text}? Give it with {flag} {question.metavar}.", USAGE
+                )
             else:
                 found[question.name] = _checked(question, default)
     return profile.Answers(**found)
@@ -251,12 +246,12 @@ def _default(name: str, found: dict[str, str], given: dict[str, Any]) -> str | N
 
 
 def _checked(question: Question, text: str) -> str:
-    """The text as it is to be written. Raises ``_Refused`` for one that cannot be used."""
+    """The text as it is to be written. Raises ``CommandError`` for one that cannot be used."""
     flag = "--" + question.name.replace("_", "-")
     try:
         read_as = question.parse(text)
     except SettingError as error:
-        raise _Refused(f"{flag} {text!r}: {error}.", USAGE) from None
+        raise CommandError(f"{flag} {text!r}: {error}.", USAGE) from None
     return read_as if isinstance(read_as, str) else text.strip()
 
 

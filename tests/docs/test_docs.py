@@ -44,6 +44,7 @@ PAGES = [
     README,
     FURTHER,
     *(ROOT / "docs").glob("intro.md"),
+    ROOT / "docs" / "commands.md",
     *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "example_workflow/README.md")),
 ]
 EXAMPLE = [

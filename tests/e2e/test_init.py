@@ -1,8 +1,9 @@
-"""``hutchbatch init``: the profile it writes runs a workflow; what cannot be used is asked again."""
+"""``hutchbatch init``: its profile runs a workflow; what cannot be used is asked again."""
 
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -74,8 +75,7 @@ def test_the_profile_of_a_nextflow_config_runs_a_workflow_with_its_requests(work
             input: "first.txt", "second.txt"
         rule first:
             output: "first.txt"
-            params: attempt=lambda wildcards, resources: resources.mem_mb
-            shell: "test {params.attempt} = 2000 && echo {threads} > {output}"
+            shell: "test {resources.mem_mb} = 2000 && echo {threads} > {output}"
         rule second:
             output: "second.txt"
             shell: "echo > {output}"
@@ -83,8 +83,10 @@ def test_the_profile_of_a_nextflow_config_runs_a_workflow_with_its_requests(work
     )
     # Only what costs a test's time is not the profile's.
     run = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--profile", "profiles/hutch"]
-        + ["--seconds-between-status-checks", "1"],
+        [
+            *(sys.executable, "-m", "snakemake", "--profile", "profiles/hutch"),
+            *("--seconds-between-status-checks", "1"),
+        ],
         cwd=workflow.folder,
         env=workflow.environment(SNAKEMAKE_HUTCHBATCH_JOB_ROLE=None),
         stdout=subprocess.PIPE,
@@ -163,7 +165,8 @@ class Terminal:
         self.screen = ""
         self._master, theirs = pty.openpty()
         self.process = subprocess.Popen(
-            [*HUTCHBATCH, "init", *arguments],
+            # A shell's background jobs, which tests may be, are started deaf to Ctrl-C.
+            ["env", "--default-signal=INT", *HUTCHBATCH, "init", *arguments],
             cwd=folder,
             env={**os.environ, "AWS_REGION": "us-west-2"},
             stdin=theirs,
@@ -224,7 +227,7 @@ def test_a_person_is_asked_and_told_what_is_wrong_with_an_answer(tmp_path):
 def test_ctrl_c_ends_the_questions_and_writes_nothing(tmp_path):
     terminal = Terminal(tmp_path)
     terminal.wait_for("Your PI's bucket in S3")
-    os.killpg(terminal.process.pid, 2)
+    os.killpg(terminal.process.pid, signal.SIGINT)
     terminal.wait_for("nothing was written")
     assert terminal.end() == 130
     assert list(tmp_path.iterdir()) == []
