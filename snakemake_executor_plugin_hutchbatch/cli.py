@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import aws
-from .commands import definitions, init, local, queues
+from .commands import definitions, init, local, logs, queues, runs, status
 from .commands.common import INTERRUPTED, PIPE_CLOSED, WRONG, CommandError, Help, fail
 from .journal import JournalError
 
-COMMANDS = (local, init, queues, definitions)
+COMMANDS = (local, init, status, logs, runs, queues, definitions)
 
 Run = Callable[[argparse.Namespace], int]
 

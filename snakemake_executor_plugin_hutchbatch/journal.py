@@ -108,6 +108,17 @@ class Reader:
         except (sqlite3.Error, ValueError) as error:
             raise JournalError(f"{self.path} cannot be read: {error}.") from error
 
+    def counts(self, record: type, column: str, where: str = "1", *values: Any) -> dict[Any, int]:
+        """How many rows there are for each value of a column; ``where`` as for ``rows``."""
+        query = (
+            f"SELECT {column}, COUNT(*) FROM {_table(record)} WHERE {where} "  # noqa: S608
+            f"GROUP BY {column}"
+        )
+        try:
+            return dict(self._connection.execute(query, values).fetchall())
+        except sqlite3.Error as error:
+            raise JournalError(f"{self.path} cannot be read: {error}.") from error
+
     def close(self) -> None:
         self._connection.close()
 

@@ -2,12 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
+
+#: FACTS.md section 1: events in one GetLogEvents answer at most, or 1 MB of them.
+MOST_EVENTS = 10_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event: milliseconds since 1970, and the text as the job wrote it."""
+
+    at: int
+    text: str
+
+
+class Stream:
+    """Reads one log stream from its beginning, or from ``since`` (milliseconds since 1970)."""
+
+    def __init__(
+        self, logs: CloudWatchLogsClient, group: str, stream: str, since: int | None = None
+    ) -> None:
+        self._logs = logs
+        self._request: dict[str, Any] = {
+            "logGroupName": group,
+            "logStreamName": stream,
+            "startFromHead": True,
+        }
+        if since is not None:
+            self._request["startTime"] = since
+
+    def more(self) -> Iterator[Line]:
+        """What there is now and was not given yet. Raises botocore's errors."""
+        while True:
+            answer = self._logs.get_log_events(**self._request)
+            for event in answer["events"]:
+                yield Line(event.get("timestamp", 0), event.get("message", ""))
+            token = answer.get("nextForwardToken")
+            # A page may be empty and more follow; the end is where the token comes back:
+            # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
+            if token is None or token == self._request.get("nextToken"):
+                return
+            self._request["nextToken"] = token
 
 
 def tail(logs: CloudWatchLogsClient, group: str, stream: str, lines: int) -> list[str]:

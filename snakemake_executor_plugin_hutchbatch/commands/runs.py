@@ -1,0 +1,47 @@
+"""``hutchbatch runs``: the runs of a folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import Any
+
+from .. import overview, screen
+from ..journal import Reader
+from ..records import Job, Run
+from .common import Help, add_directory, epilog, journal_path
+from .status import is_gone
+
+
+def add(subcommands: Any) -> None:
+    parser = subcommands.add_parser(
+        "runs",
+        help="list the runs of this folder",
+        description="Lists the runs that were started in this folder, the last one first.",
+        epilog=epilog("examples:\n  hutchbatch runs\n  hutchbatch runs -n 3 --json"),
+        formatter_class=Help,
+    )
+    parser.add_argument("-n", "--number", type=int, default=20, help="how many, 0 for all")
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    add_directory(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    now = time.time()
+    limit = options.number if options.number > 0 else -1
+    with Reader(journal_path(options)) as reader:
+        runs = reader.rows(Run, "1 ORDER BY started DESC LIMIT ?", limit)
+        done = reader.counts(Job, "run_id", "state = 'done'")
+    views = [overview.make(r, (), (), (), (), (), gone=is_gone(r, now), now=now) for r in runs]
+    if options.json:
+        print(json.dumps([_plain(view, done.get(view.run_id, 0)) for view in views]))
+        return 0
+    print("\n".join(screen.runs_table(views, [done.get(v.run_id, 0) for v in views])))
+    return 0
+
+
+def _plain(view: overview.Overview, done: int) -> dict[str, Any]:
+    names = ("run_id", "outcome", "started", "ended", "wanted", "user", "host", "pid")
+    return {**{name: getattr(view, name) for name in names}, "jobs_done": done}

@@ -1,0 +1,213 @@
+"""``hutchbatch status``: how a run stands."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .. import aws, catalog, containers, controllers, doctor, fit, history, overview, queues, screen
+from ..aws import Clients
+from ..controllers import Controller
+from ..history import Record
+from ..journal import Reader
+from ..overview import Overview
+from ..queues import Queue
+from ..records import Job, Placement, Run
+from .common import (
+    WRONG,
+    Help,
+    add_directory,
+    asking,
+    epilog,
+    has_colours,
+    journal_path,
+    painted,
+)
+
+#: Seconds between two looks with --watch.
+WATCH_SECONDS = 5.0
+#: Queues that the doctor looks at with --ask.
+EXAMINED = 5
+
+
+def add(subcommands: Any) -> None:
+    parser = subcommands.add_parser(
+        "status",
+        help="show how a run stands",
+        description=(
+            "Shows a run of this folder: its jobs by rule and state, how long queues let them\n"
+            "wait, why jobs wait, and what failed last; while it goes on, from any terminal, and\n"
+            "after. It reads the record on disk and asks AWS nothing, unless Snakemake has ended\n"
+            "without a word."
+        ),
+        epilog=epilog(
+            "examples:\n"
+            "  hutchbatch status\n"
+            "  hutchbatch status --watch\n"
+            "  hutchbatch status 20261127-0230 --json | jq .outcome",
+            "the run has failed jobs, was cancelled, or its Snakemake is gone",
+        ),
+        formatter_class=Help,
+    )
+    parser.add_argument(
+        "run_id",
+        nargs="?",
+        metavar="RUN",
+        help="a run of 'hutchbatch runs', or how its id begins (default: the last run)",
+    )
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        type=_seconds,
+        const=WATCH_SECONDS,
+        metavar="SECONDS",
+        help="show it anew every SECONDS (5 if not given), until the run has ended",
+    )
+    parser.add_argument(
+        "--ask",
+        action="store_true",
+        help="ask AWS Batch for the jobs' states and why they wait, now",
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    add_directory(parser)
+    parser.set_defaults(run=_run)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.5 <= seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.5 on")
+    return seconds
+
+
+def _run(options: argparse.Namespace) -> int:
+    with Reader(journal_path(options)) as reader:
+        run_id = history.choose(reader, options.run_id).run_id
+
+        def look() -> Overview:
+            return view(reader, history.choose(reader, run_id), time.time(), options.ask)
+
+        if options.watch is None:
+            seen = look()
+            print(_shown(seen, options.json, has_colours(sys.stdout)))
+            return 0 if seen.is_well else WRONG
+        return _watch(look, options.watch, options.json)
+
+
+def _shown(seen: Overview, as_json: bool, colours: bool) -> str:
+    if as_json:
+        return json.dumps({**dataclasses.asdict(seen), "total": dataclasses.asdict(seen.total)})
+    style = screen.STYLES.get(seen.outcome, "bold")
+    head = f"Run {seen.run_id} {painted(seen.outcome, style, colours)}: {screen.first_line(seen)}"
+    return "\n".join([head, *screen.lines(seen)])
+
+
+def _watch(
+    look: Callable[[], Overview],
+    seconds: float,
+    as_json: bool,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Shows it until the run has ended: in place on a terminal, else one below the other."""
+    in_place = sys.stdout.isatty() and not as_json
+    colours = has_colours(sys.stdout)
+    try:
+        if in_place:
+            sys.stdout.write("\x1b[?7l\x1b[2J")  # long lines are cut, not wrapped
+        while True:
+            seen = look()
+            text = _shown(seen, as_json, colours)
+            print(_on_screen(text) if in_place else text, flush=True)
+            if seen.outcome != "running":
+                return 0 if seen.is_well else WRONG
+            sleep(seconds)
+    finally:
+        if in_place:
+            sys.stdout.write("\x1b[?7h")
+            sys.stdout.flush()
+
+
+def _on_screen(text: str) -> str:
+    """From the top left corner on, as much as there is room for."""
+    rows = text.splitlines()
+    room = shutil.get_terminal_size().lines - 2
+    if len(rows) > room:
+        rows = [*rows[: room - 1], "…"]
+    return "\x1b[H" + "".join(f"{row}\x1b[K\n" for row in rows) + "\x1b[J"
+
+
+# What is asked
+
+
+def is_gone(run: Run, now: float) -> bool:
+    """Whether a run's controller has ended without a word."""
+    if run.ended is not None:
+        return False
+    controller = Controller(run.host, run.pid, run.process_started)
+    return controllers.has_ended(controller, now - max(run.beat, run.started))
+
+
+def view(reader: Reader, run: Run, now: float, ask: bool = False) -> Overview:
+    """A run as the record has it; with what AWS Batch says now where nobody keeps the record."""
+    record = history.read(reader, run)
+    gone = is_gone(run, now)
+    placements: Sequence[Placement] = record.placements
+    live = [p.batch_id for p in placements if overview.is_live(p) and p.batch_id]
+    stuck: tuple[str, ...] = ()
+    if live and (gone or ask):
+        clients = aws.clients(aws.session(run.region or None))
+        with asking("asking how the jobs are"):
+            described = containers.describe(clients.batch, live)
+        placements = overview.with_news(placements, described)
+        stuck = examine(clients, described, record, now)
+    seen = overview.make(
+        run,
+        record.jobs,
+        record.submissions,
+        placements,
+        record.attempts,
+        record.notes,
+        gone=gone,
+        now=now,
+    )
+    return dataclasses.replace(seen, stuck=stuck or seen.stuck)
+
+
+def examine(
+    clients: Clients, described: Mapping[str, Mapping[str, Any]], record: Record, now: float
+) -> tuple[str, ...]:
+    """The doctor's sentence about the job that has waited longest in each queue."""
+    oldest: dict[str, Mapping[str, Any]] = {}
+    for told in sorted(described.values(), key=lambda told: told.get("createdAt", 0)):
+        if told["status"] == "RUNNABLE":
+            oldest.setdefault(told["jobQueue"], told)
+    if not oldest:
+        return ()
+    with asking("reading the Batch queues"):
+        account, _ = queues.describe(clients.batch, catalog.shipped())
+    by_arn = {queue.arn: queue for queue in account.values()}
+    jobs = {job.number: job for job in record.jobs}
+    job_of = {place.batch_id: jobs.get(place.number) for place in record.placements}
+    return tuple(
+        _diagnosis(clients, told, job, by_arn.get(arn) or Queue(arn.rpartition("/")[2]), now)
+        for arn, told in list(oldest.items())[:EXAMINED]
+        if (job := job_of.get(told["jobId"]))
+    )
+
+
+def _diagnosis(
+    clients: Clients, described: Mapping[str, Any], job: Job, queue: Queue, now: float
+) -> str:
+    want = fit.Want(job.vcpus, job.memory, job.gpus)
+    symptoms = doctor.examine(clients.batch, described, queue, want)
+    waited = screen.span(now - described.get("createdAt", now * 1000) / 1000)
+    return f"{job.label} has waited {waited} to start: {doctor.diagnose(symptoms)}."
