@@ -6,11 +6,12 @@ No request is signed for, routed to or told apart from a local cloud here: boto3
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -252,8 +253,29 @@ class Patience:
                 attempt += 1
 
 
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of ``size`` items, the last one shorter: AWS takes so many a call."""
+    part: list[T] = []
+    for item in items:
+        part.append(item)
+        if len(part) == size:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
 class Pacer:
-    """Spaces calls so that no more than ``rate`` of them start in a second."""
+    """Spaces calls so that no more than ``rate`` of them start in a second.
+
+    The account's limit is shared with others: a throttled call halves our rate, at most once in
+    ``HALVING`` seconds, since calls under way then are throttled too; each one that goes through
+    gives back ``RECOVERY`` of the full rate.
+    """
+
+    HALVING = 1.0
+    RECOVERY = 0.02
+    SLOWEST = 0.5
 
     def __init__(
         self,
@@ -261,17 +283,31 @@ class Pacer:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Any] = time.sleep,
     ) -> None:
-        self._gap = 1.0 / rate
+        self._full = self.rate = rate
         self._clock = clock
         self._sleep = sleep
         self._next = 0.0
+        self._halved = -math.inf
         self._lock = threading.Lock()
+
+    def throttled(self) -> None:
+        """AWS refused a call because of its rate."""
+        with self._lock:
+            now = self._clock()
+            if now - self._halved >= self.HALVING:
+                self._halved = now
+                self.rate = max(self.SLOWEST, self.rate / 2)
+
+    def passed(self) -> None:
+        """A call went through."""
+        with self._lock:
+            self.rate = min(self._full, self.rate + self._full * self.RECOVERY)
 
     def wait(self) -> None:
         """Returns when the next call may start."""
         with self._lock:
             now = self._clock()
             begin = max(now, self._next)
-            self._next = begin + self._gap
+            self._next = begin + 1.0 / self.rate
         if begin > now:
             self._sleep(begin - now)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from . import doctor, fit, moves
+from .live import Live
 from .moves import History
 from .plan import JobPlan
 from .queues import Queue
-from .tracking import Live, Poll, Tracker
+from .termination import Termination
+from .tracking import Poll, Tracker
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -32,6 +34,9 @@ class Planned(Protocol):
     @property
     def history(self) -> History: ...
 
+    @property
+    def label(self) -> str: ...
+
 
 P = TypeVar("P", bound=Planned)
 
@@ -49,12 +54,16 @@ class Care(Generic[P]):
         self,
         tracker: Tracker[P],
         batch: BatchClient,
+        termination: Termination,
         queues: Mapping[str, Queue],
         say: Callable[[str], None],
+        note: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tracker = tracker
         self._batch = batch
+        self._termination = termination
+        self._note = note
         self._queues = queues
         self._say = say
         self._clock = clock
@@ -76,6 +85,7 @@ class Care(Generic[P]):
         for sent in poll.started:
             self._moved[sent.plan.queue] = now
             self.starved.pop(sent.plan.queue, None)
+        starving: list[Live[P]] = []
         for live in self._tracker.waiting():
             plan, history = live.what.plan, live.what.history
             waited = now - live.since
@@ -87,16 +97,29 @@ class Care(Generic[P]):
                 rung=history.rung,
                 rungs=len(plan.ladder.rungs),
             ):
-                if not self._tracker.leave(live.job_id, LEAVING):
-                    self._may_move = False
-                    self._say(
-                        "You may not take jobs out of their queues (batch:CancelJob): waiting jobs "
-                        "stay where they are."
-                    )
-                    continue
-                self.starved[plan.queue] = now
+                starving.append(live)
             elif waited > self._patient(plan):
                 self._explain(live, now)
+        if starving:
+            self._take_out(starving, now)
+
+    def _take_out(self, starving: list[Live[P]], now: float) -> None:
+        """Out of their queues, to be sent to the next ones when Batch tells of their end."""
+        # First, so that an ending in between is known for what it is.
+        self._tracker.leaving(starving)
+        left, denied = self._termination.take_out([live.job_id for live in starving], LEAVING)
+        stay = set(left)
+        for live in starving:
+            if live.job_id in stay:
+                live.leaving = False  # asked again at the next poll
+            else:
+                self.starved[live.what.plan.queue] = now
+        if denied:
+            self._may_move = False
+            self._say(
+                "You may not take jobs out of their queues (batch:CancelJob): waiting jobs stay "
+                "where they are."
+            )
 
     def _patient(self, plan: JobPlan) -> float:
         minutes = plan.budgets.starve_minutes
@@ -106,14 +129,14 @@ class Care(Generic[P]):
         """One sentence a queue and cause, however many wait there; asked again after a while."""
         plan = live.what.plan
         # AWS gives the cause on the job at the head of its queue only.
-        spoken = bool(live.description.get("statusReason"))
+        spoken = bool(live.reason)
         last = self._examined.get(plan.queue)
-        if last is not None and now - last < PATIENT_SECONDS and not spoken:
+        if last is not None and (last == now or (now - last < PATIENT_SECONDS and not spoken)):
             return
         self._examined[plan.queue] = now
         queue = self._queues.get(plan.queue) or Queue(plan.queue)
         want = fit.Want(plan.vcpus, plan.memory, plan.gpus)
-        symptoms = doctor.examine(self._batch, live.description, queue, want)
+        symptoms = doctor.examine(self._batch, live.job_id, live.reason, queue, want)
         sentence = doctor.diagnose(symptoms)
         told = _Told(plan.queue, sentence)
         # Places in the queue change all the time; one telling of that is enough.
@@ -122,4 +145,6 @@ class Care(Generic[P]):
         if told not in self._told:
             self._told.add(told)
             minutes = (now - live.since) / 60
-            self._say(f"{plan.label} has waited {minutes:.0f} minutes to start: {sentence}.")
+            line = f"{live.what.label} has waited {minutes:.0f} minutes to start: {sentence}."
+            self._say(line)
+            self._note(line)

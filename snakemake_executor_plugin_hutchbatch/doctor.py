@@ -6,9 +6,8 @@ its compute environment's state and what is in use are looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -70,7 +69,7 @@ def diagnose(symptoms: Symptoms) -> str:
     return f"queue {name} is starting machines for it; if this lasts, ask SciComp"
 
 
-def examine(batch: BatchClient, job: Mapping[str, Any], queue: Queue, want: fit.Want) -> Symptoms:
+def examine(batch: BatchClient, job_id: str, reason: str, queue: Queue, want: fit.Want) -> Symptoms:
     """Asks AWS what ``diagnose`` needs; what may not be asked is left out."""
     in_use = ahead = None
     try:
@@ -88,9 +87,10 @@ def examine(batch: BatchClient, job: Mapping[str, Any], queue: Queue, want: fit.
         pass
     try:
         front = batch.get_job_queue_snapshot(jobQueue=queue.arn or queue.name)
-        waiting = [j["jobArn"] for j in front.get("frontOfQueue", {}).get("jobs", [])]
-        if job.get("jobArn") in waiting:
-            ahead = waiting.index(job["jobArn"])
+        arns = [j["jobArn"] for j in front.get("frontOfQueue", {}).get("jobs", [])]
+        waiting = [arn.rpartition("/")[2] for arn in arns]
+        if job_id in waiting:
+            ahead = waiting.index(job_id)
     except (ClientError, BotoCoreError):
         pass
-    return Symptoms(str(job.get("statusReason") or ""), queue, want, in_use, ahead)
+    return Symptoms(reason, queue, want, in_use, ahead)

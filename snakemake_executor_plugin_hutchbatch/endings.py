@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor as ThreadPool
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -21,6 +22,15 @@ from .verdict import Cause, Failure
 TAIL_LINES = 30
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended: why it failed, None after a success; the supervisor's status if it left
+    one."""
+
+    failure: Failure | None
+    status: taskspec.Status | None
+
+
 class Endings:
     """Reads the endings of one run's jobs."""
 
@@ -32,7 +42,7 @@ class Endings:
         self._pool = pool
         self._patience = patience
 
-    def judge(
+    def end(
         self,
         job_id: str,
         job: Mapping[str, Any] | None,
@@ -41,8 +51,8 @@ class Endings:
         status_prefix: str,
         log_group: str,
         since: datetime.datetime,
-    ) -> Failure | None:
-        """None for a success, else why not.
+    ) -> Ending:
+        """How a job ended.
 
         ``job``: DescribeJobs' word, None for a job that Batch no longer knows, whose outputs then
         decide (those newer than ``since``). ``log_group`` has its output. Raises botocore's errors
@@ -50,23 +60,26 @@ class Endings:
         """
         if job is None:
             if outputs and not self._missing(outputs, since):
-                return None
-            return Failure(Cause.LOST, "AWS Batch no longer knows it, and its outputs are missing")
+                return Ending(None, None)
+            lost = Failure(Cause.LOST, "AWS Batch no longer knows it, and its outputs are missing")
+            return Ending(lost, None)
         if verdict.read(job) is not None:
             status = self._status(job_id, job, status_prefix)
             _, lines = self.last_lines(job, log_group, TAIL_LINES) if status is None else ("", None)
-            return verdict.read(job, status, lines)
+            return Ending(verdict.read(job, status, lines), status)
         gone = self._missing(outputs)
-        if self._status(job_id, job, status_prefix) is None:
+        status = self._status(job_id, job, status_prefix)
+        if status is None:
             # An ENTRYPOINT that ignores the command may end well; outputs of an earlier run must
             # not pass for this job's. S3 tells times in whole seconds.
             begin = since.replace(microsecond=0)
             if not outputs or gone or self._missing(outputs, begin):
-                return verdict.not_entered(0)
+                return Ending(verdict.not_entered(0), None)
         if gone:
             # FACTS.md section 4, trap 1: as a success this would end the whole workflow.
-            return Failure(Cause.MISSING_OUTPUT, f"it succeeded but is missing {', '.join(gone)}")
-        return None
+            missing = f"it succeeded but is missing {', '.join(gone)}"
+            return Ending(Failure(Cause.MISSING_OUTPUT, missing), status)
+        return Ending(None, status)
 
     def _missing(self, outputs: Sequence[str], since: datetime.datetime | None = None) -> list[str]:
         return self._patience.call(

@@ -1,67 +1,55 @@
 """The Snakemake-facing shell: receives jobs, wires the rooms, reports endings.
 
 FACTS.md section 4: the wait thread starts before ``__post_init__`` and an exception out of a check
-ends the workflow (trap 17); Snakemake's list of active jobs is empty while a check runs (trap 16).
+ends the workflow (trap 17); Snakemake's list of active jobs is empty while a check runs (trap 16),
+so it is left empty, and the tracker's registry is the only one.
 """
 
 from __future__ import annotations
 
-import datetime
+import asyncio
 import threading
-from collections.abc import AsyncGenerator, Iterator
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from . import (
-    aws,
-    failures,
-    inner,
-    logs,
-    moves,
-    naming,
-    preflight,
-    sources,
-    submission,
-)
+from . import aws, departure, failures, inner, logs, opening, preflight, telling
 from .aws import Pacer, Patience
-from .care import LEAVING, Care
+from .care import Care
 from .definitions import Definitions
+from .dispatch import Dispatch
 from .endings import Endings
 from .failures import Alike
+from .gathering import Gathering
 from .modes import Mode
-from .moves import Again, History
-from .plan import JobPlan, job_label, rule_name
+from .moves import Again
+from .pace import Pace
+from .plan import job_label, rule_name
 from .preparation import Preparation, Prepared, mode_line
+from .progress import Progress, line
 from .resources import PlanError
+from .sending import Parcel, Sender
+from .settlement import Settled, Settlement
 from .submission import SubmissionError, Submitter
 from .supervisor import taskspec
-from .tracking import Ended, Tracker
+from .telling import Once
+from .termination import Termination
+from .tracking import Tracker
+from .values import DEFAULT_ARRAY
 from .verdict import Cause, Failure
+from .work import Kin, Work, work_of
 
-#: Seconds between polls while things happen; they grow to --seconds-between-status-checks.
-QUICK_POLL = 1.0
-#: Threads that submit, and that ask S3: each waits on the network, not on the processor.
+#: Threads that submit, that read endings, and that ask S3: each waits on the network.
 THREADS = 8
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """A job on its way through Batch."""
-
-    info: SubmittedJobInfo
-    plan: JobPlan
-    history: History
-    task_url: str
-    status: str
-    outputs: list[str]
-    since: datetime.datetime
 
 
 class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
@@ -72,34 +60,25 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._patience = Patience(
             self.logger.info, sleep=self._cancelled.wait, stopped=self._cancelled.is_set
         )
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch")
-        # Of its own: endings do not queue behind thousands of submissions.
-        self._reading = ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch-reading")
-        self._said: set[str] = set()
-        environments: dict[Mode, dict[str, str]] = {}
+        self._say_once = Once(self.logger.info)
         if not len(self.dag):
             # Nothing to be done: Snakemake neither asks us for anything nor shuts us down.
             self.wait = False
             return
         try:
-            self._ground = preflight.prepare(
-                self.workflow, self.executor_settings, self.logger.info, self._patience
-            )
-            for mode in ("direct", "snakemake"):
-                environments[mode] = preflight.job_environment(
-                    self.workflow, mode, self._ground.bucket_region, self._say_once
-                )
-            preflight.check_rules(
-                self.dag.needrun_jobs(),
-                self._ground.site,
-                environments["direct"],
-                self.logger.info,
-            )
+            self._ground, environments = self._check()
         except preflight.PreflightError as error:
             self.wait = False
             # Of Snakemake's errors the one that is shown without lines of our code.
             raise ApiError(str(error)) from None
-        ground = self._ground
+        ground, batch = self._ground, self._ground.clients.batch
+        self._recorder = opening.recorder(self.workflow, ground, self.logger.warning)
+        # Pools of their own: endings do not queue behind thousands of submissions, and what reads
+        # an ending waits for those that ask S3.
+        self._pool, self._settling, self._reading = (
+            ThreadPoolExecutor(THREADS, thread_name_prefix=f"hutchbatch-{name}")
+            for name in ("sending", "settling", "reading")
+        )
         self._preparation = Preparation(
             self.workflow,
             ground,
@@ -108,81 +87,140 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self._patience,
             self.logger.warning,
         )
-        self._definitions = Definitions(ground.clients.batch, self._patience)
-        self._submitter = Submitter(
-            ground.clients.batch, ground.clients.submit, self._patience, Pacer()
+        self._kin = Kin()
+        self._sender = Sender(
+            ground,
+            Definitions(batch, self._patience),
+            Submitter(batch, ground.clients.submit, self._patience, Pacer()),
+            self._patience,
+            self._recorder,
+            lambda: self._preparation.ship()[1],
+            self._reading,
         )
+        size = self.executor_settings.value("array_size") or DEFAULT_ARRAY
+        self._dispatch = Dispatch(Gathering[Parcel](size), self._divide)
         tail = self.executor_settings.value("tail_lines")
         self._endings = Endings(ground.clients, self._reading, self._patience, tail)
-        tracker: Tracker[Submitted] = Tracker(ground.clients.batch, self.logger.info)
-        self._care = Care(tracker, ground.clients.batch, ground.site.queues, self.logger.info)
+        self._settlement = Settlement(
+            batch, self._endings, ground.site.queues, self._patience, self._settling
+        )
+        # Ending jobs must go on after everything else was told to stop.
+        self._termination = Termination(batch, Patience(self.logger.info))
+        tracker: Tracker[Work] = Tracker(batch, self.logger.info)
+        self._care = Care(
+            tracker,
+            batch,
+            self._termination,
+            ground.site.queues,
+            self.logger.info,
+            lambda text: self._recorder.note("waiting", text),
+        )
         self._alike = Alike()
-        self._slowest = float(self.workflow.remote_execution_settings.seconds_between_status_checks)
-        self.next_seconds_between_status_checks = min(QUICK_POLL, self._slowest)
+        self._progress = Progress(time.monotonic())
+        self._count = self._done = self._failed = 0
+        slowest = float(self.workflow.remote_execution_settings.seconds_between_status_checks)
+        self._pace = Pace(slowest)
+        self.next_seconds_between_status_checks = self._pace.seconds
         self._tracker = tracker  # last: the wait thread, which runs already, begins with it
+
+    def _check(self) -> tuple[preflight.Ground, dict[Mode, dict[str, str]]]:
+        """All that can be known to be wrong now. Raises ``PreflightError``."""
+        ground = preflight.prepare(
+            self.workflow, self.executor_settings, self.logger.info, self._patience
+        )
+        modes: tuple[Mode, Mode] = ("direct", "snakemake")
+        environments: dict[Mode, dict[str, str]] = {
+            mode: preflight.job_environment(
+                self.workflow, mode, ground.bucket_region, self._say_once
+            )
+            for mode in modes
+        }
+        jobs = self.dag.needrun_jobs()
+        preflight.check_rules(jobs, ground.site, environments["direct"], self.logger.info)
+        return ground, environments
 
     # Submission
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Plans here, where Snakemake's objects may be asked; submits in the background."""
+        opening.lift_rate_limit(self.workflow)
         for job in jobs:
             self.run_job_pre(job)
             self.run_job(job)
 
     def run_job(self, job: Any) -> None:
-        with self._failing(SubmittedJobInfo(job), "preparing the job"):
+        self._count += 1
+        with self._failing([SubmittedJobInfo(job)], "preparing the job"):
             prepared = self._preparation.prepare(job)
             self._say_once(mode_line(prepared.plan))
-            self._pool.submit(self._submit, prepared)
+            self._gather(self._work(prepared), taskspec.dumps(prepared.task).encode())
 
-    def _submit(self, prepared: Prepared) -> None:
-        """In a thread of the pool: the task's description, then the job."""
-        ground, task = self._ground, prepared.task
-        info = SubmittedJobInfo(prepared.job)
-        with self._failing(info):
-            wanted, history = self._care.start(prepared.plan)
-            url = f"{ground.run_prefix}tasks/{wanted.job_name}.json"
-            if not self._cancelled.is_set():
-                content = taskspec.dumps(task).encode()
-                what = "storing the job's description"
-                begun = sources.put(ground.clients.s3, url, content, what, self._patience)
-                outputs = prepared.outputs
-                self._send(Submitted(info, wanted, history, url, task.status, outputs, begun))
-
-    def _send(self, sent: Submitted) -> None:
-        """Definition and SubmitJob. Raises what ``_failing`` reports."""
-        ground, wanted = self._ground, sent.plan
-        definition = self._definitions.arn(wanted)
-        variables = submission.environment(
-            wanted, sent.task_url, self._preparation.ship()[1], ground.site.region, ground.endpoint
+    def _work(self, prepared: Prepared) -> Work:
+        plan, history = self._care.start(prepared.plan)
+        _, common = self._kin.shared(plan)
+        work = work_of(
+            prepared.job,
+            self._count,
+            plan,
+            common,
+            history=history,
+            outputs=tuple(prepared.outputs),
+            status=prepared.task.status,
         )
-        request = submission.submit_request(wanted, definition, variables)
-        request["jobName"] = naming.resubmitted(wanted.job_name, sent.history.submissions)
-        job_id = self._submitter.submit(request)
-        info = SubmittedJobInfo(sent.info.job, external_jobid=job_id)
-        self.report_job_submission(info)
-        # After the report: a job must not be found ended before Snakemake knows it began.
-        self._tracker.add(job_id, replace(sent, info=info))
-        self.logger.info(f"{wanted.label}: AWS Batch job {job_id} on queue {wanted.queue}.")
+        self._recorder.prepared(work, plan, prepared.wildcards, prepared.logs)
+        return work
+
+    def _gather(self, work: Work, task: bytes | None) -> None:
+        key, _ = self._kin.shared(work.plan)
+        self._dispatch.add(f"{key} {work.history}", Parcel(work, task))
+
+    def _divide(self, family: list[Parcel]) -> None:
+        self._pool.submit(self._send_all, family)
+
+    def _send_all(self, family: list[Parcel]) -> None:
+        """In a thread of the pool."""
+        with self._failing([SubmittedJobInfo(p.work.job) for p in family]):
+            for part in self._sender.divided(family):
+                self._send(part)
+
+    def _send(self, family: Sequence[Parcel]) -> None:
+        if self._cancelled.is_set():
+            return
+        with self._failing([SubmittedJobInfo(parcel.work.job) for parcel in family]):
+            sent = self._sender.send(family)
+            ids = sent.ids()
+            for work, job_id in zip(sent.works, ids, strict=True):
+                self.report_job_submission(SubmittedJobInfo(work.job, external_jobid=job_id))
+            # After the report: a job must not be found ended before Snakemake knows it began.
+            if len(sent.works) == 1:
+                self._tracker.add(sent.batch_id, sent.works[0])
+            else:
+                self._tracker.add_array(sent.batch_id, sent.works)
+            self._pace.wake()
+            self.logger.info(telling.submitted(sent))
+
+    def report_job_submission(self, job_info: SubmittedJobInfo, register_job: bool = True) -> None:
+        # Not the base class's, which adds the job to a list of its own (trap 16).
+        RealExecutor.report_job_submission(self, job_info, register_job)
 
     @contextmanager
-    def _failing(self, info: SubmittedJobInfo, what: str = "submitting the job") -> Iterator[None]:
-        """A job that cannot be submitted is that job's failure, nobody else's (house rule 8)."""
+    def _failing(
+        self, infos: Sequence[SubmittedJobInfo], what: str = "submitting the job"
+    ) -> Iterator[None]:
+        """Jobs that cannot be submitted are failures of theirs, nobody else's (house rule 8)."""
         try:
             yield
         except (PlanError, SubmissionError) as error:
-            self._fail(info, Failure(Cause.REJECTED, str(error)))
+            failure = Failure(Cause.REJECTED, str(error))
         except (ClientError, BotoCoreError) as error:
-            self._fail(info, Failure(Cause.REJECTED, aws.explain(error, what)))
+            failure = Failure(Cause.REJECTED, aws.explain(error, what))
         except Exception as error:
             self.logger.debug("hutchbatch: submission failed", exc_info=True)
-            self._fail(info, Failure(Cause.REJECTED, f"it could not be submitted: {error!r}"))
-
-    def _resubmit(self, sent: Submitted, again: Again) -> None:
-        self.logger.info(again.line)
-        with self._failing(sent.info):
-            if not self._cancelled.is_set():
-                self._send(replace(sent, plan=again.plan, history=again.history))
+            failure = Failure(Cause.REJECTED, f"it could not be submitted: {error!r}")
+        else:
+            return
+        for info in infos:
+            self._fail(info, failure)
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
         return inner.arguments(job, list(self.dag.get_unneeded_temp_files(job)))
@@ -202,95 +240,91 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                 self._follow(tracker)
             except Exception:
                 self.logger.error("hutchbatch: a poll failed and is repeated.", exc_info=True)
-            live = set(tracker.live_ids())
-            for info in active_jobs:
-                if info.external_jobid in live:
-                    yield info
+        nobody: tuple[SubmittedJobInfo, ...] = ()
+        for info in nobody:
+            yield info
 
-    def _follow(self, tracker: Tracker[Submitted]) -> None:
+    async def sleep(self) -> None:
+        pace = getattr(self, "_pace", None)
+        if pace is None:
+            await asyncio.sleep(0.1)
+        else:
+            await pace.sleep(lambda: not self.wait)
+
+    def _follow(self, tracker: Tracker[Work]) -> None:
+        before = tracker.calls
         found = tracker.poll()
-        for sent, job in found.again:
-            self._say_again(sent, job)
-        for outcome in found.ended:
-            self._settle(outcome)
+        self._recorder.states(found.changed)
+        for work, job in found.again:
+            self._recorder.note("again", told := telling.started_again(work, job), work.number)
+            self.logger.info(told)
+        again: list[tuple[Work, Again]] = []
+        for settled in self._settlement.settle(found.ended):
+            self._settled(settled, again)
+        for told in telling.moved(again):
+            self.logger.info(told)
         if not self._cancelled.is_set():
             self._care.look(found)
-        self._set_pace(bool(found.changed))
+            counts = (self._dispatch.waiting(), self._done, self._failed)
+            far = self._progress.say(time.monotonic(), line(tracker.states(), *counts))
+            if far:
+                self.logger.info(far)
+        self._recorder.beat()
+        self._pace.polled(bool(found), tracker.calls - before)
+        self.next_seconds_between_status_checks = self._pace.seconds
 
-    def _set_pace(self, changed: bool) -> None:
-        now = float(self.next_seconds_between_status_checks)
-        quick = min(QUICK_POLL, max(self._slowest, 0.2))
-        slowest = max(self._slowest, quick)
-        self.next_seconds_between_status_checks = quick if changed else min(slowest, now * 1.5)
-
-    def _settle(self, outcome: Ended[Submitted]) -> None:
-        """Reports how a job ended; never raises (trap 17)."""
-        sent = outcome.what
-        try:
-            failure = self._endings.judge(
-                outcome.job_id,
-                outcome.description,
-                outputs=sent.outputs,
-                status_prefix=sent.status,
-                log_group=sent.plan.log_group,
-                since=sent.since,
-            )
-            if failure is None:
-                self.report_job_success(sent.info)
-                return
-            step = self._next(outcome, failure)
-            if isinstance(step, Again) and not self._cancelled.is_set():
-                self._pool.submit(self._resubmit, sent, step)
-            else:
-                self._fail(sent.info, failure if isinstance(step, Again) else step, outcome)
-        except Exception as error:
-            self.logger.debug("hutchbatch: an ending could not be read", exc_info=True)
-            self._fail(sent.info, Failure(Cause.LOST, f"its ending could not be read: {error!r}"))
-
-    def _next(self, outcome: Ended[Submitted], failure: Failure) -> Again | Failure:
-        sent, job = outcome.what, outcome.description or {}
-        # CancelJob ends only what has not begun to start; a job that had runs on.
-        if outcome.left and str(job.get("statusReason") or "").startswith(LEAVING):
-            moved = moves.higher(sent.plan, sent.history, "waited there too long")
-            return moved or failure
-        return moves.after(failure, sent.plan, sent.history, self._ground.site.queues)
+    def _settled(self, settled: Settled, again: list[tuple[Work, Again]]) -> None:
+        """One ended submission: tells Snakemake, or sends the job again."""
+        outcome, step = settled.outcome, settled.step
+        work = outcome.what
+        retried = step is not None and not self._cancelled.is_set()
+        self._recorder.ended(
+            outcome.job_id,
+            outcome.description,
+            settled.failure,
+            settled.status,
+            step.line if step and retried else None,
+        )
+        info = SubmittedJobInfo(work.job, external_jobid=outcome.job_id)
+        if settled.failure is None:
+            self._done += 1
+            self._recorder.over(work, None)
+            self.report_job_success(info)
+        elif step and retried:
+            again.append((work, step))
+            _, common = self._kin.shared(step.plan)
+            self._gather(replace(work, plan=common, history=step.history), None)
+        else:
+            self._fail(info, settled.failure, settled)
 
     # Telling
 
-    def _say_once(self, line: str) -> None:
-        if line not in self._said:
-            self._said.add(line)
-            self.logger.info(line)
-
-    def _say_again(self, sent: Submitted, job: dict[str, Any]) -> None:
-        tried = failures.attempts(job)
-        self.logger.info(
-            f"{sent.plan.label}: AWS Batch starts it again on {sent.plan.queue} "
-            f"(attempt {len(tried) + 1} of {sent.plan.budgets.spot_attempts}; attempt {tried[-1]})."
-        )
-
     def _fail(
-        self, info: SubmittedJobInfo, failure: Failure, outcome: Ended[Submitted] | None = None
+        self, info: SubmittedJobInfo, failure: Failure, settled: Settled | None = None
     ) -> None:
         label, rule = job_label(info.job), rule_name(info.job)
         message = logs.printable(failure.sentence) + f" [{failure.cause.value}]"
         if info.job.is_group():
             # Trap 19: Snakemake drops the message of a group.
             self.logger.error(f"{label}: {message}")
-        first = self._alike.is_first(rule, label, failure) if outcome else False
-        text = ""
-        if outcome and first:
-            sent = outcome.what
-            stream, lines = self._endings.last_lines(outcome.description, sent.plan.log_group)
+        first = self._alike.is_first(rule, label, failure) if settled else False
+        text = log_end = ""
+        if settled and first:
+            work, job = settled.outcome.what, settled.outcome.description
+            stream, lines = self._endings.last_lines(job, work.plan.log_group)
+            log_end = "\n".join(lines)
             text = failures.report(
                 label,
                 failure,
-                sent.plan,
-                outcome.description,
+                work.plan,
+                job,
                 region=self._ground.site.region,
                 stream=stream,
                 lines=lines,
             )
+        if settled:
+            self._recorder.over(settled.outcome.what, failure, log_end or None)
+        self._failed += 1
         self.report_job_error(info, msg=message)
         if text:
             self.logger.error(text)
@@ -307,22 +341,18 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Ends everything that lives on Batch; our own registry knows, Snakemake's may not."""
-        self._cancelled.set()
-        self._end_live_jobs()
-        self._pool.shutdown(wait=True)  # a SubmitJob under way must be known before it is ended
-        self._end_live_jobs()
-
-    def _end_live_jobs(self) -> None:
-        count = len(self._tracker.not_terminated())
-        if count:
-            self.logger.info(f"Ending {count} jobs on AWS Batch …")
-            failed = self._tracker.terminate_all("cancelled by the user of Snakemake")
-            if failed:
-                self.logger.warning(f"{failed} jobs could not be ended; look for them in Batch.")
+        with departure.on_second_interrupt(self._ground.site.run_id, self.logger, self.workflow):
+            self._cancelled.set()
+            self._dispatch.stop()
+            departure.end_all(self._tracker, self._termination, self.logger)
+            self._pool.shutdown(wait=True)  # a SubmitJob under way must be known to be ended
+            departure.end_all(self._tracker, self._termination, self.logger)
 
     def shutdown(self) -> None:
         super().shutdown()
-        self._pool.shutdown(wait=True)
-        self._reading.shutdown(wait=True)
-        for line in self._alike.counts():
-            self.logger.error(line)
+        self._dispatch.stop()
+        for pool in (self._pool, self._settling, self._reading):
+            pool.shutdown(wait=True)
+        for told in self._alike.counts():
+            self.logger.error(told)
+        self._recorder.finish(departure.outcome(self.workflow, self._cancelled.is_set()))

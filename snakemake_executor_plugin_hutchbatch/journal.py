@@ -172,6 +172,10 @@ class Journal:
         values = (*map(_plain, changes.values()), *key)
         self._add(f"UPDATE {_table(record)} SET {names} WHERE {where}", values)  # noqa: S608
 
+    def execute(self, statement: str, *values: Any) -> None:
+        """A change of many rows at once, in SQL."""
+        self._add(statement, values)
+
     def flush(self, seconds: float = BUSY_SECONDS) -> bool:
         """Waits until all that was added is on disk; False if the disk did not take it in time."""
         with self._condition:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 
 MAX_NAME = 128
 MAX_TAG_VALUE = 256
+#: The tag that tells which of a rule's jobs a job is; an array has none.
+WILDCARDS_TAG = "hutchbatch-wildcards"
 
 
 def digest(*parts: str, length: int = 10) -> str:

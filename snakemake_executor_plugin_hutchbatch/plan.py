@@ -288,6 +288,6 @@ def _tags(
         "hutchbatch-run": site.run_id,
         "hutchbatch-rule": rule,
         "hutchbatch-user": site.user,
-        "hutchbatch-wildcards": " ".join(f"{k}={v}" for k, v in wildcards.items()),
+        naming.WILDCARDS_TAG: " ".join(f"{k}={v}" for k, v in wildcards.items()),
     }
     return {**own, **{k: naming.tag_value(v) for k, v in ours.items() if v}}

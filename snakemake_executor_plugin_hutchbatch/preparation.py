@@ -8,8 +8,8 @@ from typing import Any
 
 from . import bootstrap, inner, nearby, sources, storage, tasks
 from .aws import Patience
-from .modes import Mode
-from .plan import JobPlan, plan
+from .modes import Mode, s3_url
+from .plan import JobPlan, members, plan
 from .preflight import Ground, fitted
 from .resources import LEAST_MIB, PlanError
 from .submission import Bundle
@@ -18,12 +18,18 @@ from .supervisor.taskspec import Sources, TaskSpec
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a submission needs. ``outputs``: URLs that must exist when the job has succeeded."""
+    """What a submission needs. ``outputs``: URLs that must exist when the job has succeeded;
+    ``logs``: URLs of the rule's own log files."""
 
     job: Any
     plan: JobPlan
     task: TaskSpec
     outputs: list[str]
+    logs: list[str]
+
+    @property
+    def wildcards(self) -> dict[str, str]:
+        return {} if self.job.is_group() else dict(self.job.wildcards_dict)
 
 
 class Preparation:
@@ -79,12 +85,13 @@ class Preparation:
         status = f"{self._ground.run_prefix}status/"
         unneeded = frozenset(map(str, self._workflow.dag.get_unneeded_temp_files(job)))
         outputs = storage.expected_outputs(job, unneeded)
+        logs = [url for member in members(job) for f in member.log if (url := s3_url(f))]
         if wanted.mode == "direct":
             try:
                 task = tasks.direct_task(
                     job, wanted, status=status, sources=code, unneeded=unneeded
                 )
-                return Prepared(job, wanted, task, outputs)
+                return Prepared(job, wanted, task, outputs, logs)
             except tasks.NeedsSnakemake as reason:
                 wanted = _under_snakemake(wanted, str(reason))
         if refused := inner.unreachable(job):
@@ -97,7 +104,7 @@ class Preparation:
             sources=code,
             also=nearby.checkpoint_inputs() | self._config,
         )
-        return Prepared(job, wanted, task, outputs)
+        return Prepared(job, wanted, task, outputs, logs)
 
 
 def _under_snakemake(wanted: JobPlan, reason: str) -> JobPlan:

@@ -13,6 +13,7 @@ from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
 from .values import (
+    DEFAULT_ARRAY,
     DEFAULT_AWS_CLI_PATH,
     DEFAULT_LOG_GROUP,
     DEFAULT_SCRATCH,
@@ -122,6 +123,11 @@ class ExecutorSettings(ExecutorSettingsBase):
     )
     tail_lines: Optional[str] = _setting(
         "Lines of a failed job's output to show, 0 to 1000. Default 30.", "NUMBER"
+    )
+    array_size: Optional[str] = _setting(
+        "How many equal jobs are sent to AWS Batch together, as one array job, 1 to 10000; "
+        f"1: each by itself. Default {DEFAULT_ARRAY}.",
+        "NUMBER",
     )
     job_role: Optional[str] = _setting(
         "ARN of the IAM role that jobs use to read and write your bucket, for example "

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from . import aws
 from .aws import Pacer, Patience
 from .plan import JobPlan
+from .work import Place
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 #: FACTS.md section 2: ECS takes 8192 characters in all and a longer override is accepted and fails
 #: later. ECS counts Batch's own variables too (public reports: 7,680 failed), so we stay below.
 MAX_OVERRIDES = 7300
+#: Seconds after which a job that a lost call made is looked for a second time.
+SETTLE_SECONDS = 2.0
 
 
 def retry_strategy(spot_attempts: int) -> dict[str, Any]:
@@ -52,24 +55,33 @@ class Bundle:
 
 
 def environment(
-    plan: JobPlan, task_url: str, bundle: Bundle, region: str, endpoint: str | None
+    plan: JobPlan, place: Place, bundle: Bundle, region: str, endpoint: str | None
 ) -> dict[str, str]:
     """The variables of a container. AWS gives it no region (FACTS.md section 2); no credentials
     are ever among them."""
     variables = {
         **plan.environment,
-        "HUTCHBATCH_TASK": task_url,
+        "HUTCHBATCH_TASK": place.url,
         "HUTCHBATCH_SUPERVISOR": bundle.url,
         "HUTCHBATCH_SUPERVISOR_SHA256": bundle.sha256,
         "HUTCHBATCH_REGION": region,
     }
+    if place.size:
+        variables["HUTCHBATCH_TASK_SIZE"] = str(place.size)
     if endpoint:
         variables["HUTCHBATCH_S3_ENDPOINT"] = endpoint
     return variables
 
 
-def submit_request(plan: JobPlan, definition: str, variables: Mapping[str, str]) -> dict[str, Any]:
-    """The SubmitJob request of one job.
+def submit_request(
+    plan: JobPlan,
+    name: str,
+    definition: str,
+    variables: Mapping[str, str],
+    tags: Mapping[str, str],
+    size: int = 1,
+) -> dict[str, Any]:
+    """The SubmitJob request of one job, or of an array of ``size`` jobs.
 
     Raises ``SubmissionError`` if its overrides are longer than AWS Batch can pass on.
     """
@@ -83,23 +95,25 @@ def submit_request(plan: JobPlan, definition: str, variables: Mapping[str, str])
         "environment": [{"name": k, "value": v} for k, v in variables.items()],
         "resourceRequirements": requirements,
     }
-    size = len(json.dumps(overrides).encode())
-    if size > MAX_OVERRIDES:
+    length = len(json.dumps(overrides).encode())
+    if length > MAX_OVERRIDES:
         largest = max(plan.environment, key=lambda k: len(plan.environment[k]), default="?")
         raise SubmissionError(
-            f"its environment variables take {size:,} bytes and AWS Batch passes on "
+            f"its environment variables take {length:,} bytes and AWS Batch passes on "
             f"{MAX_OVERRIDES:,} at most: shorten the largest of envvars:, {largest}, or put its "
             "content into an input file"
         )
     request: dict[str, Any] = {
-        "jobName": plan.job_name,
+        "jobName": name,
         "jobQueue": plan.queue,
         "jobDefinition": definition,
         "containerOverrides": overrides,
         "retryStrategy": retry_strategy(plan.budgets.spot_attempts),
-        "tags": dict(plan.tags),
+        "tags": dict(tags),
         "propagateTags": True,
     }
+    if size > 1:
+        request["arrayProperties"] = {"size": size}
     if plan.timeout:
         request["timeout"] = {"attemptDurationSeconds": plan.timeout}
     if plan.share_identifier:
@@ -126,34 +140,56 @@ class Submitter:
         """The job's id. Raises ``SubmissionError`` with AWS's refusal in plain words."""
         started = self._patience.clock()
         attempt = 0
+        unsure = False
         while True:
             self._pacer.wait()
             try:
-                return self._submit.submit_job(**request)["jobId"]
+                made = self._submit.submit_job(**request)["jobId"]
             except (ClientError, BotoCoreError) as error:
+                throttled = aws.is_throttle(error)
+                if throttled:
+                    self._pacer.throttled()
                 waited = self._patience.clock() - started
                 if not aws.is_transient(error) or waited > aws.PATIENCE:
                     raise SubmissionError(aws.explain(error, "submitting the job")) from error
                 self._patience.wait(attempt)
                 attempt += 1
-                if self._patience.stopped():
-                    # Cancelled: what was made must be known, to be ended; nothing more is sent.
-                    made = None if aws.is_throttle(error) else self._find(request)
-                    if made:
-                        return made
-                    raise SubmissionError("it was cancelled before it was submitted") from error
                 # A throttled call did nothing; any other may have made the job after all.
-                if not aws.is_throttle(error) and (made := self._find(request)):
-                    return made
+                unsure = unsure or not throttled
+                if unsure and (known := self._find(request)):
+                    return self._only(known)
+                if self._patience.stopped():
+                    # Cancelled: what was made is ended as well; nothing more is sent.
+                    raise SubmissionError("it was cancelled before it was submitted") from error
+            else:
+                self._pacer.passed()
+                # One that was sent earlier may have been made late.
+                return self._only(self._find(request) or [made]) if unsure else made
 
-    def _find(self, request: Mapping[str, Any]) -> str | None:
-        """The id of the job with this request's name, which no other submission has."""
-        answer = self._patience.call(
-            "checking whether a job was submitted",
-            lambda: self._batch.list_jobs(
-                jobQueue=request["jobQueue"],
-                filters=[{"name": "JOB_NAME", "values": [request["jobName"]]}],
-            ),
-        )
-        found = answer["jobSummaryList"]
-        return found[0]["jobId"] if found else None
+    def _only(self, made: list[str]) -> str:
+        """Of jobs that are the same, all but the first are ended before they begin."""
+        for extra in made[1:]:
+            self._patience.call(
+                "ending a job that was made twice",
+                lambda extra=extra: self._batch.terminate_job(  # type: ignore[misc]
+                    jobId=extra, reason="hutchbatch: made twice by a call whose answer was lost"
+                ),
+            )
+        return made[0]
+
+    def _find(self, request: Mapping[str, Any]) -> list[str]:
+        """The ids of the jobs with this request's name, which no other submission has, the first
+        made first. A job appears there a moment after it was made: asked twice."""
+        for wait in (0.0, SETTLE_SECONDS):
+            if wait:
+                self._patience.sleep(wait)
+            found = self._patience.call(
+                "checking whether a job was submitted",
+                lambda: self._batch.list_jobs(
+                    jobQueue=request["jobQueue"],
+                    filters=[{"name": "JOB_NAME", "values": [request["jobName"]]}],
+                ),
+            )["jobSummaryList"]
+            if found:
+                return [j["jobId"] for j in sorted(found, key=lambda j: j.get("createdAt", 0))]
+        return []

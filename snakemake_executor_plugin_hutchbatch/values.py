@@ -14,6 +14,9 @@ Mode = Literal["auto", "direct", "snakemake"]
 DEFAULT_AWS_CLI_PATH = "/home/ec2-user/miniconda"
 DEFAULT_SCRATCH = "/docker_scratch:/tmp"
 DEFAULT_LOG_GROUP = "/aws/batch/job"
+#: Larger arrays save nothing: their SubmitJob is one call in a thousand as it is, and their
+#: children are listed by pages of a thousand (FACTS.md section 2, ListJobs).
+DEFAULT_ARRAY = 1_000
 
 
 class SettingError(ValueError):
@@ -272,6 +275,8 @@ parse_starve_minutes = _number(0, 1440, "the time in minutes")
 # FACTS.md section 2: retryStrategy takes 1 to 10 attempts.
 parse_spot_attempts = _whole_number(1, 10, "the number of attempts")
 parse_host_attempts = _whole_number(1, 10, "the number of attempts")
+# FACTS.md section 2: an array has 2 to 10,000 children.
+parse_array_size = _whole_number(1, 10_000, "the size of an array")
 parse_tail_lines = _whole_number(0, 1000, "the number of lines")
 
 
@@ -299,5 +304,6 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "spot_attempts": parse_spot_attempts,
     "host_attempts": parse_host_attempts,
     "oom_memory_factor": parse_oom_memory_factor,
+    "array_size": parse_array_size,
     "tail_lines": parse_tail_lines,
 }

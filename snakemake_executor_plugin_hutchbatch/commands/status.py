@@ -208,6 +208,7 @@ def _diagnosis(
     clients: Clients, described: Mapping[str, Any], job: Job, queue: Queue, now: float
 ) -> str:
     want = fit.Want(job.vcpus, job.memory, job.gpus)
-    symptoms = doctor.examine(clients.batch, described, queue, want)
+    reason = str(described.get("statusReason") or "")
+    symptoms = doctor.examine(clients.batch, described["jobId"], reason, queue, want)
     waited = screen.span(now - described.get("createdAt", now * 1000) / 1000)
     return f"{job.label} has waited {waited} to start: {doctor.diagnose(symptoms)}."

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Mapping, Optional
+from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 from . import scratch as scratch_module
 from .command import Runner
@@ -121,7 +121,7 @@ class Job:
     def _read_task(self) -> TaskSpec:
         url = self._environ.get("HUTCHBATCH_TASK", "")
         try:
-            return load_taskspec(self._s3.get(url).decode("utf-8"))
+            return load_taskspec(self._s3.get(url, self._piece()).decode("utf-8"))
         except (*ERRORS, TaskSpecError, ValueError) as error:
             raise Failure(
                 EXIT_SPEC,
@@ -129,6 +129,14 @@ class Job:
                 f"the task's description could not be read from {url or 'HUTCHBATCH_TASK'} "
                 f"({error}). Check that the job role may read it and that nothing deletes it.",
             ) from error
+
+    def _piece(self) -> Optional[Tuple[int, int]]:
+        """An array's children share an object, in which each has a piece of equal length."""
+        size = _number(self._environ.get("HUTCHBATCH_TASK_SIZE"), 0)
+        index = self._environ.get("HUTCHBATCH_TASK_INDEX")
+        if index is None:
+            index = self._environ.get("AWS_BATCH_JOB_ARRAY_INDEX")
+        return (_number(index, 0) * size, size) if size else None
 
     def _stage_in(self, task: TaskSpec, scratch: Scratch) -> None:
         if task.sources is not None:

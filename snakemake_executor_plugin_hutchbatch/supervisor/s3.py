@@ -85,10 +85,13 @@ class S3:
         self._ends = self._renew_after = 0.0
         self._signing: Tuple[Any, bytes] = (None, b"")
 
-    def get(self, url: str) -> bytes:
-        """A whole small object."""
+    def get(self, url: str, piece: Optional[Tuple[int, int]] = None) -> bytes:
+        """A small object, or of a larger one the ``piece`` from a place on, of a length."""
         bucket, key = seed.split_url(url)
-        data: bytes = self.request("GET", bucket, key).value
+        headers = None
+        if piece is not None:
+            headers = {"range": f"bytes={piece[0]}-{piece[0] + piece[1] - 1}"}
+        data: bytes = self.request("GET", bucket, key, headers=headers).value
         return data
 
     def put(self, url: str, data: bytes) -> None:

@@ -12,6 +12,7 @@ from snakemake_executor_plugin_hutchbatch.queues import Ladder
 from snakemake_executor_plugin_hutchbatch.submission import Bundle
 from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
 from snakemake_executor_plugin_hutchbatch.values import Mount
+from snakemake_executor_plugin_hutchbatch.work import Place
 
 PATIENCE = 90
 _number = itertools.count()
@@ -66,10 +67,9 @@ class Straight:
         task = replace(task, status=f"{self.url}/status/")
         self.put(f"task-{number}", taskspec.dumps(task).encode())
         bundle = Bundle(f"{self.url}/supervisor", bootstrap.bundle_sha256())
-        variables = submission.environment(
-            plan, f"{self.url}/task-{number}", bundle, "us-west-2", None
-        )
-        sent = submission.submit_request(plan, arn, variables)
+        place = Place(f"{self.url}/task-{number}")
+        variables = submission.environment(plan, place, bundle, "us-west-2", None)
+        sent = submission.submit_request(plan, plan.job_name, arn, variables, {})
         return self.batch.submit_job(**sent)["jobId"]
 
     def put(self, key: str, content: bytes) -> None:

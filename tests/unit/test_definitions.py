@@ -17,6 +17,7 @@ from snakemake_executor_plugin_hutchbatch.submission import (
     submit_request,
 )
 from snakemake_executor_plugin_hutchbatch.values import Mount
+from snakemake_executor_plugin_hutchbatch.work import Place
 
 ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"
 SECRET = "arn:aws:secretsmanager:us-west-2:123456789012:secret:x"
@@ -55,8 +56,9 @@ def changed(**values):
 
 
 def submitted(plan):
-    variables = environment(plan, "s3://b/task.json", BUNDLE, "us-west-2", None)
-    return submit_request(plan, "arn:aws:batch:us-west-2:1:job-definition/x:1", variables)
+    variables = environment(plan, Place("s3://b/task.json"), BUNDLE, "us-west-2", None)
+    definition = "arn:aws:batch:us-west-2:1:job-definition/x:1"
+    return submit_request(plan, plan.job_name, definition, variables, plan.tags)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_a_submission_asks_for_what_the_rule_wants():
 
 
 def test_a_payload_does_not_grow_with_the_jobs_inputs():
-    variables = environment(PLAN, "s3://b/task.json", BUNDLE, "us-west-2", None)
+    variables = environment(PLAN, Place("s3://b/task.json"), BUNDLE, "us-west-2", None)
     assert sorted(variables) == [
         *("HUTCHBATCH_REGION", "HUTCHBATCH_SUPERVISOR", "HUTCHBATCH_SUPERVISOR_SHA256"),
         *("HUTCHBATCH_TASK", "LAB"),

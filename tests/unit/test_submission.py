@@ -15,12 +15,17 @@ REQUEST = {"jobName": "jdoe-a-1", "jobQueue": "mixed"}
 
 
 class Account:
-    """A Batch account behind a bad line: what it did and what it answered are two things."""
+    """A Batch account behind a bad line: what it did and what it answered are two things.
 
-    def __init__(self, script):
+    ``late``: how many looks by name do not show a job yet.
+    """
+
+    def __init__(self, script, late=0):
         self.script = list(script)
         self.jobs = {}
         self.calls = []
+        self.late = late
+        self.terminated = []
 
     def submit_job(self, **request):
         self.calls.append("SubmitJob")
@@ -34,7 +39,13 @@ class Account:
     def list_jobs(self, *, jobQueue, filters):
         self.calls.append("ListJobs")
         (name,) = filters[0]["values"]
+        if self.late:
+            self.late -= 1
+            return {"jobSummaryList": []}
         return {"jobSummaryList": [{"jobId": i} for i, n in self.jobs.items() if n == name]}
+
+    def terminate_job(self, jobId, reason):
+        self.terminated.append(jobId)
 
 
 def submit(account):
@@ -53,6 +64,19 @@ def test_a_call_that_did_nothing_is_sent_again():
     account = Account([(False, refused("ServerException", 500))] * 2)
     assert submit(account) == "id-0"
     assert list(account.jobs) == ["id-0"]
+
+
+def test_a_job_that_shows_late_is_found_and_not_made_twice():
+    account = Account([(True, ReadTimeoutError(endpoint_url="x"))], late=1)
+    assert submit(account) == "id-0"
+    assert account.calls == ["SubmitJob", "ListJobs", "ListJobs"]
+
+
+def test_of_two_jobs_made_by_lost_calls_only_the_first_goes_on():
+    account = Account([(True, ReadTimeoutError(endpoint_url="x"))], late=2)
+    assert submit(account) == "id-0"
+    assert list(account.jobs) == ["id-0", "id-1"]
+    assert account.terminated == ["id-1"]
 
 
 def test_throttled_calls_are_sent_again_without_a_question():

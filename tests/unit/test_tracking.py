@@ -17,7 +17,6 @@ class Batch:
         self.states = states
         self.calls = 0
         self.broken = False
-        self.ended = []
 
     def describe_jobs(self, jobs):
         self.calls += 1
@@ -25,9 +24,6 @@ class Batch:
             raise refused("ServerException", 500)
         assert len(jobs) <= 100
         return {"jobs": [{"jobId": j, "status": self.states[j]} for j in jobs if j in self.states]}
-
-    def terminate_job(self, jobId, reason):
-        self.ended.append(jobId)
 
 
 def tracker(batch, ids, said=None, time=None):
@@ -43,9 +39,9 @@ def test_ended_jobs_are_told_once_with_what_they_were():
     tracked = tracker(batch, "abc")
     found = tracked.poll()
     assert [(e.job_id, e.what) for e in found.ended] == [("a", "A"), ("c", "C")]
-    assert sorted(found.changed) == ["a", "b", "c"]
+    assert [live.job_id for live in found.changed] == ["b"]
     assert found.started == ["B"]
-    assert tracked.live_ids() == ["b"]
+    assert tracked.live_ids() == ([], ["b"])
     assert tracked.poll() == Poll()
 
 
@@ -95,42 +91,148 @@ def test_a_job_that_batch_no_longer_knows_is_lost():
     tracked = tracker(Batch(), "a", time=time)
     (lost,) = polls(tracked, time, 20)
     assert lost.description is None
-    assert tracked.live_ids() == []
+    assert tracked.live_ids() == ([], [])
 
 
-class BulkBatch(Batch):
-    """An account that knows TerminateJobs, and may refuse it."""
-
-    def __init__(self, permitted=True, stubborn=(), **states):
-        super().__init__(**states)
-        self.permitted, self.stubborn, self.bulk = permitted, stubborn, []
-
-    def terminate_jobs(self, jobs, reason):
-        if not self.permitted:
-            raise refused("AccessDeniedException", 403)
-        self.bulk.append(len(jobs))
-        errors = [{"job": j, "code": "x", "message": "y"} for j in jobs if j in self.stubborn]
-        return {"successful": [], "errors": errors}
+# Arrays
 
 
-def test_jobs_are_terminated_fifty_a_call_and_never_twice():
-    ids = [f"j{i}" for i in range(120)]
-    batch = BulkBatch(stubborn=["j7"])
-    tracked = tracker(batch, ids)
-    assert tracked.terminate_all("cancelled") == 1
-    assert batch.bulk == [50, 50, 20]
-    assert tracked.terminate_all("cancelled") == 1
-    assert batch.bulk == [50, 50, 20, 1]
-    assert batch.ended == []
+class Arrays:
+    """An account with arrays: a state for each child, and calls that are counted."""
+
+    def __init__(self, **arrays):
+        self.arrays = {name: list(states) for name, states in arrays.items()}
+        self.calls = []
+        self.parent = {}
+        self.hidden = set()
+
+    def describe_jobs(self, jobs):
+        self.calls.append("describe")
+        assert len(jobs) <= 100
+        return {"jobs": [d for job in jobs if (d := self._described(job)) is not None]}
+
+    def _described(self, job):
+        parent, _, index = job.partition(":")
+        if parent in self.hidden or parent not in self.arrays:
+            return None
+        states = self.arrays[parent]
+        if index:
+            return {"jobId": job, "status": states[int(index)], "attempts": [{}]}
+        counts = {state: states.count(state) for state in set(states)}
+        over = set(states) <= {"SUCCEEDED", "FAILED"}
+        status = self.parent.get(parent) or ("SUCCEEDED" if over else "PENDING")
+        return {"jobId": job, "status": status, "arrayProperties": {"statusSummary": counts}}
+
+    def list_jobs(self, arrayJobId, jobStatus, nextToken="0"):
+        self.calls.append(f"list {jobStatus}")
+        found = [i for i, s in enumerate(self.arrays[arrayJobId]) if s == jobStatus]
+        start, page = int(nextToken), 1000
+        jobs = [
+            {"jobId": f"{arrayJobId}:{i}", "status": jobStatus} for i in found[start : start + page]
+        ]
+        more = {"nextToken": str(start + page)} if len(found) > start + page else {}
+        return {"jobSummaryList": jobs, **more}
 
 
-def test_where_the_bulk_call_is_refused_jobs_are_terminated_one_by_one():
-    batch = BulkBatch(permitted=False)
-    assert tracker(batch, "ab").terminate_all("cancelled") == 0
-    assert batch.ended == ["a", "b"]
+def tracked_array(batch, name, size, time=None):
+    made = Tracker(batch, [].append, (time or Time()).clock)
+    made.add_array(name, [f"job {i}" for i in range(size)])
+    return made
 
 
-def test_all_live_jobs_are_terminated():
-    batch = Batch(a="RUNNING", b="RUNNABLE")
-    assert tracker(batch, "ab").terminate_all("cancelled") == 0
-    assert batch.ended == ["a", "b"]
+def ended(poll):
+    return sorted((e.what, e.description["status"]) for e in poll.ended)
+
+
+def test_an_array_of_which_nothing_is_new_costs_one_call():
+    batch = Arrays(p=["RUNNING"] * 5000)
+    tracked = tracked_array(batch, "p", 5000)
+    tracked.poll()
+    assert tracked.states() == {"RUNNING": 5000}
+    batch.calls.clear()
+    assert not tracked.poll()
+    assert batch.calls == ["describe"]
+
+
+def test_children_are_listed_only_when_a_count_changed():
+    batch = Arrays(p=["RUNNING"] * 3000)
+    tracked = tracked_array(batch, "p", 3000)
+    tracked.poll()
+    batch.calls.clear()
+    batch.arrays["p"][:1500] = ["SUCCEEDED"] * 1500
+    assert len(tracked.poll().ended) == 1500
+    assert batch.calls == ["describe", "list SUCCEEDED", "list SUCCEEDED"]
+    batch.calls.clear()
+    assert not tracked.poll()
+    assert batch.calls == ["describe"]
+
+
+def test_a_failed_child_is_described_and_the_others_go_on():
+    batch = Arrays(p=["RUNNING", "FAILED", "SUCCEEDED"])
+    tracked = tracked_array(batch, "p", 3)
+    poll = tracked.poll()
+    assert ended(poll) == [("job 1", "FAILED"), ("job 2", "SUCCEEDED")]
+    (failed,) = (e for e in poll.ended if e.description["status"] == "FAILED")
+    assert failed.description["attempts"]
+    assert tracked.live_count() == 1
+    batch.arrays["p"][0] = "SUCCEEDED"
+    assert ended(tracked.poll()) == [("job 0", "SUCCEEDED")]
+    assert tracked.live_ids() == ([], [])
+
+
+def test_a_parent_that_is_over_leaves_no_child_behind_even_if_its_counts_lag():
+    batch = Arrays(p=["SUCCEEDED", "FAILED", "SUCCEEDED"])
+    batch.parent["p"] = "FAILED"
+    lagging = batch._described
+
+    def described(job):
+        told = lagging(job)
+        if ":" not in job:
+            told["arrayProperties"]["statusSummary"] = {"RUNNING": 3}
+        return told
+
+    batch._described = described
+    assert len(tracked_array(batch, "p", 3).poll().ended) == 3
+
+
+def test_which_child_waits_is_known_without_asking_where_all_do_and_listed_seldom_else():
+    time = Time()
+    time.now = 1000.0
+    batch = Arrays(p=["RUNNABLE"] * 4)
+    tracked = tracked_array(batch, "p", 4, time)
+    tracked.poll()
+    assert len(tracked.waiting()) == 4
+    assert batch.calls == ["describe"]
+    batch.arrays["p"][2] = "RUNNING"
+    poll = tracked.poll()
+    assert poll.started
+    assert sorted(live.job_id for live in tracked.waiting()) == ["p:0", "p:1", "p:3"]
+    assert batch.calls == ["describe", "describe", "list RUNNING"]
+    batch.arrays["p"][3] = "STARTING"
+    tracked.poll()
+    assert batch.calls[3:] == ["describe"]
+    time.now += 60
+    tracked.poll()
+    assert batch.calls[4:] == ["describe", "list RUNNING", "list STARTING"] or batch.calls[4:] == [
+        "describe",
+        "list STARTING",
+        "list RUNNING",
+    ]
+
+
+def test_an_array_that_batch_does_not_tell_of_for_a_while_is_not_lost():
+    time, batch = Time(), Arrays(p=["RUNNING"] * 2)
+    tracked = tracked_array(batch, "p", 2, time)
+    batch.hidden.add("p")
+    assert polls(tracked, time, int(LOST_AFTER_SECONDS / 10)) == []
+    batch.hidden.clear()
+    batch.arrays["p"] = ["SUCCEEDED"] * 2
+    assert len(polls(tracked, time, 1)) == 2
+
+
+def test_the_children_of_an_array_that_batch_no_longer_knows_are_lost():
+    time = Time()
+    tracked = tracked_array(Arrays(), "p", 2, time)
+    lost = polls(tracked, time, 60)
+    assert [e.description for e in lost] == [None, None]
+    assert tracked.live_ids() == ([], [])

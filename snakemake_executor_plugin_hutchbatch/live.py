@@ -1,0 +1,76 @@
+"""One live job, one live array: what the tracker remembers of them. There may be ten thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Known:
+    """Whether Batch tells of it."""
+
+    __slots__ = ("unknown_polls", "unknown_since")
+
+    def __init__(self) -> None:
+        self.unknown_polls = 0
+        self.unknown_since = 0.0
+
+    def is_unknown(self, now: float, polls: int, seconds: float) -> bool:
+        """Counts a poll that did not find it; True once ``polls`` over ``seconds`` did not."""
+        if not self.unknown_polls:
+            self.unknown_since = now
+        self.unknown_polls += 1
+        return self.unknown_polls >= polls and now - self.unknown_since >= seconds
+
+
+class Live(_Known, Generic[T]):
+    """One job that has not ended as far as we know.
+
+    ``since``: when its state was first seen, by the tracker's clock; ``started``: AWS's time of its
+    start (ms since 1970); ``attempts``: those that Batch has ended; ``reason``: AWS's word on it
+    while it waits; ``leaving``: it is being taken out of its queue.
+    """
+
+    __slots__ = ("attempts", "job_id", "leaving", "reason", "since", "started", "state", "what")
+
+    def __init__(self, job_id: str, what: T, since: float) -> None:
+        super().__init__()
+        self.job_id = job_id
+        self.what = what
+        self.since = since
+        self.state = "SUBMITTED"
+        self.started: int | None = None
+        self.attempts = 0
+        self.reason = ""
+        self.leaving = False
+
+
+class Array(_Known, Generic[T]):
+    """An array with children that have not ended as far as we know, by index.
+
+    ``counts``: the parent's statusSummary; ``settled``: how many ended children were seen, by
+    state; ``listed``: when its live children were last listed, by the tracker's clock.
+    """
+
+    __slots__ = ("children", "counts", "job_id", "listed", "settled")
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__()
+        self.job_id = job_id
+        self.children: dict[int, Live[T]] = {}
+        self.counts: dict[str, int] = {}
+        self.settled: dict[str, int] = {}
+        self.listed = 0.0
+
+    def live_counts(self) -> dict[str, int]:
+        """How many children are in each state."""
+        found: dict[str, int] = {}
+        for live in self.children.values():
+            found[live.state] = found.get(live.state, 0) + 1
+        return found
+
+    def any_child(self) -> Iterator[Live[T]]:
+        """One of the children that live, if any does."""
+        yield from list(self.children.values())[:1]

@@ -1,0 +1,97 @@
+"""The beginning of a run: its record, and Snakemake's pace set free."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .journal import Journal, JournalError
+from .preflight import Ground
+from .recording import Recorder
+from .records import Run
+from .values import DEFAULT_LOG_GROUP
+
+_PACKAGES = ("snakemake", "snakemake-executor-plugin-hutchbatch", "boto3")
+
+
+def recorder(workflow: Any, ground: Ground, warn: Callable[[str], None]) -> Recorder:
+    """The run's record, begun; one that writes nothing, and a warning, where the disk takes
+    none."""
+    run = _run(workflow, ground)
+    try:
+        return Recorder(Journal(fault=warn), run)
+    except JournalError as error:
+        warn(
+            f"{error}. The run goes on without it: 'hutchbatch status' will not know it, and if "
+            "Snakemake is killed, a new start may not find its jobs again."
+        )
+        return Recorder(None, run)
+
+
+def _run(workflow: Any, ground: Ground) -> Run:
+    site = ground.site
+    now = time.time()
+    return Run(
+        run_id=site.run_id,
+        started=now,
+        user=site.user,
+        region=site.region,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        process_started=process_started(os.getpid()),
+        beat=now,
+        command=shlex.join(["snakemake", *sys.argv[1:]]),
+        folder=str(Path.cwd()),
+        snakefile=str(workflow.main_snakefile),
+        storage_prefix=str(workflow.storage_settings.default_storage_prefix),
+        work_prefix=ground.work_prefix,
+        log_group=site.settings.value("log_group") or DEFAULT_LOG_GROUP,
+        wanted=sum(1 for job in workflow.dag.needrun_jobs() if not job.is_local),
+        settings={
+            f.name: str(value)
+            for f in fields(site.settings)
+            if (value := getattr(site.settings, f.name)) is not None
+        },
+        versions={"python": platform.python_version(), **_versions()},
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def process_started(pid: int) -> float:
+    """When a process of this machine began, in ticks since its boot (proc(5), field 22 of stat);
+    0 if it is gone or cannot be told."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0.0
+    return float(text.rpartition(")")[2].split()[19])
+
+
+def lift_rate_limit(workflow: Any) -> None:
+    """Snakemake hands over 100 jobs a second at most (FACTS.md section 4, trap 22), to spare
+    services that take one call a job. Ours are fused and paced: while the option stands at its
+    default, that limit only delays."""
+    scheduler, limit = workflow.scheduler, workflow.scheduling_settings.max_jobs_per_timespan
+    if scheduler is None or scheduler.job_rate_limiter is None:
+        return
+    if (limit.max_jobs, limit.timespan) == (100, 1):
+        scheduler.job_rate_limiter = None
+        scheduler.resources["_job_count"] = sys.maxsize  # what the scheduler then relies on

@@ -1,0 +1,47 @@
+"""How far the jobs on AWS Batch are: one line, at a pace that nobody minds. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: Seconds to the first line, and at most between two: each is twice as long as the one before.
+FIRST = 15.0
+LONGEST = 300.0
+
+_GROUPS = (
+    ("queued", ("SUBMITTED", "PENDING", "RUNNABLE")),
+    ("starting", ("STARTING",)),
+    ("running", ("RUNNING",)),
+)
+
+
+def line(states: Mapping[str, int], gathering: int, done: int, failed: int) -> str:
+    """``On AWS Batch: 40 queued, 2 starting, 58 running; 900 done, 1 failed.``
+
+    ``states``: live jobs by Batch's state; ``gathering``: jobs not yet sent.
+    """
+    parts = []
+    for name, members in _GROUPS:
+        count = sum(states.get(state, 0) for state in members)
+        if name == "queued":
+            count += gathering
+        parts.append(f"{count:,} {name}")
+    return f"On AWS Batch: {', '.join(parts)}; {done:,} done, {failed:,} failed."
+
+
+class Progress:
+    """When the next line is due, and whether it says anything new. Times are the caller's."""
+
+    def __init__(self, now: float) -> None:
+        self._pause = FIRST
+        self._due = now + FIRST
+        self._last = ""
+
+    def say(self, now: float, text: str) -> str | None:
+        """``text`` if it is due and new, else None."""
+        if now < self._due or text == self._last:
+            return None
+        self._pause = min(LONGEST, self._pause * 2)
+        self._due = now + self._pause
+        self._last = text
+        return text

@@ -1,0 +1,102 @@
+"""Ended jobs → successes, failures, further submissions. Several at a time, since S3 is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor as ThreadPool
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from . import moves
+from .aws import Patience
+from .care import LEAVING
+from .endings import Endings
+from .moves import Again
+from .queues import Queue
+from .supervisor.taskspec import Status
+from .tracking import Ended
+from .verdict import Cause, Failure
+from .work import Work
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How a submission ended: ``failure`` None after a success; ``step``: it is tried again."""
+
+    outcome: Ended[Work]
+    failure: Failure | None
+    status: Status | None
+    step: Again | None = None
+
+
+class Settlement:
+    """Reads endings and decides. Never raises: what cannot be read is that job's failure."""
+
+    def __init__(
+        self,
+        batch: BatchClient,
+        endings: Endings,
+        queues: Mapping[str, Queue],
+        patience: Patience,
+        pool: ThreadPool,
+    ) -> None:
+        self._batch = batch
+        self._endings = endings
+        self._queues = queues
+        self._patience = patience
+        self._pool = pool
+
+    def settle(self, ended: Sequence[Ended[Work]]) -> Iterable[Settled]:
+        """Each of ``ended``, in order, as soon as it is known."""
+        if not ended:
+            return ()
+        return self._pool.map(self._settle, ended)
+
+    def _settle(self, outcome: Ended[Work]) -> Settled:
+        try:
+            return self._read(outcome)
+        except Exception as error:
+            failure = Failure(Cause.LOST, f"its ending could not be read: {error!r}")
+            return Settled(outcome, failure, None)
+
+    def _read(self, outcome: Ended[Work]) -> Settled:
+        failure, status = self._judge(outcome)
+        job = outcome.description
+        wrong = failure is not None or status is None or status.exit_code != 0
+        if job is not None and "attempts" not in job and wrong:
+            # ListJobs' word of an array's child: which attempt it was only DescribeJobs tells.
+            found = self._patience.call(
+                "reading how a job ended",
+                lambda: self._batch.describe_jobs(jobs=[outcome.job_id])["jobs"],
+            )
+            if found:
+                outcome = replace(outcome, description=dict(found[0]))
+                failure, status = self._judge(outcome)
+        step = self._next(outcome, failure) if failure else None
+        if isinstance(step, Failure):
+            return Settled(outcome, step, status)
+        return Settled(outcome, failure, status, step)
+
+    def _judge(self, outcome: Ended[Work]) -> tuple[Failure | None, Status | None]:
+        work = outcome.what
+        assert work.begun is not None  # noqa: S101  it was sent
+        ending = self._endings.end(
+            outcome.job_id,
+            outcome.description,
+            outputs=work.outputs,
+            status_prefix=work.status,
+            log_group=work.plan.log_group,
+            since=work.begun,
+        )
+        return ending.failure, ending.status
+
+    def _next(self, outcome: Ended[Work], failure: Failure) -> Again | Failure:
+        work, job = outcome.what, outcome.description or {}
+        plan: Any = work.own_plan
+        # CancelJob ends only what has not begun to start; a job that had runs on.
+        if outcome.left and str(job.get("statusReason") or "").startswith(LEAVING):
+            return moves.higher(plan, work.history, "waited there too long") or failure
+        return moves.after(failure, plan, work.history, self._queues)
