@@ -53,7 +53,7 @@ def prepare(
 
     Raises ``PreflightError`` with what to type.
     """
-    prefix = _storage_prefix(workflow)
+    prefix = storage_prefix(workflow.storage_settings)
     listed = read_catalog(settings)
     provider = workflow.storage_registry.default_storage_provider
     try:
@@ -97,7 +97,7 @@ def prepare(
         preemptible_rules=_preemptible(workflow.remote_execution_settings),
         local_storage_prefix=str(workflow.storage_settings.local_storage_prefix),
     )
-    return Ground(clients, site, work_prefix, region, _endpoint(provider))
+    return Ground(clients, site, work_prefix, region, endpoint(provider.settings.endpoint_url))
 
 
 def read_catalog(settings: ExecutorSettings) -> dict[str, catalog.Entry]:
@@ -122,9 +122,9 @@ def _preemptible(remote: Any) -> Preemptible | None:
     return Preemptible(None if chosen.all else frozenset(chosen.rules), remote.preemptible_retries)
 
 
-def _storage_prefix(workflow: Any) -> str:
-    """The default storage prefix with a slash at its end."""
-    wanted = workflow.storage_settings
+def storage_prefix(wanted: Any) -> str:
+    """The default storage prefix with a slash at its end. ``wanted``: Snakemake's settings or
+    arguments that have it. Raises ``PreflightError``."""
     example = "--default-storage-provider s3 --default-storage-prefix s3://fh-pi-lastname-f-eco/me"
     if not wanted.default_storage_provider or not wanted.default_storage_prefix:
         raise PreflightError(
@@ -171,13 +171,10 @@ def default_user() -> str:
         return "user"
 
 
-def _endpoint(provider: Any) -> str | None:
+def endpoint(given: str | None) -> str | None:
     """An S3 that is not AWS's, where the user set one: jobs must look in the same place."""
     return (
-        provider.settings.endpoint_url
-        or os.environ.get("AWS_ENDPOINT_URL_S3")
-        or os.environ.get("AWS_ENDPOINT_URL")
-        or None
+        given or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
     )
 
 

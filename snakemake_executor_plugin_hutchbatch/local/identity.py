@@ -17,6 +17,7 @@ from starlette.responses import Response
 from .signatures import Keys
 
 ACCOUNT = "000000000000"
+USER = f"arn:aws:iam::{ACCOUNT}:user/local"
 JOB_ROLE = f"arn:aws:iam::{ACCOUNT}:role/local-batchtask"
 NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
@@ -29,7 +30,7 @@ def sts_endpoint(role: Keys) -> Callable[[Request], Any]:
         if action != "GetCallerIdentity":
             return _error("InvalidAction", f"Only GetCallerIdentity is here, not {action}.", 400)
         is_role = f"Credential={role.access_key}/" in request.headers.get("authorization", "")
-        arn = JOB_ROLE if is_role else f"arn:aws:iam::{ACCOUNT}:user/local"
+        arn = JOB_ROLE if is_role else USER
         body = (
             f'<GetCallerIdentityResponse xmlns="{NAMESPACE}"><GetCallerIdentityResult>'
             f"<Arn>{arn}</Arn><UserId>AIDALOCAL</UserId><Account>{ACCOUNT}</Account>"

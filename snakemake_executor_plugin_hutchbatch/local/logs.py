@@ -208,6 +208,7 @@ def _shown(event: Event) -> dict[str, Any]:
 def refuse_json(error: S3Error) -> Response:
     """How JSON services tell that a request is not well signed."""
     code = {
+        "AccessDenied": "AccessDeniedException",
         "InvalidAccessKeyId": "UnrecognizedClientException",
         "SignatureDoesNotMatch": "InvalidSignatureException",
         "MissingAuthenticationToken": "MissingAuthenticationTokenException",

@@ -18,9 +18,11 @@ from email.utils import format_datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from nanio.errors import InternalError, S3Error
+from nanio.errors import AccessDenied, InternalError, S3Error
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from . import actions
+from .identity import JOB_ROLE, USER
 from .servers import ReadToTheEnd
 from .signatures import Refuse
 
@@ -87,7 +89,15 @@ class Latency:
     ms: float = 0.0
 
 
-RoadFault = GoneFor | Reset | SlowDown | Skew | Expire | Latency
+@dataclass(frozen=True)
+class Deny:
+    """``caller`` may not do ``action``, an IAM action such as ``batch:SubmitJob``."""
+
+    action: str = "*"
+    caller: str = "user"
+
+
+RoadFault = GoneFor | Reset | SlowDown | Skew | Expire | Latency | Deny
 
 ROAD_KINDS: dict[str, type[RoadFault]] = {
     "outage": GoneFor,
@@ -96,6 +106,7 @@ ROAD_KINDS: dict[str, type[RoadFault]] = {
     "skew": Skew,
     "expire": Expire,
     "latency": Latency,
+    "deny": Deny,
 }
 KIND_OF = {kind: name for name, kind in ROAD_KINDS.items()}
 CREDENTIAL = re.compile(rb"Credential=(\w+)/")
@@ -182,12 +193,13 @@ class Trouble:
         """The time by this service's clock."""
         return datetime.fromtimestamp(self._clock(), UTC) + self.ahead(service)
 
-    def verdict(self, service: str, access_key: str) -> str | S3Error | None:
-        """What becomes of a call: ``cut``, ``lost`` (performed, then cut), an error, or nothing."""
+    def verdict(self, service: str, access_key: str, action: str = "") -> str | S3Error | None:
+        """What becomes of a call: ``cut``, ``lost`` (performed, then cut), an error, or nothing.
+        ``action``: of ``actions.of``."""
         with self._lock:
             now = self._clock()
             for each in self._sets:
-                found = _verdict(each, service, access_key, now)
+                found = _verdict(each, service, access_key, now, action)
                 if found is not None:
                     self.struck[KIND_OF[type(each.fault)]] += 1
                     return found
@@ -198,7 +210,9 @@ def _meets(service: str, pattern: str) -> bool:
     return fnmatchcase(service, pattern)
 
 
-def _verdict(each: _Set, service: str, access_key: str, now: float) -> str | S3Error | None:
+def _verdict(
+    each: _Set, service: str, access_key: str, now: float, action: str
+) -> str | S3Error | None:
     fault = each.fault
     caller = "role" if access_key.startswith("ASIA") else "user"  # as AWS's begin
     if isinstance(fault, Skew | Latency):
@@ -208,6 +222,14 @@ def _verdict(each: _Set, service: str, access_key: str, now: float) -> str | S3E
         return ExpiredToken() if hit else None
     if not _meets(caller, fault.caller):
         return None
+    if isinstance(fault, Deny):
+        if not fnmatchcase(action, fault.action.lower()):
+            return None
+        who = JOB_ROLE if caller == "role" else USER
+        return AccessDenied(
+            f"User: {who} is not authorized to perform: {fault.action} because no identity-based "
+            "policy allows the action"
+        )
     if isinstance(fault, GoneFor):
         return "cut" if _meets(service, fault.service) and each.lasts(now) else None
     if isinstance(fault, Reset):
@@ -243,7 +265,9 @@ class Troubled:
         late = self._trouble.latency(self._service)
         if late:
             await asyncio.sleep(late)
-        verdict = self._trouble.verdict(self._service, _access_key(dict(scope["headers"])))
+        access_key = _access_key(dict(scope["headers"]))
+        action = actions.of(self._service, scope)
+        verdict = self._trouble.verdict(self._service, access_key, action)
         if verdict == "cut":
             await hang_up(receive, send)
         elif verdict == "lost":

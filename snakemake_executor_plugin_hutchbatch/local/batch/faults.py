@@ -133,10 +133,11 @@ def parse_fault(form: Mapping[str, Any]) -> BatchFault | RoadFault:
     skew          seconds 0, service "*"                         the services' clocks are ahead
     expire        seconds null, key "*"                          ExpiredToken for a user's keys
     latency       service "*", ms 0                              every answer takes longer
+    deny          action "*", caller "user"                      AccessDenied for an IAM action
     ============= ============================================== ================================
 
     ``name`` is the job name (children have their array's), ``operation`` AWS's (``SubmitJob``);
-    the last six are ``..trouble``'s, where services and callers are named.
+    the last seven are ``..trouble``'s, where services and callers are named.
     Times are seconds but for ``ms``. Raises ValueError with a sentence.
     """
     kind = KINDS.get(str(form.get("kind")))

@@ -1,0 +1,39 @@
+"""What an examination of an account finds, for people and for a helpdesk. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Level = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence about ``subject``; ``remedy``: what to do; ``missing``: IAM actions."""
+
+    level: Level
+    subject: str
+    sentence: str
+    remedy: str = ""
+    missing: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return f"{self.sentence}: {self.remedy}" if self.remedy else self.sentence
+
+
+def worst(findings: Iterable[Finding]) -> Level:
+    """``problem`` if there is one, else ``warning`` if there is one, else ``ok``."""
+    levels = {f.level for f in findings}
+    return next((level for level in ("problem", "warning") if level in levels), "ok")
+
+
+def missing(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """All IAM actions that are missing, once each."""
+    return tuple(dict.fromkeys(action for f in findings for action in f.missing))
+
+
+def as_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    return [{**asdict(f), "missing": list(f.missing)} for f in findings]

@@ -1,0 +1,94 @@
+"""Which permissions a user of hutchbatch needs, and the smallest policy that gives them. Pure.
+
+Actions: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbatch.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: What a run cannot do without, and what then happens.
+NEEDED: Mapping[str, str] = {
+    "batch:SubmitJob": "no job can be sent",
+    "batch:RegisterJobDefinition": "jobs in a new image cannot be sent",
+    "batch:TagResource": "jobs cannot be sent, since they carry tags",
+    "batch:DescribeJobs": "no job can be followed",
+    "iam:PassRole": "jobs cannot be given their role",
+}
+#: What it can do without, at a price.
+USEFUL: Mapping[str, str] = {
+    "batch:DescribeJobQueues": "queues are taken from the catalogue, whatever their state",
+    "batch:DescribeComputeEnvironments": "what fits into a queue is taken from the catalogue",
+    "batch:DescribeJobDefinitions": "every run registers its job definitions anew",
+    "batch:ListJobs": "a job whose submission got no answer may be sent twice",
+    "batch:GetJobQueueSnapshot": "how many jobs are before a waiting one is not told",
+    "batch:TerminateJob": "Ctrl-C leaves your jobs running",
+    "batch:CancelJob": "Ctrl-C leaves your waiting jobs in the queue",
+    "logs:GetLogEvents": "the output of jobs is not shown",
+    "logs:FilterLogEvents": "the output of jobs cannot be looked up by hand",
+}
+_TOLD = re.compile(r"not authorized to perform: (\w+:\w+)")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a policy is about. ``places``: S3 URLs below which files are read and written."""
+
+    region: str
+    account: str
+    partition: str = "aws"
+    log_group: str = "/aws/batch/job"
+    job_role: str | None = None
+    places: tuple[str, ...] = ()
+
+
+def told(message: str, asked: str) -> str:
+    """The action that AWS's refusal names, else the one that was asked for."""
+    found = _TOLD.search(message)
+    return found[1] if found else asked
+
+
+def policy(missing: Iterable[str], ground: Ground) -> dict[str, Any]:
+    """The smallest policy (a JSON document of IAM) that allows ``missing``."""
+    by_resource: dict[tuple[str, ...], list[str]] = {}
+    for action in sorted(set(missing)):
+        by_resource.setdefault(_resources(action, ground), []).append(action)
+    statements: list[dict[str, Any]] = []
+    for resources, actions in by_resource.items():
+        statement: dict[str, Any] = {"Effect": "Allow", "Action": actions}
+        statement["Resource"] = list(resources)
+        if actions == ["iam:PassRole"]:
+            service = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+            statement["Condition"] = service
+        statements.append(statement)
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _resources(action: str, ground: Ground) -> tuple[str, ...]:
+    """What an action must be allowed on. Describe… and ListJobs know no resources."""
+    batch = f"arn:{ground.partition}:batch:{ground.region}:{ground.account}"
+    definition, jobs = f"{batch}:job-definition/hutchbatch-*", f"{batch}:job/*"
+    logs = f"arn:{ground.partition}:logs:{ground.region}:{ground.account}"
+    buckets = dict.fromkeys(
+        place.removeprefix("s3://").partition("/")[0] for place in ground.places
+    )
+    if action == "s3:ListBucket":
+        return tuple(f"arn:{ground.partition}:s3:::{bucket}" for bucket in buckets)
+    if action.startswith("s3:"):
+        places = (place.removeprefix("s3://").rstrip("/") for place in ground.places)
+        return tuple(f"arn:{ground.partition}:s3:::{place}/*" for place in dict.fromkeys(places))
+    if action == "iam:PassRole":
+        return (ground.job_role or f"arn:{ground.partition}:iam::{ground.account}:role/*",)
+    if action.startswith("logs:"):
+        return (f"{logs}:log-group:{ground.log_group}:*",)
+    return {
+        "batch:SubmitJob": (definition, f"{batch}:job-queue/*"),
+        "batch:RegisterJobDefinition": (definition,),
+        "batch:TagResource": (definition, jobs),
+        "batch:TerminateJob": (jobs,),
+        "batch:CancelJob": (jobs,),
+        "batch:GetJobQueueSnapshot": (f"{batch}:job-queue/*",),
+    }.get(action, ("*",))
