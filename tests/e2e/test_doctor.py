@@ -1,0 +1,219 @@
+"""``hutchbatch doctor`` on the embedded cloud: what is fine, what is missing, a job that runs."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from snakemake_executor_plugin_hutchbatch import cli
+from snakemake_executor_plugin_hutchbatch.examination import NOBODYS
+
+ROLE = "arn:aws:iam::000000000000:role/local-batchtask"
+PROFILE = """\
+    executor: hutchbatch
+    default-storage-provider: s3
+    default-storage-prefix: {prefix}
+    storage-s3-region: us-west-2
+    hutchbatch-job-role: {role}
+    hutchbatch-work-prefix: s3://hutchbatch/delete10/{name}
+    """
+
+
+@dataclass
+class Finished:
+    """How the command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def doctor(workflow, monkeypatch, capsys):
+    """Runs ``hutchbatch doctor`` in this process, which saves its imports; the profile is there."""
+    name = workflow.prefix.rpartition("/")[2]
+    text = PROFILE.format(prefix=workflow.prefix, role=ROLE, name=name)
+    workflow.write("hutch/config.yaml", text)
+    monkeypatch.chdir(workflow.folder)
+
+    def run(*arguments, profile="hutch", **changes):
+        environment = workflow.environment(SNAKEMAKE_HUTCHBATCH_JOB_ROLE=None, **changes)
+        for gone in set(os.environ) - set(environment):
+            monkeypatch.delenv(gone)
+        for variable, value in environment.items():
+            monkeypatch.setenv(variable, value)
+        capsys.readouterr()
+        try:
+            code = cli.main(["doctor", "--profile", profile, *arguments])
+        except SystemExit as ended:  # argparse's
+            code = ended.code
+        done = Finished(code, *capsys.readouterr())
+        print(done.stdout, done.stderr)
+        return done
+
+    return run
+
+
+def told(done, level):
+    """The texts of the findings of a level, by subject."""
+    lines = [line.partition(" ")[2].strip() for line in done.stdout.splitlines()]
+    picked = [
+        t
+        for t, whole in zip(lines, done.stdout.splitlines(), strict=True)
+        if whole.startswith(level)
+    ]
+    return [tuple(text.split(": ", 1)) for text in picked]
+
+
+def files_of(workflow):
+    root = Path(workflow.cloud.bucket_dir)
+    places = (workflow.stored, root / "delete10" / workflow.stored.name)
+    return [f for place in places for f in place.rglob("*") if f.is_file()]
+
+
+def test_all_is_fine_and_a_job_really_ran(doctor, workflow):
+    done = doctor()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert told(done, "problem") == told(done, "warning") == []
+    fine = dict(told(done, "ok"))
+    assert list(fine) == [
+        *("region", "credentials", "queues", "job role", "bucket", "permissions", "job", "machine")
+    ]
+    assert fine["credentials"].startswith("You are arn:aws:iam::000000000000:user/local")
+    assert "jobs go to cpu-spot-50 (policy availability), with gpu to gpu-spot-50" in fine["queues"]
+    assert "it read its input from S3 and stored its output" in fine["job"]
+    assert "hutchbatch: job " in done.stderr
+    assert workflow.submissions() == 2  # the refused probe and the job
+    assert files_of(workflow) == []
+
+
+def test_a_helpdesk_gets_everything_but_credentials(doctor, workflow):
+    done = doctor("--no-job", "--json", "--", "--hutchbatch-queue", "mixed,cpu-spot-50")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told_all = json.loads(done.stdout)
+    assert told_all["user"] == "arn:aws:iam::000000000000:user/local"
+    assert told_all["region"] == "us-west-2"
+    assert told_all["policy"] is None
+    assert told_all["versions"]["snakemake"].startswith("9.")
+    (queues,) = (f for f in told_all["findings"] if f["subject"] == "queues")
+    assert "jobs go to mixed, then cpu-spot-50 (as you said)" in queues["sentence"]
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        assert workflow.cloud.environment[name] not in done.stdout + done.stderr
+
+
+def test_probes_of_permissions_leave_nothing_behind(doctor, workflow):
+    assert doctor("--no-job").returncode == 0
+    batch = workflow.client("batch")
+    made = batch.describe_job_definitions(jobDefinitionName=NOBODYS)["jobDefinitions"]
+    states = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
+    jobs = [
+        job["jobName"]
+        for state in states
+        for job in batch.list_jobs(jobQueue="cpu-spot-50", jobStatus=state)["jobSummaryList"]
+    ]
+    assert made == []
+    assert NOBODYS not in jobs
+    assert files_of(workflow) == []
+
+
+DENIED = {
+    "batch:SubmitJob": "problem",
+    "batch:RegisterJobDefinition": "problem",
+    "batch:TagResource": "problem",
+    "batch:DescribeJobs": "problem",
+    "batch:DescribeJobQueues": "warning",
+    "batch:DescribeComputeEnvironments": "warning",
+    "batch:DescribeJobDefinitions": "warning",
+    "batch:ListJobs": "warning",
+    "batch:GetJobQueueSnapshot": "warning",
+    "batch:TerminateJob": "warning",
+    "batch:CancelJob": "warning",
+    "logs:GetLogEvents": "warning",
+    "logs:FilterLogEvents": "warning",
+    "s3:GetObject": "problem",
+    "s3:DeleteObject": "problem",
+}
+
+
+def test_every_missing_permission_is_named_with_a_policy_that_gives_it(doctor, workflow):
+    for action in DENIED:
+        workflow.cloud.fault(kind="deny", action=action)
+    done = doctor("--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    levels = {a: f["level"] for f in found["findings"] for a in f["missing"]}
+    assert levels == DENIED
+    allowed = [a for s in found["policy"]["Statement"] for a in s["Action"]]
+    assert sorted(allowed) == sorted(DENIED)
+    (job,) = (f for f in found["findings"] if f["subject"] == "job")
+    assert job["sentence"] == "No job was tried"
+
+
+@pytest.mark.parametrize(
+    ("fault", "level", "sentence"),
+    [
+        ({"kind": "deny", "action": "s3:PutObject", "caller": "role"}, "problem", "[STAGE_OUT]"),
+        ({"kind": "no_image"}, "problem", "[IMAGE]"),
+        ({"kind": "starve"}, "warning", "AWS has no machines to spare for queue cpu-spot-50"),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_a_job_that_does_not_end_well_says_why(doctor, workflow, fault, level, sentence):
+    workflow.cloud.fault(**fault)
+    wait = ("--wait", "0.1") if fault["kind"] == "starve" else ()
+    done = doctor(*wait)
+    found = dict(told(done, level))
+    assert sentence in found["job"], done.stdout
+    assert done.returncode == (1 if level == "problem" else 0)
+    waiting = workflow.client("batch").list_jobs(jobQueue="cpu-spot-50", jobStatus="RUNNABLE")
+    assert waiting["jobSummaryList"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "subject", "sentence"),
+    [
+        (["--hutchbatch-queue", "mixd"], {}, "queues", "Did you mean --hutchbatch-queue mixed?"),
+        (["--hutchbatch-region", "us-wst-2"], {}, "region", "did you mean"),
+        (["--hutchbatch-job-role", ROLE.replace("0:r", "1:r")], {}, "job role", "is of account"),
+        (["--default-storage-prefix", "s3://no-such-bucket/x"], {}, "bucket", "There is no bucket"),
+        (["--storage-s3-region", "eu-west-1"], {}, "bucket", "storage-s3-region: us-west-2"),
+        ([], {"AWS_SECRET_ACCESS_KEY": "wrong"}, "credentials", "AWS does not accept"),
+        (
+            [],
+            {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},
+            "credentials",
+            "No AWS credentials were found",
+        ),
+    ],
+)
+def test_what_is_wrong_is_a_problem_with_what_to_do(doctor, options, changes, subject, sentence):
+    done = doctor("--no-job", "--", *options, **changes)
+    assert done.returncode == 1
+    assert sentence in dict(told(done, "problem"))[subject], done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_settings_that_are_missing_are_named(doctor, workflow):
+    workflow.write("bare/config.yaml", "executor: hutchbatch\n")
+    done = doctor("--no-job", profile="bare")
+    problems = dict(told(done, "problem"))
+    assert problems["bucket"].startswith("Where shall the workflow's files lie?")
+    assert problems["job role"].startswith("No job role is set")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["--", "--nonsense"], 2, "Snakemake does not take these: "),
+        (["--", "--hutchbatch-policy", "fast"], 1, "the policy is availability"),
+        (["--image", "shub://some/thing"], 2, "AWS Batch runs Docker images"),
+        (["--wait", "long"], 2, "is not a number of minutes"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(doctor, arguments, code, sentence):
+    done = doctor(*arguments)
+    assert done.returncode == code
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
