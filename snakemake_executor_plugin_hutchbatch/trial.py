@@ -9,15 +9,29 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import aws, bootstrap, doctor, fit, logs, naming, permissions, storage, values, verdict
+from . import (
+    aws,
+    bootstrap,
+    doctor,
+    fit,
+    logs,
+    naming,
+    permissions,
+    storage,
+    submission,
+    values,
+    verdict,
+)
 from .aws import Clients, Patience
 from .definitions import Definitions
 from .findings import Finding
 from .plan import Budgets, JobPlan
 from .queues import Ladder, Queue
 from .settings import ExecutorSettings
+from .submission import Bundle
 from .supervisor import taskspec
 from .supervisor.taskspec import Input, Output, Step, TaskSpec
+from .work import Place
 
 #: Small, with bash and glibc, and AWS's own copy: pulling it needs no account anywhere.
 IMAGE = "public.ecr.aws/docker/library/debian:stable-slim"
@@ -134,33 +148,11 @@ def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: s
 
 
 def _request(wanted: JobPlan, definition: str, trial: Trial, folder: str) -> dict[str, Any]:
-    """The SubmitJob request; the variables are ``bootstrap``'s."""
-    variables = {
-        "HUTCHBATCH_TASK": f"{folder}task.json",
-        "HUTCHBATCH_SUPERVISOR": f"{folder}supervisor",
-        "HUTCHBATCH_SUPERVISOR_SHA256": bootstrap.bundle_sha256(),
-        "HUTCHBATCH_REGION": trial.bucket_region,
-        **({"HUTCHBATCH_S3_ENDPOINT": trial.endpoint} if trial.endpoint else {}),
-    }
-    request: dict[str, Any] = {
-        "jobName": wanted.job_name,
-        "jobQueue": wanted.queue,
-        "jobDefinition": definition,
-        "containerOverrides": {
-            "environment": [{"name": k, "value": v} for k, v in variables.items()],
-            "resourceRequirements": [
-                {"type": "VCPU", "value": str(wanted.vcpus)},
-                {"type": "MEMORY", "value": str(wanted.memory)},
-            ],
-        },
-        "timeout": {"attemptDurationSeconds": wanted.timeout},
-        "tags": {"hutchbatch-user": naming.tag_value(trial.user)},
-        "propagateTags": True,
-    }
-    if wanted.share_identifier:
-        request["shareIdentifier"] = wanted.share_identifier
-        request["schedulingPriorityOverride"] = wanted.scheduling_priority or 0
-    return request
+    bundle = Bundle(f"{folder}supervisor", bootstrap.bundle_sha256())
+    task = Place(f"{folder}task.json")
+    variables = submission.environment(wanted, task, bundle, trial.bucket_region, trial.endpoint)
+    tags = {"hutchbatch-user": naming.tag_value(trial.user)}
+    return submission.submit_request(wanted, wanted.job_name, definition, variables, tags)
 
 
 def _follow(
@@ -187,7 +179,9 @@ def _waiting(clients: Clients, trial: Trial, job: dict[str, Any], seconds: float
     sentence = f"After {seconds / 60:.0f} minutes the job is still {job['status']}"
     if job["status"] == "RUNNABLE":
         want = fit.Want(1, MEMORY_MIB, 0)
-        symptoms = doctor.examine(clients.batch, job, trial.queue, want)
+        symptoms = doctor.examine(
+            clients.batch, job["jobId"], str(job.get("statusReason") or ""), trial.queue, want
+        )
         sentence += f", since {doctor.diagnose(symptoms)}"
     remedy = "the job is ended; try again later, or give it more time with --wait."
     return Finding("warning", "job", sentence, remedy)
