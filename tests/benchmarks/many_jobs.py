@@ -149,7 +149,7 @@ def run(folder: Path, plugin: str, size: int, options: argparse.Namespace) -> Fi
         if not ours:
             environment.pop("PYTHONPATH", None)
         command = [
-            *(sys.executable if ours else options.peer_python, "-m", "snakemake"),
+            *(options.python if ours else options.peer_python, "-m", "snakemake"),
             *("--jobs", str(size), "--default-storage-provider", "s3"),
             *("--default-storage-prefix", prefix, "--default-resources", "mem_mb=2048"),
             *(*PLUGIN[plugin], "mixed", *options.snakemake),
@@ -270,6 +270,7 @@ def main() -> None:
     parser.add_argument(
         "--peer-sizes", type=numbers, default=[100, 1000], help="sizes that the peer runs too"
     )
+    parser.add_argument("--python", default=sys.executable, help="another, for example a profiler")
     parser.add_argument("--peer-python", default=sys.executable, help="a Python that has the peer")
     parser.add_argument("--seconds", type=float, default=5.0, help="what a job takes")
     parser.add_argument("--batch-ms", type=float, default=40.0, help="what a call to Batch takes")
