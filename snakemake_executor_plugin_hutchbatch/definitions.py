@@ -97,6 +97,12 @@ def registration(plan: JobPlan) -> dict[str, Any]:
     }
 
 
+def is_gone(refusal: str) -> bool:
+    """Whether AWS's refusal of a SubmitJob is about its job definition: that it does not exist, or
+    is not active. Nothing else that we send can be wrong about it."""
+    return "jobdefinition" in refusal.replace(" ", "").lower()
+
+
 class Definitions:
     """Finds or registers definitions, once a run: those of the account are listed with the first
     job, by one paged query, and only what that did not see is asked for again. Thread-safe."""

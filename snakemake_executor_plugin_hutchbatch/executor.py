@@ -71,6 +71,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.wait = False
             # Of Snakemake's errors the one that is shown without lines of our code.
             raise ApiError(str(error)) from None
+        opening.lift_rate_limit(self.workflow)
         ground, batch = self._ground, self._ground.clients.batch
         self._recorder = opening.recorder(self.workflow, ground, self.logger.warning)
         # Pools of their own: endings do not queue behind thousands of submissions, and what reads
@@ -143,7 +144,6 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Plans here, where Snakemake's objects may be asked; submits in the background."""
-        opening.lift_rate_limit(self.workflow)
         for job in jobs:
             self.run_job_pre(job)
             self.run_job(job)

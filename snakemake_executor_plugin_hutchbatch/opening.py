@@ -88,10 +88,8 @@ def process_started(pid: int) -> float:
 def lift_rate_limit(workflow: Any) -> None:
     """Snakemake hands over 100 jobs a second at most (FACTS.md section 4, trap 22), to spare
     services that take one call a job. Ours are fused and paced: while the option stands at its
-    default, that limit only delays."""
-    scheduler, limit = workflow.scheduler, workflow.scheduling_settings.max_jobs_per_timespan
-    if scheduler is None or scheduler.job_rate_limiter is None:
-        return
-    if (limit.max_jobs, limit.timespan) == (100, 1):
-        scheduler.job_rate_limiter = None
-        scheduler.resources["_job_count"] = sys.maxsize  # what the scheduler then relies on
+    default, that limit only delays. The scheduler reads it anew in each round, so this is in time
+    for the first one: it begins after the executor is made."""
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
+        limit.max_jobs = sys.maxsize

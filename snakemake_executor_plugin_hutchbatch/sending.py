@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import arrays, naming, sources, storage, submission
+from . import arrays, definitions, naming, sources, storage, submission
 from .aws import Patience
 from .definitions import Definitions
+from .plan import JobPlan
 from .preflight import Ground
 from .recording import Recorder
-from .submission import Bundle, Submitter
+from .submission import Bundle, SubmissionError, Submitter
 from .work import Place, Work
 
 
@@ -93,12 +94,23 @@ class Sender:
         # On disk before it is sent: a controller that is killed now must find it again.
         self._recorder.sending(name, definition, works)
         try:
-            batch_id = self._submitter.submit(request)
+            batch_id = self._submit(request, plan)
         except Exception as error:
             self._recorder.refused(name, str(error))
             raise
         self._recorder.sent(name, batch_id, len(works))
         return Sent(batch_id, works)
+
+    def _submit(self, request: dict[str, Any], plan: JobPlan) -> str:
+        try:
+            return self._submitter.submit(request)
+        except SubmissionError as error:
+            if not definitions.is_gone(str(error)):
+                raise
+            # Somebody removed it since this run found it (`hutchbatch definitions --prune`).
+            self._definitions.forget(request["jobDefinition"])
+            request["jobDefinition"] = self._definitions.arn(plan)
+            return self._submitter.submit(request)
 
     def _name(self, work: Work, size: int) -> str:
         if size == 1:

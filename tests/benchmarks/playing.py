@@ -87,7 +87,9 @@ class PlayingHost:
         """The whole object, or of an array's the child's own part."""
         path = self._path(launch.environment["HUTCHBATCH_TASK"])
         size = launch.environment.get("HUTCHBATCH_TASK_SIZE")
-        index = launch.environment.get("AWS_BATCH_JOB_ARRAY_INDEX")
+        index = launch.environment.get(
+            "HUTCHBATCH_TASK_INDEX", launch.environment.get("AWS_BATCH_JOB_ARRAY_INDEX")
+        )
         if size is None or index is None:
             return path.read_bytes()
         with path.open("rb") as file:

@@ -120,6 +120,40 @@ def test_one_that_was_removed_is_registered_again(batch):
     assert [each["status"] for each in found] == ["ACTIVE"]
 
 
+def test_a_run_goes_on_when_its_definition_is_removed_meanwhile(cloud, workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        import boto3
+        localrules: all, remove
+        rule all:
+            input: "b.txt"
+        rule a:
+            output: "a.txt"
+            shell: "echo a > {output}"
+        rule remove:
+            input: "a.txt"
+            output: "removed.txt"
+            run:
+                batch = boto3.client("batch")
+                pages = batch.get_paginator("describe_job_definitions").paginate(status="ACTIVE")
+                for page in pages:
+                    for each in page["jobDefinitions"]:
+                        if each["jobDefinitionName"].startswith("hutchbatch-"):
+                            batch.deregister_job_definition(jobDefinition=each["jobDefinitionArn"])
+                open(output[0], "w").close()
+        rule b:
+            input: "removed.txt"
+            output: "b.txt"
+            shell: "echo b > {output}"
+        """,
+    )
+    workflow.succeed()
+    assert workflow.text("b.txt") == "b\n"
+    assert cloud.calls()["calls"]["RegisterJobDefinition"] in (1, 2)  # none where one was there
+    assert workflow.submissions() == 3, "one was refused"
+
+
 def one(made_on):
     return Ours("hutchbatch-x", 1, "arn", "image", made_on)
 
