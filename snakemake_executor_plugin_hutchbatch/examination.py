@@ -129,9 +129,11 @@ def places(
         if bucket == storage.split_url(wanted[0].url)[0]:
             known.bucket_region = found
         if found and storage_region and found != storage_region:
-            sentence = f"Bucket {bucket} is in region {found}, not {storage_region}"
+            sentence = (
+                f"Bucket {bucket} is in region {found}, not {storage_region}: calls take a detour"
+            )
             remedy = f"write storage-s3-region: {found} into your profile."
-            yield Finding("problem", "bucket", sentence, remedy)
+            yield Finding("warning", "bucket", sentence, remedy)
     for place in wanted:
         if storage.split_url(place.url)[0] in usable:
             yield _place(clients, place)

@@ -111,7 +111,8 @@ def wanted(profile: str | None, options: Sequence[str]) -> Wanted:
         s3 = StoragePluginRegistry().get_plugin("s3").get_settings(arguments).get_settings(None)
     except SystemExit:
         told = said.getvalue().strip().splitlines() or ["?"]
-        raise CommandError(f"Snakemake does not take these: {told[-1]}", USAGE) from None
+        sentence = told[-1].rpartition("rror: ")[2]
+        raise CommandError(f"Snakemake does not take these: {sentence}", USAGE) from None
     except ApiError as error:
         raise CommandError(str(error)) from error
     except Exception as error:

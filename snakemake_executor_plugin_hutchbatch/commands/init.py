@@ -205,7 +205,7 @@ def _carried(options: argparse.Namespace) -> Carried | None:
 
 
 def _answers(options: argparse.Namespace, carried: Carried | None) -> profile.Answers:
-    """The user's answers: options first, then what is typed, then defaults."""
+    """The user's answers: options, the carried config, what is typed, defaults."""
     given = dict(carried.settings) if carried else {}
     asks = not options.yes and sys.stdin.isatty()
     found: dict[str, str] = {}
@@ -217,8 +217,10 @@ def _answers(options: argparse.Namespace, carried: Carried | None) -> profile.An
             found[question.name] = _checked(question, typed)
         elif question.name == "policy" and found["queue"] != "auto":
             found["policy"] = "availability"
+        elif question.name in given:
+            found[question.name] = _checked(question, given[question.name])
         else:
-            default = given.get(question.name) or _default(question.name, found, given)
+            default = _default(question.name, found, given)
             if asks:
                 found[question.name] = _ask(question, default)
             elif default is None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from snakemake_executor_plugin_hutchbatch import cli
 from snakemake_executor_plugin_hutchbatch.examination import NOBODYS
 
+COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
 ROLE = "arn:aws:iam::000000000000:role/local-batchtask"
 PROFILE = """\
     executor: hutchbatch
@@ -77,20 +79,21 @@ def test_all_is_fine_and_a_job_really_ran(doctor, workflow):
     done = doctor()
     assert done.returncode == 0, done.stdout + done.stderr
     assert told(done, "problem") == told(done, "warning") == []
-    fine = dict(told(done, "ok"))
-    assert list(fine) == [
-        *("region", "credentials", "queues", "job role", "bucket", "permissions", "job", "machine")
-    ]
-    assert fine["credentials"].startswith("You are arn:aws:iam::000000000000:user/local")
-    assert "jobs go to cpu-spot-50 (policy availability), with gpu to gpu-spot-50" in fine["queues"]
-    assert "it read its input from S3 and stored its output" in fine["job"]
+    (shown, *_) = re.findall(r"```text\n(ok .*?)```", COMMANDS.read_text(), re.S)
+    name = workflow.prefix.rpartition("/")[2]
+    shown = shown.replace("s3://hutchbatch/tcr", workflow.prefix)
+    shown = shown.replace("scratch-delete-30/hutchbatch", f"delete10/{name}")
+    assert done.stdout.startswith(shown)  # without colours: it is no terminal
     assert "hutchbatch: job " in done.stderr
     assert workflow.submissions() == 2  # the refused probe and the job
     assert files_of(workflow) == []
 
 
 def test_a_helpdesk_gets_everything_but_credentials(doctor, workflow):
-    done = doctor("--no-job", "--json", "--", "--hutchbatch-queue", "mixed,cpu-spot-50")
+    done = doctor(
+        *("--no-job", "--json", "--", "--hutchbatch-queue", "mixed,cpu-spot-50"),
+        *("--storage-s3-region", "eu-west-1"),
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     told_all = json.loads(done.stdout)
     assert told_all["user"] == "arn:aws:iam::000000000000:user/local"
@@ -99,6 +102,8 @@ def test_a_helpdesk_gets_everything_but_credentials(doctor, workflow):
     assert told_all["versions"]["snakemake"].startswith("9.")
     (queues,) = (f for f in told_all["findings"] if f["subject"] == "queues")
     assert "jobs go to mixed, then cpu-spot-50 (as you said)" in queues["sentence"]
+    (warned,) = (f for f in told_all["findings"] if f["level"] == "warning")
+    assert "is in region us-west-2, not eu-west-1" in warned["sentence"]
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         assert workflow.cloud.environment[name] not in done.stdout + done.stderr
 
@@ -178,7 +183,6 @@ def test_a_job_that_does_not_end_well_says_why(doctor, workflow, fault, level, s
         (["--hutchbatch-region", "us-wst-2"], {}, "region", "did you mean"),
         (["--hutchbatch-job-role", ROLE.replace("0:r", "1:r")], {}, "job role", "is of account"),
         (["--default-storage-prefix", "s3://no-such-bucket/x"], {}, "bucket", "There is no bucket"),
-        (["--storage-s3-region", "eu-west-1"], {}, "bucket", "storage-s3-region: us-west-2"),
         ([], {"AWS_SECRET_ACCESS_KEY": "wrong"}, "credentials", "AWS does not accept"),
         (
             [],
@@ -206,8 +210,9 @@ def test_settings_that_are_missing_are_named(doctor, workflow):
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["--", "--nonsense"], 2, "Snakemake does not take these: "),
+        (["--", "--nonsense"], 2, "these: unrecognized arguments: --nonsense"),
         (["--", "--hutchbatch-policy", "fast"], 1, "the policy is availability"),
+        (["--profile", "nowhere"], 2, "these: profile directory given (nowhere), but no"),
         (["--image", "shub://some/thing"], 2, "AWS Batch runs Docker images"),
         (["--wait", "long"], 2, "is not a number of minutes"),
     ],

@@ -226,6 +226,25 @@ def test_a_person_is_asked_and_told_what_is_wrong_with_an_answer(tmp_path):
     assert profile["hutchbatch-policy"] == "capacity"
 
 
+def test_what_a_nextflow_config_says_is_not_asked_again(tmp_path):
+    (tmp_path / "nextflow.config").write_text(
+        f"process.queue = 'mixed'\naws.region = 'us-west-2'\naws.batch.jobRole = '{ROLE}'\n"
+        "workDir = 's3://fh-pi-doe-j/scratch-delete-30/work'\n"
+    )
+    terminal = Terminal(tmp_path, "--from-nextflow", "nextflow.config", "--user", "jdoe")
+    for question, answer in [
+        ("where the workflow's files shall lie [fh-pi-doe-j]: ", "\n"),
+        ("The folder in it for this workflow [", "tcr\n"),
+        ("Written: profiles/hutch/config.yaml", ""),
+    ]:
+        terminal.wait_for(question)
+        terminal.type(answer)
+    assert terminal.end() == 0
+    profile = written(tmp_path)
+    assert profile["default-storage-prefix"] == "s3://fh-pi-doe-j/tcr"
+    assert profile["hutchbatch-queue"] == "mixed"
+
+
 def test_ctrl_c_ends_the_questions_and_writes_nothing(tmp_path):
     terminal = Terminal(tmp_path)
     terminal.wait_for("Your PI's bucket in S3")
