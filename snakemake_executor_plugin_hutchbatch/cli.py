@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import aws
-from .commands import definitions, doctor, init, local, logs, queues, runs, status
+from .commands import definitions, doctor, init, local, logs, queues, report, runs, status
 from .commands.common import INTERRUPTED, PIPE_CLOSED, WRONG, CommandError, Help, fail
 from .journal import JournalError
 
-COMMANDS = (local, init, doctor, status, logs, runs, queues, definitions)
+COMMANDS = (local, init, doctor, status, logs, report, runs, queues, definitions)
 
 Run = Callable[[argparse.Namespace], int]
 

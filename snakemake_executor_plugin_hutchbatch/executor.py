@@ -22,7 +22,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from . import aws, departure, failures, inner, logs, opening, preflight, telling
+from . import aws, departure, failures, inner, logs, opening, preflight, report, telling
 from .aws import Pacer, Patience
 from .care import Care
 from .definitions import Definitions
@@ -30,6 +30,7 @@ from .dispatch import Dispatch
 from .endings import Endings
 from .failures import Alike
 from .gathering import Gathering
+from .journal import PLACE
 from .modes import Mode
 from .moves import Again
 from .pace import Pace
@@ -356,3 +357,6 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         for told in self._alike.counts():
             self.logger.error(told)
         self._recorder.finish(departure.outcome(self.workflow, self._cancelled.is_set()))
+        paths = self.executor_settings.value("report") or ()
+        for told in report.at_end(paths, PLACE, self._ground.site.run_id):
+            self.logger.info(told)

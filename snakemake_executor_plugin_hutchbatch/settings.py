@@ -129,6 +129,12 @@ class ExecutorSettings(ExecutorSettingsBase):
         f"1: each by itself. Default {DEFAULT_ARRAY}.",
         "NUMBER",
     )
+    report: Optional[list[str]] = _listed(
+        "Files that tell of the run, written at its end: report.html, one picture of all that ran "
+        "(needs the extra report), or trace.tsv, a table of every job and attempt. The command "
+        "hutchbatch report writes them at any time. Default: none.",
+        "FILE",
+    )
     job_role: Optional[str] = _setting(
         "ARN of the IAM role that jobs use to read and write your bucket, for example "
         "arn:aws:iam::123456789012:role/fh-pi-lastname-f-batchtask; SciComp tells you yours. "

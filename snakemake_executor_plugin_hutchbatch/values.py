@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -280,6 +281,23 @@ parse_array_size = _whole_number(1, 10_000, "the size of an array")
 parse_tail_lines = _whole_number(0, 1000, "the number of lines")
 
 
+def parse_report(value: Any) -> tuple[Path, ...]:
+    """Files ``.html`` or ``.tsv``."""
+    paths = tuple(
+        Path(_text(v)).expanduser()
+        for v in (value if isinstance(value, (list, tuple)) else str(value).split())
+    )
+    for path in paths:
+        if path.suffix not in (".html", ".tsv"):
+            raise SettingError("give a file .html for the picture, or .tsv for the table")
+        if path.suffix == ".html" and find_spec("vl_convert") is None:
+            raise SettingError(
+                "the report needs vl-convert-python: "
+                'pip install "snakemake-executor-plugin-hutchbatch[report]"'
+            )
+    return paths
+
+
 #: How each setting and resource is read; the one table behind both.
 PARSERS: dict[str, Callable[[Any], Any]] = {
     "region": parse_region,
@@ -306,4 +324,5 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "oom_memory_factor": parse_oom_memory_factor,
     "array_size": parse_array_size,
     "tail_lines": parse_tail_lines,
+    "report": parse_report,
 }

@@ -14,6 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from snakemake_executor_plugin_hutchbatch import (
+    advice,
     care,
     catalog,
     cli,
@@ -25,6 +26,7 @@ from snakemake_executor_plugin_hutchbatch import (
     queues,
     resources,
     settings,
+    trace,
     values,
     verdict,
 )
@@ -452,3 +454,20 @@ def test_ci_runs_the_readmes_test_command():
     assert "bash .ci/run" in steps
     assert "bash tests/run" in (ROOT / ".ci/run").read_text()
     assert "bash tests/run" in README.read_text()
+
+
+def test_the_table_of_the_traces_columns_is_that_of_the_code():
+    text = section(ROOT / "docs/commands.md", "The columns of `trace.tsv`")
+    shown = {code(name)[0]: about for name, about in rows(text)}
+    assert list(shown.items()) == list(trace.COLUMNS.items())
+
+
+def test_suggestions_are_made_as_the_docs_say():
+    text = section(
+        ROOT / "docs/commands.md", "`hutchbatch report`: what ran when, and what it needed"
+    )
+    assert f"times {advice.MEMORY_HEADROOM}," in text
+    assert f"from {advice.SPARE} on" in text
+    assert (advice.NEAR, advice.SHORTEST) == (0.8, 5.0)
+    assert "less than a fifth" in text
+    assert "five\nseconds or more" in text

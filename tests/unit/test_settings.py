@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import configargparse
 import pytest
@@ -27,6 +28,8 @@ GOOD = [
     ("oom_memory_factor", "1.5", 1.5),
     ("oom_memory_factor", "0", 0),
     ("tail_lines", "0", 0),
+    ("report", ["a b.html", "t.tsv"], (Path("a b.html"), Path("t.tsv"))),
+    ("report", "report.html trace.tsv", (Path("report.html"), Path("trace.tsv"))),
     ("job_role", ROLE, ROLE),
     ("job_role", "none", "none"),
     ("user", "jdoe", "jdoe"),
@@ -68,6 +71,7 @@ BAD = [
     ("host_attempts", "0", "1 to 10"),
     ("oom_memory_factor", "0.5", "more than 1"),
     ("tail_lines", "many", "lines"),
+    ("report", "report.pdf", ".html for the picture"),
     ("queue", "", "empty"),
     ("job_role", "fh-pi-doe-j-batchtask", "arn:aws:iam"),
     ("user", "../etc", "HutchNet ID"),

@@ -1,0 +1,284 @@
+"""The picture of a run: one HTML file that needs no network. ``page`` is pure.
+
+Needs the extra ``report``: ``MissingExtra`` says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path, PurePath
+from typing import Any
+
+from . import advice, figures, history, pictures, trace
+from .figures import Prices, Totals, Use
+from .history import Record
+from .journal import Reader
+from .logs import printable
+from .records import Run
+from .trace import Row
+from .units import clock, count, duration, hours, iso, mib, money, percent
+
+EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[report]"'
+#: Of failures that are alike, and of the kinds of them, those that are shown.
+ALIKE = 5
+KINDS = 40
+NOTES = 200
+#: Options whose values are nobody's business.
+_SECRET = re.compile(r"(--\S*(?:secret|token|password|access-key)\S*?)([= ])(\S+)", re.IGNORECASE)
+
+
+class MissingExtra(Exception):
+    """What draws the report is not installed; one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    name: str
+    value: str
+    more: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Failed jobs of one rule with one cause; ``jobs``: rows and log ends of the first few."""
+
+    rule: str
+    cause: str
+    count: int
+    jobs: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Containers of one queue on one type of machine."""
+
+    queue: str
+    machine: str
+    capacity: str
+    all: Use
+    lost: Use
+
+
+def write(path: Path, record: Record) -> None:
+    """What ``--hutchbatch-report`` asks for: the table for a name in .tsv, else the page.
+
+    Raises ``MissingExtra``, ``OSError``.
+    """
+    if path.suffix == ".tsv":
+        write_trace(path, record)
+    else:
+        write_page(path, record, Prices())
+
+
+def at_end(paths: Iterable[Path], journal: Path, run_id: str) -> Iterator[str]:
+    """Writes the files of ``--hutchbatch-report``; one sentence about each. Never raises."""
+    for path in paths:
+        try:
+            with Reader(journal) as reader:
+                write(path, history.read(reader, history.choose(reader, run_id)))
+            yield f"What became of this run: {path}"
+        except Exception as error:  # no fault of a picture may end a run
+            yield f"{path} could not be written ({error}); try hutchbatch report {run_id}."
+
+
+def write_trace(path: Path, record: Record) -> None:
+    _put(path, "".join(f"{line}\n" for line in trace.tsv(trace.rows(record))))
+
+
+def write_page(path: Path, record: Record, prices: Prices) -> None:
+    _put(path, page(record, prices))
+
+
+def _put(path: Path, text: str) -> None:
+    """In one piece, so that a browser or a later step never reads half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    part.replace(path)
+
+
+def page(record: Record, prices: Prices) -> str:
+    """The whole HTML. Raises ``MissingExtra``."""
+    try:
+        import jinja2  # noqa: PLC0415 - the extra
+
+        script = pictures.script()
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"The report needs {error.name}: {EXTRA}") from error
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pictures.TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(FILTERS)
+    style = (pictures.TEMPLATES / "report.css").read_text("utf-8")
+    return environment.get_template("report.html.j2").render(
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+        **_content(record, prices),
+    )
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _content(record: Record, prices: Prices) -> dict[str, Any]:
+    rows = trace.rows(record)
+    until = record.known_until
+    sums = figures.totals(rows, record.run.started, until)
+    rules = figures.rules(rows)
+    data = pictures.data(record, rows, rules, until)
+    advised = {r.name: (r.mem_mb, r.threads) for r in rules if re.fullmatch(r"\w+", r.name)}
+    return {
+        "title": _title(record.run),
+        "run": record.run,
+        "outcome": _outcome(record.run, sums),
+        "totals": sums,
+        "tiles": _tiles(sums, prices),
+        "has_timeline": any(job["phases"] for job in data["jobs"]),
+        "has_use": bool(data["use"]),
+        "failures": _failures(record, rows),
+        "rules": rules,
+        "sampled": figures.POINTS if any(r.jobs > figures.POINTS for r in rules) else 0,
+        "profile": advice.profile(advised),
+        "headroom": advice.MEMORY_HEADROOM,
+        "shortest": advice.SHORTEST,
+        "places": _places(rows),
+        "spot_share": percent(sums.spot.hours, sums.use.hours),
+        "prices": prices,
+        "priced": prices.cost(0, 0) is not None,
+        "settings": _settings(record.run),
+        "notes": record.notes[-NOTES:],
+        "note_count": len(record.notes),
+        "version": metadata.version("snakemake-executor-plugin-hutchbatch"),
+        "data": pictures.for_script(data),
+    }
+
+
+def _title(run: Run) -> str:
+    return PurePath(run.folder).name or run.run_id
+
+
+def _outcome(run: Run, sums: Totals) -> Mapping[str, str]:
+    if run.outcome == "done":
+        return {"kind": "done", "text": "done"}
+    if run.outcome:
+        return {"kind": "failed", "text": run.outcome}
+    return {"kind": "open", "text": "not ended" if sums.jobs else "nothing sent yet"}
+
+
+def _tiles(sums: Totals, prices: Prices) -> list[Tile]:
+    failed = sums.states.get("failed", 0) + sums.states.get("lost", 0)
+    done = sums.states.get("done", 0)
+    left = sums.jobs - done - failed
+    tiles = [
+        Tile(
+            "jobs done",
+            count(done),
+            f"of {count(sums.jobs)}" + (f", {count(left)} open" * (left > 0)),
+        ),
+        Tile("jobs failed", count(failed), "", "bad" if failed else ""),
+        Tile(
+            "waited for a machine",
+            "not known" if sums.waited is None else duration(sums.waited),
+            "" if sums.waited is None else "median of all containers",
+        ),
+        Tile("vCPU-hours", hours(sums.use.vcpu_hours), f"{count(sums.use.attempts)} containers"),
+        Tile("GiB-hours", hours(sums.use.gib_hours), "memory asked for"),
+        Tile(
+            "lost to spot",
+            f"{hours(sums.spot.hours)} h",
+            f"{count(sums.spot.attempts)} containers",
+            "warn" if sums.spot.attempts else "",
+        ),
+    ]
+    cost = prices.cost(sums.use.vcpu_hours, sums.use.gib_hours)
+    if cost is not None:
+        parts = [
+            f"{price:g} a {unit}-hour"
+            for price, unit in ((prices.vcpu_hour, "vCPU"), (prices.gib_hour, "GiB"))
+            if price is not None
+        ]
+        tiles.append(Tile("cost at your prices", money(cost), ", ".join(parts)))
+    return tiles
+
+
+def _failures(record: Record, rows: Sequence[Row]) -> list[Alike]:
+    last = figures.last_rows(rows)
+    jobs = {job.number: job for job in record.jobs}
+    found: dict[tuple[str, str, int | None], list[Row]] = defaultdict(list)
+    for row in last:
+        job = jobs[row.job]
+        if job.state == "failed":
+            found[row.rule, row.cause or job.cause or "FAILED", row.exit_code].append(row)
+    return [
+        Alike(
+            rule,
+            cause,
+            len(mine),
+            tuple(
+                {
+                    **asdict(row),
+                    "sentence": printable(row.sentence or ""),
+                    "ended": row.stopped if row.stopped is not None else jobs[row.job].ended,
+                    "log_end": "\n".join(
+                        map(printable, (jobs[row.job].log_end or "").splitlines())
+                    ),
+                }
+                for row in mine[:ALIKE]
+            ),
+        )
+        for (rule, cause, _), mine in sorted(found.items(), key=lambda item: -len(item[1]))[:KINDS]
+    ]
+
+
+def _places(rows: Iterable[Row]) -> list[Place]:
+    found: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.started is not None:
+            kind = row.instance_type or "not known"
+            found[row.queue or "not known", kind, row.capacity or ""].append(row)
+    return [
+        Place(*key, figures.use(mine), figures.use(r for r in mine if r.state == "lost"))
+        for key, mine in sorted(found.items())
+    ]
+
+
+def _settings(run: Run) -> list[tuple[str, str]]:
+    command = _SECRET.sub(r"\1\2…", run.command)
+    about = {
+        "command": command,
+        "folder": run.folder,
+        "Snakefile": run.snakefile,
+        "machine": run.host,
+        "region": run.region,
+        "storage prefix": run.storage_prefix,
+        "work prefix": run.work_prefix,
+        "log group": run.log_group,
+    }
+    given = {f"--hutchbatch-{k.replace('_', '-')}": v for k, v in run.settings.items()}
+    versions = {f"version of {name}": text for name, text in run.versions.items()}
+    return [(k, str(v)) for k, v in {**about, **given, **versions}.items() if v]
+
+
+FILTERS: Mapping[str, Callable[[Any], str]] = {
+    "duration": duration,
+    "count": count,
+    "hours": hours,
+    "money": money,
+    "mib": mib,
+    "iso": iso,
+    "clock": clock,
+}

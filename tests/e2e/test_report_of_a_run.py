@@ -1,0 +1,76 @@
+"""The table and the picture that a real run leaves behind."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+HUTCHBATCH = str(Path(sys.executable).with_name("hutchbatch"))
+SNAKEFILE = """
+    rule all:
+        input: "sum.txt"
+
+    rule work:
+        output: "work/{n}.txt"
+        threads: 2
+        resources: mem_mb=2000
+        shell: "echo {wildcards.n} > {output}; sleep 2"
+
+    rule gather:
+        input: expand("work/{n}.txt", n=[1, 2])
+        output: "sum.txt"
+        shell: "cat {input} > {output}"
+
+    rule bad:
+        output: "bad.txt"
+        shell: "echo '<b>what went wrong</b>'; exit 7"
+"""
+
+
+def table(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def test_a_run_leaves_its_table_and_its_picture(workflow):
+    workflow.write("Snakefile", SNAKEFILE)
+    workflow.cloud.fault(kind="lose_host", name="*-work*", after=0.5, times=1)
+    files = ("out/report.html", "trace.tsv")
+    wanted = ("all", "bad.txt", "--keep-going", "--hutchbatch-user", "jdoe")
+    told = workflow.fail(*wanted, "--hutchbatch-report", *files)
+    assert all(f"What became of this run: {file}" in told for file in files)
+    page = (workflow.folder / "out/report.html").read_text()
+    assert "&lt;b&gt;what went wrong&lt;/b&gt;" in page
+    assert "<b>what" not in page
+    assert "--hutchbatch-user</th><td>jdoe</td>" in page
+    found = table(workflow.folder / "trace.tsv")
+    ends = sorted((row["rule"], row["attempt"], row["state"]) for row in found)
+    assert ends == [
+        ("bad", "1", "failed"),
+        ("gather", "1", "done"),
+        ("work", "1", "done"),
+        ("work", "1", "lost"),
+        ("work", "2", "done"),
+    ]
+    (bad,) = (row for row in found if row["rule"] == "bad")
+    assert (bad["cause"], bad["exit_code"]) == ("COMMAND", "7")
+    (lost,) = (row for row in found if row["state"] == "lost")
+    assert lost["cause"] == "SPOT"
+    for row in found:
+        assert row["queue"] == "cpu-spot-50"
+        assert row["submitted"] <= row["started"] <= row["stopped"]
+        assert float(row["vcpu_hours"]) > 0
+    (gather,) = (row for row in found if row["rule"] == "gather")
+    assert gather["files_in"] == "3"  # one is the workflow's code
+    assert int(gather["bytes_in"]) > 4
+    assert (gather["files_out"], gather["bytes_out"]) == ("1", "4")
+    assert float(gather["run_s"]) > 0
+    assert float(gather["peak_memory_mib"]) > 0
+    again = subprocess.run(
+        [HUTCHBATCH, "report", "--trace", "-"],
+        cwd=workflow.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert again.stdout == (workflow.folder / "trace.tsv").read_text()

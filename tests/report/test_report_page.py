@@ -1,0 +1,278 @@
+"""The report in a real browser: drawn, readable on a phone, silent, and never anybody's markup."""
+
+import base64
+import json
+from dataclasses import replace
+
+import pytest
+import synthetic_runs
+from conftest import ARTIFACTS, stored
+from selenium.common.exceptions import NoAlertPresentException
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from snakemake_executor_plugin_hutchbatch import report
+from snakemake_executor_plugin_hutchbatch.figures import Prices
+from snakemake_executor_plugin_hutchbatch.records import Attempt, Job, Note, Run
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=http://evil.example/x onerror=alert(2)>',
+    "</script><script>alert(3)</script><!--<script>",
+    "{{ 7*7 }}{% if x %}${alert(4)}<svg/onload=alert(5)>",
+    "a' onmouseover='alert(6)' b=\"&lt;b&gt;\"\u202e\u2028",
+    "__proto__",
+)
+#: Whether a canvas has pixels of a colour of the page.
+PAINTED = """
+const [id, name] = arguments;
+const canvas = document.querySelector(`#${id} canvas`);
+const probe = document.createElement("canvas").getContext("2d");
+probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+probe.fillRect(0, 0, 1, 1);
+const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
+const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+let found = 0;
+for (let i = 0; i < data.length; i += 4) {
+  found += Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 12;
+}
+return found;
+"""
+#: Elements that stick out of the page, but for those that scroll by themselves.
+CUT = """
+return [...document.querySelectorAll("body *")].filter((each) =>
+  !each.closest(".wide, [hidden], .chart") && each.getBoundingClientRect().right > innerWidth + 1
+).map((each) => each.outerHTML.slice(0, 200));
+"""
+
+
+def look(browser, path, width=1280, scheme="light"):
+    """Opens the page and waits until all is drawn."""
+    phone = width < 500
+    browser.get("about:blank")
+    browser.get_log("browser")
+    browser.get_log("performance")
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1 + phone, "mobile": phone},
+    )
+    scheme = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    browser.get(path.as_uri())
+    WebDriverWait(browser, 120, 0.1).until(
+        lambda b: b.execute_script("return document.documentElement.dataset.drawn")
+    )
+
+
+def complaints(browser):
+    return [entry["message"] for entry in browser.get_log("browser")]
+
+
+def asked(browser):
+    """The addresses that the page asked for."""
+    found = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    requests = (m for m in found if m["method"] == "Network.requestWillBeSent")
+    return {m["params"]["request"]["url"].partition("#")[0] for m in requests}
+
+
+def painted(browser, chart, colour):
+    return browser.execute_script(PAINTED, chart, colour) > 0
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, runs):
+    folder = tmp_path_factory.mktemp("pages")
+    for jobs, record in runs.items():
+        report.write_page(folder / f"{jobs}.html", record, Prices())
+    return folder
+
+
+@pytest.mark.parametrize("jobs", [5, 300, 5000])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_is_drawn_and_nothing_is_cut(browser, pages, jobs, width, scheme):
+    page = pages / f"{jobs}.html"
+    look(browser, page, width, scheme)
+    shot = browser.execute_cdp_cmd(
+        "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True}
+    )
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    picture = ARTIFACTS / f"report-{jobs}-jobs-{width}px-{scheme}.png"
+    picture.write_bytes(base64.b64decode(shot["data"]))
+    assert complaints(browser) == []
+    assert asked(browser) <= {page.as_uri(), "about:blank"}
+    assert browser.execute_script(
+        "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
+    assert browser.execute_script(CUT) == []
+    for chart, colour in {
+        "areas": "--running",
+        "jobs": "--waiting",
+        "seconds": "--ink",
+        "memory_share": "--bad",
+        "cpu_share": "--ink",
+        "use": "--q0",
+    }.items():
+        assert painted(browser, chart, colour), chart
+    assert painted(browser, "jobs", "--lost") == (jobs > 5)
+
+
+def test_jobs_can_be_picked_and_pointed_at(browser, pages, runs):
+    look(browser, pages / "5000.html")
+    shown = browser.find_element(By.ID, "shown")
+    failed = [job for job in runs[5000].jobs if job.state == "failed"]
+    whole = f"{len(runs[5000].jobs):,}"
+    assert shown.text == f"{whole} jobs"
+    Select(browser.find_element(By.ID, "show")).select_by_value("failed")
+    wanted = f"{len(failed)} of {whole} jobs"
+    WebDriverWait(browser, 60).until(lambda b: shown.text == wanted)
+    WebDriverWait(browser, 60).until(lambda b: painted(b, "jobs", "--failed"))
+    browser.find_element(By.ID, "find").send_keys(failed[0].label)
+    WebDriverWait(browser, 60).until(lambda b: shown.text == f"1 of {whole} jobs")
+    tip = browser.find_element(By.ID, "tip")
+
+    def told(b):
+        canvas = b.find_element(By.CSS_SELECTOR, "#jobs canvas")
+        for share in (-0.4, -0.2, 0, 0.2, 0.4):
+            ActionChains(b, 10).move_to_element_with_offset(
+                canvas, int(canvas.size["width"] * share), 12 - canvas.size["height"] // 2
+            ).perform()
+            if tip.is_displayed():
+                return tip.text
+        return None
+
+    text = WebDriverWait(browser, 20).until(told)
+    assert failed[0].label in text
+    assert "cpu-spot-" in text
+
+
+def test_colours_and_width_may_change_while_it_is_open(browser, pages):
+    look(browser, pages / "5.html")
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [dark]})
+    WebDriverWait(browser, 60).until(
+        lambda b: b.execute_script("return document.documentElement.dataset.drawn") == "2"
+    )
+    assert painted(browser, "jobs", "--running")
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True},
+    )
+    WebDriverWait(browser, 60).until(
+        lambda b: b.find_element(By.CSS_SELECTOR, "#jobs canvas").size["width"] < 390
+    )
+    assert complaints(browser) == []
+
+
+def hostile_records():
+    """A run of which every text is somebody's attack."""
+    for i, record in enumerate(synthetic_runs.records(40)):
+        text = HOSTILE[i % len(HOSTILE)]
+        if isinstance(record, Run):
+            yield replace(
+                record,
+                folder=f"/home/{HOSTILE[1]}",
+                user=text,
+                command=f"snakemake --storage-s3-secret-key hunter2 {text}",
+                settings={text: text},
+                versions={text: text},
+            )
+        elif isinstance(record, Job):
+            yield replace(
+                record,
+                rule=text,
+                label=f"{text} x={record.number}",
+                image=text,
+                state="failed",
+                cause=text,
+                sentence=text,
+                log_end="\n".join(HOSTILE),
+            )
+        elif isinstance(record, Attempt):
+            yield replace(record, instance_type=text, capacity=text, cause=text, reason=text)
+        elif isinstance(record, Note):
+            yield replace(record, text="".join(HOSTILE))
+        else:
+            yield record
+
+
+def test_no_text_becomes_markup_or_leaves_the_page(browser, tmp_path):
+    record = stored(tmp_path, *hostile_records())
+    path = tmp_path / "a <b>page</b>.html"
+    report.write_page(path, record, Prices(1.0, None))
+    source = path.read_text()
+    assert "hunter2" not in source
+    look(browser, path)
+    body = browser.find_element(By.TAG_NAME, "body")
+    for details in browser.find_elements(By.TAG_NAME, "details"):
+        browser.execute_script("arguments[0].open = true", details)
+    text = body.get_attribute("textContent")
+    for attack in HOSTILE:
+        assert attack.replace("\u202e\u2028", "??") in text or attack in text
+    canvas = browser.find_element(By.CSS_SELECTOR, "#jobs canvas")
+    tip = browser.find_element(By.ID, "tip")
+    for down in range(-200, 200, 22):
+        ActionChains(browser, 10).move_to_element_with_offset(canvas, 0, down).perform()
+        if tip.is_displayed():
+            break
+    assert tip.is_displayed()
+    assert tip.find_elements(By.CSS_SELECTOR, "*:not(b, dl, dt, dd)") == []
+    with pytest.raises(NoAlertPresentException):
+        _ = browser.switch_to.alert.text
+    counts = {
+        name: len(browser.find_elements(By.CSS_SELECTOR, name))
+        for name in ("script", "img, svg, iframe, object, embed", "link, base", "[onerror]")
+    }
+    assert list(counts.values()) == [2, 0, 0, 0]
+    assert asked(browser) <= {path.as_uri(), "about:blank"}
+    assert complaints(browser) == []
+
+
+def test_the_policy_of_the_page_stops_what_would_come_in_all_the_same(browser, pages, tmp_path):
+    source = (pages / "5.html").read_text()
+    attack = "<script>document.title = 'mine'</script><img src='https://evil.example/x'>"
+    path = tmp_path / "attacked.html"
+    path.write_text(source.replace("<main>", f"<main>{attack}"))
+    look(browser, path)
+    assert browser.title != "mine"
+    # The policy's refusal is told in place of a request.
+    assert sum("Content Security Policy" in each for each in complaints(browser)) == 2
+
+
+def test_little_is_known_of_a_run(browser, tmp_path):
+    """Nothing sent yet; jobs that wait; jobs whose containers told nothing."""
+    (run, *rest) = synthetic_runs.records(12, running=True)
+    for name, records, wanted in (
+        ("nothing", [], ["No job has been sent", "No job failed", "Nothing is known of any rule"]),
+        ("going", rest, ["not ended", "open"]),
+        ("silent", [_silent(r) for r in rest], ["Not known of any job.", "no peak is known"]),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        path = folder / "page.html"
+        report.write_page(path, stored(folder, run, *records), Prices())
+        look(browser, path, 390)
+        text = browser.find_element(By.TAG_NAME, "body").text
+        assert [words for words in wanted if words not in text] == []
+        assert complaints(browser) == []
+        assert browser.execute_script(CUT) == []
+
+
+def _silent(record):
+    if isinstance(record, Attempt):
+        return replace(record, seconds={}, peak_memory=None, cpu_seconds=None, instance_type=None)
+    return record
+
+
+def test_costs_are_those_of_the_users_prices(browser, runs, tmp_path):
+    path = tmp_path / "costs.html"
+    report.write_page(path, runs[5], Prices(vcpu_hour=2.0, gib_hour=0.5))
+    look(browser, path)
+    tiles = browser.find_element(By.CLASS_NAME, "tiles").text.splitlines()
+    hours = float(tiles[tiles.index("vCPU-hours") + 1])
+    memory = float(tiles[tiles.index("GiB-hours") + 1])
+    cost = float(tiles[tiles.index("cost at your prices") + 1])
+    assert cost == pytest.approx(2.0 * hours + 0.5 * memory, rel=0.02)
+    costs = browser.find_elements(By.CSS_SELECTOR, "#rules tbody td:last-child")
+    assert sum(float(cell.text) for cell in costs) == pytest.approx(cost, abs=0.05)
