@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from .nextflow.translation import Carried
+from .nextflow.carried import Carried
 
 #: The profile's file in its folder, as Snakemake looks for it.
 FILE = "config.yaml"

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import aws, naming, preflight, profile, values
+from ..nextflow.carried import Carried
 from ..nextflow.syntax import NextflowError, read
-from ..nextflow.translation import Carried, translate
+from ..nextflow.translation import translate
 from ..values import SettingError
 from .common import USAGE, CommandError, Help, epilog, note
 

@@ -49,6 +49,13 @@ def evaluate(tokens: Sequence[Token], params: Mapping[tuple[str, ...], Any], tex
     ``params``: values for ``params.name``; ``text``: the config, of which ``tokens`` are a part.
     """
     plain = [t for t in tokens if t.kind != "newline"]
+    elvis = next((at for at, token in enumerate(plain) if token.text == "?:"), None)
+    if elvis is not None:  # params.queue ?: 'mixed'
+        first = evaluate(plain[:elvis], params, text)
+        if isinstance(first, Raw) and not first.text.startswith("params."):
+            return Raw(" ".join(text[plain[0].start : plain[-1].end].split()))
+        usable = first is not None and not isinstance(first, Raw) and first != ""
+        return first if usable else evaluate(plain[elvis + 1 :], params, text)
     try:
         expression = _Expression(plain, params)
         value = expression.sum()
@@ -205,7 +212,7 @@ class _Expression:
         return value
 
     def _string(self, token: Token) -> str:
-        if token.text.startswith("~"):
+        if token.text[0] in "~/":
             raise NotPlain
         text = bare(token)
         if token.text.startswith('"') and "$" in text:

@@ -152,7 +152,7 @@ class _Reader:
             self.skipped.append(Skipped(what, first.line))
             return
         if first.kind not in ("word", "string") or first.text in _CODE:
-            self._skip(first)
+            self._skip(first, path)
             return
         names, chosen = self._path(selector)
         if self._next.text == "{":
@@ -162,7 +162,7 @@ class _Reader:
             value = tuple(self._expression())
             self.found.append(_Unread((*path, *names), chosen, value, first.line))
         else:
-            self._skip(first)
+            self._skip(first, path)
 
     def _path(self, selector: Selector | None) -> tuple[list[str], Selector | None]:
         """``a.b.c``, and the selector where one stands in it."""
@@ -225,9 +225,10 @@ class _Reader:
             ahead += 1
         return self._all[ahead].text not in _CONTINUES
 
-    def _skip(self, first: Token) -> None:
+    def _skip(self, first: Token, path: tuple[str, ...]) -> None:
         """Takes a statement of a program: at least one token, so that reading goes on."""
         rest = self._expression()
         if not rest:
             self._take()
-        self.skipped.append(Skipped(f"code ({first.text} …)", first.line))
+        what = "plugins" if path == ("plugins",) else f"code ({first.text} …)"
+        self.skipped.append(Skipped(what, first.line))

@@ -11,7 +11,8 @@ _TOKEN = re.compile(
     (?P<comment>//[^\n]*|/\*.*?\*/|\#![^\n]*)
     |(?P<space>[ \t\r\f]+|\\\n)
     |(?P<newline>\n)
-    |(?P<string>'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|~/(?:\\.|[^/\n])+/)
+    |(?P<string>'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"
+      |~/(?:\\.|[^/\n])+/|(?<=[(,=])/(?:\\.|[^/\n])+/|(?<=[(,=]\ )/(?:\\.|[^/\n])+/)
     |(?P<number>\d[\d_]*(?:\.\d+)?)
     |(?P<word>[A-Za-z_$][\w$]*)
     |(?P<op>->|==~|[=!<>]=|=~|&&|\|\||\*\*|\?:|\.\.|.)
@@ -45,7 +46,7 @@ def tokens(text: str) -> Iterator[Token]:
 def bare(token: Token) -> str:
     """A name, or a string without its quotes."""
     text = token.text
-    if token.kind != "string" or text.startswith("~"):
+    if token.kind != "string" or text[0] in "~/":  # patterns have no quotes
         return text
     width = 3 if text[:3] in ("'''", '"""') else 1
     return re.sub(r"\\([\\'\"$])", r"\1", text[width:-width])

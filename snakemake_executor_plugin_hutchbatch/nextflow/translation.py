@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from .. import values
 from ..values import SettingError
+from .carried import Carried, Left, grouped
 from .expressions import Amount, Raw, quantity
 from .syntax import Config, Entry
 
@@ -28,7 +28,7 @@ _SETTINGS = {
 #: What needs no counterpart: hutchbatch does it anyway, or it says nothing of a job.
 _NEEDLESS = re.compile(
     r"process\.executor|(docker|singularity|podman)\..*|aws\.batch\.(platformType|retryMode)"
-    r"|(process\.)?(cache|resume|echo|debug|tag)|executor\.(name|\$.*|submitRateLimit|pollInterval)"
+    r"|aws\.client\..*|(process\.)?(cache|resume|echo|debug|tag)|executor\.(name|\$.*|submitRateLimit|pollInterval)"
 )
 #: What to do instead, by where the setting stands.
 _INSTEAD = (
@@ -42,34 +42,6 @@ _INSTEAD = (
 _IGNORED = "a failed job counts as failed; with keep-going the others go on"
 _PLACEHOLDER = "it is not a plain value that can be read here"
 _SIMPLE_NAME = re.compile(r"[\w-]+(\|[\w-]+)*")
-
-
-@dataclass(frozen=True)
-class Left:
-    """What was not carried over: ``what``, in which line of the config, ``why`` or what to do."""
-
-    line: int
-    what: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.what}: {self.why}"
-
-
-@dataclass
-class Carried:
-    """Parts of a profile. ``settings``: ours, by name; ``defaults``: default resources; ``rules``:
-    resources by rule; ``threads`` by rule. Amounts that grow are Snakemake's expressions:
-    ``8000 * attempt``."""
-
-    settings: dict[str, Any] = field(default_factory=dict)
-    defaults: dict[str, int | str] = field(default_factory=dict)
-    rules: dict[str, dict[str, int | str]] = field(default_factory=dict)
-    threads: dict[str, int | str] = field(default_factory=dict)
-    container_image: str | None = None
-    jobs: int | None = None
-    retries: int | None = None
-    left: list[Left] = field(default_factory=list)
 
 
 class _Unfit(Exception):
@@ -97,7 +69,7 @@ def translate(config: Config) -> Carried:
                 made.left.append(Left(entry.line, what, str(error)))
     _decide_retries(made, retries)
     made.left += [Left(s.line, s.what, _why_skipped(s.what)) for s in config.skipped]
-    made.left = _grouped(made.left)
+    made.left = grouped(made.left)
     return made
 
 
@@ -157,20 +129,9 @@ def _why_skipped(what: str) -> str:
         return "that file is not read: give it to hutchbatch init on its own"
     if what.startswith("the profile"):
         return "choose it with --nextflow-profile to have it instead"
+    if what == "plugins":
+        return "a matter of Nextflow's only"
     return "Groovy code is not run here"
-
-
-def _grouped(left: list[Left]) -> list[Left]:
-    """One line for all of a scope that has the same remedy."""
-    found: dict[tuple[str, str], list[Left]] = {}
-    for each in sorted(left, key=lambda each: each.line):
-        scope = each.what.partition(".")[0]
-        alike = scope in ("params", "timeline", "report", "trace", "dag", "manifest", "tower")
-        found.setdefault((scope if alike else each.what, each.why), []).append(each)
-    return [
-        Left(those[0].line, those[0].what if len(those) == 1 else what, why)
-        for (what, why), those in found.items()
-    ]
 
 
 def _volumes(made: Carried, value: Any) -> None:

@@ -45,6 +45,8 @@ def carried(text, profile=None):
         ("{ task.attempt > 2 ? 8.GB : 4.GB }", Raw("{ task.attempt > 2 ? 8.GB : 4.GB }")),
         ("'${HOME}/x'", "${HOME}/x"),
         ('"${HOME}/x"', Raw('"${HOME}/x"')),
+        ("params.queue ?: 'mixed'", "mixed"),
+        ("task.ext.x ?: 'mixed'", Raw("task.ext.x ?: 'mixed'")),
         ("<YOUR ROLE>", Raw("<YOUR ROLE>")),
     ],
 )
@@ -224,6 +226,26 @@ def test_what_is_not_carried_over_is_named(text, told):
     (left,) = carried(text).left
     assert left.line == 1
     assert told in str(left)
+
+
+def test_what_belongs_together_is_told_in_one_line():
+    made = carried(
+        """\
+        plugins {
+            id 'nf-schema@2.5.1' // checks
+        }
+        process {
+            withLabel:big { cpus = 12; memory = { 72.GB * task.attempt } }
+        }
+        profiles { arm { docker.enabled = true }
+                   test { params.x = { it.replaceFirst(/^a\\/(/, '') } } }
+        """
+    )
+    assert [(e.line, e.what) for e in made.left] == [
+        (2, "plugins"),
+        (5, "withLabel big: cpus = 12, memory = { 72.GB * task.attempt }"),
+        (7, "the profiles arm, test"),
+    ]
 
 
 def test_credentials_are_neither_carried_over_nor_told():

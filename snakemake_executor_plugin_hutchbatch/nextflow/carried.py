@@ -1,0 +1,63 @@
+"""What a config gives to a profile, and what is left over."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Scopes of which one line tells all.
+_TOGETHER = ("params", "timeline", "report", "trace", "dag", "manifest", "tower", "plugins")
+
+
+@dataclass(frozen=True)
+class Left:
+    """What was not carried over: ``what``, in which line of the config, ``why`` or what to do."""
+
+    line: int
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.what}: {self.why}"
+
+
+@dataclass
+class Carried:
+    """Parts of a profile. ``settings``: ours, by name; ``defaults``: default resources; ``rules``:
+    resources by rule; ``threads`` by rule. Amounts that grow are Snakemake's expressions:
+    ``8000 * attempt``."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, int | str] = field(default_factory=dict)
+    rules: dict[str, dict[str, int | str]] = field(default_factory=dict)
+    threads: dict[str, int | str] = field(default_factory=dict)
+    container_image: str | None = None
+    jobs: int | None = None
+    retries: int | None = None
+    left: list[Left] = field(default_factory=list)
+
+
+def grouped(left: list[Left]) -> list[Left]:
+    """One line for all of a label, or of a scope that has the same remedy."""
+    found: dict[tuple[str, str], list[Left]] = {}
+    for each in sorted(left, key=lambda each: each.line):
+        scope = re.match(r"with(Label|Name) [^:]*|the profile|\w+", each.what)
+        named = scope[0] if scope else each.what
+        alike = named.startswith(("with", "the")) or named in _TOGETHER
+        found.setdefault((named if alike else each.what, each.why), []).append(each)
+    return [
+        Left(those[0].line, _together(named, those), why) for (named, why), those in found.items()
+    ]
+
+
+def _together(named: str, those: list[Left]) -> str:
+    """``withLabel big: cpus = 4, memory = 8.GB``; ``the profiles a, b``; ``params``."""
+    if len(those) == 1:
+        return those[0].what
+    if named == "the profile":
+        names = (each.what.removeprefix(named).strip() for each in those)
+        return f"the profiles {', '.join(names)}"
+    if named.startswith("with"):
+        return f"{named}: {', '.join(each.what.partition(': ')[2] for each in those)}"
+    return named
