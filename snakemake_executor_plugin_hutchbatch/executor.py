@@ -22,7 +22,18 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from . import aws, departure, failures, inner, logs, opening, preflight, report, telling
+from . import (
+    aws,
+    departure,
+    failedlogs,
+    failures,
+    inner,
+    logs,
+    opening,
+    preflight,
+    report,
+    telling,
+)
 from .aws import Pacer, Patience
 from .care import Care
 from .definitions import Definitions
@@ -104,7 +115,12 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         tail = self.executor_settings.value("tail_lines")
         self._endings = Endings(ground.clients, self._reading, self._patience, tail)
         self._settlement = Settlement(
-            batch, self._endings, ground.site.queues, self._patience, self._settling
+            batch,
+            self._endings,
+            ground.site.queues,
+            self._patience,
+            self._settling,
+            failedlogs.FailedLogs(ground.clients),
         )
         # Ending jobs must go on after everything else was told to stop.
         self._termination = Termination(batch, Patience(self.logger.info))
@@ -319,24 +335,27 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                 failure,
                 work.plan,
                 job,
-                region=self._ground.site.region,
-                stream=stream,
+                job_id=settled.outcome.job_id if stream else "",
                 lines=lines,
             )
         if settled:
             self._recorder.over(settled.outcome.what, failure, log_end or None)
         self._failed += 1
-        self.report_job_error(info, msg=message)
+        self.report_job_error(info, msg=message, copies=settled.copies if settled else ())
         if text:
             self.logger.error(text)
 
     def print_job_error(
-        self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any
+        self,
+        job_info: SubmittedJobInfo,
+        msg: str | None = None,
+        copies: Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
         # Not the base class's: it adds a sentence about logs that we show right below.
         if job_info.external_jobid is not None:
             kwargs["external_jobid"] = job_info.external_jobid
-        job_info.job.log_error(msg=msg, **kwargs)
+        failedlogs.log_error(job_info.job, self.logger, msg, copies, **kwargs)
 
     # Ending
 

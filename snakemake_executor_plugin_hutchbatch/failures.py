@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,11 +35,10 @@ def report(
     plan: JobPlan,
     job: Mapping[str, Any] | None,
     *,
-    region: str,
-    stream: str,
+    job_id: str,
     lines: Sequence[str],
 ) -> str:
-    """The lines for the terminal."""
+    """The lines for the terminal. ``job_id``: of a job that has an output."""
     text = [f"{label} failed: {printable(failure.sentence)} [{failure.cause.value}]"]
     text.append(f"  queue: {plan.queue}")
     tried = attempts(job or {})
@@ -49,16 +47,8 @@ def report(
     if lines:
         text.append(f"  last lines of its output ({len(lines)}):")
         text += [f"    {line}" for line in lines]
-    if stream:
-        command = shlex.join(
-            [
-                # Unlike get-log-events it pages by itself.
-                *("aws", "--region", region, "logs", "filter-log-events"),
-                *("--log-group-name", plan.log_group, "--log-stream-names", stream),
-                *("--query", "events[].[message]", "--output", "text"),
-            ]
-        )
-        text.append(f"  all of it: {command}")
+    if job_id:
+        text.append(f"  all of it: hutchbatch logs {job_id}")
     return "\n".join(text)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from . import bootstrap, inner, nearby, sources, storage, tasks
 from .aws import Patience
-from .modes import Mode, s3_url
-from .plan import JobPlan, members, plan
+from .failedlogs import log_urls
+from .modes import Mode
+from .plan import JobPlan, plan
 from .preflight import Ground, fitted
 from .resources import LEAST_MIB, PlanError
 from .submission import Bundle
@@ -85,7 +86,7 @@ class Preparation:
         status = f"{self._ground.run_prefix}status/"
         unneeded = frozenset(map(str, self._workflow.dag.get_unneeded_temp_files(job)))
         outputs = storage.expected_outputs(job, unneeded)
-        logs = [url for member in members(job) for f in member.log if (url := s3_url(f))]
+        logs = log_urls(job)
         if wanted.mode == "direct":
             try:
                 task = tasks.direct_task(

@@ -11,6 +11,7 @@ from . import moves
 from .aws import Patience
 from .care import LEAVING
 from .endings import Endings
+from .failedlogs import FailedLogs, Source, log_urls
 from .moves import Again
 from .queues import Queue
 from .supervisor.taskspec import Status
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settled:
-    """How a submission ended: ``failure`` None after a success; ``step``: it is tried again."""
+    """How a submission ended: ``failure`` None after a success; ``step``: it is tried again;
+    ``copies``: paths of a failed job's logs."""
 
     outcome: Ended[Work]
     failure: Failure | None
     status: Status | None
     step: Again | None = None
+    copies: tuple[str, ...] = ()
 
 
 class Settlement:
@@ -42,12 +45,14 @@ class Settlement:
         queues: Mapping[str, Queue],
         patience: Patience,
         pool: ThreadPool,
+        failed_logs: FailedLogs,
     ) -> None:
         self._batch = batch
         self._endings = endings
         self._queues = queues
         self._patience = patience
         self._pool = pool
+        self._failed_logs = failed_logs
 
     def settle(self, ended: Sequence[Ended[Work]]) -> Iterable[Settled]:
         """Each of ``ended``, in order, as soon as it is known."""
@@ -57,7 +62,10 @@ class Settlement:
 
     def _settle(self, outcome: Ended[Work]) -> Settled:
         try:
-            return self._read(outcome)
+            settled = self._read(outcome)
+            if settled.failure and settled.step is None:
+                return replace(settled, copies=self._copies(settled.outcome))
+            return settled
         except Exception as error:
             failure = Failure(Cause.LOST, f"its ending could not be read: {error!r}")
             return Settled(outcome, failure, None)
@@ -92,6 +100,20 @@ class Settlement:
             since=work.begun,
         )
         return ending.failure, ending.status
+
+    def _copies(self, outcome: Ended[Work]) -> tuple[str, ...]:
+        work, job = outcome.what, outcome.description or {}
+        stream = str((job.get("container") or {}).get("logStreamName") or "")
+        return self._failed_logs.keep(
+            Source(
+                work.plan.rule,
+                work.label,
+                outcome.job_id,
+                work.plan.log_group,
+                stream,
+                log_urls(work.job),
+            )
+        )
 
     def _next(self, outcome: Ended[Work], failure: Failure) -> Again | Failure:
         work, job = outcome.what, outcome.description or {}

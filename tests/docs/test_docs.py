@@ -210,12 +210,12 @@ def test_the_report_of_a_failed_job_looks_as_the_docs_say():
     shown, alike = (text.strip() for text in blocks(FURTHER, "text", "When a job fails"))
     first, *_, last = shown.splitlines()
     label, sentence, cause = re.fullmatch(r"(.*) failed: (.*) \[(\w+)\]", first).groups()
-    group, stream = re.search(r"--log-group-name (\S+) --log-stream-names (\S+)", last).groups()
+    job_id = re.search(r"hutchbatch logs (\S+)", last)[1]
     queue = re.search(r"queue: (\S+)", shown)[1]
     lines = re.findall(r"^    (.*)$", shown, re.M)
     failure = Failure(Cause(cause), sentence)
-    wanted = a_plan(queue=queue, log_group=group)
-    told = {"region": "us-west-2", "stream": stream, "lines": lines}
+    wanted = a_plan(queue=queue)
+    told = {"job_id": job_id, "lines": lines}
     assert failures.report(label, failure, wanted, None, **told) == shown
     seen = failures.Alike()
     for _ in range(3):

@@ -138,7 +138,7 @@ def test_a_failed_group_is_told_with_the_last_lines_of_its_output(workflow):
     output = workflow.fail("--hutchbatch-tail-lines", "5")
     assert "a+b (group g) failed: the command of rule b ended with exit code 4 [COMMAND]" in output
     assert "    no such chromosome" in output
-    assert "logs filter-log-events --log-group-name /aws/batch/job" in output
+    assert "all of it: hutchbatch logs " in output
 
 
 def test_requests_that_can_never_start_are_refused_together_before_submission(workflow):

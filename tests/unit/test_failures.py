@@ -24,8 +24,7 @@ def test_a_report_says_cause_queue_attempts_output_and_the_command_for_all_of_it
         failure,
         PLAN,
         JOB,
-        region="us-west-2",
-        stream="def/default/1",
+        job_id="0abc-1:3",
         lines=["no such index"],
     )
     for words in (
@@ -33,15 +32,14 @@ def test_a_report_says_cause_queue_attempts_output_and_the_command_for_all_of_it
         "queue: mixed",
         "i-0abc",
         "    no such index",
-        "aws --region us-west-2 logs filter-log-events --log-group-name /aws/batch/job "
-        "--log-stream-names def/default/1",
+        "all of it: hutchbatch logs 0abc-1:3",
     ):
         assert words in text
 
 
 def test_what_comes_from_outside_cannot_drive_the_terminal():
     failure = Failure(Cause.HOST, "odd \x1b[31m reason")
-    assert "\x1b" not in report("a", failure, PLAN, None, region="x", stream="", lines=[])
+    assert "\x1b" not in report("a", failure, PLAN, None, job_id="", lines=[])
 
 
 def test_two_hundred_alike_are_told_once_with_a_count():
