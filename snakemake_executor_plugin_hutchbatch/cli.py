@@ -12,11 +12,36 @@ from collections.abc import Callable, Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import aws
-from .commands import definitions, doctor, init, local, logs, queues, report, runs, status
+from .commands import (
+    cancel,
+    completion,
+    definitions,
+    doctor,
+    init,
+    local,
+    logs,
+    queues,
+    report,
+    runs,
+    status,
+)
 from .commands.common import INTERRUPTED, PIPE_CLOSED, WRONG, CommandError, Help, fail
 from .journal import JournalError
 
-COMMANDS = (local, init, doctor, status, logs, report, runs, queues, definitions)
+#: In the order of the help.
+COMMANDS = (
+    local,
+    init,
+    doctor,
+    status,
+    logs,
+    report,
+    runs,
+    cancel,
+    queues,
+    definitions,
+    completion,
+)
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -32,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     subcommands = whole.add_subparsers(required=True, metavar="SUBCOMMAND", dest="subcommand")
     for command in COMMANDS:
         command.add(subcommands)
+    subcommands.choices["completion"].set_defaults(parser=parser)
     for each in subcommands.choices.values():
         each.add_argument(
             "--debug",

@@ -20,7 +20,7 @@ from .common import CommandError, asking, note
 #: Seconds between two looks with --follow.
 LOOK_SECONDS = 2.0
 #: CloudWatch may show the last lines of a container some seconds after its end.
-LATE_SECONDS = 4.0
+LATE_SECONDS = 3.0
 #: What a log that is not there is answered with.
 _NO_LOG = "ResourceNotFoundException"
 

@@ -1,0 +1,189 @@
+"""``hutchbatch cancel``: ends what a run has on AWS Batch."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+from .. import aws, containers, controllers, ending, history, overview
+from ..aws import Clients, Patience
+from ..controllers import Controller
+from ..ending import Wanted
+from ..history import Record
+from ..journal import Reader
+from ..records import Run, Submission
+from ..termination import Termination
+from .common import (
+    USAGE,
+    WRONG,
+    CommandError,
+    Help,
+    add_directory,
+    asking,
+    epilog,
+    journal_path,
+    note,
+)
+from .status import is_gone
+
+#: What AWS's console shows of jobs that were ended so.
+REASON = "ended with hutchbatch cancel"
+#: A controller that lives may have sent more jobs meanwhile: so many seconds it is looked at again.
+SETTLE_SECONDS = 10.0
+
+
+def add(subcommands: Any) -> None:
+    parser = subcommands.add_parser(
+        "cancel",
+        help="end the jobs of a run on AWS Batch",
+        description=(
+            "Ends the jobs that a run has on AWS Batch, also when its Snakemake was killed. If\n"
+            "Snakemake lives on this machine, it is told to stop, too. With --rule only jobs of\n"
+            "that rule end; to Snakemake they have failed."
+        ),
+        epilog=epilog(
+            "examples:\n"
+            "  hutchbatch cancel\n"
+            "  hutchbatch cancel 20261127-0230 --yes\n"
+            "  hutchbatch cancel --rule align",
+            "some jobs could not be ended",
+        ),
+        formatter_class=Help,
+    )
+    parser.add_argument(
+        "run_id",
+        nargs="?",
+        metavar="RUN",
+        help="a run of 'hutchbatch runs', or how its id begins (default: the last run)",
+    )
+    parser.add_argument("--rule", help="only jobs of this rule")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask first")
+    add_directory(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    with Reader(journal_path(options)) as reader:
+        run = history.choose(reader, options.run_id)
+        canceller = _Canceller(reader, run, options.rule)
+        first = canceller.look()
+        ours = _is_here(run)
+        stops = ours and options.rule is None
+        if not first.jobs and not stops:
+            print(f"Run {run.run_id} has no jobs on AWS Batch{_of(options.rule)}.")
+            return 0
+        what = f"{first.jobs:,} jobs{_of(options.rule)} of run {run.run_id}"
+        if not options.yes:
+            _ask(f"End {what}" + (" and its Snakemake" if stops else "") + "?")
+        if stops:
+            _stop(run)
+        elif not is_gone(run, time.time()) and run.ended is None:
+            _warn(run, options.rule)
+        ended, left = canceller.end(first)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while stops and time.monotonic() < deadline and _is_here(canceller.refreshed()):
+            time.sleep(0.5)
+            more, also = canceller.end(canceller.look())
+            ended, left = ended + more, left + also
+    print(f"Ended {ended:,} jobs on AWS Batch{_of(options.rule)}.")
+    if left:
+        raise CommandError(
+            f"{left:,} jobs or arrays could not be ended: AWS may not permit it "
+            "(batch:TerminateJob); try again, or ask SciComp."
+        )
+    return 0
+
+
+def _of(rule: str | None) -> str:
+    return f" of rule {rule}" if rule else ""
+
+
+def _ask(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise CommandError(f"{question} Nobody is here to answer: add --yes.", USAGE)
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        raise CommandError("Nothing was ended.", WRONG)
+
+
+def _is_here(run: Run) -> bool:
+    """Whether the run's Snakemake lives on this machine."""
+    if run.ended is not None:
+        return False
+    return controllers.is_dead(Controller(run.host, run.pid, run.process_started)) is False
+
+
+def _stop(run: Run) -> None:
+    """As a scheduler would: Snakemake begins no more jobs (SM/scheduling/job_scheduler.py:574).
+    Ctrl-C's signal does not reach a Snakemake that was started in the background."""
+    try:
+        os.kill(run.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+    except PermissionError:
+        note(f"Snakemake (process {run.pid}) is somebody else's and goes on.")
+
+
+def _warn(run: Run, rule: str | None) -> None:
+    if rule is None:
+        note(
+            f"Snakemake goes on as process {run.pid} on {run.host} and may send more jobs: stop it "
+            "there with Ctrl-C."
+        )
+    else:
+        note("Snakemake goes on; it starts such jobs again if the rule has retries:.")
+
+
+class _Canceller:
+    """Looks for live jobs of a run and ends them, each once."""
+
+    def __init__(self, reader: Reader, run: Run, rule: str | None) -> None:
+        self._reader = reader
+        self._run = run
+        self._rule = rule
+        self._clients: Clients = aws.clients(aws.session(run.region or None))
+        self._done: set[str] = set()
+
+    def refreshed(self) -> Run:
+        return history.choose(self._reader, self._run.run_id)
+
+    def look(self) -> Wanted:
+        record = history.read(self._reader, self.refreshed())
+        if is_gone(record.run, time.time()):
+            record = self._with_news(record)  # nobody keeps it any more
+        if self._rule and not any(self._rule in job.rule.split("+") for job in record.jobs):
+            rules = ", ".join(sorted({job.rule for job in record.jobs}))
+            raise CommandError(f"Run {self._run.run_id} has no rule {self._rule} (rules: {rules}).")
+        found = ending.wanted(record, self._rule, self._done)
+        return ending.settled(found, record, self._by_name)
+
+    def _with_news(self, record: Record) -> Record:
+        live = [p.batch_id for p in record.placements if overview.is_live(p) and p.batch_id]
+        with asking("asking how the jobs are"):
+            described = containers.describe(self._clients.batch, live)
+        placements = overview.with_news(record.placements, described)
+        return replace(record, placements=tuple(placements))
+
+    def _by_name(self, submission: Submission) -> str | None:
+        with asking("looking for a job whose submission had no answer"):
+            jobs = self._clients.batch.list_jobs(
+                jobQueue=submission.queue,
+                filters=[{"name": "JOB_NAME", "values": [submission.name]}],
+            )["jobSummaryList"]
+        for job in jobs:
+            if job["jobId"] not in self._done and job["status"] not in containers.ENDED:
+                return job["jobId"]
+        return None
+
+    def end(self, wanted: Wanted) -> tuple[int, int]:
+        """How many jobs were ended, and how many ids AWS did not take."""
+        if not wanted.arrays and not wanted.singles:
+            return 0, 0
+        termination = Termination(self._clients.batch, Patience(note))
+        refused = termination.end(wanted.arrays, wanted.singles, REASON)
+        self._done.update(wanted.arrays, wanted.singles)
+        return wanted.jobs - len(refused), len(refused)
