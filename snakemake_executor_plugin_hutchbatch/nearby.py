@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 100_000_000
 #: Snakemake's word for a resource that it could not evaluate.
 TO_BE_DETERMINED = "<TBD>"
+#: Of these nothing is reserved.
+DISK = frozenset(("disk", "disk_mb", "disk_mib"))
 
 
 class TooLarge(Exception):
@@ -94,6 +96,8 @@ def evaluate_resources(job: Any) -> None:
             continue
         what = f"{', '.join(names)} of rule {member.rule.name} is a function that reads its inputs"
         if job.is_group() and set(member.input) & {f for m in job.jobs for f in m.output}:
+            if DISK.issuperset(names):
+                continue  # Snakemake's own default is such a function
             raise PlanError(f"{what}, which are made in the same group: take it out of the group")
         with _here(list(member.input), what):
             member.reset_params_and_resources()
