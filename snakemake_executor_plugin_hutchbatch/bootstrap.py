@@ -120,13 +120,23 @@ def container_command(cli_prefix: str) -> list[str]:
     (``/home/ec2-user/miniconda``): the Python beside it is the first choice.
     """
     numbers = {"no_python": EXIT_NO_PYTHON, "spec": EXIT_SPEC, "package": PACKAGE}
-    code = "".join(_stripped(_source(name)) + "\n" for name in _CARRIED) + _FETCH.format(**numbers)
+    code = carried() + _FETCH.format(**numbers)
     packed = base64.b64encode(zlib.compress(code.encode(), 9)).decode()
     loader = _LOADER.format(code=packed, **numbers)
     script = _SCRIPT.format(
         prefix=shlex.quote(cli_prefix.rstrip("/")), loader=shlex.quote(loader), **numbers
     )
     return ["/bin/sh", "-c", script]
+
+
+@functools.cache
+def carried() -> str:
+    """The modules that each command carries, stripped.
+
+    To be called first while there is one thread: two that parse at once may both fail in CPython
+    3.11 (https://github.com/python/cpython/issues/106905).
+    """
+    return "".join(_stripped(_source(name)) + "\n" for name in _CARRIED)
 
 
 @functools.cache

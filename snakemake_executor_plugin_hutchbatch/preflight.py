@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from . import aws, catalog, endurance, fit, naming, renewal, storage
+from . import aws, bootstrap, catalog, endurance, fit, naming, renewal, storage
 from . import queues as account
 from .aws import Clients, Patience
 from .plan import JobPlan, Preemptible, Site, plan, rule_name
@@ -81,6 +81,7 @@ def prepare(
             storage.check_bucket(clients.s3, control)
     except storage.StorageError as error:
         raise PreflightError(str(error)) from error
+    bootstrap.carried()  # while there is one thread
     renewal.RENEWAL.begin(say, patience.sleep, patience.stopped)
     deployment = {m.name for m in workflow.deployment_settings.deployment_method}
     site = Site(
