@@ -62,7 +62,7 @@ def records(jobs: int, *, seed: int = 1, running: bool = False) -> Iterator[Any]
 
     ``running``: seen in the middle, before its end.
     """
-    rng = random.Random(seed)  # noqa: S311 - not for secrets
+    rng = random.Random(seed)
     samples = max(1, (jobs - 1) // len(KINDS))
     slots = max(3, min(400, samples // 2))
     free = [BEGAN + 150 + i * 240.0 / slots for i in range(slots)]

@@ -65,7 +65,7 @@ def test_a_live_jobs_directory_is_left_and_a_killed_ones_is_removed(tmp_path: Pa
 
 
 def test_many_jobs_start_sweep_and_die_at_once(tmp_path: Path) -> None:
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     for _ in range(3):
         jobs = [job(tmp_path, 60) for _ in range(16)]
         doomed = chance.sample(jobs, 6)

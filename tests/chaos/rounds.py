@@ -1,0 +1,188 @@
+"""One run of the chaos workflow, quiet or not, and what became of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import boto3
+from mix import Mix
+
+from snakemake_executor_plugin_hutchbatch.local.cloud import BUCKET, LocalCloud
+
+SNAKEFILE = Path(__file__).parent / "Snakefile"
+#: More than this machine has: chaos jobs mostly sleep.
+CAPACITY = (24, 64000)
+#: Seconds after which a run hangs.
+LONGEST = 400.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run went. ``files``: what lies in the bucket in the end; ``twice``: tasks that two jobs
+    ran at the same time; ``needless``: starts beyond those that a lost machine or a failed first
+    attempt asked for; ``struck``: faults that struck, by kind; ``starts``: of the controller."""
+
+    code: int
+    seconds: float
+    output: str
+    files: Mapping[str, bytes]
+    starts: int = 1
+    twice: list[str] = field(default_factory=list)
+    needless: list[str] = field(default_factory=list)
+    struck: Counter[str] = field(default_factory=Counter)
+
+    def lost(self, right: Mapping[str, bytes]) -> list[str]:
+        return sorted(set(right) - set(self.files))
+
+    def wrong(self, right: Mapping[str, bytes]) -> list[str]:
+        changed = [name for name in right if self.files.get(name, right[name]) != right[name]]
+        return sorted(changed) + sorted(set(self.files) - set(right))
+
+
+def samples(jobs: int) -> int:
+    """Samples for a workflow of so many jobs: five jobs each, and five around them."""
+    return max(2, (jobs - 5) // 5)
+
+
+def run(
+    jobs: int,
+    seed: int | None = None,
+    longest: float = 3.0,
+    lasts: float = 25.0,
+    kill: bool = False,
+) -> Outcome:
+    """A run on a cloud of its own; quiet without a seed. Faults are thrown for ``lasts`` seconds,
+    so that every run comes to its end; ``longest``: seconds of an outage at most."""
+    with ExitStack() as ends:
+        folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        cloud = ends.enter_context(
+            LocalCloud(folder / "cloud", say=lambda _: None, capacity=CAPACITY)
+        )
+        place = folder / "work"
+        place.mkdir()
+        credentials = folder / "credentials"
+        mix = (
+            None
+            if seed is None
+            else Mix(cloud, seed, longest, lasts, None if kill else credentials)
+        )
+        began = time.monotonic()
+        dice = random.Random(seed) if kill else None
+        with ExitStack() as chaos:
+            if mix:
+                chaos.enter_context(mix)
+            code, starts, output = _controller(cloud, place, credentials, jobs, dice)
+            # Before the clouds clears: what follows are the test's own calls.
+            struck = cloud.struck()
+        seconds = time.monotonic() - began
+        twice, needless = _traces(cloud)
+        if mix and mix.thrown["skew"]:
+            struck["skew"] = 1
+        return Outcome(code, seconds, output, _files(cloud), starts, twice, needless, struck)
+
+
+def _controller(
+    cloud: LocalCloud, place: Path, credentials: Path, jobs: int, dice: random.Random | None
+) -> tuple[int, int, str]:
+    """Runs Snakemake to its end; with ``dice``, kills it now and then and starts it again."""
+    base = {**os.environ, "HOME": str(place)}
+    environment = cloud.environment_for(base) | {"AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
+    command = [
+        *(sys.executable, "-m", "snakemake", "--executor", "hutchbatch", "--jobs", str(jobs)),
+        *("--snakefile", str(SNAKEFILE), "--config", f"samples={samples(jobs)}"),
+        *("--default-storage-provider", "s3", "--default-storage-prefix", f"s3://{BUCKET}/chaos"),
+        *("--seconds-between-status-checks", "1", "--latency-wait", "2", "--nocolor"),
+        *("--hutchbatch-policy", "capacity", "--hutchbatch-starve-minutes", "0.05"),
+        *("--hutchbatch-spot-attempts", "10", "--hutchbatch-volumes", "/tokens:/tokens"),
+        *("--default-resources", "mem_mb=100"),
+    ]
+    end = time.monotonic() + LONGEST
+    starts = 0
+    kills = dice.randint(1, 4) if dice else 0
+    with (place / "said.txt").open("w+") as said, ExitStack() as ends:
+        while True:
+            starts += 1
+            process = subprocess.Popen(
+                command, cwd=place, env=environment, stdout=said, stderr=subprocess.STDOUT
+            )
+            ends.callback(_end, process)
+            more = dice is not None and starts <= kills
+            try:
+                process.wait(dice.uniform(3, 12) if more and dice else end - time.monotonic())
+            except subprocess.TimeoutExpired:
+                _end(process)
+                if more:
+                    said.write(f"\n=== killed, start {starts} ===\n")
+                    said.flush()
+                    continue
+            if process.returncode and dice and starts <= kills + 3:
+                said.write(f"\n=== ended with {process.returncode}, start {starts} ===\n")
+                said.flush()
+                continue  # as a person would who is told that AWS cannot be reached
+            said.seek(0)
+            return process.returncode, starts, said.read()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """No controller outlives its cloud."""
+    process.kill()
+    process.wait()
+
+
+def _files(cloud: LocalCloud) -> dict[str, bytes]:
+    """The workflow's files in the bucket, without those of the executor."""
+    root = cloud.bucket_dir / "chaos"
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    }
+
+
+def _traces(cloud: LocalCloud) -> tuple[list[str], list[str]]:
+    """From what the jobs wrote: tasks that ran twice at once, and starts that nothing asked for."""
+    log = cloud.host.volumes.directory / "tokens" / "log"
+    starts: dict[str, list[tuple[str, int]]] = {}
+    twice = []
+    for line in log.read_text().splitlines() if log.exists() else ():
+        name, what, *where = line.split()
+        if what == "start":
+            starts.setdefault(name, []).append((where[0], int(where[1])))
+        elif what == "overlap":
+            twice.append(name)
+    lost = _lost_machines(cloud, {job for tried in starts.values() for job, _ in tried})
+    needless = []
+    for name, tried in starts.items():
+        allowed = 1 + name.startswith("shaky-") + sum(each in lost for each in tried)
+        needless += [name] * max(0, len(tried) - allowed)
+    return twice, needless
+
+
+def _lost_machines(cloud: LocalCloud, ids: set[str]) -> set[tuple[str, int]]:
+    """Attempts whose machine was taken away: (job, number from 1)."""
+    given = cloud.environment
+    batch = boto3.client(
+        "batch",
+        endpoint_url=given["AWS_ENDPOINT_URL_BATCH"],
+        region_name=given["AWS_REGION"],
+        aws_access_key_id=cloud.user.access_key,
+        aws_secret_access_key=cloud.user.secret_key,
+    )
+    found, wanted = set(), sorted(ids)
+    for first in range(0, len(wanted), 100):
+        for job in batch.describe_jobs(jobs=wanted[first : first + 100])["jobs"]:
+            for number, attempt in enumerate(job["attempts"], 1):
+                if re.match("Host EC2", attempt.get("statusReason") or ""):
+                    found.add((job["jobId"], number))
+    return found
