@@ -54,27 +54,37 @@ def known() -> dict[str, Size]:
     }
 
 
-def sizes(instance_types: Iterable[str]) -> list[Size]:
+def sizes(instance_types: Iterable[str]) -> tuple[Size, ...]:
     """The sizes that names of AWS Batch stand for: types, families, ``optimal``; smallest first.
 
     Names that the data does not have are left out.
     """
+    return _sizes(tuple(instance_types))
+
+
+# Asked again for each job: a search through all types takes longer than the rest of its planning.
+@functools.cache
+def _sizes(instance_types: tuple[str, ...]) -> tuple[Size, ...]:
     found: dict[str, Size] = {}
     for name in instance_types:
         families = OPTIMAL if name.startswith(("optimal", "default_x86_64")) else (name,)
         for size in known().values():
             if size.type == name or size.type.partition(".")[0] in families:
                 found[size.type] = size
-    return sorted(found.values(), key=lambda s: (s.vcpus, s.memory, s.type))
+    return tuple(sorted(found.values(), key=lambda s: (s.vcpus, s.memory, s.type)))
 
 
 def all_known(instance_types: Iterable[str]) -> bool:
     """Whether the data has every one of the names: only then can it say that nothing fits."""
-    families = {size.type.partition(".")[0] for size in known().values()}
     return all(
-        name.startswith(("optimal", "default_x86_64")) or name in families or name in known()
+        name.startswith(("optimal", "default_x86_64")) or name in _families() or name in known()
         for name in instance_types
     )
+
+
+@functools.cache
+def _families() -> frozenset[str]:
+    return frozenset(size.type.partition(".")[0] for size in known().values())
 
 
 def accelerated(instance_types: Iterable[str]) -> bool:
