@@ -7,7 +7,7 @@ import datetime
 
 def duration(seconds: float) -> str:
     if round(seconds) < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+        return f"{seconds:.1f} s" if 0.05 <= seconds < 9.95 else f"{seconds:.0f} s"
     minutes, left = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min" + (f" {left} s" if left and minutes < 10 else "")

@@ -100,9 +100,10 @@ function stack(data, series, names, colours, width, height) {
 }
 
 // One line for each job; its name stands beside it where there is room.
-function waterfall(data, jobs, names, colours, width) {
+function waterfall(data, jobs, names, colours, quiet, width) {
   const labelled = jobs.length <= 40;
-  const step = labelled ? 22 : Math.min(12, 560 / jobs.length);
+  const narrow = width < 500;  // names stand above the lines
+  const step = labelled ? (narrow ? 34 : 22) : Math.min(12, 560 / jobs.length);
   const lines = [];
   let first = Infinity, last = -Infinity;
   jobs.forEach((job, row) => {
@@ -122,7 +123,7 @@ function waterfall(data, jobs, names, colours, width) {
   const y = labelled
     ? {
         field: "key", type: "ordinal", sort: { field: "row" }, title: null, scale: { paddingInner: 0.35, paddingOuter: 0.2 },
-        axis: { labelExpr: "split(datum.label, '\u2063')[1]", labelLimit: width < 500 ? 120 : 280, labelPadding: 8, minExtent: MARGIN, ticks: false, domain: false, grid: false, labelOverlap: false },
+        axis: narrow ? null : { labelExpr: "split(datum.label, '\u2063')[1]", labelLimit: 320, labelPadding: 8, minExtent: MARGIN, ticks: false, domain: false, grid: false, labelOverlap: false },
       }
     : {
         field: "row", type: "quantitative", title: null,
@@ -132,16 +133,26 @@ function waterfall(data, jobs, names, colours, width) {
   return {
     spec: {
       width, height: Math.max(1, Math.round(jobs.length * step)) + 26, autosize: { type: "fit", contains: "padding" },
-      data: { name: "lines" },
-      mark: labelled ? { type: "bar", cornerRadius: 2 } : { type: "rule", strokeWidth: Math.max(step > 4 ? step * 0.75 : step, 1), strokeCap: "butt" },
-      encoding: {
-        x: { field: "from", ...timeAxis(data.began + first, data.began + last, width) }, x2: { field: "to" }, y,
-        color: { field: "name", type: "nominal", legend: null, scale: { domain: names, range: colours } },
-      },
+      layer: [
+        {
+          data: { name: "lines" },
+          mark: !labelled ? { type: "rule", strokeWidth: Math.max(step > 4 ? step * 0.75 : step, 1), strokeCap: "butt" }
+            : narrow ? { type: "bar", height: 11, yOffset: 8, cornerRadius: 2 } : { type: "bar", cornerRadius: 2 },
+          encoding: {
+            x: { field: "from", ...timeAxis(data.began + first, data.began + last, width) }, x2: { field: "to" }, y,
+            color: { field: "name", type: "nominal", legend: null, scale: { domain: names, range: colours } },
+          },
+        },
+        ...(labelled && narrow ? [{
+          data: { name: "labels" },
+          mark: { type: "text", align: "left", baseline: "middle", dy: -7, fontSize: 12, color: quiet, limit: width },
+          encoding: { x: { value: 0 }, y, text: { field: "label" } },
+        }] : []),
+      ],
     },
-    data: { lines },
+    data: { lines, labels: jobs.map(({ label }, row) => ({ row, label, key: `${row}\u2063${label}` })) },
     tip: ({ row, name, from, to, attempt }) => {
-      if (row === undefined) return null;
+      if (attempt === undefined) return null;
       const { label, attempts } = jobs[row];
       const { queue, type, used, cause } = attempts[attempt];
       return [label, [

@@ -76,7 +76,7 @@ function drawJobs() {
     place("jobs").replaceChildren();
     return Promise.resolve();
   }
-  return draw("jobs", (width) => waterfall(data, jobs, data.phases, data.phases.map(phaseColour), width));
+  return draw("jobs", (width) => waterfall(data, jobs, data.phases, data.phases.map(phaseColour), colour("--quiet"), width));
 }
 
 async function drawAll() {
