@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from .discretion import discreet
 from .journal import Journal, JournalError
 from .preflight import Ground
 from .recording import Recorder
@@ -49,7 +50,7 @@ def _run(workflow: Any, ground: Ground) -> Run:
         pid=os.getpid(),
         process_started=process_started(os.getpid()),
         beat=now,
-        command=shlex.join(["snakemake", *sys.argv[1:]]),
+        command=shlex.join(["snakemake", *discreet(sys.argv[1:])]),
         folder=str(Path.cwd()),
         snakefile=str(workflow.main_snakefile),
         storage_prefix=str(workflow.storage_settings.default_storage_prefix),
@@ -57,7 +58,7 @@ def _run(workflow: Any, ground: Ground) -> Run:
         log_group=site.settings.value("log_group") or DEFAULT_LOG_GROUP,
         wanted=sum(1 for job in workflow.dag.needrun_jobs() if not job.is_local),
         settings={
-            f.name: str(value)
+            f.name: shlex.join(value) if isinstance(value, list) else str(value)
             for f in fields(site.settings)
             if (value := getattr(site.settings, f.name)) is not None
         },

@@ -29,8 +29,6 @@ EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[report]"'
 ALIKE = 5
 KINDS = 40
 NOTES = 200
-#: Options whose values are nobody's business.
-_SECRET = re.compile(r"(--\S*(?:secret|token|password|access-key)\S*?)([= ])(\S+)", re.IGNORECASE)
 
 
 class MissingExtra(Exception):
@@ -257,9 +255,8 @@ def _places(rows: Iterable[Row]) -> list[Place]:
 
 
 def _settings(run: Run) -> list[tuple[str, str]]:
-    command = _SECRET.sub(r"\1\2…", run.command)
     about = {
-        "command": command,
+        "command": run.command,
         "folder": run.folder,
         "Snakefile": run.snakefile,
         "machine": run.host,

