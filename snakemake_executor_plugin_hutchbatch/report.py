@@ -90,8 +90,9 @@ def write_trace(path: Path, record: Record) -> None:
     _put(path, "".join(f"{line}\n" for line in trace.tsv(trace.rows(record))))
 
 
-def write_page(path: Path, record: Record, prices: Prices) -> None:
-    _put(path, page(record, prices))
+def write_page(path: Path, record: Record, prices: Prices, gone: bool = False) -> None:
+    """``gone``: whether the run's Snakemake has ended without a word."""
+    _put(path, page(record, prices, gone))
 
 
 def _put(path: Path, text: str) -> None:
@@ -102,7 +103,7 @@ def _put(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def page(record: Record, prices: Prices) -> str:
+def page(record: Record, prices: Prices, gone: bool = False) -> str:
     """The whole HTML. Raises ``MissingExtra``."""
     try:
         import jinja2  # noqa: PLC0415 - the extra
@@ -124,7 +125,7 @@ def page(record: Record, prices: Prices) -> str:
         style_hash=_hash(style),
         script=script,
         script_hash=_hash(script),
-        **_content(record, prices),
+        **_content(record, prices, gone),
     )
 
 
@@ -132,7 +133,7 @@ def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _content(record: Record, prices: Prices) -> dict[str, Any]:
+def _content(record: Record, prices: Prices, gone: bool) -> dict[str, Any]:
     rows = trace.rows(record)
     until = record.known_until
     sums = figures.totals(rows, record.run.started, until)
@@ -142,7 +143,7 @@ def _content(record: Record, prices: Prices) -> dict[str, Any]:
     return {
         "title": _title(record.run),
         "run": record.run,
-        "outcome": _outcome(record.run, sums),
+        "outcome": _outcome(record.run, gone),
         "totals": sums,
         "tiles": _tiles(sums, prices),
         "has_timeline": any(job["phases"] for job in data["jobs"]),
@@ -169,12 +170,12 @@ def _title(run: Run) -> str:
     return PurePath(run.folder).name or run.run_id
 
 
-def _outcome(run: Run, sums: Totals) -> Mapping[str, str]:
+def _outcome(run: Run, gone: bool) -> Mapping[str, str]:
     if run.outcome == "done":
         return {"kind": "done", "text": "done"}
-    if run.outcome:
-        return {"kind": "failed", "text": run.outcome}
-    return {"kind": "open", "text": "not ended" if sums.jobs else "nothing sent yet"}
+    if run.outcome or gone:
+        return {"kind": "failed", "text": run.outcome or "its Snakemake is gone"}
+    return {"kind": "open", "text": "running"}
 
 
 def _tiles(sums: Totals, prices: Prices) -> list[Tile]:

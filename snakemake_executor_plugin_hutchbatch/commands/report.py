@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from .. import history, report, trace
 from ..figures import Prices
 from ..journal import Reader
 from .common import FINE, CommandError, Help, add_directory, epilog, journal_path, note
+from .status import is_gone
 
 DEFAULT = Path("report.html")
 STDOUT = Path("-")
@@ -83,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.output or not options.trace:
         path = options.output or DEFAULT
         try:
-            report.write_page(path, record, prices)
+            report.write_page(path, record, prices, is_gone(record.run, time.time()))
         except report.MissingExtra as error:
             raise CommandError(str(error)) from error
         note(f"The report of run {record.run.run_id} is in {path}: open it in a browser.")

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 import synthetic_runs
 
-from snakemake_executor_plugin_hutchbatch import cli, report, trace
+from snakemake_executor_plugin_hutchbatch import cli, controllers, report, trace
 from snakemake_executor_plugin_hutchbatch.journal import PLACE, Journal
 from snakemake_executor_plugin_hutchbatch.records import Run
 
@@ -28,6 +29,24 @@ def test_the_last_run_is_shown_if_none_is_named(folder, capsys):
     assert "<title>variants · hutchbatch</title>" in text
     assert "report.html: open it" in capsys.readouterr().err
     assert not (folder / "trace.tsv").exists()
+
+
+@pytest.mark.parametrize(("pid", "words"), [(None, "running"), (2**22 + 1, "Snakemake is gone")])
+def test_a_run_without_an_end_goes_on_or_is_gone(folder, pid, words):
+    me = controllers.this()
+    run = Run(
+        "20270101",
+        time.time() - 60,
+        host=me.host,
+        pid=pid or me.pid,
+        process_started=me.started,
+        beat=time.time(),
+    )
+    journal = Journal(PLACE)
+    journal.put(run)
+    journal.close()
+    assert cli.main(["report"]) == 0
+    assert f"{words}</span></h1>" in (folder / "report.html").read_text()
 
 
 def test_a_run_is_named_by_how_it_begins(folder):

@@ -243,7 +243,7 @@ def test_little_is_known_of_a_run(browser, tmp_path):
     (run, *rest) = synthetic_runs.records(12, running=True)
     for name, records, wanted in (
         ("nothing", [], ["No job has been sent", "No job failed", "Nothing is known of any rule"]),
-        ("going", rest, ["not ended", "open"]),
+        ("going", rest, ["running", "open"]),
         ("silent", [_silent(r) for r in rest], ["Not known of any job.", "no peak is known"]),
     ):
         folder = tmp_path / name
