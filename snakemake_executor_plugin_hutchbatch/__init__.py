@@ -16,7 +16,7 @@ class ExecutorSettings(_Settings):
 
         # Now, because Snakemake asks S3 about files long before it makes the executor.
         storage.guard()
-        nearby.open_checkpoints(logger.warning)
+        nearby.let_functions_read(logger.warning)
         quoting.quote_for_shells()
 
 

@@ -74,9 +74,11 @@ def command(workflow: Any, formatted: Callable[[Any], str], job: Any) -> str:
     given = bool(settings.overwrite_config)
     files = [Path.cwd() / CONFIG] if given else []
     prefix = workflow.workflow_settings.wrapper_prefix
+    # Without a place for it Snakemake here goes on without the cache; in the container it fails.
+    cached = workflow.workflow_settings.cache if workflow.output_file_cache is not None else None
     with (
         _swapped(settings, configfiles=files, config_args={}),
-        _swapped(workflow.workflow_settings, wrapper_prefix=_beside(prefix)),
+        _swapped(workflow.workflow_settings, wrapper_prefix=_beside(prefix), cache=cached),
     ):
         text = formatted(job)
     return text + (" --replace-workflow-config" if settings.replace_workflow_config else "")

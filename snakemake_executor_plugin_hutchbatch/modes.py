@@ -22,12 +22,6 @@ _KINDS = (
     ("is_run", "a run:"),
 )
 
-#: Flags of files that need Snakemake beside the command.
-_FLAGS = {
-    "update": "an update()",
-    "before_update": "a before_update()",
-}
-
 
 def why_not_direct(
     jobs: Iterable[Any],
@@ -88,10 +82,6 @@ def impossible(jobs: Iterable[Any]) -> str | None:
 
 def _file_reason(job: Any) -> str | None:
     for file in files_of(job):
-        flags = getattr(getattr(file, "_file", None), "flags", None) or {}
-        for flag, what in _FLAGS.items():
-            if flag in flags:
-                return f"{what} file ({file})"
         if s3_url(file) is None:
             if file.is_storage:
                 return f"a file that is not in S3 ({file.storage_object.query})"

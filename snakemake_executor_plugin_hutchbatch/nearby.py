@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snakemake_interface_common.exceptions import WorkflowError
+
 from .aws import status
 from .modes import s3_url
 from .resources import PlanError
@@ -27,6 +29,10 @@ MAX_BYTES = 100_000_000
 TO_BE_DETERMINED = "<TBD>"
 #: Of these nothing is reserved.
 DISK = frozenset(("disk", "disk_mb", "disk_mib"))
+
+
+#: Known only in the job, or other units of ``mem_mb`` and ``disk_mb``.
+_DERIVED = ("tmpdir", "mem", "mem_mib", "disk", "disk_mib")
 
 
 class TooLarge(Exception):
@@ -83,15 +89,20 @@ def remove(paths: list[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def evaluate_resources(job: Any) -> None:
-    """Evaluates the resources of a job that read its inputs. Raises ``PlanError`` where they can
-    not be read, botocore's errors."""
+def evaluate_resources(job: Any) -> dict[str, str]:
+    """Evaluates the resources of a job that read its inputs; URLs by path of what they may read.
+
+    Raises ``PlanError`` where that cannot be read here, and botocore's errors.
+    """
+    read: dict[str, str] = {}
     for member in job.jobs if job.is_group() else [job]:
         names = sorted(
             name
             for name, value in member.resources.items()
-            if str(value) == TO_BE_DETERMINED and name != "tmpdir"
+            if str(value) == TO_BE_DETERMINED and name not in _DERIVED
         )
+        if names or member.rule.name in _threads_read:
+            read.update({str(f): url for f in member.input if (url := s3_url(f))})
         if not names:
             continue
         what = f"{', '.join(names)} of rule {member.rule.name} is a function that reads its inputs"
@@ -100,11 +111,12 @@ def evaluate_resources(job: Any) -> None:
                 continue  # Snakemake's own default is such a function
             raise PlanError(f"{what}, which are made in the same group: take it out of the group")
         with _here(list(member.input), what):
-            member.reset_params_and_resources()
+            member._resources = None  # its own method does this once only
             if any(str(member.resources.get(name)) == TO_BE_DETERMINED for name in names):
                 raise PlanError(f"{what} and could not be evaluated")
     if job.is_group():
         job._resources = None  # made anew of its members', which keep theirs
+    return read
 
 
 @contextmanager
@@ -120,6 +132,28 @@ def _here(files: list[Any], what: str) -> Iterator[None]:
         yield
     finally:
         remove(brought)
+
+
+#: Rules whose ``threads`` reads an input.
+_threads_read: set[str] = set()
+
+
+def _expand_resources(plain: Callable[..., Any], rule: Any, *args: Any, **kwargs: Any) -> Any:
+    """``Rule.expand_resources``, which ends the whole run where ``threads`` cannot be evaluated."""
+    try:
+        return plain(rule, *args, **kwargs)
+    except WorkflowError as error:
+        if "Threads must be given as an int" not in str(error):
+            raise
+    what = f"threads of rule {rule.name} is a function that reads its inputs"
+    files = args[1] if len(args) > 1 else kwargs["input"]
+    try:
+        with _here(list(files), what):
+            expanded = plain(rule, *args, **kwargs)
+    except PlanError as error:
+        raise WorkflowError(str(error)) from None
+    _threads_read.add(rule.name)
+    return expanded
 
 
 class CheckpointOutputs:
@@ -170,10 +204,12 @@ class CheckpointOutputs:
 _outputs: CheckpointOutputs | None = None
 
 
-def open_checkpoints(warn: Callable[[str], None]) -> None:
-    """Lets input functions open what checkpoints made; called when hutchbatch is the executor."""
+def let_functions_read(warn: Callable[[str], None]) -> None:
+    """Lets functions of the Snakefile open what lies in S3: checkpoints' outputs, and inputs on
+    which ``threads`` depends. Called when hutchbatch is the executor."""
     global _outputs  # noqa: PLW0603  one Snakemake a process
     from snakemake.checkpoints import Checkpoint  # noqa: PLC0415  only where a run begins
+    from snakemake.rules import Rule  # noqa: PLC0415
 
     outputs = _outputs = CheckpointOutputs(warn)
     plain = getattr(Checkpoint, "_hutchbatch_plain", Checkpoint.get)
@@ -183,6 +219,13 @@ def open_checkpoints(warn: Callable[[str], None]) -> None:
 
     Checkpoint._hutchbatch_plain = plain
     Checkpoint.get = get
+    expand = getattr(Rule, "_hutchbatch_plain", Rule.expand_resources)
+
+    def expand_resources(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return _expand_resources(expand, self, *args, **kwargs)
+
+    Rule._hutchbatch_plain = expand
+    Rule.expand_resources = expand_resources
 
 
 def checkpoint_inputs() -> dict[str, str]:

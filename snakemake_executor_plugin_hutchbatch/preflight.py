@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from snakemake_interface_common.exceptions import WorkflowError
 
 from . import aws, bootstrap, catalog, endurance, fit, naming, renewal, storage
 from . import queues as account
@@ -25,6 +26,10 @@ from .values import SettingError, parse_user, parse_work_prefix
 
 #: Never sent with a job (DESIGN.md, house rule 4): the job role is what gives a job its access.
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+#: Where Snakemake's ``--cache`` looks for its place.
+CACHE = "SNAKEMAKE_OUTPUT_CACHE"
 
 
 class PreflightError(Exception):
@@ -94,7 +99,7 @@ def prepare(
         container_image=workflow.remote_execution_settings.container_image,
         conda="CONDA" in deployment,
         env_modules="ENV_MODULES" in deployment,
-        caching=workflow.workflow_settings.cache is not None,
+        caching=workflow.output_file_cache is not None,
         preemptible_rules=_preemptible(workflow.remote_execution_settings),
         local_storage_prefix=str(workflow.storage_settings.local_storage_prefix),
     )
@@ -203,7 +208,31 @@ def job_environment(
             variables[name] = os.environ[name]
     if mode == "snakemake":
         variables["SNAKEMAKE_STORAGE_S3_REGION"] = bucket_region
+        if workflow.output_file_cache is not None:
+            variables[CACHE] = _cache_location()
     return variables
+
+
+def _cache_location() -> str:
+    """Where ``--cache`` keeps its files."""
+    place = os.environ.get(CACHE, "")
+    if not place.startswith("s3://"):
+        raise PreflightError(
+            f"The cache of --cache lies in {place}, which jobs on AWS Batch cannot reach: set "
+            f"{CACHE} to a place in S3, such as s3://fh-pi-lastname-f-eco/cache."
+        )
+    return place
+
+
+#: Snakemake gives such a rule all its cores, and here it has none (SM/workflow.py, ``handover``).
+HANDOVER = "it has handover: without resources:; add some, for example mem_mb=1000"
+
+
+def _has_threads(job: Any) -> bool:
+    try:
+        return bool(job.threads)
+    except WorkflowError:
+        return False
 
 
 def check_rules(
@@ -218,9 +247,13 @@ def check_rules(
     problems: dict[str, list[str]] = {}
     for job in jobs:
         name = rule_name(job)
-        if name in seen or job.is_local:
+        if name in seen:
             continue
         seen.add(name)
+        if job.is_local:
+            if job.rule.is_handover and not _has_threads(job):
+                problems.setdefault(HANDOVER, []).append(name)
+            continue
         try:
             wanted = plan(job, site, environment)
         except PlanError as error:

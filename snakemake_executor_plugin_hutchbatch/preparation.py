@@ -80,7 +80,7 @@ class Preparation:
         code cannot be stored."""
         code, _ = self.ship()
         site = self._ground.site
-        nearby.evaluate_resources(job)
+        read = nearby.evaluate_resources(job)
         # Every job, not one of each rule: what they ask for may differ, and grow with attempts.
         wanted = fitted(plan(job, site, self._environments["direct"]), site.queues)
         status = f"{self._ground.run_prefix}status/"
@@ -103,7 +103,7 @@ class Preparation:
             inner.command(self._workflow, self._command, job),
             status=status,
             sources=code,
-            also=nearby.checkpoint_inputs() | self._config,
+            also=nearby.checkpoint_inputs() | read | self._config,
         )
         return Prepared(job, wanted, task, outputs, logs)
 

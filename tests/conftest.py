@@ -15,3 +15,18 @@ def cloud(tmp_path_factory):
 @pytest.fixture
 def workflow(cloud, tmp_path, request):
     return Workflow(cloud, tmp_path, slug(request.node.name))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """The tests of one file in features/ look at one run: they stay with one worker.
+
+    (pytest-xdist's own groups do not work with pytest 9.2, which renamed what they set.)
+    """
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return nodeid.split("::")[0] if "features/" in nodeid else nodeid
+
+    return Together(config, log)

@@ -43,8 +43,8 @@ def check(step: Step, work: str) -> None:
         raise Failure(
             EXIT_MISSING_OUTPUT,
             "MISSING_OUTPUT",
-            f"the command of rule {step.name} ended well, but {shown}{more}. Check the file names "
-            "in the rule's output and in its command.",
+            f"the command of rule {step.name} ended well, but {shown}{more}. Compare the rule's "
+            "output with what its command makes.",
             step.name,
         )
 

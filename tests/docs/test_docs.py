@@ -1,5 +1,6 @@
 """README and docs say what the code does: names, defaults, paths and snippets."""
 
+import ast
 import errno
 import re
 import subprocess
@@ -472,3 +473,100 @@ def test_suggestions_are_made_as_the_docs_say():
     assert (advice.NEAR, advice.SHORTEST) == (0.8, 5.0)
     assert "less than a fifth" in text
     assert "five\nseconds or more" in text
+
+
+# Snakemake's features
+
+#: What people look for; each must have a row.
+FEATURES = (
+    "temp()",
+    "protected()",
+    "directory()",
+    "touch()",
+    "ensure()",
+    "update()",
+    "before_update()",
+    "pipe()",
+    "service()",
+    "report()",
+    "local()",
+    "ancient()",
+    "unpack()",
+    "multiext()",
+    "storage.s3()",
+    "storage.http()",
+    "params",
+    "scattergather:",
+    "group:",
+    "log:",
+    "benchmark:",
+    "shadow:",
+    "envvars:",
+    "retries:",
+    "resources:",
+    "threads:",
+    "priority:",
+    "localrules:",
+    "include:",
+    "module",
+    "source_path()",
+    "script:",
+    "notebook:",
+    "wrapper:",
+    "run:",
+    "template_engine:",
+    "cache:",
+    "handover:",
+    "default_target:",
+    "--config",
+    "--configfile",
+    "--set-resources",
+    "--set-threads",
+    "--groups",
+    "--keep-going",
+    "--notemp",
+    "--touch",
+    "--forcerun",
+    "--report",
+    "--until",
+)
+
+
+def features():
+    """Feature, what the table says of it, and its test as (module, function)."""
+    for row in rows(section(FURTHER, "Snakemake's features")):
+        told, test = re.fullmatch(r"(.*) <!-- (\S+) -->", row[1]).groups()
+        yield pytest.param(row[0], told, test.split("::"), id=row[0])
+
+
+def sentences(folder: Path) -> list[str]:
+    """Patterns of the texts in Python code that are as long as sentences; values are anything."""
+    found = []
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            known = [p.value if isinstance(p, ast.Constant) else None for p in parts]
+            if sum(len(text) for text in known if isinstance(text, str)) > 25:
+                found.append("".join(re.escape(t) if isinstance(t, str) else ".*" for t in known))
+    return found
+
+
+def test_every_feature_has_a_row():
+    named = {name for param in features() for name in code(param.values[0])}
+    assert set(FEATURES) <= named
+
+
+@pytest.mark.parametrize(("feature", "told", "test"), list(features()))
+def test_a_feature_works_or_is_refused_and_has_its_test(feature, told, test):
+    assert told.startswith(("works", "refused: `", "refused by Snakemake: `"))
+    (path,) = (ROOT / "tests").rglob(f"{test[0]}.py")
+    assert f"\ndef {test[1]}(" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("feature", "told", "test"), [p for p in features() if p.values[1].startswith("refused:")]
+)
+def test_a_refusal_is_told_in_the_words_of_the_code(feature, told, test):
+    (message,) = code(told)
+    said = sentences(ROOT / "snakemake_executor_plugin_hutchbatch")
+    assert any(re.search(pattern, message, re.S) for pattern in said)

@@ -5,8 +5,6 @@ import threading
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("snakemake")
-
 #: What shells, YAML and Snakemake's own reading of values would each change.
 WORD = 'it\'s $HOME `ls` "x" é: [1'
 
