@@ -59,24 +59,22 @@ def why_not_direct(
     return None
 
 
-#: What cannot be had without a shared disk, and what to do instead. FACTS.md section 4: a pipe()
-#: hangs for ever (trap 5), an update() fails at the second run and its object is deleted (trap 4).
-_IMPOSSIBLE = {
-    "pipe": "make it a temp() file, or name both rules in localrules:",
-    "service": "start the service within the rule that needs it, or name both in localrules:",
-    "update": "the file would be lost at the second run: read it as an input and write a new one",
-}
+def impossible(jobs: Iterable[Any], reason: str | None) -> str | None:
+    """Why jobs cannot run on Batch in any mode; None if they can.
 
-
-def impossible(jobs: Iterable[Any]) -> str | None:
-    """Why jobs cannot run on Batch in any mode; None if they can."""
+    ``reason``: why not in direct mode. FACTS.md section 4: under Snakemake a pipe() hangs for ever
+    (trap 5); an update() fails at the second run and its object is deleted (trap 4).
+    """
     for job in jobs:
-        for file in (*job.input, *job.output):
-            flags = getattr(getattr(file, "_file", None), "flags", None) or {}
-            for flag, instead in _IMPOSSIBLE.items():
-                if flag in flags:
-                    name = str(file).replace(".snakemake/storage/s3/", "s3://")
-                    return f"{name} is marked {flag}(), which AWS Batch cannot do; {instead}"
+        if reason and job.pipe_group is not None:
+            return f"pipe() and service() need rules that run directly on AWS Batch, and {reason}"
+        for file in job.output:
+            if "update" in file.flags:
+                name = str(file).replace(".snakemake/storage/s3/", "s3://")
+                return (
+                    f"{name} is marked update(), which AWS Batch cannot do; the file would be lost "
+                    "at the second run: read it as an input and write a new one"
+                )
     return None
 
 

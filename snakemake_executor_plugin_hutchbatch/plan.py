@@ -109,7 +109,14 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
     ``environment``: what the job's container gets as variables (``envvars:``). Raises ``PlanError``
     with a sentence for the user.
     """
-    refused = impossible(members(job))
+    reason = why_not_direct(
+        members(job),
+        conda=site.conda,
+        env_modules=site.env_modules,
+        caching=site.caching,
+        local_storage_prefix=site.local_storage_prefix,
+    )
+    refused = impossible(members(job), reason)
     if refused:
         raise PlanError(refused)
     resources = dict(job.resources.items())
@@ -122,14 +129,9 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
         return own[name] if name in own else site.settings.value(name)
 
     need = request(resources, job.threads)
-    reason = why_not_direct(
-        members(job),
-        conda=site.conda,
-        env_modules=site.env_modules,
-        caching=site.caching,
-        local_storage_prefix=site.local_storage_prefix,
-    )
     mode = _mode(option("mode") or "auto", reason)
+    if mode == "snakemake" and (refused := impossible(members(job), "another mode is asked for")):
+        raise PlanError(refused)
     rule = rule_name(job)
     names = {m.rule.name for m in members(job)}
     where = "resources: hutchbatch_queue=" if "queue" in own else "--hutchbatch-queue"

@@ -9,8 +9,8 @@ from typing import Any
 from . import bootstrap, inner, nearby, sources, storage, tasks
 from .aws import Patience
 from .failedlogs import log_urls
-from .modes import Mode
-from .plan import JobPlan, plan
+from .modes import Mode, impossible
+from .plan import JobPlan, members, plan
 from .preflight import Ground, fitted
 from .resources import LEAST_MIB, PlanError
 from .submission import Bundle
@@ -94,9 +94,11 @@ class Preparation:
                 )
                 return Prepared(job, wanted, task, outputs, logs)
             except tasks.NeedsSnakemake as reason:
+                if refused := impossible(members(job), str(reason)):
+                    raise PlanError(refused) from reason
                 wanted = _under_snakemake(wanted, str(reason))
-        if refused := inner.unreachable(job):
-            raise PlanError(refused)
+        if beyond := inner.unreachable(job):
+            raise PlanError(beyond)
         wanted = replace(wanted, environment=self._environments["snakemake"])
         task = tasks.snakemake_task(
             wanted,

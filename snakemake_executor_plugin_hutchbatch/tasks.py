@@ -107,9 +107,29 @@ def _step(job: Any, level: int, token: str, unneeded: frozenset[str]) -> Step:
         shell=shell,
         threads=int(job.threads),
         level=level,
-        outputs=tuple(_output(job, f, str(f) in unneeded) for f in job.output),
+        outputs=tuple(
+            _output(job, f, str(f) in unneeded)
+            for f in job.output
+            if f not in job.pipe_or_service_output
+        ),
         logs=tuple(Log(path=str(f), url=s3_url(f)) for f in job.log),
         benchmark=benchmark,
+        pipes=(
+            *(str(f) for f in job.output if "pipe" in f.flags),
+            *(str(f) for f in job.input if _comes_from(job, f, "pipe")),
+        ),
+        serves=tuple(str(f) for f in job.output if "service" in f.flags),
+        awaits=tuple(str(f) for f in job.input if _comes_from(job, f, "service")),
+    )
+
+
+def _comes_from(job: Any, file: Any, flag: str) -> bool:
+    """Whether another job of the group marks an input with a flag."""
+    return any(
+        flag in made.flags
+        for other in job.dag.dependencies[job]
+        for made in other.output
+        if made == file
     )
 
 

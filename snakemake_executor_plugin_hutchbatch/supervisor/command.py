@@ -10,11 +10,12 @@ import threading
 import time
 from typing import Callable, Dict, List, Mapping, Optional
 
-from . import children
+from . import children, pipes
 from .benchmark import Benchmarks
 from .environment import step_environment, with_tmpdir
 from .errors import Failure, LocalError, Stopped, amount, space_advice
 from .outputs import check
+from .pipes import Level
 from .scratch import Scratch
 from .taskspec import EXIT_NO_SHELL, Step, TaskSpec
 from .usage import Usage
@@ -106,42 +107,70 @@ class Runner:
         timer.start()
 
     def _run_level(self, steps: List[Step], shells: Mapping[str, str]) -> None:
-        waiting = list(steps)
-        running: Dict[int, Step] = {}
-        repeats = {id(step): step.benchmark.repeats if step.benchmark else 1 for step in steps}
-        failure: Optional[Failure] = None
+        level = Level(steps, self._now())
         while True:
-            while waiting and failure is None and not self._stopped:
-                busy = sum(step.threads for step in running.values())
-                fitting = [s for s in waiting if not running or busy + s.threads <= self._task.cpus]
-                if not fitting:
-                    break
-                step = fitting[0]
-                waiting.remove(step)
-                group = self._start(step, shells[step.shell])
-                if group is not None:
-                    running[group] = step
-            if not running:
+            self._start_fitting(level, shells)
+            if not level.running:
                 break
-            pid = self._wait(running)
-            step = running.pop(pid)
+            pid = self._next_ended(level)
+            if pid is None:
+                continue
             try:
-                self._ended(pid, step)
-                repeats[id(step)] -= 1
-                if repeats[id(step)] > 0:
-                    waiting.insert(0, step)
-                    continue
-                self._benchmarks.write(step)
-                if not self._stopped:
-                    check(step, self._scratch.work)
+                self._settle(pid, level.running.pop(pid), level)
             except Failure as error:
-                if failure is None:
-                    failure = error
-                    self._end_all(GRACE)
+                self._fail(level, error)
         if self._stopped:
             raise Stopped
-        if failure is not None:
-            raise failure
+        if level.failure is not None:
+            raise level.failure
+
+    def _start_fitting(self, level: Level, shells: Mapping[str, str]) -> None:
+        while level.failure is None and not self._stopped:
+            busy = sum(step.threads for step in level.running.values())
+            fitting = [
+                step
+                for step in level.waiting
+                if (level.together or not level.running or busy + step.threads <= self._task.cpus)
+                and pipes.are_there(step, self._scratch.work)
+            ]
+            if not fitting:
+                break
+            level.waiting.remove(fitting[0])
+            group = self._start(fitting[0], shells[fitting[0].shell])
+            if group is not None:
+                level.running[group] = fitting[0]
+
+    def _next_ended(self, level: Level) -> Optional[int]:
+        """The next that has ended; None after a while if others wait for a service. Services that
+        nobody needs any more are ended."""
+        if not level.waiting and not level.over and level.only_services():
+            level.over = True
+            self._end_all(GRACE)
+        for_service = level.waiting and level.together and not level.failure and not self._stopped
+        if not for_service or self._any_ended(level.running):
+            return self._wait(level.running)
+        if self._now() > level.deadline:
+            self._fail(level, pipes.no_service(level.waiting[0]))
+        self._sleep(pipes.LOOK)
+        return None
+
+    def _settle(self, pid: int, step: Step, level: Level) -> None:
+        self._ended(pid, step, ended_by_us=level.over and bool(step.serves))
+        pipes.release(step, self._scratch.work)
+        if step.serves and not (level.over or level.failure or self._stopped):
+            raise pipes.service_ended(step)
+        level.repeats[id(step)] -= 1
+        if level.repeats[id(step)] > 0:
+            level.waiting.insert(0, step)
+            return
+        self._benchmarks.write(step)
+        if not self._stopped:
+            check(step, self._scratch.work)
+
+    def _fail(self, level: Level, failure: Failure) -> None:
+        if level.failure is None:
+            level.failure = failure
+            self._end_all(GRACE)
 
     def _start(self, step: Step, shell: str) -> Optional[int]:
         command = with_tmpdir(self._task, step.command, self._scratch.tmp)
@@ -184,6 +213,13 @@ class Runner:
             self._benchmarks.begin(process.pid, step)
         return process.pid
 
+    def _any_ended(self, running: Mapping[int, Step]) -> bool:
+        while True:
+            ended = children.reap(block=False)
+            if ended is None or not ended[0]:
+                return any(pid in self._exits for pid in running)
+            self._exits[ended[0]] = ended[1]
+
     def _wait(self, running: Mapping[int, Step]) -> int:
         """The next of ``running`` that has ended. Reaps whatever else ends meanwhile."""
         while True:
@@ -195,8 +231,9 @@ class Runner:
                 raise ChildProcessError("the command's process is not ours to wait for")
             self._exits[ended[0]] = ended[1]
 
-    def _ended(self, pid: int, step: Step) -> None:
-        """Ends what the command left behind; raises ``Failure`` for an exit code other than 0."""
+    def _ended(self, pid: int, step: Step, ended_by_us: bool) -> None:
+        """Ends what the command left behind; raises ``Failure`` for an exit code other than 0,
+        unless the command is a service that was ended."""
         code = children.exit_code(self._exits.pop(pid))
         if step.benchmark:
             self._benchmarks.end(pid)
@@ -209,7 +246,7 @@ class Runner:
             self._sleep(0.02)
         with self._lock:
             del self._groups[pid]
-        if code:
+        if code and not ended_by_us:
             raise Failure(code, "COMMAND", self._sentence(step, code), step.name)
 
     def _lingers(self, group: int) -> bool:

@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
+from . import pipes
 from . import scratch as scratch_module
 from .command import Runner
 from .download import stage_in
@@ -76,6 +77,7 @@ class Job:
                 if self._stopping.is_set():
                     raise Stopped
                 make_folders(task.steps, scratch.work)
+                pipes.make(task.steps, scratch.work)
                 runner.run()
             except LocalError as error:
                 sentence = error.sentence("the job ran", task.disk_mb)

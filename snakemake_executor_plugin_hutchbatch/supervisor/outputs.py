@@ -16,6 +16,7 @@ def make_folders(steps: Iterable[Step], work: str) -> None:
     try:
         for step in steps:
             paths = [output.path for output in step.outputs] + [log.path for log in step.logs]
+            paths += step.serves
             if step.benchmark:
                 paths.append(step.benchmark.path)
             for path in paths:

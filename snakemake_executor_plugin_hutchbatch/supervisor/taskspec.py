@@ -86,7 +86,9 @@ class Step:
     ``shell`` is a name (``bash``) or a path; a path that the image lacks is looked up by its name.
     ``environment`` is added to the container's own. ``level``: steps of one level may run at once,
     as far as the sum of their ``threads`` fits ``TaskSpec.cpus``; a level starts when the one
-    before it is done.
+    before it is done. A level with ``pipes`` or ``serves`` runs at once, whatever its threads.
+    ``pipes``: FIFOs that it writes or reads. ``serves``: files by which it shows that its service
+    is there; it is ended when the others of its level are done. ``awaits``: such files of others.
     """
 
     name: str
@@ -98,6 +100,9 @@ class Step:
     outputs: Tuple[Output, ...] = ()
     logs: Tuple[Log, ...] = ()
     benchmark: Optional[Benchmark] = None
+    pipes: Tuple[str, ...] = ()
+    serves: Tuple[str, ...] = ()
+    awaits: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -219,6 +224,7 @@ def _step(raw: Any, where: str) -> Step:
             "outputs": outputs,
             "logs": logs,
             "benchmark": _make(Benchmark, benchmark, where + ".benchmark") if benchmark else None,
+            **{name: _paths(raw, name, where) for name in ("pipes", "serves", "awaits")},
         },
         where,
     )
@@ -244,6 +250,13 @@ def _list(raw: Mapping[str, Any], name: str) -> Any:
     if not isinstance(value, (list, tuple)):
         raise TaskSpecError(f"{name}: not a list")
     return value
+
+
+def _paths(raw: Mapping[str, Any], name: str, where: str) -> Tuple[str, ...]:
+    paths = _list(raw, name)
+    if not all(isinstance(path, str) for path in paths):
+        raise TaskSpecError(f"{where}.{name}: not a list of texts")
+    return tuple(paths)
 
 
 def _at_default(value: Any) -> bool:

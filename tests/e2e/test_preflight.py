@@ -101,24 +101,6 @@ def test_a_bucket_is_never_made_by_a_run(workflow):
     assert "not-made-by-us" not in names
 
 
-def test_a_pipe_is_refused_instead_of_hanging(workflow):
-    output = _refused(
-        workflow,
-        snakefile="""
-        rule all:
-            input: "b.txt"
-        rule a:
-            output: pipe("a.txt")
-            shell: "echo a > {output}"
-        rule b:
-            input: "a.txt"
-            output: "b.txt"
-            shell: "cat {input} > {output}"
-        """,
-    )
-    assert "a.txt is marked pipe(), which AWS Batch cannot do; make it a temp() file" in output
-
-
 def test_an_update_is_refused_before_it_loses_a_file(workflow):
     output = _refused(
         workflow,

@@ -22,3 +22,10 @@ def flow(cloud, tmp_path_factory):
         return Workflow(cloud, folder, f"features-{name}")
 
     return copy
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgetful_cloud(cloud):
+    """Calls counted here do not count in the next file."""
+    yield
+    cloud.reset()

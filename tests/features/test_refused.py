@@ -29,13 +29,10 @@ def test_nothing_is_sent_where_a_rule_can_never_run(whole):
     assert "Traceback" not in whole.output
 
 
-def test_pipe_is_refused(whole):
-    assert "pipe.fifo is marked pipe(), which AWS Batch cannot do; make it a" in whole.output
-
-
-def test_service_is_refused(whole):
-    sentence = "service.socket is marked service(), which AWS Batch cannot do; start the service"
-    assert sentence in whole.output
+def test_pipe_and_service_under_snakemake_are_refused(whole):
+    sentence = "pipe() and service() need rules that run directly on AWS Batch, and rule"
+    assert f"Rule pipe_read: {sentence} pipe_read has a script:" in whole.output
+    assert f"Rule serve: {sentence} serve has a script:" in whole.output
 
 
 def test_update_is_refused(whole):

@@ -1,0 +1,79 @@
+"""Files between commands that run at the same time: pipe() and service()."""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, Iterable, List, Optional
+
+from .errors import Failure, LocalError
+from .taskspec import Step
+
+#: Seconds in which a service must have made its file, and between looks for it.
+SERVICE = 600.0
+LOOK = 0.1
+
+
+def make(steps: Iterable[Step], work: str) -> None:
+    """Makes the FIFOs."""
+    for path in sorted({os.path.join(work, p) for step in steps for p in step.pipes}):
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.mkfifo(path)
+        except OSError as error:
+            raise LocalError(error, path) from error
+
+
+def are_there(step: Step, work: str) -> bool:
+    """Whether the services that a step needs have made their files."""
+    return all(os.path.lexists(os.path.join(work, path)) for path in step.awaits)
+
+
+def release(step: Step, work: str) -> None:
+    """A step has ended: nobody shall wait for it at the other end of its pipes.
+
+    Linux lets a FIFO be opened for both; that wakes whoever hangs in opening it. Who comes later
+    finds nothing to read, and may write what nobody reads.
+    """
+    for path in (os.path.join(work, p) for p in step.pipes):
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+            os.unlink(path)
+            os.symlink(os.devnull, path)
+            os.close(descriptor)
+        except OSError:
+            pass  # the command itself has moved or removed it
+
+
+class Level:
+    """Steps that may run at once: those that wait, those that run (by process group)."""
+
+    def __init__(self, steps: List[Step], now: float) -> None:
+        self.waiting = list(steps)
+        self.running: Dict[int, Step] = {}
+        self.repeats = {id(step): step.benchmark.repeats if step.benchmark else 1 for step in steps}
+        self.together = any(step.pipes or step.serves for step in steps)
+        self.deadline = now + SERVICE
+        self.over = False
+        self.failure: Optional[Failure] = None
+
+    def only_services(self) -> bool:
+        return all(step.serves for step in self.running.values())
+
+
+def service_ended(step: Step) -> Failure:
+    return Failure(
+        1,
+        "COMMAND",
+        f"the service of rule {step.name} ended before the rules that need it.",
+        step.name,
+    )
+
+
+def no_service(step: Step) -> Failure:
+    return Failure(
+        1,
+        "COMMAND",
+        f"rule {step.name} has waited {SERVICE / 60:.0f} minutes for {', '.join(step.awaits)}, by "
+        "which a service shows that it is there.",
+        step.name,
+    )
