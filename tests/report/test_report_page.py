@@ -3,6 +3,7 @@
 import base64
 import json
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import synthetic_runs
@@ -210,8 +211,8 @@ def test_no_text_becomes_markup_or_leaves_the_page(browser, tmp_path):
         assert attack.replace("\u202e\u2028", "??") in text or attack in text
     canvas = browser.find_element(By.CSS_SELECTOR, "#jobs canvas")
     tip = browser.find_element(By.ID, "tip")
-    for down in range(-200, 200, 22):
-        ActionChains(browser, 10).move_to_element_with_offset(canvas, 0, down).perform()
+    for right, down in product(range(-100, 300, 50), range(-100, 100, 9)):
+        ActionChains(browser, 10).move_to_element_with_offset(canvas, right, down).perform()
         if tip.is_displayed():
             break
     assert tip.is_displayed()
