@@ -31,6 +31,13 @@ DESCRIBE_LIMIT = 100
 LOST_AFTER_POLLS = 6
 LOST_AFTER_SECONDS = 120.0
 ENDED = ("SUCCEEDED", "FAILED")
+#: What is kept of a child's summary: thousands that end together are held until all are settled.
+_TOLD = frozenset(
+    {
+        *("status", "statusReason", "startedAt", "stoppedAt", "container"),
+        *("isTerminated", "isCancelled"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -252,7 +259,8 @@ class Tracker(Generic[T]):
             if page is None:
                 return listed
             for job in page["jobSummaryList"]:
-                listed[int(job["jobId"].rpartition(":")[2])] = dict(job)
+                index = int(job["jobId"].rpartition(":")[2])
+                listed[index] = {k: v for k, v in job.items() if k in _TOLD}
             token = page.get("nextToken")
             if not token:
                 return listed
