@@ -211,6 +211,7 @@ def test_no_text_becomes_markup_or_leaves_the_page(browser, tmp_path):
         assert attack.replace("\u202e\u2028", "??") in text or attack in text
     canvas = browser.find_element(By.CSS_SELECTOR, "#jobs canvas")
     tip = browser.find_element(By.ID, "tip")
+    browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", canvas)
     for right, down in product(range(-100, 300, 50), range(-100, 100, 9)):
         ActionChains(browser, 10).move_to_element_with_offset(canvas, right, down).perform()
         if tip.is_displayed():
