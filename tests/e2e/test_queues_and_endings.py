@@ -3,6 +3,9 @@
 import re
 import threading
 
+from snakemake_executor_plugin_hutchbatch.journal import PLACE, Reader
+from snakemake_executor_plugin_hutchbatch.records import Attempt
+
 SIX = """
     rule all:
         input: expand("{x}.txt", x=range(6))
@@ -18,8 +21,11 @@ def _texts(workflow):
 
 
 def _queues(workflow, output):
-    """Names of the queues that jobs were submitted to, in order."""
-    return re.findall(r"AWS Batch job \S+ on queue ([\w-]+)", output)
+    """Names of the queues that jobs were submitted to, one for each job, in order."""
+    sent = re.findall(
+        r"(?:([\d,]+) jobs as )?AWS Batch (?:array )?job \S+ on queue ([\w-]+)", output
+    )
+    return [queue for count, queue in sent for _ in range(int(count or 1))]
 
 
 def test_every_third_host_lost_changes_no_output(workflow):
@@ -27,10 +33,20 @@ def test_every_third_host_lost_changes_no_output(workflow):
     workflow.cloud.fault(kind="lose_host", every=3, after=0.2)
     output = workflow.succeed("--retries", "0")
     assert _texts(workflow) == [f"{x}\n" for x in range(6)]
-    lost = re.findall(
+    with Reader(workflow.folder / PLACE) as record:
+        lost = record.rows(Attempt, "cause = 'SPOT'")
+        assert 1 <= len(lost) <= 5
+        assert len(record.rows(Attempt)) == 6 + len(lost)
+    assert len(_queues(workflow, output)) == 6
+
+
+def test_a_single_job_that_lost_its_machine_is_told_once_and_goes_on(workflow):
+    workflow.write("Snakefile", SIX)
+    workflow.cloud.fault(kind="lose_host", every=3, after=0.2)
+    output = workflow.succeed("--retries", "0", "--hutchbatch-array-size", "1")
+    assert re.search(
         r"AWS Batch starts it again on cpu-spot-50 \(attempt 2 of 5; attempt 1", output
     )
-    assert lost
     assert workflow.submissions() == 6
 
 
@@ -107,7 +123,7 @@ def test_an_image_that_cannot_be_had_is_not_tried_again(workflow):
     output = workflow.fail("--keep-going", "--container-image", "lab/secret:1")
     assert "[IMAGE]" in output
     assert "its image lab/secret:1 could not be pulled" in output
-    assert workflow.submissions() == 6
+    assert len(_queues(workflow, output)) == 6
     assert "6 jobs of rule a failed alike; the first is told above." in output
     assert output.count("a x=0 failed") + output.count("a x=1 failed") <= 2
 
@@ -117,7 +133,7 @@ def test_a_pull_that_fails_for_the_moment_is_tried_again(workflow):
     workflow.cloud.fault(kind="no_image", error="dial tcp: i/o timeout", times=3)
     output = workflow.succeed("--retries", "0")
     assert _texts(workflow) == [f"{x}\n" for x in range(6)]
-    assert output.count("It is started again.") == 3
+    assert len(_queues(workflow, output)) == 9
 
 
 def test_a_failed_group_is_told_with_the_last_lines_of_its_output(workflow):
