@@ -91,6 +91,10 @@ def examine(batch: BatchClient, job_id: str, reason: str, queue: Queue, want: fi
         waiting = [arn.rpartition("/")[2] for arn in arns]
         if job_id in waiting:
             ahead = waiting.index(job_id)
+        if waiting and not reason:
+            # AWS tells the cause on the job at the head of the queue, whoever's it is.
+            head = batch.describe_jobs(jobs=waiting[:1])["jobs"]
+            reason = str(head[0].get("statusReason") or "") if head else ""
     except (ClientError, BotoCoreError):
         pass
     return Symptoms(reason, queue, want, in_use, ahead)

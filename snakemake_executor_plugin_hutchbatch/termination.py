@@ -72,8 +72,8 @@ class Termination:
             answer, error = self._try(lambda: bulk(jobs=ids, reason=reason))
             if error is None:
                 return [e["job"] for e in answer.get("errors", [])], None
-            if aws.is_transient(error):
-                return ids, error
+            if aws.is_throttle(error):
+                return ids, error  # fifty single calls would be throttled the more
         single = getattr(self._batch, f"{operation}_job")
         left: list[str] = []
         problem: Exception | None = None

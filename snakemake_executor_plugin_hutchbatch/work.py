@@ -50,7 +50,7 @@ class Work:
 
 
 class Kin:
-    """Keeps one plan for all jobs that could share an array. Not thread-safe.
+    """Keeps one plan for all jobs that could share an array. Thread-safe.
 
     Different memory, attempt, image, queue or environment never mix: all of a plan counts but the
     job's own names.
