@@ -34,6 +34,8 @@ from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
 )
 
+from .logs import printable
+
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -200,8 +202,8 @@ def explain(error: BaseException, what: str) -> str:
 
 def _message(error: BaseException) -> str:
     if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Message") or error)
-    return str(error)
+        return printable(str(error.response.get("Error", {}).get("Message") or error))
+    return printable(str(error))
 
 
 class Patience:

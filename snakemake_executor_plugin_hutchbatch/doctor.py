@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import fit, queues
+from .logs import printable
 from .queues import Queue
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Symptoms:
 
 def diagnose(symptoms: Symptoms) -> str:
     """The cause and the remedy. Pure."""
-    queue, reason = symptoms.queue, symptoms.status_reason
+    queue, reason = symptoms.queue, printable(symptoms.status_reason)
     name = queue.name
     if not queue.takes_jobs:
         return f"queue {name} takes no jobs now ({queue.why_not}): choose another queue"

@@ -10,6 +10,7 @@ from typing import Any
 from . import verdict
 from .journal import Journal
 from .live import Live
+from .logs import printable
 from .plan import JobPlan
 from .records import SINGLE, Attempt, Job, Note, Placement, Run, Submission
 from .supervisor.taskspec import Status
@@ -141,7 +142,7 @@ class Recorder:
         changes: dict[str, Any] = {"state": "failed" if failure else "done", "ended": self._clock()}
         if failure:
             changes["cause"] = failure.cause.value
-            changes["sentence"] = failure.sentence
+            changes["sentence"] = printable(failure.sentence)
             changes["exit_code"] = failure.exit_code
             changes["log_end"] = log_end
         self._journal.change(Job, (self._run_id, work.number), **changes)
@@ -187,7 +188,7 @@ def attempts(
     found = []
     for number, item in enumerate(told, 1):
         container = item.get("container") or {}
-        reason = str(item.get("statusReason") or container.get("reason") or "")
+        reason = printable(str(item.get("statusReason") or container.get("reason") or ""))
         last = number == len(told)
         known = status if last and status and status.attempt == number else None
         instance = _INSTANCE.search(reason)

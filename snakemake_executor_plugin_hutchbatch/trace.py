@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from .history import Record
+from .logs import printable
 from .records import Attempt, Job, Placement, Submission
 from .verdict import Cause
 
@@ -254,6 +255,7 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}" if name.endswith("_hours") else f"{value:.3f}".rstrip("0").rstrip(".")
     if isinstance(value, Mapping):
-        value = json.dumps(value, ensure_ascii=False) if value else ""
-    # One row a line, whatever a label or a sentence holds.
-    return " ".join(str(value).split())
+        text = json.dumps(value, ensure_ascii=False) if value else ""
+        value = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    # One row a line, whatever a label or a sentence holds; and a terminal may show it.
+    return printable(" ".join(str(value).split()))
