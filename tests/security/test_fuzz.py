@@ -1,0 +1,114 @@
+"""Names, descriptions of tasks and settings, given anything: an answer in AWS's alphabet, or the
+error that is meant for it. Derandomized: the same cases in every run."""
+
+import json
+import re
+from dataclasses import asdict
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snakemake_executor_plugin_hutchbatch import failures, logs, naming
+from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
+from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import TaskSpecError
+from snakemake_executor_plugin_hutchbatch.values import PARSERS, SettingError
+
+settings.register_profile("security", derandomize=True, deadline=None, max_examples=100)
+SAME = settings.get_profile("security")
+
+#: What has hurt others: shells, terminals, paths, URLs, JSON, right-to-left marks, lone surrogates.
+NASTY = st.sampled_from(
+    [
+        *("$(touch x)", "`touch x`", "; touch x", "' || touch x '", '"; touch x; "', "\n", "\0"),
+        *("\x1b[2J", "\x9b31m", "\r", "../../etc/passwd", "%2e%2e", "#", "?", "\u202e", "\ud800"),
+        *("{", "}", "{0.__class__}", "%s", "-rf", "", " ", "\\", "é", "日本", "x" * 300),
+    ]
+)
+TEXT = st.lists(NASTY | st.text(max_size=20), max_size=4).map("".join)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=4,
+)
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+TAG = re.compile(r"[A-Za-z0-9 _.:/=+@-]{0,256}")
+
+
+def drives_no_terminal(text: str) -> bool:
+    return all(c.isprintable() or c == "\t" for c in text)
+
+
+@SAME
+@given(TEXT, TEXT, st.dictionaries(TEXT, TEXT, max_size=3), TEXT)
+def test_names_and_tags_have_awss_alphabet(user, rule, wildcards, image):
+    key = naming.digest(user, rule)
+    name = naming.job_name(user, rule, wildcards, key)
+    assert NAME.fullmatch(name)
+    assert name.endswith(key)
+    assert NAME.fullmatch(naming.resubmitted(name, 2))
+    assert NAME.fullmatch(naming.definition_name(image, key))
+    assert TAG.fullmatch(naming.tag_value(rule))
+    assert naming.tag_value(naming.tag_value(rule)) == naming.tag_value(rule)
+
+
+@SAME
+@given(TEXT, st.dictionaries(TEXT, TEXT, max_size=3), TEXT)
+def test_nothing_that_is_shown_drives_a_terminal(rule, wildcards, reason):
+    assert drives_no_terminal(naming.label(rule, wildcards))
+    assert drives_no_terminal(logs.printable(reason))
+    job = {"attempts": [{"statusReason": reason, "container": {"exitCode": None}}]}
+    assert all(drives_no_terminal(line) for line in failures.attempts(job))
+
+
+FIELDS = st.sampled_from(
+    ["version", "name", "status", "steps", "inputs", "outputs", "logs", "url", "path", "command"]
+)
+SHAPED = st.dictionaries(FIELDS, JSON | st.lists(st.dictionaries(FIELDS, JSON), max_size=2)).map(
+    lambda found: {"version": taskspec.VERSION, **found}
+)
+
+
+@SAME
+@given(SHAPED.map(json.dumps) | JSON.map(json.dumps) | TEXT)
+def test_a_description_is_read_whole_or_refused(text):
+    for read in (taskspec.load_taskspec, taskspec.load_status):
+        try:
+            found = read(text)
+        except TaskSpecError as error:
+            assert str(error)
+        else:
+            assert read(taskspec.dumps(found)) == found
+
+
+@SAME
+@given(TEXT, st.lists(st.tuples(TEXT, TEXT), max_size=3), TEXT)
+def test_a_description_comes_back_as_it_went(name, files, command):
+    text = "".join(c for c in name + command if c != "\0" and not "\ud800" <= c <= "\udfff")
+    inputs = tuple(taskspec.Input(path=f"in/{n}", url=f"s3://b/{n}") for n, _ in enumerate(files))
+    spec = taskspec.TaskSpec(text, "s3://b/s/", (taskspec.Step(text, text),), inputs=inputs)
+    back = taskspec.load_taskspec(taskspec.dumps(spec))
+    assert asdict(back) == asdict(spec)
+
+
+@pytest.mark.parametrize("name", sorted(PARSERS))
+@settings(SAME, max_examples=25)
+@given(value=TEXT | st.integers() | st.floats() | st.booleans() | st.lists(TEXT, max_size=3))
+def test_a_setting_is_understood_or_answered_with_a_sentence(name, value):
+    try:
+        PARSERS[name](value)
+    except SettingError as error:
+        assert str(error)
+        assert "\n" not in str(error).strip()
+
+
+@SAME
+@given(TEXT)
+def test_an_image_or_role_that_is_taken_has_no_space_and_no_quote(text):
+    for name in ("image", "job_role", "queue", "user", "region"):
+        try:
+            found = PARSERS[name](text)
+        except SettingError:
+            continue
+        assert not re.search(r"\s", "".join(found) if isinstance(found, tuple) else str(found))
