@@ -25,6 +25,14 @@ def test_resources_and_threads_may_be_functions_that_read_inputs(run):
     assert run.described["sized"]["timeout"]["attemptDurationSeconds"] == 5 * 60
 
 
+def test_a_function_that_reads_too_much_is_refused(run):
+    sentence = (
+        "mem_mb of rule reads_much is a function that reads its inputs, and they are more than"
+    )
+    assert sentence in run.output
+    assert "reads_much: AWS Batch job" not in run.output
+
+
 def test_the_same_functions_work_under_snakemake(run):
     assert run.text("inside.txt") == "700 2\n"
     assert asked_for(run.described["inside"]) == {"VCPU": 2, "MEMORY": 668}
