@@ -12,10 +12,14 @@ class ExecutorSettings(_Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        from snakemake.logging import logger  # noqa: PLC0415  it loads this plugin
+        # Snakemake itself loads this plugin.
+        from snakemake.logging import logger  # noqa: PLC0415
+
+        from . import marks  # noqa: PLC0415
 
         # Now, because Snakemake asks S3 about files long before it makes the executor.
         storage.guard()
+        marks.guard()
         nearby.let_functions_read(logger.warning)
         quoting.quote_for_shells()
 

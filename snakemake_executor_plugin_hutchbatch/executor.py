@@ -32,6 +32,7 @@ from . import (
     opening,
     preflight,
     report,
+    restart,
     telling,
 )
 from .aws import Pacer, Patience
@@ -41,18 +42,21 @@ from .dispatch import Dispatch
 from .endings import Endings
 from .failures import Alike
 from .gathering import Gathering
+from .inventory import Inventory
 from .journal import PLACE
 from .modes import Mode
 from .moves import Again
 from .pace import Pace
 from .plan import job_label, rule_name
 from .preparation import Preparation, Prepared, mode_line
+from .presence import Presence
 from .progress import Progress, line
 from .resources import PlanError
 from .sending import Parcel, Sender
 from .settlement import Settled, Settlement
 from .submission import SubmissionError, Submitter
 from .supervisor import taskspec
+from .takeover import Takeover
 from .telling import Once
 from .termination import Termination
 from .tracking import Tracker
@@ -133,13 +137,43 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.logger.info,
             lambda text: self._recorder.note("waiting", text),
         )
+        self._presence = Presence(ground.clients.s3, self._recorder.run, self._patience)
+        self._takeover = self._look_back()
         self._alike = Alike()
         self._progress = Progress(time.monotonic())
         self._count = self._done = self._failed = 0
+        self._adopted: dict[int, Parcel] = {}
         slowest = float(self.workflow.remote_execution_settings.seconds_between_status_checks)
         self._pace = Pace(slowest)
         self.next_seconds_between_status_checks = self._pace.seconds
         self._tracker = tracker  # last: the wait thread, which runs already, begins with it
+
+    def _look_back(self) -> Takeover:
+        """What earlier runs left on Batch."""
+        ground = self._ground
+        found = restart.earlier(
+            ground.clients,
+            ground.site.queues,
+            self._recorder,
+            self._presence,
+            self._patience,
+            self._reading,
+            self.logger.info,
+        )
+        if told := restart.summary(found):
+            self.logger.info(told)
+        self._presence.sign(time.monotonic())
+        return Takeover(
+            ground.clients.batch,
+            Inventory(ground.clients.s3, self._patience),
+            self._termination,
+            self._patience,
+            found,
+            self._recorder.journal,
+            self._recorder.run.run_id,
+            self.logger.info,
+            self._reading,
+        )
 
     def _check(self) -> tuple[preflight.Ground, dict[Mode, dict[str, str]]]:
         """All that can be known to be wrong now. Raises ``PreflightError``."""
@@ -170,7 +204,11 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         with self._failing([SubmittedJobInfo(job)], "preparing the job"):
             prepared = self._preparation.prepare(job)
             self._say_once(mode_line(prepared.plan))
-            self._gather(self._work(prepared), taskspec.dumps(prepared.task).encode())
+            parcel = Parcel(self._work(prepared), taskspec.dumps(prepared.task).encode())
+            if self._takeover.concerns(prepared.outputs):
+                self._pool.submit(self._take_over, parcel, prepared.identity)
+            else:
+                self._gather(parcel)
 
     def _work(self, prepared: Prepared) -> Work:
         plan, history = self._care.start(prepared.plan)
@@ -184,12 +222,28 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             outputs=tuple(prepared.outputs),
             status=prepared.task.status,
         )
-        self._recorder.prepared(work, plan, prepared.wildcards, prepared.logs)
+        self._recorder.prepared(work, plan, prepared.identity, prepared.wildcards, prepared.logs)
         return work
 
-    def _gather(self, work: Work, task: bytes | None) -> None:
-        key, _ = self._kin.shared(work.plan)
-        self._dispatch.add(f"{key} {work.history}", Parcel(work, task))
+    def _take_over(self, parcel: Parcel, identity: str) -> None:
+        """In a thread of the pool: an earlier run's job in place of a new one."""
+        info = SubmittedJobInfo(parcel.work.job)
+        with self._failing([info], "looking for the job of an earlier run"):
+            taken = self._takeover.resolve(parcel.work, identity)
+            if self._cancelled.is_set() and taken is None:
+                return
+            if taken is None:
+                self._gather(parcel)
+                return
+            self._adopted[parcel.work.number] = parcel
+            self.report_job_submission(replace(info, external_jobid=taken.batch_id))
+            self._tracker.add(taken.batch_id, taken.work)
+            self._pace.wake()
+            self.logger.info(telling.taken_over(taken))
+
+    def _gather(self, parcel: Parcel) -> None:
+        key, _ = self._kin.shared(parcel.work.plan)
+        self._dispatch.add(f"{key} {parcel.work.history}", parcel)
 
     def _divide(self, family: list[Parcel]) -> None:
         self._pool.submit(self._send_all, family)
@@ -287,6 +341,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             if far:
                 self.logger.info(far)
         self._recorder.beat()
+        self._presence.sign(time.monotonic())
         self._pace.polled(bool(found), tracker.calls - before)
         self.next_seconds_between_status_checks = self._pace.seconds
 
@@ -310,7 +365,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         elif step and retried:
             again.append((work, step))
             _, common = self._kin.shared(step.plan)
-            self._gather(replace(work, plan=common, history=step.history), None)
+            # One of an earlier run is sent with this run's own description.
+            own = self._adopted.pop(work.number, Parcel(work, None))
+            self._gather(replace(own, work=replace(own.work, plan=common, history=step.history)))
         else:
             self._fail(info, settled.failure, settled)
 
@@ -375,7 +432,17 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             pool.shutdown(wait=True)
         for told in self._alike.counts():
             self.logger.error(told)
+        if left := restart.left_sentence(self._left()):
+            self.logger.warning(left)
         self._recorder.finish(departure.outcome(self.workflow, self._cancelled.is_set()))
+        if not self._tracker.live_count():
+            self._presence.close()
         paths = self.executor_settings.value("report") or ()
         for told in report.at_end(paths, PLACE, self._ground.site.run_id):
             self.logger.info(told)
+
+    def _left(self) -> dict[str, int]:
+        try:
+            return self._takeover.left()
+        except (ClientError, BotoCoreError):
+            return {}

@@ -36,7 +36,8 @@ class JournalError(Exception):
     """The record cannot be used; one sentence for the user."""
 
 
-def _table(record: type) -> str:
+def table(record: type) -> str:
+    """The table that holds a kind of records."""
     return record.__name__.lower() + "s"
 
 
@@ -44,9 +45,9 @@ def _schema() -> Iterable[str]:
     for record, key in TABLES.items():
         columns = ", ".join(f.name for f in fields(record))
         primary = f", PRIMARY KEY ({', '.join(key)})" if key else ""
-        yield f"CREATE TABLE IF NOT EXISTS {_table(record)} ({columns}{primary})"
+        yield f"CREATE TABLE IF NOT EXISTS {table(record)} ({columns}{primary})"
     for number, (record, columns) in enumerate(INDEXES):
-        yield f"CREATE INDEX IF NOT EXISTS by_{number} ON {_table(record)} ({columns})"
+        yield f"CREATE INDEX IF NOT EXISTS by_{number} ON {table(record)} ({columns})"
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -93,7 +94,7 @@ class Reader:
         end with ORDER BY and LIMIT."""
         columns = [f.name for f in fields(record)]  # type: ignore[arg-type]
         texts = {f.name for f in fields(record) if "Mapping" in str(f.type)}  # type: ignore[arg-type]
-        query = f"SELECT {', '.join(columns)} FROM {_table(record)} WHERE {where}"  # noqa: S608
+        query = f"SELECT {', '.join(columns)} FROM {table(record)} WHERE {where}"  # noqa: S608
         try:
             found = self._connection.execute(query, values).fetchall()
             return [
@@ -111,7 +112,7 @@ class Reader:
     def counts(self, record: type, column: str, where: str = "1", *values: Any) -> dict[Any, int]:
         """How many rows there are for each value of a column; ``where`` as for ``rows``."""
         query = (
-            f"SELECT {column}, COUNT(*) FROM {_table(record)} WHERE {where} "  # noqa: S608
+            f"SELECT {column}, COUNT(*) FROM {table(record)} WHERE {where} "  # noqa: S608
             f"GROUP BY {column}"
         )
         try:
@@ -160,17 +161,17 @@ class Journal:
     def put(self, *records: Any) -> None:
         """Adds records; one with the key of an earlier one takes its place."""
         for record in records:
-            row = tuple(_plain(v) for v in asdict(record).values())
+            row = {name: _plain(value) for name, value in asdict(record).items()}
             marks = ", ".join("?" * len(row))
-            table = _table(type(record))
-            self._add(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)  # noqa: S608
+            into = f"{table(type(record))} ({', '.join(row)})"
+            self._add(f"INSERT OR REPLACE INTO {into} VALUES ({marks})", tuple(row.values()))  # noqa: S608
 
     def change(self, record: type, key: tuple[Any, ...], **changes: Any) -> None:
         """Changes columns of one row, if it is there."""
         names = ", ".join(f"{name} = ?" for name in changes)
         where = " AND ".join(f"{name} = ?" for name in TABLES[record])
         values = (*map(_plain, changes.values()), *key)
-        self._add(f"UPDATE {_table(record)} SET {names} WHERE {where}", values)  # noqa: S608
+        self._add(f"UPDATE {table(record)} SET {names} WHERE {where}", values)  # noqa: S608
 
     def execute(self, statement: str, *values: Any) -> None:
         """A change of many rows at once, in SQL."""

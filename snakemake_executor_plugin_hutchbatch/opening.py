@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -14,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from . import controllers, keeping
 from .discretion import discreet
-from .journal import Journal, JournalError
 from .preflight import Ground
 from .recording import Recorder
 from .records import Run
@@ -27,28 +25,21 @@ _PACKAGES = ("snakemake", "snakemake-executor-plugin-hutchbatch", "boto3")
 def recorder(workflow: Any, ground: Ground, warn: Callable[[str], None]) -> Recorder:
     """The run's record, begun; one that writes nothing, and a warning, where the disk takes
     none."""
-    run = _run(workflow, ground)
-    try:
-        return Recorder(Journal(fault=warn), run)
-    except JournalError as error:
-        warn(
-            f"{error}. The run goes on without it: 'hutchbatch status' will not know it, and if "
-            "Snakemake is killed, a new start may not find its jobs again."
-        )
-        return Recorder(None, run)
+    return Recorder(keeping.opened(warn), _run(workflow, ground))
 
 
 def _run(workflow: Any, ground: Ground) -> Run:
     site = ground.site
     now = time.time()
+    controller = controllers.this()
     return Run(
         run_id=site.run_id,
         started=now,
         user=site.user,
         region=site.region,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        process_started=process_started(os.getpid()),
+        host=controller.host,
+        pid=controller.pid,
+        process_started=controller.started,
         beat=now,
         command=shlex.join(["snakemake", *discreet(sys.argv[1:])]),
         folder=str(Path.cwd()),
@@ -74,16 +65,6 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def process_started(pid: int) -> float:
-    """When a process of this machine began, in ticks since its boot (proc(5), field 22 of stat);
-    0 if it is gone or cannot be told."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0.0
-    return float(text.rpartition(")")[2].split()[19])
 
 
 def lift_rate_limit(workflow: Any) -> None:

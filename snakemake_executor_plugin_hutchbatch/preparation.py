@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import bootstrap, inner, nearby, sources, storage, tasks
+from . import bootstrap, identity, inner, nearby, sources, storage, tasks
 from .aws import Patience
 from .failedlogs import log_urls
 from .modes import Mode, impossible
@@ -27,6 +28,11 @@ class Prepared:
     task: TaskSpec
     outputs: list[str]
     logs: list[str]
+
+    @property
+    def identity(self) -> str:
+        """See ``identity``."""
+        return self.task.identity or ""
 
     @property
     def wildcards(self) -> dict[str, str]:
@@ -57,12 +63,15 @@ class Preparation:
         self._warn = warn
         self._shipped: tuple[Sources, Bundle] | None = None
         self._config: dict[str, str] = {}
+        self._code: dict[str, str] = {}
 
     def ship(self) -> tuple[Sources, Bundle]:
         """The workflow's code and the supervisor, stored once a run. Raises botocore's errors."""
         if self._shipped is None:
             s3, prefix = self._ground.clients.s3, self._ground.work_prefix
-            code = sources.upload(self._workflow, s3, prefix, self._patience, self._warn)
+            code, self._code = sources.upload(
+                self._workflow, s3, prefix, self._patience, self._warn
+            )
             content, digest = bootstrap.bundle(), bootstrap.bundle_sha256()
             url = f"{prefix}supervisor/{digest}"
             sources.put(s3, url, content, "storing the supervisor", self._patience)
@@ -72,6 +81,7 @@ class Preparation:
                     s3, url_of_config, config.encode(), "storing the configuration", self._patience
                 )
                 self._config = {inner.CONFIG: url_of_config}
+                self._code[inner.CONFIG] = hashlib.sha256(config.encode()).hexdigest()
             self._shipped = code, Bundle(url, digest)
         return self._shipped
 
@@ -92,7 +102,7 @@ class Preparation:
                 task = tasks.direct_task(
                     job, wanted, status=status, sources=code, unneeded=unneeded
                 )
-                return Prepared(job, wanted, task, outputs, logs)
+                return self._prepared(job, wanted, task, outputs, logs)
             except tasks.NeedsSnakemake as reason:
                 if refused := impossible(members(job), str(reason)):
                     raise PlanError(refused) from reason
@@ -107,6 +117,13 @@ class Preparation:
             sources=code,
             also=nearby.checkpoint_inputs() | read | self._config,
         )
+        return self._prepared(job, wanted, task, outputs, logs)
+
+    def _prepared(
+        self, job: Any, wanted: JobPlan, task: TaskSpec, outputs: list[str], logs: list[str]
+    ) -> Prepared:
+        task = replace(task, makes=tuple(outputs))
+        task = replace(task, identity=identity.of(task, wanted, self._code))
         return Prepared(job, wanted, task, outputs, logs)
 
 

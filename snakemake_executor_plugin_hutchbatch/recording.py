@@ -30,7 +30,8 @@ class Recorder:
     def __init__(
         self, journal: Journal | None, run: Run, clock: Callable[[], float] = time.time
     ) -> None:
-        self._journal = journal
+        self._journal = self.journal = journal
+        self.run = run
         self._run_id = run.run_id
         self._clock = clock
         self._beaten = clock()
@@ -38,7 +39,12 @@ class Recorder:
             journal.put(run)
 
     def prepared(
-        self, work: Work, plan: JobPlan, wildcards: Mapping[str, str], logs: Sequence[str]
+        self,
+        work: Work,
+        plan: JobPlan,
+        identity: str,
+        wildcards: Mapping[str, str],
+        logs: Sequence[str],
     ) -> None:
         """A job that is to be sent."""
         self._put(
@@ -50,6 +56,7 @@ class Recorder:
                 plan.attempt,
                 self._clock(),
                 wildcards=wildcards,
+                identity=identity,
                 mode=plan.mode,
                 image=plan.image,
                 vcpus=plan.vcpus,
@@ -146,6 +153,10 @@ class Recorder:
             changes["exit_code"] = failure.exit_code
             changes["log_end"] = log_end
         self._journal.change(Job, (self._run_id, work.number), **changes)
+
+    def also(self, run: Run) -> None:
+        """Another run, of which only its mark in S3 is known."""
+        self._put(run)
 
     def note(self, kind: str, text: str, number: int | None = None) -> None:
         self._put(Note(self._run_id, self._clock(), kind, text, number))

@@ -160,8 +160,11 @@ def warning(left_out: Iterable[tuple[str, str]]) -> str | None:
 
 def upload(
     workflow: Any, s3: S3Client, work_prefix: str, patience: Patience, warn: Callable[[str], None]
-) -> Sources:
-    """Packs the workflow's sources and stores them. Raises botocore's errors."""
+) -> tuple[Sources, dict[str, str]]:
+    """Packs the workflow's sources and stores them; also the SHA-256 of each file by its name.
+
+    Raises botocore's errors.
+    """
     root = Path.cwd()
     wrappers = [name for folder in inner.wrapper_folders(workflow) for name in _below(root, folder)]
     known = [*_known(workflow), *wrappers]
@@ -173,7 +176,8 @@ def upload(
     digest = hashlib.sha256(content).hexdigest()
     url = f"{work_prefix}sources/{digest}.tar.xz"
     put(s3, url, content, "storing the workflow's code", patience)
-    return Sources(url=url, sha256=digest)
+    digests = {n: hashlib.sha256((root / n).read_bytes()).hexdigest() for n in selection.files}
+    return Sources(url=url, sha256=digest), digests
 
 
 def put(s3: S3Client, url: str, content: bytes, what: str, patience: Patience) -> datetime.datetime:

@@ -8,6 +8,7 @@ from typing import Any
 from .failures import attempts
 from .moves import Again
 from .sending import Sent
+from .takeover import TakenOver
 from .work import Work
 
 #: Job by job up to so many jobs that go the same way in one poll; beyond, the first and a count.
@@ -64,3 +65,9 @@ class Once:
         if line not in self._said:
             self._said.add(line)
             self._say(line)
+
+
+def taken_over(taken: TakenOver) -> str:
+    """A job of an earlier run in place of a new one."""
+    how = "has finished in" if taken.state == "SUCCEEDED" else "goes on from"
+    return f"{taken.work.label}: {how} an earlier run, AWS Batch job {taken.batch_id}."

@@ -122,6 +122,8 @@ class TaskSpec:
     temporary directory, whose path only the container knows.
     ``scratch``: the container path on which the host's scratch is mounted.
     ``disk_mb``: what the rule asked for, in MB of 10^6 bytes: named when the scratch is full.
+    ``identity`` and ``makes`` are for a later controller that has lost its own record: a digest of
+    what makes the result, and the URLs of what must exist then. The container does not need them.
     """
 
     name: str
@@ -133,6 +135,8 @@ class TaskSpec:
     sources: Optional[Sources] = None
     tmpdir_token: Optional[str] = None
     disk_mb: Optional[int] = None
+    identity: Optional[str] = None
+    makes: Tuple[str, ...] = ()
     version: int = VERSION
 
 
@@ -201,7 +205,9 @@ def load_taskspec(text: str) -> TaskSpec:
         raise TaskSpecError("steps: at least one is needed")
     inputs = tuple(_make(Input, item, "inputs") for item in _list(raw, "inputs"))
     sources = _make(Sources, raw["sources"], "sources") if raw.get("sources") else None
-    return _make(TaskSpec, {**raw, "steps": steps, "inputs": inputs, "sources": sources}, "task")
+    makes = tuple(_list(raw, "makes"))
+    parts = {"steps": steps, "inputs": inputs, "sources": sources, "makes": makes}
+    return _make(TaskSpec, {**raw, **parts}, "task")
 
 
 def load_status(text: str) -> Status:

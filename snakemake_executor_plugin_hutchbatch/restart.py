@@ -1,0 +1,98 @@
+"""What a new run finds of earlier ones: from the record, and where that does not know a run whose
+mark lies in S3, from AWS Batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor as ThreadPool
+from dataclasses import replace
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from . import aws, rebuild, traces
+from .aws import Clients, Patience
+from .journal import JournalError
+from .presence import Mark, Presence
+from .recording import Recorder
+from .records import Run
+from .traces import FROM_MARK, Earlier, Trace
+
+
+def earlier(
+    clients: Clients,
+    queues: Iterable[str],
+    recorder: Recorder,
+    presence: Presence,
+    patience: Patience,
+    pool: ThreadPool,
+    say: Callable[[str], None],
+) -> Earlier:
+    """All that other runs may have left, or do now. Never raises: what cannot be had is told."""
+    run_id = recorder.run.run_id
+    try:
+        known = traces.read(own=run_id)
+    except JournalError as error:
+        say(str(error))
+        known = Earlier()
+    unknown = [mark for mark in presence.others() if mark.run_id not in known.runs]
+    if not unknown:
+        return known
+    try:
+        found = rebuild.traces(clients.batch, clients.s3, unknown, queues, patience, pool)
+    except (ClientError, BotoCoreError) as error:
+        say(aws.explain(error, "looking for jobs of earlier runs"))
+        return known
+    return _with_marks(known, unknown, found, recorder, presence)
+
+
+def _with_marks(
+    known: Earlier,
+    marks: Iterable[Mark],
+    found: Iterable[Trace],
+    recorder: Recorder,
+    presence: Presence,
+) -> Earlier:
+    recorded = {trace.batch_id for trace in known.traces}
+    fresh = [trace for trace in found if trace.batch_id not in recorded]
+    dead: list[Run] = []
+    living = list(known.living)
+    lost: list[Trace] = []
+    for mark in marks:
+        own = [trace for trace in fresh if trace.run_id == mark.run_id]
+        if not mark.is_over:
+            living.append((mark.run(), frozenset(url for t in own for url in t.outputs)))
+        elif own:
+            run = replace(mark.run(), ended=time.time(), outcome=FROM_MARK)
+            recorder.also(run)
+            dead.append(run)
+            lost += own
+        else:
+            presence.remove(mark.run_id)  # nothing is left of it
+    return replace(
+        known,
+        dead=(*known.dead, *dead),
+        traces=(*known.traces, *lost),
+        living=tuple(living),
+    )
+
+
+def summary(found: Earlier) -> str | None:
+    """One sentence about runs that were killed; None where there are none."""
+    count = len({(trace.run_id, trace.number, trace.batch_id) for trace in found.traces})
+    if not count:
+        return None
+    return (
+        f"Earlier runs left {count} jobs whose end is not known: those that go on are followed, "
+        "those that have finished count, the others are sent again."
+    )
+
+
+def left_sentence(left: dict[str, int]) -> str | None:
+    """What is said at the end about jobs that nobody took up; None where there are none."""
+    if not left:
+        return None
+    count = sum(left.values())
+    jobs = "1 job of an earlier run goes" if count == 1 else f"{count} jobs of earlier runs go"
+    commands = "; ".join(f"hutchbatch cancel {run_id}" for run_id in left)
+    return f"{jobs} on at AWS Batch though this run does not want them. To end them: {commands}"
