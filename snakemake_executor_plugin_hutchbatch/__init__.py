@@ -2,7 +2,7 @@
 
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
-from . import nearby, quoting, storage
+from . import guard, nearby, quoting
 from .executor import Executor as Executor
 from .settings import ExecutorSettings as _Settings
 
@@ -18,7 +18,7 @@ class ExecutorSettings(_Settings):
         from . import marks  # noqa: PLC0415
 
         # Now, because Snakemake asks S3 about files long before it makes the executor.
-        storage.guard()
+        guard.guard()
         marks.guard()
         nearby.let_functions_read(logger.warning)
         quoting.quote_for_shells()

@@ -1,20 +1,23 @@
 """How an ended job went, from everything that knows: Batch, S3, the supervisor, the log.
 
-``verdict.py`` decides; this room fetches what it needs.
+``verdict.py`` decides; this room fetches what it needs: for all jobs that a poll found ended at
+once, so that S3 is asked for one object a job and little more.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from . import aws, logs, storage, verdict
+from . import aws, logs, verdict
 from .aws import Clients, Patience
+from .inventory import Inventory, split_url
 from .supervisor import taskspec
 from .verdict import Cause, Failure
 
@@ -24,23 +27,71 @@ TAIL_LINES = 30
 
 @dataclass(frozen=True)
 class Ending:
-    """How a job ended: why it failed, None after a success; the supervisor's status if it left
-    one."""
+    """How a job ended: ``failure`` is None for a success. ``status``: what its supervisor said of
+    its last attempt, None where it said nothing."""
 
     failure: Failure | None
     status: taskspec.Status | None
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """A job that has ended. ``job``: DescribeJobs' word, None for a job that Batch no longer knows;
+    ``outputs``: URLs that must be there after a success."""
+
+    job_id: str
+    job: Mapping[str, Any] | None
+    outputs: Sequence[str]
+    status_prefix: str
+
+
 class Endings:
-    """Reads the endings of one run's jobs."""
+    """Reads the endings of one run's jobs; ``foresee`` from one thread, the rest from any."""
 
     def __init__(
-        self, clients: Clients, pool: ThreadPool, patience: Patience, tail_lines: int | None = None
+        self,
+        clients: Clients,
+        pool: ThreadPool,
+        patience: Patience,
+        tail_lines: int | None = None,
+        inventory: Inventory | None = None,
     ) -> None:
         self._tail_lines = TAIL_LINES if tail_lines is None else tail_lines
         self._clients = clients
         self._pool = pool
         self._patience = patience
+        self._inventory = inventory or Inventory(clients.s3, patience)
+        self._lock = threading.Lock()
+        self._foreseen: dict[str, taskspec.Status | None] = {}
+
+    def foresee(self, outcomes: Sequence[Outcome]) -> None:
+        """Asks S3 in bulk for all that ``end`` will need to know of these jobs.
+
+        Raises nothing: what could not be asked is asked again by ``end``.
+        """
+        try:
+            self._look([url for outcome in outcomes for url in outcome.outputs])
+        except (ClientError, BotoCoreError):
+            return
+        for _ in self._pool.map(self._foresee_status, outcomes):
+            pass
+
+    def _look(self, urls: Iterable[str], pool: bool = True) -> None:
+        self._inventory.look(urls, self._pool if pool else None)
+
+    def _foresee_status(self, outcome: Outcome) -> None:
+        if outcome.job is None:
+            return
+        try:
+            status = self._status(outcome.job_id, outcome.job, outcome.status_prefix)
+        except (ClientError, BotoCoreError):
+            return
+        with self._lock:
+            self._foreseen[outcome.job_id] = status
+
+    def judge(self, job_id: str, job: Mapping[str, Any] | None, **known: Any) -> Failure | None:
+        """``end``, where only the failure is of interest."""
+        return self.end(job_id, job, **known).failure
 
     def end(
         self,
@@ -58,23 +109,26 @@ class Endings:
         decide (those newer than ``since``). ``log_group`` has its output. Raises botocore's errors
         that do not pass.
         """
+        with self._lock:
+            foreseen = job_id in self._foreseen
+            status = self._foreseen.pop(job_id, None)
+        if not foreseen:
+            self._look(outputs, pool=False)
+            if job is not None:
+                status = self._status(job_id, job, status_prefix)
         if job is None:
             if outputs and not self._missing(outputs, since):
                 return Ending(None, None)
-            lost = Failure(Cause.LOST, "AWS Batch no longer knows it, and its outputs are missing")
-            return Ending(lost, None)
+            lost = "AWS Batch no longer knows it, and its outputs are missing"
+            return Ending(Failure(Cause.LOST, lost), None)
         if verdict.read(job) is not None:
-            status = self._status(job_id, job, status_prefix)
             _, lines = self.last_lines(job, log_group, TAIL_LINES) if status is None else ("", None)
             return Ending(verdict.read(job, status, lines), status)
         gone = self._missing(outputs)
-        status = self._status(job_id, job, status_prefix)
-        if status is None:
-            # An ENTRYPOINT that ignores the command may end well; outputs of an earlier run must
-            # not pass for this job's. S3 tells times in whole seconds.
-            begin = since.replace(microsecond=0)
-            if not outputs or gone or self._missing(outputs, begin):
-                return Ending(verdict.not_entered(0), None)
+        # An ENTRYPOINT that ignores the command may end well; outputs of an earlier run must not
+        # pass for this job's.
+        if status is None and (not outputs or gone or self._missing(outputs, since)):
+            return Ending(verdict.not_entered(0), None)
         if gone:
             # FACTS.md section 4, trap 1: as a success this would end the whole workflow.
             missing = f"it succeeded but is missing {', '.join(gone)}"
@@ -82,14 +136,16 @@ class Endings:
         return Ending(None, status)
 
     def _missing(self, outputs: Sequence[str], since: datetime.datetime | None = None) -> list[str]:
-        return self._patience.call(
-            "checking outputs",
-            lambda: storage.missing(self._clients.s3, outputs, self._pool, since),
-        )
+        """Those of which there is nothing, or nothing newer. S3 tells times in whole seconds."""
+        if since is None:
+            return [url for url in outputs if not self._inventory.exists(url)]
+        begin = since.replace(microsecond=0).timestamp()
+        found = {url: self._inventory.find(url) for url in outputs}
+        return [url for url, item in found.items() if item is None or item.modified < begin]
 
     def _status(self, job_id: str, job: Mapping[str, Any], prefix: str) -> taskspec.Status | None:
         attempt = max(1, len(job.get("attempts") or []))
-        bucket, key = storage.split_url(taskspec.status_url(prefix, job_id, attempt))
+        bucket, key = split_url(taskspec.status_url(prefix, job_id, attempt))
         s3 = self._clients.s3
 
         def fetch() -> bytes:

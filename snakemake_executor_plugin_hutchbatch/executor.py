@@ -27,12 +27,14 @@ from . import (
     departure,
     failedlogs,
     failures,
+    guard,
     inner,
     logs,
     opening,
     preflight,
     report,
     restart,
+    sparing,
     telling,
 )
 from .aws import Pacer, Patience
@@ -117,7 +119,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         size = self.executor_settings.value("array_size") or DEFAULT_ARRAY
         self._dispatch = Dispatch(Gathering[Parcel](size), self._divide)
         tail = self.executor_settings.value("tail_lines")
-        self._endings = Endings(ground.clients, self._reading, self._patience, tail)
+        inventory = guard.inventory(self.workflow.storage_registry.default_storage_provider)
+        inventory.follow(ground.clients.s3, self._patience)
+        self._endings = Endings(ground.clients, self._reading, self._patience, tail, inventory)
         self._settlement = Settlement(
             batch,
             self._endings,
@@ -201,6 +205,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def run_job(self, job: Any) -> None:
         self._count += 1
+        sparing.spare(job)  # until it is submitted
         with self._failing([SubmittedJobInfo(job)], "preparing the job"):
             prepared = self._preparation.prepare(job)
             self._say_once(mode_line(prepared.plan))
@@ -271,6 +276,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.logger.info(telling.submitted(sent))
 
     def report_job_submission(self, job_info: SubmittedJobInfo, register_job: bool = True) -> None:
+        sparing.submitted(job_info.job)
         # Not the base class's, which adds the job to a list of its own (trap 16).
         RealExecutor.report_job_submission(self, job_info, register_job)
 
@@ -396,7 +402,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                 lines=lines,
             )
         if settled:
-            self._recorder.over(settled.outcome.what, failure, log_end or None)
+            work, job = settled.outcome.what, settled.outcome.description
+            self._recorder.over(work, failure, log_end or None)
+            if sparing.never_ran(job, work.history.submissions):
+                sparing.spare(info.job)
         self._failed += 1
         self.report_job_error(info, msg=message, copies=settled.copies if settled else ())
         if text:

@@ -60,15 +60,17 @@ class Inventory:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._s3 = s3
-        self.patience = patience
+        self._patience = patience
         self._clock = clock
         self._absent_for = float("inf")
         self._lock = threading.Lock()
         self._listing = threading.Lock()
         self._buckets: dict[str, Memory] = {}
 
-    def follow(self) -> None:
-        """Jobs run from now on: what is absent now may soon be there."""
+    def follow(self, s3: S3Client, patience: aws.Patience | None) -> None:
+        """Jobs run from now on: what is absent now may soon be there. ``s3`` asks from now on,
+        with a patience that ends when the run does."""
+        self._s3, self._patience = s3, patience
         self._absent_for = ABSENT_FOR
 
     def exists(self, url: str) -> bool:
@@ -264,9 +266,9 @@ class Inventory:
             place = max(place, first + 1)
 
     def _call(self, function: Callable[[], T]) -> T:
-        if self.patience is None:
+        if self._patience is None:
             return function()
-        return self.patience.call("reading your bucket", function)
+        return self._patience.call("reading your bucket", function)
 
 
 def _objects(answer: Any) -> Iterator[tuple[str, Object]]:

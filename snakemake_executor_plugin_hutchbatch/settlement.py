@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import moves
 from .aws import Patience
 from .care import LEAVING
-from .endings import Endings
+from .endings import Endings, Outcome
 from .failedlogs import FailedLogs, Source, log_urls
 from .moves import Again
 from .queues import Queue
@@ -21,6 +21,9 @@ from .work import Work
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
+
+#: Endings that are read together: a page of a listing tells of their outputs.
+TOGETHER = 500
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,17 @@ class Settlement:
         self._pool = pool
         self._failed_logs = failed_logs
 
-    def settle(self, ended: Sequence[Ended[Work]]) -> Iterable[Settled]:
+    def settle(self, ended: Sequence[Ended[Work]]) -> Iterator[Settled]:
         """Each of ``ended``, in order, as soon as it is known."""
-        if not ended:
-            return ()
-        return self._pool.map(self._settle, ended)
+        for place in range(0, len(ended), TOGETHER):
+            some = ended[place : place + TOGETHER]
+            self._endings.foresee(
+                [
+                    Outcome(one.job_id, one.description, one.what.outputs, one.what.status)
+                    for one in some
+                ]
+            )
+            yield from self._pool.map(self._settle, some)
 
     def _settle(self, outcome: Ended[Work]) -> Settled:
         try:

@@ -86,6 +86,7 @@ def snakemake_task(
         inputs=tuple(Input(url=url, path=path) for path, url in also.items()),
         sources=sources,
         disk_mb=plan.disk_mb,
+        snakemake=True,
     )
 
 
@@ -144,6 +145,7 @@ def _output(job: Any, file: Any, unneeded: bool) -> Output:
         touch=file in job.touch_output,
         non_empty=bool(ensure.get("non_empty")),
         checksum=_checksum(job, ensure),
+        protected="protected" in flags,
     )
 
 

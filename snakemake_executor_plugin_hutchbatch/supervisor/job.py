@@ -15,6 +15,7 @@ from .download import stage_in
 from .environment import container_environment
 from .errors import Failure, LocalError, Stopped, say
 from .machine import Machine
+from .mending import with_mended_storage
 from .outputs import make_folders, touch
 from .s3 import ERRORS, S3
 from .scratch import Scratch
@@ -72,7 +73,10 @@ class Job:
             self._stage_in(task, scratch)
         with self._timed("run"):
             try:
-                runner = Runner(task, scratch, container_environment(self._environ), self._usage)
+                environ = container_environment(self._environ)
+                if task.snakemake:
+                    environ = with_mended_storage(environ, os.path.join(scratch.path, "plugins"))
+                runner = Runner(task, scratch, environ, self._usage)
                 self._runner = runner
                 if self._stopping.is_set():
                     raise Stopped

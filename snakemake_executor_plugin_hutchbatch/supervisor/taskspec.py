@@ -48,7 +48,8 @@ class Input:
 class Output:
     """One file or directory that the command makes.
 
-    ``url`` is None for a file that only later steps of the same task need.
+    ``url`` is None for a file that only later steps of the same task need. ``protected``: marked so
+    in S3 (``storage_plugin.PROTECTED``).
     ``checksum`` is ``algorithm:hexdigest`` with an algorithm of ``hashlib``.
     """
 
@@ -58,6 +59,7 @@ class Output:
     touch: bool = False
     non_empty: bool = False
     checksum: Optional[str] = None
+    protected: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class TaskSpec:
     ``disk_mb``: what the rule asked for, in MB of 10^6 bytes: named when the scratch is full.
     ``identity`` and ``makes`` are for a later controller that has lost its own record: a digest of
     what makes the result, and the URLs of what must exist then. The container does not need them.
+    ``snakemake``: the command is Snakemake, which gets its S3 storage mended.
     """
 
     name: str
@@ -137,6 +140,7 @@ class TaskSpec:
     disk_mb: Optional[int] = None
     identity: Optional[str] = None
     makes: Tuple[str, ...] = ()
+    snakemake: bool = False
     version: int = VERSION
 
 

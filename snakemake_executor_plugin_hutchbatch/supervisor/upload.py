@@ -5,7 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from .download import Totals
 from .errors import Failure, LocalError, Stopped, say
@@ -24,6 +35,8 @@ MOST_PARTS = 10_000
 #: What Snakemake itself puts into directories: here the only sign that an empty one can leave in
 #: S3 (not every S3-alike takes the usual key that ends in a slash).
 TIMESTAMP = ".snakemake_timestamp"
+#: The mark of a protected() output, as ``storage_plugin.py`` reads it.
+PROTECTED = {"x-amz-meta-snakemake-protected": "true"}
 #: Bytes read from the file at once, for each thread.
 CHUNK = 256 * 1024
 
@@ -33,6 +46,7 @@ class Local(NamedTuple):
 
     path: str
     url: str
+    headers: Mapping[str, str] = {}
 
 
 class Body:
@@ -86,10 +100,13 @@ def stage_out(s3: S3, outputs: Sequence[Output], work: str, stop: threading.Even
             if output.url is None:
                 continue
             path = os.path.join(work, output.path)
+            headers = PROTECTED if output.protected else {}
             if not output.directory:
-                files.append(Local(path, output.url))
+                files.append(Local(path, output.url, headers))
                 continue
-            below = list(_walk(path, output.url.rstrip("/"), work))
+            below = [
+                item._replace(headers=headers) for item in _walk(path, output.url.rstrip("/"), work)
+            ]
             if not below:
                 s3.put(output.url.rstrip("/") + "/" + TIMESTAMP, b"")
             files += below
@@ -140,7 +157,7 @@ def _failure(what: str) -> Failure:
 def _put(s3: S3, item: Local, size: int, stop: threading.Event) -> None:
     bucket, key = split_url(item.url)
     try:
-        s3.request("PUT", bucket, key, body=Body(item.path, 0, size, stop))
+        s3.request("PUT", bucket, key, headers=item.headers, body=Body(item.path, 0, size, stop))
     except (S3Error, OSError) as error:
         raise with_address(item.url, error) from error
 
@@ -172,13 +189,22 @@ class _Multipart:
             except ERRORS:
                 pass  # the bucket's life-cycle rule, if any, removes the parts
 
-    def _request(self, method: str, query: Sequence[Tuple[str, str]], body: Any = b"") -> Answer:
-        return self._s3.request(method, self._bucket, self._key, query=query, body=body)
+    def _request(
+        self,
+        method: str,
+        query: Sequence[Tuple[str, str]],
+        body: Any = b"",
+        headers: Optional[Mapping[str, str]] = None,
+    ) -> Answer:
+        return self._s3.request(
+            method, self._bucket, self._key, query=query, headers=headers, body=body
+        )
 
     def _begin(self) -> str:
         with self._lock:
             if not self._id:
-                self._id = field(self._request("POST", [("uploads", "")]).value, "UploadId")
+                begun = self._request("POST", [("uploads", "")], headers=self._item.headers)
+                self._id = field(begun.value, "UploadId")
             return self._id
 
     def _send(self, number: int) -> None:

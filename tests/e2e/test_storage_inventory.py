@@ -134,7 +134,7 @@ def test_while_jobs_run_absence_is_asked_again(workflow, place):
     assert not inventory.exists(late)
     now[0] += 1000
     assert not inventory.exists(late)
-    inventory.follow()
+    inventory.follow(s3, None)
     place("late.txt")
     assert inventory.exists(late)
     calls.take()
