@@ -158,18 +158,6 @@ def is_protected(stored: Any) -> bool:
     return PROTECTED in answer.get("Metadata", {})
 
 
-def protected_outputs(job: Any) -> list[str]:
-    """Addresses of outputs that an earlier job made and protected; those of ``job``'s rules that
-    are still declared so."""
-    members = job.jobs if job.is_group() else [job]
-    return [
-        file.storage_object.print_query
-        for member in members
-        for file in member.output
-        if _may_be_protected(file) and is_protected(file.storage_object)
-    ]
-
-
 def _may_be_protected(file: Any) -> bool:
     return (
         file.is_storage
@@ -179,7 +167,7 @@ def _may_be_protected(file: Any) -> bool:
 
 
 def _refuse_protected() -> None:
-    """Jobs that run here: Snakemake's own refusal sees S3's files too."""
+    """Snakemake's own refusal, before the first job is sent, sees files in S3 too."""
     from snakemake.io import _IOFile  # noqa: PLC0415
 
     plain = _IOFile.protected

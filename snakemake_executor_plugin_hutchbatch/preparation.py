@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import bootstrap, guard, identity, inner, nearby, sources, storage, tasks
+from . import bootstrap, identity, inner, nearby, sources, storage, tasks
 from .aws import Patience
 from .failedlogs import log_urls
 from .modes import Mode, impossible
@@ -88,12 +88,6 @@ class Preparation:
     def prepare(self, job: Any) -> Prepared:
         """Plan and task of a job. Raises ``PlanError``, or botocore's errors when the first job's
         code cannot be stored."""
-        kept = guard.protected_outputs(job)
-        if kept:
-            raise PlanError(
-                f"{', '.join(kept)} is protected() and was made before, so it is not made again: "
-                "delete it if you want it anew"
-            )
         code, _ = self.ship()
         site = self._ground.site
         read = nearby.evaluate_resources(job)

@@ -31,8 +31,8 @@ def spare(job: Any) -> None:
 
 def _not_incomplete(dag: Any) -> set[str]:
     persistence = dag.workflow.persistence
-    keys = {persistence._get_key(f) for job in dag.needrun_jobs() for f in job.output}
-    return keys - persistence._filter_incomplete_keys(keys)
+    keys: set[str] = {persistence._get_key(f) for job in dag.needrun_jobs() for f in job.output}
+    return keys - set(persistence._filter_incomplete_keys(keys))
 
 
 def submitted(job: Any) -> None:
