@@ -44,11 +44,14 @@ def test_a_higher_priority_is_sent_first(run):
     assert sent.index("high") < sent.index("low")
 
 
-def test_touch_is_refused_by_snakemake_and_harms_nothing(run):
-    before = run.text("third.txt")
-    output = run.fail("--touch", "third.txt")
-    assert "Touching output files is impossible" in output
-    assert run.text("third.txt") == before
+def test_touch_makes_what_is_in_s3_new(run):
+    file = run.stored / "third.txt"
+    before, text = file.stat().st_mtime, file.read_text()
+    sent = run.submissions()
+    run.succeed("--touch", "--forceall", "third.txt")
+    assert file.stat().st_mtime > before
+    assert file.read_text() == text
+    assert run.submissions() == sent
 
 
 def test_forcerun_repeats_a_rule_and_what_follows(run):
