@@ -74,7 +74,6 @@ def test_names_keep_spaces_unicode_quotes_and_commas(run):
     assert run.text(f"logs/{ODD}.log") == "logged\n"
 
 
-@pytest.mark.xfail(reason="protection of files in S3 is on its way")
 def test_protected_files_are_not_made_again(run):
     output = run.fail("--forcerun", "protected", "--until", "protected")
     assert "protected" in output
