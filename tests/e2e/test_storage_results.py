@@ -50,6 +50,7 @@ def test_a_result_kept_by_keep_incomplete_stays_incomplete(workflow):
 
 NAMES = """
     NAMES = ["a#1", "what?", "50%", "a b", "ä+=&@", "x?y#z=1&w"]
+    wildcard_constraints: mode="direct|snakemake"
     rule all:
         input: expand("{mode}/{name}.txt", name=NAMES, mode=["direct", "snakemake"]),
                "found.txt", "ensured.txt", "ensured-snakemake.txt", "ensured-local.txt", "n.txt"
