@@ -9,6 +9,7 @@ looked up on AWS Batch, so their marks are no reason to stop.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from snakemake.dag import DAG
 from snakemake.exceptions import IncompleteFilesException
 from snakemake.logging import logger
 from snakemake.persistence.file import FilePersistence
+from snakemake_interface_common.exceptions import ApiError
 
 from . import controllers, traces
 from .controllers import Controller
@@ -60,11 +62,22 @@ def sweep(folder: Path) -> list[Controller]:
 
 
 def guard() -> None:
-    """Makes Snakemake find its way after a killed run; called when hutchbatch is the executor."""
+    """Makes Snakemake find its way after a killed run; called when hutchbatch is the executor.
+
+    Raises ``ApiError`` in a folder that may not be written, where Snakemake keeps no records.
+    """
+    folder = Path(".snakemake") if Path(".snakemake").exists() else Path.cwd()
+    if not os.access(folder, os.W_OK):
+        raise ApiError(
+            f"The folder {folder.absolute()} cannot be written, and Snakemake keeps its records "
+            "there: start it in a folder of your own."
+        )
     if getattr(FilePersistence, "_hutchbatch_marks", False):
         return
     plain_lock: Callable[[Any], AbstractContextManager[None]] = FilePersistence.lock
     plain_write = FilePersistence._write_locks
+    plain_finished = FilePersistence.finished
+    told: set[str] = set()
 
     def lock(self: Any) -> AbstractContextManager[None]:
         for dead in sweep(Path(self._lockdir)):
@@ -83,7 +96,20 @@ def guard() -> None:
         if not self.ignore_incomplete:
             self.forcefiles.update(await _unfinished(self))
 
+    async def finished(self: Any, job: Any) -> None:
+        # A full disk here is no reason to end jobs there and to drop their results.
+        try:
+            await plain_finished(self, job)
+        except OSError as error:
+            if "finished" not in told:
+                told.add("finished")
+                logger.warning(
+                    f"Snakemake's own records cannot be written ({error}): is the disk full? The "
+                    "run goes on and its results are kept; a new start may make some of them anew."
+                )
+
     FilePersistence.lock = lock
+    FilePersistence.finished = finished
     FilePersistence._write_locks = write_locks
     DAG.check_incomplete = check_incomplete
     FilePersistence._hutchbatch_marks = True

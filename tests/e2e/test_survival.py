@@ -28,10 +28,10 @@ SNAKEFILE = """
         input: "in.txt", "quick.txt"
         output: "{x}.slow.txt"
         resources: mem_mb=50
-        shell: "echo begin $(date +%s%N) >> {FOLDER}/slow.{wildcards.x};"
+        shell: "end() {{ echo end $(date +%s%N) >> {FOLDER}/slow.{wildcards.x}; }}; trap end EXIT;"
+               "echo begin $(date +%s%N) >> {FOLDER}/slow.{wildcards.x};"
                "while [ ! -e {GO}/{wildcards.x} ]; do sleep 0.1; done;"
-               "echo {wildcards.x} | cat {input[0]} - > {output};"
-               "echo end $(date +%s%N) >> {FOLDER}/slow.{wildcards.x}"
+               "echo {wildcards.x} | cat {input[0]} - > {output}"
     rule end:
         input: "quick.txt", expand("{x}.slow.txt", x=list("abc"))
         output: "end.txt"
@@ -183,6 +183,7 @@ def test_what_has_changed_is_made_anew_and_never_beside_the_old_job(killable):
     assert killable.began("quick") == 1
     assert [killable.began(f"slow.{x}") for x in ran] == [2, 2]
     assert not any(killable.overlaps(f"slow.{x}") for x in "abc")
+    assert "Nothing to be done" in killable.again()
 
 
 def test_without_the_folder_jobs_are_found_by_names_and_tags(killable):
