@@ -193,3 +193,32 @@ def test_without_the_folder_jobs_are_found_by_names_and_tags(killable):
     killable.again(seen="goes on from an earlier run")
     assert killable.text() == RESULT
     assert [killable.began(n) for n in ("quick", "slow.a", "slow.b", "slow.c", "end")] == [1] * 5
+
+
+def test_a_changed_input_is_seen_also_without_the_record(killable):
+    workflow = killable.workflow
+    with killable.running() as process:
+        until(lambda: len(killable.slow()) == 2, process)
+    ran = killable.slow()
+    time.sleep(1.1)  # S3 tells times in whole seconds
+    (workflow.stored / "in.txt").write_text("new\n")
+    record = workflow.folder / ".snakemake" / "hutchbatch" / "journal.sqlite"
+    record.write_bytes(record.read_bytes()[:5000])
+    # It read what has changed since.
+    output = killable.again(f"{ran[0]}.slow.txt", seen="is ended first")
+    assert "It is kept as journal-" in output
+    assert workflow.text(f"{ran[0]}.slow.txt") == f"new\n{ran[0]}\n"
+    assert killable.began(f"slow.{ran[0]}") == 2
+    assert not killable.overlaps(f"slow.{ran[0]}")
+
+
+def test_a_living_neighbour_keeps_its_lock_and_its_jobs(killable):
+    with killable.running() as process:
+        until(lambda: len(killable.slow()) == 2, process)
+        refused = killable.workflow.fail(**killable.variables)
+        assert "Directory cannot be locked" in refused
+        assert "its lock is removed" not in refused
+        assert process.poll() is None
+    killable.again(seen="goes on from an earlier run")
+    assert killable.text() == RESULT
+    assert [killable.began(f"slow.{x}") for x in "abc"] == [1] * 3
