@@ -44,7 +44,6 @@ from .dispatch import Dispatch
 from .endings import Endings
 from .failures import Alike
 from .gathering import Gathering
-from .inventory import Inventory
 from .journal import PLACE
 from .modes import Mode
 from .moves import Again
@@ -169,7 +168,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._presence.sign(time.monotonic())
         return Takeover(
             ground.clients.batch,
-            Inventory(ground.clients.s3, self._patience),
+            # Snakemake's own, so that what a taken job has made meanwhile is seen there, too.
+            guard.inventory(self.workflow.storage_registry.default_storage_provider),
             self._termination,
             self._patience,
             found,
