@@ -441,17 +441,25 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             pool.shutdown(wait=True)
         for told in self._alike.counts():
             self.logger.error(told)
-        if left := restart.left_sentence(self._left()):
-            self.logger.warning(left)
-        self._recorder.finish(departure.outcome(self.workflow, self._cancelled.is_set()))
+        left = self._left()
+        if left and (sentence := restart.left_sentence(left)):
+            self.logger.warning(sentence)
+        outcome = departure.outcome(self.workflow, self._cancelled.is_set())
+        self._recorder.finish(outcome)
+        if outcome == "done" and left is not None:
+            # Of these nothing is left that another run should look for.
+            for run in self._takeover.earlier.dead:
+                if run.run_id not in left:
+                    self._presence.remove(run.run_id)
         if not self._tracker.live_count():
             self._presence.close()
         paths = self.executor_settings.value("report") or ()
         for told in report.at_end(paths, PLACE, self._ground.site.run_id):
             self.logger.info(told)
 
-    def _left(self) -> dict[str, int]:
+    def _left(self) -> dict[str, int] | None:
+        """Live jobs of earlier runs that nobody took up; None where AWS does not tell."""
         try:
             return self._takeover.left()
         except (ClientError, BotoCoreError):
-            return {}
+            return None

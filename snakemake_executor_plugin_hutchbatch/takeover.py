@@ -68,7 +68,7 @@ class Takeover:
         self._inventory = inventory
         self._termination = termination
         self._patience = patience
-        self._earlier = earlier
+        self.earlier = earlier
         self._journal = journal
         self._run_id = run_id
         self._say = say
@@ -118,7 +118,7 @@ class Takeover:
     def left(self) -> dict[str, int]:
         """How many live jobs of earlier runs nobody took up, by run."""
         with self._lock:
-            traces = [t for t in self._earlier.traces if t not in self._taken]
+            traces = [t for t in self.earlier.traces if t not in self._taken]
         count: dict[str, int] = {}
         if traces:
             for found in self._found(traces):
@@ -140,7 +140,7 @@ class Takeover:
                 self._ids = self._located()
             if self._clock() - self._asked > REMEMBERED:
                 self._ask(
-                    [i for t in self._earlier.traces if t not in self._taken for i in self._ids[t]]
+                    [i for t in self.earlier.traces if t not in self._taken for i in self._ids[t]]
                 )
                 self._asked = self._clock()
             return [
@@ -152,13 +152,13 @@ class Takeover:
 
     def _located(self) -> dict[Trace, list[str]]:
         """The Batch ids of all traces: where no answer was recorded, by the submission's name."""
-        unknown = {t.submission: t for t in self._earlier.traces if t.batch_id is None}
+        unknown = {t.submission: t for t in self.earlier.traces if t.batch_id is None}
         made = {name: self._by_name(trace) for name, trace in unknown.items()}
         return {
             t: [t.batch_id]
             if t.batch_id
             else [found for i in made[t.submission] if (found := child_id(i, t.child))]
-            for t in self._earlier.traces
+            for t in self.earlier.traces
         }
 
     def _by_name(self, trace: Trace) -> list[str]:
@@ -284,7 +284,7 @@ class Takeover:
         self._journal.change(Job, (self._run_id, work.number), state="sent")
 
     def _warn(self, outputs: Iterable[str]) -> None:
-        for run, written in self._earlier.living:
+        for run, written in self.earlier.living:
             if run.run_id not in self._warned and not written.isdisjoint(outputs):
                 self._warned.add(run.run_id)
                 self._say(_neighbour(run))

@@ -150,6 +150,8 @@ def test_running_jobs_are_followed_and_finished_ones_count(killable, arguments):
     assert [killable.began(n) for n in ("quick", "slow.a", "slow.b", "slow.c", "end")] == [1] * 5
     assert "its lock is removed" in output
     assert f"slow x={done}: has finished in an earlier run" in output
+    # Both runs have ended: no later one looks for anything of them.
+    assert not list((killable.workflow.stored / ".hutchbatch" / "open").glob("*"))
 
 
 @pytest.mark.parametrize("performed", [False, True], ids=["before", "after"])
