@@ -59,7 +59,7 @@ class Volumes:
             else:
                 directory = self.directory / mount.source.strip("/")
             if not directory.exists():
-                directory.mkdir(parents=True)
+                directory.mkdir(parents=True, exist_ok=True)  # two jobs may start at once
                 directory.chmod(0o1777)
             found.append(Bind(str(directory), mount.path, mount.read_only))
         found.sort(key=lambda bind: len(Path(bind.path).parts))

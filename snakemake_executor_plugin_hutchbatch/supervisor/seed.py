@@ -20,9 +20,9 @@ from urllib.parse import quote, urlsplit
 from .wire import Connection, SetupError
 
 EMPTY = hashlib.sha256(b"").hexdigest()
-#: Tries of one request and the longest pause between two, in seconds: about three minutes in all,
-#: the length of an S3 or network hiccup that should not cost a job.
-ATTEMPTS = 14
+#: Tries of one request and the longest pause between two, in seconds: six minutes in all, and
+#: never less than five, the length of an S3 or network failure that should not cost a job.
+ATTEMPTS = 30
 LONGEST_PAUSE = 20.0
 
 

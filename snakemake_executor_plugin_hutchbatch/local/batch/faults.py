@@ -259,6 +259,8 @@ class Faults:
             if not isinstance(fault, Starve) or not fnmatchcase(queue, fault.queue):
                 continue
             if each.lasts(now):
+                self.struck["starve"] += not each.met  # once, not at each look
+                each.met += 1
                 return fault.reason
         return None
 
