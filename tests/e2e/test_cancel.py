@@ -45,3 +45,40 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow):
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert not list(workflow.stored.glob("*.txt"))
+
+
+def test_a_job_that_ended_unheard_before_ctrl_c_is_no_trouble(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule a:
+            output: "a.txt"
+            resources: mem_mb=50
+            shell: "sleep 3; echo a > {output}"
+        """,
+    )
+    with subprocess.Popen(
+        workflow.command(),
+        cwd=workflow.folder,
+        env=workflow.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        batch = workflow.client("batch")
+
+        def wait_for(status):
+            deadline = time.monotonic() + 60
+            while not batch.list_jobs(jobQueue="cpu-spot-50", jobStatus=status)["jobSummaryList"]:
+                assert time.monotonic() < deadline, f"no job was ever {status}"
+                time.sleep(0.1)
+
+        wait_for("RUNNING")
+        workflow.cloud.fault(kind="throttle", operation="DescribeJobs")
+        wait_for("SUCCEEDED")
+        running.send_signal(signal.SIGINT)
+        output, _ = running.communicate(timeout=120)
+    assert running.returncode != 0
+    assert "could not be ended" not in output
+    assert "Traceback" not in output
+    assert workflow.text("a.txt") == "a\n"
