@@ -213,7 +213,7 @@ def field(data: bytes, name: str) -> str:
 def fetch(environ: Mapping[str, str], url: str) -> bytes:
     """One small object. Raises what the last of many attempts raised, or ``SetupError``."""
     bucket, key = split_url(url)
-    region, ahead, attempt = region_of(environ), 0.0, 0
+    region, ahead, attempt, refused = region_of(environ), 0.0, 0, 0
     while True:
         attempt += 1
         try:
@@ -233,11 +233,13 @@ def fetch(environ: Mapping[str, str], url: str) -> bytes:
             region = (
                 connection.headers.get("x-amz-bucket-region") or field(data, "Region") or region
             )
-            if connection.status in (403, 404) and attempt > 2:
-                attempt = ATTEMPTS  # no wait makes these better, but a role may be seconds old
-            if connection.status == 403:
-                ahead = clock_ahead(connection.headers)
-                ahead = ahead if abs(ahead) > SKEW else 0.0
+            by = clock_ahead(connection.headers)
+            if connection.status == 403 and abs(by - ahead) > SKEW:
+                ahead = by
+            elif connection.status in (403, 404):
+                refused += 1
+                if refused > 2:
+                    attempt = ATTEMPTS  # no wait makes it better, but a role may be seconds old
             said = field(data, "Message")
             raise OSError(f"HTTP {connection.status} {said}".strip())
         except OSError:

@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from running import client_of, run_job
 
+from snakemake_executor_plugin_hutchbatch.supervisor import seed
+
 CUT = (BotoConnectionError, HTTPClientError)
 ONCE = Config(retries={"total_max_attempts": 1})
 BUCKET = "hutchbatch"
@@ -104,6 +106,14 @@ def test_a_small_difference_of_clocks_is_taken_and_moves_the_times_of_objects(cl
     listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="when")["Contents"][0]["LastModified"]
     assert abs((head - real).total_seconds() - 600) < 2
     assert abs((listed - real).total_seconds() - 600) < 2
+
+
+def test_a_container_starts_through_a_slow_s3_and_a_wrong_clock(cloud, s3):
+    """A refusal for the clock, after other failures, is no refusal of the role (chaos, seed 12)."""
+    s3.put_object(Bucket=BUCKET, Key="task", Body=b"x")
+    cloud.fault(kind="skew", seconds=18000.0)
+    cloud.fault(kind="slow_down", calls=3)
+    assert seed.fetch(cloud.environment, f"s3://{BUCKET}/task") == b"x"
 
 
 def test_expired_keys_are_refused_everywhere_and_renewed_ones_taken(cloud, once):
