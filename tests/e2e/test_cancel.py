@@ -18,7 +18,7 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow):
         """,
     )
     with subprocess.Popen(
-        workflow.command(),
+        workflow.command("--hutchbatch-array-size", "1"),
         cwd=workflow.folder,
         env=workflow.environment(),
         stdout=subprocess.PIPE,

@@ -25,7 +25,7 @@ def test_a_group_runs_as_one_job_and_stores_what_others_need(workflow):
             shell: "cat {input} > {output}"
         """,
     )
-    output = workflow.succeed()
+    output = workflow.succeed("--hutchbatch-array-size", "1")
     assert workflow.text("c/1.txt") == "a1\nb\n"
     assert workflow.text("b/2.txt") == "a2\nb\n"
     assert workflow.text("logs/b1.log") == "logged\n"
