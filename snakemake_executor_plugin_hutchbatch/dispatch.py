@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from .gathering import Gathering
@@ -32,7 +32,7 @@ class Dispatch(Generic[T]):
         self._thread = threading.Thread(target=self._work, name="hutchbatch-dispatch", daemon=True)
         self._thread.start()
 
-    def add(self, key: str, item: T) -> None:
+    def add(self, key: Hashable, item: T) -> None:
         with self._condition:
             if not self._stopped:
                 self._gathering.add(key, item, self._clock())

@@ -5,6 +5,7 @@ Snakemake hands over jobs in several calls (FACTS.md section 4, trap 22).
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -30,9 +31,9 @@ class Gathering(Generic[T]):
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._families: dict[str, _Family[T]] = {}
+        self._families: dict[Hashable, _Family[T]] = {}
 
-    def add(self, key: str, item: T, now: float) -> None:
+    def add(self, key: Hashable, item: T, now: float) -> None:
         family = self._families.setdefault(key, _Family(now, now))
         family.last = now
         family.members.append(item)

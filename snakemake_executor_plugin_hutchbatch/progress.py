@@ -37,9 +37,13 @@ class Progress:
         self._due = now + FIRST
         self._last = ""
 
+    def is_due(self, now: float) -> bool:
+        """Whether it is time for a line."""
+        return now >= self._due
+
     def say(self, now: float, text: str) -> str | None:
         """``text`` if it is due and new, else None."""
-        if now < self._due or text == self._last:
+        if not self.is_due(now) or text == self._last:
             return None
         self._pause = min(LONGEST, self._pause * 2)
         self._due = now + self._pause

@@ -16,6 +16,7 @@ from .journal import JournalError
 from .presence import Mark, Presence
 from .recording import Recorder
 from .records import Run
+from .takeover import Takeover
 from .traces import FROM_MARK, Earlier, Trace
 
 
@@ -98,3 +99,17 @@ def left_sentence(left: dict[str, int]) -> str | None:
     jobs = "1 job of an earlier run goes" if count == 1 else f"{count} jobs of earlier runs go"
     commands = "; ".join(f"hutchbatch cancel {run_id}" for run_id in left)
     return f"{jobs} on at AWS Batch though this run does not want them. To end them: {commands}"
+
+
+def close(takeover: Takeover, presence: Presence, outcome: str) -> str | None:
+    """At the end of a run: the marks of dead runs go of which nothing is left; a sentence about
+    live jobs that nobody took up."""
+    try:
+        left = takeover.left()
+    except (ClientError, BotoCoreError):
+        return None
+    if outcome == "done":
+        for run in takeover.earlier.dead:
+            if run.run_id not in left:
+                presence.remove(run.run_id)
+    return left_sentence(left) if left else None

@@ -1,0 +1,144 @@
+"""The rooms of one run, each made with what it uses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from . import failedlogs, guard, opening, restart
+from .aws import Pacer, Patience
+from .care import Care
+from .definitions import Definitions
+from .endings import Endings
+from .modes import Mode
+from .outbox import Outbox, Snakemake
+from .pace import Pace
+from .preflight import Ground
+from .preparation import Preparation
+from .presence import Presence
+from .recording import Recorder
+from .sending import Sender
+from .settlement import Settlement
+from .submission import Submitter
+from .takeover import Takeover
+from .termination import Termination
+from .tracking import Tracker
+from .values import DEFAULT_ARRAY
+from .work import Kin, Work
+
+#: Threads that submit, that read endings, and that ask S3: each waits on the network.
+THREADS = 8
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What an executor works with. ``pools`` are its threads, to be closed in this order."""
+
+    recorder: Recorder
+    preparation: Preparation
+    outbox: Outbox
+    tracker: Tracker[Work]
+    endings: Endings
+    settlement: Settlement
+    termination: Termination
+    care: Care[Work]
+    presence: Presence
+    takeover: Takeover
+    pace: Pace
+    kin: Kin
+    pools: tuple[ThreadPoolExecutor, ...]
+
+
+def build(
+    snakemake: Snakemake,
+    workflow: Any,
+    ground: Ground,
+    environments: Mapping[Mode, Mapping[str, str]],
+    command: Callable[[Any], str],
+    patience: Patience,
+    logger: Any,
+) -> Rooms:
+    """All rooms of a run; ``command``: Snakemake's command line for a job in Snakemake mode."""
+    batch, queues, option = ground.clients.batch, ground.site.queues, ground.site.settings.value
+    recorder = opening.recorder(workflow, ground, logger.warning)
+    # Pools of their own: what reads an ending waits for those that ask S3.
+    settling, reading = (
+        ThreadPoolExecutor(THREADS, thread_name_prefix=f"hutchbatch-{name}")
+        for name in ("settling", "reading")
+    )
+    # Snakemake's own, so that what a job has made is seen there, too.
+    inventory = guard.inventory(workflow.storage_registry.default_storage_provider)
+    inventory.follow(ground.clients.s3, patience)
+    endings = Endings(ground.clients, reading, patience, option("tail_lines"), inventory)
+    logs = failedlogs.FailedLogs(ground.clients)
+    settlement = Settlement(batch, endings, queues, patience, settling, logs)
+    # Ending jobs must go on after everything else was told to stop.
+    termination = Termination(batch, Patience(logger.info))
+    tracker: Tracker[Work] = Tracker(batch, logger.info)
+    care = Care(
+        tracker,
+        batch,
+        termination,
+        queues,
+        logger.info,
+        lambda text: recorder.note("waiting", text),
+    )
+    presence = Presence(ground.clients.s3, recorder.run, patience)
+    earlier = restart.earlier(
+        ground.clients, queues, recorder, presence, patience, reading, logger.info
+    )
+    if told := restart.summary(earlier):
+        logger.info(told)
+    presence.sign(time.monotonic())
+    takeover = Takeover(
+        batch,
+        inventory,
+        termination,
+        patience,
+        earlier,
+        recorder.journal,
+        recorder.run.run_id,
+        logger.info,
+        reading,
+    )
+    preparation = Preparation(workflow, ground, environments, command, patience, logger.warning)
+    sender = Sender(
+        ground,
+        Definitions(batch, patience),
+        Submitter(batch, ground.clients.submit, patience, Pacer()),
+        patience,
+        recorder,
+        lambda: preparation.ship()[1],
+        reading,
+    )
+    pace = Pace(float(workflow.remote_execution_settings.seconds_between_status_checks))
+    kin = Kin()
+    outbox = Outbox(
+        snakemake,
+        logger,
+        sender,
+        takeover,
+        tracker,
+        pace,
+        kin,
+        array_size=option("array_size") or DEFAULT_ARRAY,
+        threads=THREADS,
+    )
+    return Rooms(
+        recorder=recorder,
+        preparation=preparation,
+        outbox=outbox,
+        tracker=tracker,
+        endings=endings,
+        settlement=settlement,
+        termination=termination,
+        care=care,
+        presence=presence,
+        takeover=takeover,
+        pace=pace,
+        kin=kin,
+        pools=(settling, reading),
+    )
