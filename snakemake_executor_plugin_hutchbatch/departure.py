@@ -52,11 +52,14 @@ def end_all(
 
 
 @contextmanager
-def on_second_interrupt(run_id: str, logger: Any, workflow: Any) -> Iterator[None]:
+def on_second_interrupt(run_id: str, workflow: Any) -> Iterator[None]:
     """While jobs are being ended, Ctrl-C leaves at once and says what finishes the work."""
 
     def leave(number: int, frame: Any) -> None:
-        logger.info(f"Left at once. Jobs may go on; this ends them all: hutchbatch cancel {run_id}")
+        # Not by the logger: it may be in the middle of a line, with its lock held.
+        line = f"Left at once. Jobs may go on; this ends them all: hutchbatch cancel {run_id}\n"
+        with suppress(OSError):
+            os.write(2, line.encode())
         with suppress(Exception):
             workflow.persistence.unlock()
         os._exit(INTERRUPTED)

@@ -272,7 +272,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Ends everything that lives on Batch; our own registry knows, Snakemake's may not."""
         rooms = self._rooms
-        with departure.on_second_interrupt(self._ground.site.run_id, self.logger, self.workflow):
+        with departure.on_second_interrupt(self._ground.site.run_id, self.workflow):
             self._cancelled.set()
             rooms.outbox.stop()
             departure.end_all(rooms.tracker, rooms.termination, self.logger)
