@@ -118,7 +118,7 @@ class Takeover:
     def left(self) -> dict[str, int]:
         """How many live jobs of earlier runs nobody took up, by run."""
         with self._lock:
-            traces = [t for t in self.earlier.traces if t not in self._taken]
+            traces = [t for t in self.earlier.traces if t not in self._taken and not t.told]
         count: dict[str, int] = {}
         if traces:
             for found in self._found(traces):

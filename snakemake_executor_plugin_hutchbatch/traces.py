@@ -15,6 +15,8 @@ from .records import SINGLE, Job, Placement, Run, Submission
 #: ``Job.state`` of those whose end was not told to Snakemake, and of those that a later run has
 #: taken up (adopted, accepted or sent anew): they concern nobody any more.
 OPEN = ("prepared", "sent")
+#: Told to Snakemake, which may have been killed before it noted that.
+TOLD = "done"
 TAKEN_UP = "taken up"
 #: ``Run.outcome`` of one that is known from its mark in S3 alone: of its jobs, those that a later
 #: run took up.
@@ -27,7 +29,8 @@ class Trace:
 
     ``batch_id`` None: sent perhaps, AWS's answer is not known. ``queue``: where; ``status``: URL
     prefix of its statuses; ``task_url``: its description; ``number`` None where only AWS knows of
-    it; ``prepared``: when it was sent, by the earlier controller's clock.
+    it; ``prepared``: when it was sent, by the earlier controller's clock; ``told``: its success was
+    told to Snakemake.
     """
 
     run_id: str
@@ -42,6 +45,7 @@ class Trace:
     prepared: float
     memory: int = 0
     number: int | None = None
+    told: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,10 @@ class Earlier:
 
     @property
     def open_outputs(self) -> frozenset[str]:
-        made = [*(t.outputs for t in self.traces), *(urls(j.outputs) for j in self.unsent)]
+        made = [
+            *(t.outputs for t in self.traces if not t.told),
+            *(urls(j.outputs) for j in self.unsent),
+        ]
         return frozenset(url for outputs in made for url in outputs)
 
 
@@ -88,10 +95,11 @@ def read(
     with Reader(path) as reader:
         runs = [run for run in reader.rows(Run) if run.run_id != own]
         over = {run.run_id for run in runs if is_over(run, clock())}
+        killed = _killed_since_an_end(runs, over)
         jobs = [
             job
-            for job in reader.rows(Job, "state IN (?, ?)", *OPEN)
-            if job.run_id != own and job.outputs
+            for job in reader.rows(Job, "state IN (?, ?, ?)", *OPEN, TOLD)
+            if job.run_id != own and job.outputs and (job.state != TOLD or job.run_id in killed)
         ]
         lost = {(job.run_id, job.number): job for job in jobs if job.run_id in over}
         traces = list(_traces(reader, runs, lost)) if lost else []
@@ -100,13 +108,22 @@ def read(
         runs=tuple(run.run_id for run in runs if run.outcome != FROM_MARK),
         dead=tuple(run for run in runs if run.run_id in over and run.ended is None),
         traces=tuple(traces),
-        unsent=tuple(job for key, job in lost.items() if key not in placed),
+        unsent=tuple(j for key, j in lost.items() if key not in placed and j.state != TOLD),
         living=tuple((run, _written(jobs, run.run_id)) for run in runs if run.run_id not in over),
     )
 
 
+def _killed_since_an_end(runs: Iterable[Run], over: Iterable[str]) -> set[str]:
+    """Killed runs after the last one that ended in order: what that one did not want again, nobody
+    does."""
+    runs = list(runs)
+    last = max((r.started for r in runs if r.ended and r.outcome != FROM_MARK), default=0.0)
+    return {r.run_id for r in runs if r.run_id in over and r.ended is None and r.started > last}
+
+
 def _written(jobs: Iterable[Job], run_id: str) -> frozenset[str]:
-    return frozenset(url for job in jobs if job.run_id == run_id for url in urls(job.outputs))
+    ours = (job for job in jobs if job.run_id == run_id and job.state != TOLD)
+    return frozenset(url for job in ours for url in urls(job.outputs))
 
 
 def _traces(
@@ -140,6 +157,7 @@ def _traces(
                 prepared=sent.prepared,
                 memory=placed.memory or job.memory,
                 number=job.number,
+                told=job.state == TOLD,
             )
 
 

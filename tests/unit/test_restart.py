@@ -142,16 +142,21 @@ def test_traces_are_of_unfinished_jobs_of_dead_runs_alone(path):
         Placement("single", SINGLE, "dead", 0),
         Placement("array", 1, "dead", 1),
         Placement("no", SINGLE, "dead", 3),
-        Placement("single", SINGLE + 5, "dead", 2),
+        Placement("array", 0, "dead", 2),
     )
     found = traces.read(path=path)
-    assert [(t.submission, t.batch_id, t.outputs) for t in found.traces] == [
-        ("single", "id", ("s3://b/dead0",)),
-        ("array", None, ("s3://b/dead1",)),
+    assert [(t.submission, t.batch_id, t.outputs, t.told) for t in found.traces] == [
+        ("single", "id", ("s3://b/dead0",), False),
+        ("array", None, ("s3://b/dead1",), False),
+        # Its success was told, but Snakemake may have been killed before it noted that.
+        ("array", None, ("s3://b/dead2",), True),
     ]
     assert [job.number for job in found.unsent] == [3]
     assert found.open_outputs == {"s3://b/dead0", "s3://b/dead1", "s3://b/dead3"}
     assert [(run.run_id, len(made)) for run, made in found.living] == [("alive", 3)]
+    # A run that ended in order has looked at all of them.
+    written(path, Run("later", 2.0, ended=3.0, outcome="done"))
+    assert not any(trace.told for trace in traces.read(path=path).traces)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"run_id": 1}', b'{"pid": "x"}', b"\xff"])
