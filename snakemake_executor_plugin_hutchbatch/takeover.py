@@ -22,7 +22,7 @@ from .plan import members
 from .records import SINGLE, Job, Placement, Run, Submission
 from .termination import Termination
 from .traces import TAKEN_UP, Earlier, Trace, child_id
-from .tracking import DESCRIBE_LIMIT
+from .tracking import DESCRIBE_LIMIT, LOST_AFTER_SECONDS
 from .work import Work
 
 if TYPE_CHECKING:
@@ -139,9 +139,9 @@ class Takeover:
             if self._ids is None:
                 self._ids = self._located()
             if self._clock() - self._asked > REMEMBERED:
-                self._ask(
-                    [i for t in self.earlier.traces if t not in self._taken for i in self._ids[t]]
-                )
+                open_ = [t for t in self.earlier.traces if t not in self._taken]
+                self._ask([i for t in open_ for i in self._ids[t]])
+                self._ask_for_missing(open_)
                 self._asked = self._clock()
             return [
                 Found(trace, batch_id, self._jobs[batch_id])
@@ -160,6 +160,21 @@ class Takeover:
             else [found for i in made[t.submission] if (found := child_id(i, t.child))]
             for t in self.earlier.traces
         }
+
+    def _ask_for_missing(self, traces: Sequence[Trace]) -> None:
+        """DescribeJobs may leave out a job for a while: one that ListJobs knows is waited for, as
+        its double must not be sent. With the lock held."""
+        ids = self._ids or {}
+        unknown = [t for t in traces if any(i not in self._jobs for i in ids[t])]
+        one_each = {t.submission: t for t in unknown}
+        there = {name for name, trace in one_each.items() if self._by_name(trace)}
+        missing = [i for t in unknown if t.submission in there for i in ids[t]]
+        since = self._clock()
+        while missing := [i for i in missing if i not in self._jobs]:
+            if self._patience.stopped() or self._clock() - since > LOST_AFTER_SECONDS:
+                return
+            self._patience.sleep(LOOK_SECONDS)
+            self._ask(missing)
 
     def _by_name(self, trace: Trace) -> list[str]:
         while True:
