@@ -203,21 +203,26 @@ class Takeover:
         """Whether a job's result is, or will be, that of the inputs as they are now.
 
         A job reads its inputs after it began: what is older than that is what it read. All times
-        are AWS's; S3's are whole seconds.
+        are S3's: by Batch's only how long the job waited, since their clocks may differ.
         """
         outputs = found.trace.outputs
         started, created = (int(found.job.get(k) or 0) // 1000 for k in ("startedAt", "createdAt"))
+        sent = self._sent(found)
         if started:
             self._inventory.look(inputs, self._pool)
-            if not all(
-                one and one.modified <= started for one in map(self._inventory.find, inputs)
-            ):
+            began = sent + started - created
+            if not all(one and one.modified <= began for one in map(self._inventory.find, inputs)):
                 return False
         if found.state != "SUCCEEDED":
             return True
         self._inventory.look(outputs, self._pool)
         made = [self._inventory.find(url) for url in outputs]
-        return bool(outputs) and all(one and one.modified >= created for one in made)
+        return bool(outputs) and all(one and one.modified >= sent for one in made)
+
+    def _sent(self, found: Found) -> float:
+        """When a job was sent, by S3's clock: its description was stored just before."""
+        described = self._inventory.find(found.trace.task_url) if found.trace.task_url else None
+        return described.modified if described else int(found.job.get("createdAt") or 0) // 1000
 
     # What is done about it
 
@@ -256,8 +261,7 @@ class Takeover:
         queue = trace.queue or work.plan.queue
         rung = ladder.index(queue) if queue in ladder else 0
         plan = replace(work.plan, queue=queue, memory=trace.memory or work.plan.memory)
-        created = int(found.job.get("createdAt") or 0) // 1000
-        begun = datetime.datetime.fromtimestamp(created, datetime.UTC)
+        begun = datetime.datetime.fromtimestamp(self._sent(found), datetime.UTC)
         self._record(found, work)
         history = History(rung=rung)
         status = trace.status or work.status
