@@ -1,9 +1,18 @@
 """What the folders of tests share. This folder is on the path: ``workflows`` can be imported."""
 
+import signal
+
 import pytest
 from workflows import Workflow, slug
 
 from snakemake_executor_plugin_hutchbatch.local.cloud import LocalCloud
+
+
+def pytest_configure(config):
+    """Where tests are started in the background of a script, Ctrl-C is ignored, and processes
+    inherit that: those that tests start must heed it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
