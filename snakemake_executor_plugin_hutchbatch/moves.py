@@ -6,6 +6,7 @@ DESIGN.md, rule 7: each cause has its own budget; losses of machines never use u
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -98,8 +99,15 @@ def start(plan: JobPlan, starved: Mapping[str, float], now: float) -> tuple[JobP
     rungs = plan.ladder.rungs
     for rung, queue in enumerate(rungs):
         if rung == len(rungs) - 1 or now - starved.get(queue, -math.inf) > REMEMBERED:
-            return replace(plan, queue=queue), History(rung=rung)
-    return plan, History()
+            here = plan if plan.queue == queue else replace(plan, queue=queue)
+            return here, _beginning(rung)
+    return plan, _beginning(0)
+
+
+@functools.cache
+def _beginning(rung: int) -> History:
+    """One object for the thousands of jobs that begin alike."""
+    return History(rung=rung)
 
 
 def is_starving(*, minutes: float, waited: float, still: float, rung: int, rungs: int) -> bool:
