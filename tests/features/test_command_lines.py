@@ -48,7 +48,7 @@ def test_touch_makes_what_is_in_s3_new(run):
     file = run.stored / "third.txt"
     before, text = file.stat().st_mtime, file.read_text()
     sent = run.submissions()
-    run.succeed("--touch", "--forceall", "third.txt")
+    run.succeed(*SETTINGS, "--touch", "--forceall", "third.txt")
     assert file.stat().st_mtime > before
     assert file.read_text() == text
     assert run.submissions() == sent
