@@ -76,7 +76,11 @@ def command(workflow: Any, formatted: Callable[[Any], str], job: Any) -> str:
     prefix = workflow.workflow_settings.wrapper_prefix
     # Without a place for it Snakemake here goes on without the cache; in the container it fails.
     cached = workflow.workflow_settings.cache if workflow.output_file_cache is not None else None
+    # Of the storage plugins that are installed here the container needs those in use.
+    used = workflow.storage_registry._storages
+    storages = {n: v for n, v in (workflow.storage_provider_settings or {}).items() if n in used}
     with (
+        _swapped(workflow, storage_provider_settings=storages),
         _swapped(settings, configfiles=files, config_args={}),
         _swapped(workflow.workflow_settings, wrapper_prefix=_beside(prefix), cache=cached),
     ):

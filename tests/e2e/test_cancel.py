@@ -11,7 +11,7 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow):
         """
         rule all:
             input: expand("{x}.txt", x=range(3))
-        rule a:
+        rule endless:
             output: "{x}.txt"
             resources: mem_mb=50
             shell: "sleep 300; echo > {output}"
@@ -29,7 +29,7 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow):
 
         def ours(status):
             listed = batch.list_jobs(jobQueue="cpu-spot-50", jobStatus=status)["jobSummaryList"]
-            return [j for j in listed if j["jobName"].split("-")[1] == "a"]
+            return [j for j in listed if j["jobName"].split("-")[1] == "endless"]
 
         deadline = time.monotonic() + 60
         while len(ours("RUNNING")) < 2 and time.monotonic() < deadline:
@@ -51,7 +51,7 @@ def test_a_job_that_ended_unheard_before_ctrl_c_is_no_trouble(workflow):
     workflow.write(
         "Snakefile",
         """
-        rule a:
+        rule unheard:
             output: "a.txt"
             resources: mem_mb=50
             shell: "sleep 3; echo a > {output}"
@@ -67,9 +67,13 @@ def test_a_job_that_ended_unheard_before_ctrl_c_is_no_trouble(workflow):
     ) as running:
         batch = workflow.client("batch")
 
+        def ours(status):
+            listed = batch.list_jobs(jobQueue="cpu-spot-50", jobStatus=status)["jobSummaryList"]
+            return [job for job in listed if "-unheard-" in job["jobName"]]
+
         def wait_for(status):
             deadline = time.monotonic() + 60
-            while not batch.list_jobs(jobQueue="cpu-spot-50", jobStatus=status)["jobSummaryList"]:
+            while not ours(status):
                 assert time.monotonic() < deadline, f"no job was ever {status}"
                 time.sleep(0.1)
 
