@@ -9,10 +9,14 @@ from snakemake_executor_plugin_hutchbatch.local.cloud import LocalCloud
 
 
 def pytest_configure(config):
-    """Where tests are started in the background of a script, Ctrl-C is ignored, and processes
-    inherit that: those that tests start must heed it."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Where tests are started in the background of a script, or with nohup, signals are ignored,
+    and processes inherit that: those that tests start must heed them."""
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,3 +108,35 @@ class Workflow:
 def slug(name: str) -> str:
     """A test's name as a place in S3."""
     return re.sub(r"\W+", "-", name)[:60].strip("-").lower()
+
+
+LIVE = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
+
+
+def end_live_jobs(cloud):
+    """Ends what a test left on Batch: its jobs would hold the machine that the next one needs."""
+    given = cloud.environment
+    batch = boto3.client(
+        "batch",
+        region_name=given["AWS_REGION"],
+        aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
+        endpoint_url=given["AWS_ENDPOINT_URL_BATCH"],
+    )
+
+    def live():
+        return [
+            job["jobId"]
+            for queue in batch.describe_job_queues()["jobQueues"]
+            for state in LIVE
+            for job in batch.list_jobs(jobQueue=queue["jobQueueName"], jobStatus=state)[
+                "jobSummaryList"
+            ]
+        ]
+
+    ids = live()
+    for place in range(0, len(ids), 50):
+        batch.terminate_jobs(jobs=ids[place : place + 50], reason="the test is over")
+    deadline = time.monotonic() + 60
+    while ids and live() and time.monotonic() < deadline:
+        time.sleep(0.2)

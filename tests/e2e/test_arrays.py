@@ -3,11 +3,14 @@
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 
 from snakemake_executor_plugin_hutchbatch.journal import Reader
 from snakemake_executor_plugin_hutchbatch.records import Attempt, Job, Placement, Run, Submission
+
+CLI = "snakemake_executor_plugin_hutchbatch.cli"
 
 
 def journal(workflow):
@@ -147,6 +150,16 @@ def test_ctrl_c_ends_an_array_with_one_call_and_a_second_one_says_what_finishes_
     run_id = re.search(r"hutchbatch cancel (\S+)", output)[1]
     with journal(workflow) as record:
         assert run_id in {run.run_id for run in record.rows(Run)}
+    workflow.cloud.reset()
+    ended = subprocess.run(
+        [sys.executable, "-m", CLI, "cancel", run_id, "--yes"],
+        cwd=workflow.folder,
+        env=workflow.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stdout == "Ended 40 jobs on AWS Batch.\n", ended
 
 
 def test_a_single_job_is_no_array_and_arrays_can_be_turned_off(workflow):
