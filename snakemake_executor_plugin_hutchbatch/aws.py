@@ -206,6 +206,16 @@ def _message(error: BaseException) -> str:
     return printable(str(error))
 
 
+def backoff(
+    attempt: int,
+    uniform: Callable[[float, float], float] = random.uniform,
+    longest: float = 30.0,
+) -> float:
+    """Seconds to wait before try ``attempt`` + 1 (attempts count from 0): capped, exponential, with
+    full jitter, so that many that failed at once do not come back at once."""
+    return uniform(0.1, min(longest, 0.5 * 2.0 ** min(attempt, 10)))
+
+
 class Patience:
     """Repeats calls that fail for passing reasons: capped exponential waits with full jitter."""
 
@@ -231,7 +241,7 @@ class Patience:
 
     def wait(self, attempt: int, longest: float = 30.0) -> None:
         """Waits before try ``attempt`` + 1 (attempts count from 0)."""
-        self.sleep(self._uniform(0.1, min(longest, 0.5 * 2.0 ** min(attempt, 10))))
+        self.sleep(backoff(attempt, self._uniform, longest))
 
     def call(self, what: str, function: Callable[[], T]) -> T:
         """``function()``, repeated while its errors are transient and patience lasts.

@@ -89,10 +89,6 @@ class Endings:
         with self._lock:
             self._foreseen[outcome.job_id] = status
 
-    def judge(self, job_id: str, job: Mapping[str, Any] | None, **known: Any) -> Failure | None:
-        """``end``, where only the failure is of interest."""
-        return self.end(job_id, job, **known).failure
-
     def end(
         self,
         job_id: str,

@@ -8,7 +8,6 @@ Snakemake's storage.
 from __future__ import annotations
 
 import datetime
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -137,7 +136,7 @@ def strengthen(
             trial.told = True
             renewal.tell(f"{aws.explain(error, 'asking for files in S3')} Still trying.")
         trial.tries += 1
-        return random.uniform(0.1, min(30.0, 0.5 * 2.0 ** min(trial.tries, 10)))  # noqa: S311
+        return aws.backoff(trial.tries)
 
     client.meta.events.register_last("needs-retry", needs_retry)
 

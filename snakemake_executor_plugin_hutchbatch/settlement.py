@@ -7,15 +7,17 @@ from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from . import moves
-from .aws import Patience
+from .aws import Patience, batched
 from .care import LEAVING
 from .endings import Endings, Outcome
 from .failedlogs import FailedLogs, Source, log_urls
 from .moves import Again
 from .queues import Queue
 from .supervisor.taskspec import Status
-from .tracking import Ended
+from .tracking import DESCRIBE_LIMIT, Ended
 from .verdict import Cause, Failure
 from .work import Work
 
@@ -67,37 +69,52 @@ class Settlement:
                     for one in some
                 ]
             )
-            yield from self._pool.map(self._settle, some)
+            judged = list(self._pool.map(self._judged, some))
+            yield from self._pool.map(self._settle, self._completed(judged))
 
-    def _settle(self, outcome: Ended[Work]) -> Settled:
+    def _judged(self, outcome: Ended[Work]) -> Settled:
+        """How it ended, as far as its description tells."""
         try:
-            settled = self._read(outcome)
-            if settled.failure and settled.step is None:
-                return replace(settled, copies=self._copies(settled.outcome))
-            return settled
+            return self._judge(outcome)
         except Exception as error:
             failure = Failure(Cause.LOST, f"its ending could not be read: {error!r}")
             return Settled(outcome, failure, None)
 
-    def _read(self, outcome: Ended[Work]) -> Settled:
-        failure, status = self._judge(outcome)
-        job = outcome.description
-        wrong = failure is not None or status is None or status.exit_code != 0
-        if job is not None and "attempts" not in job and wrong:
-            # ListJobs' word of an array's child: which attempt it was only DescribeJobs tells.
-            found = self._patience.call(
-                "reading how a job ended",
-                lambda: self._batch.describe_jobs(jobs=[outcome.job_id])["jobs"],
-            )
-            if found:
-                outcome = replace(outcome, description=dict(found[0]))
-                failure, status = self._judge(outcome)
-        step = self._next(outcome, failure) if failure else None
-        if isinstance(step, Failure):
-            return Settled(outcome, step, status)
-        return Settled(outcome, failure, status, step)
+    def _completed(self, judged: Sequence[Settled]) -> Iterator[Settled]:
+        """The same; those that ListJobs' short word of an array's child does not explain, such as a
+        success at a later attempt, are described, by hundreds, and judged again."""
+        unclear = {s.outcome.job_id for s in judged if _is_unclear(s)}
+        known: dict[str, dict[str, Any]] = {}
+        for ids in batched(unclear, DESCRIBE_LIMIT):
+            try:
+                jobs = self._patience.call(
+                    "reading how jobs ended",
+                    lambda ids=ids: self._batch.describe_jobs(jobs=ids)["jobs"],  # type: ignore[misc]
+                )
+            except (ClientError, BotoCoreError):
+                continue  # what is known by now must do
+            known.update({job["jobId"]: dict(job) for job in jobs})
+        for settled in judged:
+            job = known.get(settled.outcome.job_id)
+            if job is None:
+                yield settled
+            else:
+                yield self._judged(replace(settled.outcome, description=job))
 
-    def _judge(self, outcome: Ended[Work]) -> tuple[Failure | None, Status | None]:
+    def _settle(self, settled: Settled) -> Settled:
+        """What becomes of it. Where that cannot be said, its failure stands as it is."""
+        if settled.failure is None:
+            return settled
+        try:
+            step = self._next(settled.outcome, settled.failure)
+            if isinstance(step, Again):
+                return replace(settled, step=step)
+            settled = replace(settled, failure=step)
+            return replace(settled, copies=self._copies(settled.outcome))
+        except Exception:
+            return settled
+
+    def _judge(self, outcome: Ended[Work]) -> Settled:
         work = outcome.what
         assert work.begun is not None  # noqa: S101  it was sent
         ending = self._endings.end(
@@ -108,7 +125,7 @@ class Settlement:
             log_group=work.plan.log_group,
             since=work.begun,
         )
-        return ending.failure, ending.status
+        return Settled(outcome, ending.failure, ending.status)
 
     def _copies(self, outcome: Ended[Work]) -> tuple[str, ...]:
         work, job = outcome.what, outcome.description or {}
@@ -131,3 +148,10 @@ class Settlement:
         if outcome.left and str(job.get("statusReason") or "").startswith(LEAVING):
             return moves.higher(plan, work.history, "waited there too long") or failure
         return moves.after(failure, plan, work.history, self._queues)
+
+
+def _is_unclear(settled: Settled) -> bool:
+    job, status = settled.outcome.description, settled.status
+    if job is None or "attempts" in job:
+        return False
+    return settled.failure is not None or status is None or status.exit_code != 0

@@ -55,8 +55,8 @@ class Ended(Generic[T]):
 @dataclass(frozen=True)
 class Poll(Generic[T]):
     """What one poll found: jobs that ended, jobs that began to start or run, jobs that Batch
-    started again after it lost an attempt, with AWS's reason, and jobs in a new state.
-    ``calls``: what it cost."""
+    started again after it lost an attempt, with AWS's reason, jobs in a new state, and arrays
+    whose counts are new."""
 
     ended: list[Ended[T]] = field(default_factory=list)
     started: list[T] = field(default_factory=list)
@@ -205,7 +205,7 @@ class Tracker(Generic[T]):
         for state in ENDED:
             if array.counts.get(state, 0) <= array.settled.get(state, 0):
                 continue
-            listed = self._list(array, state)
+            listed, _ = self._list(array, state)
             fresh = {n: job for n, job in listed.items() if n in array.children}
             if state == "FAILED":
                 # Why, and after how many attempts, only DescribeJobs tells.
@@ -236,7 +236,9 @@ class Tracker(Generic[T]):
             return
         states: dict[int, tuple[str, Mapping[str, Any]]] = {}
         for state in wanted.listed:
-            listed = self._list(array, state)
+            listed, whole = self._list(array, state)
+            if not whole:
+                return  # those that are not listed would pass for the others
             states.update({index: (state, job) for index, job in listed.items()})
         if wanted.listed:
             array.listed = now
@@ -247,8 +249,8 @@ class Tracker(Generic[T]):
                     live.reason = str(job.get("statusReason") or "")
                     self._move(live, state, job, found)
 
-    def _list(self, array: Array[T], state: str) -> dict[int, dict[str, Any]]:
-        """The children in a state, by index; what could be had of them."""
+    def _list(self, array: Array[T], state: str) -> tuple[dict[int, dict[str, Any]], bool]:
+        """The children in a state, by index: what could be had of them, and whether that is all."""
         listed: dict[int, dict[str, Any]] = {}
         token: str | None = None
         while True:
@@ -257,13 +259,13 @@ class Tracker(Generic[T]):
                 request["nextToken"] = token
             page = self._ask(lambda: self._batch.list_jobs(**request))  # noqa: B023
             if page is None:
-                return listed
+                return listed, False
             for job in page["jobSummaryList"]:
                 index = int(job["jobId"].rpartition(":")[2])
                 listed[index] = {k: v for k, v in job.items() if k in _TOLD}
             token = page.get("nextToken")
             if not token:
-                return listed
+                return listed, True
 
     def _settle(
         self,

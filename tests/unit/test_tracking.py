@@ -220,6 +220,24 @@ def test_which_child_waits_is_known_without_asking_where_all_do_and_listed_seldo
     ]
 
 
+def test_a_list_that_breaks_off_tells_nothing_of_those_it_does_not_name():
+    time = Time()
+    time.now = 1000.0
+    batch = Arrays(p=["RUNNABLE"] * 3 + ["RUNNING"])
+    tracked = tracked_array(batch, "p", 4, time)
+    whole = batch.list_jobs
+
+    def broken(**request):
+        raise refused("ServerException", 500)
+
+    batch.list_jobs = broken
+    tracked.poll()
+    assert tracked.waiting() == []
+    batch.list_jobs = whole
+    tracked.poll()
+    assert sorted(live.job_id for live in tracked.waiting()) == ["p:0", "p:1", "p:2"]
+
+
 def test_an_array_that_batch_does_not_tell_of_for_a_while_is_not_lost():
     time, batch = Time(), Arrays(p=["RUNNING"] * 2)
     tracked = tracked_array(batch, "p", 2, time)
