@@ -5,6 +5,13 @@ import subprocess
 import time
 
 
+def jobs_of(workflow, rule, state):
+    """The jobs of a rule that are in a state of Batch's."""
+    batch = workflow.client("batch")
+    listed = batch.list_jobs(jobQueue="cpu-spot-50", jobStatus=state)["jobSummaryList"]
+    return [job for job in listed if job["jobName"].split("-")[1] == rule]
+
+
 def test_ctrl_c_ends_the_jobs_on_batch(workflow):
     workflow.write(
         "Snakefile",
@@ -25,23 +32,17 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow):
         stderr=subprocess.STDOUT,
         text=True,
     ) as running:
-        batch = workflow.client("batch")
-
-        def ours(status):
-            listed = batch.list_jobs(jobQueue="cpu-spot-50", jobStatus=status)["jobSummaryList"]
-            return [j for j in listed if j["jobName"].split("-")[1] == "endless"]
-
         deadline = time.monotonic() + 60
-        while len(ours("RUNNING")) < 2 and time.monotonic() < deadline:
+        while len(jobs_of(workflow, "endless", "RUNNING")) < 2 and time.monotonic() < deadline:
             time.sleep(0.2)
-        assert ours("RUNNING")
+        assert jobs_of(workflow, "endless", "RUNNING")
         running.send_signal(signal.SIGINT)
         output, _ = running.communicate(timeout=120)
     assert running.returncode != 0
     assert output.count("Ending 3 jobs on AWS Batch") == 1
     assert workflow.cloud.calls()["calls"]["TerminateJobs"] == 1
     deadline = time.monotonic() + 60
-    while any(ours(s) for s in ("RUNNABLE", "STARTING", "RUNNING")):
+    while any(jobs_of(workflow, "endless", s) for s in ("RUNNABLE", "STARTING", "RUNNING")):
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert not list(workflow.stored.glob("*.txt"))
@@ -65,15 +66,10 @@ def test_a_job_that_ended_unheard_before_ctrl_c_is_no_trouble(workflow):
         stderr=subprocess.STDOUT,
         text=True,
     ) as running:
-        batch = workflow.client("batch")
-
-        def ours(status):
-            listed = batch.list_jobs(jobQueue="cpu-spot-50", jobStatus=status)["jobSummaryList"]
-            return [job for job in listed if "-unheard-" in job["jobName"]]
 
         def wait_for(status):
             deadline = time.monotonic() + 60
-            while not ours(status):
+            while not jobs_of(workflow, "unheard", status):
                 assert time.monotonic() < deadline, f"no job was ever {status}"
                 time.sleep(0.1)
 
