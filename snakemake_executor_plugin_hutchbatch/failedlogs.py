@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import logs, naming, storage
+from . import files, logs, naming, storage
 from .aws import Clients
 from .modes import s3_url
 from .plan import members
@@ -87,8 +87,8 @@ def log_urls(job: Any) -> list[str]:
 
 def _write(path: Path, lines: Sequence[str]) -> bool:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
+        files.private_folder(PLACE.parent)
+        files.write(path, "\n".join(lines) + "\n", files.PRIVATE_FILE)
     except OSError:
         return False
     return True

@@ -40,6 +40,7 @@ def _run(workflow: Any, ground: Ground) -> Run:
         host=controller.host,
         pid=controller.pid,
         process_started=controller.started,
+        machine=controller.machine,
         beat=now,
         command=shlex.join(["snakemake", *discreet(sys.argv[1:])]),
         folder=str(Path.cwd()),

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path, PurePath
 from typing import Any
 
-from . import advice, figures, history, pictures, trace
+from . import advice, figures, files, history, pictures, trace
 from .figures import Prices, Totals, Use
 from .history import Record
 from .journal import Reader
@@ -97,10 +97,7 @@ def write_page(path: Path, record: Record, prices: Prices, gone: bool = False) -
 
 def _put(path: Path, text: str) -> None:
     """In one piece, so that a browser or a later step never reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-    part.replace(path)
+    files.write(path, text)
 
 
 def page(record: Record, prices: Prices, gone: bool = False) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import aws, naming, preflight, profile, values
+from .. import aws, files, naming, preflight, profile, values
 from ..nextflow.carried import Carried
 from ..nextflow.syntax import NextflowError, read
 from ..nextflow.translation import translate
@@ -175,8 +175,7 @@ def _run(options: argparse.Namespace) -> int:
             raise
         raise CommandError(_UNANSWERED) from None
     try:
-        options.profile.mkdir(parents=True, exist_ok=True)
-        target.write_text(profile.render(answers, options.profile, carried), encoding="utf-8")
+        files.write(target, profile.render(answers, options.profile, carried))
     except OSError as error:
         raise CommandError(f"{target} could not be written: {error.strerror}.") from error
     print(f"Written: {target}")
