@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ class FailedLogs:
         if self._kept >= MOST_JOBS:
             return ()
         self._kept += 1
+        with suppress(OSError):  # `_write` meets it, too
+            files.private_folder(self.place.parent)
         wildcards = source.label.partition(" ")[2]
         name = "-".join(
             part for part in (naming.slug(wildcards, 100), source.job_id.replace(":", "-")) if part
@@ -87,7 +90,6 @@ def log_urls(job: Any) -> list[str]:
 
 def _write(path: Path, lines: Sequence[str]) -> bool:
     try:
-        files.private_folder(PLACE.parent)
         files.write(path, "\n".join(lines) + "\n", files.PRIVATE_FILE)
     except OSError:
         return False
