@@ -18,6 +18,7 @@ from . import files, logs, naming, storage
 from .aws import Clients
 from .modes import s3_url
 from .plan import members
+from .text import printable
 
 #: Beside Snakemake's own records.
 PLACE = Path(".snakemake") / "hutchbatch" / "logs"
@@ -80,7 +81,7 @@ class FailedLogs:
             text = answer["Body"].read().decode(errors="replace")
         except (ClientError, BotoCoreError):
             return []
-        return [logs.printable(line) for line in text.splitlines()]
+        return [printable(line) for line in text.splitlines()]
 
 
 def log_urls(job: Any) -> list[str]:

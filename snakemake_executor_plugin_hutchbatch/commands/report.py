@@ -78,8 +78,7 @@ def _run(options: argparse.Namespace) -> int:
         record = history.read(reader, history.choose(reader, options.run_id))
     prices = Prices(options.price_vcpu_hour, options.price_gib_hour)
     if options.trace == STDOUT:
-        for line in trace.tsv(trace.rows(record)):
-            terminal.say(line)
+        terminal.say_table(trace.tsv(trace.rows(record)))
     elif options.trace:
         report.write_trace(options.trace, record)
         note(f"The table of run {record.run.run_id} is in {options.trace}.")
