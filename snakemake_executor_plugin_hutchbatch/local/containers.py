@@ -25,6 +25,7 @@ from .hosts import Exit, Launch, Output
 from .images import Images
 from .lines import LineSplitter
 from .processes import CANNOT_START, OUT_OF_MEMORY
+from .terminal import tell
 from .volumes import CLI_PREFIX, Volumes
 
 LABEL = "hutchbatch.directory"
@@ -51,7 +52,7 @@ class ContainerHost:
         keep: Path,
         engine: Engine,
         given: Mapping[str, str],
-        say: Callable[[str], None] = print,
+        say: Callable[[str], None] = tell,
     ) -> None:
         self.directory = directory.resolve()
         self.engine = engine

@@ -16,6 +16,7 @@ from typing import Any
 
 from .hosts import Exit, Launch, Output
 from .lines import LineSplitter
+from .terminal import tell
 from .volumes import Volumes, python_paths
 
 HELPER = Path(__file__).with_name("container.py")
@@ -38,7 +39,7 @@ class ProcessHost:
         self,
         directory: Path,
         given: Mapping[str, str],
-        say: Callable[[str], None] = print,
+        say: Callable[[str], None] = tell,
         isolate: bool = True,
     ) -> None:
         self.directory = directory.resolve()
