@@ -25,7 +25,6 @@ from .hosts import Exit, Launch, Output
 from .images import Images
 from .lines import LineSplitter
 from .processes import CANNOT_START, OUT_OF_MEMORY
-from .terminal import tell
 from .volumes import CLI_PREFIX, Volumes
 
 LABEL = "hutchbatch.directory"
@@ -52,7 +51,7 @@ class ContainerHost:
         keep: Path,
         engine: Engine,
         given: Mapping[str, str],
-        say: Callable[[str], None] = tell,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.directory = directory.resolve()
         self.engine = engine

@@ -16,7 +16,6 @@ from typing import Any
 
 from .hosts import Exit, Launch, Output
 from .lines import LineSplitter
-from .terminal import tell
 from .volumes import Volumes, python_paths
 
 HELPER = Path(__file__).with_name("container.py")
@@ -39,7 +38,7 @@ class ProcessHost:
         self,
         directory: Path,
         given: Mapping[str, str],
-        say: Callable[[str], None] = tell,
+        say: Callable[[str], None] = lambda _: None,
         isolate: bool = True,
     ) -> None:
         self.directory = directory.resolve()
