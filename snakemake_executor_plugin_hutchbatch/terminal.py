@@ -125,8 +125,13 @@ def ask(question: str) -> str:
 
 def show_traceback() -> None:
     """Of the exception that is being handled."""
-    for line in traceback.format_exc().splitlines():
+    for line in _traceback():
         _write(sys.stderr, clean(line) + "\n")
+
+
+def _traceback() -> list[str]:
+    """Its lines, none of which can pass for one of ours: an error's text may have several."""
+    return [f"  {line}" for line in traceback.format_exc().rstrip("\n").split("\n")]
 
 
 def forget_reader() -> None:
@@ -211,7 +216,7 @@ class Log:
     ) -> None:
         lines = [message] if isinstance(message, str) else list(message)
         if exc_info:
-            lines += traceback.format_exc().splitlines()
+            lines += _traceback()
         # No arguments: a per cent sign in a name is one.
         put("\n".join(clean(line, self._hide) for line in lines), extra=extra)
 
