@@ -153,7 +153,8 @@ def _run(options: argparse.Namespace) -> int:
         if not options.json:
             level = Painted(f"{finding.level:<8}", _STYLES[finding.level])
             first, *more = finding.text.split("\n")
-            terminal.say((level, f" {finding.subject}: {first}"), *more)
+            below = (line if line.startswith("    ") else f"    {line}" for line in more)
+            terminal.say((level, f" {finding.subject}: {first}"), *below)
     _conclude(patient, found)
     return WRONG if worst(found) == "problem" else 0
 
