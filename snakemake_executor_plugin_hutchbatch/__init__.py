@@ -2,7 +2,7 @@
 
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
-from . import guard, nearby, quoting
+from . import guard, nearby, quoting, terminal
 from .executor import Executor as Executor
 from .settings import ExecutorSettings as _Settings
 
@@ -13,14 +13,12 @@ class ExecutorSettings(_Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         # Snakemake itself loads this plugin.
-        from snakemake.logging import logger  # noqa: PLC0415
-
         from . import marks  # noqa: PLC0415
 
         # Now, because Snakemake asks S3 about files long before it makes the executor.
         guard.guard()
         marks.guard()
-        nearby.let_functions_read(logger.warning)
+        nearby.let_functions_read(terminal.snakemake_log().warning)
         quoting.quote_for_shells()
 
 

@@ -34,7 +34,7 @@ from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
 )
 
-from .logs import printable
+from .text import printable
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -173,6 +173,10 @@ def is_transient(error: BaseException) -> bool:
 
 def explain(error: BaseException, what: str) -> str:
     """One sentence: what happened while ``what`` (``reading the Batch queues``), what to do."""
+    return printable(_explained(error, what))
+
+
+def _explained(error: BaseException, what: str) -> str:
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return (
             f"No AWS credentials were found for {what}: type 'aws configure' once "
@@ -202,8 +206,8 @@ def explain(error: BaseException, what: str) -> str:
 
 def _message(error: BaseException) -> str:
     if isinstance(error, ClientError):
-        return printable(str(error.response.get("Error", {}).get("Message") or error))
-    return printable(str(error))
+        return str(error.response.get("Error", {}).get("Message") or error)
+    return str(error)
 
 
 def backoff(

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from .text import printable
+
 
 class CatalogError(ValueError):
     """The file is not a catalogue; one line for each fault, with its line number."""
@@ -100,7 +102,9 @@ def parse(text: str, source: str) -> dict[str, Entry]:
             faults += _field_faults(name, fields or {}, lines)
             entries[name] = Entry(name, **_known(fields or {}))
     if faults:
-        raise CatalogError("\n".join(f"{source}, line {n}: {told}" for n, told in sorted(faults)))
+        raise CatalogError(
+            "\n".join(f"{source}, line {n}: {printable(told)}" for n, told in sorted(faults))
+        )
     return entries
 
 

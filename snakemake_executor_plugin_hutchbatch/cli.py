@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import aws
+from . import aws, terminal
 from .commands import (
     cancel,
     completion,
@@ -25,7 +23,7 @@ from .commands import (
     runs,
     status,
 )
-from .commands.common import INTERRUPTED, PIPE_CLOSED, WRONG, CommandError, Help, fail
+from .commands.common import INTERRUPTED, PIPE_CLOSED, WRONG, CommandError, Help
 from .journal import JournalError
 
 #: In the order of the help.
@@ -48,7 +46,7 @@ Run = Callable[[argparse.Namespace], int]
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    whole = argparse.ArgumentParser(
+    whole = terminal.Parser(
         prog="hutchbatch",
         description="Snakemake workflows on AWS Batch: tools around the runs.",
         epilog="hutchbatch SUBCOMMAND --help tells more, with examples.",
@@ -74,18 +72,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Run = options.run
     try:
         code = run(options)
-        sys.stdout.flush()  # here, where a closed pipe can still be told quietly
+        terminal.flush()  # here, where a closed pipe can still be told quietly
         return code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        terminal.forget_reader()
         return PIPE_CLOSED
     except Exception as error:
         if getattr(options, "debug", False):
-            traceback.print_exc()
-        fail(_sentence(error, f"running hutchbatch {options.subcommand}"))
+            terminal.show_traceback()
+        more = error.more if isinstance(error, CommandError) else ()
+        terminal.note(_sentence(error, f"running hutchbatch {options.subcommand}"), *more)
         return error.exit_code if isinstance(error, CommandError) else WRONG
 
 

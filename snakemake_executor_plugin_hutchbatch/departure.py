@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from . import terminal
 from .termination import Termination
 from .tracking import Tracker
 from .work import Work
@@ -57,9 +58,9 @@ def on_second_interrupt(run_id: str, workflow: Any) -> Iterator[None]:
 
     def leave(number: int, frame: Any) -> None:
         # Not by the logger: it may be in the middle of a line, with its lock held.
-        line = f"Left at once. Jobs may go on; this ends them all: hutchbatch cancel {run_id}\n"
-        with suppress(OSError):
-            os.write(2, line.encode())
+        terminal.at_once(
+            f"Left at once. Jobs may go on; this ends them all: hutchbatch cancel {run_id}"
+        )
         with suppress(Exception):
             workflow.persistence.unlock()
         os._exit(INTERRUPTED)

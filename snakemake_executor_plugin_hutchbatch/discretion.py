@@ -1,28 +1,130 @@
-"""What a command line may hold that is nobody's business, taken out before it is kept."""
+"""What of a run is nobody's business: secrets of the command line, the configuration and the
+environment, known by their names, are kept out of the record, the report and the log."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+from urllib.parse import quote
 
-#: Options of Snakemake's plugins that hold a secret, such as ``--storage-s3-secret-key``, also
-#: shortened. ``--hutchbatch-secrets`` holds none, but where AWS keeps them.
-_SECRET = re.compile(r"--(?!hutchbatch-)[\w-]*(?:secret|token|password|access-key)[\w-]*")
-HIDDEN = "…"
+from .secret_text import HIDDEN, is_ordinary_value, is_secret_name, redacted
+
+#: Of hutchbatch's own options none holds a secret: ``--hutchbatch-secrets`` says where AWS keeps
+#: them.
+_OURS = "--hutchbatch-"
+#: Shorter values are not looked for in other texts: they would be found by chance.
+SHORTEST = 6
+#: Configurations deeper than this are not searched.
+DEEPEST = 50
 
 
 def discreet(arguments: Iterable[str]) -> list[str]:
-    """The arguments without the values of such options."""
+    """The arguments of a command line without the values of options such as
+    ``--storage-s3-secret-key`` (all up to the next option: they may have several), without those of
+    ``token=…`` behind ``--config``, and without what else looks like a secret."""
     kept: list[str] = []
-    hide = False
+    hide = first = False
     for argument in arguments:
-        name, joined, _ = argument.partition("=")
-        if hide:
+        # The first word behind such an option is its value, even if it looks like an option.
+        if hide and (first or not argument.startswith("-")):
             kept.append(HIDDEN)
-            hide = False
-        elif _SECRET.fullmatch(name):
-            kept.append(f"{name}={HIDDEN}" if joined else name)
-            hide = not joined
-        else:
-            kept.append(argument)
+            first = False
+            continue
+        name, joined, value = argument.partition("=")
+        hide = first = False
+        secret = is_secret_name(name.lstrip("-")) and not is_ordinary_value(value)
+        if argument.startswith("--") and not argument.startswith(_OURS):
+            # Snakemake takes shortened options, too: --storage-s3-secret.
+            if _is_secret_option(name):
+                kept.append(f"{name}={HIDDEN}" if joined else name)
+                hide = first = not joined
+                continue
+        elif joined and secret:
+            kept.append(f"{name}={HIDDEN}")
+            continue
+        kept.append(redacted(argument))
     return kept
+
+
+def _is_secret_option(name: str) -> bool:
+    words = name.removeprefix("--").replace("_", "-").split("-")
+    return is_secret_name(name.removeprefix("--")) or any(
+        word in ("secret", "token", "password", "passwd", "passphrase", "auth") for word in words
+    )
+
+
+def discreet_command(command: str) -> str:
+    """The same for a whole command, as a shell would take it."""
+    try:
+        return shlex.join(discreet(shlex.split(command)))
+    except ValueError:  # no command of a shell
+        return redacted(command)
+
+
+@dataclass(frozen=True)
+class Discretion:
+    """Takes secrets out of texts; ``known`` are those of this run."""
+
+    known: tuple[str, ...] = ()
+
+    def __call__(self, text: str) -> str:
+        return redacted(text, self.known)
+
+    def holds(self, text: str) -> bool:
+        """Whether one of the known secrets is in a text, or in a text of JSON."""
+        return any(
+            secret in text or json.dumps(secret, ensure_ascii=False)[1:-1] in text
+            for secret in self.known
+        )
+
+
+def of_run(
+    config: Any, settings: Iterable[Any], environment: Mapping[str, str], arguments: Iterable[str]
+) -> Discretion:
+    """What is known of a run: its configuration, the settings of Snakemake's plugins (dataclasses),
+    the environment and the command line."""
+    values = [
+        *_of_config(config),
+        *(value for each in settings for value in _of_settings(each)),
+        *(value for name, value in environment.items() if is_secret_name(name)),
+        *_of_arguments(list(arguments)),
+    ]
+    known = {value for value in values if len(value) >= SHORTEST and not is_ordinary_value(value)}
+    spellings = {spelt for value in known for spelt in (value, quote(value, safe=""))}
+    # The longest first: one may begin with another.
+    return Discretion(tuple(sorted(spellings, key=lambda value: (-len(value), value))))
+
+
+def _of_config(value: Any, depth: int = 0) -> Iterator[str]:
+    if depth > DEEPEST:
+        return
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if isinstance(item, (str, int, float)) and not isinstance(item, bool):
+                if is_secret_name(str(name)):
+                    yield str(item)
+            else:
+                yield from _of_config(item, depth + 1)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _of_config(item, depth + 1)
+
+
+def _of_settings(settings: Any) -> Iterator[str]:
+    if is_dataclass(settings):
+        for each in fields(settings):
+            value = getattr(settings, each.name, None)
+            if isinstance(value, str) and is_secret_name(each.name):
+                yield value
+
+
+def _of_arguments(arguments: list[str]) -> Iterator[str]:
+    """The values that ``discreet`` hides whole."""
+    for given, kept in zip(arguments, discreet(arguments), strict=True):
+        if kept == HIDDEN:
+            yield given
+        elif kept.endswith(f"={HIDDEN}"):
+            yield given.removeprefix(kept.removesuffix(HIDDEN))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import fit, queues
-from .logs import printable
 from .queues import Queue
+from .text import printable
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient

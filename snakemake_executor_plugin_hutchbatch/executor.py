@@ -23,13 +23,13 @@ from . import (
     failedlogs,
     failures,
     inner,
-    logs,
     opening,
     preflight,
     report,
     restart,
     sparing,
     telling,
+    terminal,
     wiring,
 )
 from .aws import Patience
@@ -51,7 +51,11 @@ from .work import Work, work_of
 class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     """Runs Snakemake's jobs on AWS Batch."""
 
+    logger: terminal.Log
+
     def __post_init__(self) -> None:
+        self._discretion = opening.discretion_of(self.workflow)
+        self.logger = terminal.Log(self.logger, self._discretion)
         self._cancelled = threading.Event()
         self._patience = Patience(
             self.logger.info, sleep=self._cancelled.wait, stopped=self._cancelled.is_set
@@ -66,7 +70,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         except preflight.PreflightError as error:
             self.wait = False
             # Of Snakemake's errors the one that is shown without lines of our code.
-            raise ApiError(str(error)) from None
+            raise ApiError("\n".join(map(terminal.clean, str(error).split("\n")))) from None
         opening.lift_rate_limit(self.workflow)
         self._alike = Alike()
         self._progress = Progress(time.monotonic())
@@ -80,6 +84,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.format_job_exec,
             self._patience,
             self.logger,
+            self._discretion,
         )
 
     def _check(self) -> tuple[preflight.Ground, dict[Mode, dict[str, str]]]:
@@ -245,10 +250,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         info = SubmittedJobInfo(work.job, external_jobid=settled.outcome.job_id)
         self._fail(info, failure, settled.copies)
         if text:
-            self.logger.error(text)
+            self.logger.error(text.split("\n"))
 
     def _fail(self, info: SubmittedJobInfo, failure: Failure, copies: Sequence[str] = ()) -> None:
-        message = logs.printable(failure.sentence) + f" [{failure.cause.value}]"
+        message = terminal.clean(failure.sentence, self._discretion) + f" [{failure.cause.value}]"
         if info.job.is_group():
             # Trap 19: Snakemake drops the message of a group.
             self.logger.error(f"{job_label(info.job)}: {message}")
@@ -288,10 +293,13 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         for told in self._alike.counts():
             self.logger.error(told)
         outcome = departure.outcome(self.workflow, self._cancelled.is_set())
-        if left := restart.close(rooms.takeover, rooms.presence, outcome):
+        lives = bool(rooms.tracker.live_count())
+        if left := restart.close(rooms.takeover, rooms.presence, rooms.leavings, outcome, lives):
             self.logger.warning(left)
         rooms.recorder.finish(outcome)
-        if not rooms.tracker.live_count():
+        if not lives:
+            if stays := rooms.leavings.close():
+                self.logger.warning(stays)
             rooms.presence.close()
         paths = self.executor_settings.value("report") or ()
         for told in report.at_end(paths, PLACE, self._ground.site.run_id):

@@ -7,16 +7,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import logs, naming, storage
+from . import files, logs, naming, storage
 from .aws import Clients
 from .modes import s3_url
 from .plan import members
+from .text import printable
 
 #: Beside Snakemake's own records.
 PLACE = Path(".snakemake") / "hutchbatch" / "logs"
@@ -53,6 +55,8 @@ class FailedLogs:
         if self._kept >= MOST_JOBS:
             return ()
         self._kept += 1
+        with suppress(OSError):  # `_write` meets it, too
+            files.private_folder(self.place.parent)
         wildcards = source.label.partition(" ")[2]
         name = "-".join(
             part for part in (naming.slug(wildcards, 100), source.job_id.replace(":", "-")) if part
@@ -77,7 +81,7 @@ class FailedLogs:
             text = answer["Body"].read().decode(errors="replace")
         except (ClientError, BotoCoreError):
             return []
-        return [logs.printable(line) for line in text.splitlines()]
+        return [printable(line) for line in text.splitlines()]
 
 
 def log_urls(job: Any) -> list[str]:
@@ -87,8 +91,7 @@ def log_urls(job: Any) -> list[str]:
 
 def _write(path: Path, lines: Sequence[str]) -> bool:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
+        files.write(path, "\n".join(lines) + "\n", files.PRIVATE_FILE)
     except OSError:
         return False
     return True

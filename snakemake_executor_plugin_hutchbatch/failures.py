@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .logs import printable
 from .plan import JobPlan
+from .text import printable
 from .verdict import Cause, Failure, meaning
 
 _INSTANCE = re.compile(r"i-[0-9a-f]+")

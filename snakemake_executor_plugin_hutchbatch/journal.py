@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from . import files
 from .records import INDEXES, TABLES
 
 R = TypeVar("R")
@@ -50,6 +51,16 @@ def _schema() -> Iterable[str]:
         yield f"CREATE INDEX IF NOT EXISTS by_{number} ON {table(record)} ({columns})"
 
 
+def exists(path: Path) -> bool:
+    """Whether there is a record. Raises ``JournalError`` where that may not be seen."""
+    try:
+        return path.exists()
+    except PermissionError as error:
+        raise JournalError(
+            f"The record {path} is private to {files.owner(path.parent)}, who ran Snakemake here."
+        ) from error
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     address = f"file:{quote(str(path.absolute()))}?mode={mode}"
     connection = sqlite3.connect(
@@ -77,22 +88,24 @@ class Reader:
     """Reads a journal, also while a run writes it. Raises ``JournalError`` where it cannot."""
 
     def __init__(self, path: Path = PLACE) -> None:
-        if not path.exists():
+        if not exists(path):
             raise JournalError(
                 f"There is no record of a run here ({path}): go to the folder where you started "
                 "Snakemake."
             )
         self.path = path
+        files.tighten_beside(path)
         try:
             self._connection = _connect(path, "ro")
             _check_version(self._connection, path)
         except sqlite3.Error as error:
             raise JournalError(f"{path} cannot be read: {error}.") from error
+        self._columns: dict[type, frozenset[str]] = {}
 
     def rows(self, record: type[R], where: str = "1", *values: Any) -> list[R]:
         """The rows of a table as its records; ``where`` is SQL with ``?`` for ``values``, and may
         end with ORDER BY and LIMIT."""
-        columns = [f.name for f in fields(record)]  # type: ignore[arg-type]
+        columns = self._known_columns(record)
         texts = {f.name for f in fields(record) if "Mapping" in str(f.type)}  # type: ignore[arg-type]
         query = f"SELECT {', '.join(columns)} FROM {table(record)} WHERE {where}"  # noqa: S608
         try:
@@ -108,6 +121,18 @@ class Reader:
             ]
         except (sqlite3.Error, ValueError) as error:
             raise JournalError(f"{self.path} cannot be read: {error}.") from error
+
+    def _known_columns(self, record: type) -> list[str]:
+        """Those that the file has: an older hutchbatch's lacks some, which have their defaults."""
+        wanted = [f.name for f in fields(record)]
+        if record not in self._columns:
+            try:
+                rows = self._connection.execute(f"PRAGMA table_info({table(record)})").fetchall()
+            except sqlite3.Error as error:
+                raise JournalError(f"{self.path} cannot be read: {error}.") from error
+            self._columns[record] = frozenset(row[1] for row in rows)
+        there = self._columns[record]
+        return [name for name in wanted if name in there] if there else wanted
 
     def counts(self, record: type, column: str, where: str = "1", *values: Any) -> dict[Any, int]:
         """How many rows there are for each value of a column; ``where`` as for ``rows``."""
@@ -146,8 +171,9 @@ class Journal:
         self._closing = False
         self.broken = False
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = _connect(path, "rwc")
+            files.private_folder(path.parent)
+            files.private_file(path)
+            self._connection = _connect(path, "rw")
             if not _check_version(self._connection, path):
                 with self._connection:
                     for statement in _schema():

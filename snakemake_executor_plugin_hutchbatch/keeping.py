@@ -41,6 +41,8 @@ def _made_fit(path: Path) -> str | None:
     """
     if not path.exists():
         return None
+    if path.is_symlink():
+        raise OSError(f"{path} is a link: remove it")
     path.open("rb").close()
     try:
         # May write: a killed writer leaves half a transaction, which is taken back here.

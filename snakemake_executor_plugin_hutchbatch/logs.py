@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .text import printable
+
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
@@ -61,8 +63,3 @@ def tail(logs: CloudWatchLogsClient, group: str, stream: str, lines: int) -> lis
     except (ClientError, BotoCoreError):
         return []
     return [printable(event.get("message", "")) for event in answer["events"]]
-
-
-def printable(text: str) -> str:
-    """``text`` without what could drive a terminal."""
-    return "".join(c if c.isprintable() or c == "\t" else "?" for c in text.rstrip("\r\n"))

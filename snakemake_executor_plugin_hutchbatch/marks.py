@@ -19,11 +19,10 @@ from typing import Any
 import snakemake.api  # noqa: F401  first: the others import it, and it them
 from snakemake.dag import DAG
 from snakemake.exceptions import IncompleteFilesException
-from snakemake.logging import logger
 from snakemake.persistence.file import FilePersistence
 from snakemake_interface_common.exceptions import ApiError
 
-from . import controllers, traces
+from . import controllers, terminal, traces
 from .controllers import Controller
 from .modes import s3_url
 
@@ -69,8 +68,10 @@ def guard() -> None:
     folder = Path(".snakemake") if Path(".snakemake").exists() else Path.cwd()
     if not os.access(folder, os.W_OK):
         raise ApiError(
-            f"The folder {folder.absolute()} cannot be written, and Snakemake keeps its records "
-            "there: start it in a folder of your own."
+            terminal.clean(
+                f"The folder {folder.absolute()} cannot be written, and Snakemake keeps its "
+                "records there: start it in a folder of your own."
+            )
         )
     if getattr(FilePersistence, "_hutchbatch_marks", False):
         return
@@ -78,10 +79,11 @@ def guard() -> None:
     plain_write = FilePersistence._write_locks
     plain_finished = FilePersistence.finished
     told: set[str] = set()
+    log = terminal.snakemake_log()
 
     def lock(self: Any) -> AbstractContextManager[None]:
         for dead in sweep(Path(self._lockdir)):
-            logger.info(
+            log.info(
                 f"An earlier run in this folder was killed (process {dead.pid} of this machine): "
                 "its lock is removed, and its jobs are looked for on AWS Batch."
             )
@@ -103,7 +105,7 @@ def guard() -> None:
         except OSError as error:
             if "finished" not in told:
                 told.add("finished")
-                logger.warning(
+                log.warning(
                     f"Snakemake's own records cannot be written ({error}): is the disk full? The "
                     "run goes on and its results are kept; a new start may make some of them anew."
                 )
@@ -133,7 +135,7 @@ async def _unfinished(dag: Any) -> list[Any]:
                 if s3_url(file) in wanted and str(file) not in found and await file.exists():
                     found[str(file)] = file
     if found:
-        logger.info(
+        terminal.snakemake_log().info(
             f"An earlier run left jobs unfinished of which {len(found)} files exist: the jobs are "
             "looked for on AWS Batch, and run again unless they have finished."
         )

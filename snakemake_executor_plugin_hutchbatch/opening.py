@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import sys
@@ -12,8 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from . import controllers, keeping
-from .discretion import discreet
+from . import controllers, discretion, keeping
+from .discretion import Discretion, discreet
 from .preflight import Ground
 from .recording import Recorder
 from .records import Run
@@ -22,13 +23,23 @@ from .values import DEFAULT_LOG_GROUP
 _PACKAGES = ("snakemake", "snakemake-executor-plugin-hutchbatch", "boto3")
 
 
-def recorder(workflow: Any, ground: Ground, warn: Callable[[str], None]) -> Recorder:
+def discretion_of(workflow: Any) -> Discretion:
+    """What of this run must not be kept or shown."""
+    given = workflow.storage_provider_settings or {}
+    settings = [settings for tagged in given.values() for settings in tagged]
+    configurations = [workflow.config_settings.overwrite_config, workflow.globals.get("config")]
+    return discretion.of_run(configurations, settings, os.environ, sys.argv[1:])
+
+
+def recorder(
+    workflow: Any, ground: Ground, warn: Callable[[str], None], hide: Discretion
+) -> Recorder:
     """The run's record, begun; one that writes nothing, and a warning, where the disk takes
     none."""
-    return Recorder(keeping.opened(warn), _run(workflow, ground))
+    return Recorder(keeping.opened(warn), _run(workflow, ground, hide), hide=hide)
 
 
-def _run(workflow: Any, ground: Ground) -> Run:
+def _run(workflow: Any, ground: Ground, hide: Discretion) -> Run:
     site = ground.site
     now = time.time()
     controller = controllers.this()
@@ -40,16 +51,17 @@ def _run(workflow: Any, ground: Ground) -> Run:
         host=controller.host,
         pid=controller.pid,
         process_started=controller.started,
+        machine=controller.machine,
         beat=now,
-        command=shlex.join(["snakemake", *discreet(sys.argv[1:])]),
+        command=hide(shlex.join(["snakemake", *discreet(sys.argv[1:])])),
         folder=str(Path.cwd()),
-        snakefile=str(workflow.main_snakefile),
+        snakefile=hide(str(workflow.main_snakefile)),
         storage_prefix=str(workflow.storage_settings.default_storage_prefix),
         work_prefix=ground.work_prefix,
         log_group=site.settings.value("log_group") or DEFAULT_LOG_GROUP,
         wanted=sum(1 for job in workflow.dag.needrun_jobs() if not job.is_local),
         settings={
-            f.name: shlex.join(value) if isinstance(value, list) else str(value)
+            f.name: hide(shlex.join(value) if isinstance(value, list) else str(value))
             for f in fields(site.settings)
             if (value := getattr(site.settings, f.name)) is not None
         },

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import bootstrap, identity, inner, nearby, sources, storage, tasks
+from . import bootstrap, identity, inner, leavings, nearby, sources, storage, tasks
 from .aws import Patience
 from .failedlogs import log_urls
+from .leavings import Leavings
 from .modes import Mode, impossible
 from .plan import JobPlan, members, plan
 from .preflight import Ground, fitted
@@ -54,6 +55,7 @@ class Preparation:
         command: Callable[[Any], str],
         patience: Patience,
         warn: Callable[[str], None],
+        leavings: Leavings,
     ) -> None:
         self._workflow = workflow
         self._ground = ground
@@ -61,6 +63,7 @@ class Preparation:
         self._command = command
         self._patience = patience
         self._warn = warn
+        self._leavings = leavings
         self._shipped: tuple[Sources, Bundle] | None = None
         self._config: dict[str, str] = {}
         self._code: dict[str, str] = {}
@@ -76,7 +79,7 @@ class Preparation:
             url = f"{prefix}supervisor/{digest}"
             sources.put(s3, url, content, "storing the supervisor", self._patience)
             if config := inner.config(self._workflow):
-                url_of_config = f"{self._ground.run_prefix}config.yaml"
+                url_of_config = self._leavings.url(leavings.CONFIG)
                 sources.put(
                     s3, url_of_config, config.encode(), "storing the configuration", self._patience
                 )

@@ -37,12 +37,14 @@ class Mark:
     user: str
     folder: str
     work_prefix: str
+    machine: str = ""
     silent: float = 0.0
 
     @property
     def is_over(self) -> bool:
         """Whether its controller has died."""
-        return has_ended(Controller(self.host, self.pid, self.process_started), self.silent)
+        process = Controller(self.host, self.pid, self.process_started, self.machine)
+        return has_ended(process, self.silent)
 
     def run(self) -> Run:
         """The same as the record has it."""
@@ -67,6 +69,7 @@ class Presence:
             run.user,
             run.folder,
             run.work_prefix,
+            run.machine,
         )
         self._given = float("-inf")
         self._open = True
@@ -124,6 +127,7 @@ def read(content: bytes, silent: float) -> Mark | None:
     try:
         raw = json.loads(content)
         kinds = {f.name: str if f.type == "str" else float for f in fields(Mark)}
+        raw = {"machine": "", **raw}  # an older hutchbatch's has none
         kept = {name: kind(raw[name]) for name, kind in kinds.items() if name != "silent"}
         return Mark(**{**kept, "pid": int(kept["pid"]), "silent": silent})  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from . import verdict
 from .journal import Journal
 from .live import Live
-from .logs import printable
 from .plan import JobPlan
 from .records import SINGLE, Attempt, Job, Note, Placement, Run, Submission
+from .secret_text import redacted
 from .supervisor.taskspec import Status
+from .text import printable
 from .verdict import Failure
 from .work import Work
 
@@ -25,15 +27,21 @@ _COLUMNS = {"RUNNABLE": "runnable", "STARTING": "starting", "RUNNING": "running"
 
 
 class Recorder:
-    """Writes one run. ``journal`` None: the disk takes none, and nothing is written."""
+    """Writes one run. ``journal`` None: the disk takes none, and nothing is written; ``hide``
+    takes secrets out of what is said of jobs."""
 
     def __init__(
-        self, journal: Journal | None, run: Run, clock: Callable[[], float] = time.time
+        self,
+        journal: Journal | None,
+        run: Run,
+        clock: Callable[[], float] = time.time,
+        hide: Callable[[str], str] = redacted,
     ) -> None:
         self._journal = self.journal = journal
         self.run = run
         self._run_id = run.run_id
         self._clock = clock
+        self._hide = hide
         self._beaten = clock()
         if journal:
             journal.put(run)
@@ -106,7 +114,7 @@ class Recorder:
 
     def refused(self, name: str, words: str) -> None:
         if self._journal:
-            self._journal.change(Submission, (name,), refused=words)
+            self._journal.change(Submission, (name,), refused=self._hide(words))
 
     def states(self, lives: Iterable[Live[Work]]) -> None:
         """New states of live jobs."""
@@ -134,13 +142,15 @@ class Recorder:
         if self._journal is None:
             return
         told = job or {}
+        why = self._hide(why) if why else why
         stopped, started = _seconds(told.get("stoppedAt")), _seconds(told.get("startedAt"))
         self._journal.execute(
             "UPDATE placements SET state = ?, ended = ?, running = COALESCE(?, running), why = ? "
             "WHERE batch_id = ?",
             *(told.get("status", "LOST"), stopped or self._clock(), started, why, batch_id),
         )
-        self._put(*attempts(self._run_id, batch_id, told, failure, status))
+        found = attempts(self._run_id, batch_id, told, failure, status)
+        self._put(*(replace(a, reason=self._hide(a.reason) if a.reason else None) for a in found))
 
     def over(self, work: Work, failure: Failure | None, log_end: str | None = None) -> None:
         """The job's own end, as it is told to Snakemake. ``log_end``: its last lines."""
@@ -149,9 +159,9 @@ class Recorder:
         changes: dict[str, Any] = {"state": "failed" if failure else "done", "ended": self._clock()}
         if failure:
             changes["cause"] = failure.cause.value
-            changes["sentence"] = printable(failure.sentence)
+            changes["sentence"] = printable(self._hide(failure.sentence))
             changes["exit_code"] = failure.exit_code
-            changes["log_end"] = log_end
+            changes["log_end"] = self._hide(log_end) if log_end else log_end
         self._journal.change(Job, (self._run_id, work.number), **changes)
 
     def also(self, run: Run) -> None:
@@ -159,7 +169,7 @@ class Recorder:
         self._put(run)
 
     def note(self, kind: str, text: str, number: int | None = None) -> None:
-        self._put(Note(self._run_id, self._clock(), kind, text, number))
+        self._put(Note(self._run_id, self._clock(), kind, self._hide(text), number))
 
     def beat(self) -> None:
         """A sign of life, now and then."""

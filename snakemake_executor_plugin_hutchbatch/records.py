@@ -17,7 +17,8 @@ SINGLE = -1
 class Run:
     """One start of Snakemake. ``outcome``: ``done``, ``failed`` or ``cancelled``; None while it
     goes on, or when its controller was killed. ``process_started`` tells a process from a later
-    one of the same ``pid``; ``beat`` is the last sign of life; ``wanted``: jobs to be done."""
+    one of the same ``pid``, ``machine`` its machine from others of the same name (see
+    ``controllers``); ``beat`` is the last sign of life; ``wanted``: jobs to be done."""
 
     run_id: str
     started: float
@@ -26,6 +27,7 @@ class Run:
     host: str = ""
     pid: int = 0
     process_started: float = 0.0
+    machine: str = ""
     beat: float = 0.0
     ended: float | None = None
     outcome: str | None = None

@@ -10,21 +10,25 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, TypeVar
 
-from . import advice, figures, history, pictures, trace
+from . import advice, figures, files, history, pictures, trace
+from .discretion import discreet_command
 from .figures import Prices, Totals, Use
 from .history import Record
 from .journal import Reader
-from .logs import printable
 from .records import Run
+from .secret_text import redacted
+from .text import mapped, printable_lines
 from .trace import Row
 from .units import clock, count, duration, hours, iso, mib, money, percent
 
 EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[report]"'
+T = TypeVar("T")
+
 #: Of failures that are alike, and of the kinds of them, those that are shown.
 ALIKE = 5
 KINDS = 40
@@ -97,14 +101,38 @@ def write_page(path: Path, record: Record, prices: Prices, gone: bool = False) -
 
 def _put(path: Path, text: str) -> None:
     """In one piece, so that a browser or a later step never reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-    part.replace(path)
+    files.write(path, text)
+
+
+def _fit_to_be_shown(record: Record) -> Record:
+    """A record whose texts drive no terminal, turn no line around, and hold no secrets: the page is
+    for showing around. An older hutchbatch wrote these as they were."""
+    run = record.run
+    run = replace(
+        run,
+        command=discreet_command(run.command),
+        snakefile=redacted(run.snakefile),
+        settings=mapped(run.settings, redacted),
+    )
+    said = ("sentence", "log_end", "reason", "text")
+    hidden = replace(
+        record,
+        run=run,
+        jobs=tuple(_without_secrets(job, said) for job in record.jobs),
+        attempts=tuple(_without_secrets(attempt, said) for attempt in record.attempts),
+        notes=tuple(_without_secrets(note, said) for note in record.notes),
+    )
+    return mapped(hidden, lambda text: "\n".join(printable_lines(text)))
+
+
+def _without_secrets(of: T, names: Iterable[str]) -> T:
+    found = {name: text for name in names if (text := getattr(of, name, None))}
+    return replace(of, **{n: redacted(text) for n, text in found.items()}) if found else of  # type: ignore[type-var]
 
 
 def page(record: Record, prices: Prices, gone: bool = False) -> str:
     """The whole HTML. Raises ``MissingExtra``."""
+    record = _fit_to_be_shown(record)
     try:
         import jinja2  # noqa: PLC0415 - the extra
 
@@ -230,11 +258,8 @@ def _failures(record: Record, rows: Sequence[Row]) -> list[Alike]:
             tuple(
                 {
                     **asdict(row),
-                    "sentence": printable(row.sentence or ""),
                     "ended": row.stopped if row.stopped is not None else jobs[row.job].ended,
-                    "log_end": "\n".join(
-                        map(printable, (jobs[row.job].log_end or "").splitlines())
-                    ),
+                    "log_end": jobs[row.job].log_end,
                 }
                 for row in mine[:ALIKE]
             ),

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from . import aws, rebuild, traces
 from .aws import Clients, Patience
 from .journal import JournalError
+from .leavings import Leavings
 from .presence import Mark, Presence
 from .recording import Recorder
 from .records import Run
@@ -25,6 +26,7 @@ def earlier(
     queues: Iterable[str],
     recorder: Recorder,
     presence: Presence,
+    leavings: Leavings,
     patience: Patience,
     pool: ThreadPool,
     say: Callable[[str], None],
@@ -44,7 +46,7 @@ def earlier(
     except (ClientError, BotoCoreError) as error:
         say(aws.explain(error, "looking for jobs of earlier runs"))
         return known
-    return _with_marks(known, unknown, found, recorder, presence)
+    return _with_marks(known, unknown, found, recorder, presence, leavings)
 
 
 def _with_marks(
@@ -53,6 +55,7 @@ def _with_marks(
     found: Iterable[Trace],
     recorder: Recorder,
     presence: Presence,
+    leavings: Leavings,
 ) -> Earlier:
     recorded = {trace.batch_id for trace in known.traces}
     fresh = [trace for trace in found if trace.batch_id not in recorded]
@@ -70,6 +73,7 @@ def _with_marks(
             lost += own
         else:
             presence.remove(mark.run_id)  # nothing is left of it
+            leavings.remove(mark.run_id)
     return replace(
         known,
         dead=(*known.dead, *dead),
@@ -101,15 +105,20 @@ def left_sentence(left: dict[str, int]) -> str | None:
     return f"{jobs} on at AWS Batch though this run does not want them. To end them: {commands}"
 
 
-def close(takeover: Takeover, presence: Presence, outcome: str) -> str | None:
-    """At the end of a run: the marks of dead runs go of which nothing is left; a sentence about
+def close(
+    takeover: Takeover, presence: Presence, leavings: Leavings, outcome: str, lives: bool
+) -> str | None:
+    """At the end of a run: the marks of dead runs go of which nothing is left, and unless jobs of
+    this one live (``lives``), which may be theirs, what may hold their secrets; a sentence about
     live jobs that nobody took up."""
     try:
         left = takeover.left()
     except (ClientError, BotoCoreError):
         return None
-    if outcome == "done":
-        for run in takeover.earlier.dead:
-            if run.run_id not in left:
+    for run in takeover.earlier.dead:
+        if run.run_id not in left:
+            if outcome == "done":
                 presence.remove(run.run_id)
+            if not lives:
+                leavings.remove(run.run_id)
     return left_sentence(left) if left else None

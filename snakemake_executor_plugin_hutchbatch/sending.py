@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import arrays, definitions, naming, sources, storage, submission
+from . import arrays, definitions, leavings, naming, sources, storage, submission
 from .aws import Patience
 from .definitions import Definitions
+from .discretion import Discretion
+from .leavings import Leavings
 from .plan import JobPlan
 from .preflight import Ground
 from .recording import Recorder
@@ -52,6 +54,8 @@ class Sender:
         recorder: Recorder,
         bundle: Callable[[], Bundle],
         reading: ThreadPoolExecutor,
+        leavings: Leavings,
+        discretion: Discretion,
     ) -> None:
         self._ground = ground
         self._definitions = definitions
@@ -60,6 +64,8 @@ class Sender:
         self._recorder = recorder
         self._bundle = bundle
         self._reading = reading
+        self._leavings = leavings
+        self._discretion = discretion
         self._count = 0
         self._lock = threading.Lock()
 
@@ -126,7 +132,11 @@ class Sender:
             return [family[0].work]
         texts = [parcel.task or b"" for parcel in family]
         content, size = (texts[0], 0) if len(family) == 1 else arrays.joined(texts)
-        url = f"{self._ground.run_prefix}tasks/{name}.json"
+        # Removed at the run's end where it holds a secret, such as a token of --config.
+        if self._discretion.holds(content.decode(errors="replace")):
+            url = self._leavings.url(f"{leavings.PRIVATE}{name}.json")
+        else:
+            url = f"{self._ground.run_prefix}tasks/{name}.json"
         what = "storing the job's description"
         begun = sources.put(self._ground.clients.s3, url, content, what, self._patience)
         return [

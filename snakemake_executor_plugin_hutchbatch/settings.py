@@ -12,6 +12,7 @@ from typing import Any, Optional
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
+from .text import printable
 from .values import (
     DEFAULT_ARRAY,
     DEFAULT_AWS_CLI_PATH,
@@ -209,7 +210,7 @@ class ExecutorSettings(ExecutorSettingsBase):
         ]
         if problems:
             # Of Snakemake's errors the one that is shown as it is, without lines of code.
-            raise ApiError("\n".join(problems))
+            raise ApiError("\n".join(map(printable, problems)))
 
     def value(self, name: str) -> Any:
         """The parsed value of one setting; None where the user set nothing."""

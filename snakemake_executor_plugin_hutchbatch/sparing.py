@@ -13,7 +13,8 @@ from typing import Any
 
 from snakemake.exceptions import WorkflowError
 from snakemake.jobs import Job
-from snakemake.logging import logger
+
+from . import terminal
 
 _spared: set[Any] = set()
 #: Outputs that were not incomplete before this run began: only these are not so again.
@@ -81,7 +82,7 @@ async def _remove_outputs(job: Any) -> None:
     try:
         await job.cleanup(())
     except WorkflowError as error:
-        logger.error(
+        terminal.snakemake_log().error(
             f"The outputs of failed job {job} could not be removed from S3 and stay marked as "
             f"incomplete: start again with --rerun-incomplete. ({error})"
         )

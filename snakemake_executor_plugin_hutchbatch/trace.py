@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from .history import Record
-from .logs import printable
 from .records import Attempt, Job, Placement, Submission
+from .secret_text import redacted
+from .text import printable
 from .verdict import Cause
 
 MIB = 1 << 20
@@ -84,6 +85,8 @@ class Row:
 
 #: The table's columns and what they mean.
 COLUMNS: Mapping[str, str] = {f.name: f.metadata["about"] for f in fields(Row)}
+#: How a formula begins, also in full-width characters.
+_FORMULAS = tuple("=+-@＝＋－＠")  # noqa: RUF001
 _TIMES = ("submitted", "runnable", "starting", "started", "stopped")
 
 
@@ -258,4 +261,9 @@ def _cell(name: str, value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False) if value else ""
         value = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
     # One row a line, whatever a label or a sentence holds; and a terminal may show it.
-    return printable(" ".join(str(value).split()))
+    text = printable(" ".join(str(value).split()))
+    if name == "sentence":
+        text = redacted(text)
+    # Excel and its like would take it for a formula, which may run programs or send data away:
+    # https://owasp.org/www-community/attacks/CSV_Injection
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULAS) else text

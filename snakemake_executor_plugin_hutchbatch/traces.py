@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .controllers import Controller, has_ended
-from .journal import PLACE, JournalError, Reader
+from . import controllers
+from .journal import PLACE, JournalError, Reader, exists
 from .records import SINGLE, Job, Placement, Run, Submission
 
 #: ``Job.state`` of those whose end was not told to Snakemake, and of those that a later run has
@@ -73,14 +73,9 @@ def urls(lines: str) -> tuple[str, ...]:
     return tuple(lines.split("\n")) if lines else ()
 
 
-def controller(run: Run) -> Controller:
-    return Controller(run.host, run.pid, run.process_started)
-
-
 def is_over(run: Run, now: float) -> bool:
     """Whether a run has ended, by itself or with its controller."""
-    last = max(run.started, run.beat)
-    return run.ended is not None or has_ended(controller(run), now - last)
+    return run.ended is not None or controllers.is_gone(run, now)
 
 
 def read(
@@ -90,7 +85,7 @@ def read(
 
     Raises ``JournalError`` where the record cannot be read.
     """
-    if not path.exists():
+    if not exists(path):
         return Earlier()
     with Reader(path) as reader:
         runs = [run for run in reader.rows(Run) if run.run_id != own]

@@ -12,7 +12,9 @@ from . import failedlogs, guard, opening, restart
 from .aws import Pacer, Patience
 from .care import Care
 from .definitions import Definitions
+from .discretion import Discretion
 from .endings import Endings
+from .leavings import Leavings
 from .modes import Mode
 from .outbox import Outbox, Snakemake
 from .pace import Pace
@@ -24,6 +26,7 @@ from .sending import Sender
 from .settlement import Settlement
 from .submission import Submitter
 from .takeover import Takeover
+from .terminal import Log
 from .termination import Termination
 from .tracking import Tracker
 from .values import DEFAULT_ARRAY
@@ -46,6 +49,7 @@ class Rooms:
     termination: Termination
     care: Care[Work]
     presence: Presence
+    leavings: Leavings
     takeover: Takeover
     pace: Pace
     kin: Kin
@@ -59,11 +63,12 @@ def build(
     environments: Mapping[Mode, Mapping[str, str]],
     command: Callable[[Any], str],
     patience: Patience,
-    logger: Any,
+    logger: Log,
+    discretion: Discretion,
 ) -> Rooms:
     """All rooms of a run; ``command``: Snakemake's command line for a job in Snakemake mode."""
     batch, queues, option = ground.clients.batch, ground.site.queues, ground.site.settings.value
-    recorder = opening.recorder(workflow, ground, logger.warning)
+    recorder = opening.recorder(workflow, ground, logger.warning, discretion)
     # Pools of their own: what reads an ending waits for those that ask S3.
     settling, reading = (
         ThreadPoolExecutor(THREADS, thread_name_prefix=f"hutchbatch-{name}")
@@ -87,8 +92,9 @@ def build(
         lambda text: recorder.note("waiting", text),
     )
     presence = Presence(ground.clients.s3, recorder.run, patience)
+    leavings = Leavings(ground.clients.s3, ground.work_prefix, ground.site.run_id, patience)
     earlier = restart.earlier(
-        ground.clients, queues, recorder, presence, patience, reading, logger.info
+        ground.clients, queues, recorder, presence, leavings, patience, reading, logger.info
     )
     if told := restart.summary(earlier):
         logger.info(told)
@@ -104,7 +110,9 @@ def build(
         logger.info,
         reading,
     )
-    preparation = Preparation(workflow, ground, environments, command, patience, logger.warning)
+    preparation = Preparation(
+        workflow, ground, environments, command, patience, logger.warning, leavings
+    )
     sender = Sender(
         ground,
         Definitions(batch, patience),
@@ -113,6 +121,8 @@ def build(
         recorder,
         lambda: preparation.ship()[1],
         reading,
+        leavings,
+        discretion,
     )
     pace = Pace(float(workflow.remote_execution_settings.seconds_between_status_checks))
     kin = Kin()
@@ -137,6 +147,7 @@ def build(
         termination=termination,
         care=care,
         presence=presence,
+        leavings=leavings,
         takeover=takeover,
         pace=pace,
         kin=kin,

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from .. import aws, containers, controllers, ending, history, overview
+from .. import aws, containers, controllers, ending, history, overview, stopping, terminal
 from ..aws import Clients, Patience
-from ..controllers import Controller
+from ..controllers import is_gone
 from ..ending import Wanted
 from ..history import Record
 from ..journal import Reader
 from ..records import Run, Submission
+from ..terminal import note
 from ..termination import Termination
 from .common import (
     USAGE,
@@ -27,9 +26,7 @@ from .common import (
     asking,
     epilog,
     journal_path,
-    note,
 )
-from .status import is_gone
 
 #: What AWS's console shows of jobs that were ended so.
 REASON = "ended with hutchbatch cancel"
@@ -43,8 +40,9 @@ def add(subcommands: Any) -> None:
         help="end the jobs of a run on AWS Batch",
         description=(
             "Ends the jobs that a run has on AWS Batch, also when its Snakemake was killed. If\n"
-            "Snakemake lives on this machine, it is told to stop, too. With --rule only jobs of\n"
-            "that rule end; to Snakemake they have failed."
+            "Snakemake lives on this machine, it is told to stop, too: a process of yours that is\n"
+            "certainly the one that the run was started with, and no other. With --rule only jobs\n"
+            "of that rule end; to Snakemake they have failed."
         ),
         epilog=epilog(
             "examples:\n"
@@ -72,25 +70,28 @@ def _run(options: argparse.Namespace) -> int:
         run = history.choose(reader, options.run_id)
         canceller = _Canceller(reader, run, options.rule)
         first = canceller.look()
-        ours = _is_here(run)
-        stops = ours and options.rule is None
+        stops = options.rule is None and _doubt(run, options.directory) is None
         if not first.jobs and not stops:
-            print(f"Run {run.run_id} has no jobs on AWS Batch{_of(options.rule)}.")
+            terminal.say(f"Run {run.run_id} has no jobs on AWS Batch{_of(options.rule)}.")
+            if options.rule is None:
+                _warn(run, options)
             return 0
         what = f"{first.jobs:,} jobs{_of(options.rule)} of run {run.run_id}"
         if not options.yes:
             _ask(f"End {what}" + (" and its Snakemake" if stops else "") + "?")
-        if stops:
-            _stop(run)
-        elif not is_gone(run, time.time()) and run.ended is None:
-            _warn(run, options.rule)
+        if stops and (why := stopping.terminate(controllers.of(run), options.directory)):
+            # Not what it was a moment ago.
+            note(_left_alone(run, why))
+            stops = False
+        elif not stops:
+            _warn(run, options)
         ended, left = canceller.end(first)
         deadline = time.monotonic() + SETTLE_SECONDS
-        while stops and time.monotonic() < deadline and _is_here(canceller.refreshed()):
+        while stops and time.monotonic() < deadline and _lives(canceller.refreshed()):
             time.sleep(0.5)
             more, also = canceller.end(canceller.look())
             ended, left = ended + more, left + also
-    print(f"Ended {ended:,} jobs on AWS Batch{_of(options.rule)}.")
+    terminal.say(f"Ended {ended:,} jobs on AWS Batch{_of(options.rule)}.")
     if left:
         raise CommandError(
             f"{left:,} jobs or arrays could not be ended: AWS may not permit it "
@@ -104,38 +105,44 @@ def _of(rule: str | None) -> str:
 
 
 def _ask(question: str) -> None:
-    if not sys.stdin.isatty():
+    if not terminal.is_interactive():
         raise CommandError(f"{question} Nobody is here to answer: add --yes.", USAGE)
-    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+    if terminal.ask(f"{question} [y/N]").lower() not in ("y", "yes"):
         raise CommandError("Nothing was ended.", WRONG)
 
 
-def _is_here(run: Run) -> bool:
-    """Whether the run's Snakemake lives on this machine."""
-    if run.ended is not None:
-        return False
-    return controllers.is_dead(Controller(run.host, run.pid, run.process_started)) is False
+def _lives(run: Run) -> bool:
+    """Whether the run's Snakemake seems to live on this machine."""
+    return run.ended is None and controllers.is_dead(controllers.of(run)) is False
 
 
-def _stop(run: Run) -> None:
-    """As a scheduler would: Snakemake begins no more jobs (SM/scheduling/job_scheduler.py:574).
-    Ctrl-C's signal does not reach a Snakemake that was started in the background."""
-    try:
-        os.kill(run.pid, signal.SIGTERM)
-    except ProcessLookupError:
-        pass
-    except PermissionError:
-        note(f"Snakemake (process {run.pid}) is somebody else's and goes on.")
+def _doubt(run: Run, folder: Path) -> str | None:
+    """Why no process here is for certain the run's Snakemake (empty: none is even likely); None if
+    one is. Asked to stop, it begins no more jobs (SM/scheduling/job_scheduler.py:574); Ctrl-C's
+    signal does not reach a Snakemake that was started in the background."""
+    return stopping.doubt(controllers.of(run), folder) if _lives(run) else ""
 
 
-def _warn(run: Run, rule: str | None) -> None:
-    if rule is None:
+def _warn(run: Run, options: argparse.Namespace) -> None:
+    """Of a Snakemake that goes on."""
+    if run.ended is not None or is_gone(run, time.time()):
+        return
+    if options.rule is not None:
+        note("Snakemake goes on; it starts such jobs again if the rule has retries:.")
+    elif why := _doubt(run, options.directory):
+        note(_left_alone(run, why))
+    else:
         note(
             f"Snakemake goes on as process {run.pid} on {run.host} and may send more jobs: stop it "
             "there with Ctrl-C."
         )
-    else:
-        note("Snakemake goes on; it starts such jobs again if the rule has retries:.")
+
+
+def _left_alone(run: Run, why: str) -> str:
+    return (
+        f"Snakemake is not stopped, because {why} (the record says process {run.pid} on "
+        f"{run.host}). If it goes on, stop it there with Ctrl-C."
+    )
 
 
 class _Canceller:

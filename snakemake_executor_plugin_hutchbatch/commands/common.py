@@ -1,14 +1,11 @@
-"""What the subcommands share: help, errors in one sentence, the region, the folder, colours."""
+"""What the subcommands share: help, errors in one sentence, the region, the folder."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -32,22 +29,13 @@ class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFo
 
 
 class CommandError(Exception):
-    """A command could not do its work: one sentence for the user, and the exit code."""
+    """A command could not do its work: one sentence for the user (``more``: lines below it), and
+    the exit code."""
 
-    def __init__(self, sentence: str, exit_code: int = WRONG) -> None:
+    def __init__(self, sentence: str, exit_code: int = WRONG, more: Sequence[str] = ()) -> None:
         super().__init__(sentence)
         self.exit_code = exit_code
-
-
-def fail(sentence: str) -> int:
-    """Says why a command could not do its work; the exit code for that."""
-    print(f"hutchbatch: {sentence}", file=sys.stderr)
-    return WRONG
-
-
-def note(sentence: str) -> None:
-    """Something beside the output, which stays fit for a pipe."""
-    print(f"hutchbatch: {sentence}", file=sys.stderr)
+        self.more = tuple(more)
 
 
 @contextmanager
@@ -84,20 +72,3 @@ def journal_path(options: argparse.Namespace) -> Path:
     """Where the record of the runs is, for a parser with ``add_directory``."""
     directory: Path = options.directory
     return directory / PLACE
-
-
-# Colours
-
-
-def has_colours(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
-    """On terminals that know them, and not with https://no-color.org."""
-    dumb = environment.get("TERM", "") in ("", "dumb")
-    return stream.isatty() and not dumb and not environment.get("NO_COLOR")
-
-
-_CODES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
-
-
-def painted(text: str, style: str, colours: bool) -> str:
-    """``text`` in a style, or as it is."""
-    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if colours and text else text

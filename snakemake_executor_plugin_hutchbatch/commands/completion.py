@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from .. import terminal
 from .common import CommandError, Help, epilog
 
 EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[cli]"'
@@ -45,7 +46,7 @@ def _run(options: argparse.Namespace) -> int:
         if action.type is Path:
             complete = shtab.DIRECTORY if action.dest in _FOLDERS else shtab.FILE
             action.complete = complete  # type: ignore[attr-defined]
-    print(shtab.complete(parser, options.shell))
+    terminal.say_exactly(shtab.complete(parser, options.shell))
     return 0
 
 

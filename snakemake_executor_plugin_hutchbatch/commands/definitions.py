@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from .. import aws, definitions
+from .. import aws, definitions, terminal
 from ..definitions import Ours
 from .common import Help, add_region, asking, epilog
 
@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace) -> int:
         batch = aws.clients(aws.session(options.region)).batch
         found = definitions.ours(batch)
         if not options.prune:
-            print("\n".join(table(found)))
+            terminal.say(*table(terminal.shown(found)))
             return 0
         now = datetime.datetime.now(datetime.UTC)
         old = definitions.prunable(found, now, options.older_than)
@@ -65,8 +65,9 @@ def _run(options: argparse.Namespace) -> int:
         for each in unused:
             if not options.dry_run:
                 definitions.deregister(batch, each)
-            print(f"{'would remove' if options.dry_run else 'removed'} {each.name}:{each.revision}")
-    print(_sum(len(found), len(old), len(unused), options.older_than, options.dry_run))
+            verb = "would remove" if options.dry_run else "removed"
+            terminal.say(f"{verb} {each.name}:{each.revision}")
+    terminal.say(_sum(len(found), len(old), len(unused), options.older_than, options.dry_run))
     return 0
 
 

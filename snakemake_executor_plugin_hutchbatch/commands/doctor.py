@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import io
-import json
 import platform
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
@@ -17,14 +15,17 @@ from typing import Any
 import boto3
 from snakemake_interface_common.exceptions import ApiError
 
-from .. import aws, examination, permissions, preflight, storage, trial, values
+from .. import aws, examination, permissions, preflight, storage, terminal, trial, values
 from ..aws import Clients, Patience
 from ..examination import Known, Place
 from ..findings import Finding, as_json, missing, worst
 from ..queues import Queue
+from ..secret_text import redacted
 from ..settings import ExecutorSettings
+from ..terminal import Painted, note
+from ..text import mapped
 from ..values import SettingError
-from .common import USAGE, WRONG, CommandError, Help, epilog, has_colours, note, painted
+from .common import USAGE, WRONG, CommandError, Help, epilog
 
 PACKAGES = (
     "snakemake-executor-plugin-hutchbatch",
@@ -147,12 +148,13 @@ def _run(options: argparse.Namespace) -> int:
     session = aws.session(settings.settings.value("region"))
     patient = _Patient(options, settings, session, Known())
     found: list[Finding] = []
-    colours = has_colours(sys.stdout)
     for finding in _examine(patient, found):
         found.append(finding)
         if not options.json:
-            level = painted(f"{finding.level:<8}", _STYLES[finding.level], colours)
-            print(f"{level} {finding.subject}: {finding.text}", flush=True)
+            level = Painted(f"{finding.level:<8}", _STYLES[finding.level])
+            first, *more = finding.text.split("\n")
+            below = (line if line.startswith("    ") else f"    {line}" for line in more)
+            terminal.say((level, f" {finding.subject}: {first}"), *below)
     _conclude(patient, found)
     return WRONG if worst(found) == "problem" else 0
 
@@ -231,14 +233,18 @@ def _conclude(patient: _Patient, found: Sequence[Finding]) -> None:
             "findings": as_json(found),
             "policy": policy,
         }
-        print(json.dumps(document, indent=2))
+        # It leaves the house.
+        terminal.say_json(mapped(document, redacted), indent=2)
         return
     if policy:
-        print("\nThe smallest policy that helps, for SciComp:")
-        print(json.dumps(policy, indent=2))
-    print("\nFor a helpdesk:")
-    print("  " + ", ".join(f"{name} {version}" for name, version in versions.items()))
-    print(f"  user {known.arn or 'unknown'}, region {patient.session.region_name}")
+        terminal.say("", "The smallest policy that helps, for SciComp:")
+        terminal.say_json(policy, indent=2)
+    terminal.say(
+        "",
+        "For a helpdesk:",
+        "  " + ", ".join(f"{name} {version}" for name, version in versions.items()),
+        f"  user {known.arn or 'unknown'}, region {patient.session.region_name}",
+    )
 
 
 def _version(package: str) -> str:

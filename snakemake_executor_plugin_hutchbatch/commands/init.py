@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import aws, naming, preflight, profile, values
+from .. import aws, files, naming, preflight, profile, terminal, values
 from ..nextflow.carried import Carried
 from ..nextflow.syntax import NextflowError, read
 from ..nextflow.translation import translate
+from ..terminal import note
 from ..values import SettingError
-from .common import USAGE, CommandError, Help, epilog, note
+from .common import USAGE, CommandError, Help, epilog
 
 DEFAULT_PROFILE = Path("profiles/hutch")
 #: FACTS.md section 1: a folder that the Hutch's buckets empty by themselves.
@@ -169,22 +169,23 @@ def _run(options: argparse.Namespace) -> int:
     try:
         answers = _answers(options, carried)
     except (EOFError, KeyboardInterrupt) as error:
-        print()
+        terminal.say("")
         if isinstance(error, KeyboardInterrupt):
             note(_UNANSWERED)
             raise
         raise CommandError(_UNANSWERED) from None
     try:
-        options.profile.mkdir(parents=True, exist_ok=True)
-        target.write_text(profile.render(answers, options.profile, carried), encoding="utf-8")
+        files.write(target, profile.render(answers, options.profile, carried))
     except OSError as error:
         raise CommandError(f"{target} could not be written: {error.strerror}.") from error
-    print(f"Written: {target}")
+    terminal.say(f"Written: {target}")
     if carried and carried.left:
-        print(f"Of {options.from_nextflow} this could not be carried over:")
-        print("\n".join(f"  {each}" for each in carried.left))
-    print(f"Check it:  hutchbatch doctor --profile {options.profile}")
-    print(f"Use it:    snakemake --profile {options.profile}")
+        terminal.say(f"Of {options.from_nextflow} this could not be carried over:")
+        terminal.say(*(f"  {each}" for each in carried.left))
+    terminal.say(
+        f"Check it:  hutchbatch doctor --profile {options.profile}",
+        f"Use it:    snakemake --profile {options.profile}",
+    )
     return 0
 
 
@@ -208,10 +209,10 @@ def _carried(options: argparse.Namespace) -> Carried | None:
 def _answers(options: argparse.Namespace, carried: Carried | None) -> profile.Answers:
     """The user's answers: options, the carried config, what is typed, defaults."""
     given = dict(carried.settings) if carried else {}
-    asks = not options.yes and sys.stdin.isatty()
+    asks = not options.yes and terminal.is_interactive()
     found: dict[str, str] = {}
     if asks:
-        print("Enter takes what stands in brackets. Ctrl-C ends without writing.")
+        terminal.say("Enter takes what stands in brackets. Ctrl-C ends without writing.")
     for question in QUESTIONS:
         typed = getattr(options, question.name)
         if typed is not None:
@@ -262,10 +263,10 @@ def _ask(question: Question, default: str | None) -> str:
     """Asks until the answer can be used."""
     shown = f" [{default}]" if default else ""
     while True:
-        text = input(f"{question.text}{shown}: ").strip() or default or ""
+        text = terminal.ask(f"{question.text}{shown}:") or default or ""
         try:
             read_as = question.parse(text)
         except SettingError as error:
-            print(f"  That does not do: {error}.")
+            terminal.say(f"  That does not do: {error}.")
             continue
         return read_as if isinstance(read_as, str) else text

@@ -13,6 +13,7 @@ from .. import aws, history, lookup
 from ..aws import Clients
 from ..journal import JournalError, Reader
 from ..lookup import Target
+from ..terminal import note
 from .common import (
     USAGE,
     CommandError,
@@ -22,7 +23,6 @@ from .common import (
     asking,
     epilog,
     journal_path,
-    note,
 )
 from .output import Teller, follow
 

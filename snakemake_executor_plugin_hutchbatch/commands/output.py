@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-from .. import aws, containers, controllers, storage
+from .. import aws, containers, controllers, storage, terminal
 from ..aws import Clients
 from ..containers import Container, Known
-from ..controllers import Controller
-from ..logs import Line, Stream, printable
+from ..logs import Stream
 from ..lookup import Target
+from ..terminal import note
 from ..values import DEFAULT_LOG_GROUP
-from .common import CommandError, asking, note
+from .common import CommandError, asking
 
 #: Seconds between two looks with --follow.
 LOOK_SECONDS = 2.0
@@ -32,9 +31,6 @@ class Teller:
         self._clients = clients
         self._since = since_ms
         self._streams: dict[str, Stream] = {}
-        self._harmless = sys.stdout.isatty()
-        if not self._harmless and hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="backslashreplace")
 
     def look(self, target: Target) -> Known:
         """Raises ``CommandError`` where neither AWS nor the record knows the job."""
@@ -87,19 +83,15 @@ class Teller:
         count = 0
         try:
             for line in stream.more():
-                self._put(line)
+                terminal.job_output(line.text)
                 count += 1
         except ClientError as error:
             if aws.code(error) != _NO_LOG and not aws.is_denied(error):
                 raise CommandError(aws.explain(error, "reading the job's output")) from error
             if aws.is_denied(error):
                 note(aws.explain(error, "reading the job's output"))
-        sys.stdout.flush()
+        terminal.flush()
         return count
-
-    def _put(self, line: Line) -> None:
-        text = printable(line.text) if self._harmless else line.text
-        print(text, end="" if text.endswith("\n") else "\n")
 
     def _show_files(self, target: Target) -> bool:
         """The rule's own log files, where CloudWatch has nothing; whether there was one."""
@@ -112,7 +104,7 @@ class Teller:
                 continue
             note(f"CloudWatch has no output of {target.label}; this is its log file {url}.")
             for raw in body.iter_lines():
-                self._put(Line(0, raw.decode(errors="backslashreplace")))
+                terminal.job_output(raw.decode(errors="backslashreplace"))
             shown = True
         return shown
 
@@ -181,5 +173,4 @@ def _goes_on(target: Target) -> bool:
     run = target.run
     if run is None or run.ended is not None or target.has_ended in (True, None):
         return False
-    controller = Controller(run.host, run.pid, run.process_started)
-    return not controllers.has_ended(controller, time.time() - max(run.beat, run.started))
+    return not controllers.is_gone(run, time.time())

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .. import aws, catalog, queues
-from .common import CommandError, Help, add_region, asking, epilog, note
+from .. import aws, catalog, queues, terminal
+from ..terminal import note
+from .common import CommandError, Help, add_region, asking, epilog
 
 
 def add(subcommands: Any) -> None:
@@ -33,7 +34,7 @@ def _run(options: argparse.Namespace) -> int:
         entries = catalog.read(options.catalog) if options.catalog else catalog.shipped()
         with asking("reading the Batch queues"):
             found, told = queues.describe(aws.clients(aws.session(options.region)).batch, entries)
-        print("\n".join(queues.table(found)))
+        terminal.say(*queues.table(terminal.shown(found)))
         if told:
             note(told)
         for policy in queues.POLICIES:
@@ -41,7 +42,8 @@ def _run(options: argparse.Namespace) -> int:
                 found, policy, gpus=0, preemptible=True, where="--hutchbatch-queue"
             )
             default = " (default)" if policy == queues.POLICIES[0] else ""
-            print(f"policy {policy}{default}: {', then '.join(ladder.rungs)}")
+            terminal.say(f"policy {policy}{default}: {', then '.join(ladder.rungs)}")
     except (catalog.CatalogError, queues.QueueError) as error:
-        raise CommandError(str(error)) from error
+        sentence, *more = str(error).split("\n")
+        raise CommandError(sentence, more=more) from error
     return 0

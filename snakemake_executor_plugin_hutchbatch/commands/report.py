@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from .. import history, report, trace
+from .. import history, report, terminal, trace
+from ..controllers import is_gone
 from ..figures import Prices
 from ..journal import Reader
-from .common import FINE, CommandError, Help, add_directory, epilog, journal_path, note
-from .status import is_gone
+from ..terminal import note
+from .common import FINE, CommandError, Help, add_directory, epilog, journal_path
 
 DEFAULT = Path("report.html")
 STDOUT = Path("-")
@@ -78,7 +78,7 @@ def _run(options: argparse.Namespace) -> int:
         record = history.read(reader, history.choose(reader, options.run_id))
     prices = Prices(options.price_vcpu_hour, options.price_gib_hour)
     if options.trace == STDOUT:
-        sys.stdout.writelines(f"{line}\n" for line in trace.tsv(trace.rows(record)))
+        terminal.say_table(trace.tsv(trace.rows(record)))
     elif options.trace:
         report.write_trace(options.trace, record)
         note(f"The table of run {record.run.run_id} is in {options.trace}.")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from typing import Any
 
-from .. import overview, screen
+from .. import overview, screen, terminal
+from ..controllers import is_gone
 from ..journal import Reader
 from ..records import Job, Run
 from .common import Help, add_directory, epilog, journal_path
-from .status import is_gone
 
 
 def add(subcommands: Any) -> None:
@@ -36,9 +35,10 @@ def _run(options: argparse.Namespace) -> int:
         done = reader.counts(Job, "run_id", "state = 'done'")
     views = [overview.make(r, (), (), (), (), (), gone=is_gone(r, now), now=now) for r in runs]
     if options.json:
-        print(json.dumps([_plain(view, done.get(view.run_id, 0)) for view in views]))
+        terminal.say_json([_plain(view, done.get(view.run_id, 0)) for view in views])
         return 0
-    print("\n".join(screen.runs_table(views, [done.get(v.run_id, 0) for v in views])))
+    counts = [done.get(view.run_id, 0) for view in views]
+    terminal.say(*screen.runs_table(terminal.shown(views), counts))
     return 0
 
 

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
-from .. import aws, catalog, containers, controllers, doctor, fit, history, overview, queues, screen
+from .. import (
+    aws,
+    catalog,
+    containers,
+    doctor,
+    fit,
+    history,
+    overview,
+    queues,
+    screen,
+    terminal,
+)
 from ..aws import Clients
-from ..controllers import Controller
+from ..controllers import is_gone
 from ..history import Record
 from ..journal import Reader
 from ..overview import Overview
 from ..queues import Queue
 from ..records import Job, Placement, Run
-from .common import (
-    WRONG,
-    Help,
-    add_directory,
-    asking,
-    epilog,
-    has_colours,
-    journal_path,
-    painted,
-)
+from ..terminal import Line, Painted, Screen
+from .common import WRONG, Help, add_directory, asking, epilog, journal_path
 
 #: Seconds between two looks with --watch.
 WATCH_SECONDS = 5.0
@@ -98,17 +99,23 @@ def _run(options: argparse.Namespace) -> int:
 
         if options.watch is None:
             seen = look()
-            print(_shown(seen, options.json, has_colours(sys.stdout)))
+            if options.json:
+                terminal.say_json(_plain(seen))
+            else:
+                terminal.say(*_shown(seen))
             return 0 if seen.is_well else WRONG
         return _watch(look, options.watch, options.json)
 
 
-def _shown(seen: Overview, as_json: bool, colours: bool) -> str:
-    if as_json:
-        return json.dumps({**dataclasses.asdict(seen), "total": dataclasses.asdict(seen.total)})
+def _plain(seen: Overview) -> dict[str, Any]:
+    return {**dataclasses.asdict(seen), "total": dataclasses.asdict(seen.total)}
+
+
+def _shown(seen: Overview) -> list[Line]:
+    seen = terminal.shown(seen)
     style = screen.STYLES.get(seen.outcome, "bold")
-    head = f"Run {seen.run_id} {painted(seen.outcome, style, colours)}: {screen.first_line(seen)}"
-    return "\n".join([head, *screen.lines(seen)])
+    head = (f"Run {seen.run_id} ", Painted(seen.outcome, style), f": {screen.first_line(seen)}")
+    return [head, *screen.lines(seen)]
 
 
 def _watch(
@@ -117,43 +124,20 @@ def _watch(
     as_json: bool,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Shows it until the run has ended: in place on a terminal, else one below the other."""
-    in_place = sys.stdout.isatty() and not as_json
-    colours = has_colours(sys.stdout)
-    try:
-        if in_place:
-            sys.stdout.write("\x1b[?7l\x1b[2J")  # long lines are cut, not wrapped
+    """Shows it until the run has ended."""
+    with nullcontext() if as_json else Screen() as shown:
         while True:
             seen = look()
-            text = _shown(seen, as_json, colours)
-            print(_on_screen(text) if in_place else text, flush=True)
+            if shown is None:
+                terminal.say_json(_plain(seen))
+            else:
+                shown.show(_shown(seen))
             if seen.outcome != "running":
                 return 0 if seen.is_well else WRONG
             sleep(seconds)
-    finally:
-        if in_place:
-            sys.stdout.write("\x1b[?7h")
-            sys.stdout.flush()
-
-
-def _on_screen(text: str) -> str:
-    """From the top left corner on, as much as there is room for."""
-    rows = text.splitlines()
-    room = shutil.get_terminal_size().lines - 2
-    if len(rows) > room:
-        rows = [*rows[: room - 1], "…"]
-    return "\x1b[H" + "".join(f"{row}\x1b[K\n" for row in rows) + "\x1b[J"
 
 
 # What is asked
-
-
-def is_gone(run: Run, now: float) -> bool:
-    """Whether a run's controller has ended without a word."""
-    if run.ended is not None:
-        return False
-    controller = Controller(run.host, run.pid, run.process_started)
-    return controllers.has_ended(controller, now - max(run.beat, run.started))
 
 
 def view(reader: Reader, run: Run, now: float, ask: bool = False) -> Overview:

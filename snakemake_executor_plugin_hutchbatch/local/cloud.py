@@ -6,11 +6,10 @@ import fcntl
 import os
 import secrets
 import shutil
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,17 +25,13 @@ from .s3 import S3Process
 from .s3_storage import create_bucket
 from .servers import ServerThread
 from .signatures import Keys
+from .terminal import tell
 
 BUCKET = "hutchbatch"
 
 
 class DirectoryInUse(RuntimeError):
-    """Another local cloud runs in the same folder."""
-
-
-def tell(line: str) -> None:
-    """Says something to the person at the terminal."""
-    print(line, file=sys.stderr, flush=True)
+    """Another local cloud runs in the same folder, or it is another person's."""
 
 
 class LocalCloud:
@@ -189,9 +184,16 @@ class LocalCloud:
     # --- within ---
 
     def _take_directory(self) -> None:
-        """One cloud a folder; each start has a new host, whose scratch is empty."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        """One cloud a folder; each start has a new host, whose scratch is empty. What lies in it is
+        nobody else's business, and nobody else lays links there."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.geteuid() not in (0, self.directory.stat().st_uid):
+            raise DirectoryInUse(
+                f"{self.directory} is somebody else's: choose another folder with --dir."
+            )
+        with suppress(OSError):  # a file system without modes
+            self.directory.chmod(0o700)
+        lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -204,7 +206,8 @@ class LocalCloud:
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())
         self._ends.callback(os.close, lock)
-        (self.directory / ".gitignore").write_text("*\n")  # nothing here belongs into a repository
+        with suppress(FileExistsError):  # nothing here belongs into a repository
+            (self.directory / ".gitignore").open("x").write("*\n")
         shutil.rmtree(self.directory / "hosts", ignore_errors=True)
 
     def _watch_s3(self) -> None:

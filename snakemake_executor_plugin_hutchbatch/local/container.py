@@ -25,7 +25,7 @@ import socket
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
@@ -253,7 +253,7 @@ def descendants(top: int, marks: list[bytes]) -> list[int]:
                 parent[int(name)] = int(fields[1])
                 with open(f"/proc/{name}/environ", "rb") as file:
                     variables = file.read().split(b"\0")
-                if all(mark in variables for mark in marks):
+                if marks and all(mark in variables for mark in marks):
                     marked.add(int(name))
     found = set(marked)
     while True:
@@ -261,6 +261,28 @@ def descendants(top: int, marks: list[bytes]) -> list[int]:
         if not more:
             return sorted(found)
         found |= more
+
+
+def kill_those(pids: list[int], still: Callable[[], list[int]]) -> None:
+    """SIGKILL to these processes, and to no others that got their numbers meanwhile: held first,
+    then looked for again (``still``), then killed."""
+    held: dict[int, int | None] = {}
+    for pid in pids:
+        try:
+            held[pid] = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        except (OSError, AttributeError):  # before Linux 5.3, or in a sandbox
+            held[pid] = None
+    there = still() if held else []
+    for pid, handle in held.items():
+        with contextlib.suppress(OSError):
+            if pid in there and handle is not None:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            elif pid in there:
+                os.kill(pid, signal.SIGKILL)
+        if handle is not None:
+            os.close(handle)
 
 
 def execute(order: dict[str, Any], go: int, trouble: int) -> NoReturn:
@@ -339,9 +361,7 @@ class Container:
             time.sleep(0.002)
         while not self.order["isolate"]:  # a PID namespace has been emptied by the kernel
             left = descendants(os.getpid(), marks)
-            for pid in left:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
+            kill_those(left, lambda: descendants(os.getpid(), marks))
             self.poll()
             if not left:
                 return

@@ -51,7 +51,7 @@ class ContainerHost:
         keep: Path,
         engine: Engine,
         given: Mapping[str, str],
-        say: Callable[[str], None] = print,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.directory = directory.resolve()
         self.engine = engine

@@ -18,11 +18,12 @@ if __name__ == "__main__":
         sys.exit(128 + signal.SIGTERM)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
         signal.signal(number, signal.SIG_DFL)
+    program = "".join(c if c.isprintable() else "?" for c in command[0])
     try:
         os.execvp(command[0], command)  # noqa: S606
     except FileNotFoundError:
-        sys.stderr.write(f"{command[0]}: command not found\n")
+        sys.stderr.write(f"{program}: command not found\n")
         sys.exit(127)
     except OSError as error:
-        sys.stderr.write(f"{command[0]}: {error.strerror}\n")
+        sys.stderr.write(f"{program}: {error.strerror}\n")
         sys.exit(126)

@@ -38,7 +38,7 @@ class ProcessHost:
         self,
         directory: Path,
         given: Mapping[str, str],
-        say: Callable[[str], None] = print,
+        say: Callable[[str], None] = lambda _: None,
         isolate: bool = True,
     ) -> None:
         self.directory = directory.resolve()

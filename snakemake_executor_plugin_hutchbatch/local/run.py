@@ -13,8 +13,9 @@ from pathlib import Path
 from types import FrameType
 
 from .choice import Containers
-from .cloud import LocalCloud, tell
+from .cloud import LocalCloud
 from .environment import UNSET, export_lines
+from .terminal import give, tell
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -69,7 +70,8 @@ def stay_up(directory: Path, base: Mapping[str, str], containers: Containers = "
 
     handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), end)
     with running_cloud(directory, containers, handlers) as cloud:
-        print("\n".join(export_lines(cloud.environment, base)), flush=True)
+        for line in export_lines(cloud.environment, base):
+            give(line)
         tell(
             f"The local cloud is up, its bucket is {cloud.bucket_dir}. Paste the lines above"
             " into another terminal to use it; Ctrl-C here ends it."

@@ -41,6 +41,7 @@ from .counting import Counted
 from .s3_storage import AFTER_ALL, FolderStorage
 from .servers import ReadToTheEnd, loopback_socket, server, url
 from .signatures import SignedRequests, refuse_xml
+from .terminal import tell
 from .trouble import ROAD_KINDS, Trouble, Troubled
 
 METHODS = ["GET", "HEAD", "PUT", "DELETE", "POST"]
@@ -244,6 +245,7 @@ class S3Process:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             pass_fds=[self._listening.fileno()],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             start_new_session=True,  # a Ctrl-C at the terminal is not for it
@@ -257,13 +259,23 @@ class S3Process:
         self._process.stdin.write(json.dumps(settings).encode() + b"\n")
         self._process.stdin.flush()
         self._telling = threading.Lock()
+        self._errors = threading.Thread(target=self._pass_errors_on, name="S3 errors", daemon=True)
+        self._errors.start()
+
+    def _pass_errors_on(self) -> None:
+        """Whatever it complains of may hold names of objects, which are anybody's."""
+        assert self._process.stderr is not None  # noqa: S101
+        with self._process.stderr as errors:
+            for line in errors:
+                tell(line.decode(errors="replace"))
 
     def wait_until_ready(self) -> None:
         assert self._process.stdout is not None  # noqa: S101
         if not self._process.stdout.readline():
+            code = self._process.wait()
+            self._errors.join()
             raise RuntimeError(
-                f"The S3 endpoint did not start (exit code {self._process.wait()}): its error"
-                " stands above."
+                f"The S3 endpoint did not start (exit code {code}): its error stands above."
             )
         self._listening.close()  # the child has it; connections end with the child
 

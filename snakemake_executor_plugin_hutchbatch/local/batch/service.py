@@ -40,7 +40,7 @@ class BatchService:
         host: Host,
         log_sink: Callable[[str, str], None],
         clock: Callable[[], float] = time.time,
-        say: Callable[[str], None] = print,
+        say: Callable[[str], None] = lambda _: None,
         machine: tuple[int, int] = (2, 4096),
     ) -> None:
         self.config = config

@@ -1,0 +1,56 @@
+"""Text that others wrote (names of rules, reasons, log lines, records), made fit to be shown. Pure.
+
+What must not reach a terminal or a page as it is: control characters and the escape sequences that
+begin with them (https://en.wikipedia.org/wiki/ANSI_escape_code), C1's included; marks that change
+the direction of text (https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing); the line
+and paragraph separators; halves of surrogate pairs, which no encoding takes.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: What stands for a character that is not shown.
+HIDDEN_CHARACTER = "?"
+
+
+def printable(text: str) -> str:
+    """``text`` as one line: tabs stay, every other character that does not print is a ``?``, and
+    spaces of other widths are plain ones."""
+    text = text.rstrip("\r\n")
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def printable_lines(text: str) -> list[str]:
+    """The lines of a text that is meant to have several, each of them ``printable``."""
+    return [printable(line) for line in text.split("\n")]
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character == "\t":
+        return character
+    return " " if unicodedata.category(character) == "Zs" else HIDDEN_CHARACTER
+
+
+def mapped(value: T, change: Callable[[str], str]) -> T:
+    """``value`` with every text in it changed: in dataclasses, mappings (keys, too), lists, tuples
+    and sets."""
+    return _mapped(value, change)  # type: ignore[no-any-return]
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    if type(value) is str:  # an enumeration's member stays what it is
+        return change(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        names = [f.name for f in fields(value) if f.init]
+        return replace(value, **{name: _mapped(getattr(value, name), change) for name in names})
+    if isinstance(value, Mapping):
+        return {_mapped(k, change): _mapped(v, change) for k, v in value.items()}
+    if type(value) in (list, tuple, set, frozenset):
+        return type(value)(_mapped(item, change) for item in value)
+    return value
