@@ -8,9 +8,12 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 #: A run on another machine shows signs of life (``Run.beat``) much more often than this (seconds).
 SILENT_SECONDS = 20 * 60.0
+#: The largest number that a process can have: pid_t has 32 bits.
+MOST_PID = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,17 @@ class Controller:
     host: str
     pid: int
     started: float
+
+
+def read(raw: Any) -> Controller:
+    """A process as JSON has it, unknown fields left out. Raises ``ValueError`` for what is none."""
+    found = raw if isinstance(raw, dict) else {}
+    host, pid, started = (found.get(name) for name in ("host", "pid", "started"))
+    if not isinstance(host, str) or type(pid) is not int or not 0 < pid <= MOST_PID:
+        raise ValueError("not a process")
+    if not isinstance(started, (int, float)) or isinstance(started, bool) or started < 0:
+        raise ValueError("not a process")
+    return Controller(host, pid, started)
 
 
 def this() -> Controller:
@@ -63,7 +77,7 @@ def _began_by_ps(pid: int) -> float | None:
 
 def is_dead(controller: Controller) -> bool | None:
     """Whether a process has ended; None for one of another machine, which cannot be asked."""
-    if controller.host != socket.gethostname() or not controller.pid:
+    if controller.host != socket.gethostname() or not 0 < controller.pid <= MOST_PID:
         return None
     now = began(controller.pid)
     if now is None:

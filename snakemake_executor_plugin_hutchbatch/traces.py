@@ -51,13 +51,15 @@ class Trace:
 @dataclass(frozen=True)
 class Earlier:
     """What the record has of other runs. ``open_outputs``: URLs that unfinished jobs write;
-    ``living``: runs whose controllers live, with what their unfinished jobs write."""
+    ``living``: runs whose controllers live, with what their unfinished jobs write; ``unreadable``:
+    rows of the record that are none."""
 
     runs: tuple[str, ...] = ()
     dead: tuple[Run, ...] = ()
     traces: tuple[Trace, ...] = ()
     unsent: tuple[Job, ...] = ()
     living: tuple[tuple[Run, frozenset[str]], ...] = ()
+    unreadable: int = 0
 
     @property
     def open_outputs(self) -> frozenset[str]:
@@ -90,8 +92,11 @@ def read(
 
     Raises ``JournalError`` where the record cannot be read.
     """
-    if not path.exists():
-        return Earlier()
+    try:
+        if not path.exists():
+            return Earlier()
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {error}.") from error
     with Reader(path) as reader:
         runs = [run for run in reader.rows(Run) if run.run_id != own]
         over = {run.run_id for run in runs if is_over(run, clock())}
@@ -103,6 +108,7 @@ def read(
         ]
         lost = {(job.run_id, job.number): job for job in jobs if job.run_id in over}
         traces = list(_traces(reader, runs, lost)) if lost else []
+        unreadable = reader.dropped
     placed = {(trace.run_id, trace.number) for trace in traces}
     return Earlier(
         runs=tuple(run.run_id for run in runs if run.outcome != FROM_MARK),
@@ -110,6 +116,7 @@ def read(
         traces=tuple(traces),
         unsent=tuple(j for key, j in lost.items() if key not in placed and j.state != TOLD),
         living=tuple((run, _written(jobs, run.run_id)) for run in runs if run.run_id not in over),
+        unreadable=unreadable,
     )
 
 

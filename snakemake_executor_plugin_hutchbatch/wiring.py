@@ -86,7 +86,7 @@ def build(
         logger.info,
         lambda text: recorder.note("waiting", text),
     )
-    presence = Presence(ground.clients.s3, recorder.run, patience)
+    presence = Presence(ground.clients.s3, recorder.run, patience, logger.warning)
     earlier = restart.earlier(
         ground.clients, queues, recorder, presence, patience, reading, logger.info
     )

@@ -40,7 +40,7 @@ def loads(content: Union[bytes, str]) -> Any:
     except StrictJsonError:
         raise
     except (ValueError, RecursionError) as error:
-        raise StrictJsonError("not JSON: {}".format(error)) from error
+        raise StrictJsonError(f"not JSON: {error}") from error
     _check(value)
     return value
 
@@ -54,8 +54,8 @@ def _written_out(match: Any) -> str:
     number = ord(match.group())
     # PEP 383: the bytes 0x80 to 0xff of a file's name
     if 0xDC80 <= number <= 0xDCFF:
-        return "\\x{:02x}".format(number - 0xDC00)
-    return "\\u{:04x}".format(number)
+        return f"\\x{number - 0xDC00:02x}"
+    return f"\\u{number:04x}"
 
 
 def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
@@ -93,7 +93,7 @@ def _check(value: Any) -> None:
                 raise StrictJsonError("a text that is not Unicode (a lone surrogate)")
         elif isinstance(item, (dict, list)):
             if depth > DEEPEST:
-                raise StrictJsonError("more than {} levels".format(DEEPEST))
+                raise StrictJsonError(f"more than {DEEPEST} levels")
             left.extend((inner, depth + 1) for inner in item)
             if isinstance(item, dict):
                 left.extend((inner, depth + 1) for inner in item.values())
