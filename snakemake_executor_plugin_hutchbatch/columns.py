@@ -13,44 +13,66 @@ from .supervisor.strict_json import LARGEST, StrictJsonError, clean, loads
 
 R = TypeVar("R")
 
-#: The last second that ``datetime`` knows (9999-12-31): no time, and nothing measured, is larger.
-MOST_SECONDS = 253_402_300_799.0
+#: No time is later than this (the year 4147, which ``datetime`` knows in every time zone), and no
+#: process began later in its machine's clock ticks (after 21 years at Linux's 100 Hz).
+MOST_SECONDS = 2.0**36
 
 Cell = str | int | float | None
 
 
-def stored(value: Any, needed: bool = False) -> Cell:
+def stored(value: Any, kind: str = "") -> Cell:
     """What SQLite can bind (https://www.sqlite.org/datatype3.html). Bytes that are not UTF-8 are
-    written out; a number out of its range counts as not known, or as the nearest one where the
-    column ``needed`` one."""
+    written out; a number out of its range is not known.
+
+    ``kind``: the type of the field, as it stands in the dataclass. Where it must have a value, the
+    nearest one is kept, so that the row remains one.
+    """
+    if kind.startswith("str") and value is not None:
+        return _written(value)
+    cell = _bound(value)
+    if cell is not None and kind.startswith("int"):
+        cell = int(cell)
+    if cell is None and kind and "None" not in kind:
+        return _nearest(value, kind)
+    return cell
+
+
+def _bound(value: Any) -> Cell:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        if abs(value) <= LARGEST:
-            return value
-        return max(-LARGEST, min(value, LARGEST)) if needed else None
+        return value if abs(value) <= LARGEST else None
     if isinstance(value, float):
-        if math.isfinite(value):
-            return value
-        return 0.0 if needed else None
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        plain = {clean(str(key)): stored(item) for key, item in value.items()}
-        return json.dumps(plain, ensure_ascii=False)
-    if isinstance(value, bytes):
-        value = value.decode(errors="surrogateescape")
-    return clean(str(value))
+        cells = {_written(key): _bound(item) for key, item in value.items()}
+        known = {key: cell for key, cell in cells.items() if cell is not None}
+        return json.dumps(known, ensure_ascii=False)
+    return _written(value)
+
+
+def _written(value: Any) -> str:
+    return clean(value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value))
+
+
+def _nearest(value: Any, kind: str) -> Cell:
+    if kind.startswith(("str", "Mapping")):
+        return "" if kind.startswith("str") else "{}"
+    if isinstance(value, int):
+        return LARGEST if value > 0 else -LARGEST
+    return 0
 
 
 @cache
-def needed(record: type) -> frozenset[str]:
-    """The columns that may not be empty."""
-    return frozenset(f.name for f in fields(record) if "None" not in str(f.type))
+def kinds(record: type) -> Mapping[str, str]:
+    """The types of a record's fields."""
+    return {f.name: str(f.type) for f in fields(record)}
 
 
 def reader_of(record: type[R]) -> Callable[[Sequence[Any]], R | None]:
     """What makes records of rows, whose columns are in the order of the fields; None for a row that
     is none: a text where a number belongs, a number that is no moment, JSON of another kind."""
-    readers = [_READERS[str(f.type)] for f in fields(record)]  # type: ignore[arg-type]
+    readers = [_READERS[kind] for kind in kinds(record).values()]  # type: ignore[arg-type]
 
     def read(row: Sequence[Any]) -> R | None:
         try:
@@ -78,7 +100,7 @@ def _integer(cell: Any) -> int:
 
 
 def _number(cell: Any) -> float:
-    if not isinstance(cell, (int, float)) or not abs(cell) <= MOST_SECONDS:
+    if not isinstance(cell, (int, float)) or not 0 <= cell <= MOST_SECONDS:
         raise _Unfit
     return cell
 

@@ -16,7 +16,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .columns import Cell, needed, reader_of, stored
+from .columns import Cell, kinds, reader_of, stored
 from .record_file import (
     BUSY_SECONDS,
     PLACE,
@@ -65,25 +65,28 @@ class Reader:
                     "started Snakemake."
                 )
             self._connection = self._opened()
-            if not has_tables(self._connection):
-                self._connection.close()
-                raise JournalError(
-                    f"{path} is empty, or no record of hutchbatch: no run has written to it yet."
-                )
         except (OSError, sqlite3.Error) as error:
             raise unreadable(path, error) from error
 
     def _opened(self) -> sqlite3.Connection:
-        connection = connect(self.path, "ro")
         try:
-            check_version(connection, self.path)
+            return self._checked(connect(self.path, "ro"))
         except sqlite3.OperationalError as error:
-            connection.close()
             if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
                 raise
             # A killed writer left half a transaction, which only who may write can take back.
-            connection = connect(self.path, "rw")
+            return self._checked(connect(self.path, "rw"))
+
+    def _checked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        try:
             check_version(connection, self.path)
+            if not has_tables(connection):
+                raise JournalError(
+                    f"{self.path} is empty, or no record of hutchbatch: no run has written to it."
+                )
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def rows(self, record: type[R], where: str = "1", *values: Any) -> list[R]:
@@ -107,8 +110,7 @@ class Reader:
     def _fetch(self, query: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
         try:
             # As they were written: a name that is not UTF-8 is found again.
-            bound = tuple(stored(value, needed=True) for value in values)
-            return self._connection.execute(query, bound).fetchall()
+            return self._connection.execute(query, tuple(map(stored, values))).fetchall()
         except (OSError, sqlite3.Error) as error:
             raise unreadable(self.path, error) from error
 
@@ -148,8 +150,9 @@ class Journal:
                     for statement in schema():
                         self._connection.execute(statement)
                     self._connection.execute(f"PRAGMA user_version={VERSION}")
-            # A file that may only be read shows here.
+            # A file that may only be read shows here, not with the first job.
             self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(f"PRAGMA user_version={VERSION}")
             self._connection.execute("ROLLBACK")
         except (OSError, sqlite3.Error) as error:
             raise JournalError(f"the record {path} cannot be written: {error}") from error
@@ -169,7 +172,7 @@ class Journal:
         """Changes columns of one row, if it is there."""
         names = ", ".join(f"{name} = ?" for name in changes)
         where = " AND ".join(f"{name} = ?" for name in TABLES[record])
-        values = (*_cells(record, changes), *(stored(part, needed=True) for part in key))
+        values = (*_cells(record, changes), *map(stored, key))
         self._add(f"UPDATE {table(record)} SET {names} WHERE {where}", values)  # noqa: S608
 
     def execute(self, statement: str, *values: Any) -> None:
@@ -287,5 +290,5 @@ class Journal:
 
 
 def _cells(record: type, values: dict[str, Any]) -> tuple[Cell, ...]:
-    filled = needed(record)
-    return tuple(stored(value, name in filled) for name, value in values.items())
+    known = kinds(record)
+    return tuple(stored(value, known[name]) for name, value in values.items())

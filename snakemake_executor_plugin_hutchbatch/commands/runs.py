@@ -38,6 +38,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([_plain(view, done.get(view.run_id, 0)) for view in views]))
         return 0
+    if not views:
+        print("No run was started in this folder yet.")
+        return 0
     print("\n".join(screen.runs_table(views, [done.get(v.run_id, 0) for v in views])))
     return 0
 
