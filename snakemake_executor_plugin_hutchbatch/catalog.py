@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +10,14 @@ from typing import Any
 
 import yaml
 
+from . import plain_yaml
 from .text import printable
+
+#: Bytes of a catalogue. AWS lets an account have 50 queues in a region
+#: (https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html), which take 10,000.
+MOST_BYTES = 256 * 1024
+#: Faults that are told at once.
+MOST_FAULTS = 20
 
 
 class CatalogError(ValueError):
@@ -68,44 +75,59 @@ def shipped() -> dict[str, Entry]:
 def read(path: Path) -> dict[str, Entry]:
     """A site's own catalogue. Raises ``CatalogError`` for a file that is none, or is not there."""
     try:
-        return parse(path.read_text(encoding="utf-8"), str(path))
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise CatalogError(f"{path} is no catalogue: it has more than {MOST_BYTES:,} bytes")
+        return parse(content.decode(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path} cannot be read: {error}") from None
 
 
 def parse(text: str, source: str) -> dict[str, Entry]:
-    """Entries by queue name. Raises ``CatalogError`` with every fault and its line."""
+    """Entries by queue name. Raises ``CatalogError`` with the faults and their lines."""
     try:
-        document = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        document = plain_yaml.compose(text)
+        content = None if document is None else plain_yaml.value(document)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise CatalogError(f"{source}, line {line}: this is not YAML: {error.problem}") from None
+        problem = error.problem or error.context
+        raise CatalogError(f"{source}, line {line}: this is not YAML: {problem}") from None
     except yaml.YAMLError as error:
-        raise CatalogError(f"{source}, line 1: this is not YAML: {error}") from None
+        told = " ".join(str(error).split())
+        raise CatalogError(f"{source}, line 1: this is not YAML: {told}") from None
     queues = content.get("queues") if isinstance(content, dict) else None
     if document is None or not isinstance(queues, dict) or not queues:
         raise CatalogError(f"{source}, line 1: a catalogue begins with 'queues:' and lists some")
     faults: list[tuple[int, str]] = []
     entries: dict[str, Entry] = {}
-    nodes, *more = (v for k, v in document.value if k.value == "queues")
-    faults += [(n.start_mark.line + 1, "'queues:' stands there twice") for n in more]
-    for key, node in nodes.value:
-        name, line = str(key.value), key.start_mark.line + 1
-        fields = queues.get(key.value, {})
+    here = [(k, v) for k, v in document.value if k.value == "queues"]
+    faults += [(k.start_mark.line + 1, "'queues:' stands there twice") for k, _ in here[1:]]
+    for key, node in here[-1][1].value:
+        name, line, fields = key.value, key.start_mark.line + 1, queues[key.value]
         if name in entries:
-            faults.append((line, f"queue {name} is listed twice"))
+            faults.append((line, f"queue {_short(name)} is listed twice"))
         elif fields is not None and not isinstance(fields, dict):
-            faults.append((line, f"queue {name}: expected fields like 'type: SPOT' below it"))
+            faults.append(
+                (line, f"queue {_short(name)}: expected fields like 'type: SPOT' below it")
+            )
         else:
-            lines = {k.value: k.start_mark.line + 1 for k, _ in node.value} if fields else {}
+            lines = [(k.value, k.start_mark.line + 1) for k, _ in node.value] if fields else []
             faults += _field_faults(name, fields or {}, lines)
             entries[name] = Entry(name, **_known(fields or {}))
     if faults:
-        raise CatalogError(
-            "\n".join(f"{source}, line {n}: {printable(told)}" for n, told in sorted(faults))
-        )
+        raise CatalogError("\n".join(_lines(source, faults)))
     return entries
+
+
+def _short(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def _lines(source: str, faults: list[tuple[int, str]]) -> list[str]:
+    told = [f"{source}, line {n}: {printable(fault)}" for n, fault in sorted(faults)]
+    more = [f"and {len(told) - MOST_FAULTS} more"] if len(told) > MOST_FAULTS else []
+    return told[:MOST_FAULTS] + more
 
 
 def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,15 +139,21 @@ def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _field_faults(
-    name: str, fields: Mapping[str, Any], lines: Mapping[str, int]
+    name: str, fields: Mapping[str, Any], lines: Sequence[tuple[str, int]]
 ) -> list[tuple[int, str]]:
     faults = []
-    for field, value in fields.items():
-        line = lines.get(field, 1)
-        check = _FIELDS.get(field)
-        if check is None:
+    seen: set[str] = set()
+    queue = _short(name)
+    for field, line in lines:
+        value, check = fields[field], _FIELDS.get(field)
+        if field in seen:
+            faults.append((line, f"queue {queue}: {_short(field)} stands there twice"))
+        elif check is None:
             known = ", ".join(_FIELDS)
-            faults.append((line, f"queue {name} has no field {field}; there are {known}"))
+            faults.append((line, f"queue {queue} has no field {_short(field)}; there are {known}"))
         elif expected := check(value):
-            faults.append((line, f"queue {name}: {field} is {expected}, not {value!r}"))
+            faults.append(
+                (line, f"queue {queue}: {field} is {expected}, not {_short(repr(value))}")
+            )
+        seen.add(field)
     return faults

@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -20,6 +21,8 @@ from .records import Run
 SILENT_SECONDS = 20 * 60.0
 #: What containers have, whose machine's id may be their image's: the same on every machine.
 _IN_A_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
+#: The largest number that a process can have: pid_t has 32 bits.
+MOST_PID = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,20 @@ class Controller:
     pid: int
     started: float
     machine: str = ""
+
+
+def read(raw: Any) -> Controller:
+    """A process as JSON has it, unknown fields left out. Raises ``ValueError`` for what is none."""
+    found = raw if isinstance(raw, dict) else {}
+    host, pid, started = (found.get(name) for name in ("host", "pid", "started"))
+    if not isinstance(host, str) or type(pid) is not int or not 0 < pid <= MOST_PID:
+        raise ValueError("not a process")
+    if not isinstance(started, (int, float)) or isinstance(started, bool) or started < 0:
+        raise ValueError("not a process")
+    machine = found.get("machine", "")  # an older hutchbatch's mark has none
+    if not isinstance(machine, str):
+        raise ValueError("not a process")
+    return Controller(host, pid, started, machine)
 
 
 def this() -> Controller:

@@ -15,9 +15,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import aws, logs, verdict
+from . import aws, logs, small_objects, verdict
 from .aws import Clients, Patience
-from .inventory import Inventory, split_url
+from .inventory import Inventory
 from .supervisor import taskspec
 from .verdict import Cause, Failure
 
@@ -141,21 +141,22 @@ class Endings:
 
     def _status(self, job_id: str, job: Mapping[str, Any], prefix: str) -> taskspec.Status | None:
         attempt = max(1, len(job.get("attempts") or []))
-        bucket, key = split_url(taskspec.status_url(prefix, job_id, attempt))
+        url = taskspec.status_url(prefix, job_id, attempt)
         s3 = self._clients.s3
-
-        def fetch() -> bytes:
-            return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-
         try:
-            body = self._patience.call("reading how a job ended", fetch)
-            return taskspec.load_status(body.decode())
+            body = self._patience.call(
+                "reading how a job ended",
+                lambda: small_objects.read(s3, url, taskspec.STATUS_BYTES),
+            )
+            status = taskspec.load_status(body.decode())
         except ClientError as error:
             if aws.status(error) not in (403, 404):  # 403: absent, where listing is not allowed
                 raise
             return None  # killed before it could write one
         except ValueError:
-            return None
+            return None  # not the supervisor's
+        # One of another job would tell of another job.
+        return status if (status.job_id, status.attempt) == (job_id, attempt) else None
 
     def last_lines(
         self, job: Mapping[str, Any] | None, log_group: str, count: int | None = None

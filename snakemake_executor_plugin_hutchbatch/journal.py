@@ -9,130 +9,108 @@ Home directories are on NFS: no write-ahead log, which needs memory that all rea
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from . import files
-from .records import INDEXES, TABLES
+from .columns import Cell, kinds, reader_of, stored
+from .record_file import (
+    BUSY_SECONDS,
+    PLACE,
+    VERSION,
+    JournalError,
+    check_version,
+    connect,
+    exists,
+    has_tables,
+    is_busy,
+    schema,
+    table,
+    unreadable,
+)
+from .records import TABLES
+
+__all__ = ["BUSY_SECONDS", "PLACE", "VERSION", "Journal", "JournalError", "Reader", "table"]
 
 R = TypeVar("R")
 
-#: Beside Snakemake's own records, in the folder where Snakemake is started.
-PLACE = Path(".snakemake") / "hutchbatch" / "journal.sqlite"
-#: Of the tables; another one is another record, see ``JournalError``.
-VERSION = 1
-#: Seconds that a reader waits for the writer, and the writer for another run's.
-BUSY_SECONDS = 30.0
 #: Seconds within which the writer gathers what comes.
 GATHER_SECONDS = 0.2
-
-
-class JournalError(Exception):
-    """The record cannot be used; one sentence for the user."""
-
-
-def table(record: type) -> str:
-    """The table that holds a kind of records."""
-    return record.__name__.lower() + "s"
-
-
-def _schema() -> Iterable[str]:
-    for record, key in TABLES.items():
-        columns = ", ".join(f.name for f in fields(record))
-        primary = f", PRIMARY KEY ({', '.join(key)})" if key else ""
-        yield f"CREATE TABLE IF NOT EXISTS {table(record)} ({columns}{primary})"
-    for number, (record, columns) in enumerate(INDEXES):
-        yield f"CREATE INDEX IF NOT EXISTS by_{number} ON {table(record)} ({columns})"
-
-
-def exists(path: Path) -> bool:
-    """Whether there is a record. Raises ``JournalError`` where that may not be seen."""
-    try:
-        return path.exists()
-    except PermissionError as error:
-        raise JournalError(
-            f"The record {path} is private to {files.owner(path.parent)}, who ran Snakemake here."
-        ) from error
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    address = f"file:{quote(str(path.absolute()))}?mode={mode}"
-    connection = sqlite3.connect(
-        address, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None
-    )
-    connection.execute("PRAGMA synchronous=NORMAL")
-    return connection
-
-
-def _check_version(connection: sqlite3.Connection, path: Path) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version not in (0, VERSION):
-        raise JournalError(
-            f"{path} was written by another version of hutchbatch (its form is {version}, this one "
-            f"writes {VERSION}): use that version to read it, or move it away."
-        )
-    return int(version)
-
-
-def _plain(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else value
+#: What SQLite cannot bind or store of one row; the other rows are none the worse for it.
+_ROW_ERRORS = (
+    OverflowError,
+    UnicodeError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
 
 
 class Reader:
-    """Reads a journal, also while a run writes it. Raises ``JournalError`` where it cannot."""
+    """Reads a journal, also while a run writes it. Raises ``JournalError`` where it cannot.
+
+    ``dropped``: how many rows were none and were passed over.
+    """
 
     def __init__(self, path: Path = PLACE) -> None:
-        if not exists(path):
-            raise JournalError(
-                f"There is no record of a run here ({path}): go to the folder where you started "
-                "Snakemake."
-            )
         self.path = path
-        files.tighten_beside(path)
+        self.dropped = 0
+        self._columns: dict[type, tuple[str, ...]] = {}
         try:
-            self._connection = _connect(path, "ro")
-            _check_version(self._connection, path)
-        except sqlite3.Error as error:
-            raise JournalError(f"{path} cannot be read: {error}.") from error
-        self._columns: dict[type, frozenset[str]] = {}
+            if not exists(path):
+                raise JournalError(
+                    f"There is no record of a run here ({path}): go to the folder where you "
+                    "started Snakemake."
+                )
+            files.tighten_beside(path)
+            self._connection = self._opened()
+        except (OSError, sqlite3.Error) as error:
+            raise unreadable(path, error) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            return self._checked(connect(self.path, "ro"))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+                raise
+            # A killed writer left half a transaction, which only who may write can take back.
+            return self._checked(connect(self.path, "rw"))
+
+    def _checked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        try:
+            check_version(connection, self.path)
+            if not has_tables(connection):
+                raise JournalError(
+                    f"{self.path} is empty, or no record of hutchbatch: no run has written to it."
+                )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def rows(self, record: type[R], where: str = "1", *values: Any) -> list[R]:
         """The rows of a table as its records; ``where`` is SQL with ``?`` for ``values``, and may
         end with ORDER BY and LIMIT."""
         columns = self._known_columns(record)
-        texts = {f.name for f in fields(record) if "Mapping" in str(f.type)}  # type: ignore[arg-type]
         query = f"SELECT {', '.join(columns)} FROM {table(record)} WHERE {where}"  # noqa: S608
-        try:
-            found = self._connection.execute(query, values).fetchall()
-            return [
-                record(
-                    **{
-                        name: json.loads(value) if name in texts and value else value
-                        for name, value in zip(columns, row, strict=True)
-                    }
-                )
-                for row in found
-            ]
-        except (sqlite3.Error, ValueError) as error:
-            raise JournalError(f"{self.path} cannot be read: {error}.") from error
+        found = list(map(reader_of(record, columns), self._fetch(query, values)))
+        good = [each for each in found if each is not None]
+        self.dropped += len(found) - len(good)
+        return good
 
-    def _known_columns(self, record: type) -> list[str]:
+    def _known_columns(self, record: type) -> tuple[str, ...]:
         """Those that the file has: an older hutchbatch's lacks some, which have their defaults."""
-        wanted = [f.name for f in fields(record)]
         if record not in self._columns:
-            try:
-                rows = self._connection.execute(f"PRAGMA table_info({table(record)})").fetchall()
-            except sqlite3.Error as error:
-                raise JournalError(f"{self.path} cannot be read: {error}.") from error
-            self._columns[record] = frozenset(row[1] for row in rows)
-        there = self._columns[record]
-        return [name for name in wanted if name in there] if there else wanted
+            rows = self._fetch(f"PRAGMA table_info({table(record)})", ())
+            there = {row[1] for row in rows}
+            wanted = tuple(f.name for f in fields(record))
+            self._columns[record] = tuple(name for name in wanted if name in there) or wanted
+        return self._columns[record]
 
     def counts(self, record: type, column: str, where: str = "1", *values: Any) -> dict[Any, int]:
         """How many rows there are for each value of a column; ``where`` as for ``rows``."""
@@ -140,10 +118,14 @@ class Reader:
             f"SELECT {column}, COUNT(*) FROM {table(record)} WHERE {where} "  # noqa: S608
             f"GROUP BY {column}"
         )
+        return dict(self._fetch(query, values))
+
+    def _fetch(self, query: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
         try:
-            return dict(self._connection.execute(query, values).fetchall())
-        except sqlite3.Error as error:
-            raise JournalError(f"{self.path} cannot be read: {error}.") from error
+            # As they were written: a name that is not UTF-8 is found again.
+            return self._connection.execute(query, tuple(map(stored, values))).fetchall()
+        except (OSError, sqlite3.Error) as error:
+            raise unreadable(self.path, error) from error
 
     def close(self) -> None:
         self._connection.close()
@@ -158,27 +140,34 @@ class Reader:
 class Journal:
     """Writes the record. Thread-safe; never raises after it was made.
 
-    ``fault``: told once, in one sentence, when the disk does not take it any more; the run goes on
-    without. Raises ``JournalError`` if the file cannot be made or is another version's.
+    ``fault``: told in one sentence, once each, when the disk takes it late or not any more; the run
+    goes on. Raises ``JournalError`` if the file cannot be made or written, or is another version's.
     """
 
     def __init__(self, path: Path = PLACE, fault: Callable[[str], None] = lambda _: None) -> None:
         self.path = path
         self._fault = fault
-        self._waiting: list[tuple[str, tuple[Any, ...]]] = []
+        self._waiting: list[tuple[str, tuple[Cell, ...]]] = []
         self._condition = threading.Condition()
         self._taken = self._written = 0
         self._closing = False
+        self._told: frozenset[str] = frozenset()
         self.broken = False
+        #: The disk has not answered for ``BUSY_SECONDS``: nobody else waits until it does.
+        self.late = False
         try:
             files.private_folder(path.parent)
             files.private_file(path)
-            self._connection = _connect(path, "rw")
-            if not _check_version(self._connection, path):
+            self._connection = connect(path, "rw")
+            if not check_version(self._connection, path):
                 with self._connection:
-                    for statement in _schema():
+                    for statement in schema():
                         self._connection.execute(statement)
                     self._connection.execute(f"PRAGMA user_version={VERSION}")
+            # A file that may only be read shows here, not with the first job.
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(f"PRAGMA user_version={VERSION}")
+            self._connection.execute("ROLLBACK")
         except (OSError, sqlite3.Error) as error:
             raise JournalError(f"the record {path} cannot be written: {error}") from error
         self._thread = threading.Thread(target=self._work, name="hutchbatch-journal", daemon=True)
@@ -187,31 +176,36 @@ class Journal:
     def put(self, *records: Any) -> None:
         """Adds records; one with the key of an earlier one takes its place."""
         for record in records:
-            row = {name: _plain(value) for name, value in asdict(record).items()}
+            kind = type(record)
+            row = {f.name: getattr(record, f.name) for f in fields(record)}
             marks = ", ".join("?" * len(row))
-            into = f"{table(type(record))} ({', '.join(row)})"
-            self._add(f"INSERT OR REPLACE INTO {into} VALUES ({marks})", tuple(row.values()))  # noqa: S608
+            into = f"{table(kind)} ({', '.join(row)})"
+            self._add(f"INSERT OR REPLACE INTO {into} VALUES ({marks})", _cells(kind, row))  # noqa: S608
 
     def change(self, record: type, key: tuple[Any, ...], **changes: Any) -> None:
         """Changes columns of one row, if it is there."""
         names = ", ".join(f"{name} = ?" for name in changes)
         where = " AND ".join(f"{name} = ?" for name in TABLES[record])
-        values = (*map(_plain, changes.values()), *key)
+        values = (*_cells(record, changes), *map(stored, key))
         self._add(f"UPDATE {table(record)} SET {names} WHERE {where}", values)  # noqa: S608
 
     def execute(self, statement: str, *values: Any) -> None:
         """A change of many rows at once, in SQL."""
-        self._add(statement, values)
+        self._add(statement, tuple(map(stored, values)))
 
     def flush(self, seconds: float = BUSY_SECONDS) -> bool:
-        """Waits until all that was added is on disk; False if the disk did not take it in time."""
+        """Waits until all that was added is on disk; False if the disk did not take it in time, and
+        at once while it is ``late``."""
         with self._condition:
             wanted = self._taken
             self._condition.notify_all()
-            return (
-                self._condition.wait_for(lambda: self._written >= wanted or self.broken, seconds)
-                and not self.broken
+            done = self._condition.wait_for(
+                lambda: self._written >= wanted or self.broken or self.late, seconds
             )
+            written = self._written >= wanted and not self.broken
+        if not done:
+            self._is_late()
+        return written
 
     def close(self) -> None:
         """Writes the rest and lets go of the file."""
@@ -220,7 +214,7 @@ class Journal:
             self._condition.notify_all()
         self._thread.join(BUSY_SECONDS)
 
-    def _add(self, statement: str, values: tuple[Any, ...]) -> None:
+    def _add(self, statement: str, values: tuple[Cell, ...]) -> None:
         with self._condition:
             if not self.broken and not self._closing:
                 self._waiting.append((statement, values))
@@ -229,29 +223,75 @@ class Journal:
                     self._condition.notify_all()
 
     def _work(self) -> None:
-        over = False
-        while not over:
-            with self._condition:
-                self._condition.wait_for(lambda: self._waiting or self._closing)
-                if not self._closing:
-                    self._condition.wait(GATHER_SECONDS)  # `flush` cuts it short
-                waiting, self._waiting = self._waiting, []
-                over = self._closing
-                count = self._taken
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                for statement, values in waiting:
-                    self._connection.execute(statement, values)
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._give_up(error)
-                over = True
-            with self._condition:
-                self._written = count
-                self._condition.notify_all()
-        self._connection.close()
+        try:
+            while self._round():
+                pass
+        except BaseException as error:
+            # Whatever it was: nobody may wait for a thread that is gone.
+            self._give_up(error)
+        finally:
+            self._connection.close()
 
-    def _give_up(self, error: sqlite3.Error) -> None:
+    def _round(self) -> bool:
+        """Writes what has gathered; whether there may be more."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._waiting or self._closing)
+            if not self._closing:
+                self._condition.wait(GATHER_SECONDS)  # `flush` cuts it short
+            waiting, self._waiting = self._waiting, []
+            over = self._closing
+            count = self._taken
+        try:
+            self._write(waiting)
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or over:
+                raise
+            with self._condition:
+                self._waiting[:0] = waiting
+            self._is_late()
+            return True
+        with self._condition:
+            self._written = count
+            self.late = False
+            self._condition.notify_all()
+        return not over
+
+    def _write(self, waiting: Iterable[tuple[str, tuple[Cell, ...]]]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        for statement, values in waiting:
+            try:
+                self._connection.execute(statement, values)
+            except _ROW_ERRORS as error:
+                self._once(
+                    "row",
+                    f"A line of this run's record ({self.path}) cannot be written ({error}) and is "
+                    "left out.",
+                )
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError:
+            self._connection.execute("ROLLBACK")
+            raise
+
+    def _is_late(self) -> None:
+        with self._condition:
+            self.late = True
+            self._condition.notify_all()
+        self._once(
+            "late",
+            f"The record of this run ({self.path}) could not be written for {BUSY_SECONDS:.0f} "
+            "seconds: another program has locked it, or its disk does not answer. The run goes on "
+            "and tries again; if Snakemake is killed meanwhile, a new start may not find its jobs "
+            "again.",
+        )
+
+    def _once(self, kind: str, sentence: str) -> None:
+        with self._condition:
+            told, self._told = kind in self._told, self._told | {kind}
+        if not told:
+            self._fault(sentence)
+
+    def _give_up(self, error: BaseException) -> None:
         with self._condition:
             self.broken = True
             self._waiting.clear()
@@ -261,3 +301,8 @@ class Journal:
             "disk full? The run goes on, but if Snakemake is killed, a new start may not find its "
             "jobs again."
         )
+
+
+def _cells(record: type, values: dict[str, Any]) -> tuple[Cell, ...]:
+    known = kinds(record)
+    return tuple(stored(value, known[name]) for name, value in values.items())

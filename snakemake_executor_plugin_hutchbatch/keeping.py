@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .journal import BUSY_SECONDS, PLACE, VERSION, Journal, JournalError, table
+from .record_file import has_tables, is_busy
 from .records import TABLES
 
 #: What a new start does without the record.
@@ -37,12 +38,14 @@ def opened(say: Callable[[str], None], path: Path = PLACE) -> Journal | None:
 def _made_fit(path: Path) -> str | None:
     """Why a file that is there cannot be used, as a sentence; None if it can.
 
-    Raises ``OSError`` where it may not be read.
+    Raises ``OSError`` where it may not be read, ``JournalError`` where it is no file or locked.
     """
     if not path.exists():
         return None
     if path.is_symlink():
         raise OSError(f"{path} is a link: remove it")
+    if not path.is_file():
+        raise JournalError(f"{path} is not a file: move it away")
     path.open("rb").close()
     try:
         # May write: a killed writer leaves half a transaction, which is taken back here.
@@ -53,10 +56,15 @@ def _made_fit(path: Path) -> str | None:
             (health,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if health != "ok":
                 return f"The record {path} is damaged ({health.splitlines()[-1]})."
+            empty = not connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            if not has_tables(connection) and (version or not empty):
+                return f"The file {path} is no record of hutchbatch."
             if version:
                 _add_columns(connection)
     except sqlite3.OperationalError as error:
-        if "readonly" in str(error) or "locked" in str(error):
+        if is_busy(error):
+            raise JournalError(f"{path} is locked by another program") from error
+        if "readonly" in str(error):
             return None
         return f"The record {path} cannot be read ({error})."
     except sqlite3.DatabaseError as error:
@@ -88,7 +96,9 @@ def _default(column: Field[Any]) -> str:
 
 
 def _set_aside(path: Path) -> str:
-    aside = path.with_name(f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
+    stem = f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = (f"{stem}{number}{path.suffix}" for number in ("", *range(-2, -100, -1)))
+    aside = next(name for name in map(path.with_name, names) if not name.exists())
     path.rename(aside)
     # Half a transaction belongs to its file, under its name.
     half = path.with_name(path.name + "-journal")

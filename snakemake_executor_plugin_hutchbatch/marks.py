@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -25,9 +26,13 @@ from snakemake_interface_common.exceptions import ApiError
 from . import controllers, terminal, traces
 from .controllers import Controller
 from .modes import s3_url
+from .supervisor import strict_json
 
 #: Begins the first line of our locks. Snakemake takes it for one more name of a file.
 _OWNER = "#hutchbatch "
+#: Bytes of a lock that are looked at: the line that names the owner has about a hundred, and no
+#: machine's name more than 255 (https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4).
+_LINE = 4096
 
 
 def owner_line(controller: Controller) -> str:
@@ -40,8 +45,8 @@ def owner(line: str) -> Controller | None:
     if not line.startswith(_OWNER):
         return None
     try:
-        return Controller(**json.loads(line.removeprefix(_OWNER)))
-    except (TypeError, ValueError):
+        return controllers.read(strict_json.loads(line.removeprefix(_OWNER)))
+    except ValueError:
         return None
 
 
@@ -50,8 +55,10 @@ def sweep(folder: Path) -> list[Controller]:
     gone: list[Controller] = []
     for lock in sorted(folder.glob("*.lock")):
         try:
-            with lock.open() as text:
-                found = owner(text.readline())
+            if not stat.S_ISREG(lock.lstat().st_mode):
+                continue  # a pipe would never end
+            with lock.open("rb") as text:
+                found = owner(text.readline(_LINE).decode(errors="replace"))
             if found and controllers.is_dead(found):
                 lock.unlink()
                 gone.append(found)

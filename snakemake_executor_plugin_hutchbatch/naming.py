@@ -33,14 +33,18 @@ def label(rule: str, wildcards: Mapping[str, str]) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+def job_name_head(user: str) -> str:
+    """How the names of all jobs of a user begin, without the dash behind it."""
+    head = slug(user, 32) or "user"
+    return head if head[0].isalnum() else "u" + head
+
+
 def job_name(user: str, rule: str, wildcards: Mapping[str, str], key: str) -> str:
     """``jdoe-align-A-2-1f3a…``: HutchNet ID, rule, wildcards, key, as long as AWS allows.
 
     ``key`` makes it unique: a lost answer to SubmitJob is settled by looking for the name.
     """
-    head = slug(user, 32) or "user"
-    if not head[0].isalnum():
-        head = "u" + head
+    head = job_name_head(user)
     room = MAX_NAME - len(head) - len(key) - 2
     middle = slug("-".join([rule, *wildcards.values()]), room)
     return f"{head}-{middle}-{key}" if middle else f"{head}-{key}"

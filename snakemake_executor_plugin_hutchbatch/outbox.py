@@ -12,14 +12,16 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import aws, telling
+from .delay_queue import DelayQueue
 from .dispatch import Dispatch
+from .earlier_jobs import LOOK_SECONDS
 from .gathering import Gathering
 from .moves import Again
 from .pace import Pace
 from .resources import PlanError
 from .sending import Parcel, Sender
 from .submission import SubmissionError
-from .takeover import Takeover
+from .takeover import NotYet, Takeover
 from .tracking import Tracker
 from .verdict import Cause, Failure
 from .work import Kin, Work
@@ -62,12 +64,17 @@ class Outbox:
         self._adopted: dict[int, Parcel] = {}
         self._stopped = False
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-sending")
+        # Of their own: what is asked about earlier jobs holds up no new ones.
+        self._asking = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-asking")
+        self._later = DelayQueue[tuple[Parcel, str]](
+            lambda held: self._asking.submit(self._take_over, *held), LOOK_SECONDS
+        )
         self._dispatch = Dispatch(Gathering[Parcel](array_size), self._divide)
 
     def take(self, parcel: Parcel, identity: str) -> None:
         """A new job. ``identity``: digest of all that makes its result."""
         if self._takeover.concerns(parcel.work.outputs):
-            self._pool.submit(self._take_over, parcel, identity)
+            self._asking.submit(self._take_over, parcel, identity)
         else:
             self._gather(parcel)
 
@@ -80,15 +87,18 @@ class Outbox:
 
     def waiting(self) -> int:
         """How many jobs are not handed on yet."""
-        return self._dispatch.waiting()
+        return self._dispatch.waiting() + len(self._later)
 
     def stop(self) -> None:
         """Sends nothing more; jobs that wait are dropped."""
         self._stopped = True
+        self._later.stop()
         self._dispatch.stop()
 
     def close(self) -> None:
         """Returns when nothing is under way any more."""
+        self._later.stop()
+        self._asking.shutdown(wait=True)
         self._dispatch.stop()
         self._pool.shutdown(wait=True)
 
@@ -123,6 +133,9 @@ class Outbox:
         work = parcel.work
         with self.failing([(work.job, work)], "looking for the job of an earlier run"):
             taken = self._takeover.resolve(work, identity)
+            if isinstance(taken, NotYet):
+                self._later.add((parcel, identity))
+                return
             if taken is None:
                 if not self._stopped:
                     self._gather(parcel)

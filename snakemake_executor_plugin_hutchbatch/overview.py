@@ -202,12 +202,12 @@ def _queues(
     found = []
     for queue, here in sorted(places.items()):
         begun = [
-            max(0.0, (p.starting or p.running or 0.0) - (p.runnable or sent[p.submission]))
+            max(0.0, (p.starting or p.running or 0.0) - began)
             for p in here
-            if p.starting or p.running
+            if (p.starting or p.running) and (began := p.runnable or sent.get(p.submission))
         ]
         waiting = [p for p in here if p.state in WAITING]
-        waits = [now - (p.runnable or sent[p.submission]) for p in waiting]
+        waits = [now - at for p in waiting if (at := p.runnable or sent.get(p.submission))]
         running = sum(p.state in ("STARTING", "RUNNING") for p in here)
         found.append(
             QueueCounts(

@@ -1,5 +1,8 @@
 """What the record would say, read from AWS Batch and S3 where there is none: jobs found by the
-user's name in front and the tag of their run, what they make by their tasks' descriptions."""
+user's name in front and the tag of their run, what they make by their tasks' descriptions.
+
+What cannot be read of one job, queue or run hides nothing of the others.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from . import arrays, aws, naming, small_objects
 from .adoption import LIVE, State
-from .aws import Patience, batched, is_denied
-from .inventory import split_url
+from .aws import Clients, Patience, batched, is_denied
 from .presence import Mark
 from .records import SINGLE
 from .supervisor.taskspec import TaskSpecError, load_taskspec
@@ -24,10 +28,23 @@ if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_s3 import S3Client
 
+T = TypeVar("T")
+
 #: Of ended jobs only those that succeeded may stand for a new one.
 WANTED: tuple[State, ...] = (*LIVE, "SUCCEEDED")
 #: A run's first job is younger than its mark, but for clocks that differ (seconds).
 SLACK = 300.0
+#: DescribeJobs may leave out a job for a while that ListJobs shows: so long it is asked again, with
+#: pauses (seconds).
+MISSING_SECONDS, LOOK_SECONDS = 20.0, 2.0
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """The jobs that live or succeeded. ``complete``: all could be seen that there is."""
+
+    traces: tuple[Trace, ...] = ()
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,129 +57,182 @@ class _Piece:
 
 
 def traces(
-    batch: BatchClient,
-    s3: S3Client,
+    clients: Clients,
     marks: Iterable[Mark],
     queues: Iterable[str],
     patience: Patience,
     pool: ThreadPool,
-) -> list[Trace]:
-    """The jobs of these runs that live or succeeded. Raises botocore's errors that do not pass,
-    but for a queue that may not be listed."""
+    say: Callable[[str], None],
+) -> Rebuilt:
+    """The jobs of these runs. Raises nothing of AWS's: what cannot be seen is told."""
     runs = {mark.run_id: mark for mark in marks}
     if not runs:
-        return []
-    users = {mark.user for mark in runs.values()}
-    since = min(mark.started for mark in runs.values()) - SLACK
-    ids = {
-        job["jobId"]
-        for queue in queues
-        for user in users
-        for job in _listed(batch, queue, user, patience)
-        if job.get("status") in WANTED and job.get("createdAt", 0) / 1000 >= since
-    }
-    pieces = [
-        piece
-        for part in batched(sorted(ids), DESCRIBE_LIMIT)
-        for job in _described(batch, part, patience)
-        if (mark := runs.get((job.get("tags") or {}).get("hutchbatch-run", "")))
-        for piece in _pieces(batch, job, mark, patience)
-    ]
-    found = list(
-        pool.map(lambda url: (url, _read(s3, url, patience)), {p.trace.task_url: 0 for p in pieces})
+        return Rebuilt()
+    search = _Search(clients.batch, clients.s3, patience, say)
+    ids = search.ids(runs.values(), queues)
+    pieces = sorted(
+        (
+            piece
+            for job in search.described(ids)
+            if (mark := runs.get((job.get("tags") or {}).get("hutchbatch-run", "")))
+            for piece in search.pieces(job, mark)
+        ),
+        key=_task_url,
     )
-    contents = dict(found)
-    return [trace for piece in pieces if (trace := _known(piece, contents[piece.trace.task_url]))]
+    families = [(url, list(family)) for url, family in groupby(pieces, key=_task_url)]
+    found = [trace for known in pool.map(search.known, families) for trace in known]
+    return Rebuilt(tuple(found), search.complete)
 
 
-def _listed(
-    batch: BatchClient, queue: str, user: str, patience: Patience
-) -> Iterator[Mapping[str, Any]]:
-    """Jobs of a queue whose names begin with the user's; of arrays the parents."""
-    request: dict[str, Any] = {
-        "jobQueue": queue,
-        "filters": [{"name": "JOB_NAME", "values": [f"{user}-*"]}],
-    }
-    try:
-        yield from _pages(partial(batch.list_jobs, **request), patience)
-    except ClientError as error:
-        # One that is not there any more, or not for us: nor are jobs of ours.
-        if not is_denied(error) and "does not exist" not in str(error):
-            raise
+def _task_url(piece: _Piece) -> str:
+    return piece.trace.task_url
 
 
-def _pages(call: Callable[..., Any], patience: Patience) -> Iterator[Mapping[str, Any]]:
-    more: dict[str, Any] = {}
-    while True:
-        page = patience.call("looking for jobs of an earlier run", lambda: call(**more))  # noqa: B023
-        yield from page["jobSummaryList"]
-        if not page.get("nextToken"):
-            return
-        more = {"nextToken": page["nextToken"]}
+class _Search:
+    """Asks AWS, and keeps going. ``complete`` until something could not be seen."""
 
+    def __init__(
+        self, batch: BatchClient, s3: S3Client, patience: Patience, say: Callable[[str], None]
+    ) -> None:
+        self._batch = batch
+        self._s3 = s3
+        self._patience = patience
+        self._say = say
+        self._told: set[str] = set()
+        self.complete = True
 
-def _described(batch: BatchClient, ids: list[str], patience: Patience) -> list[Any]:
-    return patience.call(
-        "asking how jobs of an earlier run are", lambda: batch.describe_jobs(jobs=ids)["jobs"]
-    )
-
-
-def _pieces(
-    batch: BatchClient, job: Mapping[str, Any], mark: Mark, patience: Patience
-) -> Iterator[_Piece]:
-    variables = {
-        pair["name"]: pair["value"] for pair in (job.get("container") or {}).get("environment", [])
-    }
-    url = variables.get("HUTCHBATCH_TASK")
-    if not url:
-        return
-    size = int(variables.get("HUTCHBATCH_TASK_SIZE") or 0)
-
-    def piece(batch_id: str, child: int, index: int) -> _Piece:
-        trace = Trace(
-            run_id=mark.run_id,
-            identity="",
-            outputs=(),
-            submission=str(job["jobName"]),
-            child=child,
-            queue=str(job["jobQueue"]).rpartition("/")[2],
-            batch_id=batch_id,
-            status=f"{mark.work_prefix}runs/{mark.run_id}/status/",
-            task_url=url,
-            prepared=job.get("createdAt", 0) / 1000,
+    def ids(self, marks: Iterable[Mark], queues: Iterable[str]) -> list[str]:
+        """Jobs that these runs may have sent; of arrays the parents."""
+        since: dict[str, float] = {}
+        for mark in marks:
+            head = naming.job_name_head(mark.user)
+            since[head] = min(mark.started - SLACK, since.get(head, mark.started))
+        return sorted(
+            {
+                job["jobId"]
+                for queue in queues
+                for head, begin in since.items()
+                for job in self._listed(queue, head)
+                if job.get("status") in WANTED and job.get("createdAt", 0) / 1000 >= begin
+            }
         )
-        return _Piece(trace, size, index)
 
-    if not (job.get("arrayProperties") or {}).get("size"):
-        yield piece(job["jobId"], SINGLE, int(variables.get("HUTCHBATCH_TASK_INDEX") or 0))
-        return
-    for state in WANTED:
-        children = partial(batch.list_jobs, arrayJobId=job["jobId"], jobStatus=state)
-        for summary in _pages(children, patience):
-            index = int(summary["jobId"].rpartition(":")[2])
-            yield piece(summary["jobId"], index, index)
+    def _listed(self, queue: str, head: str) -> list[Mapping[str, Any]]:
+        names: Any = {"name": "JOB_NAME", "values": [f"{head}-*"]}
+        return self._pages(partial(self._batch.list_jobs, jobQueue=queue, filters=[names]))
+
+    def _pages(self, call: Callable[..., Any]) -> list[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = []
+        more: dict[str, Any] = {}
+        while True:
+            page = self._try("looking for jobs of earlier runs", partial(call, **more))
+            found += page["jobSummaryList"] if page else ()
+            if not page or not page.get("nextToken"):
+                return found
+            more = {"nextToken": page["nextToken"]}
+
+    def described(self, ids: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+        missing = list(ids)
+        begin = self._patience.clock()
+        while True:
+            for part in batched(list(missing), DESCRIBE_LIMIT):
+                ask = partial(self._batch.describe_jobs, jobs=part)
+                answer = self._try("asking how jobs of earlier runs are", ask)
+                known = {job["jobId"]: job for job in answer["jobs"]} if answer else {}
+                yield from known.values()
+                done = known if answer else part  # no answer now is none in two seconds
+                missing = [job_id for job_id in missing if job_id not in done]
+            waited = self._patience.clock() - begin
+            if not missing or waited >= MISSING_SECONDS or self._patience.stopped():
+                break
+            self._patience.sleep(LOOK_SECONDS)
+        if missing:
+            self.complete = False
+            self._say(
+                f"AWS Batch lists {len(missing):,} jobs that may be of earlier runs but does not "
+                "describe them: if they are, they are sent again."
+            )
+
+    def pieces(self, job: Mapping[str, Any], mark: Mark) -> Iterator[_Piece]:
+        """The descriptions of a job, or of an array's children; none where it names none."""
+        variables = {
+            pair["name"]: pair["value"]
+            for pair in (job.get("container") or {}).get("environment", [])
+        }
+        url = variables.get("HUTCHBATCH_TASK", "")
+        size = _number(variables.get("HUTCHBATCH_TASK_SIZE"))
+        index = _number(variables.get("HUTCHBATCH_TASK_INDEX"))
+        # A job can carry any address; ours lie below the work prefix.
+        if not url.startswith(mark.work_prefix) or size is None or index is None:
+            return
+
+        def piece(batch_id: str, child: int, index: int) -> _Piece:
+            trace = Trace(
+                run_id=mark.run_id,
+                identity="",
+                outputs=(),
+                submission=str(job["jobName"]),
+                child=child,
+                queue=str(job["jobQueue"]).rpartition("/")[2],
+                batch_id=batch_id,
+                status=f"{mark.work_prefix}runs/{mark.run_id}/status/",
+                task_url=url,
+                prepared=job.get("createdAt", 0) / 1000,
+            )
+            return _Piece(trace, size, index)
+
+        if not (job.get("arrayProperties") or {}).get("size"):
+            yield piece(job["jobId"], SINGLE, index)
+            return
+        for state in WANTED:
+            children = partial(self._batch.list_jobs, arrayJobId=job["jobId"], jobStatus=state)
+            for summary in self._pages(children):
+                number = int(summary["jobId"].rpartition(":")[2])
+                yield piece(summary["jobId"], number, number)
+
+    def known(self, family: tuple[str, list[_Piece]]) -> list[Trace]:
+        """The traces of the jobs whose descriptions one object has."""
+        url, pieces = family
+        try:
+            content = self._patience.call(
+                "reading the description of an earlier run's job",
+                lambda: small_objects.read(self._s3, url, arrays.MAX_BYTES),
+            )
+        except (ClientError, BotoCoreError, ValueError):
+            self.complete = False  # the work prefix's own clean-up may have taken it
+            return []
+        found = [trace for piece in pieces if (trace := _described_as(piece, content))]
+        self.complete = self.complete and len(found) == len(pieces)
+        return found
+
+    def _try(self, what: str, call: Callable[[], T]) -> T | None:
+        try:
+            return self._patience.call(what, call)
+        except (ClientError, BotoCoreError) as error:
+            if "does not exist" in str(error):
+                return None  # a queue that is gone has no jobs of ours
+            self.complete = False
+            told = aws.explain(error, what)
+            # Queues that are not for us are no news.
+            if not is_denied(error) and told not in self._told:
+                self._told.add(told)
+                self._say(told)
+            return None
 
 
-def _read(s3: S3Client, url: str, patience: Patience) -> bytes | None:
-    bucket, key = split_url(url)
-    try:
-
-        def read() -> bytes:
-            return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-
-        return patience.call("reading a job's description", read)
-    except (ClientError, BotoCoreError):
-        return None  # the work prefix's own clean-up took it
+def _number(text: str | None) -> int | None:
+    """A size or an index that a job carries, 0 for none; None for what is no such number."""
+    if not text:
+        return 0
+    return int(text) if text.isdecimal() and len(text) <= len(str(arrays.MAX_BYTES)) else None
 
 
-def _known(piece: _Piece, content: bytes | None) -> Trace | None:
-    """The trace with what its task tells; None where that is not to be had."""
-    if content is None:
-        return None
+def _described_as(piece: _Piece, content: bytes) -> Trace | None:
+    """The trace with what its task tells; None where that is none."""
     if piece.size:
         content = content[piece.index * piece.size : (piece.index + 1) * piece.size]
     try:
         task = load_taskspec(content.decode())
     except (TaskSpecError, UnicodeDecodeError):
         return None
-    return replace(piece.trace, identity=task.identity or "", outputs=tuple(map(str, task.makes)))
+    return replace(piece.trace, identity=task.identity or "", outputs=task.makes)

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import aws, rebuild, traces
+from . import rebuild, traces
 from .aws import Clients, Patience
 from .journal import JournalError
 from .leavings import Leavings
 from .presence import Mark, Presence
+from .rebuild import Rebuilt
 from .recording import Recorder
 from .records import Run
 from .takeover import Takeover
@@ -38,27 +39,25 @@ def earlier(
     except JournalError as error:
         say(str(error))
         known = Earlier()
-    unknown = [mark for mark in presence.others() if mark.run_id not in known.runs]
+    if known.unreadable:
+        say(f"{known.unreadable:,} lines of the record are damaged and are passed over.")
+    unknown = presence.others(known.runs, pool)
     if not unknown:
         return known
-    try:
-        found = rebuild.traces(clients.batch, clients.s3, unknown, queues, patience, pool)
-    except (ClientError, BotoCoreError) as error:
-        say(aws.explain(error, "looking for jobs of earlier runs"))
-        return known
+    found = rebuild.traces(clients, unknown, queues, patience, pool, say)
     return _with_marks(known, unknown, found, recorder, presence, leavings)
 
 
 def _with_marks(
     known: Earlier,
     marks: Iterable[Mark],
-    found: Iterable[Trace],
+    found: Rebuilt,
     recorder: Recorder,
     presence: Presence,
     leavings: Leavings,
 ) -> Earlier:
     recorded = {trace.batch_id for trace in known.traces}
-    fresh = [trace for trace in found if trace.batch_id not in recorded]
+    fresh = [trace for trace in found.traces if trace.batch_id not in recorded]
     dead: list[Run] = []
     living = list(known.living)
     lost: list[Trace] = []
@@ -71,8 +70,8 @@ def _with_marks(
             recorder.also(run)
             dead.append(run)
             lost += own
-        else:
-            presence.remove(mark.run_id)  # nothing is left of it
+        elif found.complete:
+            presence.remove(mark.run())  # nothing is left of it
             leavings.remove(mark.run_id)
     return replace(
         known,
@@ -118,7 +117,7 @@ def close(
     for run in takeover.earlier.dead:
         if run.run_id not in left:
             if outcome == "done":
-                presence.remove(run.run_id)
+                presence.remove(run)
             if not lives:
                 leavings.remove(run.run_id)
     return left_sentence(left) if left else None

@@ -1,5 +1,6 @@
 """Jobs of earlier, dead runs on AWS Batch: followed, accepted, or ended before others take their
-place. Used by the threads that send; AWS is asked only when a job to be sent concerns one of them.
+place. AWS is asked only when a job to be sent concerns one of them. Nothing here waits for a job: a
+question that has no answer yet is put again (``NOT_YET``), and other jobs go on meanwhile.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from .adoption import Decision, Found, decide
-from .aws import Patience, batched
+from .aws import Patience
+from .earlier_jobs import LOOK_SECONDS, REMEMBERED, EarlierJobs, Look
 from .inventory import Inventory
 from .journal import Journal
 from .modes import s3_url
@@ -21,20 +24,12 @@ from .moves import History
 from .plan import members
 from .records import SINGLE, Job, Placement, Run, Submission
 from .termination import Termination
-from .traces import TAKEN_UP, Earlier, Trace, child_id
-from .tracking import DESCRIBE_LIMIT, LOST_AFTER_SECONDS
+from .traces import TAKEN_UP, Earlier, Trace
 from .work import Work
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
-#: A call under way when its controller was killed may make its job yet: so many seconds after it
-#: was sent, a job that does not show is not there.
-SETTLE_SECONDS = 20.0
-#: Seconds for which what Batch said is good enough to decide by.
-REMEMBERED = 5.0
-#: Seconds between two looks at jobs that are being ended.
-LOOK_SECONDS = 1.0
 #: AWS shows this as the reason of a job that gives way.
 ENDING = "hutchbatch: its Snakemake was killed, and the rule or its inputs have changed since"
 
@@ -48,8 +43,18 @@ class TakenOver:
     state: str
 
 
+class NotYet(Enum):
+    """What is to be known of an earlier job does not show yet: asked again after
+    ``earlier_jobs.LOOK_SECONDS``."""
+
+    NOT_YET = "not yet"
+
+
+NOT_YET = NotYet.NOT_YET
+
+
 class Takeover:
-    """What one run makes of earlier ones. Thread-safe."""
+    """What one run makes of earlier ones. Thread-safe; no lock is held over a call."""
 
     def __init__(
         self,
@@ -64,7 +69,7 @@ class Takeover:
         pool: ThreadPool | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._batch = batch
+        self._jobs = EarlierJobs(batch, patience, earlier.traces, clock)
         self._inventory = inventory
         self._termination = termination
         self._patience = patience
@@ -73,7 +78,6 @@ class Takeover:
         self._run_id = run_id
         self._say = say
         self._pool = pool
-        self._clock = clock
         self._lock = threading.Lock()
         self._by_output: dict[str, list[Trace]] = {}
         for trace in earlier.traces:
@@ -84,9 +88,9 @@ class Takeover:
             for url in job.outputs.split("\n"):
                 self._unsent.setdefault(url, []).append(job)
         self._taken: set[Trace] = set()
-        self._ids: dict[Trace, list[str]] | None = None
-        self._jobs: dict[str, dict[str, Any]] = {}
-        self._asked = float("-inf")
+        self._decided: dict[int, Decision] = {}
+        self._asked: set[int] = set()
+        self._ended: set[str] = set()
         self._warned: set[str] = set()
 
     def concerns(self, outputs: Iterable[str]) -> bool:
@@ -95,23 +99,26 @@ class Takeover:
         self._warn(wanted)
         return any(url in self._by_output or url in self._unsent for url in wanted)
 
-    def resolve(self, work: Work, identity: str) -> TakenOver | None:
+    def resolve(self, work: Work, identity: str) -> TakenOver | NotYet | None:
         """The job that takes the place of ``work``; None when a new one may be sent, which is after
-        all others that write its outputs have ended. Raises botocore's errors that do not pass."""
+        all others that write its outputs have ended; ``NOT_YET`` while that is not known.
+
+        Raises botocore's errors that do not pass.
+        """
         traces = self._rivals(work.outputs)
-        decision = Decision(None)
+        follow = None
         if traces:
-            found = self._found(traces)
-            inputs = inputs_of(work.job)
-            good = [replace(f, good=self._is_good(f, inputs)) for f in found]
-            decision = decide(identity, work.outputs, good)
-            if decision.end:
-                self._end(decision.end, work.label)
-                if self._patience.stopped():
-                    return None  # cancelled: a later run finds it all as it was
-        taken = None
-        if decision.follow is not None:
-            taken = self._taken_over(decision.follow, work)
+            again = work.number in self._asked
+            self._asked.add(work.number)
+            seen = self._jobs.look(traces, LOOK_SECONDS if again else REMEMBERED)
+            if seen.not_yet:
+                return NOT_YET
+            decision = self._decide(work, identity, seen.found)
+            if self._is_ending(decision, seen.found, work.label):
+                # When cancelled, a later run finds it all as it was.
+                return None if self._patience.stopped() else NOT_YET
+            follow = decision.follow
+        taken = self._taken_over(follow, work) if follow else None
         self._settled(traces, work)
         return taken
 
@@ -120,11 +127,9 @@ class Takeover:
         with self._lock:
             traces = [t for t in self.earlier.traces if t not in self._taken and not t.told]
         count: dict[str, int] = {}
-        if traces:
-            for found in self._found(traces):
-                if found.lives:
-                    run_id = found.trace.run_id
-                    count[run_id] = count.get(run_id, 0) + 1
+        seen = self._jobs.look(traces) if traces else Look()
+        for trace in (*(each.trace for each in seen.found if each.lives), *seen.hidden):
+            count[trace.run_id] = count.get(trace.run_id, 0) + 1
         return count
 
     # What there is
@@ -134,70 +139,17 @@ class Takeover:
             traces = [t for url in outputs for t in self._by_output.get(url, ())]
             return [t for t in dict.fromkeys(traces) if t not in self._taken]
 
-    def _found(self, traces: Sequence[Trace]) -> list[Found]:
+    def _decide(self, work: Work, identity: str, found: Iterable[Found]) -> Decision:
+        """What is to be done, once and for all: a job that had a rival is judged as it was then."""
         with self._lock:
-            if self._ids is None:
-                self._ids = self._located()
-            if self._clock() - self._asked > REMEMBERED:
-                open_ = [t for t in self.earlier.traces if t not in self._taken]
-                self._ask([i for t in open_ for i in self._ids[t]])
-                self._ask_for_missing(open_)
-                self._asked = self._clock()
-            return [
-                Found(trace, batch_id, self._jobs[batch_id])
-                for trace in traces
-                for batch_id in self._ids[trace]
-                if batch_id in self._jobs
-            ]
-
-    def _located(self) -> dict[Trace, list[str]]:
-        """The Batch ids of all traces: where no answer was recorded, by the submission's name."""
-        unknown = {t.submission: t for t in self.earlier.traces if t.batch_id is None}
-        made = {name: self._by_name(trace) for name, trace in unknown.items()}
-        return {
-            t: [t.batch_id]
-            if t.batch_id
-            else [found for i in made[t.submission] if (found := child_id(i, t.child))]
-            for t in self.earlier.traces
-        }
-
-    def _ask_for_missing(self, traces: Sequence[Trace]) -> None:
-        """DescribeJobs may leave out a job for a while: one that ListJobs knows is waited for, as
-        its double must not be sent. With the lock held."""
-        ids = self._ids or {}
-        unknown = [t for t in traces if any(i not in self._jobs for i in ids[t])]
-        one_each = {t.submission: t for t in unknown}
-        there = {name for name, trace in one_each.items() if self._by_name(trace)}
-        missing = [i for t in unknown if t.submission in there for i in ids[t]]
-        since = self._clock()
-        while missing := [i for i in missing if i not in self._jobs]:
-            if self._patience.stopped() or self._clock() - since > LOST_AFTER_SECONDS:
-                return
-            self._patience.sleep(LOOK_SECONDS)
-            self._ask(missing)
-
-    def _by_name(self, trace: Trace) -> list[str]:
-        while True:
-            late = self._clock() - trace.prepared >= SETTLE_SECONDS
-            found = self._patience.call(
-                "looking for a job of an earlier run",
-                lambda: self._batch.list_jobs(
-                    jobQueue=trace.queue,
-                    filters=[{"name": "JOB_NAME", "values": [trace.submission]}],
-                ),
-            )["jobSummaryList"]
-            if found or late or self._patience.stopped():
-                return [job["jobId"] for job in found]
-            self._patience.sleep(LOOK_SECONDS)
-
-    def _ask(self, ids: Iterable[str]) -> None:
-        """What Batch knows of jobs; with the lock held."""
-        for part in batched(dict.fromkeys(ids), DESCRIBE_LIMIT):
-            answer = self._patience.call(
-                "asking how jobs of an earlier run are",
-                lambda part=part: self._batch.describe_jobs(jobs=part),  # type: ignore[misc]
-            )
-            self._jobs.update({job["jobId"]: dict(job) for job in answer["jobs"]})
+            decision = self._decided.get(work.number)
+        if decision is None:
+            inputs = inputs_of(work.job)
+            good = [replace(each, good=self._is_good(each, inputs)) for each in found]
+            decision = decide(identity, work.outputs, good)
+            with self._lock:
+                self._decided[work.number] = decision
+        return decision
 
     def _is_good(self, found: Found, inputs: Sequence[str]) -> bool:
         """Whether a job's result is, or will be, that of the inputs as they are now.
@@ -226,9 +178,19 @@ class Takeover:
 
     # What is done about it
 
-    def _end(self, rivals: Sequence[Found], label: str) -> None:
-        """Ends jobs and waits until they are over: only then may another write their files."""
-        ids = [rival.batch_id for rival in rivals]
+    def _is_ending(self, decision: Decision, found: Iterable[Found], label: str) -> bool:
+        """Ends the jobs that must be over first, each once; whether one of them is not yet: only
+        then may another write its files."""
+        rivals = {each.batch_id for each in decision.end}
+        with self._lock:
+            ids = sorted(rivals - self._ended)
+            self._ended.update(ids)
+        if ids:
+            self._end(ids, label)
+            return True
+        return any(each.lives for each in found if each.batch_id in rivals)
+
+    def _end(self, ids: Sequence[str], label: str) -> None:
         self._say(
             f"{label}: {'a job' if len(ids) == 1 else f'{len(ids)} jobs'} of an earlier run that "
             f"makes its files otherwise is ended first (AWS Batch job {', '.join(ids)})."
@@ -238,20 +200,17 @@ class Takeover:
             self._say(
                 f"{label}: AWS does not let you end {', '.join(refused)}; waiting until it is over."
             )
-        waiting = ids
-        while waiting and not self._patience.stopped():
-            self._patience.sleep(LOOK_SECONDS)
-            with self._lock:
-                self._ask(waiting)
-                waiting = [i for i in waiting if Found(rivals[0].trace, i, self._jobs[i]).lives]
 
-    def _settled(self, traces: Iterable[Trace], work: Work) -> None:
+    def _settled(self, traces: Sequence[Trace], work: Work) -> None:
         """What an earlier run left undone is this run's from now on."""
         done = {(t.run_id, t.number) for t in traces if t.number is not None}
         with self._lock:
             self._taken.update(traces)
+            self._decided.pop(work.number, None)
+            self._asked.discard(work.number)
             for url in work.outputs:
                 done.update((job.run_id, job.number) for job in self._unsent.pop(url, ()))
+        self._jobs.forget(traces)
         if self._journal:
             for key in done:
                 self._journal.change(Job, key, state=TAKEN_UP)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import controllers
-from .journal import PLACE, JournalError, Reader, exists
+from .journal import PLACE, JournalError, Reader
+from .record_file import exists
 from .records import SINGLE, Job, Placement, Run, Submission
 
 #: ``Job.state`` of those whose end was not told to Snakemake, and of those that a later run has
@@ -51,13 +52,15 @@ class Trace:
 @dataclass(frozen=True)
 class Earlier:
     """What the record has of other runs. ``open_outputs``: URLs that unfinished jobs write;
-    ``living``: runs whose controllers live, with what their unfinished jobs write."""
+    ``living``: runs whose controllers live, with what their unfinished jobs write; ``unreadable``:
+    rows of the record that are none."""
 
     runs: tuple[str, ...] = ()
     dead: tuple[Run, ...] = ()
     traces: tuple[Trace, ...] = ()
     unsent: tuple[Job, ...] = ()
     living: tuple[tuple[Run, frozenset[str]], ...] = ()
+    unreadable: int = 0
 
     @property
     def open_outputs(self) -> frozenset[str]:
@@ -85,8 +88,11 @@ def read(
 
     Raises ``JournalError`` where the record cannot be read.
     """
-    if not exists(path):
-        return Earlier()
+    try:
+        if not exists(path):
+            return Earlier()
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {error}.") from error
     with Reader(path) as reader:
         runs = [run for run in reader.rows(Run) if run.run_id != own]
         over = {run.run_id for run in runs if is_over(run, clock())}
@@ -98,6 +104,7 @@ def read(
         ]
         lost = {(job.run_id, job.number): job for job in jobs if job.run_id in over}
         traces = list(_traces(reader, runs, lost)) if lost else []
+        unreadable = reader.dropped
     placed = {(trace.run_id, trace.number) for trace in traces}
     return Earlier(
         runs=tuple(run.run_id for run in runs if run.outcome != FROM_MARK),
@@ -105,6 +112,7 @@ def read(
         traces=tuple(traces),
         unsent=tuple(j for key, j in lost.items() if key not in placed and j.state != TOLD),
         living=tuple((run, _written(jobs, run.run_id)) for run in runs if run.run_id not in over),
+        unreadable=unreadable,
     )
 
 

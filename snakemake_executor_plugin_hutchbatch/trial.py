@@ -17,6 +17,7 @@ from . import (
     logs,
     naming,
     permissions,
+    small_objects,
     storage,
     submission,
     values,
@@ -121,6 +122,8 @@ def run(
             operation = getattr(error, "operation_name", "?")
             missing = (permissions.told(str(error), f"batch:{operation}"),)
         return [Finding("problem", "job", aws.explain(error, "trying a job"), missing=missing)]
+    except small_objects.TooLarge as error:
+        return [Finding("problem", "job", f"Somebody else wrote over the job's files: {error}.")]
     finally:
         _clean(clients, folder, job_id)
 
@@ -193,7 +196,7 @@ def _read(clients: Clients, wanted: JobPlan, folder: str, job: dict[str, Any]) -
     try:
         text = _fetch(clients, taskspec.status_url(f"{folder}status/", job["jobId"], attempt))
         status = taskspec.load_status(text)
-    except (ClientError, taskspec.TaskSpecError):
+    except (ClientError, ValueError):
         status = None
     stream = (job.get("container") or {}).get("logStreamName")
     lines = logs.tail(clients.logs, wanted.log_group, stream, 5) if stream else []
@@ -228,8 +231,7 @@ def _read(clients: Clients, wanted: JobPlan, folder: str, job: dict[str, Any]) -
 
 
 def _fetch(clients: Clients, url: str) -> str:
-    bucket, key = storage.split_url(url)
-    return clients.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    return small_objects.read(clients.s3, url, taskspec.STATUS_BYTES).decode(errors="replace")
 
 
 def _clean(clients: Clients, folder: str, job_id: str | None) -> None:

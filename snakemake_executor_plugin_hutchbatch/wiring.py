@@ -91,7 +91,7 @@ def build(
         logger.info,
         lambda text: recorder.note("waiting", text),
     )
-    presence = Presence(ground.clients.s3, recorder.run, patience)
+    presence = Presence(ground.clients.s3, recorder.run, patience, logger.warning)
     leavings = Leavings(ground.clients.s3, ground.work_prefix, ground.site.run_id, patience)
     earlier = restart.earlier(
         ground.clients, queues, recorder, presence, leavings, patience, reading, logger.info

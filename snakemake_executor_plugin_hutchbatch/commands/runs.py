@@ -37,6 +37,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         terminal.say_json([_plain(view, done.get(view.run_id, 0)) for view in views])
         return 0
+    if not views:
+        terminal.say("No run was started in this folder yet.")
+        return 0
     counts = [done.get(view.run_id, 0) for view in views]
     terminal.say(*screen.runs_table(terminal.shown(views), counts))
     return 0

@@ -29,6 +29,7 @@ from .taskspec import (
     Status,
     TaskSpec,
     TaskSpecError,
+    brief,
     dumps,
     load_taskspec,
     status_url,
@@ -186,7 +187,7 @@ class Job:
             phase=self._phase,
             exit_code=code,
             cause=failure.cause if failure else None,
-            message=failure.message if failure else "",
+            message=brief(failure.message) if failure else "",
             step=failure.step if failure else None,
             seconds={name: round(value, 3) for name, value in self._seconds.items()},
             peak_memory=self._usage.peak_memory(),
@@ -198,7 +199,7 @@ class Job:
         )
         url = status_url(task.status, self.job_id, self.attempt)
         try:
-            s3.put(url, dumps(status).encode("utf-8", "surrogateescape"))
+            s3.put(url, dumps(status).encode("utf-8", "replace"))
         except (*ERRORS, ValueError) as error:
             say(f"the job's status could not be stored at {url} ({error}).")
 

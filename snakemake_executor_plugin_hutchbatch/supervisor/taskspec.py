@@ -15,7 +15,13 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Tuple, Type, TypeVar
 
+from . import strict_json
+
 VERSION = 1
+#: Bytes that a status may have (our own have less than 2,000, and a ``message`` of any length), and
+#: characters of the message in it: 16 lines of a terminal say enough.
+STATUS_BYTES = 64 * 1024
+MESSAGE_CHARS = 2000
 
 #: Exit codes of the supervisor itself. A command's own exit code always goes through as it is;
 #: the status object says which of the two a number was.
@@ -27,6 +33,7 @@ EXIT_NO_PYTHON = 214  # no Python that serves in the container (said by the star
 EXIT_NO_SHELL = 215  # the image has no bash (or not the shell the rule asks for)
 EXIT_SCRATCH = 216  # no private directory could be made on the scratch
 EXIT_TERMINATED = 143  # SIGTERM, as every shell reports it
+MOST_EXIT_CODE = 255  # wait(2): what of an exit code reaches the parent
 
 T = TypeVar("T")
 
@@ -209,16 +216,28 @@ def load_taskspec(text: str) -> TaskSpec:
         raise TaskSpecError("steps: at least one is needed")
     inputs = tuple(_make(Input, item, "inputs") for item in _list(raw, "inputs"))
     sources = _make(Sources, raw["sources"], "sources") if raw.get("sources") else None
-    makes = tuple(_list(raw, "makes"))
+    makes = _paths(raw, "makes", "task")
     parts = {"steps": steps, "inputs": inputs, "sources": sources, "makes": makes}
     return _make(TaskSpec, {**raw, **parts}, "task")
 
 
 def load_status(text: str) -> Status:
-    """Reads a status. Raises ``TaskSpecError`` for anything that is not one of this version."""
+    """Reads a status. Raises ``TaskSpecError`` for anything that is not one of this version, or
+    says what no container can: numbers below zero, an exit code that no process has."""
+    if len(text) > STATUS_BYTES:
+        raise TaskSpecError(f"longer than {STATUS_BYTES} bytes")
     raw = _object(text)
     _check_version(raw)
-    return _make(Status, raw, "status")
+    status = _make(Status, raw, "status")
+    numbers = [v for v in raw.values() if isinstance(v, (int, float))]
+    if min([*numbers, *status.seconds.values()]) < 0 or status.exit_code > MOST_EXIT_CODE:
+        raise TaskSpecError("status: a number that is out of range")
+    return status
+
+
+def brief(text: str) -> str:
+    """A sentence as a status holds it: without bytes that are not UTF-8, and not endless."""
+    return strict_json.clean(text)[:MESSAGE_CHARS]
 
 
 def _step(raw: Any, where: str) -> Step:
@@ -242,9 +261,9 @@ def _step(raw: Any, where: str) -> Step:
 
 def _object(text: str) -> Dict[str, Any]:
     try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise TaskSpecError(f"not JSON: {error}") from error
+        raw = strict_json.loads(text)
+    except strict_json.StrictJsonError as error:
+        raise TaskSpecError(str(error)) from error
     if not isinstance(raw, dict):
         raise TaskSpecError("not a JSON object")
     return raw
@@ -305,6 +324,10 @@ def _make(cls: Type[T], raw: Any, where: str) -> T:
             isinstance(v, str) for v in value.values()
         ):
             raise TaskSpecError(f"{where}.{name}: values must be texts")
+        if annotation == "Mapping[str, float]" and not all(
+            isinstance(v, (int, float)) and not isinstance(v, bool) for v in value.values()
+        ):
+            raise TaskSpecError(f"{where}.{name}: values must be numbers")
         if "\0" in str(value):
             raise TaskSpecError(f"{where}.{name}: holds a NUL character")
     try:

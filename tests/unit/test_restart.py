@@ -1,19 +1,33 @@
 """What is made of a run that was killed: its record, its locks, its jobs."""
 
+import json
+import os
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from test_definitions import PLAN
 
-from snakemake_executor_plugin_hutchbatch import controllers, identity, keeping, marks, traces
+from snakemake_executor_plugin_hutchbatch import (
+    controllers,
+    identity,
+    journal,
+    keeping,
+    marks,
+    record_file,
+    restart,
+    traces,
+)
 from snakemake_executor_plugin_hutchbatch.adoption import Found, decide
 from snakemake_executor_plugin_hutchbatch.controllers import Controller
 from snakemake_executor_plugin_hutchbatch.journal import VERSION, Journal, Reader
-from snakemake_executor_plugin_hutchbatch.presence import read
+from snakemake_executor_plugin_hutchbatch.presence import Mark
+from snakemake_executor_plugin_hutchbatch.rebuild import Rebuilt
 from snakemake_executor_plugin_hutchbatch.records import SINGLE, Job, Placement, Run, Submission
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Step, TaskSpec
 from snakemake_executor_plugin_hutchbatch.traces import Trace
@@ -43,13 +57,13 @@ def path(tmp_path):
 
 
 def written(path, *records):
-    journal = Journal(path)
-    journal.put(*records)
-    assert journal.flush()
-    journal.close()
+    made = Journal(path)
+    made.put(*records)
+    assert made.flush()
+    made.close()
 
 
-@pytest.mark.parametrize("damage", ["cut off", "newer", "no record at all"])
+@pytest.mark.parametrize("damage", ["cut off", "newer", "no record at all", "foreign", "a view"])
 def test_a_record_that_cannot_be_used_is_kept_aside_and_told(path, damage):
     written(path, *(Run(f"r{n}", 1.0, command="x" * 500) for n in range(100)))
     if damage == "cut off":
@@ -57,13 +71,21 @@ def test_a_record_that_cannot_be_used_is_kept_aside_and_told(path, damage):
     elif damage == "newer":
         with sqlite3.connect(path) as connection:
             connection.execute(f"PRAGMA user_version={VERSION + 1}")
+    elif damage == "foreign":
+        path.unlink()
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE cookies (a)")
+    elif damage == "a view":
+        with sqlite3.connect(path) as connection:
+            connection.execute("ALTER TABLE runs RENAME TO hidden")
+            connection.execute("CREATE VIEW runs AS SELECT * FROM hidden")
     else:
         path.write_text("nothing of the kind " * 100)
     before = path.read_bytes()
     said = []
-    journal = keeping.opened(said.append, path)
-    journal.put(Run("new", 2.0))
-    journal.close()
+    made = keeping.opened(said.append, path)
+    made.put(Run("new", 2.0))
+    made.close()
     with Reader(path) as reader:
         assert [run.run_id for run in reader.rows(Run)] == ["new"]
     (aside,) = [p for p in path.parent.iterdir() if p != path]
@@ -79,20 +101,51 @@ def test_an_older_record_gets_the_columns_it_lacks(path):
         connection.execute("ALTER TABLE runs DROP COLUMN versions")
         connection.execute("ALTER TABLE jobs DROP COLUMN state")
     said = []
-    journal = keeping.opened(said.append, path)
-    journal.put(Job("r1", 1, "a", "a", 1, 1.0), Run("r2", 2.0, wanted=3))
-    journal.close()
+    made = keeping.opened(said.append, path)
+    made.put(Job("r1", 1, "a", "a", 1, 1.0), Run("r2", 2.0, wanted=3))
+    made.close()
     with Reader(path) as reader:
         assert reader.rows(Run) == [Run("r1", 1.0), Run("r2", 2.0, wanted=3)]
         assert reader.rows(Job)[0].state == "prepared"
     assert said == []
 
 
-def test_where_the_disk_takes_no_record_the_run_goes_on_and_says_so(tmp_path):
-    (tmp_path / "file").touch()
-    said = []
-    assert keeping.opened(said.append, tmp_path / "file" / "journal.sqlite") is None
-    assert "goes on without a record" in said[0]
+@pytest.mark.parametrize("kind", ["below a file", "folder", "pipe", "locked", "read-only"])
+def test_where_the_disk_takes_no_record_the_run_goes_on_and_says_so(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(keeping, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(record_file, "BUSY_SECONDS", 0.2)
+    path, said = tmp_path / "journal.sqlite", []
+    with ExitStack() as stack:
+        if kind == "below a file":
+            path.touch()
+            path = path / "journal.sqlite"
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "pipe":
+            os.mkfifo(path)
+        else:
+            written(path, Run("r1", 1.0))
+        if kind == "locked":
+            other = stack.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
+            other.execute("BEGIN EXCLUSIVE")
+        elif kind == "read-only":
+            # As on a disk that is mounted so; root may write whatever the mode says.
+            monkeypatch.setattr(
+                journal, "connect", lambda path, mode: record_file.connect(path, "ro")
+            )
+        assert keeping.opened(said.append, path) is None
+    (line,) = said
+    assert "goes on without a record" in line
+    assert "\n" not in line
+
+
+def test_damaged_lines_of_a_record_are_counted_and_the_others_believed(path):
+    written(path, *(Run(f"r{n}", 1.0, host="elsewhere") for n in range(3)))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE runs SET started = 'x' WHERE run_id = 'r1'")
+        connection.commit()
+    found = traces.read(path=path)
+    assert (found.runs, found.unreadable) == (("r0", "r2"), 1)
 
 
 # Controllers and their locks
@@ -108,11 +161,27 @@ def test_locks_go_with_their_dead_owners_and_no_others(tmp_path):
         "3.input": "results/a.txt",
         "4.input": "#hutchbatch {}",
     }
+    bad = {
+        "number": '{"host": "h", "pid": 1e999, "started": 1}',
+        "list": '{"host": ["h"], "pid": [], "started": null}',
+        "deep": "[" * 9999,
+        "long": '{"host": "' + "x" * 100_000,
+        "negative": json.dumps({"host": dead.host, "pid": -1, "started": 1}),
+    }
+    owners.update({f"5.{name}": f"#hutchbatch {text}" for name, text in bad.items()})
+    os.mkfifo(tmp_path / "6.input.lock")
+    (tmp_path / "7.input.lock").write_bytes(b"#hutchbatch \xff")
+    (tmp_path / "8.input.lock").mkdir()
     for name, line in owners.items():
         (tmp_path / f"{name}.lock").write_text(f"{line}\nresults/b.txt\n")
     assert marks.sweep(tmp_path) == [dead]
     left = sorted(p.name.removesuffix(".lock") for p in tmp_path.iterdir())
-    assert left == ["1.input", "2.input", "3.input", "4.input"]
+    others = [f"5.{name}" for name in sorted(bad)]
+    assert left == [
+        *(f"{n}.input" for n in range(1, 5)),
+        *others,
+        *(f"{n}.input" for n in (6, 7, 8)),
+    ]
 
 
 def test_a_later_process_of_the_same_number_is_another():
@@ -159,9 +228,17 @@ def test_traces_are_of_unfinished_jobs_of_dead_runs_alone(path):
     assert not any(trace.told for trace in traces.read(path=path).traces)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"run_id": 1}', b'{"pid": "x"}', b"\xff"])
-def test_what_is_no_mark_is_passed_over(content):
-    assert read(content, 0.0) is None
+def test_a_mark_goes_only_when_all_could_be_seen_and_nothing_was_there():
+    dead = Mark("r1", "elsewhere", 1, 1.0, 1.0, "jdoe", "/x", "s3://b/w/", silent=1e6)
+    for complete in (True, False):
+        removed = []
+        presence = SimpleNamespace(remove=removed.append)
+        leavings = SimpleNamespace(remove=lambda run_id: None)
+        found = restart._with_marks(
+            traces.Earlier(), [dead], Rebuilt((), complete), None, presence, leavings
+        )
+        assert (removed == [dead.run()]) is complete
+        assert found.dead == ()
 
 
 # Identity and decision

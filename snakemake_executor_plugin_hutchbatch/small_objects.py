@@ -1,0 +1,61 @@
+"""Objects of S3 that are read whole into memory: never more of one than it may have."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from .inventory import split_url
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class TooLarge(ValueError):
+    """The object is larger than anything of ours in its place."""
+
+
+@dataclass(frozen=True)
+class Small:
+    """An object. ``age``: seconds since it was written, by S3's own clock."""
+
+    content: bytes
+    age: float
+
+
+def read(s3: S3Client, url: str, most: int) -> bytes:
+    """The content of an object of at most ``most`` bytes. Raises ``TooLarge``, and botocore's
+    errors."""
+    return fetch(s3, url, most).content
+
+
+def fetch(s3: S3Client, url: str, most: int) -> Small:
+    """An object of at most ``most`` bytes. Raises ``TooLarge``, and botocore's errors."""
+    bucket, key = split_url(url)
+    answer: Any = s3.get_object(Bucket=bucket, Key=key)
+    with closing(answer["Body"]) as body:
+        # What was announced may be nothing, or not true: the reading itself has an end, too.
+        if answer.get("ContentLength", 0) <= most:
+            content = bytearray()
+            while len(content) <= most:
+                # To the empty chunk: with it botocore checks length and checksum.
+                chunk = body.read(most + 1 - len(content))
+                if not chunk:
+                    return Small(bytes(content), _age(answer))
+                content += chunk
+    raise TooLarge(f"{url} has more than {most:,} bytes")
+
+
+def _age(answer: Any) -> float:
+    changed = float(answer["LastModified"].timestamp())
+    return max(0.0, now(answer, changed) - changed)
+
+
+def now(answer: Any, otherwise: float) -> float:
+    """S3's own time, which every answer has (seconds since 1970)."""
+    try:
+        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return otherwise
