@@ -1,8 +1,13 @@
 """What the record would say, read from AWS Batch and S3 where there is none: jobs found by the
-user's name in front and the tag of their run, what they make by their tasks' descriptions."""
+user's name in front and the tag of their run, what they make by their tasks' descriptions.
+
+A description is believed if it is the one that its job's own request stands for. Of any other the
+job is known only as one that may write what it says, so that no second one is sent beside it.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass, replace
@@ -11,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from . import arrays, identity
 from .adoption import LIVE, State
 from .aws import Patience, batched, is_denied
 from .inventory import split_url
 from .presence import Mark
 from .records import SINGLE
+from .supervisor import pinned
 from .supervisor.taskspec import TaskSpecError, load_taskspec
 from .traces import Trace
 from .tracking import DESCRIBE_LIMIT
@@ -32,9 +39,10 @@ SLACK = 300.0
 
 @dataclass(frozen=True)
 class _Piece:
-    """Where a job's description lies."""
+    """Where a job's description lies, and what it was pinned to when the job was sent."""
 
     trace: Trace
+    sha256: str
     size: int
     index: int
 
@@ -113,10 +121,10 @@ def _pieces(
     variables = {
         pair["name"]: pair["value"] for pair in (job.get("container") or {}).get("environment", [])
     }
-    url = variables.get("HUTCHBATCH_TASK")
-    if not url:
-        return
-    size = int(variables.get("HUTCHBATCH_TASK_SIZE") or 0)
+    url, sha256 = (variables.get(f"HUTCHBATCH_TASK{part}", "") for part in ("", "_SHA256"))
+    size, own = (_number(variables.get(f"HUTCHBATCH_TASK_{part}")) for part in ("SIZE", "INDEX"))
+    if not url.startswith("s3://") or size is None or own is None:
+        return  # none that hutchbatch has sent
 
     def piece(batch_id: str, child: int, index: int) -> _Piece:
         trace = Trace(
@@ -131,10 +139,10 @@ def _pieces(
             task_url=url,
             prepared=job.get("createdAt", 0) / 1000,
         )
-        return _Piece(trace, size, index)
+        return _Piece(trace, sha256, size, index)
 
     if not (job.get("arrayProperties") or {}).get("size"):
-        yield piece(job["jobId"], SINGLE, int(variables.get("HUTCHBATCH_TASK_INDEX") or 0))
+        yield piece(job["jobId"], SINGLE, own)
         return
     for state in WANTED:
         children = partial(batch.list_jobs, arrayJobId=job["jobId"], jobStatus=state)
@@ -143,12 +151,22 @@ def _pieces(
             yield piece(summary["jobId"], index, index)
 
 
+def _number(text: str | None) -> int | None:
+    """A variable's number, 0 where it is not set; None for any other text."""
+    if not text:
+        return 0
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
+
+
 def _read(s3: S3Client, url: str, patience: Patience) -> bytes | None:
     bucket, key = split_url(url)
     try:
 
-        def read() -> bytes:
-            return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        def read() -> bytes | None:
+            answer = s3.get_object(Bucket=bucket, Key=key)
+            if answer["ContentLength"] > pinned.MAX_BYTES:
+                return None
+            return answer["Body"].read()
 
         return patience.call("reading a job's description", read)
     except (ClientError, BotoCoreError):
@@ -159,10 +177,15 @@ def _known(piece: _Piece, content: bytes | None) -> Trace | None:
     """The trace with what its task tells; None where that is not to be had."""
     if content is None:
         return None
-    if piece.size:
-        content = content[piece.index * piece.size : (piece.index + 1) * piece.size]
     try:
-        task = load_taskspec(content.decode())
+        text, is_pinned = arrays.piece(content, piece.sha256, piece.size, piece.index), True
+    except pinned.Changed:
+        text, is_pinned = arrays.unpinned(content, piece.size, piece.index), False
+    try:
+        task = load_taskspec(text.decode())
     except (TaskSpecError, UnicodeDecodeError):
         return None
-    return replace(piece.trace, identity=task.identity or "", outputs=tuple(map(str, task.makes)))
+    trace = replace(piece.trace, outputs=tuple(map(str, task.makes)))
+    if not is_pinned or not identity.is_own(task):
+        return trace
+    return replace(trace, identity=task.identity or "", status=task.status)

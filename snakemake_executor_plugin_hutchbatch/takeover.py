@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .adoption import Decision, Found, decide
 from .aws import Patience, batched
+from .definitions import would_run
 from .inventory import Inventory
 from .journal import Journal
 from .modes import s3_url
@@ -63,8 +64,10 @@ class Takeover:
         say: Callable[[str], None],
         pool: ThreadPool | None = None,
         clock: Callable[[], float] = time.time,
+        endpoint: str | None = None,
     ) -> None:
         self._batch = batch
+        self._endpoint = endpoint
         self._inventory = inventory
         self._termination = termination
         self._patience = patience
@@ -103,7 +106,9 @@ class Takeover:
         if traces:
             found = self._found(traces)
             inputs = inputs_of(work.job)
-            good = [replace(f, good=self._is_good(f, inputs)) for f in found]
+            good = [
+                replace(f, good=self._is_ours(f, work) and self._is_good(f, inputs)) for f in found
+            ]
             decision = decide(identity, work.outputs, good)
             if decision.end:
                 self._end(decision.end, work.label)
@@ -198,6 +203,14 @@ class Takeover:
                 lambda part=part: self._batch.describe_jobs(jobs=part),  # type: ignore[misc]
             )
             self._jobs.update({job["jobId"]: dict(job) for job in answer["jobs"]})
+
+    def _is_ours(self, found: Found, work: Work) -> bool:
+        """Whether a job runs what a new one would. Of a job that AWS itself named when it was sent
+        the record knows; others bear our names, as anybody's job may."""
+        trace = found.trace
+        if trace.number is not None and trace.batch_id is not None:
+            return True
+        return would_run(found.job, work.plan, self._endpoint)
 
     def _is_good(self, found: Found, inputs: Sequence[str]) -> bool:
         """Whether a job's result is, or will be, that of the inputs as they are now.
