@@ -62,14 +62,14 @@ def piece(content: bytes, sha256: str, size: int, index: int) -> bytes:
     ``pinned.Changed`` unless it is the one that ``sha256`` stands for."""
     if not size:
         return pinned.opened(content, sha256)
-    return pinned.opened(content[index * size : (index + 1) * size], sha256, index).rstrip()
+    return pinned.opened(content[index * size : (index + 1) * size], sha256, index).rstrip(b" ")
 
 
 def unpinned(content: bytes, size: int, index: int) -> bytes:
     """The same, whatever it is."""
     if not size:
         return content
-    return content[index * size : (index + 1) * size].partition(b"\n")[2].rstrip()
+    return content[index * size : (index + 1) * size].partition(b"\n")[2].rstrip(b" ")
 
 
 def _tree(texts: Sequence[bytes]) -> tuple[str, list[bytes]]:

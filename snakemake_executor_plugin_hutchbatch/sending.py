@@ -149,15 +149,17 @@ class Sender:
         bucket, key = storage.split_url(place.url)
         s3 = self._ground.clients.s3
         start = place.index * place.size
-        end = start + (place.size or pinned.MAX_BYTES) - 1
+        request: dict[str, Any] = {"Bucket": bucket, "Key": key}
+        if place.size:
+            request["Range"] = f"bytes={start}-{start + place.size - 1}"
 
         def fetch() -> bytes:
-            answer = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{end}")
-            return answer["Body"].read()
+            answer = s3.get_object(**request)
+            return answer["Body"].read(pinned.MAX_BYTES)
 
         body = self._patience.call("reading a job's description", fetch)
         try:
             index = place.index if place.size else None
-            return Parcel(parcel.work, pinned.opened(body, place.sha256, index).rstrip())
+            return Parcel(parcel.work, pinned.opened(body, place.sha256, index).rstrip(b" "))
         except pinned.Changed:
             return parcel  # sent by itself, with what it was pinned to: its container refuses it

@@ -202,7 +202,7 @@ class Submitter:
                 ),
             )["jobSummaryList"]
             # Anybody may give a job this name: ours has the very revision that was asked for.
-            wanted = request["jobDefinition"]
+            wanted = request.get("jobDefinition")
             ours = [job for job in found if job.get("jobDefinition", wanted) == wanted]
             if ours:
                 return [j["jobId"] for j in sorted(ours, key=lambda j: j.get("createdAt", 0))]

@@ -17,7 +17,9 @@ from typing import Mapping, Optional, Sequence
 
 from .errors import Failure
 from .s3 import S3, S3Error
+from .seed import split_url
 from .taskspec import EXIT_CHANGED, EXIT_SPEC, Input
+from .wire import Connection
 
 #: Bytes that a description may have: more than any that hutchbatch writes (``arrays.MAX_BYTES``).
 MAX_BYTES = 128 * 1024 * 1024
@@ -70,9 +72,12 @@ def read_task(s3: S3, environ: Mapping[str, str]) -> bytes:
             index = _number(environ, "AWS_BATCH_JOB_ARRAY_INDEX")
         if index is None:
             raise _malformed("HUTCHBATCH_TASK_SIZE is set, but not HUTCHBATCH_TASK_INDEX")
-    piece = (0, MAX_BYTES) if size is None or index is None else (index * size, size)
     try:
-        content = s3.get(url, piece)
+        if size is None or index is None:
+            bucket, key = split_url(url)
+            content = s3.request("GET", bucket, key, read=_bounded).value
+        else:
+            content = s3.get(url, (index * size, size))
         return opened(content, environ.get("HUTCHBATCH_TASK_SHA256", ""), index)
     except S3Error as error:
         if error.status != 416:  # there is less than there was
@@ -80,6 +85,13 @@ def read_task(s3: S3, environ: Mapping[str, str]) -> bytes:
     except Changed:
         pass
     raise changed(f"the task's description {url}")
+
+
+def _bounded(connection: Connection) -> bytes:
+    length = connection.headers.get("content-length", "")
+    if length.isdigit() and int(length) > MAX_BYTES:
+        raise Changed
+    return connection.read()
 
 
 def check_files(inputs: Sequence[Input], work: str) -> None:

@@ -14,7 +14,10 @@ from snakemake_executor_plugin_hutchbatch.tracking import LOST_AFTER_SECONDS
 from snakemake_executor_plugin_hutchbatch.work import Work
 
 OUTPUT, TASK, INPUT = "s3://b/out.txt", "s3://b/task.json", "s3://b/in.txt"
-TRACE = Trace("r1", "same", (OUTPUT,), "jdoe-a-1", -1, "q", "id", "s3://b/status/", TASK, 0.0)
+#: As the record has it, with the id that AWS gave.
+TRACE = Trace(
+    "r1", "same", (OUTPUT,), "jdoe-a-1", -1, "q", "id", "s3://b/status/", TASK, 0.0, number=1
+)
 #: S3's times of the task, and Batch's of the job: five hours apart.
 SENT, AHEAD = 1_000_000.0, 5 * 3600
 
