@@ -313,15 +313,18 @@ def prunable(
 ) -> list[Ours]:
     """Those made ``keep_days`` or more days before ``now``, and those of unknown age; whether jobs
     use them is another question (``unused``)."""
-    latest = now.date() - datetime.timedelta(days=keep_days)
-    return [each for each in definitions if (_date(each.made_on) or latest) <= latest]
+    today = now.date()
+    latest = today - datetime.timedelta(days=keep_days)
+    return [each for each in definitions if (_date(each.made_on, today) or latest) <= latest]
 
 
-def _date(text: str) -> datetime.date | None:
+def _date(text: str, today: datetime.date) -> datetime.date | None:
+    """A day that has been, as far as the world's time zones let one tell."""
     try:
-        return datetime.date.fromisoformat(text)
+        made = datetime.date.fromisoformat(text)
     except ValueError:
         return None
+    return made if made <= today + datetime.timedelta(days=1) else None
 
 
 def unused(batch: BatchClient, candidates: Sequence[Ours]) -> list[Ours]:

@@ -1,10 +1,12 @@
 """A job of a killed run stands for a new one only if it may, whatever AWS leaves out or however far
 its clocks are apart."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from test_aws import Time, patience
+from test_definition_content import job
 from test_definitions import PLAN
 
 from snakemake_executor_plugin_hutchbatch.moves import History
@@ -25,8 +27,8 @@ SENT, AHEAD = 1_000_000.0, 5 * 3600
 class Batch:
     """Knows one job; DescribeJobs leaves it out for the first ``hidden`` asks."""
 
-    def __init__(self, status="SUCCEEDED", hidden=0, listed=True):
-        self.status, self.hidden, self.listed = status, hidden, listed
+    def __init__(self, status="SUCCEEDED", hidden=0, listed=True, **job):
+        self.status, self.hidden, self.listed, self.job = status, hidden, listed, job
         self.asked = 0
 
     def describe_jobs(self, jobs):
@@ -34,7 +36,7 @@ class Batch:
         if self.asked <= self.hidden:
             return {"jobs": []}
         at = int(SENT + AHEAD) * 1000
-        told = {"createdAt": at + 1000, "startedAt": at + 61_000}
+        told = {"createdAt": at + 1000, "startedAt": at + 61_000, **self.job}
         return {"jobs": [{"jobId": j, "status": self.status, **told} for j in jobs]}
 
     def list_jobs(self, jobQueue, filters):
@@ -63,11 +65,11 @@ def work(monkeypatch):
     return Work(job, 1, "a", "jdoe-a-2", "", PLAN, History(), (OUTPUT,), "s3://b/new/")
 
 
-def taken(work, batch, inventory, identity="same"):
+def taken(work, batch, inventory, identity="same", trace=TRACE):
     time, said = Time(), []
     time.now = 10_000.0
     wait = patience(time, [])
-    earlier = Earlier(traces=(TRACE,))
+    earlier = Earlier(traces=(trace,))
     made = Takeover(
         batch, inventory, None, wait, earlier, None, "r2", said.append, clock=time.clock
     )
@@ -111,3 +113,22 @@ def test_a_job_that_is_never_described_again_is_given_up(work):
     found, waited = taken(work, Batch("RUNNING", hidden=10**9), Inventory())
     assert found is None
     assert LOST_AFTER_SECONDS <= waited < LOST_AFTER_SECONDS + 60
+
+
+@pytest.mark.parametrize(
+    "trace", [replace(TRACE, number=None), replace(TRACE, batch_id=None)], ids=["mark", "name"]
+)
+def test_a_job_that_is_known_by_its_names_alone_must_run_what_a_new_one_would(work, trace):
+    good, other = job(), job(command=["/bin/sh", "-c", "id"])
+    inventory = Inventory(output=SENT + 70)
+    found, _ = taken(work, Batch(container=good["container"]), inventory, trace=trace)
+    assert found.batch_id == "id"
+    assert taken(work, Batch(container=other["container"]), inventory, trace=trace)[0] is None
+    assert taken(work, Batch(), inventory, trace=trace)[0] is None
+
+
+def test_a_job_whose_id_aws_gave_to_the_earlier_run_is_its_own(work):
+    # Also where this hutchbatch is another version, which would send another command.
+    other = job(command=["/bin/sh", "-c", "of an earlier version"])
+    found, _ = taken(work, Batch(container=other["container"]), Inventory(output=SENT + 70))
+    assert found.batch_id == "id"
