@@ -12,6 +12,9 @@ The container's environment, beside what AWS gives:
 | ``HUTCHBATCH_SUPERVISOR`` | ``s3://bucket/key`` of the bundle |
 | ``HUTCHBATCH_SUPERVISOR_SHA256`` | its SHA-256 |
 | ``HUTCHBATCH_TASK`` | ``s3://bucket/key`` of the TaskSpec |
+| ``HUTCHBATCH_TASK_SHA256`` | its SHA-256, or the root of an array's hash tree (``pinned.py``) |
+| ``HUTCHBATCH_TASK_SIZE`` | of an array's object: bytes of each child's piece |
+| ``HUTCHBATCH_TASK_INDEX`` | optional, which piece; else the child's index in its array |
 | ``HUTCHBATCH_REGION`` | region of the buckets (Batch gives a container none) |
 | ``HUTCHBATCH_S3_ENDPOINT`` | optional, used unless an ``AWS_ENDPOINT_URL…`` is set |
 """
@@ -27,7 +30,7 @@ import shlex
 import zlib
 from pathlib import Path
 
-from .supervisor.taskspec import EXIT_NO_PYTHON, EXIT_SPEC
+from .supervisor.taskspec import EXIT_CHANGED, EXIT_NO_PYTHON, EXIT_SPEC
 
 #: The supervisor's name inside the container.
 PACKAGE = "hutchbatch_supervisor"
@@ -97,14 +100,16 @@ class Bundle:
  def exec_module(self,module):
   n=module.__name__;exec(compile(self.data[n],n,"exec"),module.__dict__)
  def get_source(self,name):return self.data[name]
-def fail(text):
- sys.stderr.write("hutchbatch: "+text+"\\n");sys.exit({spec})
+def fail(text,code={spec}):
+ sys.stderr.write("hutchbatch: "+text+"\\n");sys.exit(code)
 u=os.environ.get("HUTCHBATCH_SUPERVISOR","")
 try:b=fetch(os.environ,u)
 except Exception as e:fail("the supervisor could not be read from "+u+" ("+str(e)+"). \
 Check that the job role may read it.")
 if hashlib.sha256(b).hexdigest()!=os.environ.get("HUTCHBATCH_SUPERVISOR_SHA256"):
- fail(u+" is not the supervisor this job was submitted with. Submit the job again.")
+ fail("the supervisor "+u+" is not the one this job was submitted with: it was changed in \
+S3 since. Nothing of it was run. Start the workflow again, and check who may write there.",\
+{changed})
 sys.meta_path.insert(0,Bundle(json.loads(zlib.decompress(b))))
 sys.modules[P+".wire"]=sys.modules[P+".seed"]=sys.modules["__main__"]
 from {package}.main import main
@@ -119,7 +124,12 @@ def container_command(cli_prefix: str) -> list[str]:
     ``cli_prefix`` is the container path under which the hosts' AWS CLI is mounted
     (``/home/ec2-user/miniconda``): the Python beside it is the first choice.
     """
-    numbers = {"no_python": EXIT_NO_PYTHON, "spec": EXIT_SPEC, "package": PACKAGE}
+    numbers = {
+        "no_python": EXIT_NO_PYTHON,
+        "spec": EXIT_SPEC,
+        "changed": EXIT_CHANGED,
+        "package": PACKAGE,
+    }
     code = carried() + _FETCH.format(**numbers)
     packed = base64.b64encode(zlib.compress(code.encode(), 9)).decode()
     loader = _LOADER.format(code=packed, **numbers)

@@ -2,8 +2,10 @@
 
 What SubmitJob cannot override lives here: image, role, volumes, shared memory, secrets, log
 configuration (FACTS.md section 2). A definition's name holds a digest of its content, so that runs
-and users of an account share it. Nobody owns one, so old ones are removed by whoever asks for it:
-a run that misses one registers it again.
+and users of an account share it. Anybody who may register definitions can give the name another
+content: a revision is used only if all that AWS says of it is what was wanted, and by its ARN.
+Nobody owns one, so old ones are removed by whoever asks for it: a run that misses one registers it
+again.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from . import aws, naming
+from . import aws, definition_content, naming, submission
 from .aws import Patience
-from .bootstrap import container_command
+from .bootstrap import bundle_sha256, container_command
+from .definition_content import Fields
 from .plan import JobPlan
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ MADE_ON = "hutchbatch-created"
 #: Pages of a hundred (AWS's most) that a run reads of the account's definitions. Accounts where
 #: other tools register one for each job hold thousands: there the rest is asked for by name.
 PAGES = 10
+#: And of the revisions of one name: somebody may have registered many that say something else.
+PAGES_OF_A_NAME = 100
 #: Days after which an unused definition may go.
 KEEP_DAYS = 30
 
@@ -103,81 +108,113 @@ def is_gone(refusal: str) -> bool:
     return "jobdefinition" in refusal.replace(" ", "").lower()
 
 
+@dataclass(frozen=True)
+class _Revision:
+    """An active revision of one of our names, as AWS describes it."""
+
+    arn: str
+    number: int
+    fields: Fields
+
+
 class Definitions:
     """Finds or registers definitions, once a run: those of the account are listed with the first
-    job, by one paged query, and only what that did not see is asked for again. Thread-safe."""
+    job, by one paged query, and only what that did not see is asked for again. Thread-safe.
+
+    ``warn``: takes a sentence about definitions that bear one of our names and say something else.
+    """
 
     def __init__(
         self,
         batch: BatchClient,
         patience: Patience,
         today: Callable[[], datetime.date] = lambda: datetime.datetime.now(datetime.UTC).date(),
+        warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._batch = batch
         self._patience = patience
         self._today = today
+        self._warn = warn
         self._arns: dict[str, str] = {}
+        self._seen: dict[str, list[_Revision]] = {}
+        self._removed: set[str] = set()
         self._listed = False
         self._all_known = False
         self._lock = threading.Lock()
 
     def arn(self, plan: JobPlan) -> str:
-        """The ARN to submit ``plan`` with. Raises botocore's errors that do not pass."""
+        """The ARN to submit ``plan`` with, its revision included. Raises botocore's errors that do
+        not pass."""
         request = registration(plan)
         name = request["jobDefinitionName"]
         # Held over the calls: a burst of equal jobs must register once.
         with self._lock:
             if name not in self._arns:
-                self._arns[name] = self._find(name) or self._register(request)
+                self._arns[name] = self._find(request) or self._register(request)
             return self._arns[name]
 
     def forget(self, arn: str) -> None:
         """AWS refused to submit with this one: somebody removed it meanwhile. The next job with it
-        registers it anew."""
+        registers it again."""
         with self._lock:
+            self._removed.update(name for name, known in self._arns.items() if known == arn)
             self._arns = {name: known for name, known in self._arns.items() if known != arn}
 
-    def _find(self, name: str) -> str | None:
-        """An active definition of this name; None for one that must be registered."""
+    def _find(self, request: Mapping[str, Any]) -> str | None:
+        """The newest active revision that says just what ``request`` does; None where that must be
+        registered."""
+        name, wanted = request["jobDefinitionName"], definition_content.of_definition(request)
+        if name in self._removed:
+            return None
         try:
             if not self._listed:
                 self._list()
-            if name in self._arns:
-                return self._arns[name]
-            return None if self._all_known else self._by_name(name)
+            seen = self._seen.get(name, [])
+            found = _equal(seen, wanted)
+            if found is None and not self._all_known:
+                for seen in self._pages_of(name):
+                    if found := _equal(seen, wanted):
+                        break
         except ClientError as error:
             if aws.is_denied(error):
                 self._listed = self._all_known = True
                 return None  # then each run registers a revision of its own
             raise
+        if found is None and seen:
+            self._warn(_passed_over(name, seen[0], wanted))
+        return found
 
     def _list(self) -> None:
         """The account's active definitions, as far as ``PAGES`` go."""
-        token: dict[str, Any] = {}
-        revisions: dict[str, int] = {}
-        for _ in range(PAGES):
-            answer = self._describe(status="ACTIVE", maxResults=100, **token)
-            for each in answer["jobDefinitions"]:
-                name, revision = each["jobDefinitionName"], each["revision"]
-                if name.startswith(PREFIX) and revision > revisions.get(name, 0):
-                    revisions[name] = revision
-                    self._arns[name] = each["jobDefinitionArn"]
-            if not answer.get("nextToken"):
-                self._all_known = True
+        self._seen.clear()
+        for number, (page, is_last) in enumerate(self._pages(), 1):
+            for name, revision in _ours(page):
+                self._seen.setdefault(name, []).append(revision)
+            self._all_known = is_last
+            if number == PAGES:
                 break
-            token = {"nextToken": answer["nextToken"]}
         self._listed = True
 
-    def _by_name(self, name: str) -> str | None:
-        answer = self._describe(jobDefinitionName=name, status="ACTIVE")
-        found = sorted(answer["jobDefinitions"], key=lambda d: d["revision"])
-        return found[-1]["jobDefinitionArn"] if found else None
+    def _pages_of(self, name: str) -> Iterator[list[_Revision]]:
+        """The active revisions of a name."""
+        for number, (page, _) in enumerate(self._pages(jobDefinitionName=name), 1):
+            yield [revision for found, revision in _ours(page) if found == name]
+            if number == PAGES_OF_A_NAME:
+                break
 
-    def _describe(self, **request: Any) -> Mapping[str, Any]:
-        return self._patience.call(
-            "looking for a job definition",
-            lambda: self._batch.describe_job_definitions(**request),
-        )
+    def _pages(self, **which: Any) -> Iterator[tuple[list[Any], bool]]:
+        """Pages of active definitions, and whether each is the last one."""
+        token: dict[str, Any] = {}
+        while True:
+            request = {"status": "ACTIVE", "maxResults": 100, **which, **token}
+            answer = self._patience.call(
+                "looking for a job definition",
+                lambda: self._batch.describe_job_definitions(**request),  # noqa: B023  called at once
+            )
+            token = {"nextToken": answer["nextToken"]} if answer.get("nextToken") else {}
+            yield answer["jobDefinitions"], not token
+            if not token:
+                return
 
     def _register(self, request: dict[str, Any]) -> str:
         tags = {**request["tags"], MADE_ON: self._today().isoformat()}
@@ -185,7 +222,53 @@ class Definitions:
             "registering a job definition",
             lambda: self._batch.register_job_definition(**{**request, "tags": tags}),
         )
+        self._removed.discard(request["jobDefinitionName"])
         return answer["jobDefinitionArn"]
+
+
+def _ours(described: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, _Revision]]:
+    """Definitions of our names, with what they say. One whose ARN does not name its revision is
+    none: AWS would take the newest."""
+    for each in described:
+        name, arn, number = (each[k] for k in ("jobDefinitionName", "jobDefinitionArn", "revision"))
+        if name.startswith(PREFIX) and arn.endswith(f"/{name}:{number}"):
+            yield name, _Revision(arn, number, definition_content.of_definition(each))
+
+
+def _equal(seen: Iterable[_Revision], wanted: Fields) -> str | None:
+    equal = [revision for revision in seen if revision.fields == wanted]
+    return max(equal, key=lambda revision: revision.number).arn if equal else None
+
+
+def _passed_over(name: str, revision: _Revision, wanted: Fields) -> str:
+    differing = ", ".join(definition_content.differences(revision.fields, wanted))
+    return (
+        f"The job definition {name}:{revision.number} in your account is not what its name stands "
+        f"for ({differing} differ): it is passed over. If nobody in your group knows why, tell "
+        "SciComp."
+    )
+
+
+def would_run(job: Mapping[str, Any], plan: JobPlan, endpoint: str | None) -> bool:
+    """Whether a job that DescribeJobs describes runs what this hutchbatch would send for ``plan``:
+    in the same container, with the same supervisor, variables and S3 ``endpoint``; its task is
+    another matter."""
+    container = job.get("container") or {}
+    wanted = definition_content.of_container(container_properties(plan))
+    if definition_content.of_container(container) != wanted:
+        return False
+    pairs = [
+        (pair.get("name", ""), pair.get("value", "")) for pair in container.get("environment") or ()
+    ]
+    variables = dict(pairs)
+    # AWS itself keeps everybody from setting its own.
+    own = {k for k in variables if k not in submission.VARIABLES and not k.startswith("AWS_BATCH")}
+    return (
+        len(variables) == len(pairs)
+        and variables.get("HUTCHBATCH_SUPERVISOR_SHA256") == bundle_sha256()
+        and variables.get("HUTCHBATCH_S3_ENDPOINT") == endpoint
+        and {name: variables[name] for name in own} == dict(plan.environment)
+    )
 
 
 # Removal
@@ -230,15 +313,18 @@ def prunable(
 ) -> list[Ours]:
     """Those made ``keep_days`` or more days before ``now``, and those of unknown age; whether jobs
     use them is another question (``unused``)."""
-    latest = now.date() - datetime.timedelta(days=keep_days)
-    return [each for each in definitions if (_date(each.made_on) or latest) <= latest]
+    today = now.date()
+    latest = today - datetime.timedelta(days=keep_days)
+    return [each for each in definitions if (_date(each.made_on, today) or latest) <= latest]
 
 
-def _date(text: str) -> datetime.date | None:
+def _date(text: str, today: datetime.date) -> datetime.date | None:
+    """A day that has been, as far as the world's time zones let one tell."""
     try:
-        return datetime.date.fromisoformat(text)
+        made = datetime.date.fromisoformat(text)
     except ValueError:
         return None
+    return made if made <= today + datetime.timedelta(days=1) else None
 
 
 def unused(batch: BatchClient, candidates: Sequence[Ours]) -> list[Ours]:

@@ -37,20 +37,32 @@ def of(
     plan: JobPlan,
     code: Mapping[str, str],
 ) -> str:
-    """A digest of what makes the result. ``code``: SHA-256 by name of the workflow's files."""
-    parts = {
-        "task": _what_runs(task, plan),
+    """A digest of what makes the result. ``code``: SHA-256 by name of the workflow's files.
+
+    Its first half is that of what the task itself runs, so that a task cannot claim another's
+    (``is_own``).
+    """
+    around = {
         "image": plan.image,
         "variables": dict(plan.environment),
         "secrets": dict(plan.secrets),
         "volumes": sorted(map(str, plan.volumes)),
         "code": _code(task, plan, code),
     }
+    return _digest(_what_runs(task, plan.mode == "snakemake")) + _digest(around)
+
+
+def is_own(task: TaskSpec) -> bool:
+    """Whether the identity that a task claims can be its own, as far as the task alone tells."""
+    return (task.identity or "").startswith(_digest(_what_runs(task, task.snakemake)))
+
+
+def _digest(parts: Mapping[str, Any]) -> str:
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _what_runs(task: TaskSpec, plan: JobPlan) -> dict[str, Any]:
+def _what_runs(task: TaskSpec, snakemake: bool) -> dict[str, Any]:
     # Control files that lie under the run's own prefix, beside its statuses.
     own = task.status.removesuffix("status/")
     steps = []
@@ -58,11 +70,11 @@ def _what_runs(task: TaskSpec, plan: JobPlan) -> dict[str, Any]:
         command = step.command
         if task.tmpdir_token:
             command = command.replace(task.tmpdir_token, _TOKEN)
-        if plan.mode == "snakemake":
+        if snakemake:
             command = _LOCAL_GROUP.sub("", _ATTEMPT.sub("", command))
         steps.append(asdict(replace(step, command=command, threads=1)))
     return {
-        "mode": plan.mode,
+        "mode": "snakemake" if snakemake else "direct",
         "steps": steps,
         "inputs": sorted((i.url, i.path) for i in task.inputs if not i.url.startswith(own)),
         "makes": sorted(task.makes),

@@ -16,7 +16,7 @@ from .plan import JobPlan, members, plan
 from .preflight import Ground, fitted
 from .resources import LEAST_MIB, PlanError
 from .submission import Bundle
-from .supervisor.taskspec import Sources, TaskSpec
+from .supervisor.taskspec import Input, Sources, TaskSpec
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Preparation:
         self._warn = warn
         self._leavings = leavings
         self._shipped: tuple[Sources, Bundle] | None = None
-        self._config: dict[str, str] = {}
+        self._config: Input | None = None
         self._code: dict[str, str] = {}
 
     def ship(self) -> tuple[Sources, Bundle]:
@@ -83,8 +83,9 @@ class Preparation:
                 sources.put(
                     s3, url_of_config, config.encode(), "storing the configuration", self._patience
                 )
-                self._config = {inner.CONFIG: url_of_config}
-                self._code[inner.CONFIG] = hashlib.sha256(config.encode()).hexdigest()
+                sha256 = hashlib.sha256(config.encode()).hexdigest()
+                self._config = Input(url_of_config, inner.CONFIG, sha256)
+                self._code[inner.CONFIG] = sha256
             self._shipped = code, Bundle(url, digest)
         return self._shipped
 
@@ -118,7 +119,8 @@ class Preparation:
             inner.command(self._workflow, self._command, job),
             status=status,
             sources=code,
-            also=nearby.checkpoint_inputs() | read | self._config,
+            also=nearby.checkpoint_inputs() | read,
+            config=self._config,
         )
         return self._prepared(job, wanted, task, outputs, logs)
 

@@ -1,11 +1,14 @@
 """What the record would say, read from AWS Batch and S3 where there is none: jobs found by the
 user's name in front and the tag of their run, what they make by their tasks' descriptions.
 
-What cannot be read of one job, queue or run hides nothing of the others.
+A description is believed if it is the one that its job's own request stands for. Of any other the
+job is known only as one that may write what it says, so that no second one is sent beside it. What
+cannot be read of one job, queue or run hides nothing of the others.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass, replace
@@ -15,11 +18,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import arrays, aws, naming, small_objects
+from . import arrays, aws, identity, naming, small_objects
 from .adoption import LIVE, State
 from .aws import Clients, Patience, batched, is_denied
 from .presence import Mark
 from .records import SINGLE
+from .supervisor import pinned
 from .supervisor.taskspec import TaskSpecError, load_taskspec
 from .traces import Trace
 from .tracking import DESCRIBE_LIMIT
@@ -49,9 +53,10 @@ class Rebuilt:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Where a job's description lies."""
+    """Where a job's description lies, and what it was pinned to when the job was sent."""
 
     trace: Trace
+    sha256: str
     size: int
     index: int
 
@@ -159,7 +164,7 @@ class _Search:
             pair["name"]: pair["value"]
             for pair in (job.get("container") or {}).get("environment", [])
         }
-        url = variables.get("HUTCHBATCH_TASK", "")
+        url, sha256 = (variables.get(f"HUTCHBATCH_TASK{part}", "") for part in ("", "_SHA256"))
         size = _number(variables.get("HUTCHBATCH_TASK_SIZE"))
         index = _number(variables.get("HUTCHBATCH_TASK_INDEX"))
         # A job can carry any address; ours lie below the work prefix.
@@ -179,7 +184,7 @@ class _Search:
                 task_url=url,
                 prepared=job.get("createdAt", 0) / 1000,
             )
-            return _Piece(trace, size, index)
+            return _Piece(trace, sha256, size, index)
 
         if not (job.get("arrayProperties") or {}).get("size"):
             yield piece(job["jobId"], SINGLE, index)
@@ -196,7 +201,7 @@ class _Search:
         try:
             content = self._patience.call(
                 "reading the description of an earlier run's job",
-                lambda: small_objects.read(self._s3, url, arrays.MAX_BYTES),
+                lambda: small_objects.read(self._s3, url, pinned.MAX_BYTES),
             )
         except (ClientError, BotoCoreError, ValueError):
             self.complete = False  # the work prefix's own clean-up may have taken it
@@ -224,15 +229,20 @@ def _number(text: str | None) -> int | None:
     """A size or an index that a job carries, 0 for none; None for what is no such number."""
     if not text:
         return 0
-    return int(text) if text.isdecimal() and len(text) <= len(str(arrays.MAX_BYTES)) else None
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
 
 
 def _described_as(piece: _Piece, content: bytes) -> Trace | None:
     """The trace with what its task tells; None where that is none."""
-    if piece.size:
-        content = content[piece.index * piece.size : (piece.index + 1) * piece.size]
     try:
-        task = load_taskspec(content.decode())
+        text, is_pinned = arrays.piece(content, piece.sha256, piece.size, piece.index), True
+    except pinned.Changed:
+        text, is_pinned = arrays.unpinned(content, piece.size, piece.index), False
+    try:
+        task = load_taskspec(text.decode())
     except (TaskSpecError, UnicodeDecodeError):
         return None
-    return replace(piece.trace, identity=task.identity or "", outputs=task.makes)
+    trace = replace(piece.trace, outputs=tuple(map(str, task.makes)))
+    if not is_pinned or not identity.is_own(task):
+        return trace
+    return replace(trace, identity=task.identity or "", status=task.status)

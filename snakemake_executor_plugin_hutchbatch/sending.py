@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from .plan import JobPlan
 from .preflight import Ground
 from .recording import Recorder
 from .submission import Bundle, SubmissionError, Submitter
+from .supervisor import pinned
 from .work import Place, Work
 
 
@@ -73,9 +75,11 @@ class Sender:
         """Families whose descriptions make one good object each; tasks that S3 holds are read."""
         if len(family) == 1:
             return [list(family)]
-        full = list(self._reading.map(self._with_task, family))
-        groups = arrays.parts([len(parcel.task or b"") for parcel in full])
-        return [[full[i] for i in group] for group in groups]
+        read = list(self._reading.map(self._with_task, family))
+        full = [parcel for parcel in read if parcel.task is not None]
+        groups = arrays.parts([len(parcel.task or b"") for parcel in full]) if full else []
+        alone = [[parcel] for parcel in read if parcel.task is None]
+        return [[full[i] for i in group] for group in groups] + alone
 
     def send(self, family: Sequence[Parcel]) -> Sent:
         """One SubmitJob. Raises ``SubmissionError`` or botocore's errors that do not pass."""
@@ -131,7 +135,11 @@ class Sender:
         if len(family) == 1 and family[0].task is None:
             return [family[0].work]
         texts = [parcel.task or b"" for parcel in family]
-        content, size = (texts[0], 0) if len(family) == 1 else arrays.joined(texts)
+        if len(family) == 1:
+            content, size, sha256 = texts[0], 0, hashlib.sha256(texts[0]).hexdigest()
+        else:
+            made = arrays.joined(texts)
+            content, size, sha256 = made.content, made.size, made.root
         # Removed at the run's end where it holds a secret, such as a token of --config.
         if self._discretion.holds(content.decode(errors="replace")):
             url = self._leavings.url(f"{leavings.PRIVATE}{name}.json")
@@ -140,7 +148,7 @@ class Sender:
         what = "storing the job's description"
         begun = sources.put(self._ground.clients.s3, url, content, what, self._patience)
         return [
-            replace(parcel.work, place=Place(url, size, index), begun=begun)
+            replace(parcel.work, place=Place(url, sha256, size, index), begun=begun)
             for index, parcel in enumerate(family)
         ]
 
@@ -149,14 +157,19 @@ class Sender:
         if parcel.task is not None or place is None:
             return parcel
         bucket, key = storage.split_url(place.url)
+        s3 = self._ground.clients.s3
         start = place.index * place.size
         request: dict[str, Any] = {"Bucket": bucket, "Key": key}
         if place.size:
             request["Range"] = f"bytes={start}-{start + place.size - 1}"
-        s3 = self._ground.clients.s3
 
         def fetch() -> bytes:
-            return s3.get_object(**request)["Body"].read()
+            answer = s3.get_object(**request)
+            return answer["Body"].read(pinned.MAX_BYTES)
 
         body = self._patience.call("reading a job's description", fetch)
-        return Parcel(parcel.work, body.rstrip())
+        try:
+            index = place.index if place.size else None
+            return Parcel(parcel.work, pinned.opened(body, place.sha256, index).rstrip(b" "))
+        except pinned.Changed:
+            return parcel  # sent by itself, with what it was pinned to: its container refuses it

@@ -42,6 +42,16 @@ def retry_strategy(spot_attempts: int) -> dict[str, Any]:
     }
 
 
+#: The variables of a container that are ours.
+VARIABLES = frozenset(
+    (
+        *("HUTCHBATCH_TASK", "HUTCHBATCH_TASK_SHA256", "HUTCHBATCH_TASK_SIZE"),
+        *("HUTCHBATCH_TASK_INDEX", "HUTCHBATCH_SUPERVISOR", "HUTCHBATCH_SUPERVISOR_SHA256"),
+        *("HUTCHBATCH_REGION", "HUTCHBATCH_S3_ENDPOINT"),
+    )
+)
+
+
 class SubmissionError(Exception):
     """A job could not be submitted; one sentence for the user."""
 
@@ -58,10 +68,11 @@ def environment(
     plan: JobPlan, place: Place, bundle: Bundle, region: str, endpoint: str | None
 ) -> dict[str, str]:
     """The variables of a container. AWS gives it no region (FACTS.md section 2); no credentials
-    are ever among them."""
+    are ever among them. What the container fetches and obeys is named here with its digest."""
     variables = {
-        **plan.environment,
+        **{name: value for name, value in plan.environment.items() if name not in VARIABLES},
         "HUTCHBATCH_TASK": place.url,
+        "HUTCHBATCH_TASK_SHA256": place.sha256,
         "HUTCHBATCH_SUPERVISOR": bundle.url,
         "HUTCHBATCH_SUPERVISOR_SHA256": bundle.sha256,
         "HUTCHBATCH_REGION": region,
@@ -190,6 +201,9 @@ class Submitter:
                     filters=[{"name": "JOB_NAME", "values": [request["jobName"]]}],
                 ),
             )["jobSummaryList"]
-            if found:
-                return [j["jobId"] for j in sorted(found, key=lambda j: j.get("createdAt", 0))]
+            # Anybody may give a job this name: ours has the very revision that was asked for.
+            wanted = request.get("jobDefinition")
+            ours = [job for job in found if job.get("jobDefinition", wanted) == wanted]
+            if ours:
+                return [j["jobId"] for j in sorted(ours, key=lambda j: j.get("createdAt", 0))]
         return []

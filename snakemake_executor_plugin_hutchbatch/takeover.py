@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .adoption import Decision, Found, decide
 from .aws import Patience
+from .definitions import would_run
 from .earlier_jobs import LOOK_SECONDS, REMEMBERED, EarlierJobs, Look
 from .inventory import Inventory
 from .journal import Journal
@@ -68,8 +69,10 @@ class Takeover:
         say: Callable[[str], None],
         pool: ThreadPool | None = None,
         clock: Callable[[], float] = time.time,
+        endpoint: str | None = None,
     ) -> None:
         self._jobs = EarlierJobs(batch, patience, earlier.traces, clock)
+        self._endpoint = endpoint
         self._inventory = inventory
         self._termination = termination
         self._patience = patience
@@ -145,11 +148,22 @@ class Takeover:
             decision = self._decided.get(work.number)
         if decision is None:
             inputs = inputs_of(work.job)
-            good = [replace(each, good=self._is_good(each, inputs)) for each in found]
+            good = [
+                replace(each, good=self._is_ours(each, work) and self._is_good(each, inputs))
+                for each in found
+            ]
             decision = decide(identity, work.outputs, good)
             with self._lock:
                 self._decided[work.number] = decision
         return decision
+
+    def _is_ours(self, found: Found, work: Work) -> bool:
+        """Whether a job runs what a new one would. Of a job that AWS itself named when it was sent
+        the record knows; others bear our names, as anybody's job may."""
+        trace = found.trace
+        if trace.number is not None and trace.batch_id is not None:
+            return True
+        return would_run(found.job, work.plan, self._endpoint)
 
     def _is_good(self, found: Found, inputs: Sequence[str]) -> bool:
         """Whether a job's result is, or will be, that of the inputs as they are now.

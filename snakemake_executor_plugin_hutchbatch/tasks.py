@@ -71,11 +71,12 @@ def snakemake_task(
     status: str,
     sources: Sources | None,
     also: Mapping[str, str],
+    config: Input | None = None,
 ) -> TaskSpec:
     """The task of a job in Snakemake mode: ``command`` starts Snakemake, which moves the files.
 
-    ``also``: URLs by path of what it needs and does not fetch itself: the configuration, and what
-    functions in the Snakefile open.
+    What it needs and does not fetch itself: ``config``, its configuration; ``also``, URLs by path
+    of what functions in the Snakefile open.
     """
     return TaskSpec(
         name=plan.label,
@@ -83,7 +84,10 @@ def snakemake_task(
         steps=(Step(name=plan.rule, command=command, shell="sh", threads=plan.vcpus),),  # noqa: S604
         scratch=plan.scratch.path,
         cpus=plan.vcpus,
-        inputs=tuple(Input(url=url, path=path) for path, url in also.items()),
+        inputs=(
+            *(Input(url=url, path=path) for path, url in also.items()),
+            *([config] if config else []),
+        ),
         sources=sources,
         disk_mb=plan.disk_mb,
         snakemake=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,8 +108,9 @@ def run(
     job_id = None
     try:
         definition = Definitions(clients.batch, patience).arn(wanted)
-        _store(clients, trial, wanted, folder, key)
-        job_id = clients.submit.submit_job(**_request(wanted, definition, trial, folder))["jobId"]
+        task = _store(clients, trial, wanted, folder, key)
+        request = _request(wanted, definition, trial, folder, task)
+        job_id = clients.submit.submit_job(**request)["jobId"]
         say(f"job {job_id} on queue {wanted.queue}: waiting for its end")
         job = _follow(clients, job_id, patience, seconds, say)
         if job["status"] not in ("SUCCEEDED", "FAILED"):
@@ -128,8 +130,8 @@ def run(
         _clean(clients, folder, job_id)
 
 
-def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: str) -> None:
-    """The job's input, its task and the supervisor."""
+def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: str) -> Place:
+    """Stores the job's input, its task and the supervisor; where the task lies."""
     command = _COMMAND.format(
         word=word, prefix=wanted.aws_cli_path or "/none", scratch=wanted.scratch.path
     )
@@ -141,18 +143,21 @@ def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: s
         inputs=(Input(url=f"{folder}in.txt", path="in.txt"),),
         scratch=wanted.scratch.path,
     )
+    text = taskspec.dumps(task).encode()
     for name, content in (
         ("in.txt", f"{word}\n".encode()),
-        ("task.json", taskspec.dumps(task).encode()),
+        ("task.json", text),
         ("supervisor", bootstrap.bundle()),
     ):
         bucket, path = storage.split_url(folder + name)
         clients.s3.put_object(Bucket=bucket, Key=path, Body=content)
+    return Place(f"{folder}task.json", hashlib.sha256(text).hexdigest())
 
 
-def _request(wanted: JobPlan, definition: str, trial: Trial, folder: str) -> dict[str, Any]:
+def _request(
+    wanted: JobPlan, definition: str, trial: Trial, folder: str, task: Place
+) -> dict[str, Any]:
     bundle = Bundle(f"{folder}supervisor", bootstrap.bundle_sha256())
-    task = Place(f"{folder}task.json")
     variables = submission.environment(wanted, task, bundle, trial.bucket_region, trial.endpoint)
     tags = {"hutchbatch-user": naming.tag_value(trial.user)}
     return submission.submit_request(wanted, wanted.job_name, definition, variables, tags)

@@ -25,6 +25,7 @@ class Cause(Enum):
     TIMEOUT = "TIMEOUT"
     STAGE_IN = "STAGE_IN"
     STAGE_OUT = "STAGE_OUT"
+    CHANGED = "CHANGED"
     COMMAND = "COMMAND"
     MISSING_OUTPUT = "MISSING_OUTPUT"
     TERMINATED = "TERMINATED"
@@ -78,6 +79,11 @@ _SUPERVISOR_CODES = {
     taskspec.EXIT_MISSING_OUTPUT: (
         Cause.MISSING_OUTPUT,
         "the command ended well but did not make all its outputs",
+    ),
+    taskspec.EXIT_CHANGED: (
+        Cause.CHANGED,
+        "its description or code in S3 is not what it was submitted with, so nothing was run: "
+        "start the workflow again, and check who may write below the work prefix",
     ),
     taskspec.EXIT_NO_PYTHON: (
         Cause.IMAGE,

@@ -109,13 +109,14 @@ def build(
         recorder.run.run_id,
         logger.info,
         reading,
+        endpoint=ground.endpoint,
     )
     preparation = Preparation(
         workflow, ground, environments, command, patience, logger.warning, leavings
     )
     sender = Sender(
         ground,
-        Definitions(batch, patience),
+        Definitions(batch, patience, warn=logger.warning),
         Submitter(batch, ground.clients.submit, patience, Pacer()),
         patience,
         recorder,

@@ -14,9 +14,11 @@ from .plan import JobPlan
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a task's description lies: the whole object, or the ``index``-th piece of ``size``
-    bytes where an array's descriptions share one."""
+    bytes where an array's descriptions share one. ``sha256``: the object's, or the root of the
+    array's hash tree (``supervisor/pinned.py``)."""
 
     url: str
+    sha256: str
     size: int = 0
     index: int = 0
 

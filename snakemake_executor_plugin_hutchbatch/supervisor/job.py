@@ -6,9 +6,9 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional
 
-from . import pipes
+from . import pinned, pipes
 from . import scratch as scratch_module
 from .command import Runner
 from .download import stage_in
@@ -128,7 +128,7 @@ class Job:
     def _read_task(self) -> TaskSpec:
         url = self._environ.get("HUTCHBATCH_TASK", "")
         try:
-            return load_taskspec(self._s3.get(url, self._piece()).decode("utf-8"))
+            return load_taskspec(pinned.read_task(self._s3, self._environ).decode("utf-8"))
         except (*ERRORS, TaskSpecError, ValueError) as error:
             raise Failure(
                 EXIT_SPEC,
@@ -136,14 +136,6 @@ class Job:
                 f"the task's description could not be read from {url or 'HUTCHBATCH_TASK'} "
                 f"({error}). Check that the job role may read it and that nothing deletes it.",
             ) from error
-
-    def _piece(self) -> Optional[Tuple[int, int]]:
-        """An array's children share an object, in which each has a piece of equal length."""
-        size = _number(self._environ.get("HUTCHBATCH_TASK_SIZE"), 0)
-        index = self._environ.get("HUTCHBATCH_TASK_INDEX")
-        if index is None:
-            index = self._environ.get("AWS_BATCH_JOB_ARRAY_INDEX")
-        return (_number(index, 0) * size, size) if size else None
 
     def _stage_in(self, task: TaskSpec, scratch: Scratch) -> None:
         if task.sources is not None:
@@ -156,6 +148,7 @@ class Job:
         totals = stage_in(
             self._s3, task.inputs, scratch.work, scratch.free, self._stopping, task.disk_mb
         )
+        pinned.check_files(task.inputs, scratch.work)
         self._totals["files_in"] += totals.files
         self._totals["bytes_in"] += totals.size
 
@@ -231,4 +224,4 @@ def _as_failure(error: Optional[BaseException], phase: str) -> Optional[Failure]
 
 
 def _number(text: Optional[str], default: int) -> int:
-    return int(text) if text and text.isdigit() else default
+    return int(text) if text and text.isascii() and text.isdigit() else default

@@ -10,6 +10,7 @@ import tarfile
 from typing import Any
 
 from .errors import Failure, LocalError
+from .pinned import changed
 from .s3 import ERRORS, S3
 from .taskspec import EXIT_STAGE_IN, Sources
 
@@ -26,12 +27,7 @@ def deploy(s3: S3, sources: Sources, folder: str) -> int:
             "run may have deleted it: start the workflow again.",
         ) from error
     if hashlib.sha256(data).hexdigest() != sources.sha256:
-        raise Failure(
-            EXIT_STAGE_IN,
-            "STAGE_IN",
-            f"the workflow's source archive {sources.url} is not the one this job was submitted "
-            "with. Start the workflow again.",
-        )
+        raise changed(f"the workflow's source archive {sources.url}")
     unpack(data, folder)
     return len(data)
 

@@ -32,6 +32,7 @@ EXIT_MISSING_OUTPUT = 213  # the command succeeded without making all its output
 EXIT_NO_PYTHON = 214  # no Python that serves in the container (said by the start-up script)
 EXIT_NO_SHELL = 215  # the image has no bash (or not the shell the rule asks for)
 EXIT_SCRATCH = 216  # no private directory could be made on the scratch
+EXIT_CHANGED = 219  # what lies in S3 is not what the job was submitted with: nothing was run
 EXIT_TERMINATED = 143  # SIGTERM, as every shell reports it
 MOST_EXIT_CODE = 255  # wait(2): what of an exit code reaches the parent
 
@@ -45,10 +46,12 @@ class TaskSpecError(ValueError):
 @dataclass(frozen=True)
 class Input:
     """One file or directory to fetch. A key that does not exist but has keys below ``key/`` is a
-    directory and is fetched whole."""
+    directory and is fetched whole. ``sha256``: of a file that the job obeys, checked before it
+    is used."""
 
     url: str
     path: str
+    sha256: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -157,8 +160,8 @@ class Status:
 
     ``phase`` is the last phase reached: ``start``, ``stage_in``, ``run``, ``stage_out``, ``done``.
     ``cause`` is None after a success, else one of DESIGN.md's causes that a container can know:
-    ``STAGE_IN``, ``COMMAND``, ``MISSING_OUTPUT``, ``STAGE_OUT``, ``TERMINATED``, ``IMAGE`` or
-    ``HOST``.
+    ``STAGE_IN``, ``CHANGED``, ``COMMAND``, ``MISSING_OUTPUT``, ``STAGE_OUT``, ``TERMINATED``,
+    ``IMAGE`` or ``HOST``.
     ``message`` is one plain sentence; ``step`` the rule whose command failed.
     ``seconds`` by phase; ``bytes_in``/``bytes_out`` what was transferred; memory in bytes and CPU
     in seconds of the whole container from its cgroup (None where that cannot be read).

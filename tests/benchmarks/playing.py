@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from snakemake_executor_plugin_hutchbatch import arrays
 from snakemake_executor_plugin_hutchbatch.local.batch import ThreadTimers
 from snakemake_executor_plugin_hutchbatch.local.batch.simulated import Ended, SimulatedRunning
 from snakemake_executor_plugin_hutchbatch.local.hosts import Exit, Launch, Output, Running
@@ -84,17 +85,17 @@ class PlayingHost:
         self._write(url, taskspec.dumps(status).encode())
 
     def _description(self, launch: Launch) -> bytes:
-        """The whole object, or of an array's the child's own part."""
+        """The whole object, or of an array's the child's own piece."""
         path = self._path(launch.environment["HUTCHBATCH_TASK"])
         size = launch.environment.get("HUTCHBATCH_TASK_SIZE")
         index = launch.environment.get(
             "HUTCHBATCH_TASK_INDEX", launch.environment.get("AWS_BATCH_JOB_ARRAY_INDEX")
         )
+        content = path.read_bytes()
+        sha256 = launch.environment["HUTCHBATCH_TASK_SHA256"]
         if size is None or index is None:
-            return path.read_bytes()
-        with path.open("rb") as file:
-            file.seek(int(index) * int(size))
-            return file.read(int(size))
+            return arrays.piece(content, sha256, 0, 0)
+        return arrays.piece(content, sha256, int(size), int(index))
 
     def _targets(self, command: str) -> Iterator[str]:
         for found in TARGETS.findall(command):

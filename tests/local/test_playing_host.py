@@ -1,5 +1,6 @@
 """The benchmark of many jobs runs: its host plays jobs of both modes, single ones and children."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from snakemake_executor_plugin_hutchbatch import arrays
 from snakemake_executor_plugin_hutchbatch.local.batch import ThreadTimers
 from snakemake_executor_plugin_hutchbatch.local.hosts import Launch
 from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
@@ -37,9 +39,15 @@ def task(name, command="true"):
     return taskspec.dumps(TaskSpec(name=name, status="s3://b/status/", steps=(step,)))
 
 
+def single(url, text):
+    """The environment of a job by itself."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {"HUTCHBATCH_TASK": url, "HUTCHBATCH_TASK_SHA256": digest}
+
+
 def test_a_job_of_hutchbatch_leaves_outputs_and_status(play, tmp_path):
     (tmp_path / "b" / "task").write_text(task("one"))
-    assert play({"HUTCHBATCH_TASK": "s3://b/task"}).exit_code == 0
+    assert play(single("s3://b/task", task("one"))).exit_code == 0
     assert (tmp_path / "b" / "one").is_file()
     status = taskspec.load_status((tmp_path / "b/status/id-1.1.json").read_text())
     assert (status.phase, status.exit_code) == ("done", 0)
@@ -47,12 +55,13 @@ def test_a_job_of_hutchbatch_leaves_outputs_and_status(play, tmp_path):
 
 def test_an_arrays_child_reads_its_own_part(play, tmp_path):
     tasks = [task("none"), task("mine"), task("other")]
-    size = max(map(len, tasks)) + 3
-    (tmp_path / "b" / "tasks").write_text("".join(each.ljust(size) for each in tasks))
+    made = arrays.joined([each.encode() for each in tasks])
+    (tmp_path / "b" / "tasks").write_bytes(made.content)
     done = play(
         {
             "HUTCHBATCH_TASK": "s3://b/tasks",
-            "HUTCHBATCH_TASK_SIZE": str(size),
+            "HUTCHBATCH_TASK_SHA256": made.root,
+            "HUTCHBATCH_TASK_SIZE": str(made.size),
             "AWS_BATCH_JOB_ARRAY_INDEX": "1",
         }
     )
@@ -68,8 +77,8 @@ def test_a_command_line_of_snakemake_leaves_its_targets_outputs(play, tmp_path):
 
 
 def test_a_task_that_is_none_fails(play, tmp_path):
-    (tmp_path / "b" / "task").write_text(json.dumps({"version": 0}))
-    assert play({"HUTCHBATCH_TASK": "s3://b/task"}).exit_code == 1
+    (tmp_path / "b" / "task").write_text(text := json.dumps({"version": 0}))
+    assert play(single("s3://b/task", text)).exit_code == 1
 
 
 def test_the_benchmark_runs_and_counts_and_all_jobs_are_handed_over_at_once(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import socket
 import subprocess
@@ -140,7 +141,7 @@ class Container:
     def with_(self, **changes: Any) -> Container:
         return replace(self, **changes)
 
-    def environment(self, task: str) -> dict[str, str]:
+    def environment(self, task: str, sha256: str) -> dict[str, str]:
         sha = bootstrap.bundle_sha256()
         bundle = f"supervisor/{sha}"
         if not self.store.keys(bundle):
@@ -154,6 +155,7 @@ class Container:
             "HUTCHBATCH_SUPERVISOR": self.store.url(bundle),
             "HUTCHBATCH_SUPERVISOR_SHA256": sha,
             "HUTCHBATCH_TASK": task,
+            "HUTCHBATCH_TASK_SHA256": sha256,
             "HUTCHBATCH_REGION": REGION,
             "HUTCHBATCH_S3_ENDPOINT": self.endpoint,
         }
@@ -169,7 +171,7 @@ class Container:
         url = self.store.put(f"tasks/{uuid.uuid4().hex}", text)
         return subprocess.Popen(
             [*self.wrapper, *bootstrap.container_command(self.cli_prefix)],
-            env=self.environment(url),
+            env=self.environment(url, hashlib.sha256(text.encode()).hexdigest()),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -177,8 +177,8 @@ def test_a_supervisor_that_is_not_the_submitted_one_is_refused(
 ) -> None:
     there = container.with_(environ={"HUTCHBATCH_SUPERVISOR_SHA256": "0" * 64})
     ended = there.run(echo(container, store))  # type: ignore[arg-type]
-    assert ended.code == 210
-    assert "is not the supervisor this job was submitted with" in ended.err
+    assert ended.code == 219
+    assert "is not the one this job was submitted with" in ended.err
 
 
 def test_a_supervisor_that_cannot_be_fetched_is_told_so(container: Container, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ def run(tiny: TinyS3, scratch: Path, bucket: str = BUCKET, **environ: str) -> En
     big = os.urandom(1024 * 1024) * 70
     tiny.objects[f"/{bucket}/{NAME}"] = b"small"
     tiny.objects[f"/{bucket}/big"] = big
-    tiny.objects[f"/{bucket}/task"] = dumps(task).encode()
+    text = tiny.objects[f"/{bucket}/task"] = dumps(task).encode()
     tiny.objects[f"/{bucket}/sup"] = bootstrap.bundle()
     made = {
         "PATH": os.environ["PATH"],
@@ -80,6 +81,7 @@ def run(tiny: TinyS3, scratch: Path, bucket: str = BUCKET, **environ: str) -> En
         "AWS_BATCH_JOB_ID": "j",
         "HUTCHBATCH_REGION": REGION,
         "HUTCHBATCH_TASK": base + "task",
+        "HUTCHBATCH_TASK_SHA256": hashlib.sha256(text).hexdigest(),
         "HUTCHBATCH_SUPERVISOR": base + "sup",
         "HUTCHBATCH_SUPERVISOR_SHA256": bootstrap.bundle_sha256(),
         **environ,

@@ -56,7 +56,7 @@ def changed(**values):
 
 
 def submitted(plan):
-    variables = environment(plan, Place("s3://b/task.json"), BUNDLE, "us-west-2", None)
+    variables = environment(plan, Place("s3://b/task.json", "0" * 64), BUNDLE, "us-west-2", None)
     definition = "arn:aws:batch:us-west-2:1:job-definition/x:1"
     return submit_request(plan, plan.job_name, definition, variables, plan.tags)
 
@@ -133,10 +133,10 @@ def test_a_submission_asks_for_what_the_rule_wants():
 
 
 def test_a_payload_does_not_grow_with_the_jobs_inputs():
-    variables = environment(PLAN, Place("s3://b/task.json"), BUNDLE, "us-west-2", None)
+    variables = environment(PLAN, Place("s3://b/task.json", "0" * 64), BUNDLE, "us-west-2", None)
     assert sorted(variables) == [
         *("HUTCHBATCH_REGION", "HUTCHBATCH_SUPERVISOR", "HUTCHBATCH_SUPERVISOR_SHA256"),
-        *("HUTCHBATCH_TASK", "LAB"),
+        *("HUTCHBATCH_TASK", "HUTCHBATCH_TASK_SHA256", "LAB"),
     ]
 
 

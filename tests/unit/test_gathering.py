@@ -59,10 +59,3 @@ def test_descriptions_are_divided_without_loss_into_objects_that_waste_little(si
     for group in groups:
         filled = max((sizes[i] for i in group), default=0) * len(group)
         assert len(group) < 2 or filled <= arrays.MAX_BYTES
-
-
-@given(st.lists(st.binary(min_size=1, max_size=30), min_size=1, max_size=20))
-def test_each_child_finds_its_own_description(texts):
-    content, size = arrays.joined(texts)
-    for index, text in enumerate(texts):
-        assert content[index * size : (index + 1) * size].rstrip(b" ") == text.rstrip(b" ")

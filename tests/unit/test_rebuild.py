@@ -120,7 +120,7 @@ def test_jobs_are_found_by_the_name_that_their_user_has_in_names(rebuilt):
     ],
 )
 def test_a_job_that_says_nonsense_hides_no_other(rebuilt, monkeypatch, variables):
-    monkeypatch.setattr(rebuild.arrays, "MAX_BYTES", 1000)
+    monkeypatch.setattr(rebuild.pinned, "MAX_BYTES", 1000)
     batch = Batch(rebuilt.time, good=job(TASK=f"{PREFIX}good"), bad=job(**variables))
     s3 = S3(good=task("s3://b/good"), one=task("s3://b/1"), garbage=b"[" * 999, large=b" " * 1001)
     assert rebuilt(batch, s3)[0] == ["s3://b/good"]

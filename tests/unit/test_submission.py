@@ -11,7 +11,11 @@ from snakemake_executor_plugin_hutchbatch.submission import (
     retry_strategy,
 )
 
-REQUEST = {"jobName": "jdoe-a-1", "jobQueue": "mixed"}
+REQUEST = {
+    "jobName": "jdoe-a-1",
+    "jobQueue": "mixed",
+    "jobDefinition": "arn:aws:batch:us-west-2:1:job-definition/x:1",
+}
 
 
 class Account:
@@ -26,6 +30,7 @@ class Account:
         self.calls = []
         self.late = late
         self.terminated = []
+        self.foreign = []
 
     def submit_job(self, **request):
         self.calls.append("SubmitJob")
@@ -42,7 +47,11 @@ class Account:
         if self.late:
             self.late -= 1
             return {"jobSummaryList": []}
-        return {"jobSummaryList": [{"jobId": i} for i, n in self.jobs.items() if n == name]}
+        found = [{"jobId": i, "jobDefinition": REQUEST["jobDefinition"]} for i in self.named(name)]
+        return {"jobSummaryList": [*self.foreign, *found]}
+
+    def named(self, name):
+        return [job_id for job_id, given in self.jobs.items() if given == name]
 
     def terminate_job(self, jobId, reason):
         self.terminated.append(jobId)
@@ -76,6 +85,14 @@ def test_of_two_jobs_made_by_lost_calls_only_the_first_goes_on():
     account = Account([(True, ReadTimeoutError(endpoint_url="x"))], late=2)
     assert submit(account) == "id-0"
     assert list(account.jobs) == ["id-0", "id-1"]
+    assert account.terminated == ["id-1"]
+
+
+def test_another_job_of_this_name_is_neither_taken_for_ours_nor_ended():
+    account = Account([(True, ReadTimeoutError(endpoint_url="x"))], late=2)
+    other = REQUEST["jobDefinition"].replace(":1", ":2")
+    account.foreign = [{"jobId": "theirs", "jobDefinition": other, "createdAt": 0}]
+    assert submit(account) == "id-0"
     assert account.terminated == ["id-1"]
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from test_aws import Time
+from test_definition_content import job
 from test_definitions import PLAN
 
 from snakemake_executor_plugin_hutchbatch.aws import Patience
@@ -17,7 +18,10 @@ from snakemake_executor_plugin_hutchbatch.tracking import LOST_AFTER_SECONDS
 from snakemake_executor_plugin_hutchbatch.work import Work
 
 OUTPUT, TASK, INPUT = "s3://b/out.txt", "s3://b/task.json", "s3://b/in.txt"
-TRACE = Trace("r1", "same", (OUTPUT,), "jdoe-a-1", -1, "q", "id", "s3://b/status/", TASK, 0.0)
+#: As the record has it, with the id that AWS gave.
+TRACE = Trace(
+    "r1", "same", (OUTPUT,), "jdoe-a-1", -1, "q", "id", "s3://b/status/", TASK, 0.0, number=1
+)
 #: S3's times of the task, and Batch's of the job: five hours apart.
 SENT, AHEAD = 1_000_000.0, 5 * 3600
 
@@ -26,8 +30,8 @@ class Batch:
     """Knows one job; DescribeJobs leaves it out for the first ``hidden`` asks. ``ended`` jobs have
     failed; all others are in ``status``."""
 
-    def __init__(self, status="SUCCEEDED", hidden=0, listed=True):
-        self.status, self.hidden, self.listed = status, hidden, listed
+    def __init__(self, status="SUCCEEDED", hidden=0, listed=True, **job):
+        self.status, self.hidden, self.listed, self.job = status, hidden, listed, job
         self.asked = 0
         self.ended = set()
 
@@ -37,7 +41,7 @@ class Batch:
         if self.asked <= self.hidden:
             return {"jobs": []}
         at = int(SENT + AHEAD) * 1000
-        told = {"createdAt": at + 1000, "startedAt": at + 61_000}
+        told = {"createdAt": at + 1000, "startedAt": at + 61_000, **self.job}
         states = {job: "FAILED" if job in self.ended else self.status for job in jobs}
         return {"jobs": [{"jobId": j, "status": state, **told} for j, state in states.items()]}
 
@@ -85,10 +89,10 @@ def resolved(made, work, time, identity="same"):
     return found, time.now - begun
 
 
-def taken(work, batch, inventory, identity="same"):
+def taken(work, batch, inventory, identity="same", trace=TRACE):
     time = Time()
     time.now = 10_000.0
-    return resolved(takeover(batch, inventory, time), work, time, identity)
+    return resolved(takeover(batch, inventory, time, (trace,)), work, time, identity)
 
 
 def test_a_result_counts_though_batchs_clock_is_hours_ahead_of_s3s(work):
@@ -127,6 +131,25 @@ def test_a_job_that_is_never_described_again_is_given_up(work):
     found, waited = taken(work, Batch("RUNNING", hidden=10**9), Inventory())
     assert found is None
     assert LOST_AFTER_SECONDS <= waited < LOST_AFTER_SECONDS + 60
+
+
+@pytest.mark.parametrize(
+    "trace", [replace(TRACE, number=None), replace(TRACE, batch_id=None)], ids=["mark", "name"]
+)
+def test_a_job_that_is_known_by_its_names_alone_must_run_what_a_new_one_would(work, trace):
+    good, other = job(), job(command=["/bin/sh", "-c", "id"])
+    inventory = Inventory(output=SENT + 70)
+    found, _ = taken(work, Batch(container=good["container"]), inventory, trace=trace)
+    assert found.batch_id == "id"
+    assert taken(work, Batch(container=other["container"]), inventory, trace=trace)[0] is None
+    assert taken(work, Batch(), inventory, trace=trace)[0] is None
+
+
+def test_a_job_whose_id_aws_gave_to_the_earlier_run_is_its_own(work):
+    # Also where this hutchbatch is another version, which would send another command.
+    other = job(command=["/bin/sh", "-c", "of an earlier version"])
+    found, _ = taken(work, Batch(container=other["container"]), Inventory(output=SENT + 70))
+    assert found.batch_id == "id"
 
 
 # Others go on meanwhile
@@ -202,8 +225,8 @@ def test_a_result_that_a_rival_wrote_over_does_not_count_when_the_rival_is_over(
         def describe_jobs(self, jobs):
             told = super().describe_jobs(jobs)["jobs"]
             alive = [job for job in told if job["jobId"] == "rival" and job["status"] != "FAILED"]
-            for job in alive:
-                job["status"] = "RUNNING"
+            for each in alive:
+                each["status"] = "RUNNING"
             return {"jobs": told}
 
     batch = DoneAndRival("SUCCEEDED")

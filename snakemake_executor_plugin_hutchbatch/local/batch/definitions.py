@@ -21,6 +21,11 @@ _LISTS = (
     "secrets",
 )
 
+#: The same within these.
+_INNER_LISTS = {"linuxParameters": ("devices", "tmpfs"), "logConfiguration": ("secretOptions",)}
+#: What it may give back in another order than it was given (reports of Terraform's users).
+_REORDERED = ("environment", "secrets")
+
 #: AWS: DescribeJobDefinitions, up to 100 ids and results.
 PAGE = 100
 
@@ -45,7 +50,7 @@ class Definition:
             "status": self.status,
             "type": "container",
             "parameters": dict(self.request.get("parameters") or {}),
-            "containerProperties": self.container,
+            "containerProperties": _reordered(self.container),
             "tags": dict(self.tags),
             "platformCapabilities": ["EC2"],
             "containerOrchestrationType": "ECS",
@@ -70,7 +75,7 @@ class Definitions:
         _check_registration(request)
         revisions = self._by_name.setdefault(name, [])
         revision = len(revisions) + 1
-        container = {**{key: [] for key in _LISTS}, **request["containerProperties"]}
+        container = _echoed(request["containerProperties"])
         definition = Definition(
             name,
             revision,
@@ -158,6 +163,19 @@ class Definitions:
             text = text[len(prefix) :]
         name, _, revision = text.partition(":")
         return name, int(revision) if revision.isdigit() else None
+
+
+def _echoed(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """containerProperties as AWS answers them."""
+    echoed = {**{key: [] for key in _LISTS}, **properties}
+    for name, lists in _INNER_LISTS.items():
+        if echoed.get(name) is not None:
+            echoed[name] = {**{key: [] for key in lists}, **echoed[name]}
+    return echoed
+
+
+def _reordered(container: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v[::-1] if k in _REORDERED else v for k, v in container.items()}
 
 
 def position_of(token: str, most: int) -> int:

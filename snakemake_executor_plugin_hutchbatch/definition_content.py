@@ -1,0 +1,120 @@
+"""What a job definition says, so that two can be compared whole: AWS's description of one with the
+request that would register it. Pure.
+
+AWS answers a registration with more than it was given: empty lists for what was left out, a default
+for some fields, lists of named things in another order. All that is evened out; whatever else
+differs is a difference, fields that this module does not know included. What AWS adds and reorders
+is known from public reports (https://github.com/hashicorp/terraform-provider-aws, pull request
+12000 and ``container_properties.go``) and from
+https://docs.aws.amazon.com/batch/latest/APIReference/API_JobDefinition.html.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+#: Which definition it is, not what it says. Tags reach a container only by ``propagateTags``, and
+#: that is no part of this.
+_LABELS = ("jobDefinitionName", "jobDefinitionArn", "revision", "status", "tags")
+#: What means the same as leaving the field out.
+_DEFAULTS: Mapping[str, Any] = {
+    "containerOrchestrationType": "ECS",
+    "platformCapabilities": ["EC2"],
+    "retryStrategy": {"attempts": 1},
+    "schedulingPriority": 0,
+}
+#: Lists of named things, which AWS may give back in any order.
+_UNORDERED = frozenset(
+    (
+        *("environment", "secrets", "secretOptions", "volumes", "mountPoints"),
+        *("resourceRequirements", "ulimits", "devices", "tmpfs"),
+    )
+)
+#: Mappings whose keys are not AWS's: there an empty text is a value.
+_FREE = frozenset(("options", "parameters"))
+#: Of a job's container: what its submission says anew, what only a job has, and where its output
+#: goes, which changes no result.
+_OF_JOBS = frozenset(
+    (
+        *("environment", "resourceRequirements", "vcpus", "memory", "logConfiguration"),
+        *("exitCode", "reason", "containerInstanceArn", "taskArn", "logStreamName"),
+        *("networkInterfaces", "instanceType"),
+    )
+)
+
+#: SHA-256 of what each field says, by its name; fields that say nothing are left out.
+Fields = Mapping[str, str]
+
+
+def of_definition(definition: Mapping[str, Any]) -> Fields:
+    """The fields of a RegisterJobDefinition request, or of a definition that AWS describes; those
+    of ``containerProperties`` as ``container.…``."""
+    own = {name: value for name, value in definition.items() if name not in _LABELS}
+    container = own.pop("containerProperties", None) or {}
+    own = {name: value for name, value in _evened(own).items() if value != _DEFAULTS.get(name)}
+    parts = {**own, **{f"container.{name}": v for name, v in _container(container).items()}}
+    return {name: _digest(value) for name, value in parts.items()}
+
+
+def of_container(container: Mapping[str, Any]) -> Fields:
+    """The fields of a job's container that its definition decides: of DescribeJobs' answer, or of
+    the definition's own ``containerProperties``."""
+    found = _container(container).items()
+    return {name: _digest(value) for name, value in found if name not in _OF_JOBS}
+
+
+def differences(one: Fields, other: Fields) -> list[str]:
+    """The names of the fields in which two differ, as AWS calls them."""
+    names = one.keys() | other.keys()
+    found = (name for name in names if one.get(name) != other.get(name))
+    return sorted(name.removeprefix("container.") for name in found)
+
+
+def _container(properties: Mapping[str, Any]) -> dict[str, Any]:
+    evened: dict[str, Any] = _evened(properties)
+    # Processors and memory in the form of before 2020, or 0 where the newer form is in use.
+    named = list(evened.pop("resourceRequirements", []))
+    kinds = {requirement.get("type") for requirement in named if isinstance(requirement, dict)}
+    for old, kind in (("vcpus", "VCPU"), ("memory", "MEMORY")):
+        value = evened.pop(old, 0)
+        requirement = {"type": kind, "value": str(value)}
+        if not value or requirement in named:
+            continue
+        if kind in kinds:
+            evened[old] = value  # two that say different things
+        else:
+            named.append(requirement)
+    if named:
+        evened["resourceRequirements"] = _sorted(named)
+    return evened
+
+
+def _evened(value: Any, name: str = "") -> Any:
+    if isinstance(value, Mapping):
+        if name in _FREE:
+            return {key: item for key, item in value.items() if item is not None}
+        inner = {key: _evened(item, key) for key, item in value.items()}
+        return {key: item for key, item in inner.items() if not _says_nothing(item)}
+    if isinstance(value, (list, tuple)):
+        items = [_evened(item) for item in value]
+        return _sorted(items) if name in _UNORDERED else items
+    return value
+
+
+def _says_nothing(value: Any) -> bool:
+    return value is None or value is False or value in ("", [], {})  # 0 may be a limit
+
+
+def _sorted(items: list[Any]) -> list[Any]:
+    return sorted(items, key=_text)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(_text(value).encode()).hexdigest()

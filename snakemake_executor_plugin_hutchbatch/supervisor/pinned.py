@@ -1,0 +1,137 @@
+"""What a container obeys is what its job was submitted with: known by SHA-256, checked before use.
+
+The request (SubmitJob) carries the digest of the task's description, the description those of the
+workflow's code and configuration. Whoever can write to S3 can therefore stop a job, but not give it
+other work.
+
+The children of an array share an object of equally long pieces, and a request. It carries the root
+of a hash tree over the pieces, with the hashes of RFC 6962 (2.1); each piece begins with a line of
+the digests that lead from it to the root. So a child needs one ranged GET, however large its array.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Mapping, Optional, Sequence
+
+from .errors import Failure
+from .s3 import S3, S3Error
+from .seed import split_url
+from .taskspec import EXIT_CHANGED, EXIT_SPEC, Input
+from .wire import Connection
+
+#: Bytes that a description may have: more than any that hutchbatch writes (``arrays.MAX_BYTES``).
+MAX_BYTES = 128 * 1024 * 1024
+#: Digests that may lead to a root: arrays have up to 10,000 children.
+MAX_STEPS = 32
+
+
+class Changed(Exception):
+    """Not the bytes that were promised."""
+
+
+def leaf(text: bytes) -> bytes:
+    return hashlib.sha256(b"\0" + text).digest()
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def opened(content: bytes, sha256: str, index: Optional[int] = None) -> bytes:
+    """The description in an object, or in the ``index``-th piece of one. Raises ``Changed`` unless
+    it is the one that ``sha256`` stands for."""
+    if index is None:
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise Changed
+        return content
+    line, _, text = content.partition(b"\n")
+    digest = leaf(text)
+    try:
+        steps = [bytes.fromhex(line[i : i + 64].decode()) for i in range(0, len(line), 64)]
+    except ValueError:
+        raise Changed from None
+    for step in steps[:MAX_STEPS]:
+        digest = node(step, digest) if index % 2 else node(digest, step)
+        index //= 2
+    if index or digest.hex() != sha256:
+        raise Changed
+    return text
+
+
+def read_task(s3: S3, environ: Mapping[str, str]) -> bytes:
+    """The description that the environment names. Raises ``Failure`` where it is another one, and
+    what S3 raises."""
+    url = environ.get("HUTCHBATCH_TASK", "")
+    size = _number(environ, "HUTCHBATCH_TASK_SIZE")
+    index = None
+    if size is not None:
+        index = _number(environ, "HUTCHBATCH_TASK_INDEX")
+        if index is None:
+            index = _number(environ, "AWS_BATCH_JOB_ARRAY_INDEX")
+        if index is None:
+            raise _malformed("HUTCHBATCH_TASK_SIZE is set, but not HUTCHBATCH_TASK_INDEX")
+    try:
+        if size is None or index is None:
+            bucket, key = split_url(url)
+            content = s3.request("GET", bucket, key, read=_bounded).value
+        else:
+            content = s3.get(url, (index * size, size))
+        return opened(content, environ.get("HUTCHBATCH_TASK_SHA256", ""), index)
+    except S3Error as error:
+        if error.status != 416:  # there is less than there was
+            raise
+    except Changed:
+        pass
+    raise changed(f"the task's description {url}")
+
+
+def _bounded(connection: Connection) -> bytes:
+    length = connection.headers.get("content-length", "")
+    if length.isdigit() and int(length) > MAX_BYTES:
+        raise Changed
+    return connection.read()
+
+
+def check_files(inputs: Sequence[Input], work: str) -> None:
+    """Raises ``Failure`` unless those of the fetched files whose digest is known have it."""
+    for item in inputs:
+        if item.sha256 is None:
+            continue
+        digest = hashlib.sha256()
+        try:
+            with open(os.path.join(work, item.path), "rb") as file:
+                for chunk in iter(lambda: file.read(1 << 20), b""):
+                    digest.update(chunk)
+        except OSError as error:  # a directory, for one
+            raise changed(item.url) from error
+        if digest.hexdigest() != item.sha256:
+            raise changed(item.url)
+
+
+def changed(what: str) -> Failure:
+    return Failure(
+        EXIT_CHANGED,
+        "CHANGED",
+        f"{what} is not the one this job was submitted with: it was changed in S3 since. Nothing "
+        "of it was run. Start the workflow again, and check who may write there.",
+    )
+
+
+def _number(environ: Mapping[str, str], name: str) -> Optional[int]:
+    """The number of a variable; None where it is not set."""
+    text = environ.get(name)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise _malformed(f"{name} is {text[:40]!r}, which is not a number of that kind")
+    return int(text)
+
+
+def _malformed(what: str) -> Failure:
+    return Failure(
+        EXIT_SPEC,
+        "STAGE_IN",
+        f"the task's description cannot be found: {what}. Start the workflow again.",
+    )
