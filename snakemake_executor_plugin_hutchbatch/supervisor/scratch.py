@@ -53,8 +53,10 @@ class Scratch:
     def remove(self) -> None:
         """Removes the directory as far as it can be, then gives up the lock: no other job may meet
         it half removed and unlocked."""
-        remove_tree(self.path)
-        os.close(self.descriptor)
+        try:
+            remove_tree(self.path)
+        finally:
+            os.close(self.descriptor)
 
 
 def create(
