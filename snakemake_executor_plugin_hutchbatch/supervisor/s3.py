@@ -185,7 +185,7 @@ class S3:
             finally:
                 if connection is not None:
                     connection.close()  # in the middle of something
-            self.sleep(seed.pause(attempt, self.random()))
+            self.sleep(seed.pause(attempt - min(corrections, CORRECTIONS), self.random()))
 
     def now(self) -> float:
         return self._clock() + self._ahead

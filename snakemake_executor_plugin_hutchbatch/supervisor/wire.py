@@ -191,8 +191,8 @@ class Connection:
             except OSError as error:
                 raise broken or error from error
             head = text.split("\r\n")
-            self.status = _number(head[0][8:13].strip())
-            if head[0][:5] != "HTTP/" or tries > MOST_LINES or "\n" in "".join(head):
+            self.status = _number(head[0][9:].partition(" ")[0])
+            if self.status > 999 or tries > MOST_LINES or "\n" in "".join(head):
                 raise NoAnswer("not an answer of a web server")
         self.headers = {}
         for line in head[1:]:
