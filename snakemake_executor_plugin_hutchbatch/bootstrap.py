@@ -60,6 +60,7 @@ p=$(command -v python3) && {{ [ $# != 0 ] || E "$p"; }} && set -- "$@" "$p"
 if [ $# = 0 ] && p=$(command -v python) && "$p" -ISc 'import sys;sys.exit(sys.version_info<(3,8))' \
 2>/dev/null; then set -- "$p"; fi
 if [ $# = 0 ]; then
+trap '' PIPE
 echo "hutchbatch: no Python runs in this container: neither the host's in $N nor a python3 of the \
 image. Use an image that brings python3 (3.8 or newer), or set --hutchbatch-aws-cli-path to the \
 folder of the hosts' AWS CLI." >&2
