@@ -26,6 +26,7 @@ import base64
 import functools
 import hashlib
 import json
+import lzma
 import shlex
 import zlib
 from pathlib import Path
@@ -36,6 +37,8 @@ from .supervisor.taskspec import EXIT_CHANGED, EXIT_NO_PYTHON, EXIT_SPEC
 PACKAGE = "hutchbatch_supervisor"
 _SOURCES = Path(__file__).with_name("supervisor")
 _CARRIED = ("wire", "seed")
+#: What packs text best: no alignment, more bits of context.
+PACKED = [{"id": lzma.FILTER_LZMA1, "preset": 9, "lc": 4, "pb": 0}]
 
 # A Python is tried before the container becomes it where it may not start: on another libc than
 # glibc, or on a glibc before 2.34 (until then ``libc.so.6`` was a link), which may be older than
@@ -60,6 +63,7 @@ p=$(command -v python3) && {{ [ $# != 0 ] || E "$p"; }} && set -- "$@" "$p"
 if [ $# = 0 ] && p=$(command -v python) && "$p" -ISc 'import sys;sys.exit(sys.version_info<(3,8))' \
 2>/dev/null; then set -- "$p"; fi
 if [ $# = 0 ]; then
+trap '' PIPE
 echo "hutchbatch: no Python runs in this container: neither the host's in $N nor a python3 of the \
 image. Use an image that brings python3 (3.8 or newer), or set --hutchbatch-aws-cli-path to the \
 folder of the hosts' AWS CLI." >&2
@@ -71,19 +75,27 @@ exec "$p" -IBS -Xutf8 -c {loader} "$@"
 """
 
 # A Python that is too old or lacks a module hands over to the next candidate, which stands behind
-# the code in its own command line.
+# the code in its own command line. Standard streams that are closed become /dev/null: else the
+# next files and connections took their numbers. What cannot be said must not cost the exit code.
 _LOADER = """\
 import os,signal,sys
 signal.signal(15,lambda *a:os._exit(143))
+for i in 0,1,2:
+ try:os.fstat(i)
+ except OSError:os.set_inheritable(os.open("/dev/null",2),True)
+def fail(text,code={spec}):
+ try:os.write(2,("hutchbatch: "+text+"\\n").encode("utf-8","replace"))
+ except OSError:pass
+ os._exit(code)
 try:
  if sys.version_info<(3,8):raise ImportError("Python "+sys.version[:6])
  import binascii,hashlib,lzma,ssl,zlib
 except ImportError as e:
  a=open("/proc/self/cmdline","rb").read().split(b"\\0")[:-1]
  if len(a)>5:os.execv(a[5],[a[5]]+a[1:5]+a[6:])
- sys.stderr.write("hutchbatch: the Python "+sys.executable+" cannot serve ("+str(e)+"). \
-Use an image with a complete python3 (3.8 or newer).\\n");sys.exit({no_python})
-exec(zlib.decompress(binascii.a2b_base64("{code}")))
+ fail("the Python "+sys.executable+" cannot serve ("+str(e)+"). \
+Use an image with a complete python3 (3.8 or newer).",{no_python})
+exec(lzma.decompress(binascii.a2b_base64("{code}")))
 """
 
 # Follows the code of wire.py and seed.py, which thereby is loaded: with its TLS context.
@@ -100,8 +112,6 @@ class Bundle:
  def exec_module(self,module):
   n=module.__name__;exec(compile(self.data[n],n,"exec"),module.__dict__)
  def get_source(self,name):return self.data[name]
-def fail(text,code={spec}):
- sys.stderr.write("hutchbatch: "+text+"\\n");sys.exit(code)
 u=os.environ.get("HUTCHBATCH_SUPERVISOR","")
 try:b=fetch(os.environ,u)
 except Exception as e:fail("the supervisor could not be read from "+u+" ("+str(e)+"). \
@@ -131,8 +141,8 @@ def container_command(cli_prefix: str) -> list[str]:
         "package": PACKAGE,
     }
     code = carried() + _FETCH.format(**numbers)
-    packed = base64.b64encode(zlib.compress(code.encode(), 9)).decode()
-    loader = _LOADER.format(code=packed, **numbers)
+    packed = base64.b64encode(lzma.compress(code.encode(), lzma.FORMAT_ALONE, filters=PACKED))
+    loader = _LOADER.format(code=packed.decode(), **numbers)
     script = _SCRIPT.format(
         prefix=shlex.quote(cli_prefix.rstrip("/")), loader=shlex.quote(loader), **numbers
     )

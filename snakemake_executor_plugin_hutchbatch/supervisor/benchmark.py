@@ -144,15 +144,7 @@ def _tsv(value: object) -> str:
 
 def _tree(root: int) -> List[int]:
     """A process and its descendants."""
-    below: Dict[int, List[int]] = {}
-    for pid, (parent, _) in children.table().items():
-        below.setdefault(parent, []).append(pid)
-    found, waiting = [], [root]
-    while waiting:
-        pid = waiting.pop()
-        found.append(pid)
-        waiting += below.get(pid, [])
-    return found
+    return [root, *children.descendants(children.table(), (root,))]
 
 
 def _memory_of(pid: int) -> List[float]:

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Dict, List, Optional, Tuple
+import time
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+
+#: Seconds to wait for a process that even SIGKILL does not end (a dead disk): then go on without.
+UNKILLABLE = 5.0
+PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
+
+
+class Entry(NamedTuple):
+    """A process as /proc/<id>/stat has it. ``started`` tells it from a later one of its id."""
+
+    parent: int
+    group: int
+    session: int
+    state: str
+    started: int
 
 
 def adopt_orphans() -> None:
@@ -15,9 +30,23 @@ def adopt_orphans() -> None:
     try:
         import ctypes
 
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     except (ImportError, OSError, AttributeError):
         pass
+
+
+def adopts_orphans() -> bool:
+    """Whether whatever a command leaves behind is among our children."""
+    if os.getpid() == 1:
+        return True
+    try:
+        import ctypes
+
+        answer = ctypes.c_int(0)
+        ctypes.CDLL(None).prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        return False
+    return answer.value == 1
 
 
 def exit_code(status: int) -> int:
@@ -45,17 +74,17 @@ def reap(block: bool) -> Optional[Tuple[int, int]]:
     return pid, status
 
 
-def signal_group(group: int, number: int) -> bool:
-    """Signals a process group; False if nobody is in it."""
+def has_any() -> bool:
+    """Whether there is any child, ended ones included."""
     try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
         return False
     return True
 
 
-def table() -> Dict[int, Tuple[int, int]]:
-    """Parent and session of every visible process."""
+def table() -> Dict[int, Entry]:
+    """Every visible process."""
     found = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -66,27 +95,54 @@ def table() -> Dict[int, Tuple[int, int]]:
                 fields = file.read().rpartition(b")")[2].split()
         except OSError:
             continue
-        found[int(name)] = (int(fields[1]), int(fields[3]))
+        found[int(name)] = Entry(
+            int(fields[1]), int(fields[2]), int(fields[3]), fields[0].decode(), int(fields[19])
+        )
     return found
 
 
-def own_children() -> List[int]:
-    me = os.getpid()
-    return [pid for pid, (parent, _) in table().items() if parent == me]
+def descendants(processes: Mapping[int, Entry], roots: Iterable[int]) -> Set[int]:
+    """All that live below ``roots``; what has ended and was not waited for does not count."""
+    below: Dict[int, List[int]] = {}
+    for pid, entry in processes.items():
+        below.setdefault(entry.parent, []).append(pid)
+    found: Set[int] = set()
+    waiting = list(roots)
+    while waiting:
+        for pid in below.get(waiting.pop(), []):
+            if pid not in found:
+                found.add(pid)
+                waiting.append(pid)
+    return {pid for pid in found if processes[pid].state not in "ZX"}
 
 
-def kill_children() -> None:
-    """Ends every child that is left, and theirs as they become ours."""
+def send(number: int, groups: Iterable[int], others: Iterable[int] = ()) -> None:
+    """Signals process groups, and of other processes those that are in none of them."""
+    sent = set(groups)
+    for group in sent:
+        try:
+            os.killpg(group, number)
+        except OSError:
+            pass  # nobody is in it any more
+    for pid in others:
+        try:
+            if os.getpgid(pid) not in sent:
+                os.kill(pid, number)
+        except OSError:
+            pass
+
+
+def kill_children() -> List[int]:
+    """Ends every child that is left, and theirs as they become ours; their ids."""
+    killed: Set[int] = set()
+    end = time.monotonic() + UNKILLABLE
     while True:
         ended = reap(block=False)
-        if ended is None:
-            return
+        if ended is None or time.monotonic() > end:
+            return sorted(killed)
         if ended[0]:
             continue
-        for pid in own_children():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                pass
-        if reap(block=True) is None:
-            return
+        left = descendants(table(), (os.getpid(),))
+        killed |= left
+        send(signal.SIGKILL, (), left)
+        time.sleep(0.002)

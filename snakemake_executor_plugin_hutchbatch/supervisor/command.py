@@ -8,14 +8,16 @@ import signal
 import subprocess
 import threading
 import time
-from typing import Callable, Dict, List, Mapping, Optional
+from typing import Callable, Dict, List, Mapping, Optional, Set
 
-from . import children, pipes
+from . import children, leftovers, pipes
 from .benchmark import Benchmarks
 from .environment import step_environment, with_tmpdir
-from .errors import Failure, LocalError, Stopped, amount, space_advice
+from .errors import Failure, LocalError, Stopped, amount, say, space_advice
+from .leftovers import Ending, Left, Seen
 from .outputs import check
 from .pipes import Level
+from .remains import Remains, halt
 from .scratch import Scratch
 from .taskspec import EXIT_NO_SHELL, Step, TaskSpec
 from .usage import Usage
@@ -25,14 +27,10 @@ from .usage import Usage
 MAX_ARG_LEN = 16 * 4096 - 1
 #: Seconds between SIGTERM and SIGKILL for a command that is to stop: a third of AWS Batch's 30.
 GRACE = 10.0
-#: Seconds that processes a command left behind (``cmd > >(gzip > x)``) get to end by themselves.
-LINGER = 2.0
 #: Bytes of free scratch below which a failing command is told that the disk is full.
 FULL = 1024 * 1024
 #: Seconds between looks at the free scratch: many a program removes what filled it before it fails.
 WATCH = 1.0
-#: Seconds to wait for a process that even SIGKILL does not end (a dead disk): then go on without.
-UNKILLABLE = 5.0
 
 
 class Runner:
@@ -53,7 +51,10 @@ class Runner:
         self._lock = threading.Lock()
         self._groups: Dict[int, Step] = {}
         self._exits: Dict[int, int] = {}
+        self._remains = Remains(scratch.path, scratch.work, self._groups)
         self._stopped = False
+        self._kill_at: Optional[float] = None
+        self._cut: Dict[int, Optional[Left]] = {}  # who of a command wrote when it was killed
         self._timers: List[threading.Timer] = []
         self._benchmarks = Benchmarks(scratch.work)
         self._least_free = scratch.free()
@@ -68,6 +69,7 @@ class Runner:
             for level in sorted({step.level for step in self._task.steps}):
                 steps = [step for step in self._task.steps if step.level == level]
                 self._run_level(steps, shells)
+            self._complete()
         finally:
             over.set()
             children.kill_children()
@@ -81,25 +83,31 @@ class Runner:
             self._look_at_scratch()
 
     def _look_at_scratch(self) -> None:
-        self._least_free = min(self._least_free, self._scratch.free())
+        try:
+            self._least_free = min(self._least_free, self._scratch.free())
+        except OSError:
+            pass  # a command has removed it
 
     def stop(self, grace: float = GRACE) -> None:
         """SIGTERM to all that runs, SIGKILL after ``grace`` seconds; nothing new is started."""
         with self._lock:
             self._stopped = True
-        self._end_all(grace)
+        self._end(grace)
 
-    def _end_all(self, grace: float) -> None:
+    def _end(self, grace: float, only: Optional[Set[int]] = None) -> None:
+        """SIGTERM, and SIGKILL later, to all that runs, or to ``only`` these commands."""
         with self._lock:
-            groups = list(self._groups)
-        for group in groups:
-            children.signal_group(group, signal.SIGTERM)
+            groups = set(self._groups) if only is None else only
+        if only is None:
+            self._kill_at = self._now() + grace
+        children.send(signal.SIGTERM, groups, self._remains.of(groups, only is None))
 
         def kill() -> None:
             with self._lock:
-                left = [group for group in groups if group in self._groups]
-            for group in left:
-                children.signal_group(group, signal.SIGKILL)
+                left = {group: step for group, step in self._groups.items() if group in groups}
+            for group, step in left.items():
+                self._cut.setdefault(group, self._remains.writer(group, step))
+            children.send(signal.SIGKILL, left, self._remains.of(left, only is None))
 
         timer = threading.Timer(grace, kill)
         timer.daemon = True
@@ -110,13 +118,10 @@ class Runner:
         level = Level(steps, self._now())
         while True:
             self._start_fitting(level, shells)
-            if not level.running:
+            if not level.active():
                 break
-            pid = self._next_ended(level)
-            if pid is None:
-                continue
             try:
-                self._settle(pid, level.running.pop(pid), level)
+                self._await_next(level)
             except Failure as error:
                 self._fail(level, error)
         if self._stopped:
@@ -126,11 +131,11 @@ class Runner:
 
     def _start_fitting(self, level: Level, shells: Mapping[str, str]) -> None:
         while level.failure is None and not self._stopped:
-            busy = sum(step.threads for step in level.running.values())
+            busy = sum(step.threads for step in level.active())
             fitting = [
                 step
                 for step in level.waiting
-                if (level.together or not level.running or busy + step.threads <= self._task.cpus)
+                if (level.together or not level.active() or busy + step.threads <= self._task.cpus)
                 and pipes.are_there(step, self._scratch.work)
             ]
             if not fitting:
@@ -140,22 +145,51 @@ class Runner:
             if group is not None:
                 level.running[group] = fitting[0]
 
-    def _next_ended(self, level: Level) -> Optional[int]:
-        """The next that has ended; None after a while if others wait for a service. Services that
-        nobody needs any more are ended."""
+    def _await_next(self, level: Level) -> None:
+        """Waits for the next thing to happen: a shell ends, or nothing is left of a command. Raises
+        the ``Failure`` that it means."""
         if not level.waiting and not level.over and level.only_services():
-            level.over = True
-            self._end_all(GRACE)
+            level.over = True  # nobody needs them any more
+            level.kill_at = self._now() + GRACE
+            self._end(GRACE, set(level.running) | set(level.ending))
         for_service = level.waiting and level.together and not level.failure and not self._stopped
-        if not for_service or self._any_ended(level.running):
-            return self._wait(level.running)
-        if self._now() > level.deadline:
+        pid = self._reap(level, block=not level.ending and not for_service)
+        if pid is not None:
+            step, code = level.running.pop(pid), children.exit_code(self._exits.pop(pid))
+            if step.benchmark:
+                self._benchmarks.end(pid)
+            kills = self._usage.out_of_memory_kills()
+            by_us = level.over and bool(step.serves)
+            level.ending[pid] = Ending(step, code, by_us, kills, self._now())
+        for pid, ending in level.ending.items():
+            seen = self._remains.seen(pid, ending.step, alone=len(level.active()) == 1)
+            if ending.is_over(seen, self._now(), self._kill_at or level.kill_at):
+                del level.ending[pid]
+                self._settle(pid, ending, seen, level)
+                return
+            news = ending.news(seen, self._now())
+            if news:
+                say(news)
+        if for_service and self._now() > level.deadline:
             self._fail(level, pipes.no_service(level.waiting[0]))
-        self._sleep(pipes.LOOK)
-        return None
+        pauses = [ending.pause for ending in level.ending.values()]
+        if for_service or pauses:
+            self._sleep(min([pipes.LOOK, *pauses] if for_service else pauses))
 
-    def _settle(self, pid: int, step: Step, level: Level) -> None:
-        self._ended(pid, step, ended_by_us=level.over and bool(step.serves))
+    def _settle(self, pid: int, ending: Ending, seen: Seen, level: Level) -> None:
+        """A command has come to its end."""
+        step, code = ending.step, ending.code
+        if level.over and pid not in self._cut:
+            self._cut[pid] = next((one for one in seen.left if one.outputs), None)
+        if code or level.failure or self._stopped or level.over:
+            children.send(signal.SIGKILL, [pid], self._remains.of({pid}))
+        self._remains.excuse(seen.left)
+        with self._lock:
+            del self._groups[pid]
+        if code and not ending.by_us:
+            raise Failure(code, "COMMAND", self._sentence(step, code), step.name)
+        if not (level.failure or self._stopped):
+            self._refuse_half(pid, ending)
         pipes.release(step, self._scratch.work)
         if step.serves and not (level.over or level.failure or self._stopped):
             raise pipes.service_ended(step)
@@ -165,12 +199,48 @@ class Runner:
             return
         self._benchmarks.write(step)
         if not self._stopped:
+            if seen.missing and seen.left:
+                say(leftovers.unwaited(step, seen))
             check(step, self._scratch.work)
+
+    def _refuse_half(self, pid: int, ending: Ending) -> None:
+        """Raises ``Failure`` if something was killed while it wrote an output: half a file is no
+        success."""
+        step, cut = ending.step, self._cut.get(pid)
+        one, number = ending.torn or (cut, int(signal.SIGKILL))
+        if one is None:
+            return
+        if not cut and self._usage.out_of_memory_kills() > ending.kills:
+            why = "ran out of memory and was killed. Give the rule more mem_mb."
+        else:
+            why = f"was killed by {children.signal_name(number) or number}."
+        raise Failure(
+            128 + number,
+            "COMMAND",
+            f"{one.name}, which the command of rule {step.name} left behind, was writing "
+            f"{', '.join(one.outputs)} when it {why}",
+            step.name,
+        )
+
+    def _complete(self) -> None:
+        """Waits for whoever still writes a result of any step, and ends the others that are left.
+        They are halted while they are looked at: none may begin to write just then."""
+        while not self._stopped:
+            left = self._remains.of(set(), strays=True)
+            if not left:
+                return
+            halt(left)
+            seen = self._remains.look(self._task.steps, left)
+            if not any(one.outputs for one in seen.left):
+                say(leftovers.ended(seen))
+                return
+            children.send(signal.SIGCONT, (), left)
+            self._sleep(leftovers.LONG)
 
     def _fail(self, level: Level, failure: Failure) -> None:
         if level.failure is None:
             level.failure = failure
-            self._end_all(GRACE)
+            self._end(GRACE)
 
     def _start(self, step: Step, shell: str) -> Optional[int]:
         command = with_tmpdir(self._task, step.command, self._scratch.tmp)
@@ -208,55 +278,30 @@ class Runner:
                     step.name,
                 ) from error
             process.returncode = 0  # waited for here, not by subprocess
+            self._exits.pop(process.pid, None)  # of another process, long ago
             self._groups[process.pid] = step
         if step.benchmark:
             self._benchmarks.begin(process.pid, step)
         return process.pid
 
-    def _any_ended(self, running: Mapping[int, Step]) -> bool:
+    def _reap(self, level: Level, block: bool) -> Optional[int]:
+        """A shell that has ended; reaps whatever else ends. None if there is none, or, without
+        ``block``, none yet."""
         while True:
-            ended = children.reap(block=False)
-            if ended is None or not ended[0]:
-                return any(pid in self._exits for pid in running)
-            self._exits[ended[0]] = ended[1]
-
-    def _wait(self, running: Mapping[int, Step]) -> int:
-        """The next of ``running`` that has ended. Reaps whatever else ends meanwhile."""
-        while True:
-            for pid in running:
+            for pid in level.running:
                 if pid in self._exits:
                     return pid
-            ended = children.reap(block=True)
-            if ended is None:
+            ended = children.reap(block and bool(level.running))
+            if ended is None and level.running:
                 raise ChildProcessError("the command's process is not ours to wait for")
-            self._exits[ended[0]] = ended[1]
-
-    def _ended(self, pid: int, step: Step, ended_by_us: bool) -> None:
-        """Ends what the command left behind; raises ``Failure`` for an exit code other than 0,
-        unless the command is a service that was ended."""
-        code = children.exit_code(self._exits.pop(pid))
-        if step.benchmark:
-            self._benchmarks.end(pid)
-        now = self._now()
-        deadline = now + (0 if code or self._stopped else LINGER)
-        while self._lingers(pid) and now < deadline + UNKILLABLE:
-            if now >= deadline:
-                children.signal_group(pid, signal.SIGKILL)
-            now = self._now()
-            self._sleep(0.02)
-        with self._lock:
-            del self._groups[pid]
-        if code and not ended_by_us:
-            raise Failure(code, "COMMAND", self._sentence(step, code), step.name)
-
-    def _lingers(self, group: int) -> bool:
-        """Whether a process of the group is still alive; reaps the dead ones first."""
-        while True:
-            ended = children.reap(block=False)
             if ended is None or not ended[0]:
-                break
-            self._exits[ended[0]] = ended[1]
-        return children.signal_group(group, 0)
+                return None
+            pid, status = ended
+            self._exits[pid] = status
+            if os.WIFSIGNALED(status) and os.WTERMSIG(status) != signal.SIGPIPE:
+                for ending in level.ending.values():
+                    if pid in ending.writers:
+                        ending.torn = (ending.writers[pid], os.WTERMSIG(status))
 
     def _sentence(self, step: Step, code: int) -> str:
         rule = f"the command of rule {step.name}"

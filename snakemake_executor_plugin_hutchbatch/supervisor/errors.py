@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import errno
-import sys
+import os
+import select
+import time
 from typing import Optional
+
+#: Seconds that a full pipe of messages is waited for, and the bytes that one with space takes at
+#: once (PIPE_BUF of Linux).
+PATIENCE = 5.0
+PIPE_BUF = 4096
 
 
 class Failure(Exception):
@@ -53,4 +60,15 @@ def space_advice(disk_mb: Optional[int]) -> str:
 
 
 def say(sentence: str) -> None:
-    print("hutchbatch: " + sentence, file=sys.stderr, flush=True)
+    """A line on stderr; none where nobody takes it, for no job may fail or hang for its words."""
+    data = f"hutchbatch: {sentence}\n".encode("utf-8", "backslashreplace")
+    end = time.monotonic() + PATIENCE
+    while data:
+        try:
+            if not select.select([], [2], [], max(0.0, end - time.monotonic()))[1]:
+                return
+            data = data[os.write(2, data[:PIPE_BUF]) :]
+        except BlockingIOError:
+            time.sleep(0.05)
+        except (OSError, ValueError):
+            return

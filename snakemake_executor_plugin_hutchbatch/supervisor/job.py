@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Mapping, Optional
+from typing import Callable, Dict, Iterator, List, Mapping, Optional
 
 from . import pinned, pipes
 from . import scratch as scratch_module
@@ -107,12 +107,15 @@ class Job:
         return self._phase == "run"
 
     def end(self, error: Optional[BaseException]) -> int:
-        """Logs, status, clean-up; the exit code."""
+        """Logs, status, clean-up; the exit code. Never fails, and no clean-up changes the code."""
         failure = _as_failure(error, self._phase)
         s3 = self._s3
         if self._stopping.is_set():
             s3 = S3(self._environ, attempts=HURRIED_ATTEMPTS, timeout=HURRIED_TIMEOUT)
-        problem = self._store_logs(s3, failure is None)
+        try:
+            problem = self._store_logs(s3, failure is None)
+        except Exception as unforeseen:
+            problem = f"the logs could not be stored ({type(unforeseen).__name__}: {unforeseen})."
         if problem and failure is None:
             failure = Failure(EXIT_STAGE_OUT, "STAGE_OUT", problem)
             self._phase = "stage_out"
@@ -120,9 +123,10 @@ class Job:
         if failure:
             say(failure.message)
         if self._task is not None:
-            self._store_status(s3, self._task, failure, code)
+            task = self._task
+            _anyhow("storing the status", lambda: self._store_status(s3, task, failure, code))
         if self._scratch is not None:
-            self._scratch.remove()
+            _anyhow("cleaning up", self._scratch.remove)
         return code
 
     def _read_task(self) -> TaskSpec:
@@ -192,7 +196,7 @@ class Job:
         )
         url = status_url(task.status, self.job_id, self.attempt)
         try:
-            s3.put(url, dumps(status).encode("utf-8", "replace"))
+            s3.put(url, dumps(status).encode("utf-8", "backslashreplace"))
         except (*ERRORS, ValueError) as error:
             say(f"the job's status could not be stored at {url} ({error}).")
 
@@ -221,6 +225,14 @@ def _as_failure(error: Optional[BaseException], phase: str) -> Optional[Failure]
         f"the supervisor itself failed in phase {phase} ({type(error).__name__}: {error}). Please "
         "report this.",
     )
+
+
+def _anyhow(doing: str, call: Callable[[], None]) -> None:
+    """Calls what must not cost the exit code, whatever becomes of it."""
+    try:
+        call()
+    except Exception as error:
+        say(f"{doing} failed ({type(error).__name__}: {error}).")
 
 
 def _number(text: Optional[str], default: int) -> int:

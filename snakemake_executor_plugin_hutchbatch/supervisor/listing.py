@@ -11,9 +11,10 @@ from urllib.parse import unquote_plus
 
 from .checksum import ASK
 from .pool import run_all
-from .s3 import S3, S3Error, with_address
+from .s3 import S3, S3Error, with_address, xml
 from .seed import split_url
 from .taskspec import Input
+from .wire import Connection, NoAnswer
 
 #: From so many inputs in one folder on, listing the folder is cheaper than a HEAD for each
 #: (a page of a listing has up to 1,000 keys).
@@ -51,30 +52,40 @@ class Found(NamedTuple):
 
 def list_keys(s3: S3, bucket: str, prefix: str, pages: Optional[int] = None) -> Iterator[Remote]:
     """Objects whose key begins with ``prefix`` (``path`` is empty)."""
-    from xml.etree import ElementTree  # most jobs list nothing
-
-    token = ""
+    token, seen = "", {""}
     while pages is None or pages > 0:
         query = [("list-type", "2"), ("prefix", prefix), ("encoding-type", "url")]
         if token:
             query.append(("continuation-token", token))
-        root = ElementTree.fromstring(s3.request("GET", bucket, query=query).value)
-        space = root.tag[: root.tag.index("}") + 1] if root.tag.startswith("{") else ""
-        encoded = root.findtext(space + "EncodingType") == "url"
-        for item in root.iter(space + "Contents"):
-            key = item.findtext(space + "Key") or ""
-            yield Remote(
-                bucket,
-                unquote_plus(key) if encoded else key,
-                int(item.findtext(space + "Size") or 0),
-                item.findtext(space + "ETag") or "",
-                _iso(item.findtext(space + "LastModified") or ""),
-                "",
-            )
-        token = root.findtext(space + "NextContinuationToken") or ""
+
+        def read(answer: Connection) -> Tuple[List[Remote], str]:
+            found, following = _page(bucket, answer)
+            if following and following in seen:
+                raise NoAnswer("a listing that goes round in circles")
+            return found, following
+
+        found, token = s3.request("GET", bucket, query=query, read=read).value
+        yield from found
         if not token:
             return
+        seen.add(token)
         pages = pages - 1 if pages is not None else None
+
+
+def _page(bucket: str, answer: Connection) -> Tuple[List[Remote], str]:
+    """The objects of one page, and the token that leads to the next. Raises ``NoAnswer``."""
+    root, space = xml(answer, "ListBucketResult")
+    encoded = root.findtext(space + "EncodingType") == "url"
+    found = []
+    for item in root.iter(space + "Contents"):
+        key, size = item.findtext(space + "Key") or "", item.findtext(space + "Size") or ""
+        if not (key and size.isdecimal() and len(size) < 16):
+            raise NoAnswer("a listing without names and sizes")
+        etag = item.findtext(space + "ETag") or ""
+        modified = _iso(item.findtext(space + "LastModified") or "")
+        key = unquote_plus(key) if encoded else key
+        found.append(Remote(bucket, key, int(size), etag, modified, ""))
+    return found, root.findtext(space + "NextContinuationToken") or ""
 
 
 def head(s3: S3, bucket: str, key: str) -> Optional[Remote]:

@@ -16,6 +16,7 @@ ADDRESS = "http://169.254.169.254"
 #: Seconds for one answer: the service is on the machine itself.
 PATIENCE = 1.0
 LONGEST = 64
+LONGEST_ANSWER = 4096
 #: Names in a ``Status`` and what the service calls them.
 FACTS = {
     "instance_id": "instance-id",
@@ -47,13 +48,13 @@ class Machine:
         try:
             head = {"host": host, "x-aws-ec2-metadata-token-ttl-seconds": "60"}
             connection.ask("PUT", "/latest/api/token", head)
-            token = connection.read().decode("latin-1")
+            token = connection.read(LONGEST_ANSWER).decode("latin-1")
             if connection.status != 200:
                 return
             for name, path in FACTS.items():
                 head = {"host": host, "x-aws-ec2-metadata-token": token}
                 connection.ask("GET", "/latest/meta-data/" + path, head)
-                text = connection.read().decode("latin-1").strip()
+                text = connection.read(LONGEST_ANSWER).decode("latin-1").strip()
                 if connection.status == 200 and len(text) <= LONGEST and text.isprintable():
                     self.facts[name] = text
         except (OSError, ValueError):

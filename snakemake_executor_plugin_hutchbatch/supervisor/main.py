@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import sys
 import threading
 import time
 from typing import List, Mapping, NoReturn, Optional
@@ -61,10 +60,7 @@ def main(environ: Mapping[str, str]) -> NoReturn:
             "the job was stopped from outside (cancelled, timed out, or its host taken back).",
         )
     # A signal that comes now changes nothing: the ending is short.
-    code = job.end(error)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # threads in dead connections must not hold the container
+    os._exit(job.end(error))  # threads in dead connections must not hold the container
 
 
 class _Bell:

@@ -6,6 +6,7 @@ import os
 from typing import Dict, Iterable, List, Optional
 
 from .errors import Failure, LocalError
+from .leftovers import Ending
 from .taskspec import Step
 
 #: Seconds in which a service must have made its file, and between looks for it.
@@ -45,19 +46,25 @@ def release(step: Step, work: str) -> None:
 
 
 class Level:
-    """Steps that may run at once: those that wait, those that run (by process group)."""
+    """Steps that may run at once: those that wait, those that run (by process group), and those
+    whose shell has ended while others still complete their files."""
 
     def __init__(self, steps: List[Step], now: float) -> None:
         self.waiting = list(steps)
         self.running: Dict[int, Step] = {}
+        self.ending: Dict[int, Ending] = {}
         self.repeats = {id(step): step.benchmark.repeats if step.benchmark else 1 for step in steps}
         self.together = any(step.pipes or step.serves for step in steps)
         self.deadline = now + SERVICE
-        self.over = False
+        self.over = False  # its services are no longer needed, and are killed at ``kill_at``
+        self.kill_at: Optional[float] = None
         self.failure: Optional[Failure] = None
 
     def only_services(self) -> bool:
-        return all(step.serves for step in self.running.values())
+        return all(step.serves for step in self.active())
+
+    def active(self) -> List[Step]:
+        return [*self.running.values(), *(ending.step for ending in self.ending.values())]
 
 
 def service_ended(step: Step) -> Failure:

@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Opt
 from urllib.parse import quote
 
 from . import seed
-from .wire import Connection, SetupError
+from .wire import LARGEST_BODY, Connection, NoAnswer, SetupError
 
 #: Seconds without a byte after which a connection is given up (botocore's default).
 TIMEOUT = 60.0
@@ -31,6 +31,11 @@ RENEW = 600.0
 RENEW_PAUSE = 30.0
 RETRIED_STATUS = (408, 429, 500, 502, 503, 504)
 RETRIED_CODES = ("RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "InternalError")
+#: Corrections of a request (another region, the right clock) that cost no pause: more is a loop.
+CORRECTIONS = 3
+#: Bytes of the longest error, and characters of it that are shown.
+LONGEST_ERROR = 64 * 1024
+SHOWN = 300
 EXPIRED_CODES = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
 
 
@@ -44,6 +49,7 @@ class S3Error(Exception):
         self.status, self.code, self.retry, self.corrected = status, code, retry, False
 
 
+PAGE = "a web page came in place of S3's answer: something on the way does not let it pass"
 #: What a request can raise when all its tries are over.
 ERRORS = (S3Error, OSError, SetupError)
 
@@ -85,13 +91,29 @@ class S3:
         self._ends = self._renew_after = 0.0
         self._signing: Tuple[Any, bytes] = (None, b"")
 
-    def get(self, url: str, piece: Optional[Tuple[int, int]] = None) -> bytes:
-        """A small object, or of a larger one the ``piece`` from a place on, of a length."""
+    def get(
+        self,
+        url: str,
+        piece: Optional[Tuple[int, int]] = None,
+        most: int = LARGEST_BODY,
+    ) -> bytes:
+        """A small object of hutchbatch's own, of less than ``most`` bytes; or of a larger one the
+        ``piece`` from a place on, of a length."""
         bucket, key = seed.split_url(url)
         headers = None
         if piece is not None:
             headers = {"range": f"bytes={piece[0]}-{piece[0] + piece[1] - 1}"}
-        data: bytes = self.request("GET", bucket, key, headers=headers).value
+
+        def read(answer: Connection) -> bytes:
+            if seed.is_page(answer.headers):
+                raise NoAnswer(PAGE)  # nothing of ours is one
+            if piece is None:
+                return answer.read(most)
+            if answer.status != 206:
+                raise NoAnswer("ranges are not served")
+            return answer.read(piece[1] + 1)
+
+        data: bytes = self.request("GET", bucket, key, headers=headers, read=read).value
         return data
 
     def put(self, url: str, data: bytes) -> None:
@@ -114,7 +136,7 @@ class S3:
         ``read`` consumes the body of a success; it runs again from the start at each retry.
         Raises one of ``ERRORS``.
         """
-        attempt = 0
+        attempt = corrections = 0
         again = True  # one try for nothing, after an idle connection turned out to be dead
         while True:
             attempt += 1
@@ -134,9 +156,9 @@ class S3:
                 reused = connection is not None
                 if connection is None:
                     connection = Connection(scheme, host, self.timeout, self.environ)
-                target = path + "?" + line if line else path
-                connection.ask(method, target, extra, chunks, size)
+                connection.ask(method, path + "?" + line if line else path, extra, chunks, size)
                 if connection.status in (200, 204, 206):
+                    _check(method, connection)
                     answer = Answer(connection.headers, read(connection))
                     _put_back(idle, connection)
                     connection = None
@@ -150,7 +172,8 @@ class S3:
                     self._keys = None
                 if not (error.retry or error.corrected) or attempt >= self.attempts:
                     raise
-                if error.corrected:
+                corrections += error.corrected
+                if error.corrected and corrections <= CORRECTIONS:
                     continue
             except OSError:
                 if attempt >= self.attempts:
@@ -162,7 +185,7 @@ class S3:
             finally:
                 if connection is not None:
                     connection.close()  # in the middle of something
-            self.sleep(seed.pause(attempt, self.random()))
+            self.sleep(seed.pause(attempt - min(corrections, CORRECTIONS), self.random()))
 
     def now(self) -> float:
         return self._clock() + self._ahead
@@ -188,7 +211,10 @@ class S3:
         if keys.ends == seed.BOTOCORE:
             return self.now() + RENEW + 300
         fields = ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19))  # strptime imports slowly
-        return float(timegm(tuple(int(keys.ends[i:j]) for i, j in fields)))
+        try:
+            return float(timegm(tuple(int(keys.ends[i:j]) for i, j in fields)))
+        except ValueError:
+            return self.now() + RENEW + 300
 
     def _signing_key(self, secret: str, scope: str) -> bytes:
         known, derived = self._signing
@@ -217,11 +243,14 @@ class S3:
 
     def _error(self, bucket: str, region: str, ahead: float, answer: Connection) -> S3Error:
         """What S3 said to a request of this region and clock; both are set right for the next."""
-        data = answer.read()
-        status, code = answer.status, seed.field(data, "Code")
-        retry = status in RETRIED_STATUS or code in RETRIED_CODES or code in EXPIRED_CODES
+        data = answer.read(LONGEST_ERROR)
+        status, code = answer.status, _plain(seed.field(data, "Code"))
+        # A redirection that leads to no other region leads nowhere, which may pass.
+        retry = status in RETRIED_STATUS or code in RETRIED_CODES + EXPIRED_CODES or status < 400
+        # S3's errors are XML: anything else was said by something on the way.
+        retry = retry or seed.is_page(answer.headers) or bool(data and b"<Error" not in data)
         corrected = False
-        right = answer.headers.get("x-amz-bucket-region") or seed.field(data, "Region")
+        right = seed.region_named(answer.headers, data)
         if status in (301, 307, 400) and right and not self.endpoint:
             corrected = right != region
             self._regions[bucket] = right
@@ -233,9 +262,40 @@ class S3:
             by = seed.clock_ahead(answer.headers)
             if abs(by - ahead) > seed.SKEW:
                 self._ahead, corrected = by, True
-        error = S3Error(status, code, seed.field(data, "Message"), retry)
+        error = S3Error(status, code, _plain(seed.field(data, "Message")), retry)
         error.corrected = corrected
         return error
+
+
+def xml(answer: Connection, root: str) -> Any:
+    """The body of an answer: an XML element that is called ``root``, and the prefix of the names in
+    it. Raises ``NoAnswer`` for anything else, so that S3 is asked again."""
+    from xml.etree import ElementTree  # most jobs need none
+
+    data = answer.read()
+    try:
+        # No answer of S3's has a DTD, which may hold entities that fill the memory.
+        element = None if b"<!" in data else ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        element = None
+    space, _, name = element.tag.rpartition("}") if element is not None else ("", "", "")
+    if name != root:
+        raise NoAnswer(f"no {root} in the answer: is something on the way to S3?")
+    return element, space + "}" if space else ""
+
+
+def _check(method: str, answer: Connection) -> None:
+    """Raises ``NoAnswer`` for a success that is not S3's own. Every object that S3 hands out or
+    takes in has an ETag.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#API_PutObject_ResponseSyntax
+    """
+    if "etag" not in answer.headers and (method == "PUT" or seed.is_page(answer.headers)):
+        raise NoAnswer(PAGE)
+
+
+def _plain(text: str) -> str:
+    """Text of an answer, fit for a line in the terminal."""
+    return "".join(c if c.isprintable() else " " for c in text[:SHOWN])
 
 
 def _put_back(idle: List[Connection], connection: Connection) -> None:

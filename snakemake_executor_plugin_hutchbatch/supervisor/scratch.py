@@ -8,19 +8,27 @@ the command runs.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
-import stat
 from typing import Callable, Optional
 
 from .errors import Failure
+from .removal import open_folder, remove_tree
 from .taskspec import EXIT_SCRATCH
 
 #: ``hutchbatch-<job id>-<attempt>-<random>``; an array child's id has a ``:`` that becomes ``-``.
 PATTERN = re.compile(r"hutchbatch-[A-Za-z0-9_.-]+-[0-9]+-[0-9a-f]{16}")
 #: Tries of making a directory that a sweeping job takes away between our mkdir and our lock.
 TRIES = 50
+#: What flock(2) says of a lock that another process holds. Anything else means that there are no
+#: such locks here: ENOLCK, ENOTSUP or ENOSYS, and EBADF on NFS, which locks no directories.
+HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EINTR)
+
+
+class NoLocks(OSError):
+    """The scratch's file system has no locks for directories."""
 
 
 def _random_name() -> str:
@@ -43,11 +51,12 @@ class Scratch:
         return state.f_bavail * state.f_frsize
 
     def remove(self) -> None:
-        """Removes the directory, then gives up the lock: no other job may meet it half removed and
-        unlocked."""
-        os.chdir("/")
-        remove_tree(self.path)
-        os.close(self.descriptor)
+        """Removes the directory as far as it can be, then gives up the lock: no other job may meet
+        it half removed and unlocked."""
+        try:
+            remove_tree(self.path)
+        finally:
+            os.close(self.descriptor)
 
 
 def create(
@@ -60,7 +69,10 @@ def create(
         for _ in range(TRIES):
             path = os.path.join(root, name + random_name())
             os.mkdir(path, 0o700)
-            descriptor = _lock(path)
+            try:
+                descriptor = _lock(path)
+            except NoLocks:
+                descriptor = open_folder(path)  # and so nobody sweeps here
             if descriptor is None:
                 continue  # a sweeping job was faster; it removes what it locked
             scratch = Scratch(path, descriptor)
@@ -91,7 +103,10 @@ def sweep(root: str, own: str) -> int:
         path = os.path.join(root, name)
         if path == own or not PATTERN.fullmatch(name):
             continue
-        descriptor = _lock(path)
+        try:
+            descriptor = _lock(path)
+        except NoLocks:
+            return removed  # nobody can tell who is alive here
         if descriptor is None:
             continue
         try:
@@ -104,16 +119,19 @@ def sweep(root: str, own: str) -> int:
 
 def _lock(path: str) -> Optional[int]:
     """The descriptor of a locked directory that is still at ``path``; None if someone holds it, it
-    is gone, or it is not ours to open."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    is gone, or it is not ours to open. Raises ``NoLocks``."""
     try:
-        if os.lstat(path).st_uid == os.geteuid() and not os.access(path, os.R_OK | os.X_OK):
-            os.chmod(path, 0o700)
-        descriptor = os.open(path, flags)
+        descriptor = open_folder(path)
     except OSError:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in HELD:
+            return None
+        raise NoLocks(error.errno, error.strerror) from error
+    try:
         here, there = os.fstat(descriptor), os.lstat(path)
         if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
             return descriptor
@@ -121,39 +139,3 @@ def _lock(path: str) -> Optional[int]:
         pass
     os.close(descriptor)
     return None
-
-
-def remove_tree(path: str) -> bool:
-    """Removes a directory with all below it, read-only folders included; True if nothing is left.
-
-    Works on descriptors, so a symbolic link that appears meanwhile never leads outside.
-    """
-    try:
-        parent = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return False
-    try:
-        _remove(parent, os.path.basename(path))
-        return not os.path.lexists(path)
-    finally:
-        os.close(parent)
-
-
-def _remove(parent: int, name: str) -> None:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-    try:
-        mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
-        if not stat.S_ISDIR(mode):
-            os.unlink(name, dir_fd=parent)
-            return
-        if stat.S_IMODE(mode) & 0o700 != 0o700:
-            os.chmod(name, 0o700, dir_fd=parent)
-        descriptor = os.open(name, flags, dir_fd=parent)
-        try:
-            for child in os.listdir(descriptor):
-                _remove(descriptor, child)
-        finally:
-            os.close(descriptor)
-        os.rmdir(name, dir_fd=parent)
-    except OSError:
-        pass  # the caller looks at what is left

@@ -88,18 +88,22 @@ def find_keys(environ: Mapping[str, str]) -> Keys:
     connection = Connection(parts.scheme, parts.netloc, 5.0, {})
     try:
         connection.ask("GET", parts.path + ("?" + parts.query if parts.query else ""), headers)
-        data = connection.read()
+        data = connection.read(65536)
     finally:
         connection.close()
     if connection.status != 200:
         raise OSError(f"no credentials: HTTP {connection.status}")
     try:
         raw = json.loads(data)
-        return Keys(
+        keys = Keys(
             raw["AccessKeyId"], raw["SecretAccessKey"], raw.get("Token"), raw.get("Expiration")
         )
-    except (ValueError, KeyError) as error:
-        raise OSError("no credentials: not an answer of a job role") from error
+        text = "".join(filter(None, keys))
+        if text.isascii() and text.isprintable():
+            return keys
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    raise OSError("no credentials: not an answer of a job role")
 
 
 def _botocore_keys() -> Keys:
@@ -210,6 +214,17 @@ def field(data: bytes, name: str) -> str:
     return text.partition("<" + name + ">")[2].partition("</" + name + ">")[0]
 
 
+def region_named(headers: Mapping[str, str], data: bytes = b"") -> str:
+    """The bucket's region, as an answer names it; empty for none. It becomes part of an address."""
+    text = headers.get("x-amz-bucket-region") or field(data, "Region")
+    return text if len(text) < 33 and text.isascii() and text.replace("-", "").isalnum() else ""
+
+
+def is_page(headers: Mapping[str, str]) -> bool:
+    """Whether this is a web page: of a proxy or a portal on the way, whatever its status says."""
+    return "html" in headers.get("content-type", "")
+
+
 def fetch(environ: Mapping[str, str], url: str) -> bytes:
     """One small object. Raises what the last of many attempts raised, or ``SetupError``."""
     bucket, key = split_url(url)
@@ -228,19 +243,18 @@ def fetch(environ: Mapping[str, str], url: str) -> bytes:
                 data = connection.read()
             finally:
                 connection.close()
-            if connection.status == 200:
+            page = is_page(connection.headers)
+            if connection.status == 200 and not page:
                 return data
-            region = (
-                connection.headers.get("x-amz-bucket-region") or field(data, "Region") or region
-            )
+            region = region_named(connection.headers, data) or region
             by = clock_ahead(connection.headers)
             if connection.status == 403 and abs(by - ahead) > SKEW:
                 ahead = by
-            elif connection.status in (403, 404):
+            elif connection.status in (403, 404) and not page:
                 refused += 1
                 if refused > 2:
                     attempt = ATTEMPTS  # no wait makes it better, but a role may be seconds old
-            said = field(data, "Message")
+            said = field(data, "Message")[:300]
             raise OSError(f"HTTP {connection.status} {said}".strip())
         except OSError:
             if attempt >= ATTEMPTS:

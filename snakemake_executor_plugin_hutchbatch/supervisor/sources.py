@@ -14,11 +14,14 @@ from .pinned import changed
 from .s3 import ERRORS, S3
 from .taskspec import EXIT_STAGE_IN, Sources
 
+#: Bytes of the largest archive of sources that is unpacked.
+LARGEST = 1024 * 1024 * 1024
+
 
 def deploy(s3: S3, sources: Sources, folder: str) -> int:
     """Fetches and unpacks the archive; its size in bytes."""
     try:
-        data = s3.get(sources.url)
+        data = s3.get(sources.url, most=LARGEST)
     except ERRORS as error:
         raise Failure(
             EXIT_STAGE_IN,

@@ -10,11 +10,16 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import time
 from typing import Dict, Iterable, List, Mapping, Optional
 from urllib.parse import unquote, urlsplit
 
 #: Longest head of an answer, in bytes.
 LONGEST_HEAD = 256 * 1024
+#: Most lines and interim answers (1xx) that may precede what was asked for.
+MOST_LINES = 99
+#: Largest body that is read as a whole unless the reader says otherwise, in bytes.
+LARGEST_BODY = 64 * 1024 * 1024
 
 
 class SetupError(Exception):
@@ -23,6 +28,10 @@ class SetupError(Exception):
 
 class Truncated(OSError):
     """A body ended before its announced length."""
+
+
+class NoAnswer(OSError):
+    """What came is not HTTP, or more than can be meant: a fault on the way, which may pass."""
 
 
 _contexts: List[ssl.SSLContext] = []
@@ -161,7 +170,7 @@ class Connection:
     ) -> None:
         """Sends a request and reads the head of its answer."""
         lines = [method + " " + self._origin + target + " HTTP/1.1"]
-        lines += [name + ": " + text for name, text in headers.items()]
+        lines += [name + ": " + " ".join(text.split()) for name, text in headers.items()]
         if size or method in ("PUT", "POST"):
             lines.append(f"content-length: {size}")
         data = ("\r\n".join(lines) + "\r\n" + self._extra + "\r\n").encode("latin-1")
@@ -174,22 +183,24 @@ class Connection:
                 self._sock.sendall(data)
         except (BrokenPipeError, ConnectionResetError) as error:
             broken = error  # the server may have said why before it hung up
-        self.status = 100
+        self.status = tries = 0
         while self.status < 200:
+            tries += 1
             try:
-                head = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
-                self.status = int(head[0].split()[1])
-            except (ValueError, IndexError) as error:
-                raise OSError("not an answer of a web server") from error
+                text = self._until(b"\r\n\r\n").decode("latin-1")
             except OSError as error:
                 raise broken or error from error
+            head = text.split("\r\n")
+            self.status = _number(head[0][9:].partition(" ")[0])
+            if self.status > 999 or tries > MOST_LINES or "\n" in "".join(head):
+                raise NoAnswer("not an answer of a web server")
         self.headers = {}
         for line in head[1:]:
             name, _, text = line.partition(":")
             self.headers[name.lower()] = text.strip()
-        length = self.headers.get("content-length", "")
+        length = self.headers.get("content-length")
         self._chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
-        self._left = int(length) if length.isdigit() else None
+        self._left = None if length is None or self._chunked else _number(length)
         if self._chunked or method == "HEAD" or self.status in (204, 304):
             self._left = 0
             self._chunked = self._chunked and method != "HEAD"
@@ -199,14 +210,15 @@ class Connection:
             and self.headers.get("connection", "").lower() != "close"
         )
 
-    def read(self) -> bytes:
-        """The rest of the body, which must be small."""
-        if self._left and not self._chunked:
-            data = memoryview(bytearray(self._left))
-            return bytes(data[: self.readinto(data)])
-        pieces, view = [], memoryview(bytearray(65536))
-        while self._left != 0 or self._chunked:
-            pieces.append(bytes(view[: self.readinto(view)]))
+    def read(self, most: int = LARGEST_BODY) -> bytes:
+        """The rest of the body. Raises ``NoAnswer`` if it has ``most`` bytes or more."""
+        pieces, view = [], memoryview(bytearray(min(most, self._left or 65536, 65536)))
+        while (self._left != 0 or self._chunked) and most > (self._left or 0):
+            count = self.readinto(view)
+            most -= count
+            pieces.append(bytes(view[:count]))
+        if most <= (self._left or 0):
+            raise NoAnswer("an answer that is far too long")
         return b"".join(pieces)
 
     def readinto(self, view: memoryview) -> int:
@@ -236,22 +248,31 @@ class Connection:
     def _next_chunk(self) -> bool:
         if not self._chunked:
             return False
-        try:
-            line = self._until(b"\r\n") or self._until(b"\r\n")  # one ends the chunk before
-            self._left = int(line.split(b";")[0], 16)
-        except ValueError as error:
-            raise OSError("not an answer of a web server") from error
+        line = self._until(b"\r\n") or self._until(b"\r\n")  # one ends the chunk before
+        self._left = _number(line.split(b";")[0].decode("latin-1").strip(), 16)
         if self._left == 0:
+            lines = 0
             while self._until(b"\r\n"):
-                pass
+                lines += 1
+                if lines > MOST_LINES:
+                    raise NoAnswer("not an answer of a web server")
             self._chunked = False
         return self._chunked
 
     def _until(self, mark: bytes) -> bytes:
+        end = time.monotonic() + 2.0 * (self._sock.gettimeout() or 60.0)
         while mark not in self._rest:
             more = self._sock.recv(65536)
-            if not more or len(self._rest) > LONGEST_HEAD:
+            if not more or len(self._rest) > LONGEST_HEAD or time.monotonic() > end:
                 raise Truncated("the connection was closed without an answer")
             self._rest += more
         found, _, self._rest = self._rest.partition(mark)
         return found
+
+
+def _number(text: str, base: int = 10) -> int:
+    """A status or a length. Raises ``NoAnswer`` for signs, words and the absurdly large."""
+    digits = "0123456789" if base == 10 else "0123456789abcdefABCDEF"
+    if not text or len(text) > 15 or text.strip(digits):
+        raise NoAnswer("an answer with an absurd number: " + repr(text[:40]))
+    return int(text, base)

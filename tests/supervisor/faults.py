@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import threading
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 #: (method, path) → None to pass on, a status to answer with, "cut" for half a body,
-#: "reset" for a closed connection, "hang" for silence until the proxy ends.
-Fault = Callable[[str, str], "int | str | None"]
+#: "reset" for a closed connection, "hang" for silence until the proxy ends, bytes that are sent as
+#: they are before the connection is closed.
+Fault = Callable[[str, str], "int | str | bytes | None"]
 
 
 class Proxy:
@@ -36,6 +38,11 @@ class Proxy:
                     return
                 if fault == "hang":
                     proxy._over.wait()
+                    return
+                if isinstance(fault, bytes):
+                    self.close_connection = True
+                    with contextlib.suppress(OSError):
+                        self.wfile.write(fault)
                     return
                 if isinstance(fault, int):
                     code = {503: "SlowDown", 500: "InternalError"}.get(fault, "Other")
@@ -75,7 +82,7 @@ class Proxy:
 
         lock = threading.Lock()
 
-        def fault_of(method: str, path: str) -> int | str | None:
+        def fault_of(method: str, path: str) -> int | str | bytes | None:
             with lock:
                 return fault(method, path)
 
@@ -90,11 +97,11 @@ class Proxy:
         self._server.server_close()
 
 
-def first(count: int, fault: int | str, part: str, method: str = "GET") -> Fault:
+def first(count: int, fault: int | str | bytes, part: str, method: str = "GET") -> Fault:
     """The first ``count`` requests of ``method`` whose path contains ``part`` fail."""
     left = [count]
 
-    def decide(seen_method: str, path: str) -> int | str | None:
+    def decide(seen_method: str, path: str) -> int | str | bytes | None:
         if method == seen_method and part in path and left[0] > 0:
             left[0] -= 1
             return fault

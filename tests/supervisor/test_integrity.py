@@ -184,7 +184,7 @@ def test_an_upload_in_parts_that_fails_leaves_no_parts(tiny: TinyS3, big_file: P
 
 
 def test_a_directory_is_stored_where_listing_is_refused(
-    tiny: TinyS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: TinyS3, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d/new").write_text("new")
@@ -194,7 +194,7 @@ def test_a_directory_is_stored_where_listing_is_refused(
     )
     put(tiny, tmp_path, Output("d", f"s3://{BUCKET}/d", directory=True))
     assert sorted(tiny.objects) == [f"/{BUCKET}/d/new", f"/{BUCKET}/d/old"]
-    err = capsys.readouterr().err
+    err = capfd.readouterr().err
     assert err.count("\n") == 1
     assert "may not list" in err
 

@@ -142,6 +142,27 @@ def test_a_bucket_of_another_region_is_found_by_its_redirect(
     proxy.close()
 
 
+def test_a_bucket_whose_regions_point_at_each_other_for_a_while_is_found(
+    tiny: TinyS3, aws: TlsFront, authority: Authority, tmp_path: Path
+) -> None:
+    left = [5]
+
+    def lead_on(method: str, path: str) -> tuple[int, str, dict[str, str]] | None:
+        if not path.endswith("/task") or not left[0]:
+            return None
+        left[0] -= 1
+        other = ("us-west-2", "eu-west-1")[left[0] % 2]
+        return 301, "PermanentRedirect", {"x-amz-bucket-region": other}
+
+    tiny.refuse = lead_on
+    proxy = proxy_to(aws)
+    ended = run(
+        tiny, tmp_path, https_proxy="http://" + proxy.address, AWS_CA_BUNDLE=str(authority.ca)
+    )
+    assert (ended.code, ended.err) == (0, "")
+    proxy.close()
+
+
 @pytest.mark.parametrize("kind", ["authority", "name"])
 def test_a_certificate_that_is_not_trusted_ends_the_job_at_once(
     tiny: TinyS3, authority: Authority, tmp_path: Path, kind: str

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import random
+import resource
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.supervisor import scratch
+from snakemake_executor_plugin_hutchbatch.supervisor import removal, scratch
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import Failure
 
 #: From here the supervisor can be imported alone, as in a container.
@@ -178,3 +184,140 @@ def test_a_scratch_that_cannot_be_written_is_a_failure_of_the_host(tmp_path: Pat
     with pytest.raises(Failure) as caught:
         scratch.create(str(tmp_path / "file"), "j", 1)
     assert (caught.value.exit_code, caught.value.cause) == (216, "HOST")
+
+
+def deepen(path: Path, levels: int) -> None:
+    """A tree far beyond the longest path (PATH_MAX), with a file at its end."""
+    path.mkdir()
+    here = os.open(path, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+
+
+@pytest.mark.parametrize("levels", [1500, 40_000])
+def test_a_tree_of_any_depth_is_removed_with_few_descriptors(levels: int) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        path = Path(folder) / "hutchbatch-j-1-0123456789abcdef"
+        deepen(path, levels)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE, (8 + len(list(Path("/proc/self/fd").iterdir())), hard)
+            )
+            assert scratch.sweep(folder, "") == 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert not path.exists()
+
+
+def test_a_tree_that_hides_a_part_from_its_owner_is_left_by_nothing_else(tmp_path: Path) -> None:
+    chattr = ["chattr", "+i", str(tmp_path / "j" / "a" / "kept")]
+    (tmp_path / "j" / "a").mkdir(parents=True)
+    for name in ("a/kept", "a/file", "file"):
+        (tmp_path / "j" / name).touch()
+    if subprocess.run(chattr, check=False, capture_output=True).returncode:
+        pytest.skip("a file that cannot be removed needs root and a file system that has them")
+    try:
+        assert not removal.remove_tree(str(tmp_path / "j"))
+        assert [path for path in (tmp_path / "j").rglob("*") if path.is_file()] == [
+            tmp_path / "j/a/kept"
+        ]
+    finally:
+        subprocess.run(["chattr", "-i", chattr[-1]], check=True)
+    assert removal.remove_tree(str(tmp_path / "j"))
+
+
+def test_what_is_mounted_in_a_tree_is_not_emptied(tmp_path: Path) -> None:
+    place = tmp_path / "j" / "mounted"
+    place.mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "x", place], check=False, stderr=-3).returncode:
+        pytest.skip("mounting needs root")
+    try:
+        (place / "data").touch()
+        assert not removal.remove_tree(str(tmp_path / "j"))
+        assert (place / "data").exists()
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_a_link_in_the_scratch_never_changes_its_target(tmp_path: Path, mode: int) -> None:
+    root, target, folder = tmp_path / "root", tmp_path / "target", tmp_path / "folder"
+    root.mkdir()
+    target.touch()
+    folder.mkdir()
+    target.chmod(mode)
+    folder.chmod(mode)
+    inside = root / "hutchbatch-j-1-0123456789abcdef"
+    inside.mkdir()
+    for name, leads in (("k", target), ("l", folder)):
+        (root / f"hutchbatch-j-{name}-0123456789abcdef").symlink_to(leads)
+        (inside / name).symlink_to(leads)
+    scratch.sweep(str(root), "")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (target, folder)] == [mode, mode]
+    assert not inside.exists()
+
+
+def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(tmp_path: Path) -> None:
+    outside, inside = tmp_path / "outside", tmp_path / "j"
+    outside.mkdir()
+    (outside / "data").touch()
+    outside.chmod(0o500)
+    inside.mkdir()
+    over = threading.Event()
+
+    def swap() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                (inside / "x").mkdir()
+            with contextlib.suppress(OSError):
+                (inside / "x").rmdir()
+            with contextlib.suppress(OSError):
+                (inside / "x").symlink_to(outside)
+            with contextlib.suppress(OSError):
+                (inside / "x").unlink()
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        for _ in range(300):
+            removal.remove_tree(str(inside / "x"))
+    finally:
+        over.set()
+        thread.join()
+    assert (outside / "data").exists()
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o500
+
+
+#: Answers flock(2) with an error number, for the program that follows and all of its children.
+NO_LOCKS = textwrap.dedent(
+    """
+    import ctypes, os, struct, sys
+    number = {"x86_64": 73, "aarch64": 32}[os.uname().machine]
+    rules = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, 0x50000 | int(sys.argv[1])),
+             (6, 0, 0, 0x7FFF0000)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0
+    assert libc.prctl(22, 2, program, 0, 0) == 0, os.strerror(ctypes.get_errno())
+    os.execvp(sys.argv[2], sys.argv[2:])
+    """
+)
+
+
+@pytest.mark.skipif(os.uname().machine not in ("x86_64", "aarch64"), reason="numbers of syscalls")
+@pytest.mark.parametrize("name", ["ENOLCK", "EOPNOTSUPP", "ENOSYS", "EBADF"])
+def test_a_scratch_without_locks_serves_and_is_not_swept(tmp_path: Path, name: str) -> None:
+    left = tmp_path / "hutchbatch-other-1-0123456789abcdef"
+    left.mkdir()
+    wrapper = [sys.executable, "-c", NO_LOCKS, str(getattr(errno, name))]
+    made = [*wrapper, sys.executable, "-c", JOB, str(tmp_path), "2"]
+    ended = subprocess.run(made, cwd=PACKAGE, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == [left]
