@@ -145,7 +145,7 @@ def bundle() -> bytes:
     name → source."""
     modules = {PACKAGE: ""}
     for path in _SOURCES.glob("*.py"):
-        if path.stem not in ("__init__", *_CARRIED):
+        if path.stem != "__init__":
             modules[f"{PACKAGE}.{path.stem}"] = _source(path.stem)
     return zlib.compress(json.dumps(modules, sort_keys=True).encode(), 9)
 
