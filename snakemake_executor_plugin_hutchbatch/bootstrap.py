@@ -12,6 +12,7 @@ The container's environment, beside what AWS gives:
 | ``HUTCHBATCH_SUPERVISOR`` | ``s3://bucket/key`` of the bundle |
 | ``HUTCHBATCH_SUPERVISOR_SHA256`` | its SHA-256 |
 | ``HUTCHBATCH_TASK`` | ``s3://bucket/key`` of the TaskSpec |
+| ``HUTCHBATCH_FENCE`` | the submission's number (``fencing.py``) |
 | ``HUTCHBATCH_REGION`` | region of the buckets (Batch gives a container none) |
 | ``HUTCHBATCH_S3_ENDPOINT`` | optional, used unless an ``AWS_ENDPOINT_URL…`` is set |
 """

@@ -11,10 +11,12 @@ from typing import Any
 from . import arrays, definitions, naming, sources, storage, submission
 from .aws import Patience
 from .definitions import Definitions
+from .fencing import Numbers
 from .plan import JobPlan
 from .preflight import Ground
 from .recording import Recorder
 from .submission import Bundle, SubmissionError, Submitter
+from .supervisor import fence
 from .work import Place, Work
 
 
@@ -60,6 +62,7 @@ class Sender:
         self._recorder = recorder
         self._bundle = bundle
         self._reading = reading
+        self._numbers = Numbers()
         self._count = 0
         self._lock = threading.Lock()
 
@@ -83,6 +86,8 @@ class Sender:
         variables = submission.environment(
             plan, place, self._bundle(), self._ground.site.region, self._ground.endpoint
         )
+        assert works[0].begun is not None  # noqa: S101
+        variables[fence.VARIABLE] = str(self._numbers.next(works[0].begun))
         tags = dict(plan.tags)
         if len(family) == 1:
             # A piece of an array's object: the job is no child of an array now.
