@@ -80,7 +80,7 @@ def judge(there: Optional[Stamp], mine: Stamp) -> Verdict:
     """``there``: the stamp of the object that is there, None for somebody else's."""
     if there is None:
         return Verdict.OLDER
-    if mine.upload and (there.job, there.upload) == (mine.job, mine.upload):
+    if mine.upload and there == mine:
         return Verdict.OURS
     known = there.submission and mine.submission
     if known and there.submission != mine.submission:

@@ -63,9 +63,8 @@ def walk(top: str) -> Tree:
     """Raises ``OSError`` for what should be readable and is not, ``Unstorable``."""
     walker = _Walker()
     walker.walk(_Folder(top, "", _above(top), False))
-    for found in walker.tree:
-        found.sort()
-    return walker.tree
+    files, empty, left_out = walker.tree
+    return Tree(sorted(files, key=lambda file: file.name), sorted(empty), sorted(left_out))
 
 
 class _Walker:
@@ -132,7 +131,7 @@ class _Walker:
 
 def left_out_line(path: str, left_out: List[Tuple[str, str]]) -> str:
     """One line about what is not stored of a directory."""
-    some = ", ".join(f"{shown(name)} ({why})" for name, why in sorted(left_out)[:5])
+    some = ", ".join(f"{shown(name)} ({why})" for name, why in left_out[:5])
     more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
     return f"not stored of {path}: {some}{more}."
 
