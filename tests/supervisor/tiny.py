@@ -36,6 +36,7 @@ class TinyS3:
         self.refuse: Refuse = lambda method, path: None
         #: (path, body) → what is sent instead of the body of a GET.
         self.spoil: Callable[[str, bytes], bytes] = lambda path, body: body
+        self.without_conditions = False  # as some S3-alikes are
         self.extra: dict[str, str] = {}  # headers of every object
         self.etag: Callable[[bytes], str] = _etag
         self.seen: list[tuple[str, str]] = []
@@ -117,6 +118,11 @@ class TinyS3:
 
             def holds(self) -> bool:
                 """Whether the condition holds; says so if not."""
+                if tiny.without_conditions:
+                    told = self.headers["if-match"] or self.headers["if-none-match"]
+                    if told:
+                        self.error(501, "NotImplemented")
+                    return not told
                 wanted, there = self.headers["if-match"], objects.get(self.key)
                 if wanted and there is None:
                     self.error(404, "NoSuchKey")
