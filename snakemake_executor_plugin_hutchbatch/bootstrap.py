@@ -15,6 +15,7 @@ The container's environment, beside what AWS gives:
 | ``HUTCHBATCH_TASK_SHA256`` | its SHA-256, or the root of an array's hash tree (``pinned.py``) |
 | ``HUTCHBATCH_TASK_SIZE`` | of an array's object: bytes of each child's piece |
 | ``HUTCHBATCH_TASK_INDEX`` | optional, which piece; else the child's index in its array |
+| ``HUTCHBATCH_FENCE`` | the submission's number (``fencing.py``) |
 | ``HUTCHBATCH_REGION`` | region of the buckets (Batch gives a container none) |
 | ``HUTCHBATCH_S3_ENDPOINT`` | optional, used unless an ``AWS_ENDPOINT_URL…`` is set |
 """
@@ -165,7 +166,7 @@ def bundle() -> bytes:
     name → source."""
     modules = {PACKAGE: ""}
     for path in _SOURCES.glob("*.py"):
-        if path.stem not in ("__init__", *_CARRIED):
+        if path.stem != "__init__":
             modules[f"{PACKAGE}.{path.stem}"] = _source(path.stem)
     return zlib.compress(json.dumps(modules, sort_keys=True).encode(), 9)
 

@@ -5,6 +5,7 @@ FACTS.md section 4: traps 1 to 3 and 6 to 10. Patches apply only when hutchbatch
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import boto3
@@ -15,6 +16,7 @@ from snakemake_interface_storage_plugins.storage_object import StorageObjectTouc
 from . import aws, endurance, renewal, sparing
 from .inventory import Inventory
 from .storage import StorageError, check_bucket
+from .supervisor import fence
 from .supervisor.storage_plugin import PROTECTED, mend
 
 #: Settings of a storage provider that lead to an S3, or rights, of its own.
@@ -44,6 +46,7 @@ def guard() -> None:
     if getattr(plugin.StorageObject, "_hutchbatch_guard", False):
         return
     plugin.StorageObject._hutchbatch_guard = True
+    os.environ.pop(fence.STAMP, None)  # a controller that is a job itself is no attempt of a rule
     mend(plugin)
     _check_access(plugin)
     _answer_from_inventory(plugin.StorageObject)

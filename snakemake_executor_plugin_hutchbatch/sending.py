@@ -13,12 +13,13 @@ from . import arrays, definitions, leavings, naming, sources, storage, submissio
 from .aws import Patience
 from .definitions import Definitions
 from .discretion import Discretion
+from .fencing import Numbers
 from .leavings import Leavings
 from .plan import JobPlan
 from .preflight import Ground
 from .recording import Recorder
 from .submission import Bundle, SubmissionError, Submitter
-from .supervisor import pinned
+from .supervisor import fence, pinned
 from .work import Place, Work
 
 
@@ -68,6 +69,7 @@ class Sender:
         self._reading = reading
         self._leavings = leavings
         self._discretion = discretion
+        self._numbers = Numbers()
         self._count = 0
         self._lock = threading.Lock()
 
@@ -93,6 +95,8 @@ class Sender:
         variables = submission.environment(
             plan, place, self._bundle(), self._ground.site.region, self._ground.endpoint
         )
+        assert works[0].begun is not None  # noqa: S101
+        variables[fence.VARIABLE] = str(self._numbers.next(works[0].begun))
         tags = dict(plan.tags)
         if len(family) == 1:
             # A piece of an array's object: the job is no child of an array now.

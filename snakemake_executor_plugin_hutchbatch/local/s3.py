@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -37,9 +37,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from . import s3_objects
 from .counting import Counted
 from .s3_storage import AFTER_ALL, FolderStorage
-from .servers import ReadToTheEnd, loopback_socket, server, url
+from .servers import Named, ReadToTheEnd, loopback_socket, server, url
 from .signatures import SignedRequests, refuse_xml
 from .terminal import tell
 from .trouble import ROAD_KINDS, Trouble, Troubled
@@ -82,6 +83,7 @@ def build_s3_app(
             *build_routes(),
         ],
         middleware=[
+            Middleware(Named, name="AmazonS3"),
             Middleware(Counted, calls=calls),
             Middleware(Troubled, trouble=trouble, service="s3", refuse=refuse_xml),
             Middleware(ReadToTheEnd),
@@ -168,7 +170,8 @@ def list_objects(request: Request) -> Response:
 
 
 async def on_object(request: Request) -> Response:
-    """Ranges as S3 understands them, and parts copied from another object; else nanio's."""
+    """Ranges as S3 understands them, parts copied from another object, conditions and checksums;
+    else nanio's."""
     if request.headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
         raise NotImplemented_(
             "Signed or checksummed chunks are not understood here: send the body in one piece,"
@@ -186,8 +189,29 @@ async def on_object(request: Request) -> Response:
         if wanted is not None:
             headers.append((b"range", "bytes={}-{}".format(*wanted).encode()))
         request = Request({**request.scope, "headers": headers}, request.receive)
+    own = _own_handler(request)
+    if own is not None:
+        return await own(request)
+    if "if-match" in request.headers or "if-none-match" in request.headers:
+        storage, bucket = request.app.state.storage, request.path_params["bucket"]
+        s3_objects.check_condition(request, storage, bucket, request.path_params["key"])
     response: Response = await dispatch_object(request)
+    s3_objects.hide_checksums(request, response)
     return response
+
+
+def _own_handler(request: Request) -> Callable[[Request], Awaitable[Response]] | None:
+    """Who answers in nanio's place, where conditions and checksums matter."""
+    asked, method = request.query_params, request.method
+    if method == "PUT" and "x-amz-copy-source" not in request.headers:
+        return s3_objects.put_part if "uploadId" in asked else s3_objects.put_object
+    if method == "POST" and "uploads" in asked:
+        return s3_objects.begin_parts
+    if method == "POST" and "uploadId" in asked:
+        return s3_objects.complete_parts
+    if method == "DELETE" and "uploadId" not in asked:
+        return s3_objects.delete_object
+    return None
 
 
 def byte_range(header: str, size: int) -> tuple[int, int] | None:

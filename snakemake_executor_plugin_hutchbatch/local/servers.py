@@ -109,3 +109,18 @@ class ReadToTheEnd:
             await send(message)
 
         await self._app(scope, receive_on, send_on)
+
+
+class Named:
+    """ASGI middleware that says which server answers: ``AmazonS3``, as AWS's does."""
+
+    def __init__(self, app: ASGIApp, name: str) -> None:
+        self._app, self._name = app, name.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"server", self._name)]}
+            await send(message)
+
+        await self._app(scope, receive, named)

@@ -1,5 +1,7 @@
-"""Checks of what was downloaded, as far as S3 names a checksum that the standard library knows.
+"""Checks of what was downloaded, and what S3 is told to check, as far as the standard library goes.
 
+Stored is the CRC32 of the whole object, whatever its size: zlib computes it at the speed of the
+memory, and those of parts combine to that of the whole.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
 Not ``crc64nvme`` and ``crc32c``: in plain Python they would take longer than the transfer. There
 the size, and TLS's own check of every record, must do.
@@ -7,16 +9,25 @@ the size, and TLS's own check of every record, must do.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import zlib
-from binascii import a2b_base64
-from typing import Any, Mapping, Optional
+from binascii import a2b_base64, b2a_base64
+from typing import Any, Iterable, Mapping, Optional, Tuple
 
 #: Asks S3 to tell what it has.
 ASK = {"x-amz-checksum-mode": "ENABLED"}
 #: The quickest first.
 NAMED = ("crc32", "sha256", "sha1")
+#: The CRC32 of the body of a PUT, or of the whole object when an upload in parts is completed.
+CRC32 = "x-amz-checksum-crc32"
+#: Of the object that parts will make.
+WHOLE = {"x-amz-checksum-type": "FULL_OBJECT"}
+BEGIN = {"x-amz-checksum-algorithm": "CRC32", **WHOLE}
+
+#: CRC-32's polynomial, bits reversed (RFC 1952, section 8).
+_POLYNOMIAL = 0xEDB88320
 
 
 class Damaged(Exception):
@@ -28,29 +39,38 @@ class Check:
 
     def __init__(self, kind: str, expected: bytes) -> None:
         self.kind, self.expected = kind, expected
-        self._crc = 0
+        self.crc = 0
         self._digest = None if kind == "crc32" else _digest(kind)
 
     def update(self, data: Any) -> None:
         if self._digest is None:
-            self._crc = zlib.crc32(data, self._crc)
+            self.crc = zlib.crc32(data, self.crc)
         else:
             self._digest.update(data)
 
+    def join(self, parts: Iterable[Tuple[int, int]]) -> None:
+        """In place of the bytes: CRC32 and length of all parts, in their order."""
+        self.crc = joined(parts)
+
     def verify(self) -> None:
-        found = self._digest.digest() if self._digest else self._crc.to_bytes(4, "big")
+        found = self._digest.digest() if self._digest else self.crc.to_bytes(4, "big")
         if found != self.expected:
             raise Damaged(f"its bytes do not have the {self.kind} checksum that S3 names")
 
 
 def of_object(headers: Mapping[str, str]) -> Optional[Check]:
     """The best check that the headers of a GET or HEAD of a whole object allow."""
+    return named(headers) or of_etag(headers)
+
+
+def named(headers: Mapping[str, str]) -> Optional[Check]:
+    """The check of a checksum that S3 names."""
     for kind in NAMED:
         # ``…-3``: a checksum of three parts' checksums, whose borders are not known here.
         text = headers.get("x-amz-checksum-" + kind, "")
         if text and "-" not in text:
             return Check(kind, a2b_base64(text))
-    return of_etag(headers)
+    return None
 
 
 def of_etag(headers: Mapping[str, str]) -> Optional[Check]:
@@ -64,6 +84,52 @@ def of_etag(headers: Mapping[str, str]) -> Optional[Check]:
     if not re.fullmatch("[0-9a-f]{32}", etag) or not plain or customers or _digest("md5") is None:
         return None
     return Check("md5", bytes.fromhex(etag))
+
+
+def encoded(crc: int) -> str:
+    """A CRC32 as S3's headers have it."""
+    return b2a_base64(crc.to_bytes(4, "big"), newline=False).decode()
+
+
+def differs(headers: Mapping[str, str], crc: int) -> bool:
+    """Whether S3 names a CRC32 of a whole object that is not ``crc``."""
+    check = named(headers)
+    return check is not None and check.kind == "crc32" and check.expected != crc.to_bytes(4, "big")
+
+
+def joined(parts: Iterable[Tuple[int, int]]) -> int:
+    """The CRC32 of a whole, from CRC32 and length (bytes) of its parts in their order.
+
+    Bits behind multiply the polynomial of those before by a power of x; it is zlib's
+    ``crc32_combine``, which Python does not offer.
+    """
+    crc = 0
+    for part, length in parts:
+        crc = _product(_shift(length), crc) ^ part
+    return crc
+
+
+@functools.lru_cache(maxsize=64)
+def _shift(length: int) -> int:
+    """x to the power of so many bytes' bits, modulo the polynomial."""
+    power, square = 1 << 31, 1 << 23  # x^0 and x^8
+    while length:
+        if length & 1:
+            power = _product(square, power)
+        square = _product(square, square)
+        length >>= 1
+    return power
+
+
+def _product(a: int, b: int) -> int:
+    product, bit = 0, 1 << 31
+    while a:
+        if a & bit:
+            product ^= b
+            a ^= bit
+        bit >>= 1
+        b = (b >> 1) ^ _POLYNOMIAL if b & 1 else b >> 1
+    return product
 
 
 def _digest(kind: str) -> Any:

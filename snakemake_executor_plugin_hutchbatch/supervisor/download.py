@@ -10,12 +10,12 @@ import errno
 import os
 import threading
 import time
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import checksum
 from .checksum import Check, Damaged
 from .errors import Failure, LocalError, Stopped, amount, say
-from .listing import THREADS, Remote, find, head
+from .listing import Remote, find, head
 from .pool import Task, run_all
 from .s3 import ERRORS, S3, S3Error, with_address
 from .taskspec import EXIT_STAGE_IN, Input
@@ -45,7 +45,7 @@ def stage_in(
     """Fetches all inputs. ``free``: bytes that the scratch still has."""
     size = room = 0
     try:
-        found = find(s3, inputs, work, stop)
+        found = find(s3, inputs, work, stop, PART)
         if found.missing:
             raise _absent(found.missing)
         size = sum(remote.size for remote in found.files)
@@ -67,7 +67,7 @@ def stage_in(
         # Large files first, so that none is left alone at the end.
         for remote in sorted(found.files, key=lambda remote: -remote.size):
             tasks += _File(s3, remote, stop).tasks()
-        run_all(tasks, THREADS, stop)
+        run_all(tasks, s3.threads, stop)
     except LocalError as error:
         doing = f"fetching inputs of {amount(size)} where {amount(room)} were free"
         raise _failure(error.sentence(doing, disk_mb)) from error
@@ -105,8 +105,10 @@ class _File:
         self._parts = max(1, -(-remote.size // PART))
         self._ended = 0
         self._given_up = False
-        # Of a file in parts, which is read again in its order as far as it has come.
+        # Of a file in parts. CRC32s of parts combine; for another digest it is read again in its
+        # order as far as it has come.
         self._check: Optional[Check] = None
+        self._crcs: Dict[int, Tuple[int, int]] = {}
         self._come: Set[int] = set()
         self._checked = 0
         self._checking = threading.Lock()
@@ -151,11 +153,16 @@ class _File:
                 raise S3Error(answer.status, "NoRange", "ranges are not served")
             with self._lock:
                 # Named checksums in an answer with a range would be the range's own.
-                self._check = (
+                check = self._check = (
                     self._check
                     or checksum.of_object(remote.headers)
                     or checksum.of_etag(answer.headers)
                 )
+            if check is not None and check.kind == "crc32":
+                part = Check("crc32", b"")
+                self._copy(answer, self._open(), start, length, part)
+                self._crcs[start] = part.crc, length
+                return
             self._copy(answer, self._open(), start, length)
             self._come.add(start)
             self._follow(wait=False)
@@ -246,6 +253,10 @@ class _File:
         if check is None or descriptor is None or not self._checking.acquire(wait):
             return
         try:
+            if self._crcs:
+                check.join(self._crcs[start] for start in sorted(self._crcs))
+                check.verify()
+                return
             view = memoryview(bytearray(CHUNK))
             while self._checked in self._come:
                 place, end = self._checked, min(self._checked + PART, self._remote.size)

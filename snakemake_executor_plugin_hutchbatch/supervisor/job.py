@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import Callable, Dict, Iterator, List, Mapping, Optional
 
-from . import pinned, pipes
+from . import fence, pinned, pipes
 from . import scratch as scratch_module
 from .command import Runner
 from .download import stage_in
@@ -20,6 +20,7 @@ from .outputs import make_folders, touch
 from .s3 import ERRORS, S3
 from .scratch import Scratch
 from .sources import deploy
+from .store import Superseded
 from .taskspec import (
     EXIT_SPEC,
     EXIT_STAGE_IN,
@@ -34,6 +35,7 @@ from .taskspec import (
     load_taskspec,
     status_url,
 )
+from .tree import Unstorable
 from .upload import Local, put_files, stage_out
 from .usage import Usage
 
@@ -50,6 +52,7 @@ class Job:
         self._environ = environ
         self.job_id = environ.get("AWS_BATCH_JOB_ID") or "unknown"
         self.attempt = _number(environ.get("AWS_BATCH_JOB_ATTEMPT"), 1)
+        self._stamp = fence.own(environ)
         self._stopping = threading.Event()
         self._s3 = S3(environ, sleep=self._sleep)
         self._usage = Usage()
@@ -76,7 +79,9 @@ class Job:
             try:
                 environ = container_environment(self._environ)
                 if task.snakemake:
-                    environ = with_mended_storage(environ, os.path.join(scratch.path, "plugins"))
+                    environ = with_mended_storage(
+                        environ, os.path.join(scratch.path, "plugins"), self._stamp
+                    )
                 runner = Runner(task, scratch, environ, self._usage)
                 self._runner = runner
                 if self._stopping.is_set():
@@ -94,7 +99,7 @@ class Job:
                 for step in task.steps
                 if step.benchmark
             ]
-            totals = stage_out(self._s3, outputs, scratch.work, self._stopping)
+            totals = stage_out(self._s3, outputs, scratch.work, self._stopping, self._stamp)
             self._totals.update(files_out=totals.files, bytes_out=totals.size)
         self._phase = "done"
 
@@ -170,7 +175,11 @@ class Job:
                     touch(path, directory=False)
                 if log.url is not None and os.path.isfile(path):
                     files.append(Local(path, log.url))
-            put_files(s3, files, threading.Event())
+            put_files(s3, files, threading.Event(), self._stamp)
+        except Superseded as error:
+            say(f"{error}.")
+        except Unstorable as error:
+            return f"the logs could not be stored: {error}."
         except LocalError as error:
             return error.sentence("storing the logs", self._task.disk_mb)
         except ERRORS as error:

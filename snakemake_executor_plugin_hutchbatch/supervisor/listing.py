@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 import posixpath
 import threading
-from calendar import timegm
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import unquote_plus
 
+from . import times
 from .checksum import ASK
-from .pool import run_all
+from .pool import Task, run_all
 from .s3 import S3, S3Error, with_address, xml
 from .seed import split_url
 from .taskspec import Input
+from .tree import TIMESTAMP
 from .wire import Connection, NoAnswer
 
 #: From so many inputs in one folder on, listing the folder is cheaper than a HEAD for each
 #: (a page of a listing has up to 1,000 keys).
 LIST_FROM = 8
 PAGE = 1000
-#: Files of more bytes, stored in parts, are worth a HEAD for their checksum: no listing tells it.
+#: Files of more bytes are fetched in parts and are worth a HEAD for their checksum: no listing
+#: tells it, and no answer with a part of them.
 LARGE = 16 * 1024 * 1024
-THREADS = 48
 
 
 class Remote(NamedTuple):
@@ -50,11 +51,15 @@ class Found(NamedTuple):
     missing: List[Input]
 
 
-def list_keys(s3: S3, bucket: str, prefix: str, pages: Optional[int] = None) -> Iterator[Remote]:
-    """Objects whose key begins with ``prefix`` (``path`` is empty)."""
+def list_keys(
+    s3: S3, bucket: str, prefix: str, pages: Optional[int] = None, most: int = 0
+) -> Iterator[Remote]:
+    """Objects whose key begins with ``prefix`` (``path`` is empty), ``most`` a page unless 0."""
     token, seen = "", {""}
     while pages is None or pages > 0:
         query = [("list-type", "2"), ("prefix", prefix), ("encoding-type", "url")]
+        if most:
+            query.append(("max-keys", str(most)))
         if token:
             query.append(("continuation-token", token))
 
@@ -82,7 +87,7 @@ def _page(bucket: str, answer: Connection) -> Tuple[List[Remote], str]:
         if not (key and size.isdecimal() and len(size) < 16):
             raise NoAnswer("a listing without names and sizes")
         etag = item.findtext(space + "ETag") or ""
-        modified = _iso(item.findtext(space + "LastModified") or "")
+        modified = times.of_iso(item.findtext(space + "LastModified") or "")
         key = unquote_plus(key) if encoded else key
         found.append(Remote(bucket, key, int(size), etag, modified, ""))
     return found, root.findtext(space + "NextContinuationToken") or ""
@@ -97,39 +102,73 @@ def head(s3: S3, bucket: str, key: str) -> Optional[Remote]:
             return None
         raise with_address(f"s3://{bucket}/{key}", error) from error
     size = int(headers.get("content-length", 0))
-    modified = _date(headers.get("last-modified", ""))
+    modified = times.of_header(headers.get("last-modified", ""))
     return Remote(bucket, key, size, headers.get("etag", ""), modified, "", headers)
 
 
-def find(s3: S3, inputs: Sequence[Input], work: str, stop: threading.Event) -> Found:
-    """Looks all inputs up, by folder where there are many in one."""
+def find(
+    s3: S3, inputs: Sequence[Input], work: str, stop: threading.Event, large: int = LARGE
+) -> Found:
+    """Looks all inputs up, by folder where there are many in one; files of more than ``large``
+    bytes with their checksum."""
     known = _list_folders(s3, inputs, stop)
     found = Found([], [], [])
 
-    def look(item: Input) -> None:
+    def look(item: Input) -> List[Task]:
         bucket, key = split_url(item.url)
         path = os.path.join(work, item.path)
         remote = known.get((bucket, key))
-        if key and (remote is None or (remote.size > LARGE and "-" in remote.etag)):
+        if key and not key.endswith("/") and (remote is None or remote.size > large):
             remote = head(s3, bucket, key)
         if remote is not None:
             found.files.append(remote._replace(path=path))
-            return
+            return []
         prefix = key.rstrip("/") + "/" if key else ""
         below = list(list_keys(s3, bucket, prefix))
         if not below:
             found.missing.append(item)
-            return
+            return []
         found.folders.append(path)
-        for remote in below:
-            inner = remote.key[len(prefix) :]
-            if not inner.endswith("/") and inner:
-                if posixpath.normpath("/" + inner) != "/" + inner:
-                    raise S3Error(0, "BadKey", f"{remote.url} cannot be a file's name")
-                found.files.append(remote._replace(path=os.path.join(path, inner)))
+        files, folders = _sorted_out(below, prefix, path)
+        found.folders.extend(folders)
+        found.files.extend(remote for remote in files if remote.size <= large)
+        return [
+            lambda remote=remote: look_closer(remote)  # type: ignore[misc]
+            for remote in files
+            if remote.size > large
+        ]
 
-    run_all([lambda item=item: look(item) for item in inputs], THREADS, stop)  # type: ignore[misc]
+    def look_closer(remote: Remote) -> None:
+        newer = head(s3, remote.bucket, remote.key)
+        if newer is not None:  # else it is missed when it is fetched
+            remote = newer._replace(path=remote.path)
+        found.files.append(remote)
+
+    run_all([lambda item=item: look(item) for item in inputs], s3.threads, stop)  # type: ignore[misc]
     return found
+
+
+def _sorted_out(below: Sequence[Remote], prefix: str, path: str) -> Tuple[List[Remote], List[str]]:
+    """The files of a directory, and its folders that have an object of their own: the AWS console's
+    ``folder/``, and the sign of an empty one (``upload.py``)."""
+    files: List[Remote] = []
+    folders: List[str] = []
+    for remote in below:
+        inner = remote.key[len(prefix) :]
+        if not inner:
+            continue
+        folder = inner[:-1] if inner.endswith("/") else ""
+        if not remote.size and inner.endswith("/" + TIMESTAMP):
+            folder = posixpath.dirname(inner)
+        if posixpath.normpath("/" + inner) != "/" + inner.rstrip("/"):
+            if folder:
+                continue
+            raise S3Error(0, "BadKey", f"{remote.url} cannot be a file's name")
+        if folder:
+            folders.append(os.path.join(path, folder))
+        else:
+            files.append(remote._replace(path=os.path.join(path, inner)))
+    return files, folders
 
 
 def _list_folders(
@@ -161,27 +200,7 @@ def _list_folders(
             for (bucket, _), keys in folders.items()
             if len(keys) >= LIST_FROM
         ],
-        THREADS,
+        s3.threads,
         stop,
     )
     return known
-
-
-def _date(text: str) -> float:
-    """``Wed, 01 Jan 2020 00:00:00 GMT``."""
-    try:
-        _, day, month, year, clock, _ = text.split()
-        number = "JanFebMarAprMayJunJulAugSepOctNovDec".index(month) // 3 + 1
-        hours, minutes, seconds = clock.split(":")
-        fields = (int(year), number, int(day), int(hours), int(minutes), int(seconds))
-        return float(timegm((*fields, 0, 0, 0)))
-    except ValueError:
-        return 0.0
-
-
-def _iso(text: str) -> float:
-    fields = ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19))
-    try:
-        return float(timegm(tuple(int(text[i:j]) for i, j in fields)))
-    except ValueError:
-        return 0.0

@@ -20,24 +20,43 @@ def run_all(tasks: Iterable[Task], threads: int, stop: threading.Event) -> None:
     """
     waiting: Deque[Task] = deque(tasks)
     failures: List[BaseException] = []
+    workers: List[threading.Thread] = []
+    lock = threading.Lock()
+    active = 0
 
     def work() -> None:
+        nonlocal active
         while not failures and not stop.is_set():
             try:
                 task = waiting.popleft()
             except IndexError:
-                return
+                break
             try:
-                waiting.extendleft(task() or ())
+                more = task()
             except BaseException as error:  # carried over to the caller's thread
                 failures.append(error)
+                break
+            if more:
+                waiting.extendleft(more)
+                help_out(len(more) - 1)
+        with lock:
+            active -= 1
 
-    workers = [
-        threading.Thread(target=work, daemon=True) for _ in range(min(threads, len(waiting)))
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
+    def help_out(count: int) -> None:
+        """Threads for so many tasks more."""
+        nonlocal active
+        with lock:
+            fresh = [
+                threading.Thread(target=work, daemon=True)
+                for _ in range(min(threads - active, count))
+            ]
+            active += len(fresh)
+            workers.extend(fresh)
+            for worker in fresh:
+                worker.start()
+
+    help_out(len(waiting))
+    for worker in workers:  # grows while this waits
         worker.join()
     if failures:
         raise failures[0]

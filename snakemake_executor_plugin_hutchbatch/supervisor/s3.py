@@ -4,7 +4,7 @@ botocore would do the same at a quarter of a second of CPU before the first byte
 milliseconds a call; this costs a tenth of both, and needs no package in the image.
 
 The SHA-256 of every body is part of its signature, so S3 itself refuses one that was damaged or cut
-on its way.
+on its way; its CRC32 is kept with the object, and buckets with Object Lock ask for one.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import hashlib
 import select
 import threading
 import time
+import zlib
 from calendar import timegm
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import quote
 
-from . import seed
+from . import checksum, seed
 from .wire import LARGEST_BODY, Connection, NoAnswer, SetupError
 
 #: Seconds without a byte after which a connection is given up (botocore's default).
@@ -29,6 +30,8 @@ IDLE = 15.0
 RENEW = 600.0
 #: Seconds between two tries of that, while the old ones still hold.
 RENEW_PAUSE = 30.0
+#: What AWS's own S3 calls itself in the header ``Server``.
+AMAZON = "AmazonS3"
 RETRIED_STATUS = (408, 429, 500, 502, 503, 504)
 RETRIED_CODES = ("RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "InternalError")
 #: Corrections of a request (another region, the right clock) that cost no pause: more is a loop.
@@ -70,6 +73,9 @@ class Answer(NamedTuple):
 class S3:
     """One endpoint, one set of credentials, connections for as many threads as ask."""
 
+    #: How many threads are worth it.
+    threads = 48
+
     def __init__(
         self,
         environ: Mapping[str, str],
@@ -83,6 +89,8 @@ class S3:
         self.attempts, self.timeout = attempts, timeout
         self.region = seed.region_of(environ)
         self.endpoint = seed.endpoint_of(environ)
+        #: Whether AWS itself has answered, which does all that its documentation says.
+        self.is_amazon = False
         self._ahead = 0.0  # of our clock, S3's
         self._regions: Dict[str, str] = {}
         self._idle: Dict[Tuple[str, str], List[Connection]] = {}
@@ -118,7 +126,8 @@ class S3:
 
     def put(self, url: str, data: bytes) -> None:
         bucket, key = seed.split_url(url)
-        self.request("PUT", bucket, key, body=data)
+        headers = {checksum.CRC32: checksum.encoded(zlib.crc32(data))}
+        self.request("PUT", bucket, key, headers=headers, body=data)
 
     def request(
         self,
@@ -156,17 +165,15 @@ class S3:
                 reused = connection is not None
                 if connection is None:
                     connection = Connection(scheme, host, self.timeout, self.environ)
-                connection.ask(method, path + "?" + line if line else path, extra, chunks, size)
-                if connection.status in (200, 204, 206):
-                    _check(method, connection)
-                    answer = Answer(connection.headers, read(connection))
-                    _put_back(idle, connection)
-                    connection = None
-                    return answer
-                problem = self._error(bucket, region, ahead, connection)
+                target = path + "?" + line if line else path
+                connection.ask(method, target, extra, chunks, size)
+                self.is_amazon = self.is_amazon or connection.headers.get("server") == AMAZON
+                answer = self._answer(bucket, method, region, ahead, connection, read)
                 _put_back(idle, connection)
                 connection = None
-                raise problem
+                if isinstance(answer, S3Error):
+                    raise answer
+                return answer
             except S3Error as error:
                 if error.code in EXPIRED_CODES:
                     self._keys = None
@@ -186,6 +193,21 @@ class S3:
                 if connection is not None:
                     connection.close()  # in the middle of something
             self.sleep(seed.pause(attempt - min(corrections, CORRECTIONS), self.random()))
+
+    def _answer(
+        self,
+        bucket: str,
+        method: str,
+        region: str,
+        ahead: float,
+        connection: Connection,
+        read: Callable[[Connection], Any],
+    ) -> Answer | S3Error:
+        """What was answered, read to its end."""
+        if connection.status in (200, 204, 206):
+            _check(method, connection)
+            return Answer(connection.headers, read(connection))
+        return self._error(bucket, region, ahead, connection)
 
     def now(self) -> float:
         return self._clock() + self._ahead

@@ -1,9 +1,13 @@
 """Snakemake's S3 storage without its known faults, at the controller and in containers.
 
-FACTS.md section 4, traps 2, 3, 6, 7 and 10 (snakemake_storage_plugin_s3 0.3.6). At the controller
-``mend`` is called by the guard. In a container this file is put before the plugin on PYTHONPATH,
-under the plugin's own name, and takes the plugin's place when Snakemake imports it: so nothing of
-the image is changed, and no Python but Snakemake's notices.
+What is mended of snakemake_storage_plugin_s3 0.3.6, beside what is said below: it takes "#" and "?"
+for the end of a name, remembers that something is no directory, asks S3 for the size of what has
+not been stored yet, and deletes or creates buckets. Files travel by the same code as in direct
+mode: checked, and never over what a later attempt of the job has stored.
+
+At the controller ``mend`` is called by the guard. In a container ``mending.py`` puts a package of
+the plugin's own name before it on PYTHONPATH, which calls ``take_the_plugins_place`` when Snakemake
+imports it: so nothing of the image is changed, and no Python but Snakemake's notices.
 """
 
 from __future__ import annotations
@@ -12,11 +16,25 @@ import os
 import posixpath
 import re
 import sys
-from typing import Any, Dict, Iterator
+import threading
+from typing import Any, Iterator, List
+
+from . import fence, times
+from .boto import Boto
+from .download import stage_in
+from .errors import say
+from .fence import Stamp
+from .pool import run_all
+from .s3 import S3Error
+from .store import Store, Superseded
+from .taskspec import Input, Output
+from .upload import PROTECTED as PROTECTED_HEADER
+from .upload import stage_out
 
 PLUGIN = "snakemake_storage_plugin_s3"
 #: S3 metadata of an output that its rule declares protected(): the header is x-amz-meta-…
 PROTECTED = "snakemake-protected"
+assert "x-amz-meta-" + PROTECTED in PROTECTED_HEADER  # noqa: S101
 
 
 def mend(plugin: Any) -> None:
@@ -29,45 +47,47 @@ def mend(plugin: Any) -> None:
 
     def post_init(self: Any) -> None:
         plain_init(self)
-        # The key as it is: to the plugin's URL parser "#" and "?" end a path (trap 10).
+        # The key as it is: to the plugin's URL parser "#" and "?" end a path.
         bucket, slash, key = str(self.query)[len("s3://") :].partition("/")
         if slash and "#" not in bucket and "?" not in bucket:
             self.bucket, self.key = bucket, posixpath.normpath(key.lstrip("/"))
             self._local_suffix = self._local_suffix_from_key(self.key)
 
     def bucket_exists(self: Any) -> bool:
-        return True  # never create one (trap 7)
+        return True  # never create one
 
     def is_dir(self: Any) -> bool:
-        if not self._is_dir:  # "no" is not remembered: a job may make it yet (trap 2)
+        if not self._is_dir:  # "no" is not remembered: a job may make it yet
             self._is_dir = any(True for _ in self.get_subkeys())
         return bool(self._is_dir)
 
     def remove(self: Any) -> None:
-        if self.is_dir():
-            for item in self.get_subkeys():
-                item.delete()
+        directory = self.is_dir()
+        _remove(self, [item.key for item in self.get_subkeys()] if directory else [self.key])
+        if directory:
             self._is_dir = None
-        else:
-            self.s3obj().delete()
 
     def size(self: Any) -> Any:
-        # ensure() is checked before the upload (trap 3): what was just made is what counts.
+        # ensure() is checked before the upload: what was just made is what counts.
         return _stored_or_made(self, plain_size, os.path.getsize)
 
     def mtime(self: Any) -> Any:
         return _stored_or_made(self, plain_mtime, lambda made: os.stat(made).st_mtime)
 
     def store_object(self: Any) -> None:
-        arguments = {"ExtraArgs": {"Metadata": metadata(self)}} if metadata(self) else {}
         path = self.local_path()
-        if path.is_dir():
+        directory = path.is_dir()
+        if directory:
             self._is_dir = True
-            for item in path.rglob("*"):
-                if item.is_file():
-                    self.s3obj(subkey=item.relative_to(path)).upload_file(item, **arguments)
-        else:
-            self.s3obj().upload_file(path, **arguments)
+        marked = bool(getattr(self, "hutchbatch_protected", False))
+        output = Output(str(path), _url(self), directory, protected=marked)
+        stage_out(_boto(self), [output], os.getcwd(), threading.Event(), _own(self))
+
+    def retrieve_object(self: Any) -> None:
+        path = self.local_path()
+        # Nothing tells a file from a directory of its name but what the plugin has decided.
+        wanted = Input(_url(self) + ("/" if self.is_dir() else ""), str(path))
+        stage_in(_boto(self), [wanted], os.getcwd(), lambda: _free(path), threading.Event())
 
     def list_candidate_matches(self: Any) -> Iterator[str]:
         # The plugin compares a URL with a bucket's name, and never finds it.
@@ -84,13 +104,59 @@ def mend(plugin: Any) -> None:
     cls.size = size
     cls.mtime = mtime
     cls.store_object = store_object
+    cls.retrieve_object = retrieve_object
     cls.list_candidate_matches = list_candidate_matches
     _mark_protected(plugin.StorageProvider)
 
 
-def metadata(stored: Any) -> Dict[str, str]:
-    """What is stored with an object."""
-    return {PROTECTED: "true"} if getattr(stored, "hutchbatch_protected", False) else {}
+def _url(stored: Any) -> str:
+    return f"s3://{stored.bucket}/{stored.key}"
+
+
+def _boto(stored: Any) -> Any:
+    """In place of an ``S3``: over the storage's own client."""
+    client = stored.provider.s3c.meta.client
+    known = getattr(stored.provider, "_hutchbatch_boto", None)
+    if known is None or known.client is not client:
+        known = stored.provider._hutchbatch_boto = Boto(client)
+    return known
+
+
+def _own(stored: Any) -> Stamp:
+    """The stamp of what is stored now: the job's in its container. At the controller, that of a
+    submission made now, by S3's clock: no attempt of an earlier one may replace it."""
+    told = fence.parse(os.environ.get(fence.STAMP))
+    if told is not None:
+        return told
+    boto = _boto(stored)
+    try:
+        boto.request("HEAD", stored.bucket, stored.key)
+    except (S3Error, OSError):
+        pass  # it answered, or the upload will say what is wrong
+    return Stamp(int(times.of_header(boto.date) * 1000) + 999, 1, "local")
+
+
+def _remove(stored: Any, keys: List[str]) -> None:
+    boto = _boto(stored)
+    if fence.STAMP not in os.environ:
+        for key in keys:
+            boto.request("DELETE", stored.bucket, key)
+        return
+    store = Store(boto, _own(stored))
+    tasks = [lambda key=key: _remove_older(store, stored.bucket, key) for key in keys]
+    run_all(tasks, boto.threads, threading.Event())
+
+
+def _remove_older(store: Store, bucket: str, key: str) -> None:
+    try:
+        store.remove(bucket, key)
+    except Superseded as error:
+        say(f"{error}, and it is not removed.")
+
+
+def _free(path: Any) -> int:
+    state = os.statvfs(path.parent)
+    return state.f_bavail * state.f_frsize
 
 
 def _stored_or_made(stored: Any, ask: Any, of_file: Any) -> Any:
@@ -128,12 +194,12 @@ def _mark_protected(provider: Any) -> None:
     provider.__post_init__ = post_init
 
 
-def _take_the_plugins_place() -> None:
-    """Loads the image's own plugin under its name, mended."""
+def take_the_plugins_place(ours: str) -> None:
+    """Loads the image's own plugin under its name, mended. ``ours``: the folder on the path in
+    which the package lies that takes its place."""
     from importlib.machinery import PathFinder
     from importlib.util import module_from_spec
 
-    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     spec = PathFinder.find_spec(PLUGIN, [p for p in sys.path if os.path.abspath(p) != ours])
     if spec is None or spec.loader is None:
         raise ImportError(
@@ -143,7 +209,3 @@ def _take_the_plugins_place() -> None:
     module = sys.modules[PLUGIN] = module_from_spec(spec)
     spec.loader.exec_module(module)
     mend(module)
-
-
-if __name__ == PLUGIN:
-    _take_the_plugins_place()

@@ -1,148 +1,126 @@
-"""Outputs and logs from the working directory to S3: in parallel, each body's SHA-256 signed."""
+"""Outputs and logs from the working directory to S3: in parallel, each body's SHA-256 signed, and
+never over what a later attempt has stored."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
-from typing import (
-    Any,
-    Dict,
-    Iterator,
-    List,
-    Mapping,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Set,
-    Tuple,
-)
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
+from . import checksum, fence, tree
+from .body import Body
 from .download import Totals
-from .errors import Failure, LocalError, Stopped, say
-from .listing import THREADS, head, list_keys
+from .errors import Failure, LocalError, say
+from .fence import Stamp
+from .listing import list_keys
+from .multipart import Multipart
 from .pool import Task, run_all
-from .s3 import ERRORS, S3, Answer, S3Error, with_address
-from .seed import field, split_url
+from .s3 import ERRORS, S3, S3Error, with_address
+from .seed import split_url
+from .store import Store, Superseded
 from .taskspec import EXIT_STAGE_OUT, Output
-from .wire import Connection
+from .tree import TIMESTAMP, Unstorable
 
-#: Larger files go in parts. S3 takes parts of 5 MiB to 5 GiB, 10,000 at most.
-#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+#: Larger files go in parts.
 MULTIPART = 64 * 1024 * 1024
-PART = 16 * 1024 * 1024
-MOST_PARTS = 10_000
-#: What Snakemake itself puts into directories: here the only sign that an empty one can leave in
-#: S3 (not every S3-alike takes the usual key that ends in a slash).
-TIMESTAMP = ".snakemake_timestamp"
 #: The mark of a protected() output, as ``storage_plugin.py`` reads it.
 PROTECTED = {"x-amz-meta-snakemake-protected": "true"}
-#: Bytes read from the file at once, for each thread.
-CHUNK = 256 * 1024
 
 
 class Local(NamedTuple):
-    """One file and the address it goes to."""
+    """One file and the address it goes to; its size in bytes where that is known."""
 
     path: str
     url: str
     headers: Mapping[str, str] = {}
+    size: Optional[int] = None
 
 
-class Body:
-    """A stretch of a file as the body of a request: read anew for the digest and for each try, so
-    memory stays small whatever the size. A small one is kept."""
+class _Directory(NamedTuple):
+    """A directory output: ``url`` ends in a slash."""
 
-    def __init__(self, path: str, start: int, size: int, stop: threading.Event) -> None:
-        self._path, self._start, self.size, self._stop = path, start, size, stop
-        self._digest = ""
-        self._kept: List[bytes] = []
-
-    @property
-    def sha256(self) -> str:
-        if not self._digest:
-            digest = hashlib.sha256()
-            for chunk in self:
-                digest.update(chunk)
-                if self.size <= CHUNK:
-                    self._kept.append(chunk)
-            self._digest = digest.hexdigest()
-        return self._digest
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(list(self._kept)) if self._kept else self._chunks()
-
-    def _chunks(self) -> Iterator[bytes]:
-        try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                place, end = self._start, self._start + self.size
-                while place < end:
-                    chunk = os.pread(descriptor, min(CHUNK, end - place), place)
-                    if not chunk:
-                        raise OSError(0, "it became shorter while it was stored", self._path)
-                    if self._stop.is_set():
-                        raise Stopped
-                    yield chunk
-                    place += len(chunk)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise LocalError(error, self._path) from error
+    url: str
+    files: List[Local]
 
 
-def stage_out(s3: S3, outputs: Sequence[Output], work: str, stop: threading.Event) -> Totals:
-    """Stores all outputs that have an address. They were checked before."""
+def stage_out(
+    s3: S3,
+    outputs: Sequence[Output],
+    work: str,
+    stop: threading.Event,
+    own: Stamp = Stamp(),  # noqa: B008  immutable
+) -> Totals:
+    """Stores all outputs that have an address. They were checked before. ``own``: this attempt's
+    stamp. Raises ``Failure``."""
+    store = Store(s3, own)
     try:
-        files: List[Local] = []
-        stale: List[Task] = []
-        for output in outputs:
-            if output.url is None:
-                continue
-            path = os.path.join(work, output.path)
-            headers = PROTECTED if output.protected else {}
-            if not output.directory:
-                files.append(Local(path, output.url, headers))
-                continue
-            below = [
-                item._replace(headers=headers) for item in _walk(path, output.url.rstrip("/"), work)
-            ]
-            if not below:
-                s3.put(output.url.rstrip("/") + "/" + TIMESTAMP, b"")
-            files += below
-            new = {item.url for item in below} or {output.url.rstrip("/") + "/" + TIMESTAMP}
-            stale += _stale(s3, output.url, new)
-        totals = put_files(s3, files, stop)
-        run_all(stale, THREADS, stop)
-        return totals
+        files, directories = _wanted(outputs, work)
+        stored = Stored(store)
+        try:
+            run_all([lambda d=d: _first_look(store, d) for d in directories], s3.threads, stop)  # type: ignore[misc]
+            below = [file for directory in directories for file in directory.files]
+            totals = put_files(s3, [*files, *below], stop, stored=stored)
+            for directory in directories:
+                _settle(stored, directory, stop)
+        except Superseded:
+            # What is in a directory of the later attempt without being its.
+            _withdraw(stored, directories)
+            raise
+    except Superseded as error:
+        raise Failure(EXIT_STAGE_OUT, "STAGE_OUT", f"{error}.") from error
+    except Unstorable as error:
+        sentence = f"the outputs could not be stored: {error}."
+        raise Failure(EXIT_STAGE_OUT, "STAGE_OUT", sentence) from error
     except LocalError as error:
         raise _failure(f"{error.path} could not be read ({error.reason})") from error
     except (*ERRORS, ValueError) as error:
         raise _failure(f"{error or type(error).__name__}") from error
+    return totals
 
 
-def put_files(s3: S3, files: Sequence[Local], stop: threading.Event) -> Totals:
-    """Stores files as they are named. Raises what S3 or the disk raised, with the address."""
+class Stored:
+    """The uploads of one attempt, so that they can be told from others' and withdrawn."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.stamps: Dict[str, Stamp] = {}  # by URL
+
+
+def put_files(
+    s3: S3,
+    files: Sequence[Local],
+    stop: threading.Event,
+    own: Stamp = Stamp(),  # noqa: B008
+    stored: Optional[Stored] = None,
+) -> Totals:
+    """Stores files as they are named. Raises ``Superseded``, ``Unstorable``, or what S3 or the disk
+    raised, with the address."""
+    stored = stored or Stored(Store(s3, own))
     sized = []
     for item in files:
+        _check_key(item.url)
         try:
-            sized.append((os.stat(item.path).st_size, item))
+            size = os.stat(item.path).st_size if item.size is None else item.size
         except OSError as error:
             raise LocalError(error, item.path) from error
+        sized.append((size, item))
     tasks: List[Task] = []
-    begun: List[_Multipart] = []
+    begun: List[Multipart] = []
     for size, item in sorted(sized, key=lambda pair: -pair[0]):
         if size > MULTIPART:
-            begun.append(_Multipart(s3, item, size, stop))
-            tasks += begun[-1].tasks()
+            large = Multipart(stored.store, item.path, item.url, item.headers, size, stop)
+            begun.append(large)
+            tasks += large.tasks()
         else:
-            tasks.append(lambda item=item, size=size: _put(s3, item, size, stop))  # type: ignore[misc]
+            tasks.append(lambda item=item, size=size: _put(stored, item, size, stop))  # type: ignore[misc]
     try:
-        run_all(tasks, THREADS, stop)
+        run_all(tasks, s3.threads, stop)
     except BaseException:
         for multipart in begun:
             multipart.abort()
         raise
+    finally:
+        stored.stamps.update({large.url: large.stamp for large in begun if large.done})
     return Totals(len(sized), sum(size for size, _ in sized))
 
 
@@ -154,146 +132,124 @@ def _failure(what: str) -> Failure:
     )
 
 
-def _put(s3: S3, item: Local, size: int, stop: threading.Event) -> None:
-    bucket, key = split_url(item.url)
+def _wanted(outputs: Sequence[Output], work: str) -> Tuple[List[Local], List[_Directory]]:
+    """The files of outputs, and the directories with theirs."""
+    files: List[Local] = []
+    directories: List[_Directory] = []
+    for output in outputs:
+        if output.url is None:
+            continue
+        path = os.path.join(work, output.path)
+        headers = PROTECTED if output.protected else {}
+        if not output.directory:
+            files.append(Local(path, output.url, headers))
+            continue
+        url = output.url.rstrip("/") + "/"
+        try:
+            found = tree.walk(path)
+        except Unstorable as error:
+            raise Unstorable(f"in {output.path}, {error}") from None
+        except OSError as error:
+            raise LocalError(error, error.filename or path) from error
+        if found.left_out:
+            say(tree.left_out_line(output.path, found.left_out))
+        below = [Local(file.path, url + file.name, headers, file.size) for file in found.files]
+        for name in found.empty:
+            sign = f"{name}/{TIMESTAMP}" if name else TIMESTAMP
+            below.append(Local(os.devnull, url + sign, headers, 0))
+        directories.append(_Directory(url, below))
+    return files, directories
+
+
+def _check_key(url: str) -> None:
+    """Raises ``Unstorable`` for a name that S3 does not take."""
     try:
-        s3.request("PUT", bucket, key, headers=item.headers, body=Body(item.path, 0, size, stop))
+        key = split_url(url)[1].encode("utf-8")
+    except UnicodeEncodeError:
+        raise Unstorable(
+            f"the name {tree.shown(url)} is not UTF-8, as names in S3 must be"
+        ) from None
+    if len(key) > tree.LONGEST_KEY:
+        raise Unstorable(
+            f"the name {tree.shown(url)} has {len(key):,} bytes and S3 takes {tree.LONGEST_KEY:,}"
+        )
+
+
+def _put(stored: Stored, item: Local, size: int, stop: threading.Event) -> None:
+    bucket, key = split_url(item.url)
+    store, stamp = stored.store, stored.store.stamp()
+    body = Body(item.path, 0, size, stop)
+
+    def send(condition: Mapping[str, str]) -> None:
+        headers = {
+            **item.headers,
+            **condition,
+            fence.HEADER: stamp.text(),
+            checksum.CRC32: checksum.encoded(body.crc32),
+        }
+        store.s3.request("PUT", bucket, key, headers=headers, body=body)
+
+    try:
+        seen = store.first_look(bucket, key, size, stamp)
+        store.write(bucket, key, stamp, send, lambda: body.crc32, seen)
     except (S3Error, OSError) as error:
         raise with_address(item.url, error) from error
+    stored.stamps[item.url] = stamp
 
 
-class _Multipart:
-    """One large file on its way."""
-
-    def __init__(self, s3: S3, item: Local, size: int, stop: threading.Event) -> None:
-        self._s3, self._item, self._size, self._stop = s3, item, size, stop
-        self._bucket, self._key = split_url(item.url)
-        self._lock = threading.Lock()
-        self._id = ""
-        self._done = False
-        self._etags: Dict[int, str] = {}
-        # Whole pieces of CHUNK, at most MOST_PARTS of them.
-        self._part = max(PART, -(-size // (MOST_PARTS * CHUNK)) * CHUNK)
-        self._count = -(-size // self._part)
-
-    def tasks(self) -> List[Task]:
-        return [
-            lambda number=number: self._send(number)  # type: ignore[misc]
-            for number in range(1, self._count + 1)
-        ]
-
-    def abort(self) -> None:
-        if self._id and not self._done:
-            try:
-                self._request("DELETE", [("uploadId", self._id)])
-            except ERRORS:
-                pass  # the bucket's life-cycle rule, if any, removes the parts
-
-    def _request(
-        self,
-        method: str,
-        query: Sequence[Tuple[str, str]],
-        body: Any = b"",
-        headers: Optional[Mapping[str, str]] = None,
-    ) -> Answer:
-        return self._s3.request(
-            method, self._bucket, self._key, query=query, headers=headers, body=body
-        )
-
-    def _begin(self) -> str:
-        with self._lock:
-            if not self._id:
-                begun = self._request("POST", [("uploads", "")], headers=self._item.headers)
-                self._id = field(begun.value, "UploadId")
-            return self._id
-
-    def _send(self, number: int) -> None:
-        try:
-            start = (number - 1) * self._part
-            body = Body(self._item.path, start, min(self._part, self._size - start), self._stop)
-            query = [("partNumber", str(number)), ("uploadId", self._begin())]
-            etag = self._request("PUT", query, body).headers.get("etag", "")
-            with self._lock:
-                self._etags[number] = etag
-                last = len(self._etags) == self._count
-            if last:
-                self._complete()
-        except (S3Error, OSError) as error:
-            raise with_address(self._item.url, error) from error
-
-    def _complete(self) -> None:
-        parts = "".join(
-            f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
-            for number, etag in sorted(self._etags.items())
-        )
-        space = "http://s3.amazonaws.com/doc/2006-03-01/"
-        text = f'<CompleteMultipartUpload xmlns="{space}">{parts}</CompleteMultipartUpload>'
-
-        def read(answer: Connection) -> None:
-            # S3 says 200 before it has tried, and the error in the body.
-            data = answer.read()
-            if b"<Error>" in data:
-                raise ConnectionError(field(data, "Code"))
-
-        try:
-            self._s3.request(
-                "POST",
-                self._bucket,
-                self._key,
-                query=[("uploadId", self._id)],
-                body=text.encode(),
-                read=read,
-            )
-        except S3Error as error:
-            # After a lost answer the upload is gone because it is complete: the size tells.
-            if error.status != 404:
-                raise
-        stored = head(self._s3, self._bucket, self._key)
-        if stored is None or stored.size != self._size:
-            raise S3Error(0, "WrongSize", "it did not arrive whole")
-        self._done = True
-
-
-def _walk(folder: str, url: str, work: str) -> Iterator[Local]:
-    """Files of a directory output, recursively. Links to folders are followed inside the working
-    directory only, links to files always: it is the content that counts."""
-    root = os.path.realpath(work) + os.sep
-    seen: Set[str] = set()
-
-    def walk(path: str, prefix: str) -> Iterator[Local]:
-        real = os.path.realpath(path)
-        if real in seen or not (real + os.sep).startswith(root):
-            return
-        seen.add(real)
-        for name in sorted(os.listdir(path)):
-            inner = os.path.join(path, name)
-            if os.path.isdir(inner):
-                yield from walk(inner, prefix + name + "/")
-            else:
-                yield Local(inner, url + "/" + prefix + name)
-
+def _first_look(store: Store, directory: _Directory) -> None:
+    """Raises ``Superseded`` where a later attempt has begun to store the directory: its files may
+    have other names than ours."""
+    bucket, key = split_url(directory.url)
     try:
-        yield from walk(folder, "")
-    except OSError as error:
-        raise LocalError(error, error.filename or folder) from error
-
-
-def _stale(s3: S3, url: str, new: Set[str]) -> List[Task]:
-    """Removals of what an earlier directory at ``url`` had and the new one has not."""
-    bucket, key = split_url(url.rstrip("/") + "/")
-    try:
-        there = list(list_keys(s3, bucket, key))
+        there = next(list_keys(store.s3, bucket, key, most=1), None)
     except S3Error as error:
         if error.status != 403:
             raise
-        say(f"files of an earlier {url} may be left there: the job role may not list {bucket}.")
-        return []
-    return [
-        lambda old=old: _delete(s3, old.bucket, old.key)  # type: ignore[misc]
-        for old in there
-        if old.url not in new and not old.key.endswith("/")
+        return
+    if there is not None:
+        store.judge(bucket, there.key, store.look(bucket, there.key), store.own)
+
+
+def _settle(stored: Stored, directory: _Directory, stop: threading.Event) -> None:
+    """What lies in the directory when all of this attempt's files do: others' are removed. One of
+    ours that is gone (an earlier attempt took it for its own) is stored again."""
+    store = stored.store
+    bucket, prefix = split_url(directory.url)
+    try:
+        there = {old.key: old.url for old in list_keys(store.s3, bucket, prefix)}
+    except S3Error as error:
+        if error.status != 403:
+            raise
+        say(
+            f"files of an earlier {directory.url} may be left there: the job role may not list "
+            f"{bucket}."
+        )
+        return
+    new: Set[str] = {file.url for file in directory.files}
+    run_all(
+        [
+            lambda key=key: store.remove(bucket, key)  # type: ignore[misc]
+            for key, url in there.items()
+            if url not in new and not key.endswith("/")
+        ],
+        store.s3.threads,
+        stop,
+    )
+    known = set(there.values())
+    lost = [file for file in directory.files if file.url not in known]
+    if lost:
+        put_files(store.s3, lost, stop, stored=stored)
+
+
+def _withdraw(stored: Stored, directories: Sequence[_Directory]) -> None:
+    below = [file.url for directory in directories for file in directory.files]
+    tasks: List[Task] = [
+        lambda url=url: stored.store.withdraw(*split_url(url), stored.stamps[url])  # type: ignore[misc]
+        for url in below
+        if url in stored.stamps
     ]
-
-
-def _delete(s3: S3, bucket: str, key: str) -> None:
-    s3.request("DELETE", bucket, key)
+    try:
+        run_all(tasks, stored.store.s3.threads, threading.Event())
+    except ERRORS as error:
+        say(f"what this attempt has stored could not be removed again ({error}).")

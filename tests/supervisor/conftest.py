@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -20,6 +16,7 @@ import pytest
 from botocore.config import Config
 
 from snakemake_executor_plugin_hutchbatch import bootstrap
+from snakemake_executor_plugin_hutchbatch.local.s3 import S3Process
 from snakemake_executor_plugin_hutchbatch.supervisor.s3 import S3
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Status,
@@ -36,32 +33,13 @@ BUCKET = "fh-pi-doe-j"
 PREFIX = Path(sys.prefix)
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_port()
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "nanio", "serve", "--host", "127.0.0.1", "--port", str(port)),
-            *("--data-dir", str(tmp_path_factory.mktemp("s3")), "--no-access-log"),
-            *("--region", REGION, "--log-level", "error"),
-        ],
-        env={**os.environ, "NANIO_ACCESS_KEY": ACCESS, "NANIO_SECRET_KEY": SECRET},
-    )
-    for _ in range(200):
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait()
+    """The local cloud's S3."""
+    server = S3Process(tmp_path_factory.mktemp("s3"), REGION, {ACCESS: SECRET})
+    server.wait_until_ready()
+    yield server.url
+    server.stop()
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 #: (method, path) → None to pass on, a status to answer with, "cut" for half a body,
 #: "reset" for a closed connection, "hang" for silence until the proxy ends, bytes that are sent as
-#: they are before the connection is closed.
+#: they are before the connection is closed. What a proxy may say of its own: "empty", "html" or
+#: "error" (S3's, with status 200). "performed-…": passed on, then answered so, where "lost" is no
+#: answer at all.
 Fault = Callable[[str, str], "int | str | bytes | None"]
 
 
@@ -27,6 +29,23 @@ class Proxy:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def say(self, fault: int | str | None) -> bool:
+                """Answers of its own accord, if the fault is such a one."""
+                status, text = 200, {"empty": b"", "html": b"<html>Sign in</html>"}.get(str(fault))
+                if isinstance(fault, int) or fault == "error":
+                    status = fault if isinstance(fault, int) else 200
+                    code = {404: "NoSuchUpload", 503: "SlowDown", 500: "InternalError"}.get(
+                        status, "InternalError" if status == 200 else "Other"
+                    )
+                    text = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+                if text is None:
+                    return False
+                self.send_response(status)
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text if self.command != "HEAD" else b"")
+                return True
 
             def handle_one(self) -> None:
                 size = int(self.headers.get("content-length") or 0)
@@ -44,13 +63,11 @@ class Proxy:
                     with contextlib.suppress(OSError):
                         self.wfile.write(fault)
                     return
-                if isinstance(fault, int):
-                    code = {503: "SlowDown", 500: "InternalError"}.get(fault, "Other")
-                    text = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
-                    self.send_response(fault)
-                    self.send_header("content-length", str(len(text)))
-                    self.end_headers()
-                    self.wfile.write(text if self.command != "HEAD" else b"")
+                performed = fault == "lost" or str(fault).startswith("performed-")
+                if isinstance(fault, str):
+                    fault = fault.removeprefix("performed-")
+                    fault = int(fault) if fault.isdigit() else fault
+                if not performed and self.say(fault):
                     return
                 connection = http.client.HTTPConnection(target)
                 connection.putrequest(
@@ -61,6 +78,10 @@ class Proxy:
                 connection.endheaders(body)
                 answer = connection.getresponse()
                 data = answer.read()
+                if performed:
+                    connection.close()
+                    self.close_connection = not self.say(fault)
+                    return
                 self.send_response_only(answer.status)
                 for name, value in answer.getheaders():
                     if name.lower() not in ("transfer-encoding", "content-length", "connection"):

@@ -91,6 +91,7 @@ def one_road() -> Iterator[Road]:
 @pytest.fixture
 def road(one_road: Road) -> Road:
     one_road.tiny.objects.clear()
+    one_road.tiny.kept.clear()
     one_road.tiny.objects[f"/{BUCKET}/x"] = b"right"
     return one_road
 

@@ -9,7 +9,7 @@ from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Log, Output
 from .conftest import Container, Store
 from .test_task import step
 
-#: A daemon as books have it: no terminal, no folder, no streams; it has an output open all the same.
+#: A daemon as books have it: no terminal, no folder, no streams; and yet an output open.
 DAEMON = """
 import os, sys, time
 name = os.path.abspath(sys.argv[1])

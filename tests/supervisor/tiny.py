@@ -2,7 +2,8 @@
 (``%`` and double quotes are refused to AWS's own client, too). Lists three keys a page.
 
 Buckets by path, or by host (``bucket.s3.region.amazonaws.com``) as on AWS. Checks every signature
-with botocore's own signer, and the date against its own clock.
+with botocore's own signer, and the date against its own clock. Conditions are obeyed; checksums are
+kept as they were told.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ class TinyS3:
         self.refuse: Refuse = lambda method, path: None
         #: (path, body) → what is sent instead of the body of a GET.
         self.spoil: Callable[[str, bytes], bytes] = lambda path, body: body
+        self.without_conditions = False  # as some S3-alikes are
         self.extra: dict[str, str] = {}  # headers of every object
         self.etag: Callable[[bytes], str] = _etag
         self.seen: list[tuple[str, str]] = []
         self.uploads: dict[str, dict[int, bytes]] = {}
+        self.kept: dict[str, dict[str, str]] = {}  # headers by path, or by the upload's name
         tiny = self
         objects = self.objects
 
@@ -108,29 +111,63 @@ class TinyS3:
                 text = auth.string_to_sign(request, auth.canonical_request(request))
                 return said.endswith("Signature=" + auth.signature(text, request))
 
+            def told(self) -> dict[str, str]:
+                """What is kept of a request's headers with an object."""
+                kept = ("x-amz-meta-", "x-amz-checksum-crc32")
+                return {k.lower(): v for k, v in self.headers.items() if k.lower().startswith(kept)}
+
+            def holds(self) -> bool:
+                """Whether the condition holds; says so if not."""
+                if tiny.without_conditions:
+                    told = self.headers["if-match"] or self.headers["if-none-match"]
+                    if told:
+                        self.error(501, "NotImplemented")
+                    return not told
+                wanted, there = self.headers["if-match"], objects.get(self.key)
+                if wanted and there is None:
+                    self.error(404, "NoSuchKey")
+                elif (self.headers["if-none-match"] and there is not None) or (
+                    wanted and wanted != tiny.etag(there or b"")
+                ):
+                    self.error(412, "PreconditionFailed")
+                else:
+                    return True
+                return False
+
             def on_put(self) -> None:
                 if "partNumber" in self.query:
                     parts = tiny.uploads[self.query["uploadId"][0]]
                     parts[int(self.query["partNumber"][0])] = self.body
+                elif not self.holds():
+                    return
                 else:
                     objects[self.key] = self.body
+                    tiny.kept[self.key] = self.told()
                 self.answer(200, more={"etag": _etag(self.body)})
 
             def on_post(self) -> None:
                 if "uploads" in self.query:
-                    name = f"u{len(tiny.uploads)}"
+                    name = f"u{len(tiny.kept)}"
                     tiny.uploads[name] = {}
+                    tiny.kept[name] = self.told()
                     self.answer(200, f"<R><UploadId>{name}</UploadId></R>".encode())
-                else:
-                    parts = tiny.uploads.pop(self.query["uploadId"][0])
+                    return
+                name = self.query["uploadId"][0]
+                if name not in tiny.uploads:
+                    self.error(404, "NoSuchUpload")
+                elif self.holds():
+                    parts = tiny.uploads.pop(name)
                     objects[self.key] = b"".join(parts[n] for n in sorted(parts))
-                    self.answer(200, b"<R></R>")
+                    tiny.kept[self.key] = {**tiny.kept[name], **self.told()}
+                    self.answer(200, b"<CompleteMultipartUploadResult/>")
 
             def on_delete(self) -> None:
                 if "uploadId" in self.query:
                     tiny.uploads.pop(self.query["uploadId"][0], None)
-                else:
+                elif not self.headers["if-match"] or self.holds():
                     objects.pop(self.key, None)
+                else:
+                    return
                 self.answer(204)
 
             def on_get(self) -> None:
@@ -146,8 +183,10 @@ class TinyS3:
                     self.error(412, "PreconditionFailed")
                     return
                 more = {"etag": etag, "last-modified": "Wed, 01 Jan 2020 00:00:00 GMT"}
+                kept = tiny.kept.get(self.key, {})
+                more.update({k: v for k, v in kept.items() if "checksum" not in k})
                 if self.headers.get("x-amz-checksum-mode") == "ENABLED":
-                    more.update(tiny.extra)
+                    more.update({**kept, **tiny.extra})
                 status = 200
                 if self.command == "GET":
                     body = tiny.spoil(self.key, body)

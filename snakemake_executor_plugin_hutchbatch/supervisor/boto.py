@@ -1,0 +1,189 @@
+"""``s3.S3`` over a client of boto3: for Snakemake's storage, whose endpoint, credentials and
+patience are boto3's. Headers and bodies go through as they are: an older botocore need not know
+them.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
+
+from . import checksum, seed
+from .body import Body
+from .s3 import AMAZON, Answer, S3Error
+
+#: botocore keeps ten connections.
+THREADS = 8
+#: How often an answer is asked for whose body ended early; all else botocore itself repeats.
+TRIES = 5
+
+
+class Boto:
+    """What ``upload``, ``download`` and ``store`` use of ``S3``. Thread-safe."""
+
+    threads = THREADS
+
+    def __init__(self, client: Any, sleep: Callable[[float], None] = time.sleep) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        self.client, self.sleep = client, sleep
+        self._client_error, self._core_error = ClientError, BotoCoreError
+        self.is_amazon = False
+        #: The ``Date`` of the last answer.
+        self.date = ""
+        self._calls = threading.local()
+        client.meta.events.register("before-call.s3", self._before)
+        client.meta.events.register("after-call.s3", self._after)
+
+    @staticmethod
+    def random() -> Optional[float]:
+        return None
+
+    def request(
+        self,
+        method: str,
+        bucket: str,
+        key: str = "",
+        query: Iterable[Tuple[str, str]] = (),
+        headers: Optional[Mapping[str, str]] = None,
+        body: Any = b"",
+        read: Optional[Callable[[Any], Any]] = None,
+    ) -> Answer:
+        """See ``S3.request``. Raises ``S3Error`` or ``OSError``."""
+        asked = dict(query)
+        name, arguments = _operation(method, asked)
+        arguments["Bucket"] = bucket
+        if key:
+            arguments["Key"] = key
+        more = dict(headers or {})
+        raw: Optional[bytes] = None
+        if method == "PUT":
+            arguments["Body"] = body if isinstance(body, bytes) else io.BufferedReader(_Raw(body))
+            if checksum.CRC32 in more:  # as a parameter: botocore then makes none of its own
+                arguments["ChecksumCRC32"] = more.pop(checksum.CRC32)
+        elif body:
+            raw = body
+        for turn in range(1, TRIES + 1):
+            self._calls.pending = (more, raw)
+            try:
+                told = getattr(self.client, name)(**arguments)
+                answered = told["ResponseMetadata"]["HTTPHeaders"]
+                if name != "get_object":
+                    return Answer(answered, self._calls.content)
+                status = told["ResponseMetadata"]["HTTPStatusCode"]
+                stream = _Stream(status, answered, told["Body"])
+                return Answer(answered, (read or _Stream.read)(stream))
+            except self._client_error as error:
+                raise _s3_error(error) from error
+            except self._core_error as error:
+                if name != "get_object" or turn == TRIES:
+                    raise ConnectionError(str(error)) from error
+            finally:
+                self._calls.pending = None
+            self.sleep(seed.pause(turn))
+        raise AssertionError("not reached")
+
+    def put(self, url: str, data: bytes) -> None:
+        bucket, key = seed.split_url(url)
+        self.request("PUT", bucket, key, body=data)
+
+    def _before(self, params: Dict[str, Any], **_: Any) -> None:
+        pending = getattr(self._calls, "pending", None)
+        if pending is None:
+            return  # a call of somebody else's
+        self._calls.pending = None
+        headers, raw = pending
+        for name, text in headers.items():
+            params["headers"][name] = text
+        if raw is not None:
+            params["body"] = raw
+
+    def _after(self, http_response: Any, parsed: Any, model: Any, **_: Any) -> None:
+        self.date = http_response.headers.get("date", self.date)
+        self.is_amazon = self.is_amazon or http_response.headers.get("server") == AMAZON
+        self._calls.content = b"" if model.has_streaming_output else http_response.content
+
+
+class _Stream:
+    """The body of a GET, as ``wire.Connection`` gives it."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: Any) -> None:
+        self.status, self.headers, self._body = status, headers, body
+
+    def read(self) -> bytes:
+        data: bytes = self._body.read()
+        return data
+
+    def readinto(self, view: memoryview) -> int:
+        done = 0
+        while done < len(view):
+            data = self._body.read(len(view) - done)
+            if not data:
+                break
+            view[done : done + len(data)] = data
+            done += len(data)
+        return done
+
+
+class _Raw(io.RawIOBase):
+    """A ``Body`` as a file that can be read again."""
+
+    def __init__(self, body: Body) -> None:
+        super().__init__()
+        self._body, self._place = body, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._body.read(self._place, len(buffer))
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._body.size}[whence]
+        self._place = start + offset
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+
+def _operation(method: str, query: Mapping[str, str]) -> Tuple[str, Dict[str, Any]]:
+    """The client's method for a request, and what of the query it wants as parameters."""
+    if method == "GET" and "list-type" in query:
+        names = {
+            "prefix": "Prefix",
+            "continuation-token": "ContinuationToken",
+            "encoding-type": "EncodingType",
+        }
+        arguments: Dict[str, Any] = {names[k]: v for k, v in query.items() if k in names}
+        if "max-keys" in query:
+            arguments["MaxKeys"] = int(query["max-keys"])
+        return "list_objects_v2", arguments
+    if "uploads" in query:
+        return "create_multipart_upload", {}
+    if "uploadId" not in query:
+        return {
+            "GET": "get_object",
+            "HEAD": "head_object",
+            "PUT": "put_object",
+            "DELETE": "delete_object",
+        }[method], {}
+    upload: Dict[str, Any] = {"UploadId": query["uploadId"]}
+    if method == "PUT":
+        return "upload_part", {**upload, "PartNumber": int(query["partNumber"])}
+    return {"POST": "complete_multipart_upload", "DELETE": "abort_multipart_upload"}[method], upload
+
+
+def _s3_error(error: Any) -> S3Error:
+    told = error.response.get("Error", {})
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
+    code = str(told.get("Code", ""))
+    return S3Error(status, "" if code.isdigit() else code, str(told.get("Message", "")))
