@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -92,10 +93,22 @@ def of_run(
         *(value for name, value in environment.items() if is_secret_name(name)),
         *_of_arguments(list(arguments)),
     ]
-    known = {value for value in values if len(value) >= SHORTEST and not is_ordinary_value(value)}
+    known = {
+        value
+        for value in values
+        if len(value) >= SHORTEST and not is_ordinary_value(value) and not _is_path(value)
+    }
     spellings = {spelt for value in known for spelt in (value, quote(value, safe=""))}
     # The longest first: one may begin with another.
     return Discretion(tuple(sorted(spellings, key=lambda value: (-len(value), value))))
+
+
+def _is_path(value: str) -> bool:
+    """Whether it says where a secret is."""
+    try:
+        return value[0] in "/~." and Path(value).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def _of_config(value: Any, depth: int = 0) -> Iterator[str]:

@@ -42,7 +42,10 @@ def start(tmp_path):
         process.communicate()
 
 
-def test_the_snakemake_of_a_record_is_stopped(start, tmp_path):
+@pytest.mark.parametrize("system", ["as it is", "without pidfd"])
+def test_the_snakemake_of_a_record_is_stopped(start, tmp_path, monkeypatch, system):
+    if system == "without pidfd":
+        monkeypatch.delattr(os, "pidfd_open")
     process, controller = start()
     link = tmp_path / "link"
     link.symlink_to(tmp_path)
