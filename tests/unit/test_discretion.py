@@ -54,6 +54,9 @@ class Settings:
 def test_what_is_known_of_a_run_goes_out_of_every_text(tmp_path):
     config = {"a": {"token": "sekrit99"}, "password": 12345678, "more": [{"api_key": "k/k k&k"}]}
     config["use_token"] = True
+    for _ in range(100):  # as YAML's aliases may make it
+        config = {"a": config, "b": config}
+    config["itself"] = config
     config["secret"] = "short"
     config["private_key"] = str(tmp_path)
     environment = {"GITHUB_TOKEN": "ghx12345", "PATH": "/some/path", "PWD": "/home/me"}
