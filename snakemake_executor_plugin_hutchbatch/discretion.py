@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -17,8 +18,6 @@ from .secret_text import HIDDEN, is_ordinary_value, is_secret_name, redacted
 _OURS = "--hutchbatch-"
 #: Shorter values are not looked for in other texts: they would be found by chance.
 SHORTEST = 6
-#: Configurations deeper than this are not searched.
-DEEPEST = 50
 
 
 def discreet(arguments: Iterable[str]) -> list[str]:
@@ -92,25 +91,40 @@ def of_run(
         *(value for name, value in environment.items() if is_secret_name(name)),
         *_of_arguments(list(arguments)),
     ]
-    known = {value for value in values if len(value) >= SHORTEST and not is_ordinary_value(value)}
+    known = {
+        value
+        for value in values
+        if len(value) >= SHORTEST and not is_ordinary_value(value) and not _is_path(value)
+    }
     spellings = {spelt for value in known for spelt in (value, quote(value, safe=""))}
     # The longest first: one may begin with another.
     return Discretion(tuple(sorted(spellings, key=lambda value: (-len(value), value))))
 
 
-def _of_config(value: Any, depth: int = 0) -> Iterator[str]:
-    if depth > DEEPEST:
-        return
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            if isinstance(item, (str, int, float)) and not isinstance(item, bool):
-                if is_secret_name(str(name)):
-                    yield str(item)
-            else:
-                yield from _of_config(item, depth + 1)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _of_config(item, depth + 1)
+def _is_path(value: str) -> bool:
+    """Whether it says where a secret is."""
+    try:
+        return value[0] in "/~." and Path(value).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def _of_config(value: Any) -> Iterator[str]:
+    left, seen = [value], set[int]()
+    while left:
+        each = left.pop()
+        if id(each) in seen:  # YAML's aliases: the same thing in many places, or in itself
+            continue
+        seen.add(id(each))
+        if isinstance(each, Mapping):
+            for name, item in each.items():
+                if isinstance(item, (str, int, float)) and not isinstance(item, bool):
+                    if is_secret_name(str(name)):
+                        yield str(item)
+                else:
+                    left.append(item)
+        elif isinstance(each, (list, tuple)):
+            left += [item for item in each if isinstance(item, (Mapping, list, tuple))]
 
 
 def _of_settings(settings: Any) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from .nextflow.carried import Carried
+from .text import printable
 
 #: The profile's file in its folder, as Snakemake looks for it.
 FILE = "config.yaml"
@@ -191,4 +192,5 @@ def _rule_lines(made: Carried) -> list[_Line]:
 
 def _left(made: Carried) -> str:
     head = "# Of the nextflow.config this could not be carried over:"
-    return "\n".join([head, *(f"#   {' '.join(str(each).split())}" for each in made.left)])
+    lines = (printable(" ".join(str(each).split())) for each in made.left)
+    return "\n".join([head, *(f"#   {line}" for line in lines)])

@@ -14,7 +14,7 @@ HIDDEN = "…"
 #: How the name of a secret ends: ``token``, ``db_password``, ``NCBI_API_KEY``, ``clientSecret``.
 #: Not ``max_tokens``, ``token_file``, ``secret_name`` or ``PWD``: they hold none.
 _NAMES = (
-    r"password|passwd|passphrase|secret|token|credentials?|webhook(?:[_-]?url)?"
+    r"password|passwd|passphrase|secret|token|webhook(?:[_-]?url)?"
     r"|(?:api|auth|access|secret|private|account|signing|encryption|service|subscription|license)"
     r"[_-]?key(?:[_-]?id)?|sas[_-]?(?:token|url)|connection[_-]?string|client[_-]?secret"
 )
@@ -109,13 +109,12 @@ _KINDS: tuple[tuple[re.Pattern[str], str], ...] = (
 _VALUE = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s"'&;,<>()\[\]{}`|]+)"""
 #: ``token=…``, ``API_KEY=…``
 _ASSIGNED = re.compile(rf"(?P<name>(?<![\w.-])[\w.-]++)(?P<sign>=)(?P<value>{_VALUE})")
-#: With a colon only where a key of JSON or YAML or an HTTP header stands: "unexpected token: x" is
-#: an ordinary sentence.
-_KEYED = re.compile(
-    rf"(?P<name>(?:^|(?<=[{{,\[\"']))[ \t]{{0,200}}+(?P<quote>[\"']?)(?<![\w.-])[\w.-]++(?P=quote))"
-    rf"(?P<sign>[ \t]{{0,9}}:[ \t]+|(?<=[\"']):)(?P<value>{_VALUE})",
-    re.MULTILINE,
-)
+#: With a colon only where a key of JSON or YAML or an HTTP header stands: "unexpected token: x" and
+#: "password: it is wrong" are ordinary sentences.
+_KEY = r"[ \t]{0,200}+(?P<quote>[\"']?)(?<![\w.-])[\w.-]++(?P=quote)"
+_COLON = r"(?P<sign>[ \t]{0,9}:[ \t]+|(?<=[\"']):)"
+_KEYED = re.compile(rf"(?P<name>(?<=[{{,\[\"']){_KEY}){_COLON}(?P<value>{_VALUE})")
+_LINE = re.compile(rf"(?P<name>^{_KEY}){_COLON}(?P<value>{_VALUE})(?=[ \t]*$)", re.MULTILINE)
 #: ``--password …``
 _OPTION = re.compile(rf"(?P<name>(?<![\w-])--[\w-]++)(?P<sign>[ \t]+)(?P<value>(?!-){_VALUE})")
 #: Options whose values are no secrets, but where secrets are kept.
@@ -127,7 +126,7 @@ def redacted(text: str, known: Iterable[str] = ()) -> str:
     for pattern, instead in _KINDS:
         text = pattern.sub(instead, text)
     text = _URL.sub(lambda found: _redacted_url(found[0]), text)
-    for pattern in (_ASSIGNED, _KEYED, _OPTION):
+    for pattern in (_ASSIGNED, _KEYED, _LINE, _OPTION):
         text = pattern.sub(_without_value, text)
     for secret in known:
         if secret in text:

@@ -30,8 +30,8 @@ def doubt(controller: Controller, folder: Path) -> str | None:
         return "the record names no process"
     if not controller.machine or not controller.started:
         return (
-            "the record was written by an older hutchbatch and does not say for certain which "
-            "process that is"
+            "the record, perhaps an older hutchbatch's, does not say for certain which process "
+            "that is"
         )
     if controller.machine != controllers.machine() or controllers.is_dead(controller) is not False:
         return f"process {pid} of this machine is another one"

@@ -206,8 +206,8 @@ class LocalCloud:
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())
         self._ends.callback(os.close, lock)
-        with suppress(FileExistsError):  # nothing here belongs into a repository
-            (self.directory / ".gitignore").open("x").write("*\n")
+        with suppress(FileExistsError), (self.directory / ".gitignore").open("x") as file:
+            file.write("*\n")  # nothing here belongs into a repository
         shutil.rmtree(self.directory / "hosts", ignore_errors=True)
 
     def _watch_s3(self) -> None:

@@ -116,6 +116,23 @@ def test_each_such_line_would_be_found(line):
     assert problems(line)
 
 
+@pytest.mark.parametrize(
+    ("function", "users"),
+    [
+        ("say_exactly", {"commands/completion.py"}),  # shtab's script
+        ("job_output", {"commands/output.py"}),  # what a job wrote
+        ("say_table", {"commands/report.py"}),  # cells that ``trace`` has cleaned
+    ],
+)
+def test_what_is_said_as_it_is_is_said_in_one_place(function, users):
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr == function:
+                found.add(path.relative_to(PACKAGE).as_posix())
+    assert found == users
+
+
 def test_the_executors_own_logger_is_the_one_that_cleans():
     """Snakemake hands over its logger; nothing may be said before it is wrapped."""
     tree = ast.parse((PACKAGE / "executor.py").read_text())

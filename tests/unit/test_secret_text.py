@@ -118,6 +118,8 @@ def test_a_secret_is_known_by_its_form(text, shown):
         "https://example.org/docs/hooks/intro /home/me/hooks/pre",
         "SyntaxError: unexpected token: foo",
         "the job's token has expired; Bearer of bad news",
+        "problem  credentials: AWS does not accept your credentials",
+        "password: it is wrong",
         "use_token=False password= token=null secret=0",
         "--hutchbatch-secrets KEY=arn:aws:ssm:us-west-2:1:parameter/x",
         "7a6280f6-164f-4200-bc88-a2d12bdaa224 0123456789abcdef0123456789abcdef01234567",

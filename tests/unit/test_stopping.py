@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +12,8 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch import controllers, stopping
 from snakemake_executor_plugin_hutchbatch.controllers import Controller, is_here, is_snakemake
+from snakemake_executor_plugin_hutchbatch.journal import Journal, Reader
+from snakemake_executor_plugin_hutchbatch.records import Run
 
 #: Tells when it is up; ends with 7 at SIGTERM.
 PROGRAM = """
@@ -42,7 +45,10 @@ def start(tmp_path):
         process.communicate()
 
 
-def test_the_snakemake_of_a_record_is_stopped(start, tmp_path):
+@pytest.mark.parametrize("system", ["as it is", "without pidfd"])
+def test_the_snakemake_of_a_record_is_stopped(start, tmp_path, monkeypatch, system):
+    if system == "without pidfd":
+        monkeypatch.delattr(os, "pidfd_open")
     process, controller = start()
     link = tmp_path / "link"
     link.symlink_to(tmp_path)
@@ -170,3 +176,16 @@ def test_a_process_of_another_machine_of_the_same_name_is_not_dead_for_certain()
 )
 def test_a_snakemake_is_known_by_its_command_line(line, verdict):
     assert is_snakemake(line.split()) is verdict
+
+
+def test_a_record_of_an_older_hutchbatch_is_read_without_what_it_does_not_know(tmp_path):
+    path = tmp_path / "hutchbatch" / "journal.sqlite"
+    journal = Journal(path)
+    journal.put(Run("r", 1.0, host="a", pid=7, process_started=2.0, machine="m.b.n"))
+    assert journal.flush()
+    journal.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE runs DROP COLUMN machine")
+    with Reader(path) as reader:
+        (run,) = reader.rows(Run)
+    assert controllers.of(run) == Controller("a", 7, 2.0, "")
