@@ -191,4 +191,4 @@ def _rule_lines(made: Carried) -> list[_Line]:
 
 def _left(made: Carried) -> str:
     head = "# Of the nextflow.config this could not be carried over:"
-    return "\n".join([head, *(f"#   {' '.join(str(each).split())}" for each in made.left)])
+    return "\n".join([head, *(f"#   {each}" for each in made.left)])
