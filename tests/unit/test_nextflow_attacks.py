@@ -104,7 +104,8 @@ def test_an_escaped_slash_does_not_end_a_pattern():
     assert entry.selector == ("withName", r"~/a\/b/")
 
 
-WORDS = """process withName: withLabel: 'a|b' $x { } [ ] ( ) = : memory cpus errorStrategy maxRetries
+WORDS = """
+    process withName: withLabel: 'a|b' $x { } [ ] ( ) = : memory cpus errorStrategy maxRetries
     queue params.a "$params.a" ?: 8.GB 1e999 task.attempt * - / ~/ \\ ' " \'\'\' . , // /* profiles
     executor queueSize aws.batch.volumes check_max 'retry' 0 ; ? process. \u0663 \x1b \ud800"""
 PIECES = st.sampled_from([*WORDS.split(), "\n", "= 1\n", "{\n", "9" * 400])
