@@ -24,8 +24,8 @@ from . import (
     failures,
     inner,
     logs,
-    opening,
     preflight,
+    rate_limit,
     report,
     restart,
     sparing,
@@ -67,7 +67,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.wait = False
             # Of Snakemake's errors the one that is shown without lines of our code.
             raise ApiError(str(error)) from None
-        opening.lift_rate_limit(self.workflow)
+        rate_limit.lift(self.workflow)
         self._alike = Alike()
         self._progress = Progress(time.monotonic())
         self._count = self._done = self._failed = 0
