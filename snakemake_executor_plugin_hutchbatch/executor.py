@@ -23,8 +23,8 @@ from . import (
     failedlogs,
     failures,
     inner,
-    opening,
     preflight,
+    rate_limit,
     report,
     restart,
     sparing,
@@ -71,7 +71,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.wait = False
             # Of Snakemake's errors the one that is shown without lines of our code.
             raise ApiError("\n".join(map(terminal.clean, str(error).split("\n")))) from None
-        opening.lift_rate_limit(self.workflow)
+        rate_limit.lift(self.workflow)
         self._alike = Alike()
         self._progress = Progress(time.monotonic())
         self._count = self._done = self._failed = 0

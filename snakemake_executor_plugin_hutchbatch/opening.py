@@ -1,4 +1,4 @@
-"""The beginning of a run: its record, and Snakemake's pace set free."""
+"""The beginning of a run: its record."""
 
 from __future__ import annotations
 
@@ -77,13 +77,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def lift_rate_limit(workflow: Any) -> None:
-    """Snakemake hands over 100 jobs a second at most (FACTS.md section 4, trap 22), to spare
-    services that take one call a job. Ours are fused and paced: while the option stands at its
-    default, that limit only delays. The scheduler reads it anew in each round, so this is in time
-    for the first one: it begins after the executor is made."""
-    limit = workflow.scheduling_settings.max_jobs_per_timespan
-    if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
-        limit.max_jobs = sys.maxsize

@@ -122,9 +122,9 @@ def _lines(answers: Answers, made: Carried) -> Sequence[_Line]:
             {"retries": made.retries or 0},
         ),
         _Line(
-            "How fast jobs are handed over, and how often they are asked after (seconds): "
-            "everybody at the Hutch shares the account's allowance of calls.",
-            {"max-jobs-per-timespan": "100/1s", "seconds-between-status-checks": 10},
+            "How often jobs are asked after (seconds): everybody at the Hutch shares the account's "
+            "allowance of calls.",
+            {"seconds-between-status-checks": 10},
         ),
         _Line(
             "One sample's failure does not stop the others; half-made files of a stopped run are "

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import aws, files, naming, preflight, profile, terminal, values
 from ..nextflow.carried import Carried
-from ..nextflow.syntax import NextflowError, read
+from ..nextflow.syntax import MOST_CHARS, NextflowError, read
 from ..nextflow.translation import translate
 from ..terminal import note
 from ..values import SettingError
@@ -197,7 +197,9 @@ def _carried(options: argparse.Namespace) -> Carried | None:
             raise CommandError("--nextflow-profile needs --from-nextflow FILE.", USAGE)
         return None
     try:
-        config = read(path.read_text(encoding="utf-8"), options.nextflow_profile)
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_CHARS + 1)
+        config = read(text, options.nextflow_profile)
     except (OSError, UnicodeDecodeError) as error:
         told = getattr(error, "strerror", None) or "it is not a text file"
         raise CommandError(f"{path} could not be read: {told}.") from None

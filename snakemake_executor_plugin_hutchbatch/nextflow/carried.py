@@ -10,6 +10,17 @@ from typing import Any
 _TOGETHER = ("params", "timeline", "report", "trace", "dag", "manifest", "tower", "plugins")
 
 
+#: Characters that are shown of a piece of a config.
+MOST_SHOWN = 200
+
+
+def shown(text: str) -> str:
+    """A piece of a config in a line of its own: what could drive a terminal, or is no part of a
+    YAML file, as ``?``; the end of a long one cut."""
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(text[: 2 * MOST_SHOWN].split()))
+    return line if len(line) <= MOST_SHOWN else line[:MOST_SHOWN] + " …"
+
+
 @dataclass(frozen=True)
 class Left:
     """What was not carried over: ``what``, in which line of the config, ``why`` or what to do."""
@@ -19,7 +30,7 @@ class Left:
     why: str
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.what}: {self.why}"
+        return f"line {self.line}: {shown(self.what)}: {shown(self.why)}"
 
 
 @dataclass
@@ -53,6 +64,7 @@ def grouped(left: list[Left]) -> list[Left]:
 
 def _together(named: str, those: list[Left]) -> str:
     """``withLabel big: cpus = 4, memory = 8.GB``; ``the profiles a, b``; ``params``."""
+    those = those[:MOST_SHOWN]  # more cannot be shown
     if len(those) == 1:
         return those[0].what
     if named == "the profile":

@@ -21,6 +21,9 @@ TIME_MINUTES: Mapping[str, float] = {
     **dict.fromkeys(("d", "day", "days"), 1440.0),
 }
 _QUANTITY = r"(\d+(?:\.\d+)?)[ .]*([A-Za-z]+)"
+#: Characters of a quantity, and of a text with values put in; brackets in each other; and the
+#: largest amount: a petabyte in MB is 10**9, and a century has 10**8 minutes.
+MOST_QUANTITY, MOST_TEXT, DEEPEST, LARGEST = 100, 10_000, 20, 1e15
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,11 @@ class Amount:
     base: float
     growth: float = 0.0
     unit: str = ""
+
+    @property
+    def is_sane(self) -> bool:
+        """Whether it is a number, and one that somebody could mean."""
+        return abs(self.base) <= LARGEST and abs(self.growth) <= LARGEST
 
 
 @dataclass(frozen=True)
@@ -49,22 +57,32 @@ def evaluate(tokens: Sequence[Token], params: Mapping[tuple[str, ...], Any], tex
     ``params``: values for ``params.name``; ``text``: the config, of which ``tokens`` are a part.
     """
     plain = [t for t in tokens if t.kind != "newline"]
-    elvis = next((at for at, token in enumerate(plain) if token.text == "?:"), None)
-    if elvis is not None:  # params.queue ?: 'mixed'
-        first = evaluate(plain[:elvis], params, text)
+    ends = [at for at, token in enumerate(plain) if token.text == "?:"]
+    begin = 0
+    for end in ends:  # params.queue ?: 'mixed'
+        first = _value(plain[begin:end], params, text)
         if isinstance(first, Raw) and not first.text.startswith("params."):
-            return Raw(" ".join(text[plain[0].start : plain[-1].end].split()))
-        usable = first is not None and not isinstance(first, Raw) and first != ""
-        return first if usable else evaluate(plain[elvis + 1 :], params, text)
+            return _raw(plain[begin:], text)
+        if first is not None and not isinstance(first, Raw) and first != "":
+            return first
+        begin = end + 1
+    return _value(plain[begin:], params, text)
+
+
+def _value(tokens: Sequence[Token], params: Mapping[tuple[str, ...], Any], text: str) -> Any:
     try:
-        expression = _Expression(plain, params)
+        expression = _Expression(tokens, params)
         value = expression.sum()
-        if expression.rest():
+        if expression.rest() or (isinstance(value, Amount) and not value.is_sane):
             raise NotPlain
         return value
     except NotPlain:
-        shown = text[plain[0].start : plain[-1].end] if plain else ""
-        return Raw(" ".join(shown.split()))
+        return _raw(tokens, text)
+
+
+def _raw(tokens: Sequence[Token], text: str) -> Raw:
+    shown = text[tokens[0].start : tokens[-1].end] if tokens else ""
+    return Raw(" ".join(shown.split()))
 
 
 def quantity(value: Any, unit: str) -> Amount | None:
@@ -77,7 +95,9 @@ def quantity(value: Any, unit: str) -> Amount | None:
             return value if value.unit == unit else None
         scale = {"MB": 1e-6, "minutes": 1 / 60_000}[unit]
         return Amount(value.base * scale, value.growth * scale, unit)
-    if not isinstance(value, str) or re.sub(rf"{_QUANTITY}|\s", "", value):
+    if not isinstance(value, str) or len(value) > MOST_QUANTITY:
+        return None
+    if re.sub(rf"{_QUANTITY}|\s", "", value):
         return None
     try:
         amounts = [_with_unit(float(n), name) for n, name in re.findall(_QUANTITY, value)]
@@ -85,7 +105,8 @@ def quantity(value: Any, unit: str) -> Amount | None:
         return None
     if not amounts or any(a.unit != unit for a in amounts):
         return None
-    return Amount(sum(a.base for a in amounts), unit=unit)
+    whole = Amount(sum(a.base for a in amounts), unit=unit)
+    return whole if whole.is_sane else None
 
 
 class _Expression:
@@ -94,7 +115,8 @@ class _Expression:
     def __init__(self, tokens: Sequence[Token], params: Mapping[tuple[str, ...], Any]) -> None:
         self._tokens = tokens
         self._params = params
-        self._at = 0
+        self._at = self._depth = 0
+        self._room = MOST_TEXT
 
     def rest(self) -> bool:
         return self._at < len(self._tokens)
@@ -111,6 +133,14 @@ class _Expression:
         return token
 
     def sum(self) -> Any:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise NotPlain
+        value = self._summed()
+        self._depth -= 1
+        return value
+
+    def _summed(self) -> Any:
         value = self._product()
         while self._peek().text in ("+", "-"):
             sign = 1 if self._take().text == "+" else -1
@@ -133,6 +163,8 @@ class _Expression:
                 raise NotPlain
             if right.growth:
                 left, right = right, left
+            if not left.is_sane or not right.is_sane:
+                raise NotPlain
             factor = 1 / right.base if divides else right.base
             value = Amount(left.base * factor, left.growth * factor, left.unit or right.unit)
         return value
@@ -223,8 +255,9 @@ class _Expression:
 
     def _interpolated(self, match: re.Match[str]) -> str:
         value = self._param(tuple(match[1].split(".")))
-        if not isinstance(value, str):
+        if not isinstance(value, str) or len(value) > self._room:
             raise NotPlain
+        self._room -= len(value)
         return value
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .carried import shown
 from .expressions import evaluate
 from .tokens import Token, bare, tokens
 
@@ -17,6 +18,13 @@ _CONTINUES = {"?", ":", ".", "?:", "&&", "||"}
 _CODE = {"def", "if", "else", "try", "catch", "finally", "for", "while", "return", "import"}
 
 Selector = tuple[str, str]
+
+#: Characters of a config: what people write has some thousands.
+MOST_CHARS = 256 * 1024
+#: Its settings; the largest of nf-core's pipelines have hundreds.
+MOST_SETTINGS = 5000
+#: Blocks within each other, the parts of a name (``a.b.c``) and their characters.
+DEEPEST, MOST_PARTS, MOST_NAME = 20, 20, 500
 
 
 class NextflowError(ValueError):
@@ -57,8 +65,11 @@ def read(text: str, profile: str | None = None) -> Config:
     """The settings of a config, with those of one of its ``profiles`` on top: unless it is named,
     of the only one that runs on AWS Batch, if nothing outside of it does.
 
-    Raises ``NextflowError`` for a block or bracket that does not end, or an unknown profile.
+    Raises ``NextflowError`` for a block or bracket that does not end, an unknown profile, and for
+    what is larger or deeper than anything that people write.
     """
+    if len(text) > MOST_CHARS:
+        raise NextflowError(f"it has more than {MOST_CHARS:,} characters: no config is so long")
     reader = _Reader(text)
     reader.block((), None, None)
     outside: list[_Unread] = []
@@ -70,7 +81,7 @@ def read(text: str, profile: str | None = None) -> Config:
         else:
             outside.append(found)
     if profile is not None and profile not in profiles:
-        known = ", ".join(profiles) or "none"
+        known = shown(", ".join(profiles)) or "none"
         raise NextflowError(f"there is no profile {profile!r} in it; there are: {known}")
     on_batch = [name for name, those in profiles.items() if _on_batch(those)]
     if profile is None and len(on_batch) == 1 and not _on_batch(outside):
@@ -114,7 +125,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._all = list(tokens(text))
-        self._at = 0
+        self._at = self._depth = 0
         self.found: list[_Unread] = []
         self.skipped: list[Skipped] = []
 
@@ -129,6 +140,15 @@ class _Reader:
 
     def block(self, path: tuple[str, ...], selector: Selector | None, opened: Token | None) -> None:
         """Statements up to the block's end; to the file's where ``opened`` is None."""
+        self._depth += 1
+        if opened and self._depth > DEEPEST:
+            raise NextflowError(f"line {opened.line}: more than {DEEPEST} blocks in each other")
+        self._statements(path, selector, opened)
+        self._depth -= 1
+
+    def _statements(
+        self, path: tuple[str, ...], selector: Selector | None, opened: Token | None
+    ) -> None:
         while True:
             token = self._next
             if token.kind == "end":
@@ -155,12 +175,17 @@ class _Reader:
             self._skip(first, path)
             return
         names, chosen = self._path(selector)
+        whole = (*path, *names[: MOST_PARTS + 1])
+        if len(whole) > MOST_PARTS or sum(map(len, whole)) > MOST_NAME:
+            raise NextflowError(f"line {first.line}: the name there is longer than any setting's")
         if self._next.text == "{":
-            self.block((*path, *names), chosen, self._take())
+            self.block(whole, chosen, self._take())
         elif self._next.text == "=" and names:
             self._take()
             value = tuple(self._expression())
-            self.found.append(_Unread((*path, *names), chosen, value, first.line))
+            self.found.append(_Unread(whole, chosen, value, first.line))
+            if len(self.found) > MOST_SETTINGS:
+                raise NextflowError(f"it has more than {MOST_SETTINGS:,} settings: no config has")
         else:
             self._skip(first, path)
 

@@ -6,19 +6,32 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+# No part of it can match one text in two ways, so that it takes time in proportion to the text;
+# what has an end that must be looked for is left to `_closed`.
 _TOKEN = re.compile(
     r"""
-    (?P<comment>//[^\n]*|/\*.*?\*/|\#![^\n]*)
+    (?P<comment>//[^\n]*|\#![^\n]*)
+    |(?P<open>/\*|'''|\"\"\"|'|"|~/|(?<=[(,=])/|(?<=[(,=]\ )/)
     |(?P<space>[ \t\r\f]+|\\\n)
     |(?P<newline>\n)
-    |(?P<string>'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"
-      |~/(?:\\.|[^/\n])+/|(?<=[(,=])/(?:\\.|[^/\n])+/|(?<=[(,=]\ )/(?:\\.|[^/\n])+/)
     |(?P<number>\d[\d_]*(?:\.\d+)?)
     |(?P<word>[A-Za-z_$][\w$]*)
     |(?P<op>->|==~|[=!<>]=|=~|&&|\|\||\*\*|\?:|\.\.|.)
     """,
     re.X | re.S,
 )
+#: How what was opened goes on and ends.
+_REST = {
+    "/*": re.compile(r".*?\*/", re.S),
+    "'''": re.compile(r".*?'''", re.S),
+    '"""': re.compile(r'.*?"""', re.S),
+    "'": re.compile(r"[^'\\\n]*(?:\\.[^'\\\n]*)*'", re.S),
+    '"': re.compile(r'[^"\\\n]*(?:\\.[^"\\\n]*)*"', re.S),
+    "~/": re.compile(r"(?!/)[^/\\\n]*(?:\\.[^/\\\n]*)*/", re.S),
+    "/": re.compile(r"(?!/)[^/\\\n]*(?:\\.[^/\\\n]*)*/", re.S),
+}
+_MAY_BE_PATTERN = re.compile(r"(.?[(,=]|[(,=] )\Z", re.S)
+_OVER_LINES = ("/*", "'''", '"""')
 
 
 @dataclass(frozen=True)
@@ -33,14 +46,56 @@ class Token:
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """All of a text but its comments and spaces; the last one is of kind ``end``."""
-    line = 1
-    for match in _TOKEN.finditer(text):
-        kind = str(match.lastgroup)
-        if kind not in ("comment", "space"):
-            yield Token(kind, match[0], line, match.start(), match.end())
-        line += match[0].count("\n")
+    """All of a text but its comments and spaces, newlines that follow each other as one; the last
+    one is of kind ``end``."""
+    line, at = 1, 0
+    ends = _Ends(text)
+    newline_before = False
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        assert match is not None  # noqa: S101  its last part takes any character
+        kind, end = str(match.lastgroup), match.end()
+        if kind == "open":
+            kind, end = _opened(text, at, match[0], ends)
+        piece = text[at:end]
+        if kind not in ("comment", "space") and not (kind == "newline" and newline_before):
+            yield Token(kind, piece, line, at, end)
+        newline_before = kind == "newline" or (newline_before and kind in ("comment", "space"))
+        line += piece.count("\n")
+        at = end
     yield Token("end", "", line, len(text), len(text))
+
+
+def _opened(text: str, at: int, opened: str, ends: _Ends) -> tuple[str, int]:
+    """The kind of what begins at ``at``, and the offset behind its end."""
+    # Three quotes without an end are an empty text, and more.
+    others = {"/*": "/" if _MAY_BE_PATTERN.match(text[max(0, at - 2) : at]) else ""}
+    for each in (opened, others.get(opened, opened[:1])):
+        if each in _REST and (end := ends.after(each, at + len(each))):
+            return "comment" if each == "/*" else "string", end
+    return "op", at + 1
+
+
+class _Ends:
+    """Where things end. What has none once has none later, so nothing is looked for twice."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._none_before: dict[str, int] = {}
+
+    def after(self, opened: str, at: int) -> int | None:
+        """The offset behind the end of what begins before ``at``."""
+        if at < self._none_before.get(opened, 0):
+            return None
+        match = _REST[opened].match(self._text, at)
+        if match is None:
+            self._none_before[opened] = self._limit(opened, at)
+            return None
+        return match.end()
+
+    def _limit(self, opened: str, at: int) -> int:
+        line = -1 if opened in _OVER_LINES else self._text.find("\n", at)
+        return len(self._text) + 1 if line < 0 else line
 
 
 def bare(token: Token) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import values
 from ..values import SettingError
-from .carried import Carried, Left, grouped
+from .carried import Carried, Left, grouped, shown
 from .expressions import Amount, Raw, quantity
 from .syntax import Config, Entry
 
@@ -41,6 +41,8 @@ _INSTEAD = (
 )
 _IGNORED = "a failed job counts as failed; with keep-going the others go on"
 _PLACEHOLDER = "it is not a plain value that can be read here"
+#: Processes that one selector names; more are said to be a pattern.
+MOST_NAMES = 100
 _SIMPLE_NAME = re.compile(r"[\w-]+(\|[\w-]+)*")
 
 
@@ -78,16 +80,18 @@ def _targets(entry: Entry, made: Carried) -> list[str]:
     if entry.selector is None:
         return [""]
     kind, text = entry.selector
+    name, said = shown(text), f"{entry.path[-1]} = {shown(entry.text)}"
     if kind == "withLabel":
-        what = f"withLabel {text}: {entry.path[-1]} = {entry.text}"
+        what = f"withLabel {name}: {said}"
         made.left.append(
             Left(entry.line, what, "rules have no labels: say it in each of the rules")
         )
         return []
     # WORKFLOW:PROCESS: a rule has the last part's name.
-    names = text.split("|") if _SIMPLE_NAME.fullmatch(text.replace(":", "")) else []
+    simple = text.count("|") < MOST_NAMES and _SIMPLE_NAME.fullmatch(text.replace(":", ""))
+    names = text.split("|") if simple else []
     if not names:
-        what = f"withName {text}: {entry.path[-1]} = {entry.text}"
+        what = f"withName {name}: {said}"
         made.left.append(
             Left(entry.line, what, "a pattern of names: say it for each rule in set-resources")
         )
@@ -254,7 +258,7 @@ class _Retries:
         self.retries = "retry" in known
         if "ignore" in known:
             made.left.append(Left(entry.line, "process.errorStrategy 'ignore'", _IGNORED))
-        limit = re.search(r"task\.attempt\s*(<=?)\s*(\d+)", entry.text)
+        limit = re.search(r"task\.attempt\s*(<=?)\s*(\d{1,6})\b", entry.text)
         if limit:
             self.attempts = int(limit[2]) - (limit[1] == "<")
         if isinstance(entry.value, Raw) and "exitStatus" in entry.text:
