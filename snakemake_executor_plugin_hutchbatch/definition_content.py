@@ -4,8 +4,8 @@ request that would register it. Pure.
 AWS answers a registration with more than it was given: empty lists for what was left out, a default
 for some fields, lists of named things in another order. All that is evened out; whatever else
 differs is a difference, fields that this module does not know included. What AWS adds and reorders
-is known from public reports (https://github.com/hashicorp/terraform-provider-aws, pull request
-12000 and ``container_properties.go``) and from
+is known from what others had to even out
+(https://github.com/hashicorp/terraform-provider-aws/pull/12000 and its followers) and from
 https://docs.aws.amazon.com/batch/latest/APIReference/API_JobDefinition.html.
 """
 

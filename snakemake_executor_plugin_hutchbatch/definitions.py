@@ -243,9 +243,9 @@ def _equal(seen: Iterable[_Revision], wanted: Fields) -> str | None:
 def _passed_over(name: str, revision: _Revision, wanted: Fields) -> str:
     differing = ", ".join(definition_content.differences(revision.fields, wanted))
     return (
-        f"The job definition {name}:{revision.number} in your account is not what its name stands "
-        f"for ({differing} differ): it is passed over. If nobody in your group knows why, tell "
-        "SciComp."
+        f"The job definition {name}:{revision.number} in your account differs from what its name "
+        f"stands for in: {differing}. It is not used, another one is registered. If nobody in your "
+        "group knows where it comes from, tell SciComp."
     )
 
 
