@@ -16,8 +16,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-#: Which definition it is, not what it says. Tags reach a container only by ``propagateTags``, and
-#: that is no part of this.
+#: Which definition it is, not what it says. Others may tag what is theirs, too, for their bills.
 _LABELS = ("jobDefinitionName", "jobDefinitionArn", "revision", "status", "tags")
 #: What means the same as leaving the field out.
 _DEFAULTS: Mapping[str, Any] = {
@@ -35,6 +34,9 @@ _UNORDERED = frozenset(
 )
 #: Mappings whose keys are not AWS's: there an empty text is a value.
 _FREE = frozenset(("options", "parameters"))
+#: More tags than this are a difference: a job that passes on more than 50, its definition's included,
+#: fails (https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html, propagateTags).
+MOST_TAGS = 10
 #: Of a job's container: what its submission says anew, what only a job has, and where its output
 #: goes, which changes no result.
 _OF_JOBS = frozenset(
@@ -55,6 +57,9 @@ def of_definition(definition: Mapping[str, Any]) -> Fields:
     own = {name: value for name, value in definition.items() if name not in _LABELS}
     container = own.pop("containerProperties", None) or {}
     own = {name: value for name, value in _evened(own).items() if value != _DEFAULTS.get(name)}
+    tags = definition.get("tags") or {}
+    if len(tags) > MOST_TAGS:
+        own["tags"] = tags
     parts = {**own, **{f"container.{name}": v for name, v in _container(container).items()}}
     return {name: _digest(value) for name, value in parts.items()}
 
