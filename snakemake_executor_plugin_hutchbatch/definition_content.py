@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 #: Which definition it is, not what it says. Others may tag what is theirs, too, for their bills.
@@ -34,7 +35,7 @@ _UNORDERED = frozenset(
 )
 #: Mappings whose keys are not AWS's: there an empty text is a value.
 _FREE = frozenset(("options", "parameters"))
-#: More tags than this are a difference: a job that passes on more than 50, its definition's included,
+#: More tags than this are a difference: a job with more than 50, its definition's included,
 #: fails (https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html, propagateTags).
 MOST_TAGS = 10
 #: Of a job's container: what its submission says anew, what only a job has, and where its output
@@ -76,6 +77,41 @@ def differences(one: Fields, other: Fields) -> list[str]:
     names = one.keys() | other.keys()
     found = (name for name in names if one.get(name) != other.get(name))
     return sorted(name.removeprefix("container.") for name in found)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """An active revision of a definition, as AWS describes it."""
+
+    arn: str
+    number: int
+    fields: Fields
+
+
+def revisions(
+    described: Iterable[Mapping[str, Any]], prefix: str
+) -> Iterator[tuple[str, Revision]]:
+    """Definitions whose name begins with ``prefix``: name and what it says. One whose ARN does not
+    name its revision is none: AWS would take the newest."""
+    for each in described:
+        name, arn, number = (each[k] for k in ("jobDefinitionName", "jobDefinitionArn", "revision"))
+        if name.startswith(prefix) and arn.endswith(f"/{name}:{number}"):
+            yield name, Revision(arn, number, of_definition(each))
+
+
+def newest_equal(seen: Iterable[Revision], wanted: Fields) -> str | None:
+    """The ARN of the newest revision that says just what is wanted; None where none does."""
+    equal = [revision for revision in seen if revision.fields == wanted]
+    return max(equal, key=lambda revision: revision.number).arn if equal else None
+
+
+def passed_over(name: str, revision: Revision, wanted: Fields) -> str:
+    """A sentence about a revision that says something else than its name stands for."""
+    return (
+        f"The job definition {name}:{revision.number} in your account differs from what its name "
+        f"stands for in: {', '.join(differences(revision.fields, wanted))}. It is not used, another "
+        "one is registered. If nobody in your group knows where it comes from, tell SciComp."
+    )
 
 
 def _container(properties: Mapping[str, Any]) -> dict[str, Any]:

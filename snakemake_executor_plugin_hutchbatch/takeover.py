@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .adoption import Decision, Found, decide
 from .aws import Patience, batched
-from .definitions import would_run
+from .found_jobs import would_run
 from .inventory import Inventory
 from .journal import Journal
 from .modes import s3_url

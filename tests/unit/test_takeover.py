@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 from test_aws import Time, patience
-from test_definition_content import job
 from test_definitions import PLAN
+from test_found_jobs import job
 
 from snakemake_executor_plugin_hutchbatch.moves import History
 from snakemake_executor_plugin_hutchbatch.takeover import Takeover
