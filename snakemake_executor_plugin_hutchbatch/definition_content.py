@@ -107,10 +107,11 @@ def newest_equal(seen: Iterable[Revision], wanted: Fields) -> str | None:
 
 def passed_over(name: str, revision: Revision, wanted: Fields) -> str:
     """A sentence about a revision that says something else than its name stands for."""
+    differing = ", ".join(differences(revision.fields, wanted))
     return (
         f"The job definition {name}:{revision.number} in your account differs from what its name "
-        f"stands for in: {', '.join(differences(revision.fields, wanted))}. It is not used, another "
-        "one is registered. If nobody in your group knows where it comes from, tell SciComp."
+        f"stands for in: {differing}. It is not used, another one is registered. If nobody in your "
+        "group knows where it comes from, tell SciComp."
     )
 
 

@@ -189,11 +189,8 @@ class Definitions:
     def _pages_of(self, name: str) -> Iterator[list[Revision]]:
         """The active revisions of a name."""
         for number, (page, _) in enumerate(self._pages(jobDefinitionName=name), 1):
-            yield [
-                revision
-                for found, revision in definition_content.revisions(page, PREFIX)
-                if found == name
-            ]
+            found = definition_content.revisions(page, PREFIX)
+            yield [revision for its_name, revision in found if its_name == name]
             if number == PAGES_OF_A_NAME:
                 break
 
