@@ -4,8 +4,8 @@ request that would register it. Pure.
 AWS answers a registration with more than it was given: empty lists for what was left out, a default
 for some fields, lists of named things in another order. All that is evened out; whatever else
 differs is a difference, fields that this module does not know included. What AWS adds and reorders
-is known from public reports (https://github.com/hashicorp/terraform-provider-aws, pull request
-12000 and ``container_properties.go``) and from
+is known from what others had to even out
+(https://github.com/hashicorp/terraform-provider-aws/pull/12000 and its followers) and from
 https://docs.aws.amazon.com/batch/latest/APIReference/API_JobDefinition.html.
 """
 
@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-#: Which definition it is, not what it says. Tags reach a container only by ``propagateTags``, and
-#: that is no part of this.
+#: Which definition it is, not what it says. Others may tag what is theirs, too, for their bills.
 _LABELS = ("jobDefinitionName", "jobDefinitionArn", "revision", "status", "tags")
 #: What means the same as leaving the field out.
 _DEFAULTS: Mapping[str, Any] = {
@@ -35,6 +35,9 @@ _UNORDERED = frozenset(
 )
 #: Mappings whose keys are not AWS's: there an empty text is a value.
 _FREE = frozenset(("options", "parameters"))
+#: More tags than this are a difference: a job with more than 50, its definition's included,
+#: fails (https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html, propagateTags).
+MOST_TAGS = 10
 #: Of a job's container: what its submission says anew, what only a job has, and where its output
 #: goes, which changes no result.
 _OF_JOBS = frozenset(
@@ -55,6 +58,9 @@ def of_definition(definition: Mapping[str, Any]) -> Fields:
     own = {name: value for name, value in definition.items() if name not in _LABELS}
     container = own.pop("containerProperties", None) or {}
     own = {name: value for name, value in _evened(own).items() if value != _DEFAULTS.get(name)}
+    tags = definition.get("tags") or {}
+    if len(tags) > MOST_TAGS:
+        own["tags"] = tags
     parts = {**own, **{f"container.{name}": v for name, v in _container(container).items()}}
     return {name: _digest(value) for name, value in parts.items()}
 
@@ -71,6 +77,42 @@ def differences(one: Fields, other: Fields) -> list[str]:
     names = one.keys() | other.keys()
     found = (name for name in names if one.get(name) != other.get(name))
     return sorted(name.removeprefix("container.") for name in found)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """An active revision of a definition, as AWS describes it."""
+
+    arn: str
+    number: int
+    fields: Fields
+
+
+def revisions(
+    described: Iterable[Mapping[str, Any]], prefix: str
+) -> Iterator[tuple[str, Revision]]:
+    """Definitions whose name begins with ``prefix``: name and what it says. One whose ARN does not
+    name its revision is none: AWS would take the newest."""
+    for each in described:
+        name, arn, number = (each[k] for k in ("jobDefinitionName", "jobDefinitionArn", "revision"))
+        if name.startswith(prefix) and arn.endswith(f"/{name}:{number}"):
+            yield name, Revision(arn, number, of_definition(each))
+
+
+def newest_equal(seen: Iterable[Revision], wanted: Fields) -> str | None:
+    """The ARN of the newest revision that says just what is wanted; None where none does."""
+    equal = [revision for revision in seen if revision.fields == wanted]
+    return max(equal, key=lambda revision: revision.number).arn if equal else None
+
+
+def passed_over(name: str, revision: Revision, wanted: Fields) -> str:
+    """A sentence about a revision that says something else than its name stands for."""
+    differing = ", ".join(differences(revision.fields, wanted))
+    return (
+        f"The job definition {name}:{revision.number} in your account differs from what its name "
+        f"stands for in: {differing}. It is not used, another one is registered. If nobody in your "
+        "group knows where it comes from, tell SciComp."
+    )
 
 
 def _container(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from . import aws, definition_content, naming, submission
+from . import aws, definition_content, naming
 from .aws import Patience
-from .bootstrap import bundle_sha256, container_command
-from .definition_content import Fields
+from .bootstrap import container_command
+from .definition_content import Revision
 from .plan import JobPlan
 
 if TYPE_CHECKING:
@@ -108,15 +108,6 @@ def is_gone(refusal: str) -> bool:
     return "jobdefinition" in refusal.replace(" ", "").lower()
 
 
-@dataclass(frozen=True)
-class _Revision:
-    """An active revision of one of our names, as AWS describes it."""
-
-    arn: str
-    number: int
-    fields: Fields
-
-
 class Definitions:
     """Finds or registers definitions, once a run: those of the account are listed with the first
     job, by one paged query, and only what that did not see is asked for again. Thread-safe.
@@ -136,7 +127,7 @@ class Definitions:
         self._today = today
         self._warn = warn
         self._arns: dict[str, str] = {}
-        self._seen: dict[str, list[_Revision]] = {}
+        self._seen: dict[str, list[Revision]] = {}
         self._removed: set[str] = set()
         self._listed = False
         self._all_known = False
@@ -170,10 +161,10 @@ class Definitions:
             if not self._listed:
                 self._list()
             seen = self._seen.get(name, [])
-            found = _equal(seen, wanted)
+            found = definition_content.newest_equal(seen, wanted)
             if found is None and not self._all_known:
                 for seen in self._pages_of(name):
-                    if found := _equal(seen, wanted):
+                    if found := definition_content.newest_equal(seen, wanted):
                         break
         except ClientError as error:
             if aws.is_denied(error):
@@ -181,24 +172,25 @@ class Definitions:
                 return None  # then each run registers a revision of its own
             raise
         if found is None and seen:
-            self._warn(_passed_over(name, seen[0], wanted))
+            self._warn(definition_content.passed_over(name, seen[0], wanted))
         return found
 
     def _list(self) -> None:
         """The account's active definitions, as far as ``PAGES`` go."""
         self._seen.clear()
         for number, (page, is_last) in enumerate(self._pages(), 1):
-            for name, revision in _ours(page):
+            for name, revision in definition_content.revisions(page, PREFIX):
                 self._seen.setdefault(name, []).append(revision)
             self._all_known = is_last
             if number == PAGES:
                 break
         self._listed = True
 
-    def _pages_of(self, name: str) -> Iterator[list[_Revision]]:
+    def _pages_of(self, name: str) -> Iterator[list[Revision]]:
         """The active revisions of a name."""
         for number, (page, _) in enumerate(self._pages(jobDefinitionName=name), 1):
-            yield [revision for found, revision in _ours(page) if found == name]
+            found = definition_content.revisions(page, PREFIX)
+            yield [revision for its_name, revision in found if its_name == name]
             if number == PAGES_OF_A_NAME:
                 break
 
@@ -224,51 +216,6 @@ class Definitions:
         )
         self._removed.discard(request["jobDefinitionName"])
         return answer["jobDefinitionArn"]
-
-
-def _ours(described: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, _Revision]]:
-    """Definitions of our names, with what they say. One whose ARN does not name its revision is
-    none: AWS would take the newest."""
-    for each in described:
-        name, arn, number = (each[k] for k in ("jobDefinitionName", "jobDefinitionArn", "revision"))
-        if name.startswith(PREFIX) and arn.endswith(f"/{name}:{number}"):
-            yield name, _Revision(arn, number, definition_content.of_definition(each))
-
-
-def _equal(seen: Iterable[_Revision], wanted: Fields) -> str | None:
-    equal = [revision for revision in seen if revision.fields == wanted]
-    return max(equal, key=lambda revision: revision.number).arn if equal else None
-
-
-def _passed_over(name: str, revision: _Revision, wanted: Fields) -> str:
-    differing = ", ".join(definition_content.differences(revision.fields, wanted))
-    return (
-        f"The job definition {name}:{revision.number} in your account is not what its name stands "
-        f"for ({differing} differ): it is passed over. If nobody in your group knows why, tell "
-        "SciComp."
-    )
-
-
-def would_run(job: Mapping[str, Any], plan: JobPlan, endpoint: str | None) -> bool:
-    """Whether a job that DescribeJobs describes runs what this hutchbatch would send for ``plan``:
-    in the same container, with the same supervisor, variables and S3 ``endpoint``; its task is
-    another matter."""
-    container = job.get("container") or {}
-    wanted = definition_content.of_container(container_properties(plan))
-    if definition_content.of_container(container) != wanted:
-        return False
-    pairs = [
-        (pair.get("name", ""), pair.get("value", "")) for pair in container.get("environment") or ()
-    ]
-    variables = dict(pairs)
-    # AWS itself keeps everybody from setting its own.
-    own = {k for k in variables if k not in submission.VARIABLES and not k.startswith("AWS_BATCH")}
-    return (
-        len(variables) == len(pairs)
-        and variables.get("HUTCHBATCH_SUPERVISOR_SHA256") == bundle_sha256()
-        and variables.get("HUTCHBATCH_S3_ENDPOINT") == endpoint
-        and {name: variables[name] for name in own} == dict(plan.environment)
-    )
 
 
 # Removal

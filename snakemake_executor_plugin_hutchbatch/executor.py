@@ -23,6 +23,7 @@ from . import (
     failedlogs,
     failures,
     inner,
+    opening,
     preflight,
     rate_limit,
     report,

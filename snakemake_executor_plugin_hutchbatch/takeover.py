@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from .adoption import Decision, Found, decide
 from .aws import Patience
-from .definitions import would_run
 from .earlier_jobs import LOOK_SECONDS, REMEMBERED, EarlierJobs, Look
+from .found_jobs import would_run
 from .inventory import Inventory
 from .journal import Journal
 from .modes import s3_url

@@ -48,6 +48,7 @@ PAGES = [
     FURTHER,
     *(ROOT / "docs").glob("intro.md"),
     ROOT / "docs" / "commands.md",
+    ROOT / "docs" / "trust.md",
     *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "example_workflow/README.md")),
 ]
 EXAMPLE = [

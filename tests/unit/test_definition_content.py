@@ -3,20 +3,12 @@ difference."""
 
 import copy
 import random
-from dataclasses import replace
 
 import pytest
 from test_definitions import PLAN, ROLE
 
-from snakemake_executor_plugin_hutchbatch import bootstrap, definitions
-from snakemake_executor_plugin_hutchbatch.definition_content import (
-    differences,
-    of_container,
-    of_definition,
-)
-from snakemake_executor_plugin_hutchbatch.definitions import registration, would_run
-from snakemake_executor_plugin_hutchbatch.submission import Bundle, environment
-from snakemake_executor_plugin_hutchbatch.work import Place
+from snakemake_executor_plugin_hutchbatch.definition_content import differences, of_definition
+from snakemake_executor_plugin_hutchbatch.definitions import registration
 
 WANTED = registration(PLAN)
 
@@ -74,6 +66,7 @@ def test_what_aws_adds_and_reorders_is_no_difference():
         described(retryStrategy={"attempts": 1, "evaluateOnExit": []}),
         described(schedulingPriority=0),
         described(timeout={}),
+        described(tags={"created-by": "hutchbatch", "lab": "doe", "aws:cloudformation": "x"}),
         with_container(vcpus=0, memory=0),
         with_container(vcpus=1, memory=2048),
         with_container(resourceRequirements=[], vcpus=1, memory=2048),
@@ -108,6 +101,7 @@ LISTED = WANTED["containerProperties"]
         (described(ecsProperties={"taskProperties": [{"containers": [{}]}]}), ["ecsProperties"]),
         (described(eksProperties={"podProperties": {"hostNetwork": True}}), ["eksProperties"]),
         (described(type="multinode"), ["type"]),
+        (described(tags={str(n): "" for n in range(46)}), ["tags"]),
         (described(containerOrchestrationType="EKS"), ["containerOrchestrationType"]),
         (described(platformCapabilities=["FARGATE"]), ["platformCapabilities"]),
         (described(somethingNew={"a": 1}), ["somethingNew"]),
@@ -161,63 +155,3 @@ LISTED = WANTED["containerProperties"]
 )
 def test_whatever_else_differs_is_a_difference(answer, names):
     assert differing(answer) == names if names else differing(answer)
-
-
-# A job that somebody finds
-
-
-def job(plan=PLAN, endpoint=None, **changes):
-    """As DescribeJobs has one that was sent for ``plan``."""
-    variables = environment(
-        plan,
-        Place("s3://b/task", "0" * 64),
-        Bundle("s3://b/sup", bootstrap.bundle_sha256()),
-        "us-west-2",
-        endpoint,
-    )
-    container = {
-        **definitions.container_properties(plan),
-        "environment": [{"name": k, "value": v} for k, v in variables.items()],
-        "resourceRequirements": [{"type": "VCPU", "value": "64"}],
-        "ulimits": [],
-        "networkInterfaces": [],
-        "taskArn": "arn:task",
-        "logStreamName": "x/default/1",
-        "exitCode": 0,
-    }
-    container["volumes"] = container["volumes"][::-1]
-    return {"jobId": "id", "container": {**container, **changes}}
-
-
-def more(**variables):
-    pairs = job()["container"]["environment"]
-    return [*pairs, *({"name": k, "value": v} for k, v in variables.items())]
-
-
-def test_a_job_of_ours_is_known_whatever_it_asked_for_and_wherever_it_ran():
-    assert would_run(job(), PLAN, None)
-    assert would_run(job(), replace(PLAN, memory=9, vcpus=9, queue="x", log_group="/other"), None)
-    assert would_run(job(endpoint="http://s3"), PLAN, "http://s3")
-    assert of_container({}) == {}
-
-
-@pytest.mark.parametrize(
-    "found",
-    [
-        {},
-        {"container": {}},
-        job(command=["/bin/sh", "-c", "id"]),
-        job(image="ubuntu:24.04"),
-        job(jobRoleArn="arn:aws:iam::123456789012:role/other"),
-        job(privileged=True),
-        job(environment=more(LD_PRELOAD="/tmp/x.so")),
-        job(environment=more(HUTCHBATCH_KEEP_LD_PRELOAD="/tmp/x.so")),
-        job(environment=more(LAB="other")),
-        job(environment=more(HUTCHBATCH_S3_ENDPOINT="http://elsewhere")),
-        job(environment=more()[1:]),
-        job(environment=[p for p in more() if p["name"] != "HUTCHBATCH_SUPERVISOR_SHA256"]),
-        job(plan=replace(PLAN, environment={})),
-    ],
-)
-def test_a_job_that_runs_otherwise_is_none_of_ours(found):
-    assert not would_run(found, PLAN, None)

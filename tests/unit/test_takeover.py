@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 from test_aws import Time
-from test_definition_content import job
 from test_definitions import PLAN
+from test_found_jobs import job
 
 from snakemake_executor_plugin_hutchbatch.aws import Patience
 from snakemake_executor_plugin_hutchbatch.earlier_jobs import LOOK_SECONDS, SETTLE_SECONDS
