@@ -14,6 +14,7 @@ import time
 from typing import List, Mapping, NoReturn, Optional
 
 from . import children
+from .deathwatch import DeathWatch
 from .errors import Failure
 from .job import Job
 from .taskspec import EXIT_TERMINATED
@@ -29,9 +30,10 @@ DONE = 0
 
 def main(environ: Mapping[str, str]) -> NoReturn:
     """Runs the task that the environment names and ends the process with its exit code."""
+    watch = DeathWatch()
     bell = _Bell()
     children.adopt_orphans()
-    job = Job(environ)
+    job = Job(environ, watch.over)
     errors: List[BaseException] = []
 
     def work() -> None:
@@ -60,7 +62,9 @@ def main(environ: Mapping[str, str]) -> NoReturn:
             "the job was stopped from outside (cancelled, timed out, or its host taken back).",
         )
     # A signal that comes now changes nothing: the ending is short.
-    os._exit(job.end(error))  # threads in dead connections must not hold the container
+    code = job.end(error)
+    watch.end()
+    os._exit(code)  # threads in dead connections must not hold the container
 
 
 class _Bell:

@@ -8,21 +8,28 @@ from typing import Dict, Mapping
 
 from .errors import LocalError
 
+#: The modules that Snakemake's own Python imports, and under which names.
+MODULES = {"__init__": "storage_plugin", "unfinished": "unfinished", "openfiles": "openfiles"}
+
 
 def with_mended_storage(environ: Mapping[str, str], folder: str) -> Dict[str, str]:
     """The environment in which Snakemake finds the mended storage, which is written below
     ``folder``."""
-    # By its source: the module is for Snakemake's Python, not for this one.
-    name = __name__.rpartition(".")[0] + ".storage_plugin"
-    spec = find_spec(name)
-    source = spec.loader.get_source(name) if spec and spec.loader else ""  # type: ignore[attr-defined]
-    package = os.path.join(folder, "snakemake_storage_plugin_s3")
-    path = os.path.join(package, "__init__.py")
+    package = path = os.path.join(folder, "snakemake_storage_plugin_s3")
     try:
         os.makedirs(package)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(source)
+        for name, module in MODULES.items():
+            path = os.path.join(package, name + ".py")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(_source(module))
     except OSError as error:
         raise LocalError(error, path) from error
     kept = environ.get("PYTHONPATH")
     return {**environ, "PYTHONPATH": folder + (os.pathsep + kept if kept else "")}
+
+
+def _source(module: str) -> str:
+    """A module by its source: it is for Snakemake's Python, not for this one."""
+    name = __name__.rpartition(".")[0] + "." + module
+    spec = find_spec(name)
+    return str(spec.loader.get_source(name)) if spec and spec.loader else ""  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ import time
 from typing import Container, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from . import children, openfiles
+from .deathwatch import marked
 from .leftovers import Left, Seen, owner
 from .taskspec import Step
 
@@ -62,6 +63,12 @@ class Remains:
         """Later commands need not wait for these."""
         now = children.table() if left else {}
         self._excused.update((one.pid, now[one.pid].started) for one in left if one.pid in now)
+
+    def kill(self) -> None:
+        """Ends all that is left of any command."""
+        children.kill_children()
+        if not self._adopts:
+            children.send(signal.SIGKILL, (), marked(os.fsencode(self._inside.rstrip("/"))))
 
     def look(self, steps: Sequence[Step], pids: Iterable[int]) -> Seen:
         """What these processes do for some steps."""

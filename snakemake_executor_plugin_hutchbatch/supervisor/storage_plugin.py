@@ -14,6 +14,8 @@ import re
 import sys
 from typing import Any, Dict, Iterator
 
+from .unfinished import wait_for_writers
+
 PLUGIN = "snakemake_storage_plugin_s3"
 #: S3 metadata of an output that its rule declares protected(): the header is x-amz-meta-…
 PROTECTED = "snakemake-protected"
@@ -111,6 +113,7 @@ def _mark_protected(provider: Any) -> None:
 
     def post_init(self: Any) -> None:
         plain_init(self)
+        wait_for_writers()
         from snakemake.io import _IOFile
 
         plain_store = _IOFile.store_in_storage
