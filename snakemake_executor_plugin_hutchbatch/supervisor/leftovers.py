@@ -136,9 +136,7 @@ def unwaited(step: Step, seen: Seen) -> str:
 
 def ended(seen: Seen) -> str:
     """For the user, when what writes no output is ended with the job."""
-    return (
-        f"{_names(seen)}, which the job had left behind, wrote none of its outputs and was ended."
-    )
+    return f"the job had left {_names(seen)} running, without need for its outputs: that was ended."
 
 
 def _names(seen: Seen) -> str:

@@ -11,10 +11,9 @@ import select
 import signal
 import threading
 import time
-from typing import List, Mapping, NoReturn, Optional
+from typing import Any, List, Mapping, NoReturn, Optional
 
 from . import children
-from .deathwatch import DeathWatch
 from .errors import Failure
 from .job import Job
 from .taskspec import EXIT_TERMINATED
@@ -30,10 +29,10 @@ DONE = 0
 
 def main(environ: Mapping[str, str]) -> NoReturn:
     """Runs the task that the environment names and ends the process with its exit code."""
-    watch = DeathWatch()
+    watch = _death_watch()
     bell = _Bell()
     children.adopt_orphans()
-    job = Job(environ, watch.over)
+    job = Job(environ, watch.over) if watch else Job(environ)
     errors: List[BaseException] = []
 
     def work() -> None:
@@ -63,8 +62,18 @@ def main(environ: Mapping[str, str]) -> NoReturn:
         )
     # A signal that comes now changes nothing: the ending is short.
     code = job.end(error)
-    watch.end()
+    if watch:
+        watch.end()
     os._exit(code)  # threads in dead connections must not hold the container
+
+
+def _death_watch() -> Any:
+    """What ends the command when we are killed; None for process 1, which the kernel sees to."""
+    if os.getpid() == 1:
+        return None
+    from .deathwatch import DeathWatch
+
+    return DeathWatch()
 
 
 class _Bell:

@@ -93,7 +93,7 @@ def test_daemons_that_write_no_output_hold_no_job(container: Container, store: S
     assert [store.get(f"out{number}") for number in range(len(idle))] == [b"x\n"] * len(idle)
     assert ended.err.count("\n") == 1
     assert "sleep" in ended.err
-    assert "which the job had left behind, wrote none of its outputs" in ended.err
+    assert "running, without need for its outputs: that was ended" in ended.err
 
 
 def test_an_output_that_nobody_writes_is_missing_while_a_daemon_runs(
