@@ -135,7 +135,7 @@ def send(number: int, groups: Iterable[int], others: Iterable[int] = ()) -> None
 def kill_children() -> List[int]:
     """Ends every child that is left, and theirs as they become ours; their ids."""
     killed: Set[int] = set()
-    end = time.monotonic() + UNKILLABLE
+    pause, end = 0.002, time.monotonic() + UNKILLABLE
     while True:
         ended = reap(block=False)
         if ended is None or time.monotonic() > end:
@@ -145,4 +145,5 @@ def kill_children() -> List[int]:
         left = descendants(table(), (os.getpid(),))
         killed |= left
         send(signal.SIGKILL, (), left)
-        time.sleep(0.002)
+        time.sleep(pause)
+        pause = min(0.1, 2 * pause)

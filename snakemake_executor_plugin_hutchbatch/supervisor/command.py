@@ -72,7 +72,7 @@ class Runner:
             self._complete()
         finally:
             over.set()
-            children.kill_children()
+            self._remains.kill()
             for timer in self._timers:
                 timer.cancel()
         if self._stopped:
@@ -162,8 +162,10 @@ class Runner:
             by_us = level.over and bool(step.serves)
             level.ending[pid] = Ending(step, code, by_us, kills, self._now())
         for pid, ending in level.ending.items():
-            seen = self._remains.seen(pid, ending.step, alone=len(level.active()) == 1)
+            alone = len(level.active()) == 1 and not level.over
+            seen = self._remains.seen(pid, ending.step, alone)
             if ending.is_over(seen, self._now(), self._kill_at or level.kill_at):
+                self._reap(level, block=False)  # how the last of them have ended
                 del level.ending[pid]
                 self._settle(pid, ending, seen, level)
                 return

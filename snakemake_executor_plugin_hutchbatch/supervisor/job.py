@@ -46,10 +46,13 @@ HURRIED_TIMEOUT = 5.0
 
 
 class Job:
-    """The state of the task, shared by the thread that runs it and the one that ends it."""
+    """The state of the task, shared by the thread that runs it and the one that ends it.
+    ``watch`` is called with the job's directory before anything runs there."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+    def __init__(
+        self, environ: Mapping[str, str], watch: Callable[[str], None] = lambda folder: None
+    ) -> None:
+        self._environ, self._watch = environ, watch
         self.job_id = environ.get("AWS_BATCH_JOB_ID") or "unknown"
         self.attempt = _number(environ.get("AWS_BATCH_JOB_ATTEMPT"), 1)
         self._stamp = fence.own(environ)
@@ -69,6 +72,7 @@ class Job:
         with self._timed("start"):
             task = self._task = self._read_task()
             scratch = self._scratch = scratch_module.create(task.scratch, self.job_id, self.attempt)
+            self._watch(scratch.path)
             # Other jobs' leftovers: it may take a while, and nothing here waits for it.
             threading.Thread(
                 target=scratch_module.sweep, args=(task.scratch, scratch.path), daemon=True

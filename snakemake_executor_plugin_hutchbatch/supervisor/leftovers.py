@@ -62,8 +62,10 @@ class Ending:
     def __init__(self, step: Step, code: int, by_us: bool, kills: int, now: float) -> None:
         self.step, self.code, self.by_us, self.kills = step, code, by_us, kills
         self.pause = SHORT
-        #: Who was last seen to write an output, by id.
+        #: Who was last seen to write an output, by id; and who did so until the last look, for a
+        #: process that is being killed first loses its files, then its life.
         self.writers: Dict[int, Left] = {}
+        self._former: Set[int] = set()
         #: Who was killed while it wrote one, and by which signal.
         self.torn: Optional[Tuple[Left, int]] = None
         self._since = self._quiet = now
@@ -79,13 +81,24 @@ class Ending:
         if self.code:
             return now - self._since >= LINGER or not any(one.fed for one in seen.left)
         waited = awaited(seen)
-        self.writers = {one.pid: one for one in waited if one.outputs}
+        self._note_writers(seen)
         if waited or (self._looked and seen.state != self._state):
             self._quiet = now  # who has just ended may have successors
         self._looked, self._state = True, seen.state
         if waited:
             return False
         return not seen.left or now - self._quiet >= (LATENCY if seen.missing else LINGER)
+
+    def _note_writers(self, seen: Seen) -> None:
+        for one in seen.left:
+            if one.outputs:
+                self.writers[one.pid] = one
+                self._former.discard(one.pid)
+            elif one.pid in self._former:
+                self._former.discard(one.pid)
+                del self.writers[one.pid]
+            elif one.pid in self.writers:
+                self._former.add(one.pid)
 
     def news(self, seen: Seen, now: float) -> Optional[str]:
         """A sentence for the user when waiting lasts, once."""
@@ -123,9 +136,7 @@ def unwaited(step: Step, seen: Seen) -> str:
 
 def ended(seen: Seen) -> str:
     """For the user, when what writes no output is ended with the job."""
-    return (
-        f"{_names(seen)}, which the job had left behind, wrote none of its outputs and was ended."
-    )
+    return f"the job had left {_names(seen)} running, without need for its outputs: that was ended."
 
 
 def _names(seen: Seen) -> str:

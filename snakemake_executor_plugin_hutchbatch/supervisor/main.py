@@ -11,7 +11,7 @@ import select
 import signal
 import threading
 import time
-from typing import List, Mapping, NoReturn, Optional
+from typing import Any, List, Mapping, NoReturn, Optional
 
 from . import children
 from .errors import Failure
@@ -29,9 +29,10 @@ DONE = 0
 
 def main(environ: Mapping[str, str]) -> NoReturn:
     """Runs the task that the environment names and ends the process with its exit code."""
+    watch = _death_watch()
     bell = _Bell()
     children.adopt_orphans()
-    job = Job(environ)
+    job = Job(environ, watch.over) if watch else Job(environ)
     errors: List[BaseException] = []
 
     def work() -> None:
@@ -60,7 +61,19 @@ def main(environ: Mapping[str, str]) -> NoReturn:
             "the job was stopped from outside (cancelled, timed out, or its host taken back).",
         )
     # A signal that comes now changes nothing: the ending is short.
-    os._exit(job.end(error))  # threads in dead connections must not hold the container
+    code = job.end(error)
+    if watch:
+        watch.end()
+    os._exit(code)  # threads in dead connections must not hold the container
+
+
+def _death_watch() -> Any:
+    """What ends the command when we are killed; None for process 1, which the kernel sees to."""
+    if os.getpid() == 1:
+        return None
+    from .deathwatch import DeathWatch
+
+    return DeathWatch()
 
 
 class _Bell:

@@ -6,11 +6,26 @@ import os
 import select
 import signal
 import time
-from typing import Container, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Container,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
-from . import children, openfiles
+from . import children
+from .children import Entry
 from .leftovers import Left, Seen, owner
 from .taskspec import Step
+
+if TYPE_CHECKING:
+    from .openfiles import Targets
 
 #: Seconds in which halted processes must have come to a stop.
 HALT = 1.0
@@ -30,41 +45,56 @@ class Remains:
         """The processes of these commands; with ``strays`` also those that are nobody's."""
         if self._adopts and not children.has_any():
             return set()
-        processes, known = children.table(), set(self._groups)
+        owners = self._owners(children.table())
+        return {pid for pid, whose in owners.items() if whose in groups or (strays and not whose)}
+
+    def _owners(self, processes: Mapping[int, Entry]) -> Dict[int, int]:
+        """All that is ours, and whose it is (0: nobody's)."""
+        known = set(self._groups)
         found = children.descendants(processes, (os.getpid(),))
         if not self._adopts:
             found |= {pid for pid, entry in processes.items() if entry.session in known}
-        owners = {pid: owner(pid, processes, known) for pid in found}
-        return {pid for pid, whose in owners.items() if whose in groups or (strays and not whose)}
+        return {pid: owner(pid, processes, known) for pid in found}
 
     def seen(self, group: int, step: Step, alone: bool) -> Seen:
         """What is left of a command whose shell has ended. ``alone``: no other command can have
         left what is nobody's, unless it was there before."""
         if self._adopts and not children.has_any():
             return Seen(())
-        own, all_of_us = self.of((group,)), self.of((group,), strays=True)
-        pids = all_of_us if self._adopts else all_of_us.union(openfiles.everybody())
-        seen = self.look([step], pids)
-        counted = (all_of_us if alone else own) - self._old(pids)
+        from . import openfiles  # most commands leave nothing
+
+        now = children.table()
+        owners = self._owners(now)
+        pids = {pid for pid, whose in owners.items() if whose in (group, 0)}
+        seen = self.look([step], pids if self._adopts else pids.union(openfiles.everybody()))
+        counted = {
+            pid
+            for pid in pids
+            if (alone or owners[pid]) and (pid, now[pid].started) not in self._excused
+        }
         return seen._replace(left=[one for one in seen.left if one.outputs or one.pid in counted])
 
     def writer(self, group: int, step: Step) -> Optional[Left]:
         """One of a command's processes that is writing an output, if any."""
         return next((one for one in self.look([step], self.of((group,))).left if one.outputs), None)
 
-    def _old(self, pids: Iterable[int]) -> Set[int]:
-        if not self._excused:
-            return set()
-        now = children.table()
-        return {pid for pid in pids if pid in now and (pid, now[pid].started) in self._excused}
-
     def excuse(self, left: Sequence[Left]) -> None:
         """Later commands need not wait for these."""
         now = children.table() if left else {}
         self._excused.update((one.pid, now[one.pid].started) for one in left if one.pid in now)
 
+    def kill(self) -> None:
+        """Ends all that is left of any command."""
+        children.kill_children()
+        if not self._adopts:
+            from .deathwatch import marked
+
+            children.send(signal.SIGKILL, (), marked(os.fsencode(self._inside.rstrip("/"))))
+
     def look(self, steps: Sequence[Step], pids: Iterable[int]) -> Seen:
         """What these processes do for some steps."""
+        from . import openfiles
+
         missing: List[str] = []
         outputs: List[str] = []
         for step in steps:
@@ -78,7 +108,9 @@ class Remains:
         left = [self._left(pid, wanted, other) for pid in pids]
         return Seen(left, tuple(missing), _state(outputs))
 
-    def _left(self, pid: int, outputs: openfiles.Targets, logs: openfiles.Targets) -> Left:
+    def _left(self, pid: int, outputs: Targets, logs: Targets) -> Left:
+        from . import openfiles
+
         written: List[str] = []
         logged: List[str] = []
         busy = False

@@ -28,6 +28,7 @@ from .pool import run_all
 from .s3 import S3Error
 from .store import Store, Superseded
 from .taskspec import Input, Output
+from .unfinished import wait_for_writers
 from .upload import PROTECTED as PROTECTED_HEADER
 from .upload import stage_out
 
@@ -177,6 +178,7 @@ def _mark_protected(provider: Any) -> None:
 
     def post_init(self: Any) -> None:
         plain_init(self)
+        wait_for_writers()
         from snakemake.io import _IOFile
 
         plain_store = _IOFile.store_in_storage

@@ -47,7 +47,7 @@ def divided():
 
         def divide(family, **objects):
             ground = SimpleNamespace(clients=SimpleNamespace(s3=S3(**objects)))
-            sender = Sender(ground, None, None, patience(Time(), []), None, None, pool)
+            sender = Sender(ground, None, None, patience(Time(), []), None, None, pool, None, None)
             return [[(p.work.number, p.task) for p in part] for part in sender.divided(family)]
 
         yield divide

@@ -1,0 +1,68 @@
+"""In Snakemake itself: a job's outputs are looked at and stored when nobody writes them any more.
+
+On one machine Snakemake may go on when the job's shell has ended: what still runs completes its
+files. What is stored in S3 is not completed any more. Runs in Snakemake's own Python.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import Any, List
+
+from .openfiles import everybody, name_of, targets, writers
+
+#: Seconds between looks: at first, and at most; and until the user is told.
+SHORT, LONG = 0.02, 0.5
+TELL = 20.0
+
+
+def wait_for_writers() -> None:
+    """Patches Snakemake's jobs; a second time it does nothing."""
+    from snakemake.jobs import Job
+
+    plain = Job.postprocess
+    if getattr(plain, "_hutchbatch", False):
+        return
+
+    async def postprocess(self: Any, *args: Any, error: bool = False, **options: Any) -> None:
+        if not error and _made_here(self):
+            await _written(self)
+        await plain(self, *args, error=error, **options)
+
+    postprocess._hutchbatch = True  # type: ignore[attr-defined]
+    Job.postprocess = postprocess
+
+
+def _made_here(job: Any) -> bool:
+    workflow = job.dag.workflow
+    mode = getattr(workflow.exec_mode, "name", "")
+    return bool(job.is_local or workflow.remote_exec or mode == "SUBPROCESS")
+
+
+async def _written(job: Any) -> None:
+    paths: List[str] = [
+        os.path.join(job.shadow_dir or "", str(file))
+        for file in job.output
+        if file not in job.pipe_or_service_output
+    ]
+    wanted = targets(paths)
+    if not (wanted.files or wanted.folders):
+        return
+    pause, begun, told = SHORT, time.monotonic(), False
+    while True:
+        found = writers(paths, everybody())
+        if not found:
+            return
+        if not told and time.monotonic() - begun > TELL:
+            from snakemake.logging import logger
+
+            told = True
+            pid, path = found[0]
+            logger.warning(
+                f"hutchbatch: the command of rule {job.rule.name} has ended, but {name_of(pid)} "
+                f"(process {pid}) still writes {os.path.relpath(path)}: the job waits for it."
+            )
+        await asyncio.sleep(pause)
+        pause = min(LONG, pause * 1.5)
