@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-#: (method, path) → None to pass on, a status to answer with, "cut" for half a body,
-#: "reset" for a closed connection, "hang" for silence until the proxy ends. What a proxy may say of
-#: its own: "empty", "html" or "error" (S3's, with status 200). "performed-…": passed on, then
-#: answered so, where "lost" is no answer at all.
+#: (method, path) → None to pass on, a status to answer with, "cut" for half a body, "flip" for a
+#: changed byte, "reset" for a closed connection, "hang" for silence until the proxy ends. What a
+#: proxy may say of its own: "empty", "html" or "error" (S3's, with status 200). "performed-…":
+#: passed on, then answered so, where "lost" is no answer at all.
 Fault = Callable[[str, str], "int | str | None"]
 
 
@@ -80,6 +80,8 @@ class Proxy:
                 length = answer.getheader("content-length") or str(len(data))
                 self.send_header("content-length", length)
                 self.end_headers()
+                if fault == "flip":
+                    data = data[:-1] + bytes([data[-1] ^ 1])
                 if fault == "cut":
                     self.wfile.write(data[: len(data) // 2])
                     self.close_connection = True
