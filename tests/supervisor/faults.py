@@ -33,7 +33,8 @@ class Proxy:
                 status, text = 200, {"empty": b"", "html": b"<html>Sign in</html>"}.get(str(fault))
                 if isinstance(fault, int) or fault == "error":
                     status = fault if isinstance(fault, int) else 200
-                    code = {404: "NoSuchUpload", 503: "SlowDown"}.get(status, "InternalError")
+                    named = {404: "NoSuchUpload", 503: "SlowDown", 500: "InternalError"}
+                    code = named.get(status, "InternalError" if status == 200 else "Other")
                     text = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
                 if text is None:
                     return False
