@@ -116,6 +116,7 @@ class Job:
         s3 = self._s3
         if self._stopping.is_set():
             s3 = S3(self._environ, attempts=HURRIED_ATTEMPTS, timeout=HURRIED_TIMEOUT)
+            s3.is_amazon = self._s3.is_amazon
         problem = self._store_logs(s3, failure is None)
         if problem and failure is None:
             failure = Failure(EXIT_STAGE_OUT, "STAGE_OUT", problem)
