@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, NoCredentialsError
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_storage_plugins.storage_object import StorageObjectTouch
@@ -17,10 +18,15 @@ from . import aws, endurance, renewal, sparing
 from .inventory import Inventory
 from .storage import StorageError, check_bucket
 from .supervisor import fence
-from .supervisor.storage_plugin import PROTECTED, mend
+from .supervisor.storage_plugin import mend
+from .supervisor.upload import PROTECTED
 
 #: Settings of a storage provider that lead to an S3, or rights, of its own.
 _OWN = ("endpoint_url", "access_key", "secret_key", "token", "signature_version")
+
+#: S3 copies up to 5 GiB in one call, which keeps the checksum of the whole.
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+_WHOLE = TransferConfig(multipart_threshold=5 * 2**30)
 
 _inventories: dict[tuple[Any, ...], Inventory] = {}
 
@@ -135,7 +141,7 @@ def _answer_from_inventory(cls: Any) -> None:
             kept = {name: told[name] for name in ("Metadata", "ContentType") if name in told}
             source = {"Bucket": self.bucket, "Key": key}
             kept["MetadataDirective"] = "REPLACE"
-            client.copy(source, self.bucket, key, ExtraArgs=kept)
+            client.copy(source, self.bucket, key, ExtraArgs=kept, Config=_WHOLE)
         inventory(self.provider).forget([_url(self)])
 
     cls.hutchbatch_protected = False

@@ -25,10 +25,10 @@ class Boto:
 
     threads = THREADS
 
-    def __init__(self, client: Any, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, client: Any, who: str, sleep: Callable[[float], None] = time.sleep) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        self.client, self.sleep = client, sleep
+        self.client, self.who, self.sleep = client, who, sleep
         self._client_error, self._core_error = ClientError, BotoCoreError
         self.is_amazon = False
         #: The ``Date`` of the last answer.

@@ -74,7 +74,7 @@ def stage_in(
     except (*ERRORS, ValueError) as error:
         raise _failure(
             f"the inputs could not be fetched: {error or type(error).__name__}. "
-            "Check that the job role may read them."
+            f"Check that {s3.who} may read them."
         ) from error
     return Totals(len(found.files), size)
 

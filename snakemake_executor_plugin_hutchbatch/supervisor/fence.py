@@ -4,9 +4,6 @@ AWS Batch starts a job again when its host is lost, and hutchbatch sends it agai
 the first container may live on behind a broken network and end late. So every object that a job
 stores carries a stamp, and a write or removal is conditional (``store.py``): an earlier attempt
 never replaces what a later one has stored.
-
-Standard library only, no other module but ``times``: in Snakemake mode this file travels beside
-``storage_plugin.py``.
 """
 
 from __future__ import annotations
@@ -28,7 +25,7 @@ STAMP = "HUTCHBATCH_STAMP"
 #: not made by a job, and must not lock the object's place for ever.
 SLACK = 3600.0
 
-_FORM = re.compile(r"([0-9]{1,15})\.([0-9]{1,9})\.([A-Za-z0-9_:-]{1,128})\.([0-9a-z-]{0,40})")
+_FORM = r"([0-9]{1,15})\.([0-9]{1,9})\.([A-Za-z0-9_:-]{1,128})\.([0-9a-z-]{0,40})"
 
 
 class Verdict(Enum):
@@ -60,7 +57,7 @@ def own(environ: Mapping[str, str]) -> Stamp:
 
 def parse(text: Optional[str]) -> Optional[Stamp]:
     """None for anything that is no stamp."""
-    match = _FORM.fullmatch(text or "")
+    match = re.fullmatch(_FORM, text or "")
     if match is None:
         return None
     return Stamp(int(match[1]), int(match[2]), match[3], match[4])

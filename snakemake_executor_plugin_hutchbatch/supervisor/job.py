@@ -121,6 +121,7 @@ class Job:
         s3 = self._s3
         if self._stopping.is_set():
             s3 = S3(self._environ, attempts=HURRIED_ATTEMPTS, timeout=HURRIED_TIMEOUT)
+            s3.is_amazon = self._s3.is_amazon
         try:
             problem = self._store_logs(s3, failure is None)
         except Exception as unforeseen:

@@ -75,6 +75,8 @@ class S3:
 
     #: How many threads are worth it.
     threads = 48
+    #: Whose rights decide.
+    who = "the job role"
 
     def __init__(
         self,

@@ -29,13 +29,9 @@ from .s3 import S3Error
 from .store import Store, Superseded
 from .taskspec import Input, Output
 from .unfinished import wait_for_writers
-from .upload import PROTECTED as PROTECTED_HEADER
 from .upload import stage_out
 
 PLUGIN = "snakemake_storage_plugin_s3"
-#: S3 metadata of an output that its rule declares protected(): the header is x-amz-meta-…
-PROTECTED = "snakemake-protected"
-assert "x-amz-meta-" + PROTECTED in PROTECTED_HEADER  # noqa: S101
 
 
 def mend(plugin: Any) -> None:
@@ -119,7 +115,8 @@ def _boto(stored: Any) -> Any:
     client = stored.provider.s3c.meta.client
     known = getattr(stored.provider, "_hutchbatch_boto", None)
     if known is None or known.client is not client:
-        known = stored.provider._hutchbatch_boto = Boto(client)
+        who = "the job role" if fence.STAMP in os.environ else "you"
+        known = stored.provider._hutchbatch_boto = Boto(client, who)
     return known
 
 

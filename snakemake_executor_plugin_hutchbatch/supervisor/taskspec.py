@@ -59,7 +59,7 @@ class Output:
     """One file or directory that the command makes.
 
     ``url`` is None for a file that only later steps of the same task need. ``protected``: marked so
-    in S3 (``storage_plugin.PROTECTED``).
+    in S3 (``upload.PROTECTED``).
     ``checksum`` is ``algorithm:hexdigest`` with an algorithm of ``hashlib``.
     """
 

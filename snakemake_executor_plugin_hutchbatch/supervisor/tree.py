@@ -1,8 +1,7 @@
 """What a directory holds, under every name by which a program could read it there.
 
 Links are followed wherever they lead, since S3 has none: the next rule must find what it would find
-on one machine. Standard library only, no other module: in Snakemake mode this file travels beside
-``storage_plugin.py``.
+on one machine.
 """
 
 from __future__ import annotations

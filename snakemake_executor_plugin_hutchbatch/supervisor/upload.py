@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import checksum, fence, tree
 from .body import Body
@@ -13,7 +13,6 @@ from .download import Totals
 from .errors import Failure, LocalError, say
 from .fence import Stamp
 from .listing import list_keys
-from .multipart import Multipart
 from .pool import Task, run_all
 from .s3 import ERRORS, S3, S3Error, with_address
 from .seed import split_url
@@ -23,8 +22,8 @@ from .tree import TIMESTAMP, Unstorable
 
 #: Larger files go in parts.
 MULTIPART = 64 * 1024 * 1024
-#: The mark of a protected() output, as ``storage_plugin.py`` reads it.
-PROTECTED = {"x-amz-meta-snakemake-protected": "true"}
+#: Metadata of an output that its rule declares protected().
+PROTECTED = "snakemake-protected"
 
 
 class Local(NamedTuple):
@@ -72,9 +71,9 @@ def stage_out(
         sentence = f"the outputs could not be stored: {error}."
         raise Failure(EXIT_STAGE_OUT, "STAGE_OUT", sentence) from error
     except LocalError as error:
-        raise _failure(f"{error.path} could not be read ({error.reason})") from error
+        raise _failure(s3, f"{error.path} could not be read ({error.reason})") from error
     except (*ERRORS, ValueError) as error:
-        raise _failure(f"{error or type(error).__name__}") from error
+        raise _failure(s3, f"{error or type(error).__name__}") from error
     return totals
 
 
@@ -105,9 +104,11 @@ def put_files(
             raise LocalError(error, item.path) from error
         sized.append((size, item))
     tasks: List[Task] = []
-    begun: List[Multipart] = []
+    begun: List[Any] = []
     for size, item in sorted(sized, key=lambda pair: -pair[0]):
         if size > MULTIPART:
+            from .multipart import Multipart  # most jobs have none
+
             large = Multipart(stored.store, item.path, item.url, item.headers, size, stop)
             begun.append(large)
             tasks += large.tasks()
@@ -124,11 +125,11 @@ def put_files(
     return Totals(len(sized), sum(size for size, _ in sized))
 
 
-def _failure(what: str) -> Failure:
+def _failure(s3: S3, what: str) -> Failure:
     return Failure(
         EXIT_STAGE_OUT,
         "STAGE_OUT",
-        f"the outputs could not be stored: {what}. Check that the job role may write there.",
+        f"the outputs could not be stored: {what}. Check that {s3.who} may write there.",
     )
 
 
@@ -140,7 +141,7 @@ def _wanted(outputs: Sequence[Output], work: str) -> Tuple[List[Local], List[_Di
         if output.url is None:
             continue
         path = os.path.join(work, output.path)
-        headers = PROTECTED if output.protected else {}
+        headers = {"x-amz-meta-" + PROTECTED: "true"} if output.protected else {}
         if not output.directory:
             files.append(Local(path, output.url, headers))
             continue

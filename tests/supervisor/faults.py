@@ -10,11 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-#: (method, path) → None to pass on, a status to answer with, "cut" for half a body,
-#: "reset" for a closed connection, "hang" for silence until the proxy ends, bytes that are sent as
-#: they are before the connection is closed. What a proxy may say of its own: "empty", "html" or
-#: "error" (S3's, with status 200). "performed-…": passed on, then answered so, where "lost" is no
-#: answer at all.
+#: (method, path) → None to pass on, a status to answer with, "cut" for half a body, "flip" for a
+#: changed byte, "reset" for a closed connection, "hang" for silence until the proxy ends, bytes that
+#: are sent as they are before the connection is closed. What a proxy may say of its own: "empty",
+#: "html" or "error" (S3's, status 200). "performed-…": passed on, then answered so ("lost": not).
 Fault = Callable[[str, str], "int | str | bytes | None"]
 
 
@@ -35,9 +34,8 @@ class Proxy:
                 status, text = 200, {"empty": b"", "html": b"<html>Sign in</html>"}.get(str(fault))
                 if isinstance(fault, int) or fault == "error":
                     status = fault if isinstance(fault, int) else 200
-                    code = {404: "NoSuchUpload", 503: "SlowDown", 500: "InternalError"}.get(
-                        status, "InternalError" if status == 200 else "Other"
-                    )
+                    named = {404: "NoSuchUpload", 503: "SlowDown", 500: "InternalError"}
+                    code = named.get(status, "InternalError" if status == 200 else "Other")
                     text = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
                 if text is None:
                     return False
@@ -89,6 +87,8 @@ class Proxy:
                 length = answer.getheader("content-length") or str(len(data))
                 self.send_header("content-length", length)
                 self.end_headers()
+                if fault == "flip":
+                    data = data[:-1] + bytes([data[-1] ^ 1])
                 if fault == "cut":
                     self.wfile.write(data[: len(data) // 2])
                     self.close_connection = True

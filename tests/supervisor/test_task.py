@@ -22,10 +22,11 @@ from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Output,
     Sources,
     Step,
+    TaskSpec,
     dumps,
 )
 
-from .conftest import BUCKET, Container, Store
+from .conftest import BUCKET, Container, Ended, Store
 from .faults import Fault, Proxy, first
 from .tiny import TinyS3
 
@@ -149,6 +150,16 @@ NAMES = [
 ]
 
 
+def run_on_tiny(container: Container, tiny: TinyS3, task: TaskSpec) -> Ended:
+    text = tiny.objects[f"/{BUCKET}/task"] = dumps(task).encode()
+    environment = container.environment(f"s3://{BUCKET}/task", hashlib.sha256(text).hexdigest())
+    tiny.objects["/" + environment["HUTCHBATCH_SUPERVISOR"][5:]] = bootstrap.bundle()
+    environment["HUTCHBATCH_S3_ENDPOINT"] = tiny.endpoint
+    command = bootstrap.container_command(container.cli_prefix)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return Ended(ended.returncode, ended.stdout, ended.stderr, None)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_is_fetched_and_stored_as_it_is(
     container: Container, tiny: TinyS3, name: str
@@ -163,21 +174,35 @@ def test_any_name_is_fetched_and_stored_as_it_is(
         ),
     )
     inputs = (Input(f"s3://{BUCKET}/{name}", name), Input(f"s3://{BUCKET}/x", "x"))
-    task = container.task(inputs=inputs, steps=(made,))
-    text = tiny.objects[f"/{BUCKET}/task"] = dumps(task).encode()
-    environment = container.environment(f"s3://{BUCKET}/task", hashlib.sha256(text).hexdigest())
     tiny.objects[f"/{BUCKET}/{name}"] = name.encode()
-    tiny.objects["/" + environment["HUTCHBATCH_SUPERVISOR"][5:]] = bootstrap.bundle()
     for i in range(8):  # three pages
         tiny.objects[f"/{BUCKET}/x/{i}{name}"] = b"%d" % i
-    environment["HUTCHBATCH_S3_ENDPOINT"] = tiny.endpoint
-    command = bootstrap.container_command(container.cli_prefix)
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    ended = run_on_tiny(container, tiny, container.task(inputs=inputs, steps=(made,)))
+    assert (ended.code, ended.err) == (0, "")
     assert tiny.objects[f"/{BUCKET}/{name}.out"].decode() == name
     assert [tiny.objects[f"/{BUCKET}/y/{i}{name}"] for i in range(8)] == [
         b"%d" % i for i in range(8)
     ]
+
+
+def test_a_bucket_that_asks_for_checksums_gets_them(container: Container, tiny: TinyS3) -> None:
+    """Object Lock does."""
+    tiny.wants_checksums = True
+    url = f"s3://{BUCKET}/"
+    made = step(
+        "mkdir d; head -c 70000000 /dev/zero > d/big; mkdir e; echo 1 > a; echo 2 > log",
+        outputs=(
+            Output("a", url + "a"),
+            Output("d", url + "d", directory=True),
+            Output("e", url + "e", directory=True),
+        ),
+        logs=(Log("log", url + "log"),),
+    )
+    ended = run_on_tiny(container, tiny, container.task(steps=(made,)))
+    assert (ended.code, ended.err) == (0, "")
+    stored = {f"/{BUCKET}/{key}" for key in ("a", "d/big", "e/.snakemake_timestamp", "log")}
+    assert stored <= set(tiny.objects)
+    assert any("/status/" in key for key in tiny.objects)
 
 
 def test_a_directory_is_fetched_whole_and_an_old_one_is_replaced(
@@ -206,6 +231,50 @@ def test_a_directory_is_fetched_whole_and_an_old_one_is_replaced(
     ]
     assert store.get("out/link") == b"a"
     assert store.get("out.txt") == b"neighbour"
+
+
+def test_a_folder_with_two_names_is_stored_by_both_and_links_may_lead_anywhere(
+    container: Container, store: Store
+) -> None:
+    made = step(
+        "mkdir -p out/run1 out/empty real $TMPDIR/far; echo 1 > out/run1/m; ln -s run1 out/latest;"
+        "echo 2 > $TMPDIR/far/x; ln -s $TMPDIR/far out/far; ln -s nowhere out/gone;"
+        "ln -s loop out/loop; echo 3 > real/r; ln -s real link; ln -s real/r file",
+        outputs=(
+            Output("out", store.url("out"), directory=True),
+            Output("link", store.url("link"), directory=True),
+            Output("file", store.url("file")),
+        ),
+    )
+    ended = container.run(container.task(steps=(made,)))
+    assert (ended.code, ended.err) == (
+        0,
+        "hutchbatch: not stored of out: gone (a link to nothing), loop (a link to itself).\n",
+    )
+    found = {key: store.get(key) for key in store.keys("out/")}
+    assert found == {
+        "out/run1/m": b"1\n",
+        "out/latest/m": b"1\n",
+        "out/far/x": b"2\n",
+        "out/empty/.snakemake_timestamp": b"",
+    }
+    assert (store.get("link/r"), store.get("file")) == (b"3\n", b"3\n")
+    then = step("cat in/latest/m in/run1/m in/far/x; cd in; find . -type d | sort; ls -A empty")
+    task = container.task(inputs=(Input(store.url("out"), "in"),), steps=(then,))
+    again = container.run(task)
+    assert again.out.split() == ["1", "1", "2", ".", "./empty", "./far", "./latest", "./run1"]
+
+
+def test_a_name_that_s3_cannot_hold_is_named(container: Container, store: Store) -> None:
+    made = step(
+        "mkdir d; printf x > \"d/$(printf 'caf\\351').txt\"",
+        outputs=(Output("d", store.url("d"), directory=True),),
+    )
+    ended = container.run(container.task(steps=(made,)))
+    assert ended.code == 212
+    assert "in d, the name caf\\xe9.txt is not UTF-8" in ended.err
+    assert ended.status is not None
+    assert "caf\\xe9.txt" in ended.status.message
 
 
 def test_an_empty_directory_travels(container: Container, store: Store) -> None:

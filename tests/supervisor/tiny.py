@@ -37,6 +37,7 @@ class TinyS3:
         #: (path, body) → what is sent instead of the body of a GET.
         self.spoil: Callable[[str, bytes], bytes] = lambda path, body: body
         self.without_conditions = False  # as some S3-alikes are
+        self.wants_checksums = False  # as with Object Lock
         self.extra: dict[str, str] = {}  # headers of every object
         self.etag: Callable[[bytes], str] = _etag
         self.seen: list[tuple[str, str]] = []
@@ -135,6 +136,10 @@ class TinyS3:
                 return False
 
             def on_put(self) -> None:
+                named = any(name.lower().startswith("x-amz-checksum-") for name in self.headers)
+                if tiny.wants_checksums and not named:
+                    self.error(400, "InvalidRequest")
+                    return
                 if "partNumber" in self.query:
                     parts = tiny.uploads[self.query["uploadId"][0]]
                     parts[int(self.query["partNumber"][0])] = self.body
