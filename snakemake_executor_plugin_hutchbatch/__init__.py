@@ -15,10 +15,11 @@ class ExecutorSettings(_Settings):
         # Snakemake itself loads this plugin.
         from snakemake.logging import logger  # noqa: PLC0415
 
-        from . import marks  # noqa: PLC0415
+        from . import log_names, marks  # noqa: PLC0415
 
         # Now, because Snakemake asks S3 about files long before it makes the executor.
         guard.guard()
+        log_names.guard()
         marks.guard()
         nearby.let_functions_read(logger.warning)
         quoting.quote_for_shells()
