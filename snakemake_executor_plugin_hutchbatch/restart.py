@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from . import rebuild, traces
 from .aws import Clients, Patience
 from .journal import JournalError
-from .presence import Mark, Presence
+from .presence import SURELY_SILENT, Mark, Presence
 from .rebuild import Rebuilt
 from .recording import Recorder
 from .records import Run
@@ -68,7 +68,7 @@ def _with_marks(
             dead.append(run)
             lost += own
         elif found.complete:
-            presence.remove(mark.run())  # nothing is left of it
+            presence.remove(mark.run(), SURELY_SILENT)  # nothing is left of it
     return replace(
         known,
         dead=(*known.dead, *dead),
@@ -110,5 +110,5 @@ def close(takeover: Takeover, presence: Presence, outcome: str) -> str | None:
     if outcome == "done":
         for run in takeover.earlier.dead:
             if run.run_id not in left:
-                presence.remove(run)
+                presence.remove(run, SURELY_SILENT if run.outcome == FROM_MARK else 0.0)
     return left_sentence(left) if left else None

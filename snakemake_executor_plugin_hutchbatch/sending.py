@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import arrays, definitions, naming, sources, storage, submission
+from . import arrays, definitions, naming, small_objects, sources, storage, submission
 from .aws import Patience
 from .definitions import Definitions
 from .plan import JobPlan
@@ -146,7 +146,7 @@ class Sender:
         s3 = self._ground.clients.s3
 
         def fetch() -> bytes:
-            return s3.get_object(**request)["Body"].read()
+            return small_objects.body(s3.get_object(**request), place.url, arrays.MAX_BYTES)
 
         body = self._patience.call("reading a job's description", fetch)
         return Parcel(parcel.work, body.rstrip())
