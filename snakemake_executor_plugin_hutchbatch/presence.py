@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two signs of life: a PUT each (``controllers.SILENT_SECONDS`` is much longer).
 SIGN_SECONDS = 300.0
-#: A living run has signed since: one of which nothing but its mark is known may be on a machine that
-#: only has our machine's name.
+#: A living run has signed since. One of which nothing but its mark is known may be on a machine
+#: that only has our machine's name.
 SURELY_SILENT = 3 * SIGN_SECONDS
 #: Bytes of a mark. The longest in it is the folder: 4,096 bytes at most (PATH_MAX in Linux's
 #: limits.h), of which JSON makes up to six each.

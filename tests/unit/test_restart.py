@@ -230,9 +230,9 @@ def test_traces_are_of_unfinished_jobs_of_dead_runs_alone(path):
 
 def test_a_mark_goes_only_when_all_could_be_seen_and_nothing_was_there():
     dead = Mark("r1", "elsewhere", 1, 1.0, 1.0, "jdoe", "/x", "s3://b/w/", silent=1e6)
-    for complete in (True, False):
-        removed = []
-        presence = SimpleNamespace(remove=lambda run, silent: removed.append((run, silent)))
+    removed = []
+    presence = SimpleNamespace(remove=lambda run, silent: removed.append((run, silent)))
+    for complete in (False, True):
         found = restart._with_marks(traces.Earlier(), [dead], Rebuilt((), complete), None, presence)
         assert removed == ([(dead.run(), SURELY_SILENT)] if complete else [])
         assert found.dead == ()
