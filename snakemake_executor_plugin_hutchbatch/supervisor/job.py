@@ -231,4 +231,4 @@ def _as_failure(error: Optional[BaseException], phase: str) -> Optional[Failure]
 
 
 def _number(text: Optional[str], default: int) -> int:
-    return int(text) if text and text.isdigit() else default
+    return int(text) if text and text.isdecimal() and len(text) < 16 else default
