@@ -13,10 +13,11 @@ class ExecutorSettings(_Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         # Snakemake itself loads this plugin.
-        from . import marks  # noqa: PLC0415
+        from . import log_names, marks  # noqa: PLC0415
 
         # Now, because Snakemake asks S3 about files long before it makes the executor.
         guard.guard()
+        log_names.guard()
         marks.guard()
         nearby.let_functions_read(terminal.snakemake_log().warning)
         quoting.quote_for_shells()

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 #: Seconds between two signs of life: a PUT each (``controllers.SILENT_SECONDS`` is much longer).
 SIGN_SECONDS = 300.0
+#: A living run has signed since. One of which nothing but its mark is known may be on a machine
+#: that only has our machine's name.
+SURELY_SILENT = 3 * SIGN_SECONDS
 #: Bytes of a mark. The longest in it is the folder: 4,096 bytes at most (PATH_MAX in Linux's
 #: limits.h), of which JSON makes up to six each.
 MARK_BYTES = 32 * 1024
@@ -117,9 +120,10 @@ class Presence:
             self._open = False
         self._delete(self._mark.run_id)
 
-    def remove(self, run: Run) -> None:
+    def remove(self, run: Run, silent: float = 0.0) -> None:
         """Takes away the mark of a dead run of which nothing is left. What lies there now must tell
-        of that very process, dead: a living run's mark is not ours to remove."""
+        of that very process, dead, and be ``silent`` seconds old: a living run's mark is not ours
+        to remove."""
         if not is_run_id(run.run_id):
             return
         try:
@@ -127,7 +131,7 @@ class Presence:
         except (ClientError, BotoCoreError, ValueError):
             return
         ended = controllers.of(run)
-        if mark.is_over and mark.controller == ended:
+        if mark.is_over and mark.controller == ended and mark.silent >= silent:
             self._delete(run.run_id)
 
     def others(self, known: Collection[str] = (), pool: ThreadPool | None = None) -> list[Mark]:

@@ -14,7 +14,7 @@ from . import rebuild, traces
 from .aws import Clients, Patience
 from .journal import JournalError
 from .leavings import Leavings
-from .presence import Mark, Presence
+from .presence import SURELY_SILENT, Mark, Presence
 from .rebuild import Rebuilt
 from .recording import Recorder
 from .records import Run
@@ -71,7 +71,7 @@ def _with_marks(
             dead.append(run)
             lost += own
         elif found.complete:
-            presence.remove(mark.run())  # nothing is left of it
+            presence.remove(mark.run(), SURELY_SILENT)  # nothing is left of it
             leavings.remove(mark.run_id)
     return replace(
         known,
@@ -117,7 +117,7 @@ def close(
     for run in takeover.earlier.dead:
         if run.run_id not in left:
             if outcome == "done":
-                presence.remove(run)
+                presence.remove(run, SURELY_SILENT if run.outcome == FROM_MARK else 0.0)
             if not lives:
                 leavings.remove(run.run_id)
     return left_sentence(left) if left else None

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import arrays, definitions, leavings, naming, sources, storage, submission
+from . import arrays, definitions, leavings, naming, small_objects, sources, storage, submission
 from .aws import Patience
 from .definitions import Definitions
 from .discretion import Discretion
@@ -168,8 +168,7 @@ class Sender:
             request["Range"] = f"bytes={start}-{start + place.size - 1}"
 
         def fetch() -> bytes:
-            answer = s3.get_object(**request)
-            return answer["Body"].read(pinned.MAX_BYTES)
+            return small_objects.body(s3.get_object(**request), place.url, pinned.MAX_BYTES)
 
         body = self._patience.call("reading a job's description", fetch)
         try:

@@ -35,15 +35,21 @@ def fetch(s3: S3Client, url: str, most: int) -> Small:
     """An object of at most ``most`` bytes. Raises ``TooLarge``, and botocore's errors."""
     bucket, key = split_url(url)
     answer: Any = s3.get_object(Bucket=bucket, Key=key)
-    with closing(answer["Body"]) as body:
+    return Small(body(answer, url, most), _age(answer))
+
+
+def body(answer: Any, url: str, most: int) -> bytes:
+    """What GetObject's answer holds, at most ``most`` bytes; ``url``: of what, for the error.
+    Raises ``TooLarge``, and botocore's errors."""
+    with closing(answer["Body"]) as stream:
         # What was announced may be nothing, or not true: the reading itself has an end, too.
         if answer.get("ContentLength", 0) <= most:
             content = bytearray()
             while len(content) <= most:
                 # To the empty chunk: with it botocore checks length and checksum.
-                chunk = body.read(most + 1 - len(content))
+                chunk = stream.read(most + 1 - len(content))
                 if not chunk:
-                    return Small(bytes(content), _age(answer))
+                    return bytes(content)
                 content += chunk
     raise TooLarge(f"{url} has more than {most:,} bytes")
 

@@ -250,4 +250,4 @@ def _anyhow(doing: str, call: Callable[[], None]) -> None:
 
 
 def _number(text: Optional[str], default: int) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() else default
+    return int(text) if text and text.isdecimal() and text.isascii() and len(text) < 16 else default

@@ -3,14 +3,18 @@ error that is meant for it. Derandomized: the same cases in every run."""
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snakemake_executor_plugin_hutchbatch import failures, logs, naming
-from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
+from snakemake_executor_plugin_hutchbatch import failures, logs, marks, naming, presence
+from snakemake_executor_plugin_hutchbatch.columns import stored
+from snakemake_executor_plugin_hutchbatch.supervisor import strict_json, taskspec
+from snakemake_executor_plugin_hutchbatch.supervisor.strict_json import StrictJsonError
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import TaskSpecError
 from snakemake_executor_plugin_hutchbatch.values import PARSERS, SettingError
 
@@ -80,6 +84,53 @@ def test_a_description_is_read_whole_or_refused(text):
             assert str(error)
         else:
             assert read(taskspec.dumps(found)) == found
+
+
+@SAME
+@given(JSON.map(json.dumps) | SHAPED.map(json.dumps) | TEXT | st.binary(max_size=40))
+def test_json_of_others_is_what_any_file_can_hold_or_refused(content):
+    try:
+        found = strict_json.loads(content)
+    except StrictJsonError as error:
+        assert str(error)
+        return
+    again = json.dumps(found, ensure_ascii=False, allow_nan=False)
+    assert strict_json.loads(again.encode()) == found
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for cell in (stored(found), stored({"a": found})):
+            assert connection.execute("SELECT ?", (cell,)).fetchone() == (cell,)
+
+
+MARK = {
+    "run_id": st.just("r") | TEXT,
+    "host": TEXT,
+    "pid": st.integers(1, 9) | JSON,
+    "process_started": st.floats(0, 9) | JSON,
+    "started": st.floats(0, 9) | JSON,
+    "user": st.just("jdoe") | TEXT,
+    "folder": TEXT,
+    "work_prefix": st.just("s3://b/w/") | TEXT,
+}
+
+
+@SAME
+@given(st.fixed_dictionaries(MARK))
+def test_a_mark_is_of_its_own_key_or_none(raw):
+    try:
+        mark = presence.read(json.dumps(raw).encode(), "r", "s3://b/w/", 0.0)
+    except ValueError as error:
+        assert str(error)
+        return
+    assert (mark.run_id, mark.work_prefix) == ("r", "s3://b/w/")
+    assert NAME.fullmatch(naming.job_name_head(mark.user))
+    assert mark.is_over in (True, False)
+
+
+@SAME
+@given(TEXT)
+def test_the_owner_of_a_lock_is_a_process_or_nobody(text):
+    found = marks.owner("#hutchbatch " + text)
+    assert found is None or found.pid > 0
 
 
 @SAME

@@ -209,6 +209,9 @@ def test_only_a_dead_runs_own_mark_is_removed(marks):
     ):
         marks.own.remove(removed)
     assert marks.keys() == {"living.json", "gone.json", "claims.json", "garbage.json"}
+    marks.own.remove(gone, silent=60)  # signed just now
+    left = marks.keys()
+    assert "gone.json" in left
     marks.own.remove(gone)
     assert marks.keys() == {"living.json", "claims.json", "garbage.json"}
 

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 #: (method, path) → None to pass on, a status to answer with, "cut" for half a body, "flip" for a
-#: changed byte, "reset" for a closed connection, "hang" for silence until the proxy ends, bytes that
-#: are sent as they are before the connection is closed. What a proxy may say of its own: "empty",
-#: "html" or "error" (S3's, status 200). "performed-…": passed on, then answered so ("lost": not).
+#: changed byte, "reset" for a closed connection, "hang" for silence until the proxy ends, or bytes
+#: sent before the connection is closed. What a proxy may say of its own: "empty", "html" or
+#: "error" (S3's, status 200). "performed-…": passed on, then answered so ("lost": not at all).
 Fault = Callable[[str, str], "int | str | bytes | None"]
 
 

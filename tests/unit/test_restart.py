@@ -26,7 +26,7 @@ from snakemake_executor_plugin_hutchbatch import (
 from snakemake_executor_plugin_hutchbatch.adoption import Found, decide
 from snakemake_executor_plugin_hutchbatch.controllers import Controller
 from snakemake_executor_plugin_hutchbatch.journal import VERSION, Journal, Reader
-from snakemake_executor_plugin_hutchbatch.presence import Mark
+from snakemake_executor_plugin_hutchbatch.presence import SURELY_SILENT, Mark
 from snakemake_executor_plugin_hutchbatch.rebuild import Rebuilt
 from snakemake_executor_plugin_hutchbatch.records import SINGLE, Job, Placement, Run, Submission
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Step, TaskSpec
@@ -230,14 +230,14 @@ def test_traces_are_of_unfinished_jobs_of_dead_runs_alone(path):
 
 def test_a_mark_goes_only_when_all_could_be_seen_and_nothing_was_there():
     dead = Mark("r1", "elsewhere", 1, 1.0, 1.0, "jdoe", "/x", "s3://b/w/", silent=1e6)
-    for complete in (True, False):
-        removed = []
-        presence = SimpleNamespace(remove=removed.append)
-        leavings = SimpleNamespace(remove=lambda run_id: None)
+    removed = []
+    presence = SimpleNamespace(remove=lambda run, silent: removed.append((run, silent)))
+    leavings = SimpleNamespace(remove=lambda run_id: None)
+    for complete in (False, True):
         found = restart._with_marks(
             traces.Earlier(), [dead], Rebuilt((), complete), None, presence, leavings
         )
-        assert (removed == [dead.run()]) is complete
+        assert removed == ([(dead.run(), SURELY_SILENT)] if complete else [])
         assert found.dead == ()
 
 
