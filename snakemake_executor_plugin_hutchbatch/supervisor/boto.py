@@ -70,10 +70,9 @@ class Boto:
             try:
                 told = getattr(self.client, name)(**arguments)
                 answered = told["ResponseMetadata"]["HTTPHeaders"]
-                if name != "get_object":
-                    return Answer(answered, self._calls.content)
+                content = io.BytesIO(self._calls.content) if name != "get_object" else told["Body"]
                 status = told["ResponseMetadata"]["HTTPStatusCode"]
-                stream = _Stream(status, answered, told["Body"])
+                stream = _Stream(status, answered, content)
                 return Answer(answered, (read or _Stream.read)(stream))
             except self._client_error as error:
                 raise _s3_error(error) from error
