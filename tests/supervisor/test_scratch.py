@@ -20,6 +20,9 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.supervisor import removal, scratch
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import Failure
+from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Step
+
+from .conftest import Container
 
 #: From here the supervisor can be imported alone, as in a container.
 PACKAGE = Path(__file__).parents[2] / "snakemake_executor_plugin_hutchbatch"
@@ -321,3 +324,12 @@ def test_a_scratch_without_locks_serves_and_is_not_swept(tmp_path: Path, name: s
     ended = subprocess.run(made, cwd=PACKAGE, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert list(tmp_path.iterdir()) == [left]
+
+
+def test_a_command_that_leaves_a_deep_tree_keeps_its_code(container: Container) -> None:
+    code = "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')\nopen('x', 'w')"
+    made = Step("r", f'{sys.executable} -c "{code}"; exit $CODE')
+    for wanted in (0, 4):
+        there = container.with_(environ={"CODE": str(wanted)})
+        assert there.run(there.task(steps=(made,))).code == wanted
+        assert list(there.scratch.iterdir()) == []
