@@ -70,11 +70,9 @@ class Boto:
             try:
                 told = getattr(self.client, name)(**arguments)
                 answered = told["ResponseMetadata"]["HTTPHeaders"]
-                if name != "get_object":
-                    return Answer(answered, self._calls.content)
                 status = told["ResponseMetadata"]["HTTPStatusCode"]
-                stream = _Stream(status, answered, told["Body"])
-                return Answer(answered, (read or _Stream.read)(stream))
+                data = told["Body"] if name == "get_object" else io.BytesIO(self._calls.content)
+                return Answer(answered, (read or _Stream.read)(_Stream(status, answered, data)))
             except self._client_error as error:
                 raise _s3_error(error) from error
             except self._core_error as error:

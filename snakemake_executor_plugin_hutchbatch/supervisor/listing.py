@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import threading
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import unquote_plus
 
 from . import times
@@ -15,6 +15,7 @@ from .s3 import S3, S3Error, with_address
 from .seed import split_url
 from .taskspec import Input
 from .tree import TIMESTAMP
+from .wire import Connection
 
 #: From so many inputs in one folder on, listing the folder is cheaper than a HEAD for each
 #: (a page of a listing has up to 1,000 keys).
@@ -54,8 +55,6 @@ def list_keys(
     s3: S3, bucket: str, prefix: str, pages: Optional[int] = None, most: int = 0
 ) -> Iterator[Remote]:
     """Objects whose key begins with ``prefix`` (``path`` is empty), ``most`` a page unless 0."""
-    from xml.etree import ElementTree  # most jobs list nothing
-
     token = ""
     while pages is None or pages > 0:
         query = [("list-type", "2"), ("prefix", prefix), ("encoding-type", "url")]
@@ -63,7 +62,7 @@ def list_keys(
             query.append(("max-keys", str(most)))
         if token:
             query.append(("continuation-token", token))
-        root = ElementTree.fromstring(s3.request("GET", bucket, query=query).value)
+        root = s3.request("GET", bucket, query=query, read=_parsed).value
         space = root.tag[: root.tag.index("}") + 1] if root.tag.startswith("{") else ""
         encoded = root.findtext(space + "EncodingType") == "url"
         for item in root.iter(space + "Contents"):
@@ -80,6 +79,15 @@ def list_keys(
         if not token:
             return
         pages = pages - 1 if pages is not None else None
+
+
+def _parsed(answer: Connection) -> Any:
+    from xml.etree import ElementTree  # most jobs list nothing
+
+    try:
+        return ElementTree.fromstring(answer.read())
+    except ElementTree.ParseError as error:
+        raise ConnectionError("not an answer of S3") from error  # asked again
 
 
 def head(s3: S3, bucket: str, key: str) -> Optional[Remote]:
