@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ResponseStreamingError
 from snakemake_interface_common.exceptions import WorkflowError
 
 from .aws import status
 from .modes import s3_url
 from .resources import PlanError
 from .storage import split_url
+from .supervisor import checksum
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -62,9 +64,27 @@ def bring(files: list[Any]) -> list[Path]:
     for s3, bucket, key, path in wanted:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            s3.download_file(bucket, key, f"{folder}/it")
+            _fetch(s3, bucket, key, Path(f"{folder}/it"))
             Path(f"{folder}/it").replace(path)
     return tops
+
+
+def _fetch(s3: S3Client, bucket: str, key: str, path: Path) -> None:
+    """Three times if need be, until the bytes are those that S3 has."""
+    for left in (2, 1, 0):
+        told = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        check = checksum.of_object(told["ResponseMetadata"]["HTTPHeaders"])
+        s3.download_file(bucket, key, str(path))
+        if check is None:
+            return
+        with path.open("rb") as file:
+            while chunk := file.read(2**20):
+                check.update(chunk)
+        try:
+            return check.verify()
+        except checksum.Damaged as error:
+            if not left:
+                raise ResponseStreamingError(error=f"s3://{bucket}/{key}: {error}") from error
 
 
 def _objects(s3: S3Client, bucket: str, key: str) -> Iterator[tuple[str, int]]:

@@ -8,14 +8,17 @@ import zlib
 from base64 import b64encode
 from pathlib import Path
 
+import boto3
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.supervisor import download, upload
+from snakemake_executor_plugin_hutchbatch import nearby
+from snakemake_executor_plugin_hutchbatch.supervisor import download, multipart, upload
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import Failure
 from snakemake_executor_plugin_hutchbatch.supervisor.s3 import S3, S3Error
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Input, Output
 
-from .conftest import ACCESS, BUCKET, REGION, SECRET
+from .conftest import ACCESS, BUCKET, REGION, SECRET, Store
+from .faults import Proxy, first
 from .tiny import TinyS3
 
 SMALL = b"small bytes"
@@ -120,6 +123,58 @@ def test_an_object_replaced_meanwhile_is_fetched_from_its_new_state(
 
     tiny.refuse = replace
     assert fetch(tiny, tmp_path) == newer
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stored in parts of 5 MiB, the least that S3 takes; fetched in such of 1 MiB."""
+    monkeypatch.setattr(upload, "MULTIPART", 6_000_000)
+    monkeypatch.setattr(multipart, "PART", 5 << 20)
+    monkeypatch.setattr(download, "PART", 1 << 20)
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("name", ["big", "d/big"])
+def test_a_flipped_byte_of_what_was_stored_in_parts_is_found_and_fetched_again(
+    s3: S3, endpoint: str, store: Store, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "out/d").mkdir(parents=True)
+    (tmp_path / "out" / name).write_bytes(LARGE[: 13 << 20])
+    top = name.partition("/")[0]
+    output = Output(top, store.url(top), directory=top == "d")
+    upload.stage_out(s3, [output], str(tmp_path / "out"), threading.Event())
+    head = store.client.head_object(Bucket=BUCKET, Key=store.prefix + name, ChecksumMode="ENABLED")
+    crc32 = b64encode(zlib.crc32(LARGE[: 13 << 20]).to_bytes(4, "big")).decode()
+    assert (head["ChecksumCRC32"], head["ChecksumType"]) == (crc32, "FULL_OBJECT")
+    assert head["ETag"].endswith('-3"')
+
+    proxy = Proxy(endpoint, first(1, "flip", f"/{name}"))
+    faulty = S3({**s3.environ, "HUTCHBATCH_S3_ENDPOINT": proxy.endpoint}, lambda seconds: None)
+    (tmp_path / "in").mkdir()
+    inputs = [Input(store.url(top), top)]
+    download.stage_in(faulty, inputs, str(tmp_path / "in"), lambda: 1 << 40, threading.Event())
+    proxy.close()
+    same = (tmp_path / "in" / name).read_bytes() == LARGE[: 13 << 20]
+    assert same
+    assert sum(method == "GET" and name in path for method, path in proxy.seen) > 13
+
+
+def test_what_the_controller_reads_of_an_input_is_checked_too(
+    endpoint: str, store: Store, tmp_path: Path
+) -> None:
+    store.put("table", SMALL)
+    proxy = Proxy(endpoint, first(1, "flip", "/table"))
+    faulty = boto3.client(
+        "s3",
+        endpoint_url=proxy.endpoint,
+        region_name=REGION,
+        aws_access_key_id=ACCESS,
+        aws_secret_access_key=SECRET,
+    )
+    nearby._fetch(faulty, BUCKET, store.prefix + "table", tmp_path / "it")
+    proxy.close()
+    assert (tmp_path / "it").read_bytes() == SMALL
+    assert len(proxy.seen) == 6
 
 
 def test_an_object_that_keeps_changing_is_told_so(tiny: TinyS3, tmp_path: Path) -> None:
