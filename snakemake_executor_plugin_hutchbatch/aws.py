@@ -133,11 +133,18 @@ def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:
     )
 
 
-def code(error: BaseException) -> str:
+def code(error: BaseException | None) -> str:
     """AWS's error code, or an empty text."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", ""))
     return ""
+
+
+def message(error: BaseException | None) -> str:
+    """AWS's own words, as far as there are any."""
+    if isinstance(error, ClientError):
+        return printable(str(error.response.get("Error", {}).get("Message") or error))
+    return printable(str(error or ""))
 
 
 def status(error: BaseException) -> int:
@@ -192,18 +199,12 @@ def explain(error: BaseException, what: str) -> str:
         )
     if is_denied(error):
         return (
-            f"AWS does not permit you {what} ({_message(error)}): ask SciComp for access to AWS "
+            f"AWS does not permit you {what} ({message(error)}): ask SciComp for access to AWS "
             "Batch and to your PI's bucket."
         )
     if isinstance(error, (BotoConnectionError, HTTPClientError)):
         return f"AWS could not be reached for {what}: {error}. Check the network and the region."
-    return f"AWS failed {what}: {_message(error)}"
-
-
-def _message(error: BaseException) -> str:
-    if isinstance(error, ClientError):
-        return printable(str(error.response.get("Error", {}).get("Message") or error))
-    return printable(str(error))
+    return f"AWS failed {what}: {message(error)}"
 
 
 def backoff(

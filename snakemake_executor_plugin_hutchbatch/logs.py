@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from . import tracebacks
+
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
@@ -58,9 +60,12 @@ def tail(logs: CloudWatchLogsClient, group: str, stream: str, lines: int) -> lis
         answer = logs.get_log_events(
             logGroupName=group, logStreamName=stream, limit=lines, startFromHead=False
         )
+        return [printable(str(event.get("message") or "")) for event in answer["events"]]
     except (ClientError, BotoCoreError):
         return []
-    return [printable(event.get("message", "")) for event in answer["events"]]
+    except Exception:  # an answer that is none, such as a proxy's page
+        tracebacks.log(f"The log {stream} could not be read.")
+        return []
 
 
 def printable(text: str) -> str:

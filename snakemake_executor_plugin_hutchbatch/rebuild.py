@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .adoption import LIVE, State
-from .aws import Patience, batched, is_denied
+from .aws import Patience, batched, code, is_denied
 from .inventory import split_url
 from .presence import Mark
 from .records import SINGLE
@@ -87,7 +87,8 @@ def _listed(
         yield from _pages(partial(batch.list_jobs, **request), patience)
     except ClientError as error:
         # One that is not there any more, or not for us: nor are jobs of ours.
-        if not is_denied(error) and "does not exist" not in str(error):
+        # Nothing else that is asked here can be wrong: ClientException is about the queue.
+        if not is_denied(error) and code(error) != "ClientException":
             raise
 
 

@@ -13,9 +13,10 @@ from typing import Callable, Dict, List, Mapping, Optional
 from . import children, pipes
 from .benchmark import Benchmarks
 from .environment import step_environment, with_tmpdir
-from .errors import Failure, LocalError, Stopped, amount, space_advice
+from .errors import Failure, LocalError, Stopped, words
 from .outputs import check
 from .pipes import Level
+from .problems import Cause, Facts, Problem
 from .scratch import Scratch
 from .taskspec import EXIT_NO_SHELL, Step, TaskSpec
 from .usage import Usage
@@ -200,13 +201,8 @@ class Runner:
                     pass_fds=(self._scratch.descriptor,),
                 )
             except OSError as error:
-                raise Failure(
-                    126,
-                    "COMMAND",
-                    f"the command of rule {step.name} could not be started ({error.strerror}). "
-                    "Very large environment variables can be the reason.",
-                    step.name,
-                ) from error
+                facts = Facts(words=words(error.strerror or str(error)))
+                raise Failure(126, Cause.COMMAND, Problem.NOT_STARTED, facts, step.name) from error
             process.returncode = 0  # waited for here, not by subprocess
             self._groups[process.pid] = step
         if step.benchmark:
@@ -247,7 +243,7 @@ class Runner:
         with self._lock:
             del self._groups[pid]
         if code and not ended_by_us:
-            raise Failure(code, "COMMAND", self._sentence(step, code), step.name)
+            raise self._failure(step, code)
 
     def _lingers(self, group: int) -> bool:
         """Whether a process of the group is still alive; reaps the dead ones first."""
@@ -258,25 +254,14 @@ class Runner:
             self._exits[ended[0]] = ended[1]
         return children.signal_group(group, 0)
 
-    def _sentence(self, step: Step, code: int) -> str:
-        rule = f"the command of rule {step.name}"
+    def _failure(self, step: Step, code: int) -> Failure:
         if self._usage.out_of_memory_kills() > self._kills:
-            return f"{rule} ran out of memory and was killed. Give the rule more mem_mb."
+            return Failure(code, Cause.OUT_OF_MEMORY, Problem.OUT_OF_MEMORY, step=step.name)
         self._look_at_scratch()
         if self._least_free < FULL:
-            return (
-                f"{rule} failed with exit code {code}, and there was no space left on scratch "
-                f"({amount(self._least_free)} free){space_advice(self._task.disk_mb)}"
-            )
-        name = children.signal_name(code - 128)
-        if name:
-            hint = " This often means too little memory (mem_mb)." if code == 137 else ""
-            return f"{rule} was killed by {name}.{hint}"
-        hint = " A program was not found: is it in this image?" if code == 127 else ""
-        return (
-            f"{rule} failed with exit code {code}.{hint} Its messages are above, and in the rule's "
-            "log if it has one."
-        )
+            facts = Facts(free=self._least_free, disk_mb=self._task.disk_mb)
+            return Failure(code, Cause.COMMAND, Problem.SCRATCH_FULL, facts, step.name)
+        return Failure(code, Cause.COMMAND, Problem.EXITED, step=step.name)
 
 
 def find_shell(shell: str, environ: Mapping[str, str]) -> str:
@@ -287,10 +272,5 @@ def find_shell(shell: str, environ: Mapping[str, str]) -> str:
     path = environ.get("PATH", "") + ":/bin:/usr/bin:/usr/local/bin"
     found = shutil.which(name, path=path)
     if found is None:
-        raise Failure(
-            EXIT_NO_SHELL,
-            "IMAGE",
-            f"this image has no {name}, which the rule's command needs. Use an image with {name}, "
-            'or give the rule another shell (resource shell_exec="sh").',
-        )
+        raise Failure(EXIT_NO_SHELL, Cause.IMAGE, Problem.NO_SHELL, Facts(file=name))
     return os.path.abspath(found)

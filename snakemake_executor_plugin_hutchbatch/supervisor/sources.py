@@ -9,7 +9,8 @@ import os
 import tarfile
 from typing import Any
 
-from .errors import Failure, LocalError
+from .errors import Failure, LocalError, of_s3, words
+from .problems import SOURCES, Cause, Facts, Problem
 from .s3 import ERRORS, S3
 from .taskspec import EXIT_STAGE_IN, Sources
 
@@ -19,19 +20,10 @@ def deploy(s3: S3, sources: Sources, folder: str) -> int:
     try:
         data = s3.get(sources.url)
     except ERRORS as error:
-        raise Failure(
-            EXIT_STAGE_IN,
-            "STAGE_IN",
-            f"the workflow's source archive {sources.url} could not be fetched ({error}). Another "
-            "run may have deleted it: start the workflow again.",
-        ) from error
+        raise of_s3(error, EXIT_STAGE_IN, Cause.STAGE_IN, SOURCES, sources.url) from error
     if hashlib.sha256(data).hexdigest() != sources.sha256:
-        raise Failure(
-            EXIT_STAGE_IN,
-            "STAGE_IN",
-            f"the workflow's source archive {sources.url} is not the one this job was submitted "
-            "with. Start the workflow again.",
-        )
+        facts = Facts(file=sources.url)
+        raise Failure(EXIT_STAGE_IN, Cause.STAGE_IN, Problem.SOURCES_OTHER, facts)
     unpack(data, folder)
     return len(data)
 
@@ -51,9 +43,8 @@ def unpack(data: bytes, folder: str) -> None:
                 _check(member, root)  # against what lies on the disk by now, earlier links included
                 archive.extract(member, root, **options)
     except (tarfile.TarError, EOFError, lzma.LZMAError) as error:
-        raise Failure(
-            EXIT_STAGE_IN, "STAGE_IN", f"the workflow's source archive is damaged ({error})."
-        ) from error
+        facts = Facts(words=words(str(error)))
+        raise Failure(EXIT_STAGE_IN, Cause.STAGE_IN, Problem.SOURCES_DAMAGED, facts) from error
     except OSError as error:
         raise LocalError(error, folder) from error
 

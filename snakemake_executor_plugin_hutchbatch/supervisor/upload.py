@@ -19,9 +19,10 @@ from typing import (
 )
 
 from .download import Totals
-from .errors import Failure, LocalError, Stopped, say
+from .errors import Failure, LocalError, Stopped, of_s3, say
 from .listing import THREADS, head, list_keys
 from .pool import Task, run_all
+from .problems import OUTPUTS, Cause, Facts, Problem
 from .s3 import ERRORS, S3, Answer, S3Error, with_address
 from .seed import field, split_url
 from .taskspec import EXIT_STAGE_OUT, Output
@@ -116,9 +117,10 @@ def stage_out(s3: S3, outputs: Sequence[Output], work: str, stop: threading.Even
         run_all(stale, THREADS, stop)
         return totals
     except LocalError as error:
-        raise _failure(f"{error.path} could not be read ({error.reason})") from error
+        facts = Facts(file=error.path, words=error.reason)
+        raise Failure(EXIT_STAGE_OUT, Cause.STAGE_OUT, Problem.UNREADABLE, facts) from error
     except (*ERRORS, ValueError) as error:
-        raise _failure(f"{error or type(error).__name__}") from error
+        raise of_s3(error, EXIT_STAGE_OUT, Cause.STAGE_OUT, OUTPUTS) from error
 
 
 def put_files(s3: S3, files: Sequence[Local], stop: threading.Event) -> Totals:
@@ -144,14 +146,6 @@ def put_files(s3: S3, files: Sequence[Local], stop: threading.Event) -> Totals:
             multipart.abort()
         raise
     return Totals(len(sized), sum(size for size, _ in sized))
-
-
-def _failure(what: str) -> Failure:
-    return Failure(
-        EXIT_STAGE_OUT,
-        "STAGE_OUT",
-        f"the outputs could not be stored: {what}. Check that the job role may write there.",
-    )
 
 
 def _put(s3: S3, item: Local, size: int, stop: threading.Event) -> None:
