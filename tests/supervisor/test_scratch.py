@@ -14,6 +14,7 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.supervisor import scratch
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import Failure
+from snakemake_executor_plugin_hutchbatch.supervisor.problems import Cause
 
 #: From here the supervisor can be imported alone, as in a container.
 PACKAGE = Path(__file__).parents[2] / "snakemake_executor_plugin_hutchbatch"
@@ -177,4 +178,4 @@ def test_a_scratch_that_cannot_be_written_is_a_failure_of_the_host(tmp_path: Pat
     (tmp_path / "file").touch()
     with pytest.raises(Failure) as caught:
         scratch.create(str(tmp_path / "file"), "j", 1)
-    assert (caught.value.exit_code, caught.value.cause) == (216, "HOST")
+    assert (caught.value.exit_code, caught.value.cause) == (216, Cause.HOST)
