@@ -315,11 +315,14 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         for told in self._alike.counts():
             self.logger.error(told)
         outcome = departure.outcome(self.workflow, self._cancelled.is_set())
-        if left := restart.close(rooms.takeover, rooms.presence, outcome):
-            self.logger.warning(left)
-        rooms.recorder.finish(outcome)
-        if not rooms.tracker.live_count():
-            rooms.presence.close()
+        with tracebacks.logged("What is left of earlier runs could not be told."):
+            if left := restart.close(rooms.takeover, rooms.presence, outcome):
+                self.logger.warning(left)
+        with tracebacks.logged("The end of the run could not be recorded."):
+            rooms.recorder.finish(outcome)
+        with tracebacks.logged("The mark of the run in S3 could not be removed."):
+            if not rooms.tracker.live_count():
+                rooms.presence.close()
         paths = self.executor_settings.value("report") or ()
         for told in report.at_end(paths, PLACE, self._ground.site.run_id):
             self.logger.info(told)

@@ -64,8 +64,8 @@ _PLATFORM = re.compile(
 )
 _passing = re.compile("|".join(_PASSING), re.IGNORECASE)
 _final = re.compile("|".join(_FINAL), re.IGNORECASE)
-#: Addresses, references, tags and digests, since names may hold any of the words above; and a number
-#: that Docker gives every failure of a pull.
+#: Addresses, references, tags and digests, since names may hold any of the words above; and the
+#: number that Docker gives every failure of a pull.
 _NAMES = re.compile(
     r"""https?://[^\s"']+|"[^"\s]*"|(?<!\w)'[^'\s]*'|\S+/\S+|sha256:\S+|\[manifests [^\]]*\]"""
     r"""|API error \(\d+\)"""

@@ -121,3 +121,33 @@ def test_a_role_that_may_not_write_is_told_though_it_may_not_write_its_status(wo
     assert f"{workflow.prefix}/a.txt" in output
     assert "Check that the job role may write there" in output
     assert "hutchbatch-status" not in output
+
+
+def test_a_fault_of_hutchbatchs_own_leaves_every_job_its_cause_and_a_traceback(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        from snakemake_executor_plugin_hutchbatch import failures, logs, moves, recording
+
+        def broken(*_, **__):
+            raise ZeroDivisionError("a bug")
+
+        moves.after = failures.report = logs.tail = recording.Recorder.ended = broken
+
+        rule all:
+            input: "lost.txt", "bad.txt"
+        rule lost:
+            output: "lost.txt"
+            shell: "sleep 1; echo > {output}"
+        rule bad:
+            output: "bad.txt"
+            shell: "exit 3"
+        """,
+    )
+    workflow.cloud.fault(kind="lose_host", name="*-lost-*", times=1)
+    options = ("--keep-going", "--retries", "0", "--hutchbatch-spot-attempts", "1")
+    output = workflow.fail(*options)
+    assert workflow.text("lost.txt") == "\n"
+    assert "the command of rule bad ended with exit code 3 [COMMAND]" in output
+    assert "[LOST]" not in output
+    assert output.count("ZeroDivisionError: a bug") >= 3
