@@ -27,7 +27,7 @@ import shlex
 import zlib
 from pathlib import Path
 
-from .supervisor.taskspec import EXIT_NO_PYTHON, EXIT_SPEC
+from .supervisor.taskspec import EXIT_NO_PYTHON, EXIT_SPEC, STATUS_LINE, VERSION
 
 #: The supervisor's name inside the container.
 PACKAGE = "hutchbatch_supervisor"
@@ -97,12 +97,16 @@ class Bundle:
  def exec_module(self,module):
   n=module.__name__;exec(compile(self.data[n],n,"exec"),module.__dict__)
  def get_source(self,name):return self.data[name]
-def fail(text):
- sys.stderr.write("hutchbatch: "+text+"\\n");sys.exit({spec})
+def fail(text,error=None):
+ e=os.environ.get;sys.stderr.write("hutchbatch: "+text+"\\n")
+ if error:sys.stderr.write("{status}"+json.dumps(dict(version={version},job_id=e(
+"AWS_BATCH_JOB_ID","unknown"),attempt=int(e("AWS_BATCH_JOB_ATTEMPT",1)),phase="start",
+exit_code={spec},cause="STAGE_IN",problem="setup" if isinstance(error,SetupError) else "s3",
+facts=dict(activity="supervisor",file=u,words=str(error)[:500],http_status=getattr(error,"status",None))))+"\\n")
+ sys.exit({spec})
 u=os.environ.get("HUTCHBATCH_SUPERVISOR","")
 try:b=fetch(os.environ,u)
-except Exception as e:fail("the supervisor could not be read from "+u+" ("+str(e)+"). \
-Check that the job role may read it.")
+except Exception as e:fail("the supervisor could not be read from "+u+" ("+str(e)+").",e)
 if hashlib.sha256(b).hexdigest()!=os.environ.get("HUTCHBATCH_SUPERVISOR_SHA256"):
  fail(u+" is not the supervisor this job was submitted with. Submit the job again.")
 sys.meta_path.insert(0,Bundle(json.loads(zlib.decompress(b))))
@@ -119,7 +123,13 @@ def container_command(cli_prefix: str) -> list[str]:
     ``cli_prefix`` is the container path under which the hosts' AWS CLI is mounted
     (``/home/ec2-user/miniconda``): the Python beside it is the first choice.
     """
-    numbers = {"no_python": EXIT_NO_PYTHON, "spec": EXIT_SPEC, "package": PACKAGE}
+    numbers = {
+        "no_python": EXIT_NO_PYTHON,
+        "spec": EXIT_SPEC,
+        "package": PACKAGE,
+        "status": STATUS_LINE,
+        "version": VERSION,
+    }
     code = carried() + _FETCH.format(**numbers)
     packed = base64.b64encode(zlib.compress(code.encode(), 9)).decode()
     loader = _LOADER.format(code=packed, **numbers)

@@ -176,6 +176,7 @@ def _wrong(wrong: Wrong) -> str:
 
 #: What was asked of S3, and what the job role must be able to do for it.
 _ASKED = {
+    problems.SUPERVISOR: ("hutchbatch's own code could not be read", "read it"),
     problems.TASK: ("the task's description could not be read", "read it"),
     problems.SOURCES: ("the workflow's source archive could not be fetched", "read it"),
     problems.INPUTS: ("the inputs could not be fetched", "read them"),
@@ -262,6 +263,18 @@ def _stopped(known: Known) -> str:
     return "its machine stopped it while it ran"
 
 
+def _changed(known: Known) -> str:
+    what = {
+        problems.SUPERVISOR: "hutchbatch's own code",
+        problems.TASK: "the task's description",
+        problems.SOURCES: "the workflow's source archive",
+    }.get(known.facts.activity or "", "the file")
+    return (
+        f"{what} {known.file} is not the one this job was submitted with: it was changed in S3 "
+        "since. Nothing of it was run. Start the workflow again, and check who may write there"
+    )
+
+
 def _supervisor(known: Known) -> str:
     if known.facts.words is None:
         return "the task's description could not be read in the container"
@@ -309,8 +322,7 @@ _SENTENCES: Mapping[Problem, str | Callable[[Known], str]] = {
     Problem.ABSENT: _absent,
     Problem.TASK: "the task's description {k.file} cannot be used ({k.why}). Start the workflow "
     "again; if that does not help, please report this",
-    Problem.SOURCES_OTHER: "the workflow's source archive {k.file} is not the one this job was "
-    "submitted with. Start the workflow again",
+    Problem.CHANGED: _changed,
     Problem.SOURCES_DAMAGED: "the workflow's source archive is damaged ({k.why})",
     Problem.SCRATCH: _scratch,
     Problem.STOPPED: _stopped,

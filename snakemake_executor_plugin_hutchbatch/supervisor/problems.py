@@ -49,7 +49,7 @@ class Problem(Enum):
     SETUP = "setup"  # activity, words: no credentials, a certificate that is not trusted
     ABSENT = "absent"  # files, count
     TASK = "task"  # file, words: not a description of a task
-    SOURCES_OTHER = "sources_other"  # file
+    CHANGED = "changed"  # activity, file: not what the job was submitted with
     SOURCES_DAMAGED = "sources_damaged"  # file, words
     SCRATCH = "scratch"  # file, words: no private directory can be made there
     STOPPED = "stopped"  # taken_back: SIGTERM came
@@ -76,7 +76,8 @@ class Problem(Enum):
 
 
 #: Values of ``Facts.activity``: what was being done.
-TASK, SOURCES, INPUTS, COMMAND, OUTPUTS, LOGS = (
+SUPERVISOR, TASK, SOURCES, INPUTS, COMMAND, OUTPUTS, LOGS = (
+    "supervisor",
     "task",
     "sources",
     "inputs",

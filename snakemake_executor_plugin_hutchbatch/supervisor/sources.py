@@ -22,8 +22,8 @@ def deploy(s3: S3, sources: Sources, folder: str) -> int:
     except ERRORS as error:
         raise of_s3(error, EXIT_STAGE_IN, Cause.STAGE_IN, SOURCES, sources.url) from error
     if hashlib.sha256(data).hexdigest() != sources.sha256:
-        facts = Facts(file=sources.url)
-        raise Failure(EXIT_STAGE_IN, Cause.STAGE_IN, Problem.SOURCES_OTHER, facts)
+        facts = Facts(activity=SOURCES, file=sources.url)
+        raise Failure(EXIT_STAGE_IN, Cause.STAGE_IN, Problem.CHANGED, facts)
     unpack(data, folder)
     return len(data)
 
