@@ -145,11 +145,18 @@ def _add_checksum(params: Mapping[str, Any], **_: Any) -> None:
         params["headers"].setdefault(checksum.CRC32, checksum.encoded(zlib.crc32(body)))
 
 
-def code(error: BaseException) -> str:
+def code(error: BaseException | None) -> str:
     """AWS's error code, or an empty text."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", ""))
     return ""
+
+
+def message(error: BaseException | None) -> str:
+    """AWS's own words, as far as there are any."""
+    if isinstance(error, ClientError):
+        return printable(str(error.response.get("Error", {}).get("Message") or error))
+    return printable(str(error or ""))
 
 
 def status(error: BaseException) -> int:
@@ -208,18 +215,12 @@ def _explained(error: BaseException, what: str) -> str:
         )
     if is_denied(error):
         return (
-            f"AWS does not permit you {what} ({_message(error)}): ask SciComp for access to AWS "
+            f"AWS does not permit you {what} ({message(error)}): ask SciComp for access to AWS "
             "Batch and to your PI's bucket."
         )
     if isinstance(error, (BotoConnectionError, HTTPClientError)):
         return f"AWS could not be reached for {what}: {error}. Check the network and the region."
-    return f"AWS failed {what}: {_message(error)}"
-
-
-def _message(error: BaseException) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Message") or error)
-    return str(error)
+    return f"AWS failed {what}: {message(error)}"
 
 
 def backoff(

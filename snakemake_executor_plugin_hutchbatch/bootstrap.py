@@ -32,7 +32,7 @@ import shlex
 import zlib
 from pathlib import Path
 
-from .supervisor.taskspec import EXIT_CHANGED, EXIT_NO_PYTHON, EXIT_SPEC
+from .supervisor.taskspec import EXIT_CHANGED, EXIT_NO_PYTHON, EXIT_SPEC, STATUS_LINE, VERSION
 
 #: The supervisor's name inside the container.
 PACKAGE = "hutchbatch_supervisor"
@@ -113,14 +113,19 @@ class Bundle:
  def exec_module(self,module):
   n=module.__name__;exec(compile(self.data[n],n,"exec"),module.__dict__)
  def get_source(self,name):return self.data[name]
+def told(cause,problem,code,facts):
+ e=os.environ.get
+ return "\\n{status}"+json.dumps(dict(version={version},job_id=e("AWS_BATCH_JOB_ID","unknown"),
+attempt=int(e("AWS_BATCH_JOB_ATTEMPT",1)),phase="start",exit_code=code,cause=cause,problem=problem,
+facts=dict(facts,activity="supervisor",file=u)))
 u=os.environ.get("HUTCHBATCH_SUPERVISOR","")
 try:b=fetch(os.environ,u)
-except Exception as e:fail("the supervisor could not be read from "+u+" ("+str(e)+"). \
-Check that the job role may read it.")
+except Exception as e:fail("the supervisor could not be read from "+u+" ("+str(e)+")."+told(\
+"STAGE_IN","setup" if isinstance(e,SetupError) else "s3",{spec},
+dict(words=str(e)[:500],http_status=getattr(e,"status",None))))
 if hashlib.sha256(b).hexdigest()!=os.environ.get("HUTCHBATCH_SUPERVISOR_SHA256"):
- fail("the supervisor "+u+" is not the one this job was submitted with: it was changed in \
-S3 since. Nothing of it was run. Start the workflow again, and check who may write there.",\
-{changed})
+ fail(u+" is not the supervisor this job was submitted with. Nothing of it was run."+told(\
+"CHANGED","changed",{changed},dict()),{changed})
 sys.meta_path.insert(0,Bundle(json.loads(zlib.decompress(b))))
 sys.modules[P+".wire"]=sys.modules[P+".seed"]=sys.modules["__main__"]
 from {package}.main import main
@@ -140,6 +145,8 @@ def container_command(cli_prefix: str) -> list[str]:
         "spec": EXIT_SPEC,
         "changed": EXIT_CHANGED,
         "package": PACKAGE,
+        "status": STATUS_LINE,
+        "version": VERSION,
     }
     code = carried() + _FETCH.format(**numbers)
     packed = base64.b64encode(lzma.compress(code.encode(), lzma.FORMAT_ALONE, filters=PACKED))

@@ -79,6 +79,10 @@ class Care(Generic[P]):
         """Where a new job begins on its ladder."""
         return moves.start(plan, self.starved, self._clock())
 
+    def starves(self, queue: str) -> None:
+        """A queue has just given a job up for want of machines."""
+        self.starved[queue] = self._clock()
+
     def look(self, poll: Poll[P]) -> None:
         """Takes starving jobs out of their queues and says why others wait."""
         now = self._clock()
@@ -107,14 +111,14 @@ class Care(Generic[P]):
         """Out of their queues, to be sent to the next ones when Batch tells of their end."""
         # First, so that an ending in between is known for what it is.
         self._tracker.leaving(starving)
-        left, denied = self._termination.take_out([live.job_id for live in starving], LEAVING)
-        stay = set(left)
+        left = self._termination.take_out([live.job_id for live in starving], LEAVING)
+        stay = set(left.ids)
         for live in starving:
             if live.job_id in stay:
                 live.leaving = False  # asked again at the next poll
             else:
                 self.starved[live.what.plan.queue] = now
-        if denied:
+        if left.denied:
             self._may_move = False
             self._say(
                 "You may not take jobs out of their queues (batch:CancelJob): waiting jobs stay "

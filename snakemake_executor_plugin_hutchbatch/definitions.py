@@ -102,10 +102,12 @@ def registration(plan: JobPlan) -> dict[str, Any]:
     }
 
 
-def is_gone(refusal: str) -> bool:
+def is_gone(refusal: BaseException | None) -> bool:
     """Whether AWS's refusal of a SubmitJob is about its job definition: that it does not exist, or
-    is not active. Nothing else that we send can be wrong about it."""
-    return "jobdefinition" in refusal.replace(" ", "").lower()
+    is not active. Nothing else that we send can be wrong about it; AWS's code for it is that of
+    every wrong request, so its message must tell."""
+    about = "jobdefinition" in aws.message(refusal).replace(" ", "").lower()
+    return aws.code(refusal) == "ClientException" and about
 
 
 class Definitions:

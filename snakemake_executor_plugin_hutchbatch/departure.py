@@ -45,10 +45,11 @@ def end_all(
             logger.info(f"Ending jobs on AWS Batch: {100 * done // total} %")
 
     left = termination.end(arrays, singles, CANCELLED, tell)
-    tracker.terminated(set(arrays) | set(singles), set(left))
+    tracker.terminated(set(arrays) | set(singles), set(left.ids))
     if left:
         logger.warning(
-            f"{len(left):,} jobs could not be ended: they go on. 'hutchbatch cancel' tries again."
+            f"{len(left.ids):,} jobs could not be ended ({left.why}): they go on. 'hutchbatch "
+            "cancel' tries again."
         )
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from . import tracebacks
 from .gathering import Gathering
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class Dispatch(Generic[T]):
                 now = self._clock()
                 # Under the lock, so that `stop` returns after the last one was handed on.
                 for family in self._gathering.due(now):
-                    self._send(family)
+                    with tracebacks.logged("Jobs could not be handed on to be sent."):
+                        self._send(family)
                 due = self._gathering.next_due()
                 self._condition.wait(None if due is None else max(0.0, due - now))

@@ -31,6 +31,7 @@ from . import (
     sparing,
     telling,
     terminal,
+    tracebacks,
     wiring,
 )
 from .aws import Patience
@@ -45,6 +46,7 @@ from .sending import Parcel
 from .settlement import Settled
 from .supervisor import taskspec
 from .telling import Once
+from .tracking import Poll
 from .verdict import Cause, Failure
 from .work import Work, work_of
 
@@ -110,6 +112,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         """Plans here, where Snakemake's objects may be asked; submits in the background."""
         for job in jobs:
             self.run_job_pre(job)
+            self._alike.begins(job.jobid)
             self.run_job(job)
 
     def run_job(self, job: Any) -> None:
@@ -167,7 +170,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             try:
                 self._follow()
             except Exception:
-                self.logger.error("hutchbatch: a poll failed and is repeated.", exc_info=True)
+                tracebacks.log("A poll failed and is repeated.")
         nobody: tuple[SubmittedJobInfo, ...] = ()
         for info in nobody:
             yield info
@@ -182,19 +185,12 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         rooms = self._rooms
         before = rooms.tracker.calls
         found = rooms.tracker.poll()
-        rooms.recorder.states(found.changed)
-        for work, job in found.again:
-            rooms.recorder.note("again", told := telling.started_again(work, job), work.number)
-            self.logger.info(told)
+        # The tracker has forgotten those that ended: nothing may come between them and their end.
+        with tracebacks.logged("What a poll found could not be told."):
+            self._tell_news(found)
         again: list[tuple[Work, Again]] = []
         for settled in rooms.settlement.settle(found.ended):
-            try:
-                self._settled(settled, again)
-            except Exception as error:
-                # One that cannot be told must not keep the others from being told.
-                self.logger.debug("hutchbatch: an ending was not told", exc_info=True)
-                failure = Failure(Cause.LOST, f"its ending could not be told: {error!r}")
-                self._fail(SubmittedJobInfo(settled.outcome.what.job), failure)
+            self._settled_for_sure(settled, again)
             self._tell_progress()
         for told in telling.moved(again):
             self.logger.info(told)
@@ -204,6 +200,24 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         rooms.recorder.beat()
         rooms.presence.sign(time.monotonic())
         rooms.pace.polled(bool(found), rooms.tracker.calls - before)
+
+    def _tell_news(self, found: Poll[Work]) -> None:
+        self._rooms.recorder.states(found.changed)
+        for work, job in found.again:
+            told = telling.started_again(work, job)
+            self._rooms.recorder.note("again", told, work.number)
+            self.logger.info(told)
+
+    def _settled_for_sure(self, settled: Settled, again: list[tuple[Work, Again]]) -> None:
+        """As ``_settled``: one that cannot be told must not keep the others from being told, and
+        keeps the cause that is known."""
+        work = settled.outcome.what
+        try:
+            self._settled(settled, again)
+        except Exception as error:
+            tracebacks.log(f"How {work.label} ended could not be told.")
+            unknown = Failure(Cause.LOST, f"its ending could not be told: {error!r}")
+            self._fail(SubmittedJobInfo(work.job), settled.failure or unknown)
 
     def _tell_progress(self) -> None:
         now = time.monotonic()
@@ -218,16 +232,20 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         work = outcome.what
         if self._cancelled.is_set():
             step = None
-        self._rooms.recorder.ended(
-            outcome.job_id,
-            outcome.description,
-            settled.failure,
-            settled.status,
-            step.line if step else None,
-        )
+        if settled.failure and settled.failure.cause is Cause.CAPACITY:
+            self._rooms.care.starves(work.plan.queue)
+        with tracebacks.logged(f"The end of {work.label} could not be recorded."):
+            self._rooms.recorder.ended(
+                outcome.job_id,
+                outcome.description,
+                settled.failure,
+                settled.status,
+                step.line if step else None,
+            )
         if settled.failure is None:
             self._done += 1
-            self._rooms.recorder.over(work, None)
+            with tracebacks.logged(f"The success of {work.label} could not be recorded."):
+                self._rooms.recorder.over(work, None)
             self.report_job_success(SubmittedJobInfo(work.job, external_jobid=outcome.job_id))
         elif step:
             again.append((work, step))
@@ -240,14 +258,23 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def _ended_badly(self, settled: Settled, failure: Failure) -> None:
         work, job = settled.outcome.what, settled.outcome.description
         text = log_end = ""
-        if self._alike.is_first(work.plan.rule, work.label, failure):
-            stream, lines = self._rooms.endings.last_lines(job, work.plan.log_group)
-            log_end = "\n".join(lines)
-            job_id = settled.outcome.job_id if stream else ""
-            text = failures.report(work.label, failure, work.plan, job, job_id=job_id, lines=lines)
-        self._rooms.recorder.over(work, failure, log_end or None)
-        if sparing.never_ran(job, work.history.submissions):
-            sparing.spare(work.job)
+        with tracebacks.logged(f"The output of {work.label} could not be shown."):
+            if self._alike.is_first(work.plan.rule, work.job.jobid, failure):
+                stream, lines = self._rooms.endings.last_lines(job, work.plan.log_group)
+                log_end = "\n".join(lines)
+                text = failures.report(
+                    work.label,
+                    failure,
+                    work.plan,
+                    job,
+                    job_id=settled.outcome.job_id if stream else "",
+                    lines=lines,
+                )
+        with tracebacks.logged(f"The failure of {work.label} could not be recorded."):
+            self._rooms.recorder.over(work, failure, log_end or None)
+        with tracebacks.logged(f"Whether {work.label} ever ran is not known."):
+            if sparing.never_ran(job, work.history.submissions):
+                sparing.spare(work.job)
         info = SubmittedJobInfo(work.job, external_jobid=settled.outcome.job_id)
         self._fail(info, failure, settled.copies)
         if text:
@@ -295,13 +322,18 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.logger.error(told)
         outcome = departure.outcome(self.workflow, self._cancelled.is_set())
         lives = bool(rooms.tracker.live_count())
-        if left := restart.close(rooms.takeover, rooms.presence, rooms.leavings, outcome, lives):
-            self.logger.warning(left)
-        rooms.recorder.finish(outcome)
-        if not lives:
-            if stays := rooms.leavings.close():
-                self.logger.warning(stays)
-            rooms.presence.close()
+        with tracebacks.logged("What is left of earlier runs could not be told."):
+            if left := restart.close(
+                rooms.takeover, rooms.presence, rooms.leavings, outcome, lives
+            ):
+                self.logger.warning(left)
+        with tracebacks.logged("The end of the run could not be recorded."):
+            rooms.recorder.finish(outcome)
+        with tracebacks.logged("What the run left in S3 could not be removed."):
+            if not lives:
+                if stays := rooms.leavings.close():
+                    self.logger.warning(stays)
+                rooms.presence.close()
         paths = self.executor_settings.value("report") or ()
         for told in report.at_end(paths, PLACE, self._ground.site.run_id):
             self.logger.info(told)

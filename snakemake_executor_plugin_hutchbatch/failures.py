@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from .plan import JobPlan
+from .sentences import meaning
 from .text import printable
-from .verdict import Cause, Failure, meaning
+from .verdict import Cause, Failure, is_host_lost
+
+#: Rule, cause and exit code.
+_Kind = tuple[str, Cause, int | None]
 
 _INSTANCE = re.compile(r"i-[0-9a-f]+")
 
@@ -23,7 +28,7 @@ def attempts(job: Mapping[str, Any]) -> list[str]:
         instance = _INSTANCE.search(reason)
         where = f" on {instance.group()}" if instance else ""
         how = meaning(code) if code is not None else (reason or "no reason given")
-        if instance and "terminated" in reason:
+        if is_host_lost(reason):
             how = "its spot machine was taken back"
         told.append(f"{number}: {how}{where}")
     return told
@@ -53,23 +58,32 @@ def report(
 
 
 class Alike:
-    """Failures that are the same but for the job: the first is told whole, the rest are counted."""
+    """Failures that are the same but for the job: the first is told whole, the rest are counted.
+
+    Only what a job ended with counts: one that Snakemake tries again (``retries:``) has not failed
+    yet, and may fail otherwise. Jobs are known by Snakemake's ids.
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str, Cause, int | None], set[str]] = {}
+        self._first: dict[_Kind, Hashable] = {}
+        self._failed: dict[Hashable, _Kind] = {}
 
-    def is_first(self, rule: str, label: str, failure: Failure) -> bool:
-        """Whether this one should be told whole; counts the job (by its label) either way."""
+    def begins(self, job_id: Hashable) -> None:
+        """A job is run, perhaps once more."""
+        self._failed.pop(job_id, None)
+
+    def is_first(self, rule: str, job_id: Hashable, failure: Failure) -> bool:
+        """Whether this one should be told whole; counts the job either way."""
         # Sentences differ by names of files, ids and times; these do not.
-        key = (rule, failure.cause, failure.exit_code)
-        jobs = self._seen.setdefault(key, set())
-        jobs.add(label)
-        return jobs == {label}
+        kind = (rule, failure.cause, failure.exit_code)
+        self._failed[job_id] = kind
+        return self._first.setdefault(kind, job_id) == job_id
 
     def counts(self) -> list[str]:
-        """One line for each kind of failure that happened more than once."""
+        """One line for each kind of failure that several jobs ended with."""
+        jobs = Counter(self._failed.values())
         return [
-            f"{len(jobs)} jobs of rule {rule} failed alike; the first is told above."
-            for (rule, _, _), jobs in self._seen.items()
-            if len(jobs) > 1
+            f"{jobs[kind]} jobs of rule {kind[0]} failed alike; the first is told above."
+            for kind in self._first
+            if jobs[kind] > 1
         ]

@@ -18,6 +18,8 @@ from .records import TABLES
 
 #: What a new start does without the record.
 _WITHOUT = "jobs of earlier runs are looked for on AWS Batch itself"
+#: SQLite's codes for a file that is good, but not ours to write now.
+_ELSEWHERE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def opened(say: Callable[[str], None], path: Path = PLACE) -> Journal | None:
@@ -64,7 +66,7 @@ def _made_fit(path: Path) -> str | None:
     except sqlite3.OperationalError as error:
         if is_busy(error):
             raise JournalError(f"{path} is locked by another program") from error
-        if "readonly" in str(error):
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _ELSEWHERE:
             return None
         return f"The record {path} cannot be read ({error})."
     except sqlite3.DatabaseError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from . import tracebacks
 from .text import printable
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def tail(logs: CloudWatchLogsClient, group: str, stream: str, lines: int) -> lis
         answer = logs.get_log_events(
             logGroupName=group, logStreamName=stream, limit=lines, startFromHead=False
         )
+        return [printable(str(event.get("message") or "")) for event in answer["events"]]
     except (ClientError, BotoCoreError):
         return []
-    return [printable(event.get("message", "")) for event in answer["events"]]
+    except Exception:  # an answer that is none, such as a proxy's page
+        tracebacks.log(f"The log {stream} could not be read.")
+        return []

@@ -11,22 +11,26 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from . import fit
+from . import doctor, fit
 from .plan import JobPlan
 from .queues import Queue
-from .verdict import Cause, Failure
+from .verdict import Cause, Failure, Problem
 
 #: How long a queue counts as starving after it starved a job (seconds): siblings start higher.
 REMEMBERED = 30 * 60.0
+#: Submissions of a job whose next step cannot be decided.
+BY_DEFAULT = 3
 
 
 @dataclass(frozen=True)
 class History:
-    """What was tried for one attempt of Snakemake's. ``rung``: place on the plan's ladder."""
+    """What was tried for one attempt of Snakemake's. ``rung``: place on the plan's ladder;
+    ``spot_losses``: attempts on it that AWS Batch did not know for lost."""
 
     rung: int = 0
     submissions: int = 1
     host_losses: int = 0
+    spot_losses: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,22 +47,58 @@ def after(
 ) -> Again | Failure:
     """Another submission, or the failure with what was tried added to its sentence."""
     if failure.cause is Cause.SPOT:
-        moved = higher(plan, history, "lost its spot machine too often there")
-        return moved or replace(
-            failure,
-            sentence=f"{failure.sentence}; {plan.queue} is the last queue of its ladder: name more "
-            "with --hutchbatch-queue, or raise --hutchbatch-spot-attempts",
+        return _after_spot_loss(failure, plan, history)
+    if failure.cause is Cause.CAPACITY:
+        return higher(plan, history, "found no machine there in time") or replace(
+            failure, sentence=f"{failure.sentence}; {_last(plan)} with --hutchbatch-queue"
         )
+    if failure.problem is Problem.MISFIT:
+        return _misfit(failure, plan, queues.get(plan.queue) or Queue(plan.queue))
     if failure.cause is Cause.HOST:
         losses = history.host_losses + 1
         if losses < plan.budgets.host_attempts:
-            history = replace(history, submissions=history.submissions + 1, host_losses=losses)
-            line = f"{plan.label}: {failure.sentence}. It is started again."
-            return Again(plan, history, line)
+            return _here_again(failure, plan, replace(history, host_losses=losses))
         return replace(failure, sentence=f"{failure.sentence} ({losses} times)")
     if failure.cause is Cause.OUT_OF_MEMORY and plan.budgets.oom_memory_factor:
         return _with_more_memory(failure, plan, history, queues.get(plan.queue))
     return failure
+
+
+def by_default(failure: Failure, plan: JobPlan, history: History) -> Again | Failure:
+    """As ``after``, where that failed: lost machines never end a job at once, nothing else is
+    tried again."""
+    if failure.cause not in (Cause.SPOT, Cause.HOST) or history.submissions >= BY_DEFAULT:
+        return failure
+    return _here_again(failure, plan, history)
+
+
+def _after_spot_loss(failure: Failure, plan: JobPlan, history: History) -> Again | Failure:
+    # A container that was stopped in time ends by itself, and AWS Batch does not try again.
+    if failure.problem is Problem.STOPPED:
+        history = replace(history, spot_losses=history.spot_losses + failure.attempts)
+        if history.spot_losses < plan.budgets.spot_attempts:
+            return _here_again(failure, plan, history)
+    moved = higher(plan, history, "lost its spot machine too often there")
+    return moved or replace(
+        failure,
+        sentence=f"{failure.sentence}; {_last(plan)} with --hutchbatch-queue, or raise "
+        "--hutchbatch-spot-attempts",
+    )
+
+
+def _misfit(failure: Failure, plan: JobPlan, queue: Queue) -> Failure:
+    want = fit.Want(plan.vcpus, plan.memory, plan.gpus)
+    why = doctor.diagnose(doctor.Symptoms(failure.words, queue, want))
+    return replace(failure, sentence=f"AWS Batch cancelled it, since {why}")
+
+
+def _last(plan: JobPlan) -> str:
+    return f"{plan.queue} is the last queue of its ladder: name more"
+
+
+def _here_again(failure: Failure, plan: JobPlan, history: History) -> Again:
+    history = replace(history, submissions=history.submissions + 1)
+    return Again(plan, history, f"{plan.label}: {failure.sentence}. It is started again.")
 
 
 def higher(plan: JobPlan, history: History, why: str) -> Again | None:
@@ -67,7 +107,7 @@ def higher(plan: JobPlan, history: History, why: str) -> Again | None:
     if rung >= len(plan.ladder.rungs):
         return None
     queue = plan.ladder.rungs[rung]
-    history = replace(history, rung=rung, submissions=history.submissions + 1)
+    history = replace(history, rung=rung, submissions=history.submissions + 1, spot_losses=0)
     line = f"{plan.label} moves from queue {plan.queue} to {queue}: it {why}."
     return Again(replace(plan, queue=queue), history, line)
 

@@ -3,7 +3,7 @@ over in place of a new one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import aws, telling
+from . import aws, telling, tracebacks
 from .delay_queue import DelayQueue
 from .dispatch import Dispatch
 from .earlier_jobs import LOOK_SECONDS
@@ -74,7 +74,7 @@ class Outbox:
     def take(self, parcel: Parcel, identity: str) -> None:
         """A new job. ``identity``: digest of all that makes its result."""
         if self._takeover.concerns(parcel.work.outputs):
-            self._asking.submit(self._take_over, parcel, identity)
+            self._asking.submit(_told, self._take_over, parcel, identity)
         else:
             self._gather(parcel)
 
@@ -114,18 +114,19 @@ class Outbox:
         except (ClientError, BotoCoreError) as error:
             failure = Failure(Cause.REJECTED, aws.explain(error, what))
         except Exception as error:
-            self._logger.debug("hutchbatch: submission failed", exc_info=True)
+            tracebacks.log(f"An error while {what}; only the jobs that it is about fail.")
             failure = Failure(Cause.REJECTED, f"it could not be submitted: {error!r}")
         else:
             return
         for job, work in jobs:
-            self._snakemake.rejected(job, failure, work)
+            with tracebacks.logged("A job that could not be submitted could not be reported."):
+                self._snakemake.rejected(job, failure, work)
 
     def _gather(self, parcel: Parcel) -> None:
         self._dispatch.add((id(parcel.work.plan), parcel.work.history), parcel)
 
     def _divide(self, family: list[Parcel]) -> None:
-        self._pool.submit(self._send_all, family)
+        self._pool.submit(_told, self._send_all, family)
 
     # In threads of the pool
 
@@ -165,3 +166,9 @@ class Outbox:
             self._tracker.add_array(sent.batch_id, sent.works)
         self._pace.wake()
         self._logger.info(telling.submitted(sent))
+
+
+def _told(function: Callable[..., None], *arguments: Any) -> None:
+    """In a thread of a pool, whose exceptions nobody would see."""
+    with tracebacks.logged("A thread that sends jobs failed."):
+        function(*arguments)

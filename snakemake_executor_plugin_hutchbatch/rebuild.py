@@ -214,7 +214,8 @@ class _Search:
         try:
             return self._patience.call(what, call)
         except (ClientError, BotoCoreError) as error:
-            if "does not exist" in str(error):
+            # Nothing else that is asked can be wrong: ClientException is about the queue.
+            if aws.code(error) == "ClientException":
                 return None  # a queue that is gone has no jobs of ours
             self.complete = False
             told = aws.explain(error, what)

@@ -15,11 +15,11 @@ from importlib import metadata
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
-from . import advice, figures, files, history, pictures, trace
+from . import advice, figures, files, history, pictures, trace, tracebacks
 from .discretion import discreet_command
 from .figures import Prices, Totals, Use
 from .history import Record
-from .journal import Reader
+from .journal import JournalError, Reader
 from .records import Run
 from .secret_text import redacted
 from .text import mapped, printable_lines
@@ -87,6 +87,8 @@ def at_end(paths: Iterable[Path], journal: Path, run_id: str) -> Iterator[str]:
                 write(path, history.read(reader, history.choose(reader, run_id)))
             yield f"What became of this run: {path}"
         except Exception as error:  # no fault of a picture may end a run
+            if not isinstance(error, (MissingExtra, OSError, JournalError)):
+                tracebacks.log(f"The report {path} could not be made.")
             yield f"{path} could not be written ({error}); try hutchbatch report {run_id}."
 
 

@@ -119,7 +119,7 @@ class Sender:
         try:
             return self._submitter.submit(request)
         except SubmissionError as error:
-            if not definitions.is_gone(str(error)):
+            if not definitions.is_gone(error.__cause__):
                 raise
             # Somebody removed it since this run found it (`hutchbatch definitions --prune`).
             self._definitions.forget(request["jobDefinition"])

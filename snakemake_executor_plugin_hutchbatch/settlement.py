@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import moves
+from . import aws, moves, tracebacks, verdict
 from .aws import Patience, batched
 from .care import LEAVING
 from .endings import Endings, Outcome
@@ -63,12 +63,15 @@ class Settlement:
         """Each of ``ended``, in order, as soon as it is known."""
         for place in range(0, len(ended), TOGETHER):
             some = ended[place : place + TOGETHER]
-            self._endings.foresee(
-                [
-                    Outcome(one.job_id, one.description, one.what.outputs, one.what.status)
-                    for one in some
-                ]
-            )
+            try:
+                self._endings.foresee(
+                    [
+                        Outcome(one.job_id, one.description, one.what.outputs, one.what.status)
+                        for one in some
+                    ]
+                )
+            except Exception:
+                tracebacks.log("S3 could not be asked about many jobs at once; asking one by one.")
             judged = list(self._pool.map(self._judged, some))
             yield from self._pool.map(self._settle, self._completed(judged))
 
@@ -77,8 +80,8 @@ class Settlement:
         try:
             return self._judge(outcome)
         except Exception as error:
-            failure = Failure(Cause.LOST, f"its ending could not be read: {error!r}")
-            return Settled(outcome, failure, None)
+            tracebacks.log(f"How {outcome.what.label} ended could not be read in full.")
+            return Settled(outcome, _by_description(outcome.description, error), None)
 
     def _completed(self, judged: Sequence[Settled]) -> Iterator[Settled]:
         """The same; those that ListJobs' short word of an array's child does not explain, such as a
@@ -91,9 +94,11 @@ class Settlement:
                     "reading how jobs ended",
                     lambda ids=ids: self._batch.describe_jobs(jobs=ids)["jobs"],  # type: ignore[misc]
                 )
+                known.update({job["jobId"]: dict(job) for job in jobs})
             except (ClientError, BotoCoreError):
                 continue  # what is known by now must do
-            known.update({job["jobId"]: dict(job) for job in jobs})
+            except Exception:
+                tracebacks.log("AWS Batch's answer about ended jobs could not be read.")
         for settled in judged:
             job = known.get(settled.outcome.job_id)
             if job is None:
@@ -102,16 +107,23 @@ class Settlement:
                 yield self._judged(replace(settled.outcome, description=job))
 
     def _settle(self, settled: Settled) -> Settled:
-        """What becomes of it. Where that cannot be said, its failure stands as it is."""
+        """What becomes of it. Where that cannot be said, its failure keeps its own cause."""
         if settled.failure is None:
             return settled
+        label = settled.outcome.what.label
         try:
             step = self._next(settled.outcome, settled.failure)
-            if isinstance(step, Again):
-                return replace(settled, step=step)
-            settled = replace(settled, failure=step)
+        except Exception:
+            tracebacks.log(f"Whether {label} is tried again could not be decided.")
+            work = settled.outcome.what
+            step = moves.by_default(settled.failure, work.own_plan, work.history)
+        if isinstance(step, Again):
+            return replace(settled, step=step)
+        settled = replace(settled, failure=step)
+        try:
             return replace(settled, copies=self._copies(settled.outcome))
         except Exception:
+            tracebacks.log(f"The logs of {label} could not be copied.")
             return settled
 
     def _judge(self, outcome: Ended[Work]) -> Settled:
@@ -148,6 +160,20 @@ class Settlement:
         if outcome.left and str(job.get("statusReason") or "").startswith(LEAVING):
             return moves.higher(plan, work.history, "waited there too long") or failure
         return moves.after(failure, plan, work.history, self._queues)
+
+
+def _by_description(job: dict[str, Any] | None, error: Exception) -> Failure:
+    """What is known of an ending whose status, outputs or log could not be read."""
+    failure = None
+    try:
+        failure = verdict.read(job) if job else None
+    except Exception:
+        tracebacks.log("AWS Batch's words about an ended job could not be read.")
+    if failure is not None:
+        return failure
+    if isinstance(error, (ClientError, BotoCoreError)):
+        return Failure(Cause.LOST, aws.explain(error, "reading how it ended").rstrip("."))
+    return Failure(Cause.LOST, f"its ending could not be read: {error!r}")
 
 
 def _is_unclear(settled: Settled) -> bool:

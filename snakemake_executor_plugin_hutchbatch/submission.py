@@ -30,14 +30,18 @@ SETTLE_SECONDS = 2.0
 def retry_strategy(spot_attempts: int) -> dict[str, Any]:
     """Batch itself retries what a reclaimed spot host lost, and nothing else.
 
-    FACTS.md section 2: the first match wins, no match means retry, one trailing ``*`` at most.
-    Everything else has budgets of its own (``moves.py``); a command's failure is never retried.
+    The first match wins, and no match means retry; whether ``*`` matches what is not there, AWS
+    does not say, so each of the three words that an attempt may end with has its own entry, of five
+    at most. Everything else has budgets of its own (``moves.py``); a command's failure is never
+    retried. https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html
     """
     return {
         "attempts": spot_attempts,
         "evaluateOnExit": [
             {"onStatusReason": "Host EC2*", "action": "RETRY"},
             {"onStatusReason": "*", "action": "EXIT"},
+            {"onReason": "*", "action": "EXIT"},
+            {"onExitCode": "*", "action": "EXIT"},
         ],
     }
 

@@ -212,7 +212,8 @@ class Takeover:
         refused = self._termination.end([], ids, ENDING)
         if refused:
             self._say(
-                f"{label}: AWS does not let you end {', '.join(refused)}; waiting until it is over."
+                f"{label}: AWS does not end {', '.join(refused.ids)} ({refused.why}); waiting "
+                "until it is over."
             )
 
     def _settled(self, traces: Sequence[Trace], work: Work) -> None:

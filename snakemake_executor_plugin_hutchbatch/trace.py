@@ -21,7 +21,7 @@ from .verdict import Cause
 
 MIB = 1 << 20
 #: Attempts that ended with these were not the job's fault.
-LOST = frozenset(c.value for c in (Cause.SPOT, Cause.HOST, Cause.LOST))
+LOST = frozenset(c.value for c in (Cause.SPOT, Cause.HOST, Cause.CAPACITY, Cause.LOST))
 #: States of a placement in which AWS Batch is done with it.
 ENDED = frozenset({"SUCCEEDED", "FAILED", "LOST"})
 

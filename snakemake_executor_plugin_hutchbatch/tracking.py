@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import aws, children
+from . import aws, children, tracebacks
 from .aws import batched
 from .live import Array, Live
 
@@ -154,7 +154,8 @@ class Tracker(Generic[T]):
     def poll(self) -> Poll[T]:
         """What happened since the last poll.
 
-        Never raises for AWS's errors: what cannot be asked now is asked at the next poll.
+        Never raises: what cannot be asked or understood now is asked at the next poll, and what
+        was found until then is not lost.
         """
         found: Poll[T] = Poll()
         arrays, singles = self.live_ids()
@@ -163,19 +164,28 @@ class Tracker(Generic[T]):
             if known is None:
                 continue
             for job_id in ids:
-                array = self._arrays.get(job_id)
-                if array is not None:
-                    self._look(array, known.get(job_id), found)
-                else:
-                    with self._lock:
-                        if live := self._singles.get(job_id):
-                            self._settle(self._singles, job_id, live, known.get(job_id), found)
+                with tracebacks.logged(f"What AWS Batch tells of job {job_id} is not understood."):
+                    self._look_at(job_id, known.get(job_id), found)
         return found
+
+    def _look_at(self, job_id: str, job: dict[str, Any] | None, found: Poll[T]) -> None:
+        array = self._arrays.get(job_id)
+        if array is not None:
+            self._look(array, job, found)
+            return
+        with self._lock:
+            if live := self._singles.get(job_id):
+                self._settle(self._singles, job_id, live, job, found)
 
     def _describe(self, ids: list[str]) -> dict[str, dict[str, Any]] | None:
         """Those of ``ids`` that AWS tells of; None if it cannot be asked now."""
-        jobs = self._ask(lambda: self._batch.describe_jobs(jobs=ids)["jobs"])
-        return None if jobs is None else {job["jobId"]: dict(job) for job in jobs}
+
+        def call() -> dict[str, dict[str, Any]]:
+            jobs = self._batch.describe_jobs(jobs=ids)["jobs"]
+            return {job["jobId"]: dict(job) for job in jobs}
+
+        known: dict[str, dict[str, Any]] | None = self._ask(call)
+        return known
 
     def _look(self, array: Array[T], job: Mapping[str, Any] | None, found: Poll[T]) -> None:
         """An array's news. Children are asked for themselves only where a count says so."""
@@ -315,6 +325,13 @@ class Tracker(Generic[T]):
                 self._say(
                     aws.explain(error, "asking how the jobs are")
                     + " Jobs go on meanwhile; asking again."
+                )
+            return None
+        except Exception:
+            if not self._deaf:
+                self._deaf = True
+                tracebacks.log(
+                    "An answer of AWS Batch is not one; jobs go on, and it is asked again."
                 )
             return None
         self._deaf = False

@@ -39,6 +39,8 @@ from .work import Place
 IMAGE = "public.ecr.aws/docker/library/debian:stable-slim"
 #: Seconds between two looks at the job.
 POLL = 3.0
+#: Lines of its output that are looked at, and shown.
+LINES, SHOWN = 30, 5
 MEMORY_MIB = 256
 _COMMAND = """\
 test "$(cat in.txt)" = {word} || exit 1
@@ -204,10 +206,12 @@ def _read(clients: Clients, wanted: JobPlan, folder: str, job: dict[str, Any]) -
     except (ClientError, ValueError):
         status = None
     stream = (job.get("container") or {}).get("logStreamName")
-    lines = logs.tail(clients.logs, wanted.log_group, stream, 5) if stream else []
+    lines = logs.tail(clients.logs, wanted.log_group, stream, LINES) if stream else []
+    status = status or taskspec.status_in(lines, job["jobId"], attempt)
     failure = verdict.read(job, status, lines)
     if failure:
-        told = "".join(f"\n    {line}" for line in lines)
+        shown = [line for line in lines if not line.startswith(taskspec.STATUS_LINE)][-SHOWN:]
+        told = "".join(f"\n    {line}" for line in shown)
         sentence = f"The job failed: {failure.sentence} [{failure.cause.value}]{told}"
         return [Finding("problem", "job", sentence)]
     found = _fetch(clients, f"{folder}out.txt").split()

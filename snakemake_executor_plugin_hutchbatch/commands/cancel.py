@@ -85,17 +85,17 @@ def _run(options: argparse.Namespace) -> int:
             stops = False
         elif not stops:
             _warn(run, options)
-        ended, left = canceller.end(first)
+        ended, left, reason = canceller.end(first)
         deadline = time.monotonic() + SETTLE_SECONDS
         while stops and time.monotonic() < deadline and _lives(canceller.refreshed()):
             time.sleep(0.5)
-            more, also = canceller.end(canceller.look())
-            ended, left = ended + more, left + also
+            more, also, last = canceller.end(canceller.look())
+            ended, left, reason = ended + more, left + also, last or reason
     terminal.say(f"Ended {ended:,} jobs on AWS Batch{_of(options.rule)}.")
     if left:
         raise CommandError(
-            f"{left:,} jobs or arrays could not be ended: AWS may not permit it "
-            "(batch:TerminateJob); try again, or ask SciComp."
+            f"{left:,} jobs or arrays could not be ended ({reason}): try again; if AWS does not "
+            "permit it (batch:TerminateJob), ask SciComp."
         )
     return 0
 
@@ -186,11 +186,11 @@ class _Canceller:
                 return job["jobId"]
         return None
 
-    def end(self, wanted: Wanted) -> tuple[int, int]:
-        """How many jobs were ended, and how many ids AWS did not take."""
+    def end(self, wanted: Wanted) -> tuple[int, int, str]:
+        """How many jobs were ended, how many ids AWS did not take, and why."""
         if not wanted.arrays and not wanted.singles:
-            return 0, 0
+            return 0, 0, ""
         termination = Termination(self._clients.batch, Patience(note))
         refused = termination.end(wanted.arrays, wanted.singles, REASON)
         self._done.update(wanted.arrays, wanted.singles)
-        return wanted.jobs - len(refused), len(refused)
+        return wanted.jobs - len(refused.ids), len(refused.ids), refused.why

@@ -21,6 +21,7 @@ from .front import Front
 from .log_store import LogStore
 from .logs import LogsApi
 from .machine import machine
+from .metadata import PREFIX, metadata_app
 from .s3 import S3Process
 from .s3_storage import create_bucket
 from .servers import ServerThread
@@ -114,9 +115,11 @@ class LocalCloud:
             self.role,
             self.token,
             self.batch.trouble,
+            metadata_app(self.batch.is_taken_back, secrets.token_urlsafe(24)),
         )
         self.server = ServerThread(front, "Batch", self._say)
         self._ends.callback(self.server.stop)
+        self.batch.metadata_url = f"{self.server.url}{PREFIX}"
         self.host.given.update(
             endpoints(self.s3.url, self.server.url),
             AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{self.server.url}/credentials",

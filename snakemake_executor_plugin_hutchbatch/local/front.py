@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .identity import credentials_endpoint, refuse_sts, sts_endpoint
 from .logs import LogsApi, logs_endpoint, refuse_json
+from .metadata import PREFIX
 from .signatures import Keys, Refuse, SignedRequests
 from .trouble import Trouble, Troubled
 
@@ -34,6 +35,7 @@ class Front:
         role: Keys,
         token: str,
         trouble: Trouble,
+        metadata: ASGIApp,
     ) -> None:
         secrets: Mapping[str, str] = {k.access_key: k.secret_key for k in (*people, role)}
 
@@ -45,6 +47,7 @@ class Front:
         sts_app = Starlette(routes=[Route("/", sts_endpoint(role), methods=["POST"])])
         self._token = token
         self._control = batch
+        self._metadata = metadata
         self._batch = guarded(batch, "batch", refuse_json)
         self._logs = guarded(logs_app, "logs", refuse_json)
         self._sts = guarded(sts_app, "sts", refuse_sts)
@@ -60,6 +63,8 @@ class Front:
         headers = dict(scope.get("headers", []))
         if path == "/credentials":
             return self._credentials
+        if path.startswith(f"{PREFIX}/"):
+            return self._metadata
         if path.startswith("/_control/"):
             given = headers.get(CONTROL_HEADER.encode(), b"")
             if hmac.compare_digest(given, self._token.encode()):

@@ -13,10 +13,11 @@ from typing import Callable, Dict, List, Mapping, Optional, Set
 from . import children, leftovers, pipes
 from .benchmark import Benchmarks
 from .environment import step_environment, with_tmpdir
-from .errors import Failure, LocalError, Stopped, amount, say, space_advice
+from .errors import Failure, LocalError, Stopped, say, words
 from .leftovers import Ending, Left, Seen
 from .outputs import check
 from .pipes import Level
+from .problems import Cause, Facts, Problem
 from .remains import Remains, halt
 from .scratch import Scratch
 from .taskspec import EXIT_NO_SHELL, Step, TaskSpec
@@ -189,7 +190,7 @@ class Runner:
         with self._lock:
             del self._groups[pid]
         if code and not ending.by_us:
-            raise Failure(code, "COMMAND", self._sentence(step, code), step.name)
+            raise self._failure(step, code)
         if not (level.failure or self._stopped):
             self._refuse_half(pid, ending)
         pipes.release(step, self._scratch.work)
@@ -212,17 +213,15 @@ class Runner:
         one, number = ending.torn or (cut, int(signal.SIGKILL))
         if one is None:
             return
-        if not cut and self._usage.out_of_memory_kills() > ending.kills:
-            why = "ran out of memory and was killed. Give the rule more mem_mb."
-        else:
-            why = f"was killed by {children.signal_name(number) or number}."
-        raise Failure(
-            128 + number,
-            "COMMAND",
-            f"{one.name}, which the command of rule {step.name} left behind, was writing "
-            f"{', '.join(one.outputs)} when it {why}",
-            step.name,
+        memory = not cut and self._usage.out_of_memory_kills() > ending.kills
+        facts = Facts(
+            file=one.name,
+            files=tuple(one.outputs[:5]),
+            count=len(one.outputs),
+            words="out of memory" if memory else children.signal_name(number) or str(number),
         )
+        cause = Cause.OUT_OF_MEMORY if memory else Cause.COMMAND
+        raise Failure(128 + number, cause, Problem.TORN, facts, step.name)
 
     def _complete(self) -> None:
         """Waits for whoever still writes a result of any step, and ends the others that are left.
@@ -272,13 +271,8 @@ class Runner:
                     pass_fds=(self._scratch.descriptor,),
                 )
             except OSError as error:
-                raise Failure(
-                    126,
-                    "COMMAND",
-                    f"the command of rule {step.name} could not be started ({error.strerror}). "
-                    "Very large environment variables can be the reason.",
-                    step.name,
-                ) from error
+                facts = Facts(words=words(error.strerror or str(error)))
+                raise Failure(126, Cause.COMMAND, Problem.NOT_STARTED, facts, step.name) from error
             process.returncode = 0  # waited for here, not by subprocess
             self._exits.pop(process.pid, None)  # of another process, long ago
             self._groups[process.pid] = step
@@ -305,25 +299,14 @@ class Runner:
                     if pid in ending.writers:
                         ending.torn = (ending.writers[pid], os.WTERMSIG(status))
 
-    def _sentence(self, step: Step, code: int) -> str:
-        rule = f"the command of rule {step.name}"
+    def _failure(self, step: Step, code: int) -> Failure:
         if self._usage.out_of_memory_kills() > self._kills:
-            return f"{rule} ran out of memory and was killed. Give the rule more mem_mb."
+            return Failure(code, Cause.OUT_OF_MEMORY, Problem.OUT_OF_MEMORY, step=step.name)
         self._look_at_scratch()
         if self._least_free < FULL:
-            return (
-                f"{rule} failed with exit code {code}, and there was no space left on scratch "
-                f"({amount(self._least_free)} free){space_advice(self._task.disk_mb)}"
-            )
-        name = children.signal_name(code - 128)
-        if name:
-            hint = " This often means too little memory (mem_mb)." if code == 137 else ""
-            return f"{rule} was killed by {name}.{hint}"
-        hint = " A program was not found: is it in this image?" if code == 127 else ""
-        return (
-            f"{rule} failed with exit code {code}.{hint} Its messages are above, and in the rule's "
-            "log if it has one."
-        )
+            facts = Facts(free=self._least_free, disk_mb=self._task.disk_mb)
+            return Failure(code, Cause.COMMAND, Problem.SCRATCH_FULL, facts, step.name)
+        return Failure(code, Cause.COMMAND, Problem.EXITED, step=step.name)
 
 
 def find_shell(shell: str, environ: Mapping[str, str]) -> str:
@@ -334,10 +317,5 @@ def find_shell(shell: str, environ: Mapping[str, str]) -> str:
     path = environ.get("PATH", "") + ":/bin:/usr/bin:/usr/local/bin"
     found = shutil.which(name, path=path)
     if found is None:
-        raise Failure(
-            EXIT_NO_SHELL,
-            "IMAGE",
-            f"this image has no {name}, which the rule's command needs. Use an image with {name}, "
-            'or give the rule another shell (resource shell_exec="sh").',
-        )
+        raise Failure(EXIT_NO_SHELL, Cause.IMAGE, Problem.NO_SHELL, Facts(file=name))
     return os.path.abspath(found)

@@ -14,9 +14,10 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from . import checksum
 from .checksum import Check, Damaged
-from .errors import Failure, LocalError, Stopped, amount, say
+from .errors import Failure, LocalError, Stopped, amount, of_s3, say
 from .listing import Remote, find, head
 from .pool import Task, run_all
+from .problems import INPUTS, Cause, Facts, Problem
 from .s3 import ERRORS, S3, S3Error, with_address
 from .taskspec import EXIT_STAGE_IN, Input
 from .wire import Connection, Truncated
@@ -69,28 +70,16 @@ def stage_in(
             tasks += _File(s3, remote, stop).tasks()
         run_all(tasks, s3.threads, stop)
     except LocalError as error:
-        doing = f"fetching inputs of {amount(size)} where {amount(room)} were free"
-        raise _failure(error.sentence(doing, disk_mb)) from error
+        facts = Facts(activity=INPUTS, needed=size, free=room, disk_mb=disk_mb)
+        raise error.failure(EXIT_STAGE_IN, Cause.STAGE_IN, facts) from error
     except (*ERRORS, ValueError) as error:
-        raise _failure(
-            f"the inputs could not be fetched: {error or type(error).__name__}. "
-            f"Check that {s3.who} may read them."
-        ) from error
+        raise of_s3(error, EXIT_STAGE_IN, Cause.STAGE_IN, INPUTS) from error
     return Totals(len(found.files), size)
 
 
-def _failure(sentence: str) -> Failure:
-    return Failure(EXIT_STAGE_IN, "STAGE_IN", sentence)
-
-
 def _absent(missing: Sequence[Input]) -> Failure:
-    names = ", ".join(item.url for item in missing[:3])
-    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-    verb = "do" if len(missing) > 1 else "does"
-    return _failure(
-        f"{names}{more} {verb} not exist in S3. Check the rule's input, and that nothing deletes "
-        "it while the workflow runs."
-    )
+    facts = Facts(files=tuple(item.url for item in missing[:3]), count=len(missing))
+    return Failure(EXIT_STAGE_IN, Cause.STAGE_IN, Problem.ABSENT, facts)
 
 
 class _File:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import traceback
 from contextlib import contextmanager
 from typing import Callable, Dict, Iterator, List, Mapping, Optional
 
@@ -13,10 +14,11 @@ from . import scratch as scratch_module
 from .command import Runner
 from .download import stage_in
 from .environment import container_environment
-from .errors import Failure, LocalError, Stopped, say
+from .errors import Failure, LocalError, Stopped, of_s3, say, words, write_line
 from .machine import Machine
 from .mending import with_mended_storage
 from .outputs import make_folders, touch
+from .problems import COMMAND, LOGS, SOURCES, TASK, Cause, Facts, Problem
 from .s3 import ERRORS, S3
 from .scratch import Scratch
 from .sources import deploy
@@ -29,10 +31,9 @@ from .taskspec import (
     Output,
     Status,
     TaskSpec,
-    TaskSpecError,
-    brief,
     dumps,
     load_taskspec,
+    status_line,
     status_url,
 )
 from .tree import Unstorable
@@ -94,8 +95,8 @@ class Job:
                 pipes.make(task.steps, scratch.work)
                 runner.run()
             except LocalError as error:
-                sentence = error.sentence("the job ran", task.disk_mb)
-                raise Failure(1, "COMMAND", sentence) from error
+                facts = Facts(activity=COMMAND, disk_mb=task.disk_mb)
+                raise error.failure(1, Cause.COMMAND, facts) from error
         with self._timed("stage_out"):
             outputs = [output for step in task.steps for output in step.outputs]
             outputs += [
@@ -111,6 +112,7 @@ class Job:
         """The container is being stopped: end the command, give up transfers. True if there is a
         command to wait for."""
         self._stopping.set()
+        self._machine.ask_why()
         if self._runner is not None:
             self._runner.stop()
         return self._phase == "run"
@@ -118,6 +120,8 @@ class Job:
     def end(self, error: Optional[BaseException]) -> int:
         """Logs, status, clean-up; the exit code. Never fails, and no clean-up changes the code."""
         failure = _as_failure(error, self._phase)
+        if failure is not None and failure.cause is Cause.TERMINATED:
+            failure.facts = Facts(taken_back=self._machine.is_taken_back())
         s3 = self._s3
         if self._stopping.is_set():
             s3 = S3(self._environ, attempts=HURRIED_ATTEMPTS, timeout=HURRIED_TIMEOUT)
@@ -125,16 +129,15 @@ class Job:
         try:
             problem = self._store_logs(s3, failure is None)
         except Exception as unforeseen:
-            problem = f"the logs could not be stored ({type(unforeseen).__name__}: {unforeseen})."
+            facts = Facts(words=words(f"{type(unforeseen).__name__}: {unforeseen}"))
+            problem = Failure(EXIT_STAGE_OUT, Cause.STAGE_OUT, Problem.SUPERVISOR, facts)
         if problem and failure is None:
-            failure = Failure(EXIT_STAGE_OUT, "STAGE_OUT", problem)
+            failure = problem
             self._phase = "stage_out"
         code = failure.exit_code if failure else 0
         if failure:
-            say(failure.message)
-        if self._task is not None:
-            task = self._task
-            _anyhow("storing the status", lambda: self._store_status(s3, task, failure, code))
+            say(failure.line())
+        _anyhow("storing the status", lambda: self._tell_status(s3, failure, code))
         if self._scratch is not None:
             _anyhow("cleaning up", self._scratch.remove)
         return code
@@ -143,21 +146,19 @@ class Job:
         url = self._environ.get("HUTCHBATCH_TASK", "")
         try:
             return load_taskspec(pinned.read_task(self._s3, self._environ).decode("utf-8"))
-        except (*ERRORS, TaskSpecError, ValueError) as error:
-            raise Failure(
-                EXIT_SPEC,
-                "STAGE_IN",
-                f"the task's description could not be read from {url or 'HUTCHBATCH_TASK'} "
-                f"({error}). Check that the job role may read it and that nothing deletes it.",
-            ) from error
+        except ERRORS as error:
+            raise of_s3(error, EXIT_SPEC, Cause.STAGE_IN, TASK, url) from error
+        except ValueError as error:
+            facts = Facts(file=url or "HUTCHBATCH_TASK", words=words(str(error)))
+            raise Failure(EXIT_SPEC, Cause.STAGE_IN, Problem.TASK, facts) from error
 
     def _stage_in(self, task: TaskSpec, scratch: Scratch) -> None:
         if task.sources is not None:
             try:
                 size = deploy(self._s3, task.sources, scratch.work)
             except LocalError as error:
-                sentence = error.sentence("unpacking the workflow's sources", task.disk_mb)
-                raise Failure(EXIT_STAGE_IN, "STAGE_IN", sentence) from error
+                facts = Facts(activity=SOURCES, disk_mb=task.disk_mb)
+                raise error.failure(EXIT_STAGE_IN, Cause.STAGE_IN, facts) from error
             self._totals.update(files_in=1, bytes_in=size)
         totals = stage_in(
             self._s3, task.inputs, scratch.work, scratch.free, self._stopping, task.disk_mb
@@ -166,10 +167,10 @@ class Job:
         self._totals["files_in"] += totals.files
         self._totals["bytes_in"] += totals.size
 
-    def _store_logs(self, s3: S3, success: bool) -> str:
+    def _store_logs(self, s3: S3, success: bool) -> Optional[Failure]:
         """Stores the rules' logs; what went wrong, if anything."""
         if self._task is None or self._scratch is None or self._phase in ("start", "stage_in"):
-            return ""
+            return None
         work = self._scratch.work
         files: List[Local] = []
         logs: List[Log] = [log for step in self._task.steps for log in step.logs]
@@ -184,21 +185,25 @@ class Job:
         except Superseded as error:
             say(f"{error}.")
         except Unstorable as error:
-            return f"the logs could not be stored: {error}."
+            facts = Facts(activity=LOGS, words=words(str(error)))
+            return Failure(EXIT_STAGE_OUT, Cause.STAGE_OUT, Problem.UNSTORABLE, facts)
         except LocalError as error:
-            return error.sentence("storing the logs", self._task.disk_mb)
+            facts = Facts(activity=LOGS, disk_mb=self._task.disk_mb)
+            return error.failure(EXIT_STAGE_OUT, Cause.STAGE_OUT, facts)
         except ERRORS as error:
-            return f"the logs could not be stored ({error}). May the job role write there?"
-        return ""
+            return of_s3(error, EXIT_STAGE_OUT, Cause.STAGE_OUT, LOGS)
+        return None
 
-    def _store_status(self, s3: S3, task: TaskSpec, failure: Optional[Failure], code: int) -> None:
+    def _tell_status(self, s3: S3, failure: Optional[Failure], code: int) -> None:
+        """Stores the status; where that is not possible, it goes into the log."""
         status = Status(
             job_id=self.job_id,
             attempt=self.attempt,
             phase=self._phase,
             exit_code=code,
-            cause=failure.cause if failure else None,
-            message=brief(failure.message) if failure else "",
+            cause=failure.cause.value if failure else None,
+            problem=failure.problem.value if failure else None,
+            facts=failure.facts if failure else None,
             step=failure.step if failure else None,
             seconds={name: round(value, 3) for name, value in self._seconds.items()},
             peak_memory=self._usage.peak_memory(),
@@ -208,11 +213,14 @@ class Job:
             capacity=self._machine.facts.get("capacity"),
             **self._totals,
         )
-        url = status_url(task.status, self.job_id, self.attempt)
-        try:
-            s3.put(url, dumps(status).encode("utf-8", "backslashreplace"))
-        except (*ERRORS, ValueError) as error:
-            say(f"the job's status could not be stored at {url} ({error}).")
+        if self._task is not None:
+            url = status_url(self._task.status, self.job_id, self.attempt)
+            try:
+                s3.put(url, dumps(status).encode("utf-8", "backslashreplace"))
+                return
+            except (*ERRORS, ValueError) as error:
+                say(f"the job's status could not be stored at {url} ({error}).")
+        write_line(status_line(status))
 
     def _sleep(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
@@ -233,12 +241,10 @@ class Job:
 def _as_failure(error: Optional[BaseException], phase: str) -> Optional[Failure]:
     if error is None or isinstance(error, Failure):
         return error
-    return Failure(
-        EXIT_SPEC,
-        "HOST",
-        f"the supervisor itself failed in phase {phase} ({type(error).__name__}: {error}). Please "
-        "report this.",
-    )
+    # With its traceback: the log is all that is left of a fault of our own.
+    traceback.print_exception(type(error), error, error.__traceback__)
+    facts = Facts(activity=phase, words=words(f"{type(error).__name__}: {error}"))
+    return Failure(EXIT_SPEC, Cause.HOST, Problem.SUPERVISOR, facts)
 
 
 def _anyhow(doing: str, call: Callable[[], None]) -> None:

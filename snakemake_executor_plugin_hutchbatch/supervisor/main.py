@@ -16,6 +16,7 @@ from typing import Any, List, Mapping, NoReturn, Optional
 from . import children
 from .errors import Failure
 from .job import Job
+from .problems import Cause, Problem
 from .taskspec import EXIT_TERMINATED
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -55,11 +56,7 @@ def main(environ: Mapping[str, str]) -> NoReturn:
             deadline = time.monotonic() + (GIVE_UP if job.stop() else GIVE_UP_TRANSFER)
     error = errors[0] if errors else None
     if terminated:
-        error = Failure(
-            EXIT_TERMINATED,
-            "TERMINATED",
-            "the job was stopped from outside (cancelled, timed out, or its host taken back).",
-        )
+        error = Failure(EXIT_TERMINATED, Cause.TERMINATED, Problem.STOPPED)
     # A signal that comes now changes nothing: the ending is short.
     code = job.end(error)
     if watch:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Iterable, List
+from typing import Iterable, List, Optional
 
 from .errors import Failure, LocalError
+from .problems import Cause, Defect, Facts, Problem, Wrong
 from .taskspec import EXIT_MISSING_OUTPUT, Output, Step
 
 
@@ -28,55 +29,48 @@ def make_folders(steps: Iterable[Step], work: str) -> None:
 def check(step: Step, work: str) -> None:
     """Touches what is to be touched; raises ``Failure`` naming every output that is not as the rule
     says."""
-    problems: List[str] = []
+    wrong: List[Wrong] = []
     for output in step.outputs:
         path = os.path.join(work, output.path)
         if output.touch and not os.path.lexists(path):
             touch(path, output.directory)
-        problem = _problem(output, path)
-        if problem:
-            problems.append(f"{output.path} {problem}")
+        found = _wrong(output, path)
+        if found:
+            wrong.append(found)
         elif output.touch:
             os.utime(path)
-    if problems:
-        shown = "; ".join(problems[:5])
-        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise Failure(
-            EXIT_MISSING_OUTPUT,
-            "MISSING_OUTPUT",
-            f"the command of rule {step.name} ended well, but {shown}{more}. Compare the rule's "
-            "output with what its command makes.",
-            step.name,
-        )
+    if wrong:
+        facts = Facts(outputs=tuple(wrong[:5]), count=len(wrong))
+        raise Failure(EXIT_MISSING_OUTPUT, Cause.MISSING_OUTPUT, Problem.OUTPUTS, facts, step.name)
 
 
-def _problem(output: Output, path: str) -> str:
+def _wrong(output: Output, path: str) -> Optional[Wrong]:
+    defect = None
     if not os.path.exists(path):
-        return "is a link to nothing" if os.path.islink(path) else "is missing"
-    if os.path.isdir(path) != output.directory:
-        return (
-            "is a file, not a directory"
-            if output.directory
-            else "is a directory: declare it as directory()"
-        )
-    if output.directory:
-        return ""
-    if not os.path.isfile(path):
-        return "is not a regular file"
-    if output.non_empty and os.path.getsize(path) == 0:
-        return "is empty"
+        defect = Defect.DANGLING if os.path.islink(path) else Defect.MISSING
+    elif os.path.isdir(path) != output.directory:
+        defect = Defect.A_FILE if output.directory else Defect.A_DIRECTORY
+    elif output.directory:
+        return None
+    elif not os.path.isfile(path):
+        defect = Defect.SPECIAL
+    elif output.non_empty and os.path.getsize(path) == 0:
+        defect = Defect.EMPTY
+    if defect:
+        return Wrong(output.path, defect.value)
     if output.checksum:
         algorithm, _, expected = output.checksum.partition(":")
         try:
             digest = hashlib.new(algorithm)
         except ValueError:
-            return f"has a checksum of an unknown kind, {algorithm}"
+            return Wrong(output.path, Defect.CHECKSUM_KIND.value, kind=algorithm)
         with open(path, "rb") as file:
             for chunk in iter(lambda: file.read(1024 * 1024), b""):
                 digest.update(chunk)
-        if digest.hexdigest().lower() != expected.lower():
-            return f"has the {algorithm} checksum {digest.hexdigest()}, not {expected}"
-    return ""
+        got = digest.hexdigest()
+        if got.lower() != expected.lower():
+            return Wrong(output.path, Defect.CHECKSUM.value, algorithm, got, expected)
+    return None
 
 
 def touch(path: str, directory: bool) -> None:

@@ -15,7 +15,8 @@ import hashlib
 import os
 from typing import Mapping, Optional, Sequence
 
-from .errors import Failure
+from .errors import Failure, words
+from .problems import INPUTS, TASK, Cause, Facts, Problem
 from .s3 import S3, S3Error
 from .seed import split_url
 from .taskspec import EXIT_CHANGED, EXIT_SPEC, Input
@@ -84,7 +85,7 @@ def read_task(s3: S3, environ: Mapping[str, str]) -> bytes:
             raise
     except Changed:
         pass
-    raise changed(f"the task's description {url}")
+    raise changed(TASK, url)
 
 
 def _bounded(connection: Connection) -> bytes:
@@ -105,18 +106,15 @@ def check_files(inputs: Sequence[Input], work: str) -> None:
                 for chunk in iter(lambda: file.read(1 << 20), b""):
                     digest.update(chunk)
         except OSError as error:  # a directory, for one
-            raise changed(item.url) from error
+            raise changed(INPUTS, item.url) from error
         if digest.hexdigest() != item.sha256:
-            raise changed(item.url)
+            raise changed(INPUTS, item.url)
 
 
-def changed(what: str) -> Failure:
-    return Failure(
-        EXIT_CHANGED,
-        "CHANGED",
-        f"{what} is not the one this job was submitted with: it was changed in S3 since. Nothing "
-        "of it was run. Start the workflow again, and check who may write there.",
-    )
+def changed(activity: str, url: str) -> Failure:
+    """What lies at ``url`` is not what the job was submitted with. ``activity``: ``problems``'."""
+    facts = Facts(activity=activity, file=url)
+    return Failure(EXIT_CHANGED, Cause.CHANGED, Problem.CHANGED, facts)
 
 
 def _number(environ: Mapping[str, str], name: str) -> Optional[int]:
@@ -130,8 +128,5 @@ def _number(environ: Mapping[str, str], name: str) -> Optional[int]:
 
 
 def _malformed(what: str) -> Failure:
-    return Failure(
-        EXIT_SPEC,
-        "STAGE_IN",
-        f"the task's description cannot be found: {what}. Start the workflow again.",
-    )
+    facts = Facts(file="HUTCHBATCH_TASK", words=words(what))
+    return Failure(EXIT_SPEC, Cause.STAGE_IN, Problem.TASK, facts)

@@ -7,6 +7,7 @@ from typing import Dict, Iterable, List, Optional
 
 from .errors import Failure, LocalError
 from .leftovers import Ending
+from .problems import Cause, Facts, Problem
 from .taskspec import Step
 
 #: Seconds in which a service must have made its file, and between looks for it.
@@ -68,19 +69,9 @@ class Level:
 
 
 def service_ended(step: Step) -> Failure:
-    return Failure(
-        1,
-        "COMMAND",
-        f"the service of rule {step.name} ended before the rules that need it.",
-        step.name,
-    )
+    return Failure(1, Cause.COMMAND, Problem.SERVICE_ENDED, step=step.name)
 
 
 def no_service(step: Step) -> Failure:
-    return Failure(
-        1,
-        "COMMAND",
-        f"rule {step.name} has waited {SERVICE / 60:.0f} minutes for {', '.join(step.awaits)}, by "
-        "which a service shows that it is there.",
-        step.name,
-    )
+    facts = Facts(files=step.awaits[:5], count=len(step.awaits), seconds=SERVICE)
+    return Failure(1, Cause.COMMAND, Problem.SERVICE_MISSING, facts, step.name)

@@ -44,12 +44,14 @@ EXPIRED_CODES = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"
 
 class S3Error(Exception):
     """An answer of S3 that is not a success. ``retry``: the same request may do better later;
-    ``corrected``: at once."""
+    ``corrected``: at once. ``url``: the object, where that is known, and ``words`` without it."""
 
     def __init__(self, status: int, code: str, message: str = "", retry: bool = False) -> None:
         known = code or (f"HTTP {status}" if status and not message else "")
-        super().__init__(f"{known} {message}".strip())
+        self.words = f"{known} {message}".strip()
+        super().__init__(self.words)
         self.status, self.code, self.retry, self.corrected = status, code, retry, False
+        self.url = ""
 
 
 PAGE = "a web page came in place of S3's answer: something on the way does not let it pass"
@@ -59,8 +61,12 @@ ERRORS = (S3Error, OSError, SetupError)
 
 def with_address(url: str, error: Exception) -> S3Error:
     """The same error, saying which object it was about."""
-    status = error.status if isinstance(error, S3Error) else 0
-    return S3Error(status, "", f"{url}: {error or type(error).__name__}")
+    words = str(error) or type(error).__name__
+    found = S3Error(0, "", f"{url}: {words}")
+    if isinstance(error, S3Error):
+        found.status, found.code, words = error.status, error.code, error.words
+    found.url, found.words = url, words
+    return found
 
 
 class Answer(NamedTuple):

@@ -14,7 +14,8 @@ import os
 import re
 from typing import Callable, Optional
 
-from .errors import Failure
+from .errors import Failure, words
+from .problems import Cause, Facts, Problem
 from .removal import open_folder, remove_tree
 from .taskspec import EXIT_SCRATCH
 
@@ -81,14 +82,10 @@ def create(
             os.mkdir(scratch.tmp)
             return scratch
     except OSError as error:
-        raise Failure(
-            EXIT_SCRATCH,
-            "HOST",
-            f"no private directory could be made in the scratch {root} ({error.strerror}). Check "
-            "that the scratch is mounted there and that the image's user may write to it "
-            "(setting hutchbatch_scratch).",
-        ) from error
-    raise Failure(EXIT_SCRATCH, "HOST", f"other jobs keep removing new directories of {root}.")
+        facts = Facts(file=root, words=words(error.strerror or str(error)))
+        raise Failure(EXIT_SCRATCH, Cause.HOST, Problem.SCRATCH, facts) from error
+    facts = Facts(file=root, words="other jobs keep removing new directories")
+    raise Failure(EXIT_SCRATCH, Cause.HOST, Problem.SCRATCH, facts)
 
 
 def sweep(root: str, own: str) -> int:

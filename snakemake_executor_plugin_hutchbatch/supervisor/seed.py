@@ -45,6 +45,14 @@ class Keys(NamedTuple):
     ends: Optional[str] = None
 
 
+class Refused(OSError):
+    """An answer of S3 that is not a success."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__("HTTP " + str(status) + " " + message)
+        self.status = status
+
+
 def pause(attempt: int, random: Optional[float] = None) -> float:
     """Seconds to wait after the ``attempt``-th failure. Half fixed, half random: many jobs that
     start at once must not come back at once."""
@@ -254,8 +262,7 @@ def fetch(environ: Mapping[str, str], url: str) -> bytes:
                 refused += 1
                 if refused > 2:
                     attempt = ATTEMPTS  # no wait makes it better, but a role may be seconds old
-            said = field(data, "Message")[:300]
-            raise OSError(f"HTTP {connection.status} {said}".strip())
+            raise Refused(connection.status, field(data, "Message")[:300])
         except OSError:
             if attempt >= ATTEMPTS:
                 raise

@@ -9,8 +9,9 @@ import os
 import tarfile
 from typing import Any
 
-from .errors import Failure, LocalError
+from .errors import Failure, LocalError, of_s3, words
 from .pinned import changed
+from .problems import SOURCES, Cause, Facts, Problem
 from .s3 import ERRORS, S3
 from .taskspec import EXIT_STAGE_IN, Sources
 
@@ -23,14 +24,9 @@ def deploy(s3: S3, sources: Sources, folder: str) -> int:
     try:
         data = s3.get(sources.url, most=LARGEST)
     except ERRORS as error:
-        raise Failure(
-            EXIT_STAGE_IN,
-            "STAGE_IN",
-            f"the workflow's source archive {sources.url} could not be fetched ({error}). Another "
-            "run may have deleted it: start the workflow again.",
-        ) from error
+        raise of_s3(error, EXIT_STAGE_IN, Cause.STAGE_IN, SOURCES, sources.url) from error
     if hashlib.sha256(data).hexdigest() != sources.sha256:
-        raise changed(f"the workflow's source archive {sources.url}")
+        raise changed(SOURCES, sources.url)
     unpack(data, folder)
     return len(data)
 
@@ -50,9 +46,8 @@ def unpack(data: bytes, folder: str) -> None:
                 _check(member, root)  # against what lies on the disk by now, earlier links included
                 archive.extract(member, root, **options)
     except (tarfile.TarError, EOFError, lzma.LZMAError) as error:
-        raise Failure(
-            EXIT_STAGE_IN, "STAGE_IN", f"the workflow's source archive is damaged ({error})."
-        ) from error
+        facts = Facts(words=words(str(error)))
+        raise Failure(EXIT_STAGE_IN, Cause.STAGE_IN, Problem.SOURCES_DAMAGED, facts) from error
     except OSError as error:
         raise LocalError(error, folder) from error
 

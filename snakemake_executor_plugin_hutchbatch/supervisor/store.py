@@ -30,6 +30,7 @@ class Superseded(Exception):
     """A later attempt has stored this object."""
 
     def __init__(self, url: str, there: Stamp) -> None:
+        self.url = url
         super().__init__(fence.sentence(url, there))
 
 

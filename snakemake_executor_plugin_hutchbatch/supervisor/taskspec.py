@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Dict, Mapping, Optional, Tuple, Type, TypeVar
+from typing import Any, Dict, Iterable, Mapping, Optional, Tuple, Type, TypeVar
 
 from . import strict_json
+from .problems import Facts, Wrong
 
 VERSION = 1
-#: Bytes that a status may have (our own have less than 2,000, and a ``message`` of any length), and
-#: characters of the message in it: 16 lines of a terminal say enough.
+#: Bytes that a status may have (our own have less than 3,000).
 STATUS_BYTES = 64 * 1024
-MESSAGE_CHARS = 2000
+#: How the line begins that holds a status in the job's log, where S3 did not take it.
+STATUS_LINE = "hutchbatch-status "
 
 #: Exit codes of the supervisor itself. A command's own exit code always goes through as it is;
 #: the status object says which of the two a number was.
@@ -159,10 +160,8 @@ class Status:
     """How one attempt ended.
 
     ``phase`` is the last phase reached: ``start``, ``stage_in``, ``run``, ``stage_out``, ``done``.
-    ``cause`` is None after a success, else one of DESIGN.md's causes that a container can know:
-    ``STAGE_IN``, ``CHANGED``, ``COMMAND``, ``MISSING_OUTPUT``, ``STAGE_OUT``, ``TERMINATED``,
-    ``IMAGE`` or ``HOST``.
-    ``message`` is one plain sentence; ``step`` the rule whose command failed.
+    ``cause`` and ``problem`` are None after a success, else values of ``problems.Cause`` and
+    ``problems.Problem``, with the ``facts``; ``step`` is the rule whose command failed.
     ``seconds`` by phase; ``bytes_in``/``bytes_out`` what was transferred; memory in bytes and CPU
     in seconds of the whole container from its cgroup (None where that cannot be read).
     The machine's ``instance_id``, ``instance_type`` and ``capacity`` (``spot`` or ``on-demand``)
@@ -174,7 +173,8 @@ class Status:
     phase: str
     exit_code: int
     cause: Optional[str] = None
-    message: str = ""
+    problem: Optional[str] = None
+    facts: Optional[Facts] = None
     step: Optional[str] = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     bytes_in: int = 0
@@ -231,16 +231,41 @@ def load_status(text: str) -> Status:
         raise TaskSpecError(f"longer than {STATUS_BYTES} bytes")
     raw = _object(text)
     _check_version(raw)
-    status = _make(Status, raw, "status")
+    raw.pop("message", None)  # the sentence of a hutchbatch before the facts
+    facts = _facts(raw["facts"]) if raw.get("facts") is not None else None
+    status = _make(Status, {**raw, "facts": facts}, "status")
     numbers = [v for v in raw.values() if isinstance(v, (int, float))]
     if min([*numbers, *status.seconds.values()]) < 0 or status.exit_code > MOST_EXIT_CODE:
         raise TaskSpecError("status: a number that is out of range")
     return status
 
 
-def brief(text: str) -> str:
-    """A sentence as a status holds it: without bytes that are not UTF-8, and not endless."""
-    return strict_json.clean(text)[:MESSAGE_CHARS]
+def _facts(raw: Any) -> Facts:
+    if not isinstance(raw, dict):
+        raise TaskSpecError("facts: not an object")
+    outputs = tuple(_make(Wrong, item, "facts.outputs") for item in _list(raw, "outputs"))
+    parts = {"files": _paths(raw, "files", "facts"), "outputs": outputs}
+    return _make(Facts, {**raw, **parts}, "facts")
+
+
+def status_line(status: Status) -> str:
+    """A status as a line of the job's log: ASCII, whatever the names in it."""
+    return STATUS_LINE + json.dumps(_pruned(asdict(status)), separators=(",", ":"))
+
+
+def status_in(lines: Iterable[str], job_id: str, attempt: int) -> Optional[Status]:
+    """The status of this attempt among the lines of its log; None if there is none. The job may
+    write what it likes there, as to S3: it is the job's own word."""
+    found = None
+    for line in lines:
+        if line.startswith(STATUS_LINE):
+            try:
+                status = load_status(line[len(STATUS_LINE) :])
+            except ValueError:
+                continue
+            if (status.job_id, status.attempt) == (job_id, attempt):
+                found = status
+    return found
 
 
 def _step(raw: Any, where: str) -> Step:

@@ -10,10 +10,11 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 from . import checksum, fence, tree
 from .body import Body
 from .download import Totals
-from .errors import Failure, LocalError, say
+from .errors import Failure, LocalError, of_s3, say, words
 from .fence import Stamp
 from .listing import list_keys
 from .pool import Task, run_all
+from .problems import OUTPUTS, Cause, Facts, Problem
 from .s3 import ERRORS, S3, S3Error, with_address
 from .seed import split_url
 from .store import Store, Superseded
@@ -66,14 +67,16 @@ def stage_out(
             _withdraw(stored, directories)
             raise
     except Superseded as error:
-        raise Failure(EXIT_STAGE_OUT, "STAGE_OUT", f"{error}.") from error
+        facts = Facts(file=error.url, words=words(str(error)))
+        raise Failure(EXIT_STAGE_OUT, Cause.STAGE_OUT, Problem.SUPERSEDED, facts) from error
     except Unstorable as error:
-        sentence = f"the outputs could not be stored: {error}."
-        raise Failure(EXIT_STAGE_OUT, "STAGE_OUT", sentence) from error
+        facts = Facts(activity=OUTPUTS, words=words(str(error)))
+        raise Failure(EXIT_STAGE_OUT, Cause.STAGE_OUT, Problem.UNSTORABLE, facts) from error
     except LocalError as error:
-        raise _failure(s3, f"{error.path} could not be read ({error.reason})") from error
+        facts = Facts(file=error.path, words=words(error.reason))
+        raise Failure(EXIT_STAGE_OUT, Cause.STAGE_OUT, Problem.UNREADABLE, facts) from error
     except (*ERRORS, ValueError) as error:
-        raise _failure(s3, f"{error or type(error).__name__}") from error
+        raise of_s3(error, EXIT_STAGE_OUT, Cause.STAGE_OUT, OUTPUTS) from error
     return totals
 
 
@@ -123,14 +126,6 @@ def put_files(
     finally:
         stored.stamps.update({large.url: large.stamp for large in begun if large.done})
     return Totals(len(sized), sum(size for size, _ in sized))
-
-
-def _failure(s3: S3, what: str) -> Failure:
-    return Failure(
-        EXIT_STAGE_OUT,
-        "STAGE_OUT",
-        f"the outputs could not be stored: {what}. Check that {s3.who} may write there.",
-    )
 
 
 def _wanted(outputs: Sequence[Output], work: str) -> Tuple[List[Local], List[_Directory]]:

@@ -23,7 +23,7 @@ def test_a_service_is_there_for_its_users_and_ends_with_them(run):
 
 
 def test_a_reader_does_not_outlive_a_writer_that_fails(run):
-    assert "the command of rule broken failed with exit code 5" in run.output
+    assert "the command of rule broken ended with exit code 5" in run.output
     assert not (run.stored / "failed.txt").exists()
 
 

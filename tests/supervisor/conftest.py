@@ -23,8 +23,10 @@ from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     TaskSpec,
     dumps,
     load_status,
+    status_in,
     status_url,
 )
+from snakemake_executor_plugin_hutchbatch.verdict import read
 
 from .tiny import TinyS3
 
@@ -97,10 +99,20 @@ def store(client: Any) -> Store:
 
 @dataclass
 class Ended:
+    """``status``: what lies in S3; ``told``: that, or what the log has in its place."""
+
     code: int
     out: str
     err: str
     status: Status | None
+    told: Status | None = None
+
+    @property
+    def said(self) -> str:
+        """What the controller tells the user of it."""
+        failure = read({"status": "FAILED", "container": {"exitCode": self.code}}, self.told)
+        assert failure is not None
+        return failure.sentence
 
 
 @dataclass
@@ -161,7 +173,9 @@ class Container:
             out, err = process.communicate(timeout=120)
         finally:
             process.kill()
-        return Ended(process.returncode, out, err, self.status())
+        status = self.status()
+        told = status or status_in(err.splitlines(), self.job_id, 1)
+        return Ended(process.returncode, out, err, status, told)
 
     def run(self, task: TaskSpec | str, **options: Any) -> Ended:
         return self.finish(self.start(task, **options))

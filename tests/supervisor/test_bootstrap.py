@@ -185,7 +185,11 @@ def test_a_supervisor_that_cannot_be_fetched_is_told_so(container: Container, st
     there = container.with_(environ={"HUTCHBATCH_SUPERVISOR": store.url("gone")})
     ended = there.run(echo(container, store))  # type: ignore[arg-type]
     assert ended.code == 210
-    assert store.url("gone") in ended.err
+    assert f"hutchbatch's own code could not be read: {store.url('gone')}: " in ended.said
+    assert ended.told is not None
+    assert ended.told.facts is not None
+    assert (ended.told.cause, ended.told.facts.http_status) == ("STAGE_IN", 404)
+    assert "job role" not in ended.said
 
 
 @pytest.fixture

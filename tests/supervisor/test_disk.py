@@ -50,8 +50,8 @@ def run(container: Container, scratch: Path, command: str = "true", **parts: obj
 def ended_as(ended: Ended, cause: str, code: int, lines: int = 1) -> None:
     assert ended.code == code, ended.err
     assert ended.err.count("\n") == lines
-    assert FULL in ended.err
-    assert ADVICE in ended.err
+    assert FULL in ended.said
+    assert ADVICE in ended.said
     assert ended.status is not None
     assert ended.status.cause == cause
 
@@ -62,9 +62,9 @@ def test_inputs_that_do_not_fit_are_told_before_the_transfer_and_when_the_disk_i
     url = store.put("six", os.urandom(6_000_000))
     ended = run(container, small_disk, inputs=(Input(url, "six"),))
     ended_as(ended, "STAGE_IN", 211, lines=2)
-    before, after = ended.err.splitlines()
+    before, _ = ended.err.splitlines()
     assert "the inputs need 6.0 MB and the scratch has 4.2 MB free now" in before
-    assert f"{FULL} while fetching inputs of 6.0 MB where 4.2 MB were free" in after
+    assert f"{FULL} while fetching inputs of 6.0 MB where 4.2 MB were free" in ended.said
 
 
 def test_a_scratch_that_grows_in_time_takes_inputs_that_did_not_fit_at_first(
@@ -99,7 +99,7 @@ def test_a_disk_that_fills_during_the_transfer_is_told_with_what_was_needed(
     there = container.with_(endpoint=proxy.endpoint)
     ended = run(there, path, inputs=(Input(url, "x"),))
     ended_as(ended, "STAGE_IN", 211)
-    assert f"inputs of {size / 1e6:.1f} MB where" in ended.err
+    assert f"inputs of {size / 1e6:.1f} MB where" in ended.said
     assert [p.name for p in path.iterdir()] == ["other"]
     proxy.close()
     next(scratch, None)

@@ -14,6 +14,7 @@ import pytest
 from snakemake_executor_plugin_hutchbatch import nearby
 from snakemake_executor_plugin_hutchbatch.supervisor import download, multipart, upload
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import Failure
+from snakemake_executor_plugin_hutchbatch.supervisor.problems import Cause
 from snakemake_executor_plugin_hutchbatch.supervisor.s3 import S3, S3Error
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Input, Output
 
@@ -84,7 +85,7 @@ def test_bytes_that_stay_wrong_fail_and_leave_no_file(tiny: TinyS3, tmp_path: Pa
     spoil_first(tiny, 99)
     with pytest.raises(Failure, match=r"s3://.*/x: .*md5 checksum") as caught:
         fetch(tiny, tmp_path)
-    assert (caught.value.exit_code, caught.value.cause) == (211, "STAGE_IN")
+    assert (caught.value.exit_code, caught.value.cause) == (211, Cause.STAGE_IN)
     assert not (tmp_path / "x").exists()
 
 
@@ -268,7 +269,7 @@ def test_credentials_that_end_early_are_fetched_anew(tiny: TinyS3) -> None:
 
 def test_a_refusal_says_what_was_refused(tiny: TinyS3, tmp_path: Path) -> None:
     tiny.refuse = lambda method, path: (403, "AccessDenied", {})
-    with pytest.raises(Failure, match=f"s3://{BUCKET}/x: "):
+    with pytest.raises(Failure, match=f"file=s3://{BUCKET}/x; .*http_status=403"):
         fetch(tiny, tmp_path)
     with pytest.raises(S3Error, match="AccessDenied"):
         client(tiny).get(f"s3://{BUCKET}/x")

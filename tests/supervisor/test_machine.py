@@ -1,8 +1,11 @@
-"""A container asks EC2's metadata service on which machine it is, and lives without an answer."""
+"""A container asks EC2's metadata service on which machine it is, and why it is stopped, and lives
+without an answer."""
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +22,9 @@ TOLD = {
     "/latest/meta-data/instance-life-cycle": "spot",
 }
 
+NOTICE = "/latest/meta-data/spot/instance-action"
+ACTION = '{"action": "terminate", "time": "2026-11-27T08:22:00Z"}'
+
 
 class Metadata(http.server.BaseHTTPRequestHandler):
     """IMDSv2: a token by PUT, then facts for those that show it."""
@@ -33,7 +39,10 @@ class Metadata(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         good = self.headers.get("x-aws-ec2-metadata-token") == "a-token"
-        self._answer(TOLD.get(self.path) if good else None, 404 if good else 401)
+        if self.path == NOTICE and self.server.hangs.is_set():
+            self.server.over.wait(60)
+        told = {**TOLD, NOTICE: self.server.notice}
+        self._answer(told.get(self.path) if good else None, 404 if good else 401)
 
     def _answer(self, text: str | None, otherwise: int) -> None:
         self.server.seen.append(self.path)
@@ -41,7 +50,8 @@ class Metadata(http.server.BaseHTTPRequestHandler):
         self.send_response(200 if text else otherwise)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(BrokenPipeError):  # nobody waits so long
+            self.wfile.write(body)
         if self.path == list(TOLD)[-1]:
             self.server.told.touch()
 
@@ -53,8 +63,10 @@ class Metadata(http.server.BaseHTTPRequestHandler):
 def service(tmp_path: Path) -> Iterator[http.server.ThreadingHTTPServer]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
     server.seen, server.open, server.told = [], True, tmp_path / "told"
+    server.notice, server.hangs, server.over = None, threading.Event(), threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
+    server.over.set()
     server.shutdown()
     server.server_close()
 
@@ -94,3 +106,45 @@ def test_a_service_that_does_not_answer_harms_nothing(container, service):
     assert run(container, on_ecs(service)) == (None, None, None)
     environ = {**on_ecs(service), "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9"}
     assert run(container, environ) == (None, None, None)
+
+
+def stopped(
+    container: Container, environ: dict[str, str], command: str = "sleep 60"
+) -> tuple[int, str | None, bool]:
+    """Exit code, cause, and whether the status says that the machine is taken back."""
+    task = container.task(steps=(Step("a", f"echo go; {command}"),))
+    process = container.with_(environ=environ).start(task)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "go\n"
+    process.send_signal(signal.SIGTERM)
+    ended = container.finish(process)
+    assert ended.status is not None
+    facts = ended.status.facts
+    return ended.code, ended.status.cause, bool(facts and facts.taken_back)
+
+
+def test_a_stopped_job_tells_that_its_machine_is_taken_back(container, service):
+    service.notice = ACTION
+    assert stopped(container, on_ecs(service)) == (143, "TERMINATED", True)
+    # Also where the command does not heed the signal.
+    stubborn = "trap '' TERM; for i in 1 2; do sleep 1; done"
+    assert stopped(container, on_ecs(service), stubborn) == (143, "TERMINATED", True)
+
+
+def test_a_stopped_job_on_a_machine_that_stays_says_nothing_of_it(container, service):
+    assert stopped(container, on_ecs(service)) == (143, "TERMINATED", False)
+    assert NOTICE in service.seen
+    assert stopped(container, {}) == (143, "TERMINATED", False)
+
+
+def test_nobody_asks_before_a_job_is_stopped(container, service):
+    service.notice = ACTION
+    lasting = f"until [ -e '{service.told}' ]; do sleep 0.05; done"
+    run(container, on_ecs(service), lasting)
+    assert NOTICE not in service.seen
+
+
+def test_a_metadata_service_that_hangs_costs_a_stopped_job_nothing(container, service):
+    service.notice = ACTION
+    service.hangs.set()
+    assert stopped(container, on_ecs(service)) == (143, "TERMINATED", False)

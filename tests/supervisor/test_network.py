@@ -24,6 +24,7 @@ from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Step,
     dumps,
     load_status,
+    status_in,
 )
 
 from .conftest import ACCESS, BUCKET, REGION, SECRET, Container, Ended, Store
@@ -174,7 +175,10 @@ def test_a_certificate_that_is_not_trusted_ends_the_job_at_once(
     ended = run(tiny, tmp_path, AWS_ENDPOINT_URL_S3="https://" + front.address, **trust)
     assert ended.code == 210
     assert "the certificate of 127.0.0.1 is not trusted" in ended.err
-    assert ended.err.count("\n") == 1
+    _, record = ended.err.splitlines()
+    told = status_in([record], "j", 1)
+    assert told is not None
+    assert (told.cause, told.problem) == ("STAGE_IN", "setup")
     assert tiny.seen == []
     front.close()
 

@@ -20,6 +20,7 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.supervisor import removal, scratch
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import Failure
+from snakemake_executor_plugin_hutchbatch.supervisor.problems import Cause
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Step
 
 from .conftest import Container
@@ -186,7 +187,7 @@ def test_a_scratch_that_cannot_be_written_is_a_failure_of_the_host(tmp_path: Pat
     (tmp_path / "file").touch()
     with pytest.raises(Failure) as caught:
         scratch.create(str(tmp_path / "file"), "j", 1)
-    assert (caught.value.exit_code, caught.value.cause) == (216, "HOST")
+    assert (caught.value.exit_code, caught.value.cause) == (216, Cause.HOST)
 
 
 def deepen(path: Path, levels: int) -> None:

@@ -64,10 +64,10 @@ def test_a_task_fetches_runs_and_stores(container: Container, store: Store) -> N
 @pytest.mark.parametrize(
     ("command", "code", "words"),
     [
-        ("exit 3", 3, "failed with exit code 3"),
-        ("no-such-program", 127, "A program was not found"),
-        ("kill -9 $$", 137, "killed by SIGKILL"),
-        ("kill -SEGV $$", 139, "killed by SIGSEGV"),
+        ("exit 3", 3, "ended with exit code 3"),
+        ("no-such-program", 127, "command not found"),
+        ("kill -9 $$", 137, "often for memory"),
+        ("kill -SEGV $$", 139, "SIGSEGV"),
     ],
 )
 def test_a_failing_command_keeps_its_code_and_its_log_but_stores_no_output(
@@ -80,9 +80,10 @@ def test_a_failing_command_keeps_its_code_and_its_log_but_stores_no_output(
     )
     ended = container.run(container.task(steps=(made,)))
     assert ended.code == code
-    assert words in ended.err
-    assert "rule_x" in ended.err
-    assert ended.err.count("hutchbatch:") == 1
+    assert words in ended.said
+    assert "rule_x" in ended.said
+    assert f"hutchbatch: failed [COMMAND exited; exit_code={code}; rule=rule_x]" in ended.err
+    assert ended.err.count("hutchbatch") == 1
     assert store.get("log") == b"why\n"
     assert not {"out", "never"} & set(store.keys())
     assert ended.status is not None
@@ -113,7 +114,7 @@ def test_an_output_that_is_not_as_declared_fails_the_job_and_stores_nothing(
     made = step(f"touch fine; {command}", outputs=(other, output))
     ended = container.run(container.task(steps=(made,)))
     assert ended.code == 213
-    assert words in ended.err
+    assert words in ended.said
     assert ended.status is not None
     assert ended.status.cause == "MISSING_OUTPUT"
     assert "fine" not in store.keys("fine")
@@ -291,7 +292,7 @@ def test_a_missing_input_is_named(container: Container, store: Store) -> None:
     )
     ended = container.run(task)
     assert ended.code == 211
-    assert store.url("not/there.bam") in ended.err
+    assert store.url("not/there.bam") in ended.said
     assert ended.status is not None
     assert (ended.status.cause, ended.status.phase) == ("STAGE_IN", "stage_in")
 
@@ -358,9 +359,11 @@ def test_an_output_that_cannot_be_stored_is_named(proxied: object, store: Store)
     made = step("touch out", outputs=(Output("out", store.url("out")),))
     ended = container.run(container.task(steps=(made,)))
     assert ended.code == 212
-    assert store.url("out") in ended.err
+    assert store.url("out") in ended.said
+    assert "Check that the job role may write there" in ended.said
     assert ended.status is not None
-    assert ended.status.cause == "STAGE_OUT"
+    assert ended.status.facts is not None
+    assert (ended.status.cause, ended.status.facts.http_status) == ("STAGE_OUT", 403)
 
 
 def test_a_status_that_cannot_be_stored_keeps_the_exit_code(proxied: object, store: Store) -> None:
@@ -371,6 +374,10 @@ def test_a_status_that_cannot_be_stored_keeps_the_exit_code(proxied: object, sto
     ended = container.run(container.task(steps=(step("exit 5"),)))
     assert ended.code == 5
     assert "status could not be stored" in ended.err
+    # The log has it in its place.
+    assert ended.status is None
+    assert ended.told is not None
+    assert (ended.told.exit_code, ended.told.cause, ended.told.step) == (5, "COMMAND", "rule_x")
 
 
 def test_a_stopped_job_ends_its_command_and_keeps_its_log(
@@ -503,7 +510,7 @@ def test_a_shell_is_found_by_its_name(container: Container) -> None:
 def test_an_image_without_the_shell_is_told_so(container: Container) -> None:
     ended = container.run(container.task(steps=(Step("s", "true", shell="zsh-of-nowhere"),)))
     assert ended.code == 215
-    assert "this image has no zsh-of-nowhere" in ended.err
+    assert "this image has no zsh-of-nowhere" in ended.said
     assert ended.status is not None
     assert ended.status.cause == "IMAGE"
 
@@ -542,7 +549,7 @@ def test_bad_sources_fail_the_job(
     url = store.put("src", data) if kind != "gone" else store.url("gone")
     ended = container.run(container.task(sources=Sources(url, digest), steps=(step("echo never"),)))
     assert (ended.code, ended.out) == (219 if kind == "digest" else 211, "")
-    assert "source archive" in ended.err
+    assert "source archive" in ended.said
     assert not list(tmp_path.rglob("escaped"))
 
 
@@ -550,7 +557,9 @@ def test_bad_sources_fail_the_job(
 def test_a_task_that_cannot_be_understood_is_told_so(container: Container, text: str) -> None:
     ended = container.run(text)
     assert ended.code == 210
-    assert "description could not be read" in ended.err
+    assert "the task's description" in ended.said
+    assert ended.told is not None
+    assert (ended.told.cause, ended.told.problem) == ("STAGE_IN", "task")
 
 
 def test_a_benchmark_has_snakemakes_columns_and_a_line_for_each_run(
@@ -588,6 +597,6 @@ def test_a_scratch_that_cannot_be_written_is_told_so(container: Container, tmp_p
     file.touch()
     ended = container.run(container.task(scratch=str(file / "x"), steps=(step("true"),)))
     assert ended.code == 216
-    assert "no private directory could be made" in ended.err
+    assert "no folder could be made on the machine's scratch" in ended.said
     assert ended.status is not None
     assert ended.status.cause == "HOST"

@@ -56,3 +56,19 @@ def test_the_attempts_of_one_job_are_not_many_jobs():
     for _ in range(3):
         assert alike.is_first("align", "align 1", Failure(Cause.COMMAND, "it failed"))
     assert alike.counts() == []
+
+
+def test_only_what_jobs_ended_with_is_counted():
+    alike = Alike()
+    failed, killed = Failure(Cause.COMMAND, "x", 1), Failure(Cause.OUT_OF_MEMORY, "y", 137)
+    for job in range(5):
+        alike.begins(job)
+        assert alike.is_first("align", job, failed) is (job == 0)
+    # By `retries:` 0 and 1 succeed, 2 runs still when all is cancelled, 3 and 4 fail otherwise.
+    for job in range(5):
+        alike.begins(job)
+    assert alike.counts() == []
+    alike.is_first("align", 3, killed)
+    assert alike.counts() == []
+    alike.is_first("align", 4, killed)
+    assert alike.counts() == ["2 jobs of rule align failed alike; the first is told above."]

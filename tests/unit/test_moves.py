@@ -8,7 +8,7 @@ from snakemake_executor_plugin_hutchbatch import moves
 from snakemake_executor_plugin_hutchbatch.moves import Again, History
 from snakemake_executor_plugin_hutchbatch.plan import Budgets
 from snakemake_executor_plugin_hutchbatch.queues import Ladder, Queue
-from snakemake_executor_plugin_hutchbatch.verdict import Cause, Failure
+from snakemake_executor_plugin_hutchbatch.verdict import Cause, Failure, Problem
 
 RUNGS = ("cpu-spot-30", "cpu-spot-40", "cpu-spot-50")
 QUEUES = {n: Queue(n, instance_types=("r5.large",)) for n in RUNGS}
@@ -19,8 +19,8 @@ def plan(**values):
     return dataclasses.replace(PLAN, queue=RUNGS[0], ladder=ladder, **values)
 
 
-def after(cause, budgets=None, history=None, **values):
-    failure = Failure(cause, "it went wrong", 1)
+def after(cause, budgets=None, history=None, problem=None, attempts=1, words="", **values):
+    failure = Failure(cause, "it went wrong", 1, problem, attempts, words)
     wanted = plan(budgets=budgets or Budgets(), **values)
     return moves.after(failure, wanted, history or History(), QUEUES)
 
@@ -69,9 +69,70 @@ def test_a_job_killed_for_memory_gets_more_up_to_the_largest_machine():
 
 
 def test_a_command_an_image_and_missing_files_are_never_tried_again():
-    again = {Cause.SPOT, Cause.HOST, Cause.OUT_OF_MEMORY}
+    again = {Cause.SPOT, Cause.HOST, Cause.OUT_OF_MEMORY, Cause.CAPACITY}
     for cause in set(Cause) - again:
         assert isinstance(after(cause, Budgets(oom_memory_factor=2.0)), Failure), cause
+
+
+def test_a_machine_that_gave_notice_counts_against_the_attempts_on_its_queue():
+    budgets = Budgets(spot_attempts=3)
+    step = after(Cause.SPOT, budgets, problem=Problem.STOPPED)
+    assert isinstance(step, Again)
+    assert (step.plan.queue, step.history) == (RUNGS[0], History(submissions=2, spot_losses=1))
+    # Batch itself tried again before: two attempts in one submission.
+    step = after(Cause.SPOT, budgets, step.history, Problem.STOPPED, attempts=2)
+    assert isinstance(step, Again)
+    assert (step.plan.queue, step.history) == (RUNGS[1], History(rung=1, submissions=3))
+
+
+def test_what_batch_itself_gave_up_moves_at_once():
+    step = after(Cause.SPOT, Budgets(spot_attempts=9), problem=Problem.SPOT_LOST, attempts=2)
+    assert isinstance(step, Again)
+    assert step.plan.queue == RUNGS[1]
+
+
+def test_a_queue_without_machines_in_time_is_left_for_the_next():
+    step = after(Cause.CAPACITY)
+    assert isinstance(step, Again)
+    assert step.plan.queue == RUNGS[1]
+    step = after(Cause.CAPACITY, history=History(rung=2))
+    assert isinstance(step, Failure)
+    assert step.cause is Cause.CAPACITY
+    assert "--hutchbatch-queue" in step.sentence
+
+
+def test_a_job_that_its_queue_cannot_hold_fails_with_what_would_fit():
+    words = "Canceled by JobStateTimeLimit action due to reason: MISCONFIGURATION:"
+    step = after(
+        Cause.REJECTED,
+        problem=Problem.MISFIT,
+        words=words + "JOB_RESOURCE_REQUIREMENT",
+        memory=999_999,
+        gpus=0,
+    )
+    assert isinstance(step, Failure)
+    assert "MiB" in step.sentence
+    assert "it can never start" in step.sentence
+    step = after(
+        Cause.REJECTED,
+        problem=Problem.MISFIT,
+        words=words + "EC2_INSTANCE_CONFIGURATION_UNSUPPORTED",
+        gpus=0,
+    )
+    assert isinstance(step, Failure)
+    assert "not set up well" in step.sentence
+
+
+def test_where_the_policy_itself_fails_lost_machines_are_tried_again_a_few_times():
+    history = History()
+    for cause in (Cause.SPOT, Cause.HOST):
+        step = moves.by_default(Failure(cause, "it was lost"), plan(), history)
+        assert isinstance(step, Again)
+        assert (step.plan, step.history.submissions) == (plan(), 2)
+        last = History(submissions=moves.BY_DEFAULT)
+        assert isinstance(moves.by_default(Failure(cause, "it was lost"), plan(), last), Failure)
+    for cause in set(Cause) - {Cause.SPOT, Cause.HOST}:
+        assert isinstance(moves.by_default(Failure(cause, "x"), plan(), history), Failure)
 
 
 def test_siblings_of_a_starved_job_start_higher_for_a_while():

@@ -63,6 +63,25 @@ def test_a_poll_that_fails_loses_nothing_and_complains_once():
     assert len(tracked.poll().ended) == 1
 
 
+def test_an_answer_that_is_none_loses_nothing_and_is_told_once_with_its_traceback(caplog):
+    class Odd(Batch):
+        def describe_jobs(self, jobs):
+            return self.answer
+
+    batch = Odd()
+    batch.answer = {"html": "<p>proxy</p>"}
+    tracked = tracker(batch, "ab")
+    for _ in range(LOST_AFTER_POLLS + 1):
+        assert tracked.poll() == Poll()
+    assert caplog.text.count("Traceback") == 1
+    # One job that is not understood takes no other with it.
+    batch.answer = {"jobs": [{"jobId": "a", "status": "FAILED"}, {"jobId": "b"}]}
+    assert [e.job_id for e in tracked.poll().ended] == ["a"]
+    assert tracked.live_ids() == ([], ["b"])
+    batch.answer = {"jobs": [{"jobId": "b", "status": "SUCCEEDED"}]}
+    assert [e.job_id for e in tracked.poll().ended] == ["b"]
+
+
 def polls(tracked, time, count):
     found = []
     for _ in range(count):

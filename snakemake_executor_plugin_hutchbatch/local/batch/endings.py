@@ -13,6 +13,7 @@ TIMED_OUT = "Job attempt duration exceeded timeout"
 OVERRIDES_TOO_LONG = "Container Overrides length must be at most 8192"
 DEPENDENCY_FAILED = "Dependent Job failed"
 CHILD_FAILED = "Array Child Job failed"
+TIME_LIMIT = "Canceled by JobStateTimeLimit action due to reason: "
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 #: SIGKILL, as a shell tells it.
 KILLED = 137
@@ -30,6 +31,11 @@ class Ending:
     final: bool = False
 
 
+def not_started(reason: str | None, status_reason: str | None = NOT_STARTED) -> Ending:
+    """An attempt that never had a container."""
+    return Ending(None, reason, status_reason, started=False)
+
+
 def ending_of(how: Exit, cause: str | None, instance: str, end_reason: str | None) -> Ending:
     """``cause`` is why the container was ended from outside (``terminate``, ``timeout``, ``host``,
     ``memory``) or None; ``instance`` is its host's id, ``end_reason`` what TerminateJob gave."""
@@ -42,5 +48,5 @@ def ending_of(how: Exit, cause: str | None, instance: str, end_reason: str | Non
     if cause == "memory":
         return Ending(KILLED, OUT_OF_MEMORY, EXITED)
     if how.exit_code is None:
-        return Ending(None, how.reason, NOT_STARTED, started=False)
+        return not_started(how.reason)
     return Ending(how.exit_code, how.reason, EXITED, succeeded=how.exit_code == 0)

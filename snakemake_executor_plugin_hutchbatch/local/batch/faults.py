@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..trouble import ROAD_KINDS, RoadFault
+from .endings import NOT_STARTED, Ending, not_started
 
 #: AWS Batch user guide, "Jobs stuck in a RUNNABLE status".
 NO_CAPACITY = (
@@ -21,13 +22,15 @@ NO_CAPACITY = (
 @dataclass(frozen=True)
 class LoseHost:
     """The host of a matching job is gone ``after`` seconds of RUNNING. Every ``every``-th matching
-    start, at most ``times`` of them (None: always)."""
+    start, at most ``times`` of them (None: always). With ``notice``, EC2 announces it then, ECS
+    stops the container with SIGTERM, and the host is gone so many seconds later."""
 
     name: str = "*"
     queue: str = "*"
     every: int = 1
     after: float = 0.0
     times: int | None = None
+    notice: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,44 @@ class Error:
 
 @dataclass(frozen=True)
 class NoImage:
-    """Matching images cannot be pulled."""
+    """Matching images cannot be pulled. AWS Batch tells so in the container's ``reason``, or with
+    ``in_status`` in the job's ``statusReason``."""
 
     image: str = "*"
-    error: str = "pull image manifest has been retried 1 time(s): failed to resolve ref"
+    error: str = "pull image manifest has been retried 1 time(s): failed to resolve ref: not found"
+    times: int | None = None
+    in_status: bool = False
+
+
+@dataclass(frozen=True)
+class CannotStart:
+    """A matching job's container does not start, in AWS's own words."""
+
+    name: str = "*"
+    reason: str | None = None
+    status_reason: str | None = NOT_STARTED
+    times: int | None = None
+
+
+@dataclass(frozen=True)
+class TimeLimit:
+    """A matching queue has a ``jobStateTimeLimitActions`` for ``reason``: its jobs stay RUNNABLE
+    and are cancelled after ``seconds``."""
+
+    queue: str = "*"
+    reason: str = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"
+    seconds: float = 0.0
+    times: int | None = None
+
+
+@dataclass(frozen=True)
+class NotEnded:
+    """TerminateJobs or CancelJobs answer for matching jobs with an error of their own."""
+
+    operation: str = "*"
+    name: str = "*"
+    code: str = "ThrottlingException"
+    message: str = "Rate exceeded"
     times: int | None = None
 
 
@@ -94,15 +131,30 @@ class Forget:
     seconds: float | None = None
 
 
-BatchFault = LoseHost | Starve | Throttle | Delay | Error | NoImage | OutOfMemory | Forget
+BatchFault = (
+    LoseHost
+    | Starve
+    | TimeLimit
+    | Throttle
+    | Delay
+    | Error
+    | NotEnded
+    | NoImage
+    | CannotStart
+    | OutOfMemory
+    | Forget
+)
 
 BATCH_KINDS: dict[str, type[BatchFault]] = {
     "lose_host": LoseHost,
     "starve": Starve,
+    "time_limit": TimeLimit,
     "throttle": Throttle,
     "delay": Delay,
     "error": Error,
+    "not_ended": NotEnded,
     "no_image": NoImage,
+    "cannot_start": CannotStart,
     "out_of_memory": OutOfMemory,
     "forget": Forget,
 }
@@ -117,12 +169,19 @@ def parse_fault(form: Mapping[str, Any]) -> BatchFault | RoadFault:
     kind          fields (defaults)                              what happens
     ============= ============================================== ================================
     lose_host     name "*", queue "*", every 1, after 0.0,       spot host lost, no exit code
-                  times null
+                  times null, notice null                        (notice: SIGTERM, then 143)
     starve        queue "*", reason (capacity), seconds null     RUNNABLE jobs stay RUNNABLE
+    time_limit    queue "*", reason (capacity), seconds 0.0,     cancelled by the queue's
+                  times null                                     jobStateTimeLimitActions
     throttle      operation "*", calls null, fraction 1, seed 0  TooManyRequestsException, 429
     delay         operation "*", ms 0                            every call takes longer
     error         operation "*", calls 1, performed false        ServerException, 500
-    no_image      image "*", error (text), times null            CannotPullContainerError
+    not_ended     operation "*", name "*", code (throttled),     one job's error in the answer
+                  message, times null                            of a bulk call
+    no_image      image "*", error (text), times null,           CannotPullContainerError
+                  in_status false
+    cannot_start  name "*", reason null, status_reason (text),   no container, in these words
+                  times null
     out_of_memory name "*", after 0.0, times null                exit 137, OutOfMemoryError
     forget        name "*", seconds null                         left out of DescribeJobs
     outage        seconds 0, service "*", caller "user"          connections closed, no answer
@@ -212,8 +271,8 @@ class Faults:
         self.struck[KIND_OF[type(each.fault)]] += 1
         return True
 
-    def loss_after(self, name: str, queue: str) -> float | None:
-        """Called at each start: seconds until its host is lost, or None."""
+    def loss(self, name: str, queue: str) -> LoseHost | None:
+        """Called at each start: how its host is lost, or None."""
         for each in self._sets:
             fault = each.fault
             if isinstance(fault, LoseHost) and fnmatchcase(name, fault.name):
@@ -221,7 +280,27 @@ class Faults:
                     continue
                 each.met += 1
                 if each.met % fault.every == 0 and self._strike(each):
-                    return fault.after
+                    return fault
+        return None
+
+    def time_limit(self, queue: str) -> TimeLimit | None:
+        """Called for each job that becomes RUNNABLE."""
+        for each in self._sets:
+            fault = each.fault
+            if not isinstance(fault, TimeLimit) or not fnmatchcase(queue, fault.queue):
+                continue
+            if self._strike(each):
+                return fault
+        return None
+
+    def not_ended(self, operation: str, name: str) -> NotEnded | None:
+        """Called for each job of a bulk call."""
+        for each in self._sets:
+            fault = each.fault
+            if not isinstance(fault, NotEnded) or not fnmatchcase(operation, fault.operation):
+                continue
+            if fnmatchcase(name, fault.name) and self._strike(each):
+                return fault
         return None
 
     def memory_after(self, name: str) -> float | None:
@@ -243,13 +322,21 @@ class Faults:
             for each in self._sets
         )
 
-    def pull_error(self, image: str) -> str | None:
+    def cannot_start(self, name: str, image: str) -> Ending | None:
+        """Called before each start: how it ends without one, or None."""
         for each in self._sets:
             fault = each.fault
-            if not isinstance(fault, NoImage) or not fnmatchcase(image, fault.image):
+            if isinstance(fault, NoImage):
+                error = f"CannotPullContainerError: {fault.error} {image}"
+                ending = not_started(None, error) if fault.in_status else not_started(error)
+                matches = fnmatchcase(image, fault.image)
+            elif isinstance(fault, CannotStart):
+                ending = not_started(fault.reason, fault.status_reason)
+                matches = fnmatchcase(name, fault.name)
+            else:
                 continue
-            if self._strike(each):
-                return f"CannotPullContainerError: {fault.error} {image}"
+            if matches and self._strike(each):
+                return ending
         return None
 
     def starved(self, queue: str, now: float) -> str | None:

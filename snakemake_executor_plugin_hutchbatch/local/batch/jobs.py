@@ -76,6 +76,8 @@ class Attempt:
     status_reason: str | None = None
     #: Why it is being ended from outside: ``terminate``, ``timeout``, ``host``, ``memory``.
     ending: str | None = None
+    #: Whether EC2 has announced that it takes the host back.
+    taken_back: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -106,6 +108,8 @@ class Job:
     end_reason: str | None = None
     too_long: bool = False
     runnable_since: float | None = None
+    #: Why it does not start, though it is not in its queue's order.
+    held: str | None = None
 
     @property
     def is_array(self) -> bool:
@@ -232,13 +236,19 @@ def secret_error(job: Job, secrets: Mapping[str, str]) -> str | None:
         if each["valueFrom"] not in secrets:
             return (
                 "ResourceInitializationError: unable to pull secrets or registry auth: execution "
-                f"resource retrieval failed: unable to retrieve secret from {each['valueFrom']}"
+                "resource retrieval failed: unable to retrieve secret from asm: service call has "
+                f"been retried 1 time(s): failed to fetch secret {each['valueFrom']} from secrets "
+                "manager: ResourceNotFoundException: Secrets Manager can't find the specified "
+                "secret."
             )
     return None
 
 
-def launch_of(job: Job, attempt: Attempt, secrets: Mapping[str, str]) -> Launch:
-    """Everything a host needs to run this attempt. ``secrets`` are values by ``valueFrom``."""
+def launch_of(
+    job: Job, attempt: Attempt, secrets: Mapping[str, str], metadata: str | None = None
+) -> Launch:
+    """Everything a host needs to run this attempt. ``secrets`` are values by ``valueFrom``;
+    ``metadata``: where the hosts' metadata services are."""
     submission, container = job.submission, job.submission.container
     sources = {
         volume["name"]: (volume.get("host") or {}).get("sourcePath")
@@ -253,6 +263,7 @@ def launch_of(job: Job, attempt: Attempt, secrets: Mapping[str, str]) -> Launch:
             **submission.environment,
             **{each["name"]: secrets[each["valueFrom"]] for each in container.get("secrets") or ()},
             **batch_environment(job, attempt.number, attempt.environment_name),
+            **_metadata(attempt, metadata),
         },
         vcpus=float(submission.vcpus),
         memory=submission.memory,
@@ -274,3 +285,14 @@ def launch_of(job: Job, attempt: Attempt, secrets: Mapping[str, str]) -> Launch:
             for each in container.get("ulimits") or ()
         ),
     )
+
+
+def _metadata(attempt: Attempt, base: str | None) -> dict[str, str]:
+    """By which programs know ECS, and reach EC2's instance metadata. AWS's is at an address that
+    loopback does not have; the variable is botocore's."""
+    if base is None:
+        return {}
+    return {
+        "ECS_CONTAINER_METADATA_URI_V4": f"{base}/{attempt.task_id}/v4",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{base}/{attempt.task_id}",
+    }

@@ -14,7 +14,15 @@ from uuid import uuid4
 from ..hosts import Exit, Running
 from . import jobs
 from .config import BatchConfig, ComputeEnvironment
-from .endings import CHILD_FAILED, DEPENDENCY_FAILED, OVERRIDES_TOO_LONG, ending_of
+from .endings import (
+    CHILD_FAILED,
+    DEPENDENCY_FAILED,
+    OVERRIDES_TOO_LONG,
+    TIME_LIMIT,
+    Ending,
+    ending_of,
+    not_started,
+)
 from .faults import Faults
 from .jobs import Attempt, Job, Submission
 from .placement import Placement
@@ -142,14 +150,28 @@ class Lifecycle:
         """The ``statusReason`` of a RUNNABLE job."""
         if job.status != jobs.RUNNABLE:
             return None
+        if job.held is not None:
+            return job.held
         return self._placement.blocked(job, self.starved)
 
     def _runnable(self, job: Job) -> None:
         self._set(job, jobs.RUNNABLE)
         job.runnable_since = self._world.now()
+        limit = self._faults.time_limit(job.submission.queue.name)
+        if limit is not None:
+            job.held = limit.reason
+            self._world.later(limit.seconds, lambda: self._give_up(job, limit.reason))
+            return
         self._placement.push(job)
         if self._config.runnable_delay:
             self._world.later(self._config.runnable_delay, _nothing)
+
+    def _give_up(self, job: Job, reason: str) -> None:
+        """AWS: jobStateTimeLimitActions."""
+        if job.status == jobs.RUNNABLE:
+            job.cancelled = True
+            self._fail(job, TIME_LIMIT + reason)
+            self._follow()
 
     def _begin(self, job: Job, environment: ComputeEnvironment) -> None:
         attempt = self._attempt(job, environment.name)
@@ -181,10 +203,12 @@ class Lifecycle:
         if attempt.ending is not None or self.stopped:
             self._finish(job, attempt, Exit(None))
             return
-        error = self._faults.pull_error(job.submission.container["image"])
-        error = error or jobs.secret_error(job, self._config.secrets)
-        if error is not None:
-            self._finish(job, attempt, Exit(None, error))
+        image = job.submission.container["image"]
+        ending = self._faults.cannot_start(job.submission.name, image)
+        if ending is None and (error := jobs.secret_error(job, self._config.secrets)):
+            ending = not_started(error)
+        if ending is not None:
+            self._finish(job, attempt, Exit(None), ending)
             return
         self.alive[attempt.task_id] = (job, attempt)
         self._world.start(job, attempt)
@@ -202,9 +226,12 @@ class Lifecycle:
         self._set(job, jobs.RUNNING)
         if job.submission.timeout is not None:
             self._end_later(job.submission.timeout, attempt, "timeout")
-        lost = self._faults.loss_after(job.submission.name, job.submission.queue.name)
-        if lost is not None:
-            self._end_later(lost, attempt, "host")
+        lost = self._faults.loss(job.submission.name, job.submission.queue.name)
+        if lost is not None and lost.notice is not None:
+            notice = lost.notice
+            self._world.later(lost.after, lambda: self._announce(attempt, notice))
+        elif lost is not None:
+            self._end_later(lost.after, attempt, "host")
         memory = self._faults.memory_after(job.submission.name)
         if memory is not None:
             self._end_later(memory, attempt, "memory")
@@ -216,6 +243,14 @@ class Lifecycle:
 
     def _end_later(self, seconds: float, attempt: Attempt, why: str) -> None:
         self._world.later(seconds, lambda: self._end(attempt, why))
+
+    def _announce(self, attempt: Attempt, notice: float) -> None:
+        """A spot machine that is taken back in ``notice`` seconds: ECS drains it. A container that
+        heeds SIGTERM ends by itself, and nobody tells AWS Batch why."""
+        if attempt.stopped is None and attempt.running is not None:
+            attempt.taken_back = True
+            self._world.terminate(attempt.running)
+            self._end_later(notice, attempt, "host")
 
     def _end(self, attempt: Attempt, why: str) -> None:
         """Ends a container from outside; the first cause stays, but a lost host hurries."""
@@ -235,12 +270,13 @@ class Lifecycle:
         else:
             self._world.terminate(attempt.running)
 
-    def _finish(self, job: Job, attempt: Attempt, how: Exit) -> None:
+    def _finish(self, job: Job, attempt: Attempt, how: Exit, ending: Ending | None = None) -> None:
         """An attempt is over: what is said of it, and whether there is another."""
         attempt.stopped = self._world.now()
         attempt.running = None
         self._placement.release(attempt)
-        ending = ending_of(how, attempt.ending, attempt.instance, job.end_reason)
+        if ending is None:
+            ending = ending_of(how, attempt.ending, attempt.instance, job.end_reason)
         attempt.exit_code, attempt.reason = ending.exit_code, ending.reason
         attempt.status_reason = ending.status_reason
         if not ending.started:

@@ -12,6 +12,7 @@ from .catalogue import Catalogue
 from .config import BatchConfig
 from .definitions import Definitions
 from .errors import not_found, refused
+from .faults import NotEnded
 from .jobs import Job
 from .lifecycle import Lifecycle
 from .listing import list_jobs
@@ -35,8 +36,10 @@ class Operations:
         placement: Placement,
         lifecycle: Lifecycle,
         forgotten: Callable[[str], bool] = lambda name: False,
+        not_ended: Callable[[str, str], NotEnded | None] = lambda operation, name: None,
     ) -> None:
         self._forgotten = forgotten
+        self._not_ended = not_ended
         self._placement = placement
         self._lifecycle = lifecycle
         self._definitions = Definitions(lambda name: config.arn("job-definition", name))
@@ -154,10 +157,10 @@ class Operations:
         return {}
 
     def cancel_jobs(self, request: Request) -> Answer:
-        return self._end_many(request, self._lifecycle.cancel)
+        return self._end_many("CancelJobs", request, self._lifecycle.cancel)
 
     def terminate_jobs(self, request: Request) -> Answer:
-        return self._end_many(request, self._lifecycle.terminate)
+        return self._end_many("TerminateJobs", request, self._lifecycle.terminate)
 
     def _end(self, request: Request, how: Callable[[Job, str], None]) -> None:
         rules.check_reason(request["reason"])
@@ -165,7 +168,9 @@ class Operations:
         if job is not None:
             how(job, request["reason"])
 
-    def _end_many(self, request: Request, how: Callable[[Job, str], None]) -> Answer:
+    def _end_many(
+        self, operation: str, request: Request, how: Callable[[Job, str], None]
+    ) -> Answer:
         """AWS: "Jobs that can't be found are treated as successfully processed"."""
         rules.check_reason(request["reason"])
         if not 1 <= len(request["jobs"]) <= rules.BULK_JOBS:
@@ -181,8 +186,13 @@ class Operations:
                     }
                 )
                 continue
-            if job_id in self._jobs:
-                how(self._jobs[job_id], request["reason"])
+            job = self._jobs.get(job_id)
+            fault = self._not_ended(operation, job.submission.name) if job else None
+            if fault is not None:
+                errors.append({"job": job_id, "code": fault.code, "message": fault.message})
+                continue
+            if job is not None:
+                how(job, request["reason"])
             done.append(job_id)
         return {"successful": done, "errors": errors}
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
+import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..hosts import Exit, Host, Running
+from ..hosts import Exit, Host, Launch, Running
 from ..trouble import RoadFault, Trouble
 from . import model, rules
 from .config import BatchConfig
@@ -65,7 +66,10 @@ class BatchService:
             placement,
             self._lifecycle,
             lambda name: self._faults.forgotten(name, self._clock()),
+            self._faults.not_ended,
         )
+        #: Below it each attempt has its host's metadata service (``..metadata``).
+        self.metadata_url: str | None = None
 
     # -- from start to stop
 
@@ -171,6 +175,13 @@ class BatchService:
         with self.lock:
             return self._faults.delay(operation)
 
+    def is_taken_back(self, task_id: str) -> bool | None:
+        """Whether EC2 has announced that the host of a running attempt is taken back; None for one
+        that does not run."""
+        with self.lock:
+            found = self._lifecycle.alive.get(task_id)
+            return None if found is None else found[1].taken_back
+
     def watch(self, changed: Callable[[Job, str], None] | None) -> None:
         """Tells of every new state of every job, under the lock; for tests and benchmarks."""
         with self.lock:
@@ -197,6 +208,9 @@ class BatchService:
         if group is not None:
             self._groups[stream] = group
 
+    def launch(self, job: Job, attempt: Attempt) -> Launch:
+        return launch_of(job, attempt, self.config.secrets, self.metadata_url)
+
     def now(self) -> float:
         return self._clock()
 
@@ -216,7 +230,7 @@ class BatchService:
                 action()
             except Exception as error:
                 # A host at fault must not take down the caller, who may be another job's timer.
-                self._say(f"Batch endpoint: {error!r}")
+                self._say(f"Batch endpoint: {error!r}\n{traceback.format_exc()}")
             finally:
                 with self.lock:
                     self._draining = False
@@ -260,7 +274,7 @@ class _Outside:
         def ended(how: Exit) -> None:
             self._service.post(lambda: lifecycle.container_ended(job, attempt, how))
 
-        launch = launch_of(job, attempt, self._service.config.secrets)
+        launch = self._service.launch(job, attempt)
         # Under the lock, so that the end of a very short job cannot overtake its start.
         with self._service.lock:
             try:
@@ -274,7 +288,7 @@ class _Outside:
         """One attempt's thread: starts the container and waits for its end."""
         service, lifecycle = self._service, self._service.lifecycle
         try:
-            launch = launch_of(job, attempt, service.config.secrets)
+            launch = service.launch(job, attempt)
             running = self._host.start(launch, self._output(attempt))
             service.post(lambda: lifecycle.container_started(job, attempt, running))
             how = running.wait()

@@ -188,3 +188,77 @@ def test_a_forgotten_job_is_left_out_for_a_time_and_runs_on(aws):
     assert aws.service.call("DescribeJobs", {"jobs": [job]}) == {"jobs": []}
     aws.clock.advance(31)
     assert aws.job(job)["status"] == "SUCCEEDED"
+
+
+def test_a_host_that_gives_notice_leaves_the_containers_own_end(aws):
+    aws.service.fault({"kind": "lose_host", "after": 4, "notice": 120, "times": 1})
+    job = aws.submit(retryStrategy=SPOT_ONLY)
+    aws.clock.run()
+    found = aws.job(job)
+    assert (found["status"], found["statusReason"]) == (
+        "FAILED",
+        "Essential container in task exited",
+    )
+    assert found["container"]["exitCode"] == 143
+    assert found["stoppedAt"] - found["startedAt"] == 4000
+
+
+def test_a_container_that_heeds_no_signal_goes_with_its_host(make_cloud):
+    aws = make_cloud(stubborn=True, seconds=600)
+    aws.define()
+    aws.service.fault({"kind": "lose_host", "after": 4, "notice": 20, "times": 1})
+    job = aws.submit()
+    aws.clock.run()
+    assert aws.job(job)["statusReason"].startswith("Host EC2 (instance i-0")
+
+
+def test_a_start_fails_in_whatever_words(aws):
+    words = "CannotPullContainerError: unexpected EOF"
+    aws.service.fault({"kind": "cannot_start", "name": "al*", "reason": words, "times": 1})
+    aws.service.fault({"kind": "cannot_start", "name": "so*", "status_reason": words, "times": 1})
+    aws.service.fault({"kind": "no_image", "error": "not found", "in_status": True, "times": 1})
+    jobs = [aws.job(aws.submit(name)) for name in ("align", "sort", "call", "plot")]
+    aws.clock.run()
+    told = [(job["container"].get("reason"), job.get("statusReason")) for job in jobs]
+    assert told[:3] == [
+        (words, "Task failed to start"),
+        (None, words),
+        (None, "CannotPullContainerError: not found busybox"),
+    ]
+    assert all("startedAt" not in job for job in jobs[:3])
+
+
+def test_a_queues_time_limit_cancels_what_is_runnable(aws):
+    reason = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"
+    aws.service.fault(
+        {"kind": "time_limit", "queue": "cpu-*", "reason": reason, "seconds": 600, "times": 1}
+    )
+    held, other = aws.submit(jobQueue="cpu-spot-30"), aws.submit(jobQueue="cpu-spot-30")
+    assert (aws.status(held), aws.job(held)["statusReason"]) == ("RUNNABLE", reason)
+    aws.clock.run()
+    found = aws.job(held)
+    assert found["status"] == "FAILED"
+    assert found["statusReason"] == f"Canceled by JobStateTimeLimit action due to reason: {reason}"
+    assert "startedAt" not in found
+    assert aws.status(other) == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("operation", ["TerminateJobs", "CancelJobs"])
+def test_bulk_calls_tell_of_single_jobs_that_were_not_ended(aws, operation):
+    aws.service.fault(
+        {
+            "kind": "not_ended",
+            "operation": operation,
+            "name": "al*",
+            "code": "AccessDenied",
+            "message": "no",
+            "times": 1,
+        }
+    )
+    aws.service.fault({"kind": "starve"})
+    align, sort = aws.submit("align"), aws.submit("sort")
+    answer = aws.call(operation, jobs=[align, sort], reason="enough")
+    assert answer["successful"] == [sort]
+    assert answer["errors"] == [{"job": align, "code": "AccessDenied", "message": "no"}]
+    assert (aws.status(align), aws.status(sort)) == ("RUNNABLE", "FAILED")
+    assert aws.call(operation, jobs=[align], reason="enough")["successful"] == [align]

@@ -209,7 +209,7 @@ def test_a_host_that_fails_to_stop_a_job_is_said_and_harms_nobody(watched):
     job = watched.submit()
     watched.until(job, "RUNNING")
     service.call("TerminateJob", {"jobId": job, "reason": "enough"})
-    assert said == ["Batch endpoint: ProcessLookupError('gone')"]
+    assert [line.splitlines()[0] for line in said] == ["Batch endpoint: ProcessLookupError('gone')"]
     container.finish(Exit(1))
     watched.until(job, "FAILED")
     service.stop()

@@ -1,0 +1,151 @@
+"""Why a job ends badly: one enumeration of causes for both sides of the container's wall.
+
+The supervisor reports a cause, a problem and facts with its ``Status``, never a sentence; the
+controller makes the sentences (``sentences.py``). Standard library only, Python 3.8 and later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import List, Optional, Tuple
+
+
+class Cause(Enum):
+    """Why a job ended badly, as users and the record know it."""
+
+    SPOT = "SPOT"
+    HOST = "HOST"
+    CAPACITY = "CAPACITY"
+    IMAGE = "IMAGE"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    TIMEOUT = "TIMEOUT"
+    STAGE_IN = "STAGE_IN"
+    STAGE_OUT = "STAGE_OUT"
+    CHANGED = "CHANGED"
+    COMMAND = "COMMAND"
+    MISSING_OUTPUT = "MISSING_OUTPUT"
+    DENIED = "DENIED"
+    TERMINATED = "TERMINATED"
+    LOST = "LOST"
+    REJECTED = "REJECTED"
+
+
+class Problem(Enum):
+    """What exactly went wrong; behind each, the facts that go with it."""
+
+    # Known in the container.
+    EXITED = "exited"  # step
+    OUT_OF_MEMORY = "out_of_memory"  # step
+    SCRATCH_FULL = "scratch_full"  # step, free, disk_mb: the command failed on a full scratch
+    NOT_STARTED = "not_started"  # step, words
+    SERVICE_ENDED = "service_ended"  # step
+    SERVICE_MISSING = "service_missing"  # step, files, seconds
+    OUTPUTS = "outputs"  # step, outputs, count
+    NO_SHELL = "no_shell"  # file
+    DISK_FULL = "disk_full"  # activity, file, needed, free, disk_mb
+    DISK = "disk"  # activity, file, words
+    UNREADABLE = "unreadable"  # file, words: an output that cannot be read
+    S3 = "s3"  # activity, file, http_status, code, words
+    SETUP = "setup"  # activity, words: no credentials, a certificate that is not trusted
+    ABSENT = "absent"  # files, count
+    TASK = "task"  # file, words: not a description of a task
+    CHANGED = "changed"  # activity, file: not what the job was submitted with
+    SUPERSEDED = "superseded"  # file, words: a later attempt has stored it
+    UNSTORABLE = "unstorable"  # words: a name that S3 does not take
+    TORN = "torn"  # step, file (a program), files, words (a signal): killed while it wrote them
+    SOURCES_DAMAGED = "sources_damaged"  # file, words
+    SCRATCH = "scratch"  # file, words: no private directory can be made there
+    STOPPED = "stopped"  # taken_back: SIGTERM came
+    SUPERVISOR = "supervisor"  # words: a fault of our own
+    # Known outside, where AWS Batch describes the job.
+    SPOT_LOST = "spot_lost"
+    TIMED_OUT = "timed_out"
+    NO_CAPACITY = "no_capacity"
+    MISFIT = "misfit"
+    PULL_LATER = "pull_later"
+    PULL_REFUSED = "pull_refused"
+    ROLE = "role"
+    LOG_GROUP = "log_group"
+    SECRET = "secret"  # noqa: S105  not one
+    NO_PROGRAM = "no_program"
+    PROCESSOR = "processor"
+    NO_PYTHON = "no_python"
+    NOT_ENTERED = "not_entered"
+    OVERRIDES = "overrides"
+    ENDED = "ended"
+    HOST = "host"
+    FORGOTTEN = "forgotten"
+    UNKNOWN = "unknown"
+
+
+#: Values of ``Facts.activity``: what was being done.
+SUPERVISOR, TASK, SOURCES, INPUTS, COMMAND, OUTPUTS, LOGS = (
+    "supervisor",
+    "task",
+    "sources",
+    "inputs",
+    "command",
+    "outputs",
+    "logs",
+)
+
+
+class Defect(Enum):
+    """How an output is not as its rule says."""
+
+    MISSING = "missing"
+    DANGLING = "dangling"  # a link to nothing
+    A_FILE = "a_file"  # where a directory is declared
+    A_DIRECTORY = "a_directory"  # where a file is
+    SPECIAL = "special"  # neither
+    EMPTY = "empty"
+    CHECKSUM = "checksum"  # kind, got, wanted
+    CHECKSUM_KIND = "checksum_kind"  # kind: none that Python knows
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """An output that is not as its rule says; ``defect``: a ``Defect``'s value."""
+
+    path: str
+    defect: str
+    kind: str = ""
+    got: str = ""
+    wanted: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a bad ending is about. ``file``: a path or URL; ``files`` and ``outputs``: the first of
+    ``count``; ``words``: the system's or S3's own, as they are; ``code``: S3's error code;
+    ``needed`` and ``free`` in bytes, ``disk_mb`` in MB as the rule asked; ``taken_back``: EC2 had
+    announced that it takes the machine back. What does not matter is absent."""
+
+    activity: Optional[str] = None
+    file: Optional[str] = None
+    files: Tuple[str, ...] = ()
+    outputs: Tuple[Wrong, ...] = ()
+    count: int = 0
+    words: Optional[str] = None
+    http_status: Optional[int] = None
+    code: Optional[str] = None
+    needed: Optional[int] = None
+    free: Optional[int] = None
+    disk_mb: Optional[int] = None
+    seconds: Optional[float] = None
+    taken_back: bool = False
+
+    def __str__(self) -> str:
+        """For a line of the job's log: ``file=s3://b/k; http_status=403``."""
+        told: List[str] = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value == field.default:
+                continue
+            if field.name == "files":
+                value = ", ".join(value)
+            elif field.name == "outputs":
+                value = ", ".join(f"{wrong.path} ({wrong.defect})" for wrong in value)
+            told.append(f"{field.name}={value}")
+        return "; ".join(told)
