@@ -113,19 +113,16 @@ class Bundle:
  def exec_module(self,module):
   n=module.__name__;exec(compile(self.data[n],n,"exec"),module.__dict__)
  def get_source(self,name):return self.data[name]
-def told(cause,problem,code,facts):
- e=os.environ.get
- return "\\n{status}"+json.dumps(dict(version={version},job_id=e("AWS_BATCH_JOB_ID","unknown"),
-attempt=int(e("AWS_BATCH_JOB_ATTEMPT",1)),phase="start",exit_code=code,cause=cause,problem=problem,
-facts=dict(facts,activity="supervisor",file=u)))
 u=os.environ.get("HUTCHBATCH_SUPERVISOR","")
 try:b=fetch(os.environ,u)
-except Exception as e:fail("the supervisor could not be read from "+u+" ("+str(e)+")."+told(\
-"STAGE_IN","setup" if isinstance(e,SetupError) else "s3",{spec},
-dict(words=str(e)[:500],http_status=getattr(e,"status",None))))
+except Exception as e:
+ g=os.environ.get
+ fail("the supervisor could not be read from "+u+" ("+str(e)+").\\n{status}"+json.dumps(dict(
+version={version},job_id=g("AWS_BATCH_JOB_ID","unknown"),attempt=int(g("AWS_BATCH_JOB_ATTEMPT",1)),
+phase="start",exit_code={spec},cause="STAGE_IN",problem="setup" if isinstance(e,SetupError) else
+"s3",facts=dict(activity="supervisor",file=u,words=str(e)[:500],http_status=getattr(e,"status",None)))))
 if hashlib.sha256(b).hexdigest()!=os.environ.get("HUTCHBATCH_SUPERVISOR_SHA256"):
- fail(u+" is not the supervisor this job was submitted with. Nothing of it was run."+told(\
-"CHANGED","changed",{changed},dict()),{changed})
+ fail(u+" is not the supervisor this job was submitted with. Nothing of it was run.",{changed})
 sys.meta_path.insert(0,Bundle(json.loads(zlib.decompress(b))))
 sys.modules[P+".wire"]=sys.modules[P+".seed"]=sys.modules["__main__"]
 from {package}.main import main

@@ -214,8 +214,8 @@ class _Search:
         try:
             return self._patience.call(what, call)
         except (ClientError, BotoCoreError) as error:
-            # Nothing else that is asked can be wrong: ClientException is about the queue.
-            if aws.code(error) == "ClientException":
+            # AWS has no code of its own for it.
+            if aws.code(error) == "ClientException" and "does not exist" in str(error):
                 return None  # a queue that is gone has no jobs of ours
             self.complete = False
             told = aws.explain(error, what)

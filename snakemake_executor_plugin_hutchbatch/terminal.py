@@ -123,13 +123,13 @@ def ask(question: str) -> str:
     return input(f"{clean(question)} ").strip()
 
 
-def show_traceback() -> None:
+def showtraceback_lines() -> None:
     """Of the exception that is being handled."""
-    for line in _traceback():
+    for line in traceback_lines():
         _write(sys.stderr, clean(line) + "\n")
 
 
-def _traceback() -> list[str]:
+def traceback_lines() -> list[str]:
     """Its lines, none of which can pass for one of ours: an error's text may have several."""
     return [f"  {line}" for line in traceback.format_exc().rstrip("\n").split("\n")]
 
@@ -216,7 +216,7 @@ class Log:
     ) -> None:
         lines = [message] if isinstance(message, str) else list(message)
         if exc_info:
-            lines += _traceback()
+            lines += traceback_lines()
         # No arguments: a per cent sign in a name is one.
         put("\n".join(clean(line, self._hide) for line in lines), extra=extra)
 

@@ -1,24 +1,23 @@
-"""Errors that must end neither a run nor another job: told, with their traceback."""
+"""Errors that must end neither a run nor another job: reported, with their traceback."""
 
 from __future__ import annotations
 
-import logging
-import traceback
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Snakemake's own, by its name: commands without a Snakemake print to stderr.
-_logger = logging.getLogger("snakemake.logging")
+from . import terminal
 
 
 def log(sentence: str) -> None:
     """To be called where an exception is handled: says what became of it.
 
-    In the message itself, since Snakemake's formatter drops ``exc_info`` (SM/logging.py,
-    ``DefaultFormatter.format``).
+    Commands that run without Snakemake write it to the error output.
     """
-    told = f"hutchbatch: {sentence}\n{traceback.format_exc().rstrip()}"
-    _logger.error("".join(c if c.isprintable() or c in "\n\t" else "?" for c in told))
+    if "snakemake.logging" in sys.modules:
+        terminal.snakemake_log().error(f"hutchbatch: {sentence}", exc_info=True)
+    else:
+        terminal.note(sentence, *terminal.traceback_lines())
 
 
 @contextmanager

@@ -15,8 +15,8 @@ PLUGIN = "snakemake_storage_plugin_s3"
 HOME = "hutchbatch_supervisor"
 NEEDED = (
     *("body", "boto", "checksum", "download", "errors", "fence", "listing", "multipart"),
-    *("openfiles", "pool", "s3", "seed", "storage_plugin", "store", "strict_json", "taskspec"),
-    *("times", "tree", "unfinished", "upload", "wire"),
+    *("openfiles", "pool", "problems", "s3", "seed", "storage_plugin", "store", "strict_json"),
+    *("taskspec", "times", "tree", "unfinished", "upload", "wire"),
 )
 PLACEHOLDER = f"""\
 import os

@@ -15,6 +15,7 @@ PLACES = ("terminal.py", "local/terminal.py")
 PROGRAMS = ("local/s3.py", "local/container.py", "local/sweeper.py", "local/foreground.py")
 #: With reasons.
 MAY = {
+    "log_names.py": {"logging", "snakemake.logging"},  # patches the handler of Snakemake's log file
     "local/cloud.py": {"os.write"},  # into its lock
     "local/run.py": {"a child with our terminal"},  # the command that was asked for
 }

@@ -44,7 +44,7 @@ def image(tmp_path: Path, **programs: str) -> str:
 def test_the_command_is_sh_alone_and_fits_a_job_definition() -> None:
     command = bootstrap.container_command("/home/ec2-user/mini conda's/")
     assert command[:2] == ["/bin/sh", "-c"]
-    assert len(json.dumps(command)) < 9 * 1024  # of 24 KiB that a job definition may have
+    assert len(json.dumps(command)) < 10 * 1024  # of 24 KiB that a job definition may have
     assert "Ref::" not in command[2]
     assert command == bootstrap.container_command("/home/ec2-user/mini conda's/")
 
@@ -178,7 +178,7 @@ def test_a_supervisor_that_is_not_the_submitted_one_is_refused(
     there = container.with_(environ={"HUTCHBATCH_SUPERVISOR_SHA256": "0" * 64})
     ended = there.run(echo(container, store))  # type: ignore[arg-type]
     assert ended.code == 219
-    assert "is not the one this job was submitted with" in ended.err
+    assert "is not the supervisor this job was submitted with" in ended.err
 
 
 def test_a_supervisor_that_cannot_be_fetched_is_told_so(container: Container, store: Store) -> None:

@@ -273,9 +273,8 @@ def test_a_name_that_s3_cannot_hold_is_named(container: Container, store: Store)
     )
     ended = container.run(container.task(steps=(made,)))
     assert ended.code == 212
-    assert "in d, the name caf\\xe9.txt is not UTF-8" in ended.err
+    assert "in d, the name caf\\xe9.txt is not UTF-8" in ended.said
     assert ended.status is not None
-    assert "caf\\xe9.txt" in ended.status.message
 
 
 def test_an_empty_directory_travels(container: Container, store: Store) -> None:

@@ -4,23 +4,24 @@ import datetime
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from test_aws import Time, patience
 
 from snakemake_executor_plugin_hutchbatch.endings import Endings, Outcome
+from snakemake_executor_plugin_hutchbatch.supervisor.errors import MOST_WORDS, words
+from snakemake_executor_plugin_hutchbatch.supervisor.problems import Facts
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
-    MESSAGE_CHARS,
     STATUS_BYTES,
     Status,
     TaskSpecError,
-    brief,
     dumps,
     load_status,
 )
 
-GOOD = Status("id:3", 1, "run", 7, "COMMAND", "it failed", seconds={"run": 1.5}, bytes_in=2**40)
+GOOD = Status("id:3", 1, "run", 7, "COMMAND", "exited", seconds={"run": 1.5}, bytes_in=2**40)
 
 
 def changed(**fields):
@@ -39,12 +40,12 @@ BAD = {
     "late": changed().replace("1.5", "1e999"),
     "text": changed(seconds={"run": "1.5"}),
     "negative seconds": changed(seconds={"run": -1.5}),
-    "deep": changed(message=[]).replace("[]", "[" * 10_000 + "]" * 10_000),
+    "deep": changed(step=[]).replace("[]", "[" * 10_000 + "]" * 10_000),
     "million digits": changed().replace('"exit_code": 7', '"exit_code": ' + "7" * 60_000),
-    "lone surrogate": changed(message="\ud800"),
-    "zero": changed(message="a\0b"),
+    "lone surrogate": changed(step="\ud800"),
+    "zero": changed(step="a\0b"),
     "twice": changed().replace("{", '{"exit_code": 0, ', 1),
-    "long": changed(message="x" * STATUS_BYTES),
+    "long": changed(step="x" * STATUS_BYTES),
     "unknown": changed(more=1),
     "version": changed(version=2),
 }
@@ -60,12 +61,12 @@ def test_a_status_comes_back_as_it_went():
     assert load_status(dumps(GOOD)) == GOOD
 
 
-def test_a_message_is_unicode_and_of_a_length_that_is_read_back():
-    long = brief("caf\udce9 \ud800 " + "é" * 100_000)
+def test_somebody_elses_words_are_unicode_and_of_a_length_that_is_read_back():
+    long = words("caf\udce9 \ud800 " + "é" * 100_000)
     assert long.startswith("caf\\xe9 \\ud800 é")
-    assert len(long) == MESSAGE_CHARS
-    status = Status("id", 1, "run", 1, "COMMAND", long)
-    assert load_status(dumps(status).encode().decode()).message == long
+    assert len(long) == MOST_WORDS
+    status = replace(GOOD, facts=Facts(words=long))
+    assert load_status(dumps(status).encode().decode()).facts.words == long
 
 
 class S3:
@@ -101,6 +102,7 @@ def test_a_bad_status_is_as_none_and_the_jobs_own_end_counts(text):
 
 
 def test_a_status_counts_for_its_own_job_and_attempt_alone():
-    assert seen(dumps(GOOD).encode()).failure.sentence == "it failed"
+    assert seen(dumps(GOOD).encode()).failure.exit_code == 7
+    assert "exit code 7" in seen(dumps(GOOD).encode()).failure.sentence
     assert seen(dumps(GOOD).encode(), "id:4").status is None
     assert seen(changed(attempt=2).encode()).status is None
