@@ -123,7 +123,7 @@ def ask(question: str) -> str:
     return input(f"{clean(question)} ").strip()
 
 
-def showtraceback_lines() -> None:
+def show_traceback() -> None:
     """Of the exception that is being handled."""
     for line in traceback_lines():
         _write(sys.stderr, clean(line) + "\n")

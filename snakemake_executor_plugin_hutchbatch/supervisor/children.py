@@ -9,6 +9,8 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tup
 
 #: Seconds to wait for a process that even SIGKILL does not end (a dead disk): then go on without.
 UNKILLABLE = 5.0
+#: Flags of a process in /proc/<id>/stat (include/linux/sched.h).
+PF_EXITING, PF_SIGNALED = 0x4, 0x400
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
 
 
@@ -85,10 +87,12 @@ def has_any() -> bool:
 
 def table() -> Dict[int, Entry]:
     """Every visible process."""
-    found = {}
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
+    found: Dict[int, Entry] = {}
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return found
+    for name in filter(str.isdigit, names):
         try:
             with open(f"/proc/{name}/stat", "rb") as file:
                 # The name in parentheses may hold anything, even a parenthesis.
@@ -99,6 +103,25 @@ def table() -> Dict[int, Entry]:
             int(fields[1]), int(fields[2]), int(fields[3]), fields[0].decode(), int(fields[19])
         )
     return found
+
+
+def is_dying(pid: int) -> bool:
+    """Whether a signal is on its way to a process, or has ended it in all but its last steps."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            flags = int(file.read().rpartition(b")")[2].split()[6])
+        with open(f"/proc/{pid}/status", "rb") as file:
+            pending = [line.split()[1] for line in file if line[:6] in (b"SigPnd", b"ShdPnd")]
+    except (OSError, ValueError, IndexError):
+        return True
+    return bool(flags & (PF_EXITING | PF_SIGNALED) or any(int(mask, 16) for mask in pending))
+
+
+def died(status: int) -> int:
+    """The signal that a process was killed by; 0 if it ended by itself, or because nobody read on
+    (as ``yes | head -1`` does)."""
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    return 0 if number == signal.SIGPIPE else number
 
 
 def descendants(processes: Mapping[int, Entry], roots: Iterable[int]) -> Set[int]:

@@ -8,13 +8,13 @@ import signal
 import subprocess
 import threading
 import time
-from typing import Callable, Dict, List, Mapping, Optional, Set
+from typing import Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from . import children, leftovers, pipes
 from .benchmark import Benchmarks
 from .environment import step_environment, with_tmpdir
 from .errors import Failure, LocalError, Stopped, say, words
-from .leftovers import Ending, Left, Seen
+from .leftovers import Ending, Left, Seen, Writers
 from .outputs import check
 from .pipes import Level
 from .problems import Cause, Facts, Problem
@@ -106,7 +106,7 @@ class Runner:
         def kill() -> None:
             with self._lock:
                 left = {group: step for group, step in self._groups.items() if group in groups}
-            for group, step in left.items():
+            for group, step in left.items() if only else ():
                 self._cut.setdefault(group, self._remains.writer(group, step))
             children.send(signal.SIGKILL, left, self._remains.of(left, only is None))
 
@@ -192,7 +192,9 @@ class Runner:
         if code and not ending.by_us:
             raise self._failure(step, code)
         if not (level.failure or self._stopped):
-            self._refuse_half(pid, ending)
+            cut = self._cut.get(pid)
+            torn = (cut, int(signal.SIGKILL)) if cut else ending.writers.torn
+            self._refuse_half(torn, ending.kills, step.name)
         pipes.release(step, self._scratch.work)
         if step.serves and not (level.over or level.failure or self._stopped):
             raise pipes.service_ended(step)
@@ -206,14 +208,13 @@ class Runner:
                 say(leftovers.unwaited(step, seen))
             check(step, self._scratch.work)
 
-    def _refuse_half(self, pid: int, ending: Ending) -> None:
-        """Raises ``Failure`` if something was killed while it wrote an output: half a file is no
-        success."""
-        step, cut = ending.step, self._cut.get(pid)
-        one, number = ending.torn or (cut, int(signal.SIGKILL))
-        if one is None:
+    def _refuse_half(self, torn: Optional[Tuple[Left, int]], kills: int, name: str) -> None:
+        """Raises ``Failure`` if something was killed while it wrote an output. ``kills``: those
+        for lack of memory before it; ``name``: of the rule."""
+        if torn is None:
             return
-        memory = not cut and self._usage.out_of_memory_kills() > ending.kills
+        one, number = torn
+        memory = self._usage.out_of_memory_kills() > kills
         facts = Facts(
             file=one.name,
             files=tuple(one.outputs[:5]),
@@ -221,13 +222,19 @@ class Runner:
             words="out of memory" if memory else children.signal_name(number) or str(number),
         )
         cause = Cause.OUT_OF_MEMORY if memory else Cause.COMMAND
-        raise Failure(128 + number, cause, Problem.TORN, facts, step.name)
+        raise Failure(128 + number, cause, Problem.TORN, facts, name)
 
     def _complete(self) -> None:
         """Waits for whoever still writes a result of any step, and ends the others that are left.
         They are halted while they are looked at: none may begin to write just then."""
+        writers, kills = Writers(), self._usage.out_of_memory_kills()
         while not self._stopped:
             left = self._remains.of(set(), strays=True)
+            ended = children.reap(block=False)
+            while ended is not None and ended[0]:
+                writers.died(ended[0], children.died(ended[1]))
+                ended = children.reap(block=False)
+            self._refuse_half(writers.torn, kills, self._task.name)
             if not left:
                 return
             halt(left)
@@ -236,6 +243,7 @@ class Runner:
                 say(leftovers.ended(seen))
                 return
             children.send(signal.SIGCONT, (), left)
+            writers.note(seen)
             self._sleep(leftovers.LONG)
 
     def _fail(self, level: Level, failure: Failure) -> None:
@@ -275,6 +283,7 @@ class Runner:
                 raise Failure(126, Cause.COMMAND, Problem.NOT_STARTED, facts, step.name) from error
             process.returncode = 0  # waited for here, not by subprocess
             self._exits.pop(process.pid, None)  # of another process, long ago
+            self._cut.pop(process.pid, None)
             self._groups[process.pid] = step
         if step.benchmark:
             self._benchmarks.begin(process.pid, step)
@@ -294,10 +303,8 @@ class Runner:
                 return None
             pid, status = ended
             self._exits[pid] = status
-            if os.WIFSIGNALED(status) and os.WTERMSIG(status) != signal.SIGPIPE:
-                for ending in level.ending.values():
-                    if pid in ending.writers:
-                        ending.torn = (ending.writers[pid], os.WTERMSIG(status))
+            for ending in level.ending.values():
+                ending.writers.died(pid, children.died(status))
 
     def _failure(self, step: Step, code: int) -> Failure:
         if self._usage.out_of_memory_kills() > self._kills:

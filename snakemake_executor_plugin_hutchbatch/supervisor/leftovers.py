@@ -16,6 +16,8 @@ from .taskspec import Step
 #: not there: what Snakemake itself waits for missing outputs by default (--latency-wait).
 LINGER = 2.0
 LATENCY = 5.0
+#: Seconds in which a process that was just begun shows what it is, on a busy machine.
+MOMENT = 0.5
 #: Seconds after which the user is told who is waited for.
 TELL = 20.0
 #: Seconds between looks: at first, and at most.
@@ -34,6 +36,8 @@ class Left(NamedTuple):
     fed: bool = False
     #: Whether it writes anything else in the job's directory.
     busy: bool = False
+    #: Whether something was already ending it.
+    dying: bool = False
 
 
 class Seen(NamedTuple):
@@ -55,6 +59,33 @@ def awaited(seen: Seen) -> List[Left]:
     ]
 
 
+class Writers:
+    """Those who write outputs when the shell has ended, and whether one is killed at it: half a
+    file is no success."""
+
+    def __init__(self) -> None:
+        self._known: Dict[int, Left] = {}
+        # Who wrote until the last look: what is killed loses its files first, then its life.
+        self._former: Set[int] = set()
+        self.torn: Optional[Tuple[Left, int]] = None
+
+    def note(self, seen: Seen) -> None:
+        for one in seen.left:
+            if one.outputs and not one.dying:  # else it was the command itself that ended it
+                self._known[one.pid] = one
+                self._former.discard(one.pid)
+            elif one.pid in self._former and not one.dying:
+                self._former.discard(one.pid)
+                del self._known[one.pid]
+            elif one.pid in self._known:
+                self._former.add(one.pid)
+
+    def died(self, pid: int, number: int) -> None:
+        """A process was ended by a signal (0: by itself)."""
+        if number and pid in self._known:
+            self.torn = (self._known[pid], number)
+
+
 class Ending:
     """A command whose shell has ended with ``code``; ``by_us``: a service that was ended.
     ``kills``: those for lack of memory by then."""
@@ -62,12 +93,7 @@ class Ending:
     def __init__(self, step: Step, code: int, by_us: bool, kills: int, now: float) -> None:
         self.step, self.code, self.by_us, self.kills = step, code, by_us, kills
         self.pause = SHORT
-        #: Who was last seen to write an output, by id; and who did so until the last look, for a
-        #: process that is being killed first loses its files, then its life.
-        self.writers: Dict[int, Left] = {}
-        self._former: Set[int] = set()
-        #: Who was killed while it wrote one, and by which signal.
-        self.torn: Optional[Tuple[Left, int]] = None
+        self.writers = Writers()
         self._since = self._quiet = now
         self._state: object = None
         self._looked = self._told = False
@@ -79,26 +105,17 @@ class Ending:
         if kill_at is not None:
             return not seen.left or now >= kill_at
         if self.code:
-            return now - self._since >= LINGER or not any(one.fed for one in seen.left)
+            passed = now - self._since
+            fed = any(one.fed for one in seen.left)
+            return not seen.left or passed >= LINGER or (passed >= MOMENT and not fed)
         waited = awaited(seen)
-        self._note_writers(seen)
+        self.writers.note(seen)
         if waited or (self._looked and seen.state != self._state):
             self._quiet = now  # who has just ended may have successors
         self._looked, self._state = True, seen.state
         if waited:
             return False
         return not seen.left or now - self._quiet >= (LATENCY if seen.missing else LINGER)
-
-    def _note_writers(self, seen: Seen) -> None:
-        for one in seen.left:
-            if one.outputs:
-                self.writers[one.pid] = one
-                self._former.discard(one.pid)
-            elif one.pid in self._former:
-                self._former.discard(one.pid)
-                del self.writers[one.pid]
-            elif one.pid in self.writers:
-                self._former.add(one.pid)
 
     def news(self, seen: Seen, now: float) -> Optional[str]:
         """A sentence for the user when waiting lasts, once."""

@@ -122,7 +122,15 @@ class Remains:
                 logged.append(shown)
             elif name.startswith(self._inside):
                 busy = True
-        return Left(pid, openfiles.name_of(pid), tuple(written), tuple(logged), _fed(pid), busy)
+        return Left(
+            pid,
+            openfiles.name_of(pid),
+            tuple(written),
+            tuple(logged),
+            _fed(pid),
+            busy,
+            children.is_dying(pid),
+        )
 
 
 def halt(pids: Set[int]) -> None:

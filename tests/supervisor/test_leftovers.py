@@ -252,3 +252,16 @@ def test_without_adopted_orphans_writers_are_found_and_the_rest_is_ended(
     assert store.get("out") == b"x\n"
     with contextlib.suppress(FileNotFoundError):  # nobody may have waited for it yet
         assert Path(f"/proc/{int(store.get('pid'))}/cmdline").read_bytes() == b""
+
+
+def test_a_monitor_that_the_command_itself_ends_is_no_failure(
+    container: Container, store: Store
+) -> None:
+    monitor = "(while :; do echo x; sleep 0.1; done) > OUT & sleep 0.3; kill -SIGNAL $!"
+    made = []
+    for name in ("TERM", "KILL", "HUP"):
+        outputs = (Output(name, store.url(name)),)
+        made.append(step(monitor.replace("OUT", name).replace("SIGNAL", name), outputs=outputs))
+    ended = container.run(container.task(steps=tuple(made), cpus=99))
+    assert (ended.code, ended.err) == (0, "")
+    assert all(store.get(name).startswith(b"x\n") for name in ("TERM", "KILL", "HUP"))

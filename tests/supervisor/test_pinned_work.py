@@ -173,7 +173,7 @@ def test_another_configuration_is_not_obeyed(container: Container, store: Store)
     good = Input(url, "config.yaml", digest(b"a: good"))
     ended = container.run(task(container, store, "out", inputs=(good,)))
     assert ended.code == REFUSED
-    assert f"{url} is not the one this job was submitted with" in ended.err
+    assert f"{url} is not the one this job was submitted with" in ended.said
     assert "out" not in store.keys("")
     assert ended.status is not None
     assert (ended.status.cause, ended.status.phase) == ("CHANGED", "stage_in")

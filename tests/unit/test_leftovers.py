@@ -6,10 +6,12 @@ from snakemake_executor_plugin_hutchbatch.supervisor.children import Entry, desc
 from snakemake_executor_plugin_hutchbatch.supervisor.leftovers import (
     LATENCY,
     LINGER,
+    MOMENT,
     TELL,
     Ending,
     Left,
     Seen,
+    Writers,
     awaited,
     owner,
 )
@@ -62,7 +64,9 @@ def test_an_output_that_grows_now_and_then_is_waited_for():
 
 
 def test_after_a_failure_only_pipelines_get_a_moment():
-    assert ending(code=1).is_over(Seen((WRITER, SERVER, BUSY, IDLE)), 0.0)
+    assert ending(code=1).is_over(Seen(()), 0.0)
+    assert not ending(code=1).is_over(Seen((IDLE,)), 0.0)
+    assert ending(code=1).is_over(Seen((WRITER, SERVER, BUSY, IDLE)), MOMENT)
     assert not ending(code=1).is_over(Seen((STAGE,)), LINGER - 0.1)
     assert ending(code=1).is_over(Seen((STAGE,)), LINGER)
 
@@ -74,16 +78,29 @@ def test_who_was_asked_to_end_has_the_time_that_was_given():
         assert one.is_over(Seen(()), 0.0, kill_at=10.0)
 
 
-def test_a_writer_that_is_being_killed_stays_known_until_a_second_look():
-    one = ending()
-    one.is_over(Seen((WRITER,)), 0.0)
-    without = Seen((WRITER._replace(outputs=()),))
-    one.is_over(without, 0.1)
-    assert one.writers == {WRITER.pid: WRITER}
-    one.is_over(Seen(()), 0.2)
-    assert one.writers == {WRITER.pid: WRITER}
-    one.is_over(without, 0.3)
-    assert one.writers == {}
+DONE = WRITER._replace(outputs=())
+
+
+@pytest.mark.parametrize(
+    ("looks", "number", "torn"),
+    [
+        ([WRITER], 9, True),
+        ([WRITER], 0, False),  # ended by itself
+        ([WRITER, DONE], 9, True),  # a process that is killed loses its files first
+        ([WRITER, DONE, DONE], 9, False),
+        ([WRITER, DONE, DONE._replace(dying=True)], 9, True),
+        ([WRITER, DONE, WRITER], 9, True),
+        ([DONE], 9, False),
+        ([WRITER._replace(dying=True)], 15, False),  # kill $!, at the end of the command
+        ([WRITER, WRITER._replace(dying=True)], 15, True),
+    ],
+)
+def test_who_is_killed_while_it_writes_leaves_half_a_file(looks, number, torn):
+    writers = Writers()
+    for one in looks:
+        writers.note(Seen((one,)))
+    writers.died(WRITER.pid, number)
+    assert (writers.torn is not None) == torn
 
 
 def test_the_user_is_told_once_when_waiting_lasts():
