@@ -48,6 +48,7 @@ def guard() -> None:
     _check_access(plugin)
     _answer_from_inventory(plugin.StorageObject)
     _refuse_protected()
+    _wait_in_storage()
     sparing.guard()
 
 
@@ -156,6 +157,19 @@ def is_protected(stored: Any) -> bool:
         key = next((item.key for item in stored.get_subkeys()), key)
     answer = client.head_object(Bucket=stored.bucket, Key=key)
     return PROTECTED in answer.get("Metadata", {})
+
+
+def _wait_in_storage() -> None:
+    """With --keep-storage-local-copies Snakemake waits for local copies of its targets, which it
+    has not fetched where remote jobs made them (SM/jobs.py, ``prepare``)."""
+    from snakemake import jobs  # noqa: PLC0415
+
+    plain = jobs.wait_for_files
+
+    async def wait_for_files(files: Any, *args: Any, **options: Any) -> None:
+        await plain(files, *args, **{**options, "wait_for_local": False})
+
+    jobs.wait_for_files = wait_for_files
 
 
 def _may_be_protected(file: Any) -> bool:

@@ -27,14 +27,13 @@ def why_not_direct(
     jobs: Iterable[Any],
     *,
     conda: bool,
-    env_modules: bool,
     caching: bool,
     local_storage_prefix: str,
 ) -> str | None:
     """None if all of ``jobs`` can run directly, else why not, as the end of a sentence.
 
-    ``conda``, ``env_modules``: whether ``--software-deployment-method`` asks for them;
-    ``caching``: whether ``--cache`` is on.
+    ``conda``: whether ``--software-deployment-method`` asks for it; ``caching``: whether
+    ``--cache`` is on.
     """
     if PurePosixPath(local_storage_prefix).is_absolute():
         return "--local-storage-prefix is an absolute path, which its container may not have"
@@ -47,8 +46,6 @@ def why_not_direct(
             return f"rule {name} has no shell:"
         if conda and job.rule.conda_env:
             return f"rule {name} has conda:, which Snakemake must set up"
-        if env_modules and job.rule.env_modules:
-            return f"rule {name} has envmodules:, which Snakemake must load"
         if caching and job.rule.cache:
             return f"rule {name} is cached between workflows"
         if job.rule.is_handover:

@@ -1,13 +1,19 @@
 """Job → TaskSpec: what the container does. Pure but for formatting the rule's command.
 
-FACTS.md section 4: ``resources.tmpdir`` is ``<TBD>`` in the controller always (trap 12), so a token
-stands for it that the supervisor replaces.
+Of two folders only the container knows the path: the job's temporary directory, and its working
+directory, which stands for the folder in which Snakemake was started. Tokens stand for them, which
+the supervisor replaces.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +25,8 @@ from .modes import s3_url
 from .nearby import TO_BE_DETERMINED
 from .plan import JobPlan
 from .resources import PlanError
+from .supervisor import launch_folder
+from .supervisor.environment import TMPDIR_VARIABLES
 from .supervisor.taskspec import Benchmark, Input, Log, Output, Sources, Step, TaskSpec
 
 
@@ -26,9 +34,28 @@ class NeedsSnakemake(Exception):
     """The command holds a value that only exists inside the job; the message says which rule."""
 
 
-def tmpdir_token(job_name: str) -> str:
-    """A text that no command holds by chance."""
-    return "/HUTCHBATCH-TMPDIR-" + hashlib.sha256(job_name.encode()).hexdigest()[:16]
+@dataclass(frozen=True)
+class Tokens:
+    """Texts that no command holds by chance, for the job's temporary and working directories."""
+
+    tmpdir: str
+    workdir: str
+
+
+def tokens(job_name: str) -> Tokens:
+    digest = hashlib.sha256(job_name.encode()).hexdigest()[:16]
+    return Tokens(f"/HUTCHBATCH-TMPDIR-{digest}", f"/HUTCHBATCH-WORKDIR-{digest}")
+
+
+def launch_folders(workflow: Any) -> tuple[str, ...]:
+    """The names by which commands may call the folder in which Snakemake was started."""
+    written = (os.environ.get("PWD"), workflow.overwrite_workdir, *workflow.included)
+    return _folder_names(str(Path.cwd()), frozenset(map(str, filter(None, written))))
+
+
+@functools.cache
+def _folder_names(folder: str, written: frozenset[str]) -> tuple[str, ...]:
+    return launch_folder.names(folder, written)
 
 
 def direct_task(
@@ -39,14 +66,16 @@ def direct_task(
     ``status``: the URL prefix of its statuses. ``unneeded``: files of a group that no job outside
     of it needs. Raises ``NeedsSnakemake`` if a command cannot be written without Snakemake.
     """
-    token = tmpdir_token(plan.job_name)
+    token = tokens(plan.job_name)
+    folders = launch_folders(job.dag.workflow)
     levels = job.toposorted if job.is_group() else [[job]]
     made = {str(f) for level in levels for member in level for f in member.output}
     steps: list[Step] = []
     inputs: dict[str, Input] = {}
     for number, level in enumerate(levels):
         for member in sorted(level, key=lambda m: (m.rule.name, str(m.output))):
-            steps.append(_step(member, number, token, unneeded if job.is_group() else frozenset()))
+            kept_out = unneeded if job.is_group() else frozenset()
+            steps.append(_step(member, number, token, folders, kept_out))
             for file in member.input:
                 path, url = str(file), s3_url(file)
                 if url and path not in made and file.storage_object.retrieve:
@@ -59,7 +88,8 @@ def direct_task(
         cpus=plan.vcpus,
         inputs=tuple(inputs.values()),
         sources=sources,
-        tmpdir_token=token,
+        tmpdir_token=token.tmpdir,
+        workdir_token=token.workdir,
         disk_mb=plan.disk_mb,
     )
 
@@ -90,11 +120,14 @@ def snakemake_task(
     )
 
 
-def _step(job: Any, level: int, token: str, unneeded: frozenset[str]) -> Step:
+def _step(
+    job: Any, level: int, token: Tokens, folders: tuple[str, ...], unneeded: frozenset[str]
+) -> Step:
     repeated = job.benchmark and (job.benchmark_repeats or 1) > 1
     if repeated and "bench_iteration" in job.rule.shellcmd:
         raise NeedsSnakemake(f"rule {job.rule.name} counts the repeats of its benchmark")
-    shell, command = shell_command(job, token)
+    tmpdir = own_tmpdir(job, token, folders)
+    shell, command = shell_command(job, token, folders, tmpdir or token.tmpdir)
     benchmark = None
     if job.benchmark:
         benchmark = Benchmark(
@@ -108,6 +141,7 @@ def _step(job: Any, level: int, token: str, unneeded: frozenset[str]) -> Step:
         shell=shell,
         threads=int(job.threads),
         level=level,
+        environment=dict.fromkeys(TMPDIR_VARIABLES, tmpdir) if tmpdir else {},
         outputs=tuple(
             _output(job, f, str(f) in unneeded)
             for f in job.output
@@ -157,7 +191,33 @@ def _checksum(job: Any, ensure: Mapping[str, Any]) -> str | None:
     return f"{ensure.get('checksum_algorithm') or 'sha256'}:{wanted}" if wanted else None
 
 
-def _variables(job: Any, token: str) -> dict[str, Any]:
+def own_tmpdir(job: Any, token: Tokens, folders: tuple[str, ...]) -> str | None:
+    """What the rule itself, or ``--default-resources``, says the temporary directory is; None where
+    nothing is said but the system's."""
+    given = job.rule.resources.get("tmpdir")
+    if given is None or given.raw == "system_tmpdir":
+        return None
+    value = job.resources.get("tmpdir")
+    if str(value) == TO_BE_DETERMINED:
+        # A function or expression, which Snakemake leaves to the job: there the system's is its own.
+        with _system_tmpdir(token.tmpdir):
+            expanded = job.rule.expand_resources(job.wildcards_dict, job.input, job.attempt)
+        value = expanded.get("tmpdir")
+    if str(value) == TO_BE_DETERMINED:
+        raise NeedsSnakemake(f"the tmpdir of rule {job.rule.name} is only known inside the job")
+    return launch_folder.replaced(str(value), folders, token.workdir) or None
+
+
+@contextmanager
+def _system_tmpdir(path: str) -> Iterator[None]:
+    before, tempfile.tempdir = tempfile.tempdir, path
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+def _variables(job: Any, tmpdir: str) -> dict[str, Any]:
     """What the rule's command may name: as SM/parser.py's run functions see it, whose globals are
     those of the rule's own module."""
     return {
@@ -167,7 +227,7 @@ def _variables(job: Any, token: str) -> dict[str, Any]:
         "params": job.params,
         "wildcards": job.wildcards,
         "threads": job.threads,
-        "resources": ResourceList(fromdict={**dict(job.resources.items()), "tmpdir": token}),
+        "resources": ResourceList(fromdict={**dict(job.resources.items()), "tmpdir": tmpdir}),
         "log": job.log._plainstrings(),
         "rule": job.rule.name,
         "jobid": job.jobid,
@@ -181,14 +241,16 @@ def formatted(pattern: str, variables: dict[str, Any]) -> str:
     return str(format_command(pattern, **{k: v for k, v in variables.items() if k not in own}))
 
 
-def shell_command(job: Any, token: str) -> tuple[str, str]:
+def shell_command(
+    job: Any, token: Tokens, folders: tuple[str, ...], tmpdir: str
+) -> tuple[str, str]:
     """The shell and the whole text that Snakemake's ``shell()`` would give it.
 
     Raises ``NeedsSnakemake`` if the command holds a value that is not known here, ``PlanError``
     if it cannot be formatted.
     """
     try:
-        command = formatted(job.rule.shellcmd, _variables(job, token))
+        command = formatted(job.rule.shellcmd, _variables(job, tmpdir))
     except Exception as error:  # user code in params and braces may raise anything
         raise PlanError(f"its shell command cannot be formatted: {error}") from error
     if TO_BE_DETERMINED in command:
@@ -202,8 +264,7 @@ def shell_command(job: Any, token: str) -> tuple[str, str]:
                 f"the command of rule {job.rule.name} names a file of the workflow's "
                 "source cache (workflow.source_path)"
             )
-    # The workflow's folder on this machine is the working directory in the container.
-    command = command.replace(f"{Path.cwd()}/", f"{token}/../work/")
+    command = launch_folder.replaced(command, folders, token.workdir)
     wanted = job.resources.get("shell_exec")
     executable = str(wanted) if wanted else shell.get_executable() or "/bin/sh"
     prefix = shell._get_process_prefix(executable)

@@ -121,7 +121,8 @@ class TaskSpec:
 
     ``status``: URL prefix; the status of an attempt is stored at ``status_url(...)``.
     ``tmpdir_token``: a text in commands (and environment values) that stands for the job's
-    temporary directory, whose path only the container knows.
+    temporary directory, whose path only the container knows; ``workdir_token`` for its working
+    directory.
     ``scratch``: the container path on which the host's scratch is mounted.
     ``disk_mb``: what the rule asked for, in MB of 10^6 bytes: named when the scratch is full.
     ``identity`` and ``makes`` are for a later controller that has lost its own record: a digest of
@@ -137,6 +138,7 @@ class TaskSpec:
     inputs: Tuple[Input, ...] = ()
     sources: Optional[Sources] = None
     tmpdir_token: Optional[str] = None
+    workdir_token: Optional[str] = None
     disk_mb: Optional[int] = None
     identity: Optional[str] = None
     makes: Tuple[str, ...] = ()
