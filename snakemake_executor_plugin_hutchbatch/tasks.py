@@ -199,7 +199,7 @@ def own_tmpdir(job: Any, token: Tokens, folders: tuple[str, ...]) -> str | None:
         return None
     value = job.resources.get("tmpdir")
     if str(value) == TO_BE_DETERMINED:
-        # A function or expression, which Snakemake leaves to the job: there the system's is its own.
+        # A function or expression: Snakemake leaves it to the job.
         with _system_tmpdir(token.tmpdir):
             expanded = job.rule.expand_resources(job.wildcards_dict, job.input, job.attempt)
         value = expanded.get("tmpdir")
