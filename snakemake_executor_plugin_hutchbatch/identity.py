@@ -22,6 +22,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from .plan import JobPlan
+from .supervisor.file_names import LAUNCH
 from .supervisor.taskspec import TaskSpec
 
 #: Stands for what has another text in each run.
@@ -56,7 +57,7 @@ def _what_runs(task: TaskSpec, plan: JobPlan) -> dict[str, Any]:
     steps = []
     for step in task.steps:
         command = _constant(task, step.command)
-        environment = {k: _constant(task, v) for k, v in step.environment.items()}
+        environment = {k: _constant(task, v) for k, v in step.environment.items() if k != LAUNCH}
         if plan.mode == "snakemake":
             command = _LOCAL_GROUP.sub("", _ATTEMPT.sub("", command))
         same = replace(step, command=command, threads=1, environment=environment)

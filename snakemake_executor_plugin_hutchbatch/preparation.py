@@ -116,6 +116,7 @@ class Preparation:
             status=status,
             sources=code,
             also=nearby.checkpoint_inputs() | read | self._config,
+            folders=tasks.launch_folders(self._workflow),
         )
         return self._prepared(job, wanted, task, outputs, logs)
 

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import tempfile
+import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from .modes import s3_url
 from .nearby import TO_BE_DETERMINED
 from .plan import JobPlan
 from .resources import PlanError
-from .supervisor import launch_folder
+from .supervisor import file_names, launch_folder
 from .supervisor.environment import TMPDIR_VARIABLES
 from .supervisor.taskspec import Benchmark, Input, Log, Output, Sources, Step, TaskSpec
 
@@ -101,16 +102,25 @@ def snakemake_task(
     status: str,
     sources: Sources | None,
     also: Mapping[str, str],
+    folders: tuple[str, ...] = (),
 ) -> TaskSpec:
     """The task of a job in Snakemake mode: ``command`` starts Snakemake, which moves the files.
 
     ``also``: URLs by path of what it needs and does not fetch itself: the configuration, and what
-    functions in the Snakefile open.
+    functions in the Snakefile open. ``folders``: the names of the launch folder.
     """
     return TaskSpec(
         name=plan.label,
         status=status,
-        steps=(Step(name=plan.rule, command=command, shell="sh", threads=plan.vcpus),),  # noqa: S604
+        steps=(
+            Step(
+                name=plan.rule,
+                command=command,
+                shell="sh",
+                threads=plan.vcpus,
+                environment={file_names.LAUNCH: os.pathsep.join(folders)},
+            ),
+        ),
         scratch=plan.scratch.path,
         cpus=plan.vcpus,
         inputs=tuple(Input(url=url, path=path) for path, url in also.items()),
@@ -235,6 +245,28 @@ def _variables(job: Any, tmpdir: str) -> dict[str, Any]:
     }
 
 
+def _pattern(rule: Any, variables: Mapping[str, Any]) -> str:
+    """What the rule gives to ``shell()``. It is an expression, such as an f-string that names
+    ``output``, which Snakemake evaluates in the job: ``rule.shellcmd`` is its value while the
+    Snakefile was read."""
+    given: list[str] = []
+
+    def shell(command: Any, *_: Any, **__: Any) -> None:
+        given.append(str(command))
+
+    run = rule.run_func
+    own = types.FunctionType(run.__code__, {**run.__globals__, "shell": shell})
+    names = run.__code__.co_varnames[: run.__code__.co_argcount]
+    own(*(variables.get(name) if name in _OF_JOBS else None for name in names))
+    return given[0] if len(given) == 1 else str(rule.shellcmd)
+
+
+#: Parameters of Snakemake's run functions that a command may name.
+_OF_JOBS = frozenset(
+    ("input", "output", "params", "wildcards", "threads", "resources", "log", "rule", "jobid")
+)
+
+
 def formatted(pattern: str, variables: dict[str, Any]) -> str:
     """Snakemake's own formatting, with ``{x:q}`` and the rest, of just these variables."""
     own = ("stepout", "_quote_all", "quote_func", "_pattern")  # names of its parameters
@@ -250,7 +282,8 @@ def shell_command(
     if it cannot be formatted.
     """
     try:
-        command = formatted(job.rule.shellcmd, _variables(job, tmpdir))
+        variables = _variables(job, tmpdir)
+        command = formatted(_pattern(job.rule, variables), variables)
     except Exception as error:  # user code in params and braces may raise anything
         raise PlanError(f"its shell command cannot be formatted: {error}") from error
     if TO_BE_DETERMINED in command:

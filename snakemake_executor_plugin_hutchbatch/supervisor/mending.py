@@ -9,19 +9,31 @@ from typing import Dict, Mapping
 from .errors import LocalError
 
 
+#: Modules that Snakemake's Python gets, and their files.
+MODULES = {
+    "storage_plugin": "__init__.py",
+    "file_names": "file_names.py",
+    "launch_folder": "launch_folder.py",
+}
+
+
+def _source(module: str) -> str:
+    name = __name__.rpartition(".")[0] + "." + module
+    spec = find_spec(name)
+    return str(spec.loader.get_source(name)) if spec and spec.loader else ""  # type: ignore[attr-defined]
+
+
 def with_mended_storage(environ: Mapping[str, str], folder: str) -> Dict[str, str]:
     """The environment in which Snakemake finds the mended storage, which is written below
     ``folder``."""
-    # By its source: the module is for Snakemake's Python, not for this one.
-    name = __name__.rpartition(".")[0] + ".storage_plugin"
-    spec = find_spec(name)
-    source = spec.loader.get_source(name) if spec and spec.loader else ""  # type: ignore[attr-defined]
     package = os.path.join(folder, "snakemake_storage_plugin_s3")
-    path = os.path.join(package, "__init__.py")
+    path = package
     try:
         os.makedirs(package)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(source)
+        for module, name in MODULES.items():
+            path = os.path.join(package, name)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(_source(module))
     except OSError as error:
         raise LocalError(error, path) from error
     kept = environ.get("PYTHONPATH")

@@ -14,13 +14,16 @@ import re
 import sys
 from typing import Any, Dict, Iterator
 
+from . import file_names
+
 PLUGIN = "snakemake_storage_plugin_s3"
 #: S3 metadata of an output that its rule declares protected(): the header is x-amz-meta-…
 PROTECTED = "snakemake-protected"
 
 
-def mend(plugin: Any) -> None:
-    """Patches the plugin's classes; a second time it does nothing."""
+def mend(plugin: Any, in_job: bool = False) -> None:
+    """Patches the plugin's classes; a second time it does nothing. ``in_job``: for Snakemake in a
+    container."""
     cls = plugin.StorageObject
     if getattr(cls, "_hutchbatch_mended", False):
         return
@@ -85,7 +88,8 @@ def mend(plugin: Any) -> None:
     cls.mtime = mtime
     cls.store_object = store_object
     cls.list_candidate_matches = list_candidate_matches
-    _mark_protected(plugin.StorageProvider)
+    file_names.name_objects(cls, in_job)
+    _once_snakemake_is_up(plugin.StorageProvider, in_job)
 
 
 def metadata(stored: Any) -> Dict[str, str]:
@@ -104,28 +108,33 @@ def _stored_or_made(stored: Any, ask: Any, of_file: Any) -> Any:
         return of_file(made)
 
 
-def _mark_protected(provider: Any) -> None:
-    """Files know of their flags, objects in S3 do not: tells them before they are stored. Once
-    Snakemake is up, since it imports the plugin while it is not."""
+def _once_snakemake_is_up(provider: Any, in_job: bool) -> None:
+    """What patches Snakemake itself, which imports the plugin while it is not yet complete."""
     plain_init = provider.__post_init__
 
     def post_init(self: Any) -> None:
         plain_init(self)
-        from snakemake.io import _IOFile
-
-        plain_store = _IOFile.store_in_storage
-        if getattr(plain_store, "_hutchbatch", False):
-            return
-
-        async def store_in_storage(self: Any) -> None:
-            if self.is_storage and "protected" in self.flags:
-                self.storage_object.hutchbatch_protected = True
-            await plain_store(self)
-
-        store_in_storage._hutchbatch = True  # type: ignore[attr-defined]
-        _IOFile.store_in_storage = store_in_storage
+        _mark_protected()
+        file_names.keep_names(in_job)
 
     provider.__post_init__ = post_init
+
+
+def _mark_protected() -> None:
+    """Files know of their flags, objects in S3 do not: tells them before they are stored."""
+    from snakemake.io import _IOFile
+
+    plain_store = _IOFile.store_in_storage
+    if getattr(plain_store, "_hutchbatch", False):
+        return
+
+    async def store_in_storage(self: Any) -> None:
+        if self.is_storage and "protected" in self.flags:
+            self.storage_object.hutchbatch_protected = True
+        await plain_store(self)
+
+    store_in_storage._hutchbatch = True  # type: ignore[attr-defined]
+    _IOFile.store_in_storage = store_in_storage
 
 
 def _take_the_plugins_place() -> None:
@@ -142,7 +151,7 @@ def _take_the_plugins_place() -> None:
         )
     module = sys.modules[PLUGIN] = module_from_spec(spec)
     spec.loader.exec_module(module)
-    mend(module)
+    mend(module, in_job=True)
 
 
 if __name__ == PLUGIN:
