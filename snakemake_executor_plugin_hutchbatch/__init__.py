@@ -1,8 +1,10 @@
 """hutchbatch: any Snakemake workflow on AWS Batch. What Snakemake looks for in a plugin."""
 
+import os
+
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
-from . import guard, nearby, quoting
+from . import guard, local_files, nearby, quoting
 from .executor import Executor as Executor
 from .settings import ExecutorSettings as _Settings
 
@@ -18,11 +20,15 @@ class ExecutorSettings(_Settings):
         from . import marks  # noqa: PLC0415
 
         # Now, because Snakemake asks S3 about files long before it makes the executor.
-        guard.guard()
+        guard.guard(logger.warning)
         marks.guard()
         nearby.let_functions_read(logger.warning)
         quoting.quote_for_shells()
 
+
+if os.environ.get(local_files.CHILD):
+    # A Snakemake that was started for one job by the one that leads the run.
+    guard.share_names()
 
 common_settings = CommonSettings(
     non_local_exec=True,

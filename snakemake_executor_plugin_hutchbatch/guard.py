@@ -5,6 +5,7 @@ FACTS.md section 4: traps 1 to 3 and 6 to 10. Patches apply only when hutchbatch
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -12,7 +13,7 @@ from botocore.exceptions import BotoCoreError, NoCredentialsError
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_storage_plugins.storage_object import StorageObjectTouch
 
-from . import aws, endurance, renewal, sparing
+from . import aws, endurance, local_files, renewal, sparing
 from .inventory import Inventory
 from .storage import StorageError, check_bucket
 from .supervisor.storage_plugin import PROTECTED, mend
@@ -35,7 +36,7 @@ def inventory(provider: Any) -> Inventory:
     return known
 
 
-def guard() -> None:
+def guard(warn: Callable[[str], None]) -> None:
     """Patches this process, once."""
     try:
         import snakemake_storage_plugin_s3 as plugin  # noqa: PLC0415  may be absent
@@ -47,9 +48,19 @@ def guard() -> None:
     mend(plugin)
     _check_access(plugin)
     _answer_from_inventory(plugin.StorageObject)
+    local_files.guard(plugin, inventory, warn)
     _refuse_protected()
     _wait_in_storage()
     sparing.guard()
+
+
+def share_names() -> None:
+    """Patches a process that runs one job for another that is guarded."""
+    try:
+        import snakemake_storage_plugin_s3 as plugin  # noqa: PLC0415  may be absent
+    except ImportError:
+        return
+    mend(plugin)
 
 
 def _check_access(plugin: Any) -> None:

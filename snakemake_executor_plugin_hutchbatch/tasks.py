@@ -12,7 +12,7 @@ import hashlib
 import os
 import tempfile
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from snakemake.iocontainers import ResourceList
 from snakemake.shell import shell
 from snakemake.utils import format as format_command
 
-from .modes import s3_url
+from .modes import files_of, s3_url
 from .nearby import TO_BE_DETERMINED
 from .plan import JobPlan
 from .resources import PlanError
@@ -48,6 +48,32 @@ def tokens(job_name: str) -> Tokens:
     return Tokens(f"/HUTCHBATCH-TMPDIR-{digest}", f"/HUTCHBATCH-WORKDIR-{digest}")
 
 
+@dataclass(frozen=True)
+class Where:
+    """Where a job finds files. ``work`` stands for its working directory, ``folders`` are the names
+    of the launch folder, which that is there."""
+
+    work: str
+    folders: tuple[str, ...]
+
+    def path(self, file: Any) -> str:
+        """A file's path, relative to the working directory if it is in it."""
+        name = str(file)
+        inside = launch_folder.inside(name, self.folders)
+        if not file_names.reaches_out(inside):
+            return inside
+        plain = getattr(getattr(file, "storage_object", None), "hutchbatch_plain_path", None)
+        return str(plain()) if plain else name
+
+    def in_text(self, text: str, files: Iterable[Any]) -> str:
+        """A command with the paths of the job, where it has names of this machine."""
+        for file in files:
+            name, path = str(file), self.path(file)
+            if path != name and launch_folder.inside(name, self.folders) == name:
+                text = launch_folder.replaced(text, (name,), f"{self.work}/{path}")
+        return launch_folder.replaced(text, self.folders, self.work)
+
+
 def launch_folders(workflow: Any) -> tuple[str, ...]:
     """The names by which commands may call the folder in which Snakemake was started."""
     written = (os.environ.get("PWD"), workflow.overwrite_workdir, *workflow.included)
@@ -71,16 +97,17 @@ def direct_task(
     folders = launch_folders(job.dag.workflow)
     levels = job.toposorted if job.is_group() else [[job]]
     made = {str(f) for level in levels for member in level for f in member.output}
+    where = Where(token.workdir, folders)
     steps: list[Step] = []
     inputs: dict[str, Input] = {}
     for number, level in enumerate(levels):
         for member in sorted(level, key=lambda m: (m.rule.name, str(m.output))):
             kept_out = unneeded if job.is_group() else frozenset()
-            steps.append(_step(member, number, token, folders, kept_out))
+            steps.append(_step(member, number, token, where, kept_out))
             for file in member.input:
                 path, url = str(file), s3_url(file)
                 if url and path not in made and file.storage_object.retrieve:
-                    inputs[path] = Input(url=url, path=path)
+                    inputs[path] = Input(url=url, path=where.path(file))
     return TaskSpec(
         name=plan.label,
         status=status,
@@ -130,18 +157,16 @@ def snakemake_task(
     )
 
 
-def _step(
-    job: Any, level: int, token: Tokens, folders: tuple[str, ...], unneeded: frozenset[str]
-) -> Step:
+def _step(job: Any, level: int, token: Tokens, where: Where, unneeded: frozenset[str]) -> Step:
     repeated = job.benchmark and (job.benchmark_repeats or 1) > 1
     if repeated and "bench_iteration" in job.rule.shellcmd:
         raise NeedsSnakemake(f"rule {job.rule.name} counts the repeats of its benchmark")
-    tmpdir = own_tmpdir(job, token, folders)
-    shell, command = shell_command(job, token, folders, tmpdir or token.tmpdir)
+    tmpdir = own_tmpdir(job, token, where.folders)
+    shell, command = shell_command(job, where, tmpdir or token.tmpdir)
     benchmark = None
     if job.benchmark:
         benchmark = Benchmark(
-            path=str(job.benchmark),
+            path=where.path(job.benchmark),
             url=s3_url(job.benchmark),
             repeats=job.benchmark_repeats or 1,
         )
@@ -153,18 +178,18 @@ def _step(
         level=level,
         environment=dict.fromkeys(TMPDIR_VARIABLES, tmpdir) if tmpdir else {},
         outputs=tuple(
-            _output(job, f, str(f) in unneeded)
+            _output(job, f, where, str(f) in unneeded)
             for f in job.output
             if f not in job.pipe_or_service_output
         ),
-        logs=tuple(Log(path=str(f), url=s3_url(f)) for f in job.log),
+        logs=tuple(Log(path=where.path(f), url=s3_url(f)) for f in job.log),
         benchmark=benchmark,
         pipes=(
-            *(str(f) for f in job.output if "pipe" in f.flags),
-            *(str(f) for f in job.input if _comes_from(job, f, "pipe")),
+            *(where.path(f) for f in job.output if "pipe" in f.flags),
+            *(where.path(f) for f in job.input if _comes_from(job, f, "pipe")),
         ),
-        serves=tuple(str(f) for f in job.output if "service" in f.flags),
-        awaits=tuple(str(f) for f in job.input if _comes_from(job, f, "service")),
+        serves=tuple(where.path(f) for f in job.output if "service" in f.flags),
+        awaits=tuple(where.path(f) for f in job.input if _comes_from(job, f, "service")),
     )
 
 
@@ -178,12 +203,12 @@ def _comes_from(job: Any, file: Any, flag: str) -> bool:
     )
 
 
-def _output(job: Any, file: Any, unneeded: bool) -> Output:
+def _output(job: Any, file: Any, where: Where, unneeded: bool) -> Output:
     flags: Mapping[str, Any] = getattr(file._file, "flags", {})
     ensure = flags.get("ensure") or {}
     stored = not unneeded and "nodelocal" not in flags and file.storage_object.retrieve
     return Output(
-        path=str(file),
+        path=where.path(file),
         url=s3_url(file) if stored else None,
         directory=bool(file.is_directory),
         touch=file in job.touch_output,
@@ -255,7 +280,8 @@ def _pattern(rule: Any, variables: Mapping[str, Any]) -> str:
         given.append(str(command))
 
     run = rule.run_func
-    own = types.FunctionType(run.__code__, {**run.__globals__, "shell": shell})
+    within = {**run.__globals__, "shell": shell}
+    own = types.FunctionType(run.__code__, within, closure=run.__closure__)
     names = run.__code__.co_varnames[: run.__code__.co_argcount]
     own(*(variables.get(name) if name in _OF_JOBS else None for name in names))
     return given[0] if len(given) == 1 else str(rule.shellcmd)
@@ -273,9 +299,7 @@ def formatted(pattern: str, variables: dict[str, Any]) -> str:
     return str(format_command(pattern, **{k: v for k, v in variables.items() if k not in own}))
 
 
-def shell_command(
-    job: Any, token: Tokens, folders: tuple[str, ...], tmpdir: str
-) -> tuple[str, str]:
+def shell_command(job: Any, where: Where, tmpdir: str) -> tuple[str, str]:
     """The shell and the whole text that Snakemake's ``shell()`` would give it.
 
     Raises ``NeedsSnakemake`` if the command holds a value that is not known here, ``PlanError``
@@ -297,7 +321,7 @@ def shell_command(
                 f"the command of rule {job.rule.name} names a file of the workflow's "
                 "source cache (workflow.source_path)"
             )
-    command = launch_folder.replaced(command, folders, token.workdir)
+    command = where.in_text(command, files_of(job))
     wanted = job.resources.get("shell_exec")
     executable = str(wanted) if wanted else shell.get_executable() or "/bin/sh"
     prefix = shell._get_process_prefix(executable)

@@ -37,6 +37,7 @@ MODIFIED = "path_modified"
 #: The rule whose files are named just now.
 _now = threading.local()
 
+
 def name_of(stored: Any) -> Optional[str]:
     """The author's name of an object under the default prefix; None for any other object."""
     prefix = getattr(stored.provider, "hutchbatch_prefix", None)

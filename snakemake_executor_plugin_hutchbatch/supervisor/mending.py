@@ -8,7 +8,6 @@ from typing import Dict, Mapping
 
 from .errors import LocalError
 
-
 #: Modules that Snakemake's Python gets, and their files.
 MODULES = {
     "storage_plugin": "__init__.py",

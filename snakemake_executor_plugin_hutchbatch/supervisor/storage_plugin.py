@@ -80,7 +80,11 @@ def mend(plugin: Any, in_job: bool = False) -> None:
         for item in self.s3bucket().objects.filter(Prefix=constant):
             yield f"s3://{self.bucket}/{item.key}"
 
+    def is_made(self: Any) -> bool:
+        return os.path.exists(self.local_path())
+
     cls.__post_init__ = post_init
+    cls.hutchbatch_is_made = is_made
     cls.bucket_exists = bucket_exists
     cls.is_dir = is_dir
     cls.remove = remove
@@ -103,7 +107,7 @@ def _stored_or_made(stored: Any, ask: Any, of_file: Any) -> Any:
         return ask(stored)
     except Exception:
         made = stored.local_path()
-        if not os.path.exists(made) or stored.exists():
+        if not stored.hutchbatch_is_made() or stored.exists():
             raise
         return of_file(made)
 
