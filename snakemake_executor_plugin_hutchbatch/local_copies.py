@@ -40,13 +40,20 @@ class Differs(Exception):
 class Stored(Protocol):
     """A file or directory in S3."""
 
-    url: str
-    #: Changes when the content does.
-    identity: str
-    #: Seconds since the epoch.
-    modified: float
-    #: Of a file that was stored in one piece; else None.
-    md5: str | None
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def identity(self) -> str:
+        """Changes when the content does."""
+
+    @property
+    def modified(self) -> float:
+        """Seconds since the epoch."""
+
+    @property
+    def md5(self) -> str | None:
+        """Of a file that was stored in one piece; else None."""
 
     def download(self, target: Path) -> None:
         """Makes ``target``, a file or a directory."""
@@ -215,11 +222,11 @@ class LocalCopies:
         here = self._root / name
         for sign in signs:
             if _is_signed(here, sign):
-                os.remove(here / sign[0] if sign[0] else here)
+                (here / sign[0] if sign[0] else here).unlink()
         if here.is_dir() and not here.is_symlink():
             for folder, _, _ in os.walk(here, topdown=False):
                 with suppress(OSError):
-                    os.rmdir(folder)
+                    Path(folder).rmdir()
 
     def _set_aside(self, name: str) -> None:
         path = self._place / "before" / name
@@ -243,7 +250,7 @@ class LocalCopies:
             self._put_back(name, self._root / place)
         for folder in sorted(state.folders, key=len, reverse=True):
             with suppress(OSError):
-                os.rmdir(self._root / folder)
+                (self._root / folder).rmdir()
 
     def _put_back(self, name: str, place: Path) -> None:
         here = self._root / name
@@ -307,9 +314,8 @@ def _is_same(one: Path, other: Path) -> bool:
     if one.is_dir() != other.is_dir():
         return False
     files = {name: path for path, name in _files(one)}
-    others = {
-        name: path for path, name in _files(other) if not name.endswith(".snakemake_timestamp")
-    }
+    own = ".snakemake_timestamp"  # Snakemake's, in directories
+    others = {name: path for path, name in _files(other) if not name.endswith(own)}
     try:
         return files.keys() == others.keys() and all(
             filecmp.cmp(path, others[name], shallow=False) for name, path in files.items()

@@ -7,7 +7,7 @@ when hutchbatch is the executor, to the process that leads the run.
 
 | target in Snakemake 9 | what it does here |
 |---|---|
-| ``_IOFile.exists_local``, ``mtime_uncached``, ``protected``, ``open`` | pass over what is the person's |
+| ``_IOFile.exists_local``, ``mtime_uncached``, ``protected``, ``open`` | pass over the person's |
 | ``_IOFile.retrieve_from_storage`` | never over a newer file of the person's |
 | ``io.remove`` | removes here what this run has put here |
 | local ``Executor.run_single_job`` | what lies at the names of outputs makes way |

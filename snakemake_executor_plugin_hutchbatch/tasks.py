@@ -140,7 +140,7 @@ def snakemake_task(
         name=plan.label,
         status=status,
         steps=(
-            Step(
+            Step(  # noqa: S604
                 name=plan.rule,
                 command=command,
                 shell="sh",

@@ -102,9 +102,8 @@ def run_case(checkout: Path, case: str, tests: ast.Module, cloud: LocalCloud, wo
     wanted = list(arguments(given))
     targets = wanted[-1:] + sorted(given.get("targets") or ())
     options = [a for a in wanted[:-1] if a not in targets]
-    done = flow.run(
-        "--container-image", "docker://snakemake/snakemake", "--cores", "3", *options, *targets
-    )
+    image = ("--container-image", "docker://snakemake/snakemake")
+    done = flow.run(*image, "--cores", "3", *options, *targets)
     (work / slug(case) / "log").write_text(done.output)
     if given.get("shouldfail"):
         return "" if done.code else "it succeeded"

@@ -177,8 +177,7 @@ def _flag_by_name(cls: Any) -> None:
 
 
 def _resolved(path: Any) -> Any:
-    """A name with the values of the path variables of the rule whose it is: Snakemake takes those of
-    the whole workflow."""
+    """A name with the values of its own rule's path variables: Snakemake takes the workflow's."""
     pathvars = getattr(getattr(_now, "rule", None), "pathvars", None)
     if pathvars is None or not isinstance(path, str) or "<" not in path:
         return path
