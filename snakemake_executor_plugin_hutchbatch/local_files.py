@@ -99,6 +99,8 @@ def fetch(file: Any) -> None:
     """
     found, url = stored(file), _url(file)
     if found is None:
+        if copies().is_here(str(file)):
+            return  # made here, and not stored yet
         raise WorkflowError(f"{file} is not in S3 any more: {url}.")
     whole = not found.directory and "-" not in found.etag
     try:

@@ -16,7 +16,7 @@ from .environment import TMPDIR_VARIABLES, step_environment, with_folders
 from .errors import Failure, LocalError, Stopped, amount, space_advice
 from .outputs import check
 from .pipes import Level
-from .scratch import Scratch
+from .scratch import Scratch, remove_tree
 from .taskspec import EXIT_NO_SHELL, Step, TaskSpec
 from .usage import Usage
 
@@ -68,6 +68,8 @@ class Runner:
             for level in sorted({step.level for step in self._task.steps}):
                 steps = [step for step in self._task.steps if step.level == level]
                 self._run_level(steps, shells)
+                for path in (path for step in steps for path in step.drops):
+                    remove_tree(os.path.join(self._scratch.work, path))
         finally:
             over.set()
             children.kill_children()

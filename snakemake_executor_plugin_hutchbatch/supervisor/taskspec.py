@@ -91,6 +91,7 @@ class Step:
     before it is done. A level with ``pipes`` or ``serves`` runs at once, whatever its threads.
     ``pipes``: FIFOs that it writes or reads. ``serves``: files by which it shows that its service
     is there; it is ended when the others of its level are done. ``awaits``: such files of others.
+    ``drops``: temporary files that nobody needs when its level is done.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Step:
     pipes: Tuple[str, ...] = ()
     serves: Tuple[str, ...] = ()
     awaits: Tuple[str, ...] = ()
+    drops: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -236,7 +238,7 @@ def _step(raw: Any, where: str) -> Step:
             "outputs": outputs,
             "logs": logs,
             "benchmark": _make(Benchmark, benchmark, where + ".benchmark") if benchmark else None,
-            **{name: _paths(raw, name, where) for name in ("pipes", "serves", "awaits")},
+            **{name: _paths(raw, name, where) for name in ("pipes", "serves", "awaits", "drops")},
         },
         where,
     )
