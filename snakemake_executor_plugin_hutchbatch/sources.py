@@ -61,8 +61,13 @@ def beside(root: Path) -> Iterator[str]:
             continue
         if entry.is_file():
             yield entry.name
-        elif entry.is_dir() and not entry.is_symlink() and entry.name in CODE_FOLDERS:
+        elif entry.is_dir() and not entry.is_symlink() and _is_code(entry):
             yield from _below(root, entry.name)
+
+
+def _is_code(folder: Path) -> bool:
+    """A folder of the usual layout, or a Python package."""
+    return folder.name in CODE_FOLDERS or (folder / "__init__.py").is_file()
 
 
 def _below(root: Path, top: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ import tempfile
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,9 @@ def direct_task(
     for number, level in enumerate(levels):
         for member in sorted(level, key=lambda m: (m.rule.name, str(m.output))):
             kept_out = unneeded if job.is_group() else frozenset()
-            steps.append(_step(member, number, token, where, kept_out))
+            step = _step(member, number, token, where, kept_out)
+            done = _done_with(member, levels[number + 1 :], kept_out) if job.is_group() else []
+            steps.append(replace(step, drops=tuple(where.path(file) for file in done)))
             for file in member.input:
                 path, url = str(file), s3_url(file)
                 if url and path not in made and file.storage_object.retrieve:
@@ -155,6 +157,17 @@ def snakemake_task(
         disk_mb=plan.disk_mb,
         snakemake=True,
     )
+
+
+def _done_with(job: Any, later: Any, unneeded: frozenset[str]) -> list[Any]:
+    """Temporary inputs of a group's job that no ``later`` one needs, nor anybody else."""
+    needed = {str(file) for level in later for member in level for file in member.input}
+    return [
+        file
+        for other, files in job.dag.dependencies[job].items()
+        for file in files
+        if file in other.temp_output and str(file) in unneeded and str(file) not in needed
+    ]
 
 
 def _step(job: Any, level: int, token: Tokens, where: Where, unneeded: frozenset[str]) -> Step:

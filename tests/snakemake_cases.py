@@ -97,7 +97,8 @@ def run_case(checkout: Path, case: str, tests: ast.Module, cloud: LocalCloud, wo
     folder = work / slug(case) / "launch"
     shutil.copytree(source, folder, symlinks=True, ignore=_without_results(source))
     flow = Workflow(cloud, folder, f"cases/{slug(case)}")
-    shutil.copytree(folder, flow.stored)
+    for place in (flow.stored, flow.stored / folder.relative_to("/")):  # by either name
+        shutil.copytree(folder, place)
     given = how_it_is_run(tests, case)
     wanted = list(arguments(given))
     targets = wanted[-1:] + sorted(given.get("targets") or ())
