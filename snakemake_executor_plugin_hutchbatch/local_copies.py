@@ -100,7 +100,8 @@ class LocalCopies:
         self._warn = warn
         self._lock = threading.RLock()
         self._state = State(controllers.this())
-        self._used: set[str] = set()
+        #: The person's own that hold the same as what is stored, like ``State.copies``.
+        self._used: dict[str, tuple[str, Signs]] = {}
         self._place = root / PLACE / f"{os.getpid()}"
 
     # What is here
@@ -108,9 +109,9 @@ class LocalCopies:
     def is_here(self, name: str) -> bool:
         """Whether what lies at a name is this run's, or holds the same as what is stored."""
         with self._lock:
-            if name in self._state.made or name in self._used:
+            if name in self._state.made:
                 return os.path.lexists(self._root / name)
-            return name in self._state.copies and self._is_unchanged(self._state, name)
+            return any(self._is_unchanged(of, name) for of in (self._state.copies, self._used))
 
     def fetch(self, name: str, stored: Stored) -> None:
         """Has what is stored at its name here. Raises ``Differs``, ``OSError``, and what
@@ -119,9 +120,9 @@ class LocalCopies:
         with self._lock:
             if self._is_current(name, stored.identity):
                 return
-            ours = name in self._state.copies and self._is_unchanged(self._state, name)
+            ours = self._is_unchanged(self._state.copies, name)
             if not ours and stored.md5 and here.is_file() and _md5(here) == stored.md5:
-                self._used.add(name)
+                self._used[name] = stored.identity, _all_signs(here)
                 return
             if reaches_out(name) and not os.path.lexists(here):
                 raise Differs(
@@ -136,7 +137,7 @@ class LocalCopies:
                     self._remove_copy(self._state, name)
                 if os.path.lexists(here):
                     if _is_same(fresh, here):
-                        self._used.add(name)
+                        self._used[name] = stored.identity, _all_signs(here)
                         return
                     if reaches_out(name) or _newest(here) > stored.modified:
                         raise Differs(
@@ -149,8 +150,7 @@ class LocalCopies:
                 for path, _ in _files(fresh):
                     os.utime(path, (stored.modified, stored.modified))
                 shutil.move(fresh, here)
-            signs = [(rel, *_signs(path)) for path, rel in _files(here)]
-            self._state.copies[name] = (stored.identity, signs)
+            self._state.copies[name] = stored.identity, _all_signs(here)
             self._save()
 
     def begin(self, name: str) -> None:
@@ -159,7 +159,7 @@ class LocalCopies:
             return
         with self._lock:
             self._remove_copy(self._state, name)
-            self._used.discard(name)
+            self._used.pop(name, None)
             if name in self._state.made:
                 remove_here(str(self._root / name))
             elif os.path.lexists(self._root / name):
@@ -183,7 +183,7 @@ class LocalCopies:
             if name in self._state.copies:
                 self._remove_copy(self._state, name)
                 self._save()
-            self._used.discard(name)
+            self._used.pop(name, None)
 
     def finish(self, keep: bool) -> None:
         """The end of the run. ``keep``: what it has put here stays, where nothing was before."""
@@ -209,11 +209,11 @@ class LocalCopies:
     def _is_current(self, name: str, identity: str) -> bool:
         if not self.is_here(name):
             return False
-        copy = self._state.copies.get(name)
+        copy = self._state.copies.get(name) or self._used.get(name)
         return copy is None or copy[0] == identity
 
-    def _is_unchanged(self, state: State, name: str) -> bool:
-        _, signs = state.copies[name]
+    def _is_unchanged(self, of: dict[str, tuple[str, Signs]], name: str) -> bool:
+        _, signs = of.get(name, ("", []))
         here = self._root / name
         return bool(signs) and all(_is_signed(here, sign) for sign in signs)
 
@@ -301,6 +301,10 @@ def _signs(path: Path) -> tuple[int, int, int]:
     """By which a file is known again."""
     found = os.lstat(path)
     return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _all_signs(top: Path) -> Signs:
+    return [(rel, *_signs(path)) for path, rel in _files(top)]
 
 
 def _is_signed(top: Path, sign: tuple[str, int, int, int]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from snakemake.exceptions import InputFunctionException
 from snakemake_interface_common.exceptions import WorkflowError
 
 from . import local_files
@@ -114,21 +115,33 @@ _threads_read: set[str] = set()
 
 
 def _expand_resources(plain: Callable[..., Any], rule: Any, *args: Any, **kwargs: Any) -> Any:
-    """``Rule.expand_resources``, which ends the whole run where ``threads`` cannot be evaluated."""
+    """``Rule.expand_resources``, for functions that look at inputs: where ``threads`` cannot be
+    evaluated it ends the whole run, and a function may do so itself."""
+    files = list(args[1] if len(args) > 1 else kwargs["input"])
+    what = f"a resource of rule {rule.name} is a function that reads its inputs"
     try:
         return plain(rule, *args, **kwargs)
+    except InputFunctionException:
+        if not _could_be_here(files):
+            raise
     except WorkflowError as error:
         if "Threads must be given as an int" not in str(error):
             raise
-    what = f"threads of rule {rule.name} is a function that reads its inputs"
-    files = args[1] if len(args) > 1 else kwargs["input"]
+        what = f"threads of rule {rule.name} is a function that reads its inputs"
+        _threads_read.add(rule.name)
     try:
-        with _here(list(files), what):
-            expanded = plain(rule, *args, **kwargs)
+        with _here(files, what):
+            return plain(rule, *args, **kwargs)
     except PlanError as error:
         raise WorkflowError(str(error)) from None
-    _threads_read.add(rule.name)
-    return expanded
+
+
+def _could_be_here(files: list[Any]) -> bool:
+    """Whether inputs are in S3 that are not here."""
+    return any(
+        s3_url(file) and not local_files.copies().is_here(str(file)) and local_files.stored(file)
+        for file in files
+    )
 
 
 class CheckpointOutputs:
