@@ -92,12 +92,12 @@ def test_copies_stay_where_they_are_wanted(copies, tmp_path):
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_file_of_the_same_content_is_used_as_it_is(copies, tmp_path, age, whole):
     write(tmp_path / "a.txt", "a", age)
-    before = os.stat(tmp_path / "a.txt")
+    before = (tmp_path / "a.txt").stat()
     copies.fetch("a.txt", one("a", whole=whole))
     assert copies.is_here("a.txt")
     copies.discard("a.txt")
     copies.finish(keep=False)
-    after = os.stat(tmp_path / "a.txt")
+    after = (tmp_path / "a.txt").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
