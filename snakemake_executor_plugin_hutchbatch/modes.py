@@ -59,19 +59,10 @@ def why_not_direct(
 def impossible(jobs: Iterable[Any], reason: str | None) -> str | None:
     """Why jobs cannot run on Batch in any mode; None if they can.
 
-    ``reason``: why not in direct mode. FACTS.md section 4: under Snakemake a pipe() hangs for ever
-    (trap 5); an update() fails at the second run and its object is deleted (trap 4).
+    ``reason``: why not in direct mode. Under Snakemake a pipe() hangs: it uploads the FIFO.
     """
-    for job in jobs:
-        if reason and job.pipe_group is not None:
-            return f"pipe() and service() need rules that run directly on AWS Batch, and {reason}"
-        for file in job.output:
-            if "update" in file.flags:
-                name = str(file).replace(".snakemake/storage/s3/", "s3://")
-                return (
-                    f"{name} is marked update(), which AWS Batch cannot do; the file would be lost "
-                    "at the second run: read it as an input and write a new one"
-                )
+    if reason and any(job.pipe_group is not None for job in jobs):
+        return f"pipe() and service() need rules that run directly on AWS Batch, and {reason}"
     return None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from . import bootstrap, identity, inner, nearby, sources, storage, tasks
 from .aws import Patience
 from .failedlogs import log_urls
-from .modes import Mode, impossible
+from .modes import Mode, impossible, s3_url
 from .plan import JobPlan, members, plan
 from .preflight import Ground, fitted
 from .resources import LEAST_MIB, PlanError
@@ -115,7 +115,7 @@ class Preparation:
             inner.command(self._workflow, self._command, job),
             status=status,
             sources=code,
-            also=nearby.checkpoint_inputs() | read | self._config,
+            also=nearby.checkpoint_inputs() | read | _updated(job) | self._config,
             folders=tasks.launch_folders(self._workflow),
         )
         return self._prepared(job, wanted, task, outputs, logs)
@@ -126,6 +126,12 @@ class Preparation:
         task = replace(task, makes=tuple(outputs))
         task = replace(task, identity=identity.of(task, wanted, self._code))
         return Prepared(job, wanted, task, outputs, logs)
+
+
+def _updated(job: Any) -> dict[str, str]:
+    """URLs by path of what update() outputs hold before the job."""
+    found = [file for member in members(job) for file in tasks.updated(member)]
+    return {str(file): url for file in found if (url := s3_url(file))}
 
 
 def _under_snakemake(wanted: JobPlan, reason: str) -> JobPlan:

@@ -22,6 +22,7 @@ from snakemake.iocontainers import ResourceList
 from snakemake.shell import shell
 from snakemake.utils import format as format_command
 
+from . import identity
 from .modes import files_of, s3_url
 from .nearby import TO_BE_DETERMINED
 from .plan import JobPlan
@@ -110,6 +111,9 @@ def direct_task(
                 path, url = str(file), s3_url(file)
                 if url and path not in made and file.storage_object.retrieve:
                     inputs[path] = Input(url=url, path=where.path(file))
+            beside = _named_by_hand(member, step.command) if len(levels) == 1 else []
+            for file in [*updated(member), *beside]:
+                inputs[str(file)] = Input(url=s3_url(file) or "", path=where.path(file))
     return TaskSpec(
         name=plan.label,
         status=status,
@@ -152,11 +156,41 @@ def snakemake_task(
         ),
         scratch=plan.scratch.path,
         cpus=plan.vcpus,
-        inputs=tuple(Input(url=url, path=path) for path, url in also.items()),
+        inputs=tuple(
+            Input(url=url, path=inside)
+            for path, url in also.items()
+            if not file_names.reaches_out(inside := launch_folder.inside(path, folders))
+        ),
         sources=sources,
         disk_mb=plan.disk_mb,
         snakemake=True,
     )
+
+
+def updated(job: Any) -> list[Any]:
+    """Outputs marked update() that there are: the job goes on with them."""
+    return [
+        file
+        for file in job.output
+        if "update" in file.flags and s3_url(file) and file.storage_object.exists()
+    ]
+
+
+def _named_by_hand(job: Any, command: str) -> list[Any]:
+    """What the jobs before this one have made beside its inputs and its command names: on one
+    machine it would lie in the working directory."""
+    mine = {str(file) for file in files_of(job)}
+    return [
+        file
+        for other in job.dag.dependencies[job]
+        for file in files_of(other)
+        if file not in other.input
+        and str(file) not in mine
+        and "temp" not in file.flags
+        and identity.named(command, [str(file)])
+        and s3_url(file)
+        and file.storage_object.exists()
+    ]
 
 
 def _done_with(job: Any, later: Any, unneeded: frozenset[str]) -> list[Any]:
@@ -228,6 +262,7 @@ def _output(job: Any, file: Any, where: Where, unneeded: bool) -> Output:
         non_empty=bool(ensure.get("non_empty")),
         checksum=_checksum(job, ensure),
         protected="protected" in flags,
+        update="update" in flags,
     )
 
 

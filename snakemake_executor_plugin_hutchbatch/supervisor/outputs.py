@@ -21,8 +21,10 @@ def make_folders(steps: Iterable[Step], work: str) -> None:
             paths += step.serves
             if step.benchmark:
                 paths.append(step.benchmark.path)
+            updated = {output.path for output in step.outputs if output.update}
             for path in paths:
-                remove_tree(os.path.join(work, path))
+                if path not in updated:
+                    remove_tree(os.path.join(work, path))
                 os.makedirs(os.path.dirname(os.path.join(work, path)) or ".", exist_ok=True)
     except OSError as error:
         raise LocalError(error, error.filename or work) from error

@@ -49,7 +49,7 @@ class Output:
     """One file or directory that the command makes.
 
     ``url`` is None for a file that only later steps of the same task need. ``protected``: marked so
-    in S3 (``storage_plugin.PROTECTED``).
+    in S3 (``storage_plugin.PROTECTED``). ``update``: the command goes on with what is there.
     ``checksum`` is ``algorithm:hexdigest`` with an algorithm of ``hashlib``.
     """
 
@@ -60,6 +60,7 @@ class Output:
     non_empty: bool = False
     checksum: Optional[str] = None
     protected: bool = False
+    update: bool = False
 
 
 @dataclass(frozen=True)
