@@ -1,8 +1,10 @@
 """hutchbatch: any Snakemake workflow on AWS Batch. What Snakemake looks for in a plugin."""
 
+import os
+
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
-from . import guard, nearby, quoting, terminal
+from . import guard, local_files, nearby, quoting, terminal
 from .executor import Executor as Executor
 from .settings import ExecutorSettings as _Settings
 
@@ -16,12 +18,17 @@ class ExecutorSettings(_Settings):
         from . import log_names, marks  # noqa: PLC0415
 
         # Now, because Snakemake asks S3 about files long before it makes the executor.
-        guard.guard()
+        warn = terminal.snakemake_log().warning
+        guard.guard(warn)
         log_names.guard()
         marks.guard()
-        nearby.let_functions_read(terminal.snakemake_log().warning)
+        nearby.let_functions_read(warn)
         quoting.quote_for_shells()
 
+
+if os.environ.get(local_files.CHILD):
+    # A Snakemake that was started for one job by the one that leads the run.
+    guard.share_names()
 
 common_settings = CommonSettings(
     non_local_exec=True,

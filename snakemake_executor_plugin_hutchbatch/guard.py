@@ -6,6 +6,7 @@ FACTS.md section 4: traps 1 to 3 and 6 to 10. Patches apply only when hutchbatch
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -14,7 +15,7 @@ from botocore.exceptions import BotoCoreError, NoCredentialsError
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_storage_plugins.storage_object import StorageObjectTouch
 
-from . import aws, endurance, renewal, sparing
+from . import aws, endurance, local_files, renewal, sparing
 from .inventory import Inventory
 from .storage import StorageError, check_bucket
 from .supervisor import fence
@@ -43,7 +44,7 @@ def inventory(provider: Any) -> Inventory:
     return known
 
 
-def guard() -> None:
+def guard(warn: Callable[[str], None]) -> None:
     """Patches this process, once."""
     try:
         import snakemake_storage_plugin_s3 as plugin  # noqa: PLC0415  may be absent
@@ -56,8 +57,19 @@ def guard() -> None:
     mend(plugin)
     _check_access(plugin)
     _answer_from_inventory(plugin.StorageObject)
+    local_files.guard(plugin, inventory, warn)
     _refuse_protected()
+    _wait_in_storage()
     sparing.guard()
+
+
+def share_names() -> None:
+    """Patches a process that runs one job for another that is guarded."""
+    try:
+        import snakemake_storage_plugin_s3 as plugin  # noqa: PLC0415  may be absent
+    except ImportError:
+        return
+    mend(plugin)
 
 
 def _check_access(plugin: Any) -> None:
@@ -165,6 +177,19 @@ def is_protected(stored: Any) -> bool:
         key = next((item.key for item in stored.get_subkeys()), key)
     answer = client.head_object(Bucket=stored.bucket, Key=key)
     return PROTECTED in answer.get("Metadata", {})
+
+
+def _wait_in_storage() -> None:
+    """With --keep-storage-local-copies Snakemake waits for local copies of its targets, which it
+    has not fetched where remote jobs made them (SM/jobs.py, ``prepare``)."""
+    from snakemake import jobs  # noqa: PLC0415
+
+    plain = jobs.wait_for_files
+
+    async def wait_for_files(files: Any, *args: Any, **options: Any) -> None:
+        await plain(files, *args, **{**options, "wait_for_local": False})
+
+    jobs.wait_for_files = wait_for_files
 
 
 def _may_be_protected(file: Any) -> bool:

@@ -22,10 +22,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from .plan import JobPlan
+from .supervisor.file_names import LAUNCH
 from .supervisor.taskspec import TaskSpec
 
 #: Stands for what has another text in each run.
-_TOKEN = "<TMPDIR>"  # noqa: S105
+_TOKENS = ("<TMPDIR>", "<WORKDIR>")
 #: How Snakemake in the container is told Snakemake's own attempt (``inner.py``): not the job's.
 _ATTEMPT = re.compile(r"--attempt \d+")
 #: The number of a group's job in its run.
@@ -67,18 +68,26 @@ def _what_runs(task: TaskSpec, snakemake: bool) -> dict[str, Any]:
     own = task.status.removesuffix("status/")
     steps = []
     for step in task.steps:
-        command = step.command
-        if task.tmpdir_token:
-            command = command.replace(task.tmpdir_token, _TOKEN)
+        command = _constant(task, step.command)
+        environment = {k: _constant(task, v) for k, v in step.environment.items() if k != LAUNCH}
         if snakemake:
             command = _LOCAL_GROUP.sub("", _ATTEMPT.sub("", command))
-        steps.append(asdict(replace(step, command=command, threads=1)))
+        same = replace(step, command=command, threads=1, environment=environment)
+        steps.append(asdict(same))
     return {
         "mode": "snakemake" if snakemake else "direct",
         "steps": steps,
         "inputs": sorted((i.url, i.path) for i in task.inputs if not i.url.startswith(own)),
         "makes": sorted(task.makes),
     }
+
+
+def _constant(task: TaskSpec, text: str) -> str:
+    """A text without the tokens of this run."""
+    for token, fixed in zip((task.tmpdir_token, task.workdir_token), _TOKENS, strict=True):
+        if token:
+            text = text.replace(token, fixed)
+    return text
 
 
 def _code(task: TaskSpec, plan: JobPlan, code: Mapping[str, str]) -> dict[str, str]:

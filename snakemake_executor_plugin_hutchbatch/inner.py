@@ -79,7 +79,11 @@ def command(workflow: Any, formatted: Callable[[Any], str], job: Any) -> str:
     # Of the storage plugins that are installed here the container needs those in use.
     used = workflow.storage_registry._storages
     storages = {n: v for n, v in (workflow.storage_provider_settings or {}).items() if n in used}
+    # Apptainer and environment modules are this machine's: the job is in its container already.
+    deployment = workflow.deployment_settings
+    brought = {method for method in deployment.deployment_method if method.name == "CONDA"}
     with (
+        _swapped(deployment, deployment_method=brought),
         _swapped(workflow, storage_provider_settings=storages),
         _swapped(settings, configfiles=files, config_args={}),
         _swapped(workflow.workflow_settings, wrapper_prefix=_beside(prefix), cache=cached),

@@ -27,14 +27,13 @@ def why_not_direct(
     jobs: Iterable[Any],
     *,
     conda: bool,
-    env_modules: bool,
     caching: bool,
     local_storage_prefix: str,
 ) -> str | None:
     """None if all of ``jobs`` can run directly, else why not, as the end of a sentence.
 
-    ``conda``, ``env_modules``: whether ``--software-deployment-method`` asks for them;
-    ``caching``: whether ``--cache`` is on.
+    ``conda``: whether ``--software-deployment-method`` asks for it; ``caching``: whether
+    ``--cache`` is on.
     """
     if PurePosixPath(local_storage_prefix).is_absolute():
         return "--local-storage-prefix is an absolute path, which its container may not have"
@@ -47,8 +46,6 @@ def why_not_direct(
             return f"rule {name} has no shell:"
         if conda and job.rule.conda_env:
             return f"rule {name} has conda:, which Snakemake must set up"
-        if env_modules and job.rule.env_modules:
-            return f"rule {name} has envmodules:, which Snakemake must load"
         if caching and job.rule.cache:
             return f"rule {name} is cached between workflows"
         if job.rule.is_handover:
@@ -62,19 +59,10 @@ def why_not_direct(
 def impossible(jobs: Iterable[Any], reason: str | None) -> str | None:
     """Why jobs cannot run on Batch in any mode; None if they can.
 
-    ``reason``: why not in direct mode. FACTS.md section 4: under Snakemake a pipe() hangs for ever
-    (trap 5); an update() fails at the second run and its object is deleted (trap 4).
+    ``reason``: why not in direct mode. Under Snakemake a pipe() hangs: it uploads the FIFO.
     """
-    for job in jobs:
-        if reason and job.pipe_group is not None:
-            return f"pipe() and service() need rules that run directly on AWS Batch, and {reason}"
-        for file in job.output:
-            if "update" in file.flags:
-                name = str(file).replace(".snakemake/storage/s3/", "s3://")
-                return (
-                    f"{name} is marked update(), which AWS Batch cannot do; the file would be lost "
-                    "at the second run: read it as an input and write a new one"
-                )
+    if reason and any(job.pipe_group is not None for job in jobs):
+        return f"pipe() and service() need rules that run directly on AWS Batch, and {reason}"
     return None
 
 

@@ -6,24 +6,16 @@ input lies in S3 only. The same befalls functions that open or glob a checkpoint
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from botocore.exceptions import ResponseStreamingError
+from snakemake.exceptions import InputFunctionException
 from snakemake_interface_common.exceptions import WorkflowError
 
-from .aws import status
+from . import local_files
 from .modes import s3_url
 from .resources import PlanError
-from .storage import split_url
-from .supervisor import checksum
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 #: What is fetched to be read by a function, in bytes: lists and tables, not reads and genomes.
 MAX_BYTES = 100_000_000
@@ -41,72 +33,36 @@ class TooLarge(Exception):
     """More than ``MAX_BYTES``; the message says how much."""
 
 
-def bring(files: list[Any]) -> list[Path]:
-    """Fetches those of Snakemake's files that are in S3 and not here; the new paths.
+def bring(files: list[Any]) -> list[str]:
+    """Has those of Snakemake's files that are in S3 under their names here; what was not here.
 
-    Raises ``TooLarge`` before anything is fetched, and botocore's errors.
+    Raises ``TooLarge`` before anything is fetched, ``WorkflowError`` where one cannot be had, and
+    botocore's errors.
     """
-    wanted: list[tuple[S3Client, str, str, Path]] = []
-    tops: list[Path] = []
+    wanted = [file for file in files if s3_url(file)]
+    new: list[str] = []
     size = 0
-    for file in files:
-        url, top = s3_url(file), Path(str(file))
-        if url is None or top.exists():
-            continue
-        s3 = file.storage_object.provider.s3c.meta.client
-        bucket, key = split_url(url)
-        for found, length in _objects(s3, bucket, key):
-            size += length
-            if size > MAX_BYTES:
-                raise TooLarge(f"more than {MAX_BYTES // 1_000_000} MB")
-            wanted.append((s3, bucket, found, Path(f"{top}{found.removeprefix(key)}")))
-        tops.append(top)
-    for s3, bucket, key, path in wanted:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            _fetch(s3, bucket, key, Path(f"{folder}/it"))
-            Path(f"{folder}/it").replace(path)
-    return tops
+    for file in wanted:
+        if not local_files.copies().is_here(str(file)):
+            size += _size(file)
+            new.append(str(file))
+        if size > MAX_BYTES:
+            raise TooLarge(f"more than {MAX_BYTES // 1_000_000} MB")
+    for file in wanted:
+        if local_files.stored(file):
+            local_files.fetch(file)
+    return new
 
 
-def _fetch(s3: S3Client, bucket: str, key: str, path: Path) -> None:
-    """Three times if need be, until the bytes are those that S3 has."""
-    for left in (2, 1, 0):
-        told = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
-        check = checksum.of_object(told["ResponseMetadata"]["HTTPHeaders"])
-        s3.download_file(bucket, key, str(path))
-        if check is None:
-            return
-        with path.open("rb") as file:
-            while chunk := file.read(2**20):
-                check.update(chunk)
-        try:
-            return check.verify()
-        except checksum.Damaged as error:
-            if not left:
-                raise ResponseStreamingError(error=f"s3://{bucket}/{key}: {error}") from error
+def _size(file: Any) -> int:
+    found = local_files.stored(file)
+    return found.size if found else 0
 
 
-def _objects(s3: S3Client, bucket: str, key: str) -> Iterator[tuple[str, int]]:
-    """The object of a key, or those of the directory of this name."""
-    try:
-        yield key, s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
-    except Exception as error:
-        if status(error) != 404:
-            raise
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/"):
-            for item in page.get("Contents", []):
-                if not item["Key"].endswith("/"):
-                    yield item["Key"], item["Size"]
-
-
-def remove(paths: list[Path]) -> None:
+def remove(names: list[str]) -> None:
     """Removes copies that ``bring`` made."""
-    for path in paths:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    for name in names:
+        local_files.copies().discard(name)
 
 
 def evaluate_resources(job: Any) -> dict[str, str]:
@@ -159,21 +115,33 @@ _threads_read: set[str] = set()
 
 
 def _expand_resources(plain: Callable[..., Any], rule: Any, *args: Any, **kwargs: Any) -> Any:
-    """``Rule.expand_resources``, which ends the whole run where ``threads`` cannot be evaluated."""
+    """``Rule.expand_resources``, for functions that look at inputs: where ``threads`` cannot be
+    evaluated it ends the whole run, and a function may do so itself."""
+    files = list(args[1] if len(args) > 1 else kwargs["input"])
+    what = f"a resource of rule {rule.name} is a function that reads its inputs"
     try:
         return plain(rule, *args, **kwargs)
+    except InputFunctionException:
+        if not _could_be_here(files):
+            raise
     except WorkflowError as error:
         if "Threads must be given as an int" not in str(error):
             raise
-    what = f"threads of rule {rule.name} is a function that reads its inputs"
-    files = args[1] if len(args) > 1 else kwargs["input"]
+        what = f"threads of rule {rule.name} is a function that reads its inputs"
+        _threads_read.add(rule.name)
     try:
-        with _here(list(files), what):
-            expanded = plain(rule, *args, **kwargs)
+        with _here(files, what):
+            return plain(rule, *args, **kwargs)
     except PlanError as error:
         raise WorkflowError(str(error)) from None
-    _threads_read.add(rule.name)
-    return expanded
+
+
+def _could_be_here(files: list[Any]) -> bool:
+    """Whether inputs are in S3 that are not here."""
+    return any(
+        s3_url(file) and not local_files.copies().is_here(str(file)) and local_files.stored(file)
+        for file in files
+    )
 
 
 class CheckpointOutputs:
@@ -203,7 +171,7 @@ class CheckpointOutputs:
             raise
         fresh = [f for f in found.output if s3_url(f) and str(f) not in self._brought]
         if fresh:
-            remove([Path(str(file)) for file in fresh])
+            remove([str(file) for file in fresh])
             try:
                 bring(fresh)
                 self._brought.update({str(file): s3_url(file) or "" for file in fresh})

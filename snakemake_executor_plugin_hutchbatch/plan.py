@@ -44,7 +44,6 @@ class Site:
     queues_told: bool
     container_image: str
     conda: bool = False
-    env_modules: bool = False
     caching: bool = False
     local_storage_prefix: str = ".snakemake/storage"
     preemptible_rules: Preemptible | None = None
@@ -112,7 +111,6 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
     reason = why_not_direct(
         members(job),
         conda=site.conda,
-        env_modules=site.env_modules,
         caching=site.caching,
         local_storage_prefix=site.local_storage_prefix,
     )

@@ -89,6 +89,11 @@ def prepare(
     bootstrap.carried()  # while there is one thread
     renewal.RENEWAL.begin(say, patience.sleep, patience.stopped)
     deployment = {m.name for m in workflow.deployment_settings.deployment_method}
+    if "ENV_MODULES" in deployment and any(rule.env_modules for rule in workflow.rules):
+        say(
+            "Environment modules belong to the Hutch's own machines: on AWS Batch envmodules: is "
+            "passed over, and the programs must be in the rule's image."
+        )
     site = Site(
         run_id=time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3),
         user=settings.value("user") or default_user(),
@@ -98,7 +103,6 @@ def prepare(
         queues_told=any(q.arn for q in queues.values()),
         container_image=workflow.remote_execution_settings.container_image,
         conda="CONDA" in deployment,
-        env_modules="ENV_MODULES" in deployment,
         caching=workflow.output_file_cache is not None,
         preemptible_rules=_preemptible(workflow.remote_execution_settings),
         local_storage_prefix=str(workflow.storage_settings.local_storage_prefix),

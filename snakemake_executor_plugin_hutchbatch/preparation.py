@@ -11,7 +11,7 @@ from . import bootstrap, identity, inner, leavings, nearby, sources, storage, ta
 from .aws import Patience
 from .failedlogs import log_urls
 from .leavings import Leavings
-from .modes import Mode, impossible
+from .modes import Mode, impossible, s3_url
 from .plan import JobPlan, members, plan
 from .preflight import Ground, fitted
 from .resources import LEAST_MIB, PlanError
@@ -119,8 +119,9 @@ class Preparation:
             inner.command(self._workflow, self._command, job),
             status=status,
             sources=code,
-            also=nearby.checkpoint_inputs() | read,
+            also=nearby.checkpoint_inputs() | read | _updated(job),
             config=self._config,
+            folders=tasks.launch_folders(self._workflow),
         )
         return self._prepared(job, wanted, task, outputs, logs)
 
@@ -130,6 +131,12 @@ class Preparation:
         task = replace(task, makes=tuple(outputs))
         task = replace(task, identity=identity.of(task, wanted, self._code))
         return Prepared(job, wanted, task, outputs, logs)
+
+
+def _updated(job: Any) -> dict[str, str]:
+    """URLs by path of what update() outputs hold before the job."""
+    found = [file for member in members(job) for file in tasks.updated(member)]
+    return {str(file): url for file in found if (url := s3_url(file))}
 
 
 def _under_snakemake(wanted: JobPlan, reason: str) -> JobPlan:

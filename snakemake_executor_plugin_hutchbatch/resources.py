@@ -65,7 +65,7 @@ def request(resources: Mapping[str, Any], threads: Any) -> Request:
     if memory is None:
         megabytes = whole(resources, "mem_mb")
         memory = None if megabytes is None else math.ceil(megabytes * 1_000_000 / 2**20)
-    if memory is None:
+    if not memory:  # a profile for other machines may say 0, where nothing is to be reserved
         memory = vcpus * DEFAULT_MIB_PER_VCPU
     if memory < 1:
         raise PlanError(f"{memory} MiB of memory are too little")

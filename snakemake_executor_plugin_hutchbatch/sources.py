@@ -61,8 +61,21 @@ def beside(root: Path) -> Iterator[str]:
             continue
         if entry.is_file():
             yield entry.name
-        elif entry.is_dir() and not entry.is_symlink() and entry.name in CODE_FOLDERS:
+        elif entry.is_dir() and not entry.is_symlink() and _is_code(entry):
             yield from _below(root, entry.name)
+
+
+def _beside_snakefiles(root: Path, workflow: Any) -> Iterator[str]:
+    """Files in the folders of included Snakefiles and modules."""
+    folders = {os.path.relpath(Path(str(path)).parent, root) for path in workflow.included}
+    for folder in sorted(folders - {"."}):
+        if not folder.startswith("..") and (root / folder).is_dir():
+            yield from _below(root, folder)
+
+
+def _is_code(folder: Path) -> bool:
+    """A folder of the usual layout, or a Python package."""
+    return folder.name in CODE_FOLDERS or (folder / "__init__.py").is_file()
 
 
 def _below(root: Path, top: str) -> Iterator[str]:
@@ -168,7 +181,9 @@ def upload(
     root = Path.cwd()
     wrappers = [name for folder in inner.wrapper_folders(workflow) for name in _below(root, folder)]
     known = [*_known(workflow), *wrappers]
-    selection = select(root, known, [*_tracked(root), *beside(root)])
+    selection = select(
+        root, known, [*_tracked(root), *beside(root), *_beside_snakefiles(root, workflow)]
+    )
     told = warning(selection.left_out)
     if told:
         warn(told)

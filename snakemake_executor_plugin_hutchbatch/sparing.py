@@ -80,7 +80,8 @@ def guard() -> None:
 async def _remove_outputs(job: Any) -> None:
     """First the files, then the mark that they are incomplete."""
     try:
-        await job.cleanup(())
+        # What was to be updated has not been touched: outputs are stored after a success.
+        await job.cleanup([file for file in job.output if "update" in file.flags])
     except WorkflowError as error:
         terminal.snakemake_log().error(
             f"The outputs of failed job {job} could not be removed from S3 and stay marked as "

@@ -68,23 +68,31 @@ class EitherHost:
 
 
 def choose_host(
-    containers: Containers, directory: Path, say: Callable[[str], None], isolate: bool
+    containers: Containers,
+    directory: Path,
+    say: Callable[[str], None],
+    isolate: bool,
+    launched_in: Path | None = None,
 ) -> LocalHost:
     """The host for a cloud in ``directory``. Raises ``NoContainers``."""
     hosts = directory / "hosts"
+
+    def processes() -> ProcessHost:
+        return ProcessHost(hosts, {}, say, isolate, launched_in)
+
     if containers == "none":
-        return ProcessHost(hosts, {}, say, isolate)
+        return processes()
     try:
         engine = find_engine(containers)
         real = ContainerHost(hosts, directory / "host-python", engine, {}, say)
     except (NoEngine, NoPython) as error:
         if containers == "auto":
             say(f"Jobs run as processes of this machine, not in containers: {error}.")
-            return ProcessHost(hosts, {}, say, isolate)
+            return processes()
         raise NoContainers(
             f"no containers can be run with {containers}: {error}. Without --containers jobs run"
             " as processes of this machine."
         ) from error
     if containers == "auto":
-        return EitherHost(real, ProcessHost(hosts, {}, say, isolate), say)
+        return EitherHost(real, processes(), say)
     return real

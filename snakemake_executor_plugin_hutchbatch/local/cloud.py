@@ -48,7 +48,8 @@ class LocalCloud:
     ``containers`` containers of their images (see ``choice.py``). With ``isolate=False`` processes
     run without namespaces even where those are allowed.
     ``capacity`` is what jobs may use at once: vCPUs and MiB, the machine's own unless given.
-    ``host`` runs the jobs instead, for example one that only plays them.
+    ``launched_in`` is the folder in which the person works: jobs do not see it where the system
+    allows to hide it. ``host`` runs the jobs instead, for example one that only plays them.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class LocalCloud:
         config: BatchConfig | None = None,
         capacity: tuple[int, int] | None = None,
         host: LocalHost | None = None,
+        launched_in: Path | None = None,
     ) -> None:
         self.directory = Path(directory).resolve()
         self.bucket_dir = self.directory / "s3" / BUCKET
@@ -69,6 +71,7 @@ class LocalCloud:
         self._isolate = isolate
         self._containers: Containers = containers
         self._given_host = host
+        self._launched_in = launched_in
         self._capacity = capacity or machine()
         self._ends = ExitStack()
         self._stopping = False
@@ -98,7 +101,7 @@ class LocalCloud:
         self._ends.callback(self.s3.stop)
         store = LogStore(self.directory / "logs")
         self.host = self._given_host or choose_host(
-            self._containers, self.directory, self._say, self._isolate
+            self._containers, self.directory, self._say, self._isolate, self._launched_in
         )
         self._ends.callback(self.host.close)
         self.batch = BatchService(

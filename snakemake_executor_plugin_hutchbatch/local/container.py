@@ -76,8 +76,9 @@ def write(path: str, text: str) -> None:
         file.write(text)
 
 
-def build_root(root: str, binds: list[tuple[str, str, bool]]) -> None:
-    """Makes ``root`` a copy of / by bind mounts, with ``binds`` (source, path, read-only) in it.
+def build_root(root: str, binds: list[tuple[str, str, bool]], hidden: list[str]) -> None:
+    """Makes ``root`` a copy of / by bind mounts, with ``binds`` (source, path, read-only) in it and
+    without the ``hidden`` folders, but for what is bound below them.
 
     Paths that do not exist on this machine are never made on its disk: the nearest directory above
     them that exists is replaced by a fresh one whose entries are bound one by one.
@@ -91,9 +92,11 @@ def build_root(root: str, binds: list[tuple[str, str, bool]]) -> None:
                 above = os.path.dirname(above)
             if not any(within(above, other) for other in targets):
                 opened.update(parents(above))
+    for path in hidden:
+        opened.update(parents(os.path.dirname(path)))
     mount("hutchbatch", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755")
     mount("none", root, "none", MS_UNBINDABLE)  # else it would be bound into itself
-    replicate("/", root, opened, skip=root)
+    replicate("/", root, opened, skip={root, *hidden})
     for (source, _, read_only), target in zip(binds, targets, strict=True):
         inside = root + target
         if os.path.isdir(source):
@@ -122,12 +125,12 @@ def parents(path: str) -> Iterator[str]:
         path = os.path.dirname(path)
 
 
-def replicate(directory: str, root: str, opened: set[str], skip: str) -> None:
+def replicate(directory: str, root: str, opened: set[str], skip: set[str]) -> None:
     """Gives ``root + directory`` the entries of ``directory``: symbolic links copied, those in
     ``opened`` replicated in turn, the rest bound. What we may not see is left out."""
     for entry in os.scandir(directory):
         target = root + entry.path
-        if entry.path == skip:
+        if entry.path in skip:
             continue
         with contextlib.suppress(OSError):
             if entry.is_symlink():
@@ -394,8 +397,9 @@ def run(control: socket.socket) -> dict[str, Any]:
     """Reads the order, runs it, returns the answer.
 
     The order's keys: ``command``, ``environment``, ``directory``, ``isolate``, ``root`` (an empty
-    directory to build on), ``binds``, ``memory`` (bytes or null), ``name``, ``ulimits``, ``marks``
-    (NAME=VALUE of the environment that tell this container's processes from others).
+    directory to build on), ``binds``, ``hidden``, ``memory`` (bytes or null), ``name``,
+    ``ulimits``, ``marks`` (NAME=VALUE of the environment that tell this container's processes from
+    others).
     The answer's: ``exit`` (as ``waitpid`` gives it) and ``out_of_memory``; or ``refused``, or
     ``trouble`` (stage, text).
     """
@@ -412,7 +416,7 @@ def run(control: socket.socket) -> dict[str, Any]:
         if order["isolate"]:
             try:
                 enter_namespaces()
-                build_root(order["root"], order["binds"])
+                build_root(order["root"], order["binds"], order["hidden"])
                 enter_root(order["root"])
             except OSError as error:
                 return {"refused": str(error.strerror or error)}

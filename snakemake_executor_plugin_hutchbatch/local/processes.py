@@ -21,6 +21,8 @@ from .volumes import Volumes, python_paths
 HELPER = Path(__file__).with_name("container.py")
 #: What Docker gives an image that says nothing else.
 USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: Where a job sees its private folder that lies in a hidden one.
+SEEN = "/hutchbatch-job"
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 CANNOT_START = "CannotStartContainerError"
 MIB = 1024 * 1024
@@ -31,7 +33,8 @@ class ProcessHost:
 
     ``given`` is what a host adds to a container's environment (endpoints, credentials). Jobs are
     isolated by namespaces where the system lets us; ``isolate=False`` never tries. ``say`` gets a
-    line for the person at the terminal.
+    line for the person at the terminal. ``launched_in``: the folder in which the person works,
+    which jobs on AWS do not have: isolated jobs do not see it.
     """
 
     def __init__(
@@ -40,13 +43,16 @@ class ProcessHost:
         given: Mapping[str, str],
         say: Callable[[str], None] = lambda _: None,
         isolate: bool = True,
+        launched_in: Path | None = None,
     ) -> None:
         self.directory = directory.resolve()
         self.given = dict(given)
         self.volumes = Volumes(self.directory / "host")
         self.refused: str | None = None if isolate else "it was asked not to"
         self._say = say
-        self._own = python_paths()
+        place = str(launched_in.resolve()) if launched_in else "/"
+        self._hidden = [] if place == "/" else [place]
+        self._own = python_paths(*self._hidden)
         self._lock = threading.Lock()
         self._running: set[ProcessContainer] = set()
         (self.directory / "root").mkdir(parents=True, exist_ok=True)
@@ -73,12 +79,16 @@ class ProcessHost:
         """What ``container.py`` is told (see its ``run``)."""
         isolate = self.refused is None
         binds = []
+        seen = str(private)
         if isolate:
-            own = [*self._own, str(private)]
-            for bind in self.volumes.binds(launch.mounts, private, own):
-                read_only = bind.read_only and bind.path != str(private)
+            if any(private.is_relative_to(folder) for folder in self._hidden):
+                seen = SEEN  # else the folder would be there, if for this alone
+                binds.append((str(private), seen, False))
+            own = [*self._own, *([] if seen == SEEN else [seen])]
+            for bind in self.volumes.binds(launch.mounts, private, own, self._hidden):
+                read_only = bind.read_only and bind.path != seen
                 binds.append((bind.source, bind.path, read_only))
-        environment = self.environment(launch, private)
+        environment = self.environment(launch, Path(seen))
         return {
             "command": launch.command,
             "environment": environment,
@@ -86,6 +96,7 @@ class ProcessHost:
             "isolate": isolate,
             "root": str(self.directory / "root"),
             "binds": binds,
+            "hidden": self._hidden,
             "memory": launch.memory * MIB,
             "name": private.name,
             "ulimits": launch.ulimits,
@@ -114,8 +125,9 @@ class ProcessHost:
                 return
             self.refused = why
         self._say(
-            f"This system does not allow private mounts ({why}): jobs run without them, and"
-            " /tmp in a job is this machine's own /tmp."
+            f"This system does not allow private mounts ({why}): jobs run without them. /tmp in a"
+            " job is this machine's own /tmp, and jobs see this machine's folders: a command that"
+            " names one of them works here and fails on AWS."
         )
 
     def forget(self, container: ProcessContainer) -> None:

@@ -97,7 +97,7 @@ def running_cloud(
     }
     signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
     try:
-        with LocalCloud(directory, containers=containers) as cloud:
+        with LocalCloud(directory, containers=containers, launched_in=Path.cwd()) as cloud:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
             yield cloud
     finally:

@@ -42,9 +42,11 @@ class Volumes:
                     return str(Path(prefix, *parts[index + 1 :]))
         return None
 
-    def binds(self, mounts: Iterable[Mount], private: Path, own: Iterable[str]) -> list[Bind]:
+    def binds(
+        self, mounts: Iterable[Mount], private: Path, own: Iterable[str], hidden: Iterable[str] = ()
+    ) -> list[Bind]:
         """What to bind, in order: the mounts, outer ones first, then those of ``own`` (paths of
-        this machine that must stay visible) that the mounts would hide.
+        this machine that must stay visible) that the mounts, or ``hidden`` folders, would hide.
 
         ``private`` takes the anonymous volumes; the host's directories are made, open to all.
         """
@@ -63,12 +65,13 @@ class Volumes:
                 directory.chmod(0o1777)
             found.append(Bind(str(directory), mount.path, mount.read_only))
         found.sort(key=lambda bind: len(Path(bind.path).parts))
-        hidden = [
+        covers = [*(bind.path for bind in found), *hidden]
+        covered = [
             path
             for path in own  # not what is itself mounted over: a script may lie right in /tmp
-            if any(path != bind.path and _below(path, bind.path) for bind in found)
+            if any(path != cover and _below(path, cover) for cover in covers)
         ]
-        return found + [Bind(path, path, read_only=True) for path in hidden]
+        return found + [Bind(path, path, read_only=True) for path in covered]
 
     def without_mounting(self, mounts: Iterable[Mount]) -> str | None:
         """None if a job gets along on this machine without mounts; else what it lacks.
@@ -82,15 +85,17 @@ class Volumes:
         return None
 
 
-def python_paths() -> list[str]:
+def python_paths(hidden: str | None = None) -> list[str]:
     """What the running Python needs of this machine: its prefixes and all it can import from
-    (an editable install's source among them); nested paths left out."""
+    (an editable install's source among them); nested paths left out. Of a ``hidden`` folder only
+    what lies below it: it may be one that Python imports from because it was started there."""
     candidates = {
         sys.prefix,
         sys.base_prefix,
         str(Path(sys.executable).parent),
         str(Path(sys.executable).resolve().parent.parent),
         str(Path(__file__).parents[2]),
+        *([str(Path(__file__).parents[1])] if hidden else []),
         *sysconfig.get_paths().values(),
         *sys.path,
     }
@@ -98,7 +103,7 @@ def python_paths() -> list[str]:
     paths = sorted({*real, *(os.path.abspath(path) for path in candidates if Path(path).exists())})  # noqa: PTH100 - symbolic links as they are
     kept: list[str] = []
     for path in paths:
-        if path != "/" and not any(_below(path, other) for other in kept):
+        if path not in ("/", hidden) and not any(_below(path, other) for other in kept):
             kept.append(path)
     return kept
 

@@ -12,13 +12,14 @@ from typing import Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from . import children, leftovers, pipes
 from .benchmark import Benchmarks
-from .environment import step_environment, with_tmpdir
+from .environment import TMPDIR_VARIABLES, step_environment, with_folders
 from .errors import Failure, LocalError, Stopped, say, words
 from .leftovers import Ending, Left, Seen, Writers
 from .outputs import check
 from .pipes import Level
 from .problems import Cause, Facts, Problem
 from .remains import Remains, halt
+from .removal import remove_tree
 from .scratch import Scratch
 from .taskspec import EXIT_NO_SHELL, Step, TaskSpec
 from .usage import Usage
@@ -70,6 +71,8 @@ class Runner:
             for level in sorted({step.level for step in self._task.steps}):
                 steps = [step for step in self._task.steps if step.level == level]
                 self._run_level(steps, shells)
+                for path in (path for step in steps for path in step.drops):
+                    remove_tree(os.path.join(self._scratch.work, path))
             self._complete()
         finally:
             over.set()
@@ -252,7 +255,8 @@ class Runner:
             self._end(GRACE)
 
     def _start(self, step: Step, shell: str) -> Optional[int]:
-        command = with_tmpdir(self._task, step.command, self._scratch.tmp)
+        folders = self._scratch.tmp, self._scratch.work
+        command = with_folders(self._task, step.command, *folders)
         if len(command.replace("'", r"'\''")) + 2 > MAX_ARG_LEN:
             path = os.path.join(self._scratch.path, "script-" + os.urandom(4).hex())
             try:
@@ -262,7 +266,8 @@ class Runner:
             except OSError as error:
                 raise LocalError(error, path) from error
             command = f'"{shell}" "{path}"'
-        environ = step_environment(self._environ, self._task, step, self._scratch.tmp)
+        environ = step_environment(self._environ, self._task, step, *folders)
+        self._make_tmpdir(step, environ)
         self._kills = self._usage.out_of_memory_kills()
         with self._lock:
             if self._stopped:
@@ -288,6 +293,23 @@ class Runner:
         if step.benchmark:
             self._benchmarks.begin(process.pid, step)
         return process.pid
+
+    def _make_tmpdir(self, step: Step, environ: Mapping[str, str]) -> None:
+        """The folder that the rule names itself (``resources: tmpdir=``), as Snakemake makes it."""
+        name = TMPDIR_VARIABLES[0]
+        if name in step.environment:
+            path = os.path.join(self._scratch.work, environ[name])
+            try:
+                os.makedirs(path, exist_ok=True)
+            except OSError as error:
+                raise Failure(
+                    1,
+                    "COMMAND",
+                    f"the tmpdir of rule {step.name}, {environ[name]}, cannot be made "
+                    f"({error.strerror}): leave it out, and the job's own folder on the scratch "
+                    "disk serves.",
+                    step.name,
+                ) from error
 
     def _reap(self, level: Level, block: bool) -> Optional[int]:
         """A shell that has ended; reaps whatever else ends. None if there is none, or, without

@@ -39,16 +39,20 @@ def container_environment(environ: Mapping[str, str]) -> Dict[str, str]:
 
 
 def step_environment(
-    base: Mapping[str, str], task: TaskSpec, step: Step, tmp: str
+    base: Mapping[str, str], task: TaskSpec, step: Step, tmp: str, work: str
 ) -> Dict[str, str]:
     """The environment of one command; what the step itself says wins."""
     result = dict(base)
     result.update(dict.fromkeys(THREAD_VARIABLES, str(step.threads)))
     result.update(dict.fromkeys(TMPDIR_VARIABLES, tmp))
     for name, value in step.environment.items():
-        result[name] = with_tmpdir(task, value, tmp)
+        result[name] = with_folders(task, value, tmp, work)
     return result
 
 
-def with_tmpdir(task: TaskSpec, text: str, tmp: str) -> str:
-    return text.replace(task.tmpdir_token, tmp) if task.tmpdir_token else text
+def with_folders(task: TaskSpec, text: str, tmp: str, work: str) -> str:
+    """``text`` with the job's own folders in place of the tokens."""
+    for token, folder in ((task.tmpdir_token, tmp), (task.workdir_token, work)):
+        if token:
+            text = text.replace(token, folder)
+    return text

@@ -14,9 +14,9 @@ PLUGIN = "snakemake_storage_plugin_s3"
 #: The supervisor as Snakemake's Python finds it, and of it what the storage needs.
 HOME = "hutchbatch_supervisor"
 NEEDED = (
-    *("body", "boto", "checksum", "download", "errors", "fence", "listing", "multipart"),
-    *("openfiles", "pool", "problems", "s3", "seed", "storage_plugin", "store", "strict_json"),
-    *("taskspec", "times", "tree", "unfinished", "upload", "wire"),
+    *("body", "boto", "checksum", "download", "errors", "fence", "file_names", "launch_folder"),
+    *("listing", "multipart", "openfiles", "pool", "problems", "s3", "seed", "storage_plugin"),
+    *("store", "strict_json", "taskspec", "times", "tree", "unfinished", "upload", "wire"),
 )
 PLACEHOLDER = f"""\
 import os

@@ -8,19 +8,24 @@ from typing import Iterable, List, Optional
 
 from .errors import Failure, LocalError
 from .problems import Cause, Defect, Facts, Problem, Wrong
+from .removal import remove_tree
 from .taskspec import EXIT_MISSING_OUTPUT, Output, Step
 
 
 def make_folders(steps: Iterable[Step], work: str) -> None:
     """The parent folders of outputs, logs and benchmarks, and log-free ground, as Snakemake makes
-    them; a directory output gets itself only its parent."""
+    them; a directory output gets itself only its parent. A file of an output's name that came with
+    the workflow's code goes first: it is no result."""
     try:
         for step in steps:
             paths = [output.path for output in step.outputs] + [log.path for log in step.logs]
             paths += step.serves
             if step.benchmark:
                 paths.append(step.benchmark.path)
+            updated = {output.path for output in step.outputs if output.update}
             for path in paths:
+                if path not in updated:
+                    remove_tree(os.path.join(work, path))
                 os.makedirs(os.path.dirname(os.path.join(work, path)) or ".", exist_ok=True)
     except OSError as error:
         raise LocalError(error, error.filename or work) from error

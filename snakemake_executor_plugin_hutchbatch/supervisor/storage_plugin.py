@@ -19,7 +19,7 @@ import sys
 import threading
 from typing import Any, Iterator, List
 
-from . import fence, times
+from . import fence, file_names, times
 from .boto import Boto
 from .download import stage_in
 from .errors import say
@@ -34,8 +34,9 @@ from .upload import stage_out
 PLUGIN = "snakemake_storage_plugin_s3"
 
 
-def mend(plugin: Any) -> None:
-    """Patches the plugin's classes; a second time it does nothing."""
+def mend(plugin: Any, in_job: bool = False) -> None:
+    """Patches the plugin's classes; a second time it does nothing. ``in_job``: for Snakemake in a
+    container."""
     cls = plugin.StorageObject
     if getattr(cls, "_hutchbatch_mended", False):
         return
@@ -94,16 +95,17 @@ def mend(plugin: Any) -> None:
         for item in self.s3bucket().objects.filter(Prefix=constant):
             yield f"s3://{self.bucket}/{item.key}"
 
+    def is_made(self: Any) -> bool:
+        return os.path.exists(self.local_path())
+
     cls.__post_init__ = post_init
-    cls.bucket_exists = bucket_exists
-    cls.is_dir = is_dir
-    cls.remove = remove
-    cls.size = size
-    cls.mtime = mtime
-    cls.store_object = store_object
-    cls.retrieve_object = retrieve_object
+    cls.hutchbatch_is_made = is_made
+    cls.bucket_exists, cls.is_dir, cls.remove = bucket_exists, is_dir, remove
+    cls.size, cls.mtime = size, mtime
+    cls.store_object, cls.retrieve_object = store_object, retrieve_object
     cls.list_candidate_matches = list_candidate_matches
-    _mark_protected(plugin.StorageProvider)
+    file_names.name_objects(cls, in_job)
+    _once_snakemake_is_up(plugin.StorageProvider, in_job)
 
 
 def _url(stored: Any) -> str:
@@ -163,34 +165,39 @@ def _stored_or_made(stored: Any, ask: Any, of_file: Any) -> Any:
         return ask(stored)
     except Exception:
         made = stored.local_path()
-        if not os.path.exists(made) or stored.exists():
+        if not stored.hutchbatch_is_made() or stored.exists():
             raise
         return of_file(made)
 
 
-def _mark_protected(provider: Any) -> None:
-    """Files know of their flags, objects in S3 do not: tells them before they are stored. Once
-    Snakemake is up, since it imports the plugin while it is not."""
+def _once_snakemake_is_up(provider: Any, in_job: bool) -> None:
+    """What patches Snakemake itself, which imports the plugin while it is not yet complete."""
     plain_init = provider.__post_init__
 
     def post_init(self: Any) -> None:
         plain_init(self)
         wait_for_writers()
-        from snakemake.io import _IOFile
-
-        plain_store = _IOFile.store_in_storage
-        if getattr(plain_store, "_hutchbatch", False):
-            return
-
-        async def store_in_storage(self: Any) -> None:
-            if self.is_storage and "protected" in self.flags:
-                self.storage_object.hutchbatch_protected = True
-            await plain_store(self)
-
-        store_in_storage._hutchbatch = True  # type: ignore[attr-defined]
-        _IOFile.store_in_storage = store_in_storage
+        _mark_protected()
+        file_names.keep_names(in_job)
 
     provider.__post_init__ = post_init
+
+
+def _mark_protected() -> None:
+    """Files know of their flags, objects in S3 do not: tells them before they are stored."""
+    from snakemake.io import _IOFile
+
+    plain_store = _IOFile.store_in_storage
+    if getattr(plain_store, "_hutchbatch", False):
+        return
+
+    async def store_in_storage(self: Any) -> None:
+        if self.is_storage and "protected" in self.flags:
+            self.storage_object.hutchbatch_protected = True
+        await plain_store(self)
+
+    store_in_storage._hutchbatch = True  # type: ignore[attr-defined]
+    _IOFile.store_in_storage = store_in_storage
 
 
 def take_the_plugins_place(ours: str) -> None:
@@ -207,4 +214,4 @@ def take_the_plugins_place(ours: str) -> None:
         )
     module = sys.modules[PLUGIN] = module_from_spec(spec)
     spec.loader.exec_module(module)
-    mend(module)
+    mend(module, in_job=True)

@@ -60,7 +60,7 @@ class Output:
     """One file or directory that the command makes.
 
     ``url`` is None for a file that only later steps of the same task need. ``protected``: marked so
-    in S3 (``upload.PROTECTED``).
+    in S3 (``upload.PROTECTED``). ``update``: the command goes on with what is there.
     ``checksum`` is ``algorithm:hexdigest`` with an algorithm of ``hashlib``.
     """
 
@@ -71,6 +71,7 @@ class Output:
     non_empty: bool = False
     checksum: Optional[str] = None
     protected: bool = False
+    update: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Step:
     before it is done. A level with ``pipes`` or ``serves`` runs at once, whatever its threads.
     ``pipes``: FIFOs that it writes or reads. ``serves``: files by which it shows that its service
     is there; it is ended when the others of its level are done. ``awaits``: such files of others.
+    ``drops``: temporary files that nobody needs when its level is done.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Step:
     pipes: Tuple[str, ...] = ()
     serves: Tuple[str, ...] = ()
     awaits: Tuple[str, ...] = ()
+    drops: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,8 @@ class TaskSpec:
 
     ``status``: URL prefix; the status of an attempt is stored at ``status_url(...)``.
     ``tmpdir_token``: a text in commands (and environment values) that stands for the job's
-    temporary directory, whose path only the container knows.
+    temporary directory, whose path only the container knows; ``workdir_token`` for its working
+    directory.
     ``scratch``: the container path on which the host's scratch is mounted.
     ``disk_mb``: what the rule asked for, in MB of 10^6 bytes: named when the scratch is full.
     ``identity`` and ``makes`` are for a later controller that has lost its own record: a digest of
@@ -148,6 +152,7 @@ class TaskSpec:
     inputs: Tuple[Input, ...] = ()
     sources: Optional[Sources] = None
     tmpdir_token: Optional[str] = None
+    workdir_token: Optional[str] = None
     disk_mb: Optional[int] = None
     identity: Optional[str] = None
     makes: Tuple[str, ...] = ()
@@ -281,7 +286,7 @@ def _step(raw: Any, where: str) -> Step:
             "outputs": outputs,
             "logs": logs,
             "benchmark": _make(Benchmark, benchmark, where + ".benchmark") if benchmark else None,
-            **{name: _paths(raw, name, where) for name in ("pipes", "serves", "awaits")},
+            **{name: _paths(raw, name, where) for name in ("pipes", "serves", "awaits", "drops")},
         },
         where,
     )

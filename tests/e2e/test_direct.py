@@ -154,11 +154,20 @@ def test_paths_of_the_workflows_folder_are_found_in_the_container(workflow):
         """
         rule a:
             output: "a.txt"
-            shell: "cd /; sh {workflow.basedir}/scripts/hello.sh > $OLDPWD/{output}"
+            params: here=os.getcwd(), url="https://example.org" + os.getcwd()
+            resources: tmpdir=lambda wildcards, attempt: f"{os.getcwd()}/tmp/{attempt}"
+            shell:
+                "cd /; sh {workflow.basedir}/scripts/hello.sh > $OLDPWD/{output}; cd {params.here};"
+                "echo $(pwd):x {params.here}:x $TMPDIR {resources.tmpdir} {params.url} >> {output};"
+                "touch $TMPDIR/there"
         """,
     )
     workflow.write("workflow/scripts/hello.sh", "echo hello from $(dirname $0)\n")
     workflow.succeed()
-    said = workflow.text("a.txt")
-    assert said.startswith("hello from /tmp/hutchbatch-")
-    assert str(workflow.folder) not in said
+    hello, said = workflow.text("a.txt").splitlines()
+    assert hello.startswith("hello from /tmp/hutchbatch-")
+    here, named, tmpdir, resource, url = said.split()
+    assert here == named
+    assert here.startswith("/tmp/hutchbatch-")
+    assert tmpdir == resource == here.removesuffix(":x") + "/tmp/1"
+    assert url == f"https://example.org{workflow.folder}"

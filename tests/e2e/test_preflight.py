@@ -101,17 +101,5 @@ def test_a_bucket_is_never_made_by_a_run(workflow):
     assert "not-made-by-us" not in names
 
 
-def test_an_update_is_refused_before_it_loses_a_file(workflow):
-    output = _refused(
-        workflow,
-        snakefile="""
-        rule a:
-            output: update("a.txt")
-            shell: "echo more >> {output}"
-        """,
-    )
-    assert f"Rule a: {workflow.prefix}/a.txt is marked update()" in output
-
-
 def test_core_option_that_would_end_in_a_type_error_is_refused(workflow):
     assert "needs --preemptible-retries N" in _refused(workflow, "--preemptible-rules", "a")

@@ -155,7 +155,7 @@ def test_protected_results_are_not_made_again(workflow):
     before = {name: workflow.text(name) for name in names}
     output = workflow.fail("--forceall")
     assert "Write-protected output files for rule" in output
-    assert f"{workflow.prefix}/" in output
+    assert "affected files:" in output
     for name in ("direct.txt", "snakemake.txt", "local.txt", "tree"):
         assert "ProtectedOutputException" in workflow.fail(name, "--force")
     assert before == {name: workflow.text(name) for name in names}

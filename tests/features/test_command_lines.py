@@ -65,7 +65,8 @@ def test_the_cache_in_s3_is_filled_and_used(run):
     output = run.succeed(*SETTINGS, "--cache", "last", SNAKEMAKE_OUTPUT_CACHE=CACHE)
     assert "run under Snakemake (rule last is cached between workflows)" in output
     (kept,) = (run.stored.parent / "features-cache").iterdir()
-    kept.write_text("from the cache\n")
+    key = f"features-cache/{kept.name}"
+    run.client("s3").put_object(Bucket="hutchbatch", Key=key, Body=b"from the cache\n")
     again = ("--forcerun", "last", "--cache", "last")
     run.succeed(*SETTINGS, *again, SNAKEMAKE_OUTPUT_CACHE=CACHE)
     assert run.text("last.txt") == "from the cache\n"

@@ -41,6 +41,8 @@ def run(flow, web):
     rules.output = rules.succeed(
         *("--wrapper-prefix", "file:wrappers/", "--configfile", "../elsewhere.yaml"),
         *("--config", f"http={web}", f"word={WORD}"),
+        # Meant for one machine: no job is hindered by them.
+        *("--sdm", "apptainer", "env-modules", "--keep-storage-local-copies"),
         TOKEN_OF_TEST="s p'$HOME",
     )
     return rules

@@ -8,9 +8,7 @@ def whole(flow):
     """A run of nothing but rules that stop it before it begins."""
     rules = flow("refused")
     rules.before = rules.submissions()
-    rules.output = " ".join(
-        rules.fail("pipe.txt", "service.txt", "update.txt", "handed.txt").split()
-    )
+    rules.output = " ".join(rules.fail("pipe.txt", "service.txt", "handed.txt").split())
     return rules
 
 
@@ -33,10 +31,6 @@ def test_pipe_and_service_under_snakemake_are_refused(whole):
     sentence = "pipe() and service() need rules that run directly on AWS Batch, and rule"
     assert f"Rule pipe_read: {sentence} pipe_read has a script:" in whole.output
     assert f"Rule serve: {sentence} serve has a script:" in whole.output
-
-
-def test_update_is_refused(whole):
-    assert "update.txt is marked update(), which AWS Batch cannot do" in whole.output
 
 
 def test_handover_without_resources_is_refused(whole):

@@ -8,8 +8,9 @@ TOKEN = "s p'$HOME"
 @pytest.fixture(scope="module")
 def run(flow):
     work = flow("work")
-    key = f"{work.prefix.removeprefix('s3://hutchbatch/')}/given.txt"
-    work.client("s3").put_object(Bucket="hutchbatch", Key=key, Body=b"given\n")
+    for name in ("given.txt", "more/direct.txt", "more/snakemake.txt"):
+        key = f"{work.prefix.removeprefix('s3://hutchbatch/')}/{name}"
+        work.client("s3").put_object(Bucket="hutchbatch", Key=key, Body=b"given\n")
     work.output = work.fail("--keep-going", TOKEN_OF_TEST=TOKEN)
     work.described = work.jobs(work.output)
     return work
@@ -81,6 +82,15 @@ def test_a_group_may_have_members_with_every_kind_of_file(run):
 
 def test_before_update_files_are_inputs_like_others(run):
     assert run.text("before.txt") == "given\n"
+
+
+@pytest.mark.parametrize("mode", ["direct", "snakemake"])
+def test_an_update_goes_on_with_what_is_there_in_either_mode(run, mode):
+    assert run.text(f"more/{mode}.txt") == "given\nmore\n"
+
+
+def test_a_file_of_the_job_before_may_be_named_by_hand(run):
+    assert run.text("by_hand.txt") == "700\n2\n"
 
 
 def test_ensure_fails_the_rule_that_breaks_its_promise(run):

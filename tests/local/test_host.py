@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -380,6 +381,7 @@ ORDER = {
     "directory": "/",
     "isolate": True,
     "root": "HERE/root",
+    "hidden": [],
     "binds": [["HERE/scratch", "/tmp", False], ["/usr", "/home/ec2-user/miniconda", True]],
     "memory": None,
     "name": "ordinary",
@@ -415,3 +417,38 @@ def test_an_ordinary_user_without_namespaces_leaves_no_process(tmp_path):
     answers, _ = as_ordinary_user(tmp_path, order)
     assert os.waitstatus_to_exitcode(answers["exit"]) == 2
     assert not processes_with("sleep\x001717")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="namespaces are sure to work for root alone")
+def test_the_folder_of_the_person_is_hidden_from_jobs_but_not_the_python_in_it(monkeypatch):
+    # Not below /tmp, which a job's scratch hides anyway.
+    with tempfile.TemporaryDirectory(dir=Path.home()) as launch:
+        library = Path(launch, "venv", "lib")
+        library.mkdir(parents=True)
+        Path(launch, "data.txt").touch()
+        said = []
+
+        def lines(hidden):
+            found = []
+            host = ProcessHost(Path(launch, "cloud"), {}, said.append, launched_in=hidden)
+            look = f'ls -d {launch}; ls {launch}; touch $HOME/x && echo "$HOME"'
+            launched = Launch("j", 1, "bash", ("sh", "-c", look), {}, 1, 512, (SCRATCH, TOOLS))
+            assert host.start(launched, found.append).wait().exit_code == 0
+            host.close()
+            return found
+
+        assert lines(None)[:3] == [launch, "cloud", "data.txt"]
+        hidden = lines(Path(launch))
+        assert not any(line == launch for line in hidden)
+        assert "No such file" in hidden[0]
+        assert hidden[-1] == "/hutchbatch-job/home"
+        monkeypatch.syspath_prepend(str(library))
+        assert lines(Path(launch))[:2] == [launch, "venv"]
+        assert said == []
+
+
+def test_without_isolation_the_person_is_told_that_jobs_see_this_machine(tmp_path):
+    said = []
+    host = ProcessHost(tmp_path, {}, said.append, isolate=True, launched_in=tmp_path)
+    host.found_refused("Operation not permitted")
+    assert "works here and fails on AWS" in said[0]

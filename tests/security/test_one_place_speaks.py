@@ -17,6 +17,8 @@ PROGRAMS = ("local/s3.py", "local/container.py", "local/sweeper.py", "local/fore
 MAY = {
     "log_names.py": {"logging", "snakemake.logging"},  # patches the handler of Snakemake's log file
     "local/cloud.py": {"os.write"},  # into its lock
+    # No line of its own: it mends how Snakemake writes its log file.
+    "log_names.py": {"logging", "snakemake.logging"},
     "local/run.py": {"a child with our terminal"},  # the command that was asked for
 }
 #: Modules that speak by themselves.

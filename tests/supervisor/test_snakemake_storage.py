@@ -24,6 +24,7 @@ JOB = "3f1c0000-aaaa-bbbb-cccc-000000000001"
 #: argv: endpoint, then [method, URL, path] each. Prints how each went.
 SCRIPT = """
 import asyncio, json, logging, sys
+import snakemake.api
 from pathlib import Path
 import snakemake_storage_plugin_s3 as plugin
 settings = plugin.StorageProviderSettings(

@@ -54,7 +54,7 @@ def test_gpus_are_passed_on():
 
 
 @pytest.mark.parametrize(
-    "resources", [{"mem_mb": "plenty"}, {"mem_mib": 0}, {"gpu": -1}, {"runtime": -5}]
+    "resources", [{"mem_mb": "plenty"}, {"mem_mib": -1}, {"gpu": -1}, {"runtime": -5}]
 )
 def test_nonsense_is_refused(resources):
     with pytest.raises(PlanError):

@@ -1,0 +1,274 @@
+"""Files under the default storage prefix bear the names that the workflow's author gave them.
+
+Snakemake calls ``results/a.txt`` under a default storage ``.snakemake/storage/s3/bucket/prefix/
+results/a.txt``. Here its object says that its local path is ``results/a.txt``, and what of
+Snakemake tells a stored file by its changed name learns to tell it by its flag. Used at the
+controller, and by Snakemake in a container: beside ``storage_plugin``, standard library and
+Snakemake only.
+
+What is patched (of Snakemake 9; what an older one lacks is passed over):
+
+| target | why |
+|---|---|
+| ``StorageObject.local_path``, ``print_query`` | the author's name |
+| ``PathModifier.apply_default_storage`` | knows the prefix |
+| ``Rule.apply_path_modifier`` | knows the rule, whose ``pathvars:`` count |
+| ``PathModifier.modify`` | drops the flag of a file whose name it has not changed |
+| ``RuleProxy._to_iofile``, ``expand``, ``str.format`` | refuse, or lose, what is flagged |
+| ``fmt_iofile`` | adds "(send to storage)" to names |
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Optional, Tuple
+
+from . import launch_folder
+
+#: The variable that names the launch folder to Snakemake in a container, by all its names.
+LAUNCH = "HUTCHBATCH_LAUNCH_FOLDERS"
+STORED = "storage_object"
+MODIFIED = "path_modified"
+
+#: The rule whose files are named just now.
+_now = threading.local()
+
+
+def name_of(stored: Any) -> Optional[str]:
+    """The author's name of an object under the default prefix; None for any other object."""
+    prefix = getattr(stored.provider, "hutchbatch_prefix", None)
+    query = str(stored.query)
+    return query[len(prefix) :] if prefix and query.startswith(prefix) else None
+
+
+def is_named(value: Any) -> bool:
+    """Whether a text or file of Snakemake's is one under the default prefix."""
+    stored = (getattr(value, "flags", None) or {}).get(STORED)
+    return stored is not None and name_of(stored) is not None
+
+
+def reaches_out(name: str) -> bool:
+    """Whether a name leads out of the working directory."""
+    return os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir
+
+
+def launch_folders() -> Tuple[str, ...]:
+    """In a job: the names of the folder in which the controller was started."""
+    return tuple(filter(None, os.environ.get(LAUNCH, "").split(os.pathsep)))
+
+
+def place_in_job(name: str, folders: Tuple[str, ...], work: str) -> Optional[str]:
+    """Where a job has a file. None for a name that leads out of its working directory: there a job
+    must not write, and Snakemake's own local path serves."""
+    inside = launch_folder.inside(name, folders)
+    if inside != name:
+        return os.path.join(work, inside)
+    return None if reaches_out(name) else name
+
+
+def name_objects(cls: Any, in_job: bool) -> None:
+    """Patches the storage plugin's objects. May come before Snakemake is imported whole."""
+    plain = cls.local_path
+    folders, work = launch_folders(), os.getcwd()
+
+    def local_path(self: Any) -> Any:
+        name = None if self._overwrite_local_path else name_of(self)
+        path = place_in_job(name, folders, work) if name and in_job else name
+        return Path(path) if path else plain(self)
+
+    def print_query(self: Any) -> str:
+        return name_of(self) or self.__dict__["print_query"]
+
+    def set_print_query(self: Any, text: str) -> None:
+        self.__dict__["print_query"] = text
+
+    cls.local_path = local_path
+    cls.hutchbatch_plain_path = plain
+    cls.print_query = property(print_query, set_print_query)
+
+
+def keep_names(in_job: bool) -> None:
+    """Patches Snakemake, once; it must be imported."""
+    from snakemake import io, path_modifier, rules
+
+    if getattr(path_modifier.PathModifier, "_hutchbatch", False):
+        return
+    path_modifier.PathModifier._hutchbatch = True
+    _flag_by_name(path_modifier.PathModifier)
+    _remember_rules(rules.Rule)
+    _expand_by_name(io)
+    _refer_by_name(rules.RuleProxy, io)
+    _print_by_name(io)
+    if in_job:
+        from snakemake.workflow import Workflow
+
+        _configure_here(Workflow, launch_folders())
+        _remove_before_the_run()
+
+
+def _configure_here(cls: Any, folders: Tuple[str, ...]) -> None:
+    """In a job: what the configuration says about the launch folder is meant of this one."""
+    work = os.getcwd()
+
+    def translated(plain: Any) -> Any:
+        def read(self: Any, *args: Any, **kwargs: Any) -> Any:
+            before = launch_folder.everywhere(self.globals["config"], folders, work)
+            self.globals["config"] = before
+            found = plain(self, *args, **kwargs)
+            self.globals["config"] = launch_folder.everywhere(self.config, folders, work)
+            return found
+
+        return read
+
+    cls.configfile = translated(cls.configfile)
+    cls.include = translated(cls.include)
+
+
+def _remove_before_the_run() -> None:
+    """In a job: a file that came with the workflow's code is no output, whatever its name."""
+    from snakemake.io import is_flagged
+    from snakemake.jobs import Job
+
+    plain = Job.remove_existing_output
+
+    async def remove_existing_output(self: Any) -> None:
+        await plain(self)
+        for file in [*self.output, *self.log]:
+            if is_named(file) and not is_flagged(file, "update"):
+                remove_here(str(file))
+
+    Job.remove_existing_output = remove_existing_output
+
+
+def remove_here(path: str) -> None:
+    """Removes a file, a link or a whole directory, if there is one."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.remove(path)
+
+
+def _flag_by_name(cls: Any) -> None:
+    plain_apply, plain_modify = cls.apply_default_storage, cls.modify
+
+    def apply_default_storage(self: Any, path: Any) -> Any:
+        settings = self.workflow.storage_settings
+        provider = self.workflow.storage_registry.default_storage_provider
+        if settings.default_storage_provider == "s3" and settings.default_storage_prefix:
+            provider.hutchbatch_prefix = settings.default_storage_prefix.rstrip("/") + "/"
+        return plain_apply(self, _resolved(path))
+
+    def modify(self: Any, path: Any, property: Any = None) -> Any:
+        modified = plain_modify(self, path, property)
+        if STORED in getattr(modified, "flags", {}) or not isinstance(modified, str):
+            return modified
+        flagged = self.apply_default_storage(modified)
+        if not is_named(flagged):
+            return modified
+        flagged.flags[MODIFIED] = True
+        return flagged
+
+    cls.apply_default_storage = apply_default_storage
+    cls.modify = modify
+
+
+def _resolved(path: Any) -> Any:
+    """A name with the values of its own rule's path variables: Snakemake takes the workflow's."""
+    pathvars = getattr(getattr(_now, "rule", None), "pathvars", None)
+    if pathvars is None or not isinstance(path, str) or "<" not in path:
+        return path
+    from snakemake.io import AnnotatedString
+
+    text = AnnotatedString(pathvars.apply(str(path)))
+    text.flags.update(getattr(path, "flags", {}))
+    text.callable = getattr(path, "callable", None)
+    return text
+
+
+def _remember_rules(cls: Any) -> None:
+    plain = cls.apply_path_modifier
+
+    def apply_path_modifier(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before, _now.rule = getattr(_now, "rule", None), self
+        try:
+            return plain(self, *args, **kwargs)
+        finally:
+            _now.rule = before
+
+    cls.apply_path_modifier = apply_path_modifier
+
+
+def unflagged(value: Any) -> Any:
+    """A text or file under the default prefix as plain Snakemake has it: without the storage."""
+    if not is_named(value):
+        return value
+    from snakemake.io import AnnotatedString
+
+    text = AnnotatedString(str(value))
+    text.flags.update({k: v for k, v in value.flags.items() if k != STORED})
+    return text
+
+
+def _expand_by_name(io: Any) -> None:
+    plain_expand = io.expand
+
+    def expand(*args: Any, **wildcards: Any) -> Any:
+        patterns = args[0]
+        if isinstance(patterns, (str, Path)):
+            patterns = [patterns]
+        return plain_expand([unflagged(p) for p in patterns], *args[1:], **wildcards)
+
+    _replace_everywhere("expand", plain_expand, expand)
+    mixin = getattr(io, "AnnotatedStringFormatMixin", None)
+    if mixin is None:
+        return
+    plain_format = mixin.format
+
+    def format(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return plain_format(unflagged(self), *args, **kwargs)
+
+    mixin.format = format
+
+
+def _refer_by_name(cls: Any, io: Any) -> None:
+    """``rules.a.output`` gets its storage where it is used."""
+    plain = cls._to_iofile
+
+    def to_iofile(self: Any, files: Any) -> Any:
+        cleaned = plain(self, files)
+        for old, new in zip(files, cleaned):
+            if is_named(new):
+                del new.flags[STORED]
+            if io.is_flagged(old, "local"):
+                new.flags["local"] = True
+        return cleaned
+
+    cls._to_iofile = to_iofile
+
+
+def _print_by_name(io: Any) -> None:
+    try:
+        from snakemake.io import fmt
+    except ImportError:
+        return
+    plain = fmt.fmt_iofile
+
+    def fmt_iofile(file: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_named(file):
+            file = io.IOFile(unflagged(file))
+        return plain(file, *args, **kwargs)
+
+    _replace_everywhere("fmt_iofile", plain, fmt_iofile)
+
+
+def _replace_everywhere(name: str, plain: Any, ours: Any) -> None:
+    """In all of Snakemake's modules: they import functions by name."""
+    for module in list(sys.modules.values()):
+        if getattr(module, "__name__", "").partition(".")[0] == "snakemake":
+            for attribute in (name, "collect") if name == "expand" else (name,):
+                if module.__dict__.get(attribute) is plain:
+                    setattr(module, attribute, ours)

@@ -1,0 +1,87 @@
+"""The folder in which Snakemake was started, found in texts and replaced by the job's own.
+
+In a job the workflow's files lie in its working directory. Where a command, a parameter or a
+configuration names the launch folder, that directory is meant. Standard library only, Python 3.8:
+used at the controller and by Snakemake in a container.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import Any, Iterable, Tuple
+
+#: A path begins after none of these: in ``https://example.org/data`` no ``/data`` begins. Other
+#: letters than ASCII's are letters of names, too.
+_BEFORE = r"(?<![\w.~%+@}$/\\-])"
+#: … but for ``-I/data/include`` and ``file:///data``; and one that follows ``person@host:`` lies
+#: on another machine.
+_OPTION = r"(?<=[\s'\"=]-[A-Za-z])"
+_FILE_URL = r"(?<=\bfile://)"
+#: A path ends before all but these: ``/data-old``, ``/data.bak`` and ``/database`` are others. A
+#: full stop that ends a sentence is no part of a name.
+_AFTER = r"(?![\w~%+@-])(?!\.(?:[\w.-]))"
+
+_REMOTE = re.compile(r"[\w.-]+@[\w.-]+:$")
+
+
+def names(folder: str, also: Iterable[str]) -> Tuple[str, ...]:
+    """All names by which ``folder`` may be written, the longest first: its own, those of ``also``
+    that lead to it (through symbolic links), and those of their parents that do.
+
+    The root of the file system has none: it begins every path.
+    """
+    found = {folder}
+    for path in also:
+        above = path.rstrip("/")
+        while os.path.isabs(above) and above != "/":
+            try:
+                if os.path.samefile(above, folder):
+                    found.add(above)
+            except OSError:
+                pass  # it is not here
+            above = os.path.dirname(above)
+    found.discard("/")
+    return tuple(sorted(found, key=lambda name: (-len(name), name)))
+
+
+def replaced(text: str, folders: Iterable[str], here: str) -> str:
+    """``text`` with ``here`` for each of ``folders``, where that is a path or its beginning."""
+    for folder in folders:
+        # Quoted for a shell, a folder such as ``it's`` is written in another way.
+        for written in {folder, shlex.quote(folder + "/")[1:-2] if _quoted(folder) else folder}:
+            pattern = (
+                "(?:" + "|".join((_BEFORE, _OPTION, _FILE_URL)) + ")" + re.escape(written) + _AFTER
+            )
+            text = re.sub(pattern, lambda m: _instead(m, here), text)
+    return text
+
+
+def _quoted(folder: str) -> bool:
+    return shlex.quote(folder) != folder
+
+
+def _instead(match: Any, here: str) -> str:
+    if _REMOTE.search(match.string, max(0, match.start() - 300), match.start()):
+        return str(match.group())
+    return here
+
+
+def inside(path: str, folders: Iterable[str]) -> str:
+    """An absolute path below one of ``folders``, relative to it; any other path as it is."""
+    for folder in folders:
+        if path == folder or path.startswith(folder + "/"):
+            return os.path.relpath(path, folder)
+    return path
+
+
+def everywhere(value: Any, folders: Iterable[str], here: str) -> Any:
+    """``replaced`` for all texts in lists and mappings, such as a configuration's."""
+    if isinstance(value, str):
+        return replaced(value, folders, here)
+    if isinstance(value, dict):
+        return {key: everywhere(item, folders, here) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(everywhere(item, folders, here) for item in value)
+    return value
