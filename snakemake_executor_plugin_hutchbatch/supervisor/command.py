@@ -302,14 +302,8 @@ class Runner:
             try:
                 os.makedirs(path, exist_ok=True)
             except OSError as error:
-                raise Failure(
-                    1,
-                    "COMMAND",
-                    f"the tmpdir of rule {step.name}, {environ[name]}, cannot be made "
-                    f"({error.strerror}): leave it out, and the job's own folder on the scratch "
-                    "disk serves.",
-                    step.name,
-                ) from error
+                facts = Facts(file=environ[name], words=words(error.strerror or str(error)))
+                raise Failure(1, Cause.COMMAND, Problem.TMPDIR, facts, step.name) from error
 
     def _reap(self, level: Level, block: bool) -> Optional[int]:
         """A shell that has ended; reaps whatever else ends. None if there is none, or, without

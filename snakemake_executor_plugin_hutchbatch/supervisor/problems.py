@@ -39,6 +39,7 @@ class Problem(Enum):
     OUT_OF_MEMORY = "out_of_memory"  # step
     SCRATCH_FULL = "scratch_full"  # step, free, disk_mb: the command failed on a full scratch
     NOT_STARTED = "not_started"  # step, words
+    TMPDIR = "tmpdir"  # step, file, words: the folder that the rule names cannot be made
     SERVICE_ENDED = "service_ended"  # step
     SERVICE_MISSING = "service_missing"  # step, files, seconds
     OUTPUTS = "outputs"  # step, outputs, count

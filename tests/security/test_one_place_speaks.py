@@ -15,7 +15,6 @@ PLACES = ("terminal.py", "local/terminal.py")
 PROGRAMS = ("local/s3.py", "local/container.py", "local/sweeper.py", "local/foreground.py")
 #: With reasons.
 MAY = {
-    "log_names.py": {"logging", "snakemake.logging"},  # patches the handler of Snakemake's log file
     "local/cloud.py": {"os.write"},  # into its lock
     # No line of its own: it mends how Snakemake writes its log file.
     "log_names.py": {"logging", "snakemake.logging"},
