@@ -28,6 +28,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from .inventory import Inventory
 from .local_copies import Differs, LocalCopies
 from .remembered import Object
+from .sentences import Known, sentence
 from .supervisor.errors import Failure
 from .supervisor.file_names import is_named, name_of
 
@@ -118,7 +119,8 @@ def fetch(file: Any) -> None:
     except Differs as error:
         raise WorkflowError(f"{error}.") from None
     except Failure as error:
-        raise WorkflowError(f"{file} could not be fetched: {error}") from None
+        told = sentence(error.problem, Known(facts=error.facts))
+        raise WorkflowError(f"{file} could not be fetched: {told}.") from None
     except OSError as error:
         raise WorkflowError(f"{file} could not be fetched from {url}: {error}") from error
 

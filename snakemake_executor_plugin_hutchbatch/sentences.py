@@ -324,8 +324,8 @@ _SENTENCES: Mapping[Problem, str | Callable[[Known], str]] = {
     Problem.SCRATCH_FULL: _scratch_full,
     Problem.NOT_STARTED: "{k.command} could not be started ({k.why}). Very large environment "
     "variables can be the reason",
-    Problem.TMPDIR: "the tmpdir of rule {k.step}, {k.file}, cannot be made ({k.why}): leave it out, and "
-    "the job's own folder on the scratch disk serves",
+    Problem.TMPDIR: "the tmpdir of rule {k.step}, {k.file}, cannot be made ({k.why}): leave it "
+    "out, and the job's own folder on the scratch disk serves",
     Problem.SERVICE_ENDED: "the service of rule {k.step} ended before the rules that need it",
     Problem.SERVICE_MISSING: _service_missing,
     Problem.OUTPUTS: _outputs,
