@@ -4,9 +4,10 @@ import os
 
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
-from . import guard, local_files, nearby, quoting, terminal
 from .executor import Executor as Executor
-from .settings import ExecutorSettings as _Settings
+from .settings.options import ExecutorSettings as _Settings
+from .snakemake_patches import local_files, local_inputs, s3_storage, shell_quoting
+from .text import terminal
 
 
 class ExecutorSettings(_Settings):
@@ -15,20 +16,20 @@ class ExecutorSettings(_Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         # Snakemake itself loads this plugin.
-        from . import log_names, marks  # noqa: PLC0415
+        from .snakemake_patches import locks, log_names  # noqa: PLC0415
 
         # Now, because Snakemake asks S3 about files long before it makes the executor.
         warn = terminal.snakemake_log().warning
-        guard.guard(warn)
+        s3_storage.guard(warn)
         log_names.guard()
-        marks.guard()
-        nearby.let_functions_read(warn)
-        quoting.quote_for_shells()
+        locks.guard()
+        local_inputs.let_functions_read(warn)
+        shell_quoting.quote_for_shells()
 
 
 if os.environ.get(local_files.CHILD):
     # A Snakemake that was started for one job by the one that leads the run.
-    guard.share_names()
+    s3_storage.share_names()
 
 common_settings = CommonSettings(
     non_local_exec=True,

@@ -18,37 +18,29 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from . import (
-    departure,
-    failedlogs,
-    failures,
-    inner,
-    opening,
-    preflight,
-    rate_limit,
-    report,
-    restart,
-    sparing,
-    telling,
-    terminal,
-    tracebacks,
-    wiring,
-)
-from .aws import Patience
-from .failures import Alike
-from .journal import PLACE
-from .modes import Mode
-from .moves import Again
-from .plan import job_label
-from .preparation import Prepared, mode_line
-from .progress import Progress, line
-from .sending import Parcel
-from .settlement import Settled
+from .aws.clients import Patience
+from .planning import preflight, snakemake_command
+from .planning.modes import Mode
+from .planning.plan import job_label
+from .planning.prepare import Prepared, mode_line
+from .planning.work import Work, work_of
+from .record.journal import PLACE
+from .recovery import discover
+from .reporting import page
+from .run import assemble, begin, finish, rate_limit
+from .run.progress import Progress, line
+from .settlement import failed_logs, failure_report
+from .settlement.failure_cause import Cause, Failure
+from .settlement.failure_report import Alike
+from .settlement.retry_policy import Again
+from .settlement.settle import Settled
+from .snakemake_patches import failed_outputs
+from .submission import messages
+from .submission.messages import Once
+from .submission.sender import Parcel
 from .supervisor import taskspec
-from .telling import Once
-from .tracking import Poll
-from .verdict import Cause, Failure
-from .work import Work, work_of
+from .text import terminal, tracebacks
+from .tracking.tracker import Poll
 
 
 class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
@@ -57,7 +49,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     logger: terminal.Log
 
     def __post_init__(self) -> None:
-        self._discretion = opening.discretion_of(self.workflow)
+        self._discretion = begin.discretion_of(self.workflow)
         self.logger = terminal.Log(self.logger, self._discretion)
         self._cancelled = threading.Event()
         self._patience = Patience(
@@ -79,7 +71,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._progress = Progress(time.monotonic())
         self._count = self._done = self._failed = 0
         # Last: the wait thread, which runs already, begins with it.
-        self._rooms = wiring.build(
+        self._rooms = assemble.build(
             self,
             self.workflow,
             self._ground,
@@ -117,7 +109,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def run_job(self, job: Any) -> None:
         self._count += 1
-        sparing.spare(job)  # until it is submitted
+        failed_outputs.spare(job)  # until it is submitted
         outbox = self._rooms.outbox
         with outbox.failing([(job, None)], "preparing the job"):
             prepared = self._rooms.preparation.prepare(job)
@@ -144,7 +136,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def submitted(self, job: Any, job_id: str) -> None:
         """A job is on Batch. Called by threads of the outbox."""
-        sparing.submitted(job)
+        failed_outputs.submitted(job)
         # Not RemoteExecutor's, which adds the job to a list of its own (trap 16).
         RealExecutor.report_job_submission(self, SubmittedJobInfo(job, external_jobid=job_id))
 
@@ -155,7 +147,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._fail(SubmittedJobInfo(job), failure)
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
-        return inner.arguments(job, list(self.dag.get_unneeded_temp_files(job)))
+        return snakemake_command.arguments(job, list(self.dag.get_unneeded_temp_files(job)))
 
     def additional_general_args(self) -> str:
         # A text, trap 18. Output costs money in CloudWatch: no banner, no progress lines.
@@ -192,7 +184,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         for settled in rooms.settlement.settle(found.ended):
             self._settled_for_sure(settled, again)
             self._tell_progress()
-        for told in telling.moved(again):
+        for told in messages.moved(again):
             self.logger.info(told)
         if not self._cancelled.is_set():
             rooms.care.look(found)
@@ -204,7 +196,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def _tell_news(self, found: Poll[Work]) -> None:
         self._rooms.recorder.states(found.changed)
         for work, job in found.again:
-            told = telling.started_again(work, job)
+            told = messages.started_again(work, job)
             self._rooms.recorder.note("again", told, work.number)
             self.logger.info(told)
 
@@ -262,7 +254,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             if self._alike.is_first(work.plan.rule, work.job.jobid, failure):
                 stream, lines = self._rooms.endings.last_lines(job, work.plan.log_group)
                 log_end = "\n".join(lines)
-                text = failures.report(
+                text = failure_report.report(
                     work.label,
                     failure,
                     work.plan,
@@ -273,8 +265,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         with tracebacks.logged(f"The failure of {work.label} could not be recorded."):
             self._rooms.recorder.over(work, failure, log_end or None)
         with tracebacks.logged(f"Whether {work.label} ever ran is not known."):
-            if sparing.never_ran(job, work.history.submissions):
-                sparing.spare(work.job)
+            if failed_outputs.never_ran(job, work.history.submissions):
+                failed_outputs.spare(work.job)
         info = SubmittedJobInfo(work.job, external_jobid=settled.outcome.job_id)
         self._fail(info, failure, settled.copies)
         if text:
@@ -298,19 +290,19 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         # Not the base class's: it adds a sentence about logs that we show right below.
         if job_info.external_jobid is not None:
             kwargs["external_jobid"] = job_info.external_jobid
-        failedlogs.log_error(job_info.job, self.logger, msg, copies, **kwargs)
+        failed_logs.log_error(job_info.job, self.logger, msg, copies, **kwargs)
 
     # Ending
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Ends everything that lives on Batch; our own registry knows, Snakemake's may not."""
         rooms = self._rooms
-        with departure.on_second_interrupt(self._ground.site.run_id, self.workflow):
+        with finish.on_second_interrupt(self._ground.site.run_id, self.workflow):
             self._cancelled.set()
             rooms.outbox.stop()
-            departure.end_all(rooms.tracker, rooms.termination, self.logger)
+            finish.end_all(rooms.tracker, rooms.termination, self.logger)
             rooms.outbox.close()  # a SubmitJob under way must be known to be ended
-            departure.end_all(rooms.tracker, rooms.termination, self.logger)
+            finish.end_all(rooms.tracker, rooms.termination, self.logger)
 
     def shutdown(self) -> None:
         super().shutdown()
@@ -320,10 +312,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             pool.shutdown(wait=True)
         for told in self._alike.counts():
             self.logger.error(told)
-        outcome = departure.outcome(self.workflow, self._cancelled.is_set())
+        outcome = finish.outcome(self.workflow, self._cancelled.is_set())
         lives = bool(rooms.tracker.live_count())
         with tracebacks.logged("What is left of earlier runs could not be told."):
-            if left := restart.close(
+            if left := discover.close(
                 rooms.takeover, rooms.presence, rooms.leavings, outcome, lives
             ):
                 self.logger.warning(left)
@@ -335,5 +327,5 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                     self.logger.warning(stays)
                 rooms.presence.close()
         paths = self.executor_settings.value("report") or ()
-        for told in report.at_end(paths, PLACE, self._ground.site.run_id):
+        for told in page.at_end(paths, PLACE, self._ground.site.run_id):
             self.logger.info(told)

@@ -15,18 +15,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from .batch import BatchConfig, BatchService, build_batch_app
-from .choice import Containers, LocalHost, choose_host
 from .environment import applied, endpoints, person
-from .front import Front
-from .log_store import LogStore
-from .logs import LogsApi
-from .machine import machine
-from .metadata import PREFIX, metadata_app
-from .s3 import S3Process
-from .s3_storage import create_bucket
-from .servers import ServerThread
-from .signatures import Keys
-from .terminal import tell
+from .hosts.choice import Containers, LocalHost, choose_host
+from .hosts.machine import machine
+from .hosts.terminal import tell
+from .services.front import Front
+from .services.log_store import LogStore
+from .services.logs import LogsApi
+from .services.metadata import PREFIX, metadata_app
+from .services.s3 import S3Process
+from .services.s3_storage import create_bucket
+from .services.servers import ServerThread
+from .services.signatures import Keys
 
 BUCKET = "hutchbatch"
 
@@ -45,8 +45,8 @@ class LocalCloud:
 
     ``directory`` keeps buckets (``s3/``), output (``logs/``) and the "host"'s folders
     (``hosts/``, emptied at the next start). Jobs are processes of this machine, or with
-    ``containers`` containers of their images (see ``choice.py``). With ``isolate=False`` processes
-    run without namespaces even where those are allowed.
+    ``containers`` containers of their images (see ``local/hosts/choice.py``). With
+    ``isolate=False`` processes run without namespaces even where those are allowed.
     ``capacity`` is what jobs may use at once: vCPUs and MiB, the machine's own unless given.
     ``launched_in`` is the folder in which the person works: jobs do not see it where the system
     allows to hide it. ``host`` runs the jobs instead, for example one that only plays them.

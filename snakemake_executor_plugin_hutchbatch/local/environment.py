@@ -6,8 +6,8 @@ import os
 import shlex
 from collections.abc import Mapping
 
-from .identity import JOB_ROLE
-from .signatures import Keys
+from .services.identity import JOB_ROLE
+from .services.signatures import Keys
 
 #: What would lead a client to other credentials, another endpoint or another region.
 UNSET = (

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from .choice import Containers
 from .cloud import LocalCloud
 from .environment import UNSET, export_lines
-from .terminal import give, tell
+from .hosts.choice import Containers
+from .hosts.terminal import give, tell
 
 Handler = Callable[[int, FrameType | None], None]
 
-FOREGROUND = Path(__file__).with_name("foreground.py")
+FOREGROUND = Path(__file__).parent / "hosts" / "foreground.py"
 #: What asks us to end. SIGINT does too, but it reaches the command from the terminal by itself, and
 #: is the command's to handle: we stop when it has.
 ASKED_TO_END = (signal.SIGTERM, signal.SIGHUP)

@@ -10,7 +10,7 @@ from typing import Any
 from .tokens import Token, bare
 
 #: Nextflow's units of memory, in MB. Its GB has 1,024 MB; whoever writes 8.GB means 8000 MB, which
-#: also leaves the machine its share (``instances.py``).
+#: also leaves the machine its share (``queues/instances.py``).
 MEMORY_MB = {"B": 1e-6, "KB": 1e-3, "MB": 1.0, "GB": 1e3, "TB": 1e6}
 #: Its units of time, in minutes.
 TIME_MINUTES: Mapping[str, float] = {

@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .. import values
-from ..values import SettingError
+from ..settings import parsers
+from ..settings.parsers import SettingError
 from .carried import Carried, Left, grouped, shown
 from .expressions import Amount, Raw, quantity
 from .syntax import Config, Entry
 
-#: Settings of one value: ours, read by ``values.PARSERS``.
+#: Settings of one value: ours, read by ``parsers.PARSERS``.
 _SETTINGS = {
     "aws.region": "region",
     "process.queue": "queue",
@@ -109,7 +109,7 @@ def _whole_run(made: Carried, name: str, entry: Entry) -> None:
         if not isinstance(value, dict):
             raise _Unfit(_PLACEHOLDER)
         pairs = [f"{k}={_plain(v)}" for k, v in value.items()]
-        values.parse_tags(pairs)
+        parsers.parse_tags(pairs)
         made.settings["tags"] = pairs
     elif name in _SETTINGS:
         setting = _SETTINGS[name]
@@ -118,7 +118,7 @@ def _whole_run(made: Carried, name: str, entry: Entry) -> None:
             text = "1"  # Nextflow's 0: never again
         if setting == "work_prefix" and not text.startswith("s3://"):
             raise _Unfit("jobs need a place in S3")
-        values.PARSERS[setting](text)
+        parsers.PARSERS[setting](text)
         made.settings[setting] = text
     elif not _NEEDLESS.fullmatch(name):
         raise _Unfit(_instead(name))
@@ -142,7 +142,7 @@ def _volumes(made: Carried, value: Any) -> None:
     items = value if isinstance(value, list) else [value]
     volumes = []
     for item in items:
-        mount = values.parse_mount(_plain(item))
+        mount = parsers.parse_mount(_plain(item))
         text = f"{mount.source}:{mount.path}" + (":ro" if mount.read_only else "")
         if mount.path == "/tmp":  # noqa: S108 - where the Hutch's containers see the scratch
             made.settings["scratch"] = text
@@ -173,7 +173,7 @@ def _resource(name: str, unit: str) -> Callable[[Carried, str, Any], None]:
 
 
 def _queue(made: Carried, rule: str, value: Any) -> None:
-    values.parse_queue(_plain(value))
+    parsers.parse_queue(_plain(value))
     if rule:
         _put(made, rule, "hutchbatch_queue", _plain(value))
     else:
@@ -181,7 +181,7 @@ def _queue(made: Carried, rule: str, value: Any) -> None:
 
 
 def _container(made: Carried, rule: str, value: Any) -> None:
-    image = values.parse_image(_plain(value))
+    image = parsers.parse_image(_plain(value))
     if rule:
         _put(made, rule, "hutchbatch_image", image)
     else:

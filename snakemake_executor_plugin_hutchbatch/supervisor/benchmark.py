@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Dict, List, Optional, Tuple
 
-from . import children
+from . import processes
 from .errors import LocalError
 from .taskspec import Step
 
@@ -144,7 +144,7 @@ def _tsv(value: object) -> str:
 
 def _tree(root: int) -> List[int]:
     """A process and its descendants."""
-    return [root, *children.descendants(children.table(), (root,))]
+    return [root, *processes.descendants(processes.table(), (root,))]
 
 
 def _memory_of(pid: int) -> List[float]:

@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
-from . import checksum, seed
+from . import checksum, s3_bootstrap
 from .body import Body
 from .s3 import AMAZON, Answer, S3Error
 
@@ -81,11 +81,11 @@ class Boto:
                     raise ConnectionError(str(error)) from error
             finally:
                 self._calls.pending = None
-            self.sleep(seed.pause(turn))
+            self.sleep(s3_bootstrap.pause(turn))
         raise AssertionError("not reached")
 
     def put(self, url: str, data: bytes) -> None:
-        bucket, key = seed.split_url(url)
+        bucket, key = s3_bootstrap.split_url(url)
         self.request("PUT", bucket, key, body=data)
 
     def _before(self, params: Dict[str, Any], **_: Any) -> None:
@@ -106,7 +106,7 @@ class Boto:
 
 
 class _Stream:
-    """The body of a GET, as ``wire.Connection`` gives it."""
+    """The body of a GET, as ``connection.Connection`` gives it."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: Any) -> None:
         self.status, self.headers, self._body = status, headers, body

@@ -12,7 +12,7 @@ import signal
 import time
 from typing import NoReturn, Optional, Set
 
-from . import children
+from . import processes as children
 
 DONE = b"\0"
 #: Rounds of looking for processes and killing them, and seconds between them.

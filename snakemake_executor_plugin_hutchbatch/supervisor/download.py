@@ -14,13 +14,13 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from . import checksum
 from .checksum import Check, Damaged
+from .connection import Connection, Truncated
 from .errors import Failure, LocalError, Stopped, amount, of_s3, say
-from .listing import Remote, find, head
-from .pool import Task, run_all
+from .input_lookup import Remote, find, head
 from .problems import INPUTS, Cause, Facts, Problem
 from .s3 import ERRORS, S3, S3Error, with_address
 from .taskspec import EXIT_STAGE_IN, Input
-from .wire import Connection, Truncated
+from .thread_pool import Task, run_all
 
 #: Bytes of one ranged GET: large enough that its request costs nothing, small enough for a retry.
 PART = 16 * 1024 * 1024

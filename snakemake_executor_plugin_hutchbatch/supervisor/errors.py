@@ -9,10 +9,10 @@ import time
 from dataclasses import replace
 from typing import Optional
 
+from .connection import SetupError
 from .problems import Cause, Facts, Problem
 from .s3 import S3Error
 from .strict_json import clean
-from .wire import SetupError
 
 #: Characters of somebody else's words that a status carries.
 MOST_WORDS = 500

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .children import Entry
+from .processes import Entry
 from .taskspec import Step
 
 #: Seconds that those who write no output get to end by themselves, and then, where an output is

@@ -13,10 +13,10 @@ import threading
 import time
 from typing import Any, List, Mapping, NoReturn, Optional
 
-from . import children
+from . import processes
 from .errors import Failure
-from .job import Job
 from .problems import Cause, Problem
+from .task_run import Job
 from .taskspec import EXIT_TERMINATED
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -32,7 +32,7 @@ def main(environ: Mapping[str, str]) -> NoReturn:
     """Runs the task that the environment names and ends the process with its exit code."""
     watch = _death_watch()
     bell = _Bell()
-    children.adopt_orphans()
+    processes.adopt_orphans()
     job = Job(environ, watch.over) if watch else Job(environ)
     errors: List[BaseException] = []
 

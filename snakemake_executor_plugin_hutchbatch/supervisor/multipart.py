@@ -8,13 +8,13 @@ from __future__ import annotations
 import threading
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from . import checksum, fence, seed
+from . import checksum, fence, s3_bootstrap
 from .body import CHUNK, Body
 from .fence import Verdict
-from .pool import Task
 from .s3 import ERRORS, RETRIED_CODES, Answer, S3Error, with_address
-from .seed import field, split_url
+from .s3_bootstrap import field, split_url
 from .store import CONFLICTS, Seen, Store
+from .thread_pool import Task
 
 #: S3 takes parts of 5 MiB to 5 GiB, 10,000 at most.
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
@@ -212,7 +212,7 @@ class Multipart:
             # Not S3's words: nobody knows what became of the request.
             if self._is_there():
                 return
-            s3.sleep(seed.pause(turn, s3.random()))
+            s3.sleep(s3_bootstrap.pause(turn, s3.random()))
         raise S3Error(0, "", "what came back when it was completed is not an answer of S3")
 
     def _is_there(self) -> bool:

@@ -1,5 +1,5 @@
 """Which processes have given files open for writing, from /proc. The standard library alone: goes
-into containers beside ``storage_plugin.py``, too, for Snakemake's own Python."""
+into containers beside ``patched_s3_storage.py``, too, for Snakemake's own Python."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ import hashlib
 import os
 from typing import Mapping, Optional, Sequence
 
+from .connection import Connection
 from .errors import Failure, words
 from .problems import INPUTS, TASK, Cause, Facts, Problem
 from .s3 import S3, S3Error
-from .seed import split_url
+from .s3_bootstrap import split_url
 from .taskspec import EXIT_CHANGED, EXIT_SPEC, Input
-from .wire import Connection
 
 #: Bytes that a description may have: more than any that hutchbatch writes (``arrays.MAX_BYTES``).
 MAX_BYTES = 128 * 1024 * 1024

@@ -1,7 +1,8 @@
 """Why a job ends badly: one enumeration of causes for both sides of the container's wall.
 
 The supervisor reports a cause, a problem and facts with its ``Status``, never a sentence; the
-controller makes the sentences (``sentences.py``). Standard library only, Python 3.8 and later.
+controller makes the sentences (``settlement/sentences.py``). Standard library only, Python 3.8 and
+later.
 """
 
 from __future__ import annotations

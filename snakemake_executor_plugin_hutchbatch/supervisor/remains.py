@@ -19,9 +19,9 @@ from typing import (
     Tuple,
 )
 
-from . import children
-from .children import Entry
+from . import processes as children
 from .leftovers import Left, Seen, owner
+from .processes import Entry
 from .taskspec import Step
 
 if TYPE_CHECKING:

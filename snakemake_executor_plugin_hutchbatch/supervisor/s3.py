@@ -18,8 +18,8 @@ from calendar import timegm
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import quote
 
-from . import checksum, seed
-from .wire import LARGEST_BODY, Connection, NoAnswer, SetupError
+from . import checksum, s3_bootstrap
+from .connection import LARGEST_BODY, Connection, NoAnswer, SetupError
 
 #: Seconds without a byte after which a connection is given up (botocore's default).
 TIMEOUT = 60.0
@@ -90,20 +90,20 @@ class S3:
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], Optional[float]] = lambda: None,
         now: Callable[[], float] = time.time,
-        attempts: int = seed.ATTEMPTS,
+        attempts: int = s3_bootstrap.ATTEMPTS,
         timeout: float = TIMEOUT,
     ) -> None:
         self.environ, self.sleep, self.random, self._clock = environ, sleep, random, now
         self.attempts, self.timeout = attempts, timeout
-        self.region = seed.region_of(environ)
-        self.endpoint = seed.endpoint_of(environ)
+        self.region = s3_bootstrap.region_of(environ)
+        self.endpoint = s3_bootstrap.endpoint_of(environ)
         #: Whether AWS itself has answered, which does all that its documentation says.
         self.is_amazon = False
         self._ahead = 0.0  # of our clock, S3's
         self._regions: Dict[str, str] = {}
         self._idle: Dict[Tuple[str, str], List[Connection]] = {}
         self._lock = threading.Lock()
-        self._keys: Optional[seed.Keys] = None
+        self._keys: Optional[s3_bootstrap.Keys] = None
         self._ends = self._renew_after = 0.0
         self._signing: Tuple[Any, bytes] = (None, b"")
 
@@ -115,13 +115,13 @@ class S3:
     ) -> bytes:
         """A small object of hutchbatch's own, of less than ``most`` bytes; or of a larger one the
         ``piece`` from a place on, of a length."""
-        bucket, key = seed.split_url(url)
+        bucket, key = s3_bootstrap.split_url(url)
         headers = None
         if piece is not None:
             headers = {"range": f"bytes={piece[0]}-{piece[0] + piece[1] - 1}"}
 
         def read(answer: Connection) -> bytes:
-            if seed.is_page(answer.headers):
+            if s3_bootstrap.is_page(answer.headers):
                 raise NoAnswer(PAGE)  # nothing of ours is one
             if piece is None:
                 return answer.read(most)
@@ -133,7 +133,7 @@ class S3:
         return data
 
     def put(self, url: str, data: bytes) -> None:
-        bucket, key = seed.split_url(url)
+        bucket, key = s3_bootstrap.split_url(url)
         headers = {checksum.CRC32: checksum.encoded(zlib.crc32(data))}
         self.request("PUT", bucket, key, headers=headers, body=data)
 
@@ -162,8 +162,8 @@ class S3:
             region, ahead = self._regions.get(bucket, self.region), self._ahead
             try:
                 keys = self._current_keys()
-                scheme, host, prefix = seed.address(self.endpoint, region, bucket)
-                path = seed.key_path(prefix, key)
+                scheme, host, prefix = s3_bootstrap.address(self.endpoint, region, bucket)
+                path = s3_bootstrap.key_path(prefix, key)
                 line = "&".join(sorted(_quoted(k) + "=" + _quoted(v) for k, v in query))
                 extra, size, chunks = self._signed(
                     keys, region, (method, host, path, line), headers, body
@@ -200,7 +200,7 @@ class S3:
             finally:
                 if connection is not None:
                     connection.close()  # in the middle of something
-            self.sleep(seed.pause(attempt - min(corrections, CORRECTIONS), self.random()))
+            self.sleep(s3_bootstrap.pause(attempt - min(corrections, CORRECTIONS), self.random()))
 
     def _answer(
         self,
@@ -220,13 +220,13 @@ class S3:
     def now(self) -> float:
         return self._clock() + self._ahead
 
-    def _current_keys(self) -> seed.Keys:
+    def _current_keys(self) -> s3_bootstrap.Keys:
         with self._lock:
             now = self.now()
             if self._keys is None or (self._ends - now < RENEW and now >= self._renew_after):
                 self._renew_after = now + RENEW_PAUSE
                 try:
-                    self._keys = seed.find_keys(self.environ)
+                    self._keys = s3_bootstrap.find_keys(self.environ)
                 except OSError:
                     if self._keys is None or self._ends < now:
                         raise  # retried by the caller
@@ -234,11 +234,11 @@ class S3:
                     self._ends = self._end_of(self._keys)
             return self._keys
 
-    def _end_of(self, keys: seed.Keys) -> float:
+    def _end_of(self, keys: s3_bootstrap.Keys) -> float:
         """Seconds since the epoch."""
         if not keys.ends:
             return float("inf")
-        if keys.ends == seed.BOTOCORE:
+        if keys.ends == s3_bootstrap.BOTOCORE:
             return self.now() + RENEW + 300
         fields = ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19))  # strptime imports slowly
         try:
@@ -249,13 +249,13 @@ class S3:
     def _signing_key(self, secret: str, scope: str) -> bytes:
         known, derived = self._signing
         if known != (scope, secret):
-            derived = seed.signing_key(secret, scope)
+            derived = s3_bootstrap.signing_key(secret, scope)
             self._signing = ((scope, secret), derived)
         return derived
 
     def _signed(
         self,
-        keys: seed.Keys,
+        keys: s3_bootstrap.Keys,
         region: str,
         request: Tuple[str, str, str, str],
         headers: Optional[Mapping[str, str]],
@@ -264,23 +264,25 @@ class S3:
         """All headers, and the body with its size."""
         plain = isinstance(body, bytes)
         size = len(body) if plain else body.size
-        digest = seed.EMPTY
+        digest = s3_bootstrap.EMPTY
         if size:
             digest = str(hashlib.sha256(body).hexdigest() if plain else body.sha256)
         made = {k.lower(): v for k, v in headers.items()} if headers else {}
-        seed.sign(keys, region, request, made, digest, self.now(), self._signing_key)
+        s3_bootstrap.sign(keys, region, request, made, digest, self.now(), self._signing_key)
         return made, size, ((body,) if plain else body) if size else ()
 
     def _error(self, bucket: str, region: str, ahead: float, answer: Connection) -> S3Error:
         """What S3 said to a request of this region and clock; both are set right for the next."""
         data = answer.read(LONGEST_ERROR)
-        status, code = answer.status, _plain(seed.field(data, "Code"))
+        status, code = answer.status, _plain(s3_bootstrap.field(data, "Code"))
         # A redirection that leads to no other region leads nowhere, which may pass.
         retry = status in RETRIED_STATUS or code in RETRIED_CODES + EXPIRED_CODES or status < 400
         # S3's errors are XML: anything else was said by something on the way.
-        retry = retry or seed.is_page(answer.headers) or bool(data and b"<Error" not in data)
+        retry = (
+            retry or s3_bootstrap.is_page(answer.headers) or bool(data and b"<Error" not in data)
+        )
         corrected = False
-        right = seed.region_named(answer.headers, data)
+        right = s3_bootstrap.region_named(answer.headers, data)
         if status in (301, 307, 400) and right and not self.endpoint:
             corrected = right != region
             self._regions[bucket] = right
@@ -289,10 +291,10 @@ class S3:
             code, retry = "BadRequest", self._ends != float("inf")
             self._keys = None
         elif status == 403:
-            by = seed.clock_ahead(answer.headers)
-            if abs(by - ahead) > seed.SKEW:
+            by = s3_bootstrap.clock_ahead(answer.headers)
+            if abs(by - ahead) > s3_bootstrap.SKEW:
                 self._ahead, corrected = by, True
-        error = S3Error(status, code, _plain(seed.field(data, "Message")), retry)
+        error = S3Error(status, code, _plain(s3_bootstrap.field(data, "Message")), retry)
         error.corrected = corrected
         return error
 
@@ -319,7 +321,7 @@ def _check(method: str, answer: Connection) -> None:
     takes in has an ETag.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#API_PutObject_ResponseSyntax
     """
-    if "etag" not in answer.headers and (method == "PUT" or seed.is_page(answer.headers)):
+    if "etag" not in answer.headers and (method == "PUT" or s3_bootstrap.is_page(answer.headers)):
         raise NoAnswer(PAGE)
 
 

@@ -13,7 +13,7 @@ import os
 import threading
 from typing import Callable, Dict, Mapping, NamedTuple, Optional, Set
 
-from . import checksum, fence, seed
+from . import checksum, fence, s3_bootstrap
 from .errors import say
 from .fence import Stamp, Verdict
 from .s3 import S3, S3Error
@@ -175,7 +175,7 @@ class Store:
             )
             return False
         if error.code in CONFLICTS or (error.status == 409 and condition):
-            self.s3.sleep(seed.pause(turn, self.s3.random()))
+            self.s3.sleep(s3_bootstrap.pause(turn, self.s3.random()))
             return False
         if error.status == 412 and condition:
             return "if-none-match" in condition

@@ -12,13 +12,13 @@ from .body import Body
 from .download import Totals
 from .errors import Failure, LocalError, of_s3, say, words
 from .fence import Stamp
-from .listing import list_keys
-from .pool import Task, run_all
+from .input_lookup import list_keys
 from .problems import OUTPUTS, Cause, Facts, Problem
 from .s3 import ERRORS, S3, S3Error, with_address
-from .seed import split_url
+from .s3_bootstrap import split_url
 from .store import Store, Superseded
 from .taskspec import EXIT_STAGE_OUT, Output
+from .thread_pool import Task, run_all
 from .tree import TIMESTAMP, Unstorable
 
 #: Larger files go in parts.

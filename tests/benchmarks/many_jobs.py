@@ -34,11 +34,7 @@ from typing import Any
 
 from playing import PlayingHost
 
-from snakemake_executor_plugin_hutchbatch.local.batch import (
-    BatchConfig,
-    BatchError,
-    ThreadTimers,
-)
+from snakemake_executor_plugin_hutchbatch.local.batch import BatchConfig, BatchError, ThreadTimers
 from snakemake_executor_plugin_hutchbatch.local.cloud import BUCKET, LocalCloud
 
 ROLE = "arn:aws:iam::000000000000:role/local-batchtask"

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from snakemake_executor_plugin_hutchbatch import arrays
 from snakemake_executor_plugin_hutchbatch.local.batch import ThreadTimers
 from snakemake_executor_plugin_hutchbatch.local.batch.simulated import Ended, SimulatedRunning
-from snakemake_executor_plugin_hutchbatch.local.hosts import Exit, Launch, Output, Running
+from snakemake_executor_plugin_hutchbatch.local.hosts.host import Exit, Launch, Output, Running
+from snakemake_executor_plugin_hutchbatch.planning import arrays
 from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
 
 TARGETS = re.compile(r"--target-jobs '([^']*)'")

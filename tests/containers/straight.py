@@ -7,13 +7,14 @@ import itertools
 import time
 from dataclasses import replace
 
-from snakemake_executor_plugin_hutchbatch import bootstrap, definitions, submission
-from snakemake_executor_plugin_hutchbatch.plan import JobPlan
-from snakemake_executor_plugin_hutchbatch.queues import Ladder
-from snakemake_executor_plugin_hutchbatch.submission import Bundle
+from snakemake_executor_plugin_hutchbatch.planning import supervisor_bundle
+from snakemake_executor_plugin_hutchbatch.planning.plan import JobPlan
+from snakemake_executor_plugin_hutchbatch.planning.work import Place
+from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder
+from snakemake_executor_plugin_hutchbatch.settings.parsers import Mount
+from snakemake_executor_plugin_hutchbatch.submission import job_definitions, submit_job
+from snakemake_executor_plugin_hutchbatch.submission.submit_job import Bundle
 from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
-from snakemake_executor_plugin_hutchbatch.values import Mount
-from snakemake_executor_plugin_hutchbatch.work import Place
 
 PATIENCE = 90
 _number = itertools.count()
@@ -60,18 +61,18 @@ class Straight:
             log_group="/aws/batch/job",
             attempt=1,
         )
-        request = definitions.registration(plan)
+        request = job_definitions.registration(plan)
         request["containerProperties"].update(container)
         request["jobDefinitionName"] += f"-{number}"
         arn = self.batch.register_job_definition(**request)["jobDefinitionArn"]
-        self.put("supervisor", bootstrap.bundle())
+        self.put("supervisor", supervisor_bundle.bundle())
         task = replace(task, status=f"{self.url}/status/")
         text = taskspec.dumps(task).encode()
         self.put(f"task-{number}", text)
-        bundle = Bundle(f"{self.url}/supervisor", bootstrap.bundle_sha256())
+        bundle = Bundle(f"{self.url}/supervisor", supervisor_bundle.bundle_sha256())
         place = Place(f"{self.url}/task-{number}", hashlib.sha256(text).hexdigest())
-        variables = submission.environment(plan, place, bundle, "us-west-2", None)
-        sent = submission.submit_request(plan, plan.job_name, arn, variables, {})
+        variables = submit_job.environment(plan, place, bundle, "us-west-2", None)
+        sent = submit_job.submit_request(plan, plan.job_name, arn, variables, {})
         return self.batch.submit_job(**sent)["jobId"]
 
     def put(self, key: str, content: bytes) -> None:

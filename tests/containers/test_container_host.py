@@ -9,10 +9,10 @@ import textwrap
 import pytest
 from straight import until
 
-from snakemake_executor_plugin_hutchbatch.local.choice import choose_host
-from snakemake_executor_plugin_hutchbatch.local.containers import LABEL, ContainerHost
-from snakemake_executor_plugin_hutchbatch.local.hosts import Launch, Mount
-from snakemake_executor_plugin_hutchbatch.local.processes import OUT_OF_MEMORY
+from snakemake_executor_plugin_hutchbatch.local.hosts.choice import choose_host
+from snakemake_executor_plugin_hutchbatch.local.hosts.containers import LABEL, ContainerHost
+from snakemake_executor_plugin_hutchbatch.local.hosts.host import Launch, Mount
+from snakemake_executor_plugin_hutchbatch.local.hosts.processes import OUT_OF_MEMORY
 
 SCRATCH = Mount("/docker_scratch", "/tmp")
 
@@ -206,9 +206,9 @@ def test_an_image_that_cannot_be_had_is_told_as_aws_does(run):
 OWNER = """
     import sys
     from pathlib import Path
-    from snakemake_executor_plugin_hutchbatch.local.containers import ContainerHost
-    from snakemake_executor_plugin_hutchbatch.local.engines import find_engine
-    from snakemake_executor_plugin_hutchbatch.local.hosts import Launch
+    from snakemake_executor_plugin_hutchbatch.local.hosts.containers import ContainerHost
+    from snakemake_executor_plugin_hutchbatch.local.hosts.engines import find_engine
+    from snakemake_executor_plugin_hutchbatch.local.hosts.host import Launch
     folder = Path(sys.argv[1])
     host = ContainerHost(folder / "hosts", folder / "keep", find_engine(sys.argv[2]), {})
     launch = Launch("job", 1, sys.argv[3], ("sh", "-c", "echo up; sleep 1000"), {}, 1, 64)
@@ -270,7 +270,7 @@ CLIENT = """
 
 
 def test_the_command_line_runs_jobs_in_containers(tmp_path, engine, images):
-    tool = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli", "local"]
+    tool = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli.main", "local"]
     tool += ["--dir", str(tmp_path / "cloud"), "--containers", engine.program, "--"]
     client = [sys.executable, "-c", textwrap.dedent(CLIENT), images["plain"]]
     done = subprocess.run([*tool, *client], capture_output=True, text=True, check=False)

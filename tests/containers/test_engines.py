@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.local.choice import NoContainers, choose_host
-from snakemake_executor_plugin_hutchbatch.local.engines import Engine, NoEngine, find_engine
-from snakemake_executor_plugin_hutchbatch.local.host_python import copy_python
-from snakemake_executor_plugin_hutchbatch.local.images import full_name
-from snakemake_executor_plugin_hutchbatch.local.processes import ProcessHost
+from snakemake_executor_plugin_hutchbatch.local.hosts.choice import NoContainers, choose_host
+from snakemake_executor_plugin_hutchbatch.local.hosts.engines import Engine, NoEngine, find_engine
+from snakemake_executor_plugin_hutchbatch.local.hosts.host_python import copy_python
+from snakemake_executor_plugin_hutchbatch.local.hosts.images import full_name
+from snakemake_executor_plugin_hutchbatch.local.hosts.processes import ProcessHost
 
 
 @pytest.fixture
@@ -51,7 +51,13 @@ def test_auto_falls_back_to_processes_and_says_why(nothing_installed, tmp_path):
 
 
 def test_the_command_line_fails_with_the_sentence(nothing_installed, tmp_path):
-    command = ["-m", "snakemake_executor_plugin_hutchbatch.cli", "local", "--containers", "docker"]
+    command = [
+        "-m",
+        "snakemake_executor_plugin_hutchbatch.cli.main",
+        "local",
+        "--containers",
+        "docker",
+    ]
     done = subprocess.run(
         [sys.executable, *command, "--dir", str(tmp_path / "cloud"), "--", "true"],
         capture_output=True,

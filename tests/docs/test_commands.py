@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch import cli
-from snakemake_executor_plugin_hutchbatch.commands import common
+from snakemake_executor_plugin_hutchbatch.cli import main
+from snakemake_executor_plugin_hutchbatch.cli.commands import common
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [DOCS / "commands.md", DOCS / "further.md", DOCS.parent / "README.md"]
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
-    (subcommands,) = (a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction))
+    (subcommands,) = (
+        a for a in main.parser()._actions if isinstance(a, argparse._SubParsersAction)
+    )
     return dict(subcommands.choices)
 
 
@@ -66,7 +68,7 @@ def examples() -> list[str]:
 def test_examples_are_understood(example):
     plain = re.sub(r"\s{2,}\S.*$|\s[|>#].*$", "", example)
     with contextlib.suppress(SystemExit):
-        options = cli.parser().parse_args(shlex.split(plain)[1:])
+        options = main.parser().parse_args(shlex.split(plain)[1:])
         assert callable(options.run)
         return
     pytest.fail(plain)
@@ -86,7 +88,7 @@ def test_the_exit_codes_are_those_of_the_code():
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_knows_every_subcommand_and_option(shell, capsys):
-    assert cli.main(["completion", shell]) == 0
+    assert main.main(["completion", shell]) == 0
     script = capsys.readouterr().out
     for name, parser in COMMANDS.items():
         assert name in script
@@ -96,7 +98,7 @@ def test_completion_knows_every_subcommand_and_option(shell, capsys):
 
 def test_bash_completes_with_the_script():
     program = (
-        f"source <({sys.executable} -m {cli.__name__} completion bash); "
+        f"source <({sys.executable} -m {main.__name__} completion bash); "
         "COMP_WORDS=(hutchbatch logs --fo); COMP_CWORD=2; _shtab_hutchbatch; echo ${COMPREPLY[@]}"
     )
     done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)

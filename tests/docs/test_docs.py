@@ -13,38 +13,34 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from snakemake_executor_plugin_hutchbatch import (
-    advice,
-    care,
-    catalog,
-    cli,
-    endings,
-    failures,
-    instances,
-    moves,
-    plan,
-    queues,
-    resources,
-    settings,
-    trace,
-    values,
-    verdict,
-)
-from snakemake_executor_plugin_hutchbatch.commands import local
-from snakemake_executor_plugin_hutchbatch.local import choice
+from snakemake_executor_plugin_hutchbatch.cli import main
+from snakemake_executor_plugin_hutchbatch.cli.commands import local
 from snakemake_executor_plugin_hutchbatch.local.batch.faults import KINDS
-from snakemake_executor_plugin_hutchbatch.sentences import Known, sentence
-from snakemake_executor_plugin_hutchbatch.sources import CODE_FOLDERS
+from snakemake_executor_plugin_hutchbatch.local.hosts import choice
+from snakemake_executor_plugin_hutchbatch.planning import plan, requirements
+from snakemake_executor_plugin_hutchbatch.planning.source_archive import CODE_FOLDERS
+from snakemake_executor_plugin_hutchbatch.queues import catalog, instances, queues
+from snakemake_executor_plugin_hutchbatch.reporting import attempt_table, resource_advice
+from snakemake_executor_plugin_hutchbatch.settings import options as settings
+from snakemake_executor_plugin_hutchbatch.settings import parsers
+from snakemake_executor_plugin_hutchbatch.settlement import (
+    evidence,
+    failure_cause,
+    failure_report,
+    retry_policy,
+    starvation,
+)
+from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, Failure
+from snakemake_executor_plugin_hutchbatch.settlement.sentences import Known, sentence
 from snakemake_executor_plugin_hutchbatch.supervisor import (
     checksum,
-    command,
     download,
     problems,
+    step_runner,
     taskspec,
 )
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import Failure as Fault
 from snakemake_executor_plugin_hutchbatch.supervisor.problems import Facts, Problem
-from snakemake_executor_plugin_hutchbatch.verdict import Cause, Failure
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -119,20 +115,20 @@ def test_the_settings_table_names_the_defaults_of_the_code():
     defaults = {
         code(row[0])[0]: row[2] for row in rows(section(FURTHER, "Settings")) if code(row[0])
     }
-    assert code(defaults["--hutchbatch-scratch"]) == [values.DEFAULT_SCRATCH]
-    assert code(defaults["--hutchbatch-aws-cli-path"]) == [values.DEFAULT_AWS_CLI_PATH]
-    assert code(defaults["--hutchbatch-log-group"]) == [values.DEFAULT_LOG_GROUP]
+    assert code(defaults["--hutchbatch-scratch"]) == [parsers.DEFAULT_SCRATCH]
+    assert code(defaults["--hutchbatch-aws-cli-path"]) == [parsers.DEFAULT_AWS_CLI_PATH]
+    assert code(defaults["--hutchbatch-log-group"]) == [parsers.DEFAULT_LOG_GROUP]
     assert code(defaults["--hutchbatch-policy"]) == [queues.POLICIES[0]]
-    assert defaults["--hutchbatch-tail-lines"] == str(endings.TAIL_LINES)
+    assert defaults["--hutchbatch-tail-lines"] == str(evidence.TAIL_LINES)
     for budget in fields(plan.Budgets):
         assert float(defaults[settings.option_name(budget.name)]) == budget.default
 
 
 def test_the_resources_table_has_the_figures_of_the_code():
     table = section(FURTHER, "Resources")
-    assert f"{resources.DEFAULT_MIB_PER_VCPU} MiB for each vCPU" in table
-    assert f"At least {resources.LEAST_MIB['direct']} MiB" in table
-    assert f"in Snakemake mode {resources.LEAST_MIB['snakemake']} MiB" in table
+    assert f"{requirements.DEFAULT_MIB_PER_VCPU} MiB for each vCPU" in table
+    assert f"At least {requirements.LEAST_MIB['direct']} MiB" in table
+    assert f"in Snakemake mode {requirements.LEAST_MIB['snakemake']} MiB" in table
 
 
 def test_the_other_plugins_spellings_are_those_the_code_understands():
@@ -158,9 +154,9 @@ def test_the_figures_about_waiting_are_those_of_the_code():
     numbers = {3: "three", 5: "five"}
     assert f"{numbers[budgets.spot_attempts]} times in all" in moving
     assert f"waited {budgets.starve_minutes:.0f} minutes" in moving
-    assert moves.REMEMBERED == 30 * 60
+    assert retry_policy.REMEMBERED == 30 * 60
     assert "For half an\n  hour" in moving
-    assert care.PATIENT_SECONDS == 4 * 60
+    assert starvation.PATIENT_SECONDS == 4 * 60
     assert "After four" in section(FURTHER, "Why does my job not start?")
     kept = f"{instances.KEPT_FRACTION * 100:.0f} % and {instances.KEPT_MIB} MiB"
     assert kept in section(FURTHER, "Requests that no machine can hold")
@@ -190,13 +186,15 @@ def test_every_cause_of_a_failure_has_its_row_with_its_budget():
     }
     for cause in Cause:
         cell = table[f"[{cause.value}]"]
-        step = moves.after(
+        step = retry_policy.after(
             Failure(cause, "it failed"),
             a_plan(budgets=plan.Budgets(oom_memory_factor=2.0)),
-            moves.History(),
+            retry_policy.History(),
             {},
         )
-        assert isinstance(step, moves.Again) == (cause in budgets or cause is Cause.CAPACITY), cause
+        assert isinstance(step, retry_policy.Again) == (
+            cause in budgets or cause is Cause.CAPACITY
+        ), cause
         if cause is Cause.CAPACITY:  # the ladder's length is its budget
             assert cell.startswith("Once on each further queue")
             continue
@@ -227,15 +225,15 @@ def test_the_report_of_a_failed_job_looks_as_the_docs_say():
     failure = Failure(Cause(cause), sentence)
     wanted = a_plan(queue=queue)
     told = {"job_id": job_id, "lines": lines}
-    assert failures.report(label, failure, wanted, None, **told) == shown
-    seen = failures.Alike()
+    assert failure_report.report(label, failure, wanted, None, **told) == shown
+    seen = failure_report.Alike()
     for _ in range(3):
         seen.is_first(label.split()[0], str(_), failure)
     assert seen.counts() == [alike]
 
 
 def test_the_table_of_queues_is_what_the_command_prints(tmp_path):
-    command = [sys.executable, "-m", cli.__name__]
+    command = [sys.executable, "-m", main.__name__]
     done = subprocess.run(
         [*command, "local", "--dir", str(tmp_path), "--", *command, "queues"],
         cwd=ROOT,
@@ -264,13 +262,13 @@ def test_the_images_that_do_not_work_end_with_the_sentences_of_the_readme(tmp_pa
     codes = {"status": "FAILED", "container": {"exitCode": taskspec.EXIT_NO_PYTHON}}
     no_shell = 'CannotStartContainerError: … exec: "/bin/sh": no such file or directory'
     with pytest.raises(Fault) as no_bash:
-        command.find_shell(str(tmp_path / "no-such-bash"), {"PATH": ""})
+        step_runner.find_shell(str(tmp_path / "no-such-bash"), {"PATH": ""})
     no_shell_facts = replace(no_bash.value.facts, file="bash")
     said = [
-        verdict.read(codes),
-        verdict.not_entered(1),
+        failure_cause.read(codes),
+        failure_cause.not_entered(1),
         Failure(no_bash.value.cause, sentence(no_bash.value.problem, Known(facts=no_shell_facts))),
-        verdict.read({"status": "FAILED", "container": {"reason": no_shell}}),
+        failure_cause.read({"status": "FAILED", "container": {"reason": no_shell}}),
     ]
     quoted = [cell for _, cell in rows(section(README, "Which images work")) if "[IMAGE]" in cell]
     assert len(quoted) == len(said)
@@ -397,7 +395,7 @@ def test_paths_of_the_example_that_are_named_exist_or_are_made_by_it():
     assert f'"results/{Path(made[1]).name}"' in snakefile
 
 
-def test_the_rooms_that_contributing_names_exist():
+def test_the_places_that_contributing_names_exist():
     text = section(ROOT / "CONTRIBUTING.md", "Where things live")
     package = ROOT / "snakemake_executor_plugin_hutchbatch"
     named = [name for row in rows(text) for name in code(row[0])]
@@ -473,16 +471,16 @@ def test_ci_runs_the_readmes_test_command():
 def test_the_table_of_the_traces_columns_is_that_of_the_code():
     text = section(ROOT / "docs/commands.md", "The columns of `trace.tsv`")
     shown = {code(name)[0]: about for name, about in rows(text)}
-    assert list(shown.items()) == list(trace.COLUMNS.items())
+    assert list(shown.items()) == list(attempt_table.COLUMNS.items())
 
 
 def test_suggestions_are_made_as_the_docs_say():
     text = section(
         ROOT / "docs/commands.md", "`hutchbatch report`: what ran when, and what it needed"
     )
-    assert f"times {advice.MEMORY_HEADROOM}," in text
-    assert f"from {advice.SPARE} on" in text
-    assert (advice.NEAR, advice.SHORTEST) == (0.8, 5.0)
+    assert f"times {resource_advice.MEMORY_HEADROOM}," in text
+    assert f"from {resource_advice.SPARE} on" in text
+    assert (resource_advice.NEAR, resource_advice.SHORTEST) == (0.8, 5.0)
     assert "less than a fifth" in text
     assert "five\nseconds or more" in text
 

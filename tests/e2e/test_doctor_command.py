@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch import cli
-from snakemake_executor_plugin_hutchbatch.examination import NOBODYS
+from snakemake_executor_plugin_hutchbatch.cli import main
+from snakemake_executor_plugin_hutchbatch.doctor.probes import NOBODYS
 
 COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
 ROLE = "arn:aws:iam::000000000000:role/local-batchtask"
@@ -48,7 +48,7 @@ def doctor(workflow, monkeypatch, capsys):
             monkeypatch.setenv(variable, value)
         capsys.readouterr()
         try:
-            code = cli.main(["doctor", "--profile", profile, *arguments])
+            code = main.main(["doctor", "--profile", profile, *arguments])
         except SystemExit as ended:  # argparse's
             code = ended.code
         done = Finished(code, *capsys.readouterr())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-HUTCHBATCH = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli"]
+HUTCHBATCH = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli.main"]
 ROLE = "arn:aws:iam::000000000000:role/local-batchtask"
 GIVEN = ("--bucket", "hutchbatch", "--job-role", ROLE)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch import cli
-from snakemake_executor_plugin_hutchbatch.journal import PLACE, Journal
-from snakemake_executor_plugin_hutchbatch.records import (
+from snakemake_executor_plugin_hutchbatch.cli import main
+from snakemake_executor_plugin_hutchbatch.record.journal import PLACE, Journal
+from snakemake_executor_plugin_hutchbatch.record.schema import (
     SINGLE,
     Attempt,
     Job,
@@ -91,7 +91,7 @@ def folder(cloud, tmp_path, workflow, monkeypatch):
 @pytest.fixture
 def hutchbatch(capfd):
     def run(*arguments):
-        code = cli.main(arguments)
+        code = main.main(arguments)
         told = capfd.readouterr()
         return code, told.out, told.err
 

@@ -2,7 +2,7 @@
 
 from workflows import Workflow
 
-from snakemake_executor_plugin_hutchbatch import cli
+from snakemake_executor_plugin_hutchbatch.cli import main
 
 SNAKEFILE = """
     rule all:
@@ -23,5 +23,5 @@ def test_a_folder_and_a_snakefile_may_have_names_that_are_not_utf8(cloud, tmp_pa
     assert "record" not in output  # nothing is said of it: it is written
     folder = ["-d", str(workflow.folder)]
     for command in (["runs"], ["status"], ["report", "-o", str(tmp_path / "report.html")]):
-        assert cli.main([*command, *folder]) == 0
+        assert main.main([*command, *folder]) == 0
     assert "caf\\xe9" in (tmp_path / "report.html").read_text()

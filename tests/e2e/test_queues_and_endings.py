@@ -3,8 +3,8 @@
 import re
 import threading
 
-from snakemake_executor_plugin_hutchbatch.journal import PLACE, Reader
-from snakemake_executor_plugin_hutchbatch.records import Attempt
+from snakemake_executor_plugin_hutchbatch.record.journal import PLACE, Reader
+from snakemake_executor_plugin_hutchbatch.record.schema import Attempt
 
 SIX = """
     rule all:

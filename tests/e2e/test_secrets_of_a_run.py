@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 
-from snakemake_executor_plugin_hutchbatch.journal import PLACE, Reader
-from snakemake_executor_plugin_hutchbatch.records import Job, Run
+from snakemake_executor_plugin_hutchbatch.record.journal import PLACE, Reader
+from snakemake_executor_plugin_hutchbatch.record.schema import Job, Run
 
 TOKEN = "Zx9-hunter2-zX"
-HUTCHBATCH = (sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli")
+HUTCHBATCH = (sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli.main")
 WEBHOOK = "https://hooks.slack.com/services/T00/B00/hunter3hunter3"
 SNAKEFILE = """
     import os

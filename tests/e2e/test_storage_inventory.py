@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
-from snakemake_executor_plugin_hutchbatch.inventory import Inventory
+from snakemake_executor_plugin_hutchbatch.storage.inventory import Inventory
 
 
 class Counted:

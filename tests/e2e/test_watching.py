@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch import cli
-from snakemake_executor_plugin_hutchbatch.journal import PLACE, Journal, Reader
-from snakemake_executor_plugin_hutchbatch.records import Job, Placement, Run, Submission
+from snakemake_executor_plugin_hutchbatch.cli import main
+from snakemake_executor_plugin_hutchbatch.record.journal import PLACE, Journal, Reader
+from snakemake_executor_plugin_hutchbatch.record.schema import Job, Placement, Run, Submission
 
 #: A logger plugin of Snakemake's kind: writes what errors name, and whether the files are there.
 LOGGER = """
@@ -82,7 +82,7 @@ class Watched:
     def __call__(self, *arguments):
         """The exit code and output of a command."""
         self._capfd.readouterr()
-        code = cli.main([*arguments, "-d", str(self.folder)])
+        code = main.main([*arguments, "-d", str(self.folder)])
         told = self._capfd.readouterr()
         return code, told.out + told.err
 

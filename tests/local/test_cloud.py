@@ -17,11 +17,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from running import client_of, ended, output, processes_with, run_job, until
 
-from snakemake_executor_plugin_hutchbatch import cli
+from snakemake_executor_plugin_hutchbatch.cli import main
 from snakemake_executor_plugin_hutchbatch.local.cloud import DirectoryInUse, LocalCloud
 from snakemake_executor_plugin_hutchbatch.local.environment import applied, export_lines
 
-HUTCHBATCH = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli"]
+HUTCHBATCH = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli.main"]
 
 
 def code(raised) -> str:
@@ -476,8 +476,8 @@ def test_a_second_start_in_the_same_folder_is_told_in_a_sentence(tmp_path):
 def test_a_missing_extra_is_told_in_a_sentence(name):
     script = (
         f"import sys; sys.modules[{name!r}] = None\n"
-        "from snakemake_executor_plugin_hutchbatch import cli\n"
-        "sys.exit(cli.main(['local', '--', 'true']))"
+        "from snakemake_executor_plugin_hutchbatch.cli import main\n"
+        "sys.exit(main.main(['local', '--', 'true']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
@@ -489,5 +489,5 @@ def test_a_missing_extra_is_told_in_a_sentence(name):
 
 def test_help_shows_an_example(capsys):
     with pytest.raises(SystemExit):
-        cli.main(["local", "--help"])
+        main.main(["local", "--help"])
     assert "snakemake --executor hutchbatch" in capsys.readouterr().out

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from running import processes_with, until
 
-from snakemake_executor_plugin_hutchbatch.local.hosts import Launch, Mount
-from snakemake_executor_plugin_hutchbatch.local.processes import OUT_OF_MEMORY, ProcessHost
+from snakemake_executor_plugin_hutchbatch.local.hosts.host import Launch, Mount
+from snakemake_executor_plugin_hutchbatch.local.hosts.processes import OUT_OF_MEMORY, ProcessHost
 
 SCRATCH = Mount("/docker_scratch", "/tmp")
 TOOLS = Mount("/home/ec2-user/miniconda", "/home/ec2-user/miniconda")
@@ -272,19 +272,20 @@ def test_an_environment_under_tmp_works_although_tmp_is_the_scratch(tmp_path):
     """A clone and its virtual environment in /tmp, the plugin installed as editable."""
     home = tmp_path / "clone"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], check=True)
-    package = Path(__file__).parents[2] / "snakemake_executor_plugin_hutchbatch" / "local"
+    package = Path(__file__).parents[2] / "snakemake_executor_plugin_hutchbatch" / "local" / "hosts"
     source = home / "src" / "own_package"
-    (source / "local").mkdir(parents=True)
-    for name in ("container", "hosts", "lines", "processes", "volumes"):
-        shutil.copy(package / f"{name}.py", source / "local")
+    (source / "local" / "hosts").mkdir(parents=True)
+    for name in ("container", "host", "lines", "processes", "volumes"):
+        shutil.copy(package / f"{name}.py", source / "local" / "hosts")
     (source / "local" / "__init__.py").touch()
+    (source / "local" / "hosts" / "__init__.py").touch()
     (source / "__init__.py").touch()
     site = next((home / "venv/lib").glob("python3*")) / "site-packages"
     (site / "editable.pth").write_text(f"{home / 'src'}\n")
     script = (
         "from pathlib import Path\n"
-        "from own_package.local.hosts import Launch, Mount\n"
-        "from own_package.local.processes import ProcessHost\n"
+        "from own_package.local.hosts.host import Launch, Mount\n"
+        "from own_package.local.hosts.processes import ProcessHost\n"
         f"host = ProcessHost(Path({str(tmp_path / 'cloud')!r}), {{}})\n"
         "mounts = Mount('/docker_scratch', '/tmp'), Mount('/x/miniconda', '/x/miniconda')\n"
         "for python in 'python', '/x/miniconda/bin/python':\n"
@@ -343,7 +344,9 @@ def as_ordinary_user(tmp_path: Path, order: dict) -> tuple[dict, str]:
         prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
     else:
         prefix = []
-    helper = Path(__file__).parents[2] / "snakemake_executor_plugin_hutchbatch/local/container.py"
+    helper = (
+        Path(__file__).parents[2] / "snakemake_executor_plugin_hutchbatch/local/hosts/container.py"
+    )
     python = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
     home = Path("/tmp") / f"hutchbatch-ordinary-{os.getpid()}"
     home.mkdir()

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import output, run_job
 
-from snakemake_executor_plugin_hutchbatch.local.lines import LineSplitter
-from snakemake_executor_plugin_hutchbatch.local.log_store import LogStore, _events_backward
-from snakemake_executor_plugin_hutchbatch.local.logs import LogsApi
+from snakemake_executor_plugin_hutchbatch.local.hosts.lines import LineSplitter
+from snakemake_executor_plugin_hutchbatch.local.services.log_store import LogStore, _events_backward
+from snakemake_executor_plugin_hutchbatch.local.services.logs import LogsApi
 
 GROUP = "/aws/batch/job"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch import arrays
 from snakemake_executor_plugin_hutchbatch.local.batch import ThreadTimers
-from snakemake_executor_plugin_hutchbatch.local.hosts import Launch
+from snakemake_executor_plugin_hutchbatch.local.hosts.host import Launch
+from snakemake_executor_plugin_hutchbatch.planning import arrays
 from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Output, Step, TaskSpec
 

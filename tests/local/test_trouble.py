@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from running import client_of, run_job
 
-from snakemake_executor_plugin_hutchbatch.supervisor import seed
+from snakemake_executor_plugin_hutchbatch.supervisor import s3_bootstrap
 
 CUT = (BotoConnectionError, HTTPClientError)
 ONCE = Config(retries={"total_max_attempts": 1})
@@ -113,7 +113,7 @@ def test_a_container_starts_through_a_slow_s3_and_a_wrong_clock(cloud, s3):
     s3.put_object(Bucket=BUCKET, Key="task", Body=b"x")
     cloud.fault(kind="skew", seconds=18000.0)
     cloud.fault(kind="slow_down", calls=3)
-    assert seed.fetch(cloud.environment, f"s3://{BUCKET}/task") == b"x"
+    assert s3_bootstrap.fetch(cloud.environment, f"s3://{BUCKET}/task") == b"x"
 
 
 def test_expired_keys_are_refused_everywhere_and_renewed_ones_taken(cloud, once):

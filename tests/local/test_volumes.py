@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.local.hosts import Mount
-from snakemake_executor_plugin_hutchbatch.local.volumes import Bind, Volumes, python_paths
+from snakemake_executor_plugin_hutchbatch.local.hosts.host import Mount
+from snakemake_executor_plugin_hutchbatch.local.hosts.volumes import Bind, Volumes, python_paths
 
 
 @pytest.fixture

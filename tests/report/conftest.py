@@ -10,9 +10,9 @@ import synthetic_runs
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from snakemake_executor_plugin_hutchbatch import history
-from snakemake_executor_plugin_hutchbatch.history import Record
-from snakemake_executor_plugin_hutchbatch.journal import Journal, Reader
+from snakemake_executor_plugin_hutchbatch.record import run_record
+from snakemake_executor_plugin_hutchbatch.record.journal import Journal, Reader
+from snakemake_executor_plugin_hutchbatch.record.run_record import Record
 
 ARTIFACTS = Path(os.environ.get("HUTCHBATCH_ARTIFACTS") or Path(__file__).parents[1] / "artifacts")
 
@@ -25,7 +25,7 @@ def stored(folder: Path, *records: object) -> Record:
     assert journal.flush(120)
     journal.close()
     with Reader(path) as reader:
-        return history.read(reader, history.choose(reader, None))
+        return run_record.read(reader, run_record.choose(reader, None))
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from snakemake_executor_plugin_hutchbatch.journal import Journal
-from snakemake_executor_plugin_hutchbatch.records import (
+from snakemake_executor_plugin_hutchbatch.record.journal import Journal
+from snakemake_executor_plugin_hutchbatch.record.schema import (
     SINGLE,
     Attempt,
     Job,

@@ -7,9 +7,11 @@ import time
 import pytest
 import synthetic_runs
 
-from snakemake_executor_plugin_hutchbatch import cli, controllers, report, trace
-from snakemake_executor_plugin_hutchbatch.journal import PLACE, Journal
-from snakemake_executor_plugin_hutchbatch.records import Run
+from snakemake_executor_plugin_hutchbatch.cli import main
+from snakemake_executor_plugin_hutchbatch.record import controllers
+from snakemake_executor_plugin_hutchbatch.record.journal import PLACE, Journal
+from snakemake_executor_plugin_hutchbatch.record.schema import Run
+from snakemake_executor_plugin_hutchbatch.reporting import attempt_table, page
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_last_run_is_shown_if_none_is_named(folder, capsys):
-    assert cli.main(["report"]) == 0
+    assert main.main(["report"]) == 0
     text = (folder / "report.html").read_text()
     assert "<title>variants · hutchbatch</title>" in text
     assert "report.html: open it" in capsys.readouterr().err
@@ -45,23 +47,23 @@ def test_a_run_without_an_end_goes_on_or_is_gone(folder, pid, words):
     journal = Journal(PLACE)
     journal.put(run)
     journal.close()
-    assert cli.main(["report"]) == 0
+    assert main.main(["report"]) == 0
     assert f"{words}</span></h1>" in (folder / "report.html").read_text()
 
 
 def test_a_run_is_named_by_how_it_begins(folder):
-    assert cli.main(["report", "202601", "-o", "out/earlier.html"]) == 0
+    assert main.main(["report", "202601", "-o", "out/earlier.html"]) == 0
     assert "<title>earlier · hutchbatch</title>" in (folder / "out/earlier.html").read_text()
 
 
 def test_the_table_goes_into_a_file_or_a_pipe(folder, capsys):
-    assert cli.main(["report", "--trace", "t.tsv"]) == 0
+    assert main.main(["report", "--trace", "t.tsv"]) == 0
     assert not (folder / "report.html").exists()
     lines = (folder / "t.tsv").read_text().splitlines()
-    assert lines[0].split("\t") == list(trace.COLUMNS)
+    assert lines[0].split("\t") == list(attempt_table.COLUMNS)
     assert len(lines) > 12
     capsys.readouterr()
-    assert cli.main(["report", "--trace", "-"]) == 0
+    assert main.main(["report", "--trace", "-"]) == 0
     told = capsys.readouterr()
     assert told.out.splitlines() == lines
     assert told.err == ""
@@ -76,30 +78,30 @@ def test_the_table_goes_into_a_file_or_a_pipe(folder, capsys):
     ],
 )
 def test_what_is_not_there_is_told_in_a_sentence(folder, capsys, arguments, sentence):
-    assert cli.main(["report", *arguments]) == 1
+    assert main.main(["report", *arguments]) == 1
     assert sentence in capsys.readouterr().err
 
 
 def test_a_price_must_be_one(folder, capsys):
     with pytest.raises(SystemExit) as ended:
-        cli.main(["report", "--price-vcpu-hour", "cheap"])
+        main.main(["report", "--price-vcpu-hour", "cheap"])
     assert ended.value.code == 2
     assert "is not a price, like 0.018" in capsys.readouterr().err
 
 
 def test_without_the_extra_a_sentence_says_how_to_install_it(folder):
     hidden = "import sys; sys.modules['vl_convert'] = None\n"
-    program = f"{hidden}from {cli.__name__} import main; sys.exit(main(['report']))"
+    program = f"{hidden}from {main.__name__} import main; sys.exit(main(['report']))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr.strip() == f"hutchbatch: The report needs vl_convert: {report.EXTRA}"
+    assert done.stderr.strip() == f"hutchbatch: The report needs vl_convert: {page.EXTRA}"
 
 
 def test_the_files_of_a_run_are_written_at_its_end(folder):
     paths = [folder / "new/report.html", folder / "trace.tsv", folder / PLACE / "no.html"]
-    told = list(report.at_end(paths, folder / PLACE, "20260302-080000-jdoe"))
+    told = list(page.at_end(paths, folder / PLACE, "20260302-080000-jdoe"))
     assert "<title>variants" in paths[0].read_text()
     assert paths[1].read_text().startswith("job\trule\t")
     assert [str(path) in words for path, words in zip(paths, told, strict=True)] == [True] * 3

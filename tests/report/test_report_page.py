@@ -13,9 +13,9 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from snakemake_executor_plugin_hutchbatch import report
-from snakemake_executor_plugin_hutchbatch.figures import Prices
-from snakemake_executor_plugin_hutchbatch.records import Attempt, Job, Note, Run
+from snakemake_executor_plugin_hutchbatch.record.schema import Attempt, Job, Note, Run
+from snakemake_executor_plugin_hutchbatch.reporting import page
+from snakemake_executor_plugin_hutchbatch.reporting.statistics import Prices
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -85,7 +85,7 @@ def painted(browser, chart, colour):
 def pages(tmp_path_factory, runs):
     folder = tmp_path_factory.mktemp("pages")
     for jobs, record in runs.items():
-        report.write_page(folder / f"{jobs}.html", record, Prices())
+        page.write_page(folder / f"{jobs}.html", record, Prices())
     return folder
 
 
@@ -201,7 +201,7 @@ def hostile_records():
 def test_no_text_becomes_markup_or_leaves_the_page(browser, tmp_path):
     record = stored(tmp_path, *hostile_records())
     path = tmp_path / "a <b>page</b>.html"
-    report.write_page(path, record, Prices(1.0, None))
+    page.write_page(path, record, Prices(1.0, None))
     look(browser, path)
     body = browser.find_element(By.TAG_NAME, "body")
     for details in browser.find_elements(By.TAG_NAME, "details"):
@@ -251,7 +251,7 @@ def test_little_is_known_of_a_run(browser, tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         path = folder / "page.html"
-        report.write_page(path, stored(folder, run, *records), Prices())
+        page.write_page(path, stored(folder, run, *records), Prices())
         look(browser, path, 390)
         text = browser.find_element(By.TAG_NAME, "body").text
         assert [words for words in wanted if words not in text] == []
@@ -267,7 +267,7 @@ def _silent(record):
 
 def test_costs_are_those_of_the_users_prices(browser, runs, tmp_path):
     path = tmp_path / "costs.html"
-    report.write_page(path, runs[5], Prices(vcpu_hour=2.0, gib_hour=0.5))
+    page.write_page(path, runs[5], Prices(vcpu_hour=2.0, gib_hour=0.5))
     look(browser, path)
     tiles = browser.find_element(By.CLASS_NAME, "tiles").text.splitlines()
     hours = float(tiles[tiles.index("vCPU-hours") + 1])

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch import cli, controllers
-from snakemake_executor_plugin_hutchbatch.journal import PLACE, Journal
-from snakemake_executor_plugin_hutchbatch.records import Run
+from snakemake_executor_plugin_hutchbatch.cli import main
+from snakemake_executor_plugin_hutchbatch.record import controllers
+from snakemake_executor_plugin_hutchbatch.record.journal import PLACE, Journal
+from snakemake_executor_plugin_hutchbatch.record.schema import Run
 
 PROGRAM = """
 import signal, sys, time
@@ -51,7 +52,7 @@ def recorded(folder, process, **changes):
 
 
 def cancel(folder, capfd):
-    code = cli.main(["cancel", "--yes", "-d", str(folder)])
+    code = main.main(["cancel", "--yes", "-d", str(folder)])
     told = capfd.readouterr()
     assert code == 0, told
     return told.out, told.err

@@ -11,12 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snakemake_executor_plugin_hutchbatch import failures, logs, marks, naming, presence
-from snakemake_executor_plugin_hutchbatch.columns import stored
+from snakemake_executor_plugin_hutchbatch.aws import cloudwatch
+from snakemake_executor_plugin_hutchbatch.planning import naming
+from snakemake_executor_plugin_hutchbatch.record.columns import stored
+from snakemake_executor_plugin_hutchbatch.recovery import run_marker
+from snakemake_executor_plugin_hutchbatch.settings.parsers import PARSERS, SettingError
+from snakemake_executor_plugin_hutchbatch.settlement import failure_report
+from snakemake_executor_plugin_hutchbatch.snakemake_patches import locks
 from snakemake_executor_plugin_hutchbatch.supervisor import strict_json, taskspec
 from snakemake_executor_plugin_hutchbatch.supervisor.strict_json import StrictJsonError
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import TaskSpecError
-from snakemake_executor_plugin_hutchbatch.values import PARSERS, SettingError
 
 settings.register_profile("security", derandomize=True, deadline=None, max_examples=100)
 SAME = settings.get_profile("security")
@@ -61,9 +65,9 @@ def test_names_and_tags_have_awss_alphabet(user, rule, wildcards, image):
 @given(TEXT, st.dictionaries(TEXT, TEXT, max_size=3), TEXT)
 def test_nothing_that_is_shown_drives_a_terminal(rule, wildcards, reason):
     assert drives_no_terminal(naming.label(rule, wildcards))
-    assert drives_no_terminal(logs.printable(reason))
+    assert drives_no_terminal(cloudwatch.printable(reason))
     job = {"attempts": [{"statusReason": reason, "container": {"exitCode": None}}]}
-    assert all(drives_no_terminal(line) for line in failures.attempts(job))
+    assert all(drives_no_terminal(line) for line in failure_report.attempts(job))
 
 
 FIELDS = st.sampled_from(
@@ -117,7 +121,7 @@ MARK = {
 @given(st.fixed_dictionaries(MARK))
 def test_a_mark_is_of_its_own_key_or_none(raw):
     try:
-        mark = presence.read(json.dumps(raw).encode(), "r", "s3://b/w/", 0.0)
+        mark = run_marker.read(json.dumps(raw).encode(), "r", "s3://b/w/", 0.0)
     except ValueError as error:
         assert str(error)
         return
@@ -129,7 +133,7 @@ def test_a_mark_is_of_its_own_key_or_none(raw):
 @SAME
 @given(TEXT)
 def test_the_owner_of_a_lock_is_a_process_or_nobody(text):
-    found = marks.owner("#hutchbatch " + text)
+    found = locks.owner("#hutchbatch " + text)
     assert found is None or found.pid > 0
 
 

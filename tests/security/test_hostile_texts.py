@@ -15,9 +15,9 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch import cli
-from snakemake_executor_plugin_hutchbatch.journal import PLACE, Journal
-from snakemake_executor_plugin_hutchbatch.records import (
+from snakemake_executor_plugin_hutchbatch.cli import main
+from snakemake_executor_plugin_hutchbatch.record.journal import PLACE, Journal
+from snakemake_executor_plugin_hutchbatch.record.schema import (
     SINGLE,
     Attempt,
     Job,
@@ -254,7 +254,7 @@ def test_no_text_of_others_drives_the_terminal(folder, capfd, command):
         prefix = "s3://bucket/x"
         command = [*command, "--", "--default-storage-provider", "s3"]
         command += ["--default-storage-prefix", prefix]
-    code = cli.main(command)
+    code = main.main(command)
     told = capfd.readouterr()
     assert_harmless(told.out, command)
     assert_harmless(told.err, command)
@@ -269,8 +269,8 @@ def test_no_text_of_others_drives_the_terminal(folder, capfd, command):
 
 
 def test_what_is_written_into_files_is_harmless_too(folder, capfd):
-    assert cli.main(["report", "-o", "page.html", "--trace", "trace.tsv"]) == 0
-    assert cli.main(["report", "r0", "-o", "other.html"]) == 0
+    assert main.main(["report", "-o", "page.html", "--trace", "trace.tsv"]) == 0
+    assert main.main(["report", "r0", "-o", "other.html"]) == 0
     table = (folder / "trace.tsv").read_text()
     assert_harmless(table, "table")
     for name in ("page.html", "other.html"):
@@ -282,13 +282,19 @@ def test_what_is_written_into_files_is_harmless_too(folder, capfd):
 
 
 def test_json_is_exact(folder, capfd):
-    assert cli.main(["runs", "--json"]) == 0
+    assert main.main(["runs", "--json"]) == 0
     found = json.loads(capfd.readouterr().out)
     assert found[0]["run_id"] == f"r1{HOSTILE}"
 
 
 def test_a_jobs_output_is_cleaned_on_a_terminal_and_exact_in_a_pipe(folder):
-    program = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli", "logs", IDS[2]]
+    program = [
+        sys.executable,
+        "-m",
+        "snakemake_executor_plugin_hutchbatch.cli.main",
+        "logs",
+        IDS[2],
+    ]
     piped = subprocess.run(program, capture_output=True, check=False)
     assert piped.stdout == (HOSTILE + "\n").encode()
     leader, follower = pty.openpty()

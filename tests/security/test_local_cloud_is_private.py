@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.local import container
 from snakemake_executor_plugin_hutchbatch.local.cloud import DirectoryInUse, LocalCloud
-from snakemake_executor_plugin_hutchbatch.local.terminal import printable
+from snakemake_executor_plugin_hutchbatch.local.hosts import container
+from snakemake_executor_plugin_hutchbatch.local.hosts.terminal import printable
 
 
 def test_its_folder_is_private_and_no_link_in_it_is_followed(tmp_path):

@@ -9,11 +9,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from snakemake_executor_plugin_hutchbatch import controllers, presence, small_objects
-from snakemake_executor_plugin_hutchbatch.aws import Patience
-from snakemake_executor_plugin_hutchbatch.presence import MARK_BYTES, Presence
-from snakemake_executor_plugin_hutchbatch.records import Run
-from snakemake_executor_plugin_hutchbatch.small_objects import TooLarge
+from snakemake_executor_plugin_hutchbatch.aws.clients import Patience
+from snakemake_executor_plugin_hutchbatch.record import controllers
+from snakemake_executor_plugin_hutchbatch.record.schema import Run
+from snakemake_executor_plugin_hutchbatch.recovery import run_marker
+from snakemake_executor_plugin_hutchbatch.recovery.run_marker import MARK_BYTES, Presence
+from snakemake_executor_plugin_hutchbatch.storage import small_objects
+from snakemake_executor_plugin_hutchbatch.storage.small_objects import TooLarge
 
 BUCKET = "hutchbatch"
 ID = "20261127-023000-0123ab"
@@ -124,11 +126,11 @@ BAD = {
 def test_what_is_no_mark_of_its_key_is_none(content):
     content = content if isinstance(content, bytes) else content.encode()
     with pytest.raises(ValueError, match=r"."):
-        presence.read(content, ID, "s3://b/w/", 0.0)
+        run_marker.read(content, ID, "s3://b/w/", 0.0)
 
 
 def test_a_mark_of_a_later_version_with_more_in_it_is_one():
-    found = presence.read(changed(more={"a": 1}).encode(), ID, "s3://b/w/", 3.0)
+    found = run_marker.read(changed(more={"a": 1}).encode(), ID, "s3://b/w/", 3.0)
     assert (found.run_id, found.pid, found.user, found.silent) == (ID, 5, "jdoe", 3.0)
 
 

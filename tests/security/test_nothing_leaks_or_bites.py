@@ -118,7 +118,7 @@ def _end_one(workflow, over):
 
 def _command(left, *arguments, code=0):
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli", *arguments],
+        [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli.main", *arguments],
         cwd=left.workflow.folder,
         env=left.workflow.environment(),
         capture_output=True,

@@ -15,8 +15,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from snakemake_executor_plugin_hutchbatch import bootstrap
-from snakemake_executor_plugin_hutchbatch.local.s3 import S3Process
+from snakemake_executor_plugin_hutchbatch.local.services.s3 import S3Process
+from snakemake_executor_plugin_hutchbatch.planning import supervisor_bundle
+from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import read
 from snakemake_executor_plugin_hutchbatch.supervisor.s3 import S3
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Status,
@@ -26,7 +27,6 @@ from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     status_in,
     status_url,
 )
-from snakemake_executor_plugin_hutchbatch.verdict import read
 
 from .tiny import TinyS3
 
@@ -132,10 +132,10 @@ class Container:
         return replace(self, **changes)
 
     def environment(self, task: str, sha256: str) -> dict[str, str]:
-        sha = bootstrap.bundle_sha256()
+        sha = supervisor_bundle.bundle_sha256()
         bundle = f"supervisor/{sha}"
         if not self.store.keys(bundle):
-            self.store.put(bundle, bootstrap.bundle())
+            self.store.put(bundle, supervisor_bundle.bundle())
         made: dict[str, str] = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "AWS_BATCH_JOB_ID": self.job_id,
@@ -160,7 +160,7 @@ class Container:
         text = task if isinstance(task, str) else dumps(task)
         url = self.store.put(f"tasks/{uuid.uuid4().hex}", text)
         return subprocess.Popen(
-            [*self.wrapper, *bootstrap.container_command(self.cli_prefix)],
+            [*self.wrapper, *supervisor_bundle.container_command(self.cli_prefix)],
             env=self.environment(url, hashlib.sha256(text.encode()).hexdigest()),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

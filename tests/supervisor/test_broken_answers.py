@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.supervisor import download, seed
-from snakemake_executor_plugin_hutchbatch.supervisor.listing import head, list_keys
+from snakemake_executor_plugin_hutchbatch.supervisor import download, s3_bootstrap
+from snakemake_executor_plugin_hutchbatch.supervisor.input_lookup import head, list_keys
 from snakemake_executor_plugin_hutchbatch.supervisor.s3 import S3
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Input, Output, Step
 
@@ -177,12 +177,13 @@ def test_an_answer_has_a_largest_size(road: Road) -> None:
 
 
 def test_a_region_is_a_name_and_nothing_else() -> None:
-    assert seed.region_named({"x-amz-bucket-region": "eu-west-1"}) == "eu-west-1"
+    assert s3_bootstrap.region_named({"x-amz-bucket-region": "eu-west-1"}) == "eu-west-1"
     assert (
-        seed.region_named({}, b"<Error><Region>us-gov-east-1</Region></Error>") == "us-gov-east-1"
+        s3_bootstrap.region_named({}, b"<Error><Region>us-gov-east-1</Region></Error>")
+        == "us-gov-east-1"
     )
     for text in ("evil.example/", "a b", "\u0660", "x" * 99, ""):
-        assert seed.region_named({"x-amz-bucket-region": text}) == ""
+        assert s3_bootstrap.region_named({"x-amz-bucket-region": text}) == ""
 
 
 NO_KEYS = [
@@ -203,8 +204,8 @@ def test_credentials_that_are_none_are_asked_for_again(road: Road) -> None:
     environ = {**role.environ, "AWS_CONTAINER_CREDENTIALS_FULL_URI": proxy.endpoint + "/c"}
     for _ in NO_KEYS:
         with pytest.raises(OSError, match="not an answer of a job role"):
-            seed.find_keys(environ)
-    assert seed.find_keys(environ).access == ACCESS
+            s3_bootstrap.find_keys(environ)
+    assert s3_bootstrap.find_keys(environ).access == ACCESS
     role.ends = "tomorrow"
     s3 = S3({**environ, "AWS_ENDPOINT_URL": road.tiny.endpoint})
     assert s3.get(f"s3://{BUCKET}/x") == b"right"

@@ -15,8 +15,8 @@ from botocore.utils import get_environ_proxies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemake_executor_plugin_hutchbatch import bootstrap
-from snakemake_executor_plugin_hutchbatch.supervisor import wire
+from snakemake_executor_plugin_hutchbatch.planning import supervisor_bundle
+from snakemake_executor_plugin_hutchbatch.supervisor import connection
 from snakemake_executor_plugin_hutchbatch.supervisor.s3 import S3
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Input,
@@ -74,7 +74,7 @@ def run(tiny: TinyS3, scratch: Path, bucket: str = BUCKET, **environ: str) -> En
     tiny.objects[f"/{bucket}/{NAME}"] = b"small"
     tiny.objects[f"/{bucket}/big"] = big
     text = tiny.objects[f"/{bucket}/task"] = dumps(task).encode()
-    tiny.objects[f"/{bucket}/sup"] = bootstrap.bundle()
+    tiny.objects[f"/{bucket}/sup"] = supervisor_bundle.bundle()
     made = {
         "PATH": os.environ["PATH"],
         "AWS_ACCESS_KEY_ID": ACCESS,
@@ -84,10 +84,10 @@ def run(tiny: TinyS3, scratch: Path, bucket: str = BUCKET, **environ: str) -> En
         "HUTCHBATCH_TASK": base + "task",
         "HUTCHBATCH_TASK_SHA256": hashlib.sha256(text).hexdigest(),
         "HUTCHBATCH_SUPERVISOR": base + "sup",
-        "HUTCHBATCH_SUPERVISOR_SHA256": bootstrap.bundle_sha256(),
+        "HUTCHBATCH_SUPERVISOR_SHA256": supervisor_bundle.bundle_sha256(),
         **environ,
     }
-    command = bootstrap.container_command(container.cli_prefix)
+    command = supervisor_bundle.container_command(container.cli_prefix)
     ended = subprocess.run(command, env=made, capture_output=True, text=True, check=False)
     stored = tiny.objects.get(f"/{bucket}/status/j.1.json")
     status = load_status(stored.decode()) if stored else None
@@ -256,7 +256,7 @@ def test_proxies_are_chosen_as_botocore_chooses_them(
             patch.setenv(name, value)
         url = f"{scheme}://{host}/"
         expected = ProxyConfiguration(get_environ_proxies(url)).proxy_url_for(url)
-    assert wire.proxy_of(environ, scheme, host) == (expected or "")
+    assert connection.proxy_of(environ, scheme, host) == (expected or "")
 
 
 @pytest.mark.parametrize("hours", [-3, 3])

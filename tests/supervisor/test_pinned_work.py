@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch import arrays, bootstrap
+from snakemake_executor_plugin_hutchbatch.planning import arrays, supervisor_bundle
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Input,
     Output,
@@ -42,7 +42,7 @@ def run(container: Container, url: str, **variables: str) -> Ended:
     """A container with just these variables of ours, its task at ``url``."""
     environment = {**container.environment(url, ""), **variables}
     done = subprocess.run(
-        bootstrap.container_command(container.cli_prefix),
+        supervisor_bundle.container_command(container.cli_prefix),
         env={name: value for name, value in environment.items() if value != "UNSET"},
         capture_output=True,
         text=True,
@@ -127,7 +127,7 @@ def test_an_arrays_object_that_was_cut_is_a_changed_one(
     tiny.refuse = lambda method, path: (416, "InvalidRange", {}) if path.endswith("tasks") else None
     variables = {"HUTCHBATCH_TASK_SIZE": "9", "AWS_BATCH_JOB_ARRAY_INDEX": "0"}
     environment = container.environment(store.url("tasks"), "0" * 64)
-    tiny.objects["/" + environment["HUTCHBATCH_SUPERVISOR"][5:]] = bootstrap.bundle()
+    tiny.objects["/" + environment["HUTCHBATCH_SUPERVISOR"][5:]] = supervisor_bundle.bundle()
     variables["HUTCHBATCH_S3_ENDPOINT"] = tiny.endpoint
     assert run(container, store.url("tasks"), **variables).code == REFUSED
 

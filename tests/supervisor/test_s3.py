@@ -18,7 +18,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemake_executor_plugin_hutchbatch.supervisor import seed
+from snakemake_executor_plugin_hutchbatch.supervisor import s3_bootstrap
 from snakemake_executor_plugin_hutchbatch.supervisor.s3 import S3, S3Error
 
 from .conftest import ACCESS, BUCKET, REGION, SECRET, Store
@@ -33,13 +33,13 @@ TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_s
 def test_requests_are_signed_as_botocore_signs_them(
     key: str, query: dict[str, str], token: str | None
 ) -> None:
-    path = seed.key_path("/bucket", key)
+    path = s3_bootstrap.key_path("/bucket", key)
     line = "&".join(sorted(quote(k, safe="~") + "=" + quote(v, safe="~") for k, v in query.items()))
     digest = "0" * 64
     headers = {"if-match": '"a  b"'}
     seconds = time.time()
-    keys = seed.Keys(ACCESS, SECRET, token)
-    seed.sign(keys, REGION, ("GET", "h:9", path, line), headers, digest, seconds)
+    keys = s3_bootstrap.Keys(ACCESS, SECRET, token)
+    s3_bootstrap.sign(keys, REGION, ("GET", "h:9", path, line), headers, digest, seconds)
 
     request = AWSRequest("GET", "http://h:9" + path + ("?" + line if line else ""))
     request.headers = HTTPHeaders()
@@ -73,14 +73,17 @@ def _canonical(auth: Any, request: AWSRequest, digest: str) -> str:
 def test_a_bucket_has_its_address(
     endpoint: str | None, region: str, bucket: str, expected: tuple[str, str, str]
 ) -> None:
-    assert seed.address(endpoint, region, bucket) == expected
+    assert s3_bootstrap.address(endpoint, region, bucket) == expected
 
 
 def test_an_endpoint_variable_of_aws_wins_over_ours() -> None:
     ours = {"HUTCHBATCH_S3_ENDPOINT": "c"}
-    assert seed.endpoint_of(ours) == "c"
-    assert seed.endpoint_of({**ours, "AWS_ENDPOINT_URL": "b"}) == "b"
-    assert seed.endpoint_of({**ours, "AWS_ENDPOINT_URL": "b", "AWS_ENDPOINT_URL_S3": "a"}) == "a"
+    assert s3_bootstrap.endpoint_of(ours) == "c"
+    assert s3_bootstrap.endpoint_of({**ours, "AWS_ENDPOINT_URL": "b"}) == "b"
+    assert (
+        s3_bootstrap.endpoint_of({**ours, "AWS_ENDPOINT_URL": "b", "AWS_ENDPOINT_URL_S3": "a"})
+        == "a"
+    )
 
 
 class Role:
@@ -164,10 +167,10 @@ def test_pauses_grow_to_a_limit_and_differ(endpoint: str, store: Store) -> None:
     dead = {**KEYS, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     with pytest.raises(OSError, match="refused"):
         S3(dead, sleep=waits.append, random=lambda: 1.0).get("s3://b/k")
-    assert len(waits) == seed.ATTEMPTS - 1
+    assert len(waits) == s3_bootstrap.ATTEMPTS - 1
     assert waits[:3] == [0.5, 1.0, 2.0]
-    assert max(waits) == waits[-1] == seed.LONGEST_PAUSE
-    assert seed.pause(3, 0.0) < seed.pause(3, 0.5) < seed.pause(3, 1.0)
+    assert max(waits) == waits[-1] == s3_bootstrap.LONGEST_PAUSE
+    assert s3_bootstrap.pause(3, 0.0) < s3_bootstrap.pause(3, 0.5) < s3_bootstrap.pause(3, 1.0)
 
 
 def test_an_answer_that_no_retry_helps_is_told_at_once(s3: S3, store: Store) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.supervisor import fence
 from snakemake_executor_plugin_hutchbatch.supervisor.fence import Stamp
-from snakemake_executor_plugin_hutchbatch.supervisor.mending import with_mended_storage
+from snakemake_executor_plugin_hutchbatch.supervisor.storage_overlay import with_mended_storage
 
 from .conftest import ACCESS, BUCKET, SECRET, Store
 from .faults import Fault, Proxy, first

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch import bootstrap
+from snakemake_executor_plugin_hutchbatch.planning import supervisor_bundle
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Benchmark,
     Input,
@@ -154,9 +154,9 @@ NAMES = [
 def run_on_tiny(container: Container, tiny: TinyS3, task: TaskSpec) -> Ended:
     text = tiny.objects[f"/{BUCKET}/task"] = dumps(task).encode()
     environment = container.environment(f"s3://{BUCKET}/task", hashlib.sha256(text).hexdigest())
-    tiny.objects["/" + environment["HUTCHBATCH_SUPERVISOR"][5:]] = bootstrap.bundle()
+    tiny.objects["/" + environment["HUTCHBATCH_SUPERVISOR"][5:]] = supervisor_bundle.bundle()
     environment["HUTCHBATCH_S3_ENDPOINT"] = tiny.endpoint
-    command = bootstrap.container_command(container.cli_prefix)
+    command = supervisor_bundle.container_command(container.cli_prefix)
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return Ended(ended.returncode, ended.stdout, ended.stderr, None)
 

@@ -6,10 +6,13 @@ import stat
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch import failedlogs, files, keeping, report
-from snakemake_executor_plugin_hutchbatch.history import Record
-from snakemake_executor_plugin_hutchbatch.journal import Journal, JournalError, Reader
-from snakemake_executor_plugin_hutchbatch.records import Run
+from snakemake_executor_plugin_hutchbatch import files
+from snakemake_executor_plugin_hutchbatch.record import repair
+from snakemake_executor_plugin_hutchbatch.record.journal import Journal, JournalError, Reader
+from snakemake_executor_plugin_hutchbatch.record.run_record import Record
+from snakemake_executor_plugin_hutchbatch.record.schema import Run
+from snakemake_executor_plugin_hutchbatch.reporting import page
+from snakemake_executor_plugin_hutchbatch.settlement import failed_logs
 
 
 def mode(path):
@@ -26,8 +29,8 @@ def victim(tmp_path):
 
 WRITERS = {
     "any": lambda path: files.write(path, "new"),
-    "table": lambda path: report.write_trace(path, Record(Run("r", 1.0))),
-    "failed job's log": lambda path: failedlogs._write(path, ["new"]),
+    "table": lambda path: page.write_trace(path, Record(Run("r", 1.0))),
+    "failed job's log": lambda path: failed_logs._write(path, ["new"]),
 }
 
 
@@ -92,7 +95,7 @@ def test_what_an_older_version_left_open_is_tightened(tmp_path, opened):
     for each, wide in ((path, 0o644), (aside, 0o644), (path.parent, 0o775)):
         each.chmod(wide)
     if opened == "to write":
-        keeping.opened(print, path).close()
+        repair.opened(print, path).close()
     else:
         Reader(path).close()
     assert (mode(path), mode(aside), mode(path.parent)) == (0o600, 0o600, 0o700)
@@ -110,7 +113,7 @@ def test_a_link_in_the_records_place_is_not_followed(tmp_path, victim):
         with pytest.raises(JournalError, match="is a link"):
             Journal(path)
         said = []
-        assert keeping.opened(said.append, path) is None
+        assert repair.opened(said.append, path) is None
         assert "is a link" in said[0]
         assert (target.read_bytes() if target.exists() else None) == content
         path.unlink()
@@ -141,7 +144,7 @@ def test_a_record_of_somebody_else_is_a_sentence(tmp_path):
                 Reader(path)
             except JournalError as error:
                 good = "is private to root" in str(error)
-            run_on = keeping.opened(said.append, path) is None and len(said) == 1
+            run_on = repair.opened(said.append, path) is None and len(said) == 1
             os._exit(0 if good and run_on else 1)
         finally:
             os._exit(2)

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 from snakemake_executor_plugin_hutchbatch import supervisor
-from snakemake_executor_plugin_hutchbatch.supervisor import mending
+from snakemake_executor_plugin_hutchbatch.supervisor import storage_overlay
 
 HOME = Path(supervisor.__file__).parent
 
@@ -23,4 +23,4 @@ def test_the_storage_in_the_container_has_all_that_it_imports():
         if (module := left.pop()) not in seen:
             seen.add(module)
             left += imported(module)
-    assert set(mending.NEEDED) == seen
+    assert set(storage_overlay.NEEDED) == seen

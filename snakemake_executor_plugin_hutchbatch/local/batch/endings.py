@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..hosts import Exit
+from ..hosts.host import Exit
 
 #: FACTS.md section 2, and public reports for the array's.
 EXITED = "Essential container in task exited"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..trouble import ROAD_KINDS, RoadFault
+from ..services.trouble import ROAD_KINDS, RoadFault
 from .endings import NOT_STARTED, Ending, not_started
 
 #: AWS Batch user guide, "Jobs stuck in a RUNNABLE status".

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..hosts import Launch, Mount
+from ..hosts.host import Launch, Mount
 from . import rules
 from .config import Queue
 from .definitions import Definition

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import uuid4
 
-from ..hosts import Exit, Running
+from ..hosts.host import Exit, Running
 from . import jobs
 from .config import BatchConfig, ComputeEnvironment
 from .endings import (

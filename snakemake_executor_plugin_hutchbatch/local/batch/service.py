@@ -10,8 +10,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..hosts import Exit, Host, Launch, Running
-from ..trouble import RoadFault, Trouble
+from ..hosts.host import Exit, Host, Launch, Running
+from ..services.trouble import RoadFault, Trouble
 from . import model, rules
 from .config import BatchConfig
 from .errors import refused, server_failed, too_many

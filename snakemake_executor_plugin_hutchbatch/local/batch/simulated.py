@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from ..hosts import Exit, Launch, Output, Running
+from ..hosts.host import Exit, Launch, Output, Running
 from .timers import Timers
 
 Ended = Callable[[Exit], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snakemake_executor_plugin_hutchbatch.local.batch import ManualClock
-from snakemake_executor_plugin_hutchbatch.local.hosts import Exit
+from snakemake_executor_plugin_hutchbatch.local.hosts.host import Exit
 
 
 def failing(*indexes: str):

@@ -18,8 +18,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from snakemake_executor_plugin_hutchbatch.local.batch import build_batch_app
-from snakemake_executor_plugin_hutchbatch.local.logs import refuse_json
-from snakemake_executor_plugin_hutchbatch.local.trouble import Troubled
+from snakemake_executor_plugin_hutchbatch.local.services.logs import refuse_json
+from snakemake_executor_plugin_hutchbatch.local.services.trouble import Troubled
 
 
 class Server(uvicorn.Server):

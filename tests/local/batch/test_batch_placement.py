@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from snakemake_executor_plugin_hutchbatch.local.batch import (
-    BatchConfig,
-    ComputeEnvironment,
-    Queue,
-)
+from snakemake_executor_plugin_hutchbatch.local.batch import BatchConfig, ComputeEnvironment, Queue
 
 
 def names(aws):

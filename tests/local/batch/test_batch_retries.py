@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.local.batch.retries import glob_matches, is_retried
-from snakemake_executor_plugin_hutchbatch.local.hosts import Exit
+from snakemake_executor_plugin_hutchbatch.local.hosts.host import Exit
 
 HOST = "Host EC2 (instance i-0123456789abcdef0) terminated."
 EXITED = "Essential container in task exited"

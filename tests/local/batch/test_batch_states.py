@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.local.batch import BatchConfig
-from snakemake_executor_plugin_hutchbatch.local.hosts import Exit, Mount
+from snakemake_executor_plugin_hutchbatch.local.hosts.host import Exit, Mount
 
 
 def test_a_job_passes_its_states_in_order(aws):

@@ -13,7 +13,7 @@ from snakemake_executor_plugin_hutchbatch.local.batch import (
     SimulatedHost,
     ThreadTimers,
 )
-from snakemake_executor_plugin_hutchbatch.local.hosts import Exit
+from snakemake_executor_plugin_hutchbatch.local.hosts.host import Exit
 
 CONTAINER = {
     "image": "busybox",

@@ -1,0 +1,1 @@
+"""Clients, credentials and calls of AWS."""

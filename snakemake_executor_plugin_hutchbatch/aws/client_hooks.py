@@ -1,0 +1,148 @@
+"""What a client does by itself about a wrong clock, ended credentials and, where asked, hard times.
+
+botocore asks ``needs-retry`` handlers after each failed try and signs a request anew before it is
+sent again, so what is set right here is right in the next try, whoever made the call: our rooms or
+Snakemake's storage.
+"""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import botocore.auth
+from botocore.exceptions import BotoCoreError, ClientError
+
+from . import clients
+from .credentials import Renewal
+
+#: Clocks further apart than this many seconds are set right; AWS refuses 300 (Batch) or 900 (S3).
+SKEW = 240.0
+
+
+class Clock:
+    """The time by which requests are signed: this machine's, as far as AWS agrees with it.
+
+    Other SDKs correct themselves by the date of AWS's answers; botocore does not.
+    """
+
+    def __init__(self, now: Callable[[], datetime.datetime] | None = None) -> None:
+        self._now = now or (lambda: datetime.datetime.now(datetime.UTC))
+        self.ahead = datetime.timedelta()
+
+    def now(self, remove_tzinfo: bool = True) -> datetime.datetime:
+        """In place of botocore's ``get_current_datetime``: UTC."""
+        told = self._now() + self.ahead
+        return told.replace(tzinfo=None) if remove_tzinfo else told
+
+    def hear(self, date: str) -> bool:
+        """Sets itself by the ``Date`` of an answer of AWS; whether that was needed."""
+        try:
+            theirs = parsedate_to_datetime(date)
+        except (TypeError, ValueError):
+            return False
+        if abs((theirs - self.now(remove_tzinfo=False)).total_seconds()) <= SKEW:
+            return False
+        self.ahead = theirs - self._now()
+        return True
+
+
+#: This process's.
+CLOCK = Clock()
+
+
+def sign_by(clock: Clock) -> None:
+    """Lets botocore sign by ``clock``; older ones, which have no such place, stay as they are."""
+    if hasattr(botocore.auth, "get_current_datetime"):
+        botocore.auth.get_current_datetime = clock.now
+
+
+@dataclass
+class _Trial:
+    """One call that fails for passing reasons. ``began`` by the monotonic clock."""
+
+    began: float
+    tries: int = 0
+    told: bool = False
+
+
+def strengthen(
+    client: Any,
+    renewal: Renewal,
+    clock: Clock = CLOCK,
+    own_keys: bool = False,
+    patience: float = 0.0,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> None:
+    """Lets ``client`` correct its clock and wait for renewed credentials (not where it has
+    ``own_keys``, which nobody can renew).
+
+    ``patience``: seconds for which, once a run is on, it also repeats what fails for passing
+    reasons, after botocore's own tries. Only for callers that have no patience of their own, and
+    never for SubmitJob, whose lost answers must be settled first.
+    """
+    sign_by(clock)
+    probing = threading.local()
+
+    def needs_retry(
+        response: Any,
+        operation: Any,
+        caught_exception: Exception | None,
+        request_dict: Mapping[str, Any],
+        **_: Any,
+    ) -> float | None:
+        error = caught_exception
+        if response is not None:
+            http, parsed = response
+            if http.status_code < 300:
+                return None
+            error = ClientError(parsed, operation.name)
+            if http.status_code in (400, 401, 403):
+                return 0.0 if corrected(http.headers.get("date", ""), error, request_dict) else None
+        if renewal.waits and error is not None and clients.is_transient(error):
+            return pause(request_dict["context"], error)
+        return None
+
+    def corrected(date: str, error: ClientError, request: Mapping[str, Any]) -> bool:
+        if clock.hear(date):
+            return True
+        used = renewal.used
+        if clients.is_expired(error):
+            return not own_keys and renewal.renew(used)
+        # An answer to HEAD has no body to say why: another call to the same bucket is told.
+        bucket = request["context"].get("input_params", {}).get("Bucket")
+        if clients.code(error) != "400" or not bucket or getattr(probing, "now", False):
+            return False
+        probing.now = True
+        try:
+            client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        except (ClientError, BotoCoreError):
+            pass
+        finally:
+            probing.now = False
+        return renewal.used != used
+
+    def pause(context: dict[str, Any], error: Exception) -> float | None:
+        trial = context.setdefault("hutchbatch", _Trial(monotonic()))
+        waited = monotonic() - trial.began
+        if waited > patience:
+            return None
+        if waited > 60 and not trial.told:
+            trial.told = True
+            renewal.tell(f"{clients.explain(error, 'asking for files in S3')} Still trying.")
+        trial.tries += 1
+        return clients.backoff(trial.tries)
+
+    client.meta.events.register_last("needs-retry", needs_retry)
+
+
+def strengthen_storage(provider: Any, renewal: Renewal) -> None:
+    """The same for the client of Snakemake's S3 storage, with patience: Snakemake asks at moments
+    of its own and takes any error for the end of the run."""
+    client, own_keys = provider.s3c.meta.client, bool(provider.settings.access_key)
+    strengthen(client, renewal, own_keys=own_keys, patience=clients.PATIENCE)

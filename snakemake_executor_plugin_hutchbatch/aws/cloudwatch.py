@@ -1,0 +1,69 @@
+"""The output of jobs, from CloudWatch Logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..text import tracebacks
+from ..text.printable import printable
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+#: FACTS.md section 1: events in one GetLogEvents answer at most, or 1 MB of them.
+MOST_EVENTS = 10_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event: milliseconds since 1970, and the text as the job wrote it."""
+
+    at: int
+    text: str
+
+
+class Stream:
+    """Reads one log stream from its beginning, or from ``since`` (milliseconds since 1970)."""
+
+    def __init__(
+        self, logs: CloudWatchLogsClient, group: str, stream: str, since: int | None = None
+    ) -> None:
+        self._logs = logs
+        self._request: dict[str, Any] = {
+            "logGroupName": group,
+            "logStreamName": stream,
+            "startFromHead": True,
+        }
+        if since is not None:
+            self._request["startTime"] = since
+
+    def more(self) -> Iterator[Line]:
+        """What there is now and was not given yet. Raises botocore's errors."""
+        while True:
+            answer = self._logs.get_log_events(**self._request)
+            for event in answer["events"]:
+                yield Line(event.get("timestamp", 0), event.get("message", ""))
+            token = answer.get("nextForwardToken")
+            # A page may be empty and more follow; the end is where the token comes back:
+            # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
+            if token is None or token == self._request.get("nextToken"):
+                return
+            self._request["nextToken"] = token
+
+
+def tail(logs: CloudWatchLogsClient, group: str, stream: str, lines: int) -> list[str]:
+    """The last lines of a stream, control characters taken out; empty if they cannot be had."""
+    try:
+        answer = logs.get_log_events(
+            logGroupName=group, logStreamName=stream, limit=lines, startFromHead=False
+        )
+        return [printable(str(event.get("message") or "")) for event in answer["events"]]
+    except (ClientError, BotoCoreError):
+        return []
+    except Exception:  # an answer that is none, such as a proxy's page
+        tracebacks.log(f"The log {stream} could not be read.")
+        return []

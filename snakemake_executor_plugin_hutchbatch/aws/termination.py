@@ -1,0 +1,151 @@
+"""Ending jobs and taking them out of their queues: by fifties, where AWS lets us.
+
+A job that ends meanwhile is no error: AWS takes the call and nothing happens.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..text.printable import printable
+from . import clients
+from .clients import Patience, batched
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+#: FACTS.md section 2: ids in one TerminateJobs or CancelJobs.
+BULK_LIMIT = 50
+#: Tries of a call that AWS throttles or does not answer, with growing waits: about a minute.
+TRIES = 8
+
+Operation = Literal["terminate", "cancel"]
+
+
+#: Per-job codes of TerminateJobs and CancelJobs that AWS says to try again.
+#: https://docs.aws.amazon.com/batch/latest/APIReference/API_TerminateJobsErrorDetail.html
+PASSING = frozenset({"ThrottlingException", "ServerException"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+@dataclass(frozen=True)
+class Left:
+    """Jobs that AWS did not end: their ids, whether for want of permission, and its last words."""
+
+    ids: list[str] = field(default_factory=list)
+    denied: bool = False
+    why: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.ids)
+
+
+class Termination:
+    """Ends jobs of one account. ``patience`` gives the waits."""
+
+    def __init__(self, batch: BatchClient, patience: Patience) -> None:
+        self._batch = batch
+        self._patience = patience
+
+    def end(
+        self,
+        arrays: Sequence[str],
+        singles: Sequence[str],
+        reason: str,
+        tell: Callable[[int], None] = lambda _: None,
+    ) -> Left:
+        """Terminates jobs, array parents first: one id ends thousands. ``tell`` hears how many ids
+        are done so far; ``reason`` is what AWS's console will show."""
+        return self._all("terminate", [*arrays, *singles], reason, tell)
+
+    def take_out(self, ids: Iterable[str], reason: str) -> Left:
+        """Cancels jobs that wait; those that have begun to start stay, and which of the two it was
+        shows when they end."""
+        return self._all("cancel", list(ids), reason, lambda _: None)
+
+    def _all(
+        self, operation: Operation, ids: list[str], reason: str, tell: Callable[[int], None]
+    ) -> Left:
+        left = Left()
+        done = 0
+        for part in batched(ids, BULK_LIMIT):
+            here = self._part(operation, part, reason)
+            left = Left(left.ids + here.ids, left.denied or here.denied, here.why or left.why)
+            done += len(part)
+            tell(done)
+        return left
+
+    def _part(self, operation: Operation, ids: list[str], reason: str) -> Left:
+        bulk = getattr(self._batch, f"{operation}_jobs", None)  # botocore before 2026 has none
+        if bulk is not None and len(ids) > 1:
+            left, error = self._bulk(bulk, ids, reason)
+            # Fifty single calls would be throttled the more.
+            if error is None or clients.is_throttle(error):
+                return left
+        single = getattr(self._batch, f"{operation}_job")
+        refused: list[str] = []
+        problem: Exception | None = None
+        for job_id in ids:
+            _, error = self._try(lambda: single(jobId=job_id, reason=reason))  # noqa: B023
+            if error is not None:
+                refused.append(job_id)
+                problem = error
+        return _left(refused, problem)
+
+    def _bulk(
+        self, call: Callable[..., Any], ids: list[str], reason: str
+    ) -> tuple[Left, Exception | None]:
+        """What one bulk call, and further ones for jobs that AWS says to try again, left; and the
+        error of a call as a whole."""
+        refused: dict[str, Mapping[str, str]] = {}
+        passing: dict[str, Mapping[str, str]] = {}
+        waiting = ids
+        for attempt in range(1, TRIES + 1):
+            answer, error = self._try(lambda: call(jobs=waiting, reason=reason))  # noqa: B023
+            if error is not None:
+                return _left([*refused, *waiting], error), error
+            errors = _errors(answer, waiting)
+            passing = {i: e for i, e in errors.items() if e.get("code") in PASSING}
+            refused.update({i: e for i, e in errors.items() if i not in passing})
+            waiting = list(passing)
+            if not waiting:
+                break
+            if attempt < TRIES:
+                self._patience.wait(attempt)
+        every = {**refused, **passing}
+        denied = any(e.get("code") in DENIED for e in every.values())
+        said = [f"{e.get('code') or '?'}: {e.get('message') or ''}" for e in every.values()]
+        why = printable(said[0].removesuffix(": ")) if said else ""
+        return Left(list(every), denied, why), None
+
+    def _try(self, call: Callable[[], Any]) -> tuple[Any, Exception | None]:
+        for attempt in itertools.count(1):
+            try:
+                return call(), None
+            except (ClientError, BotoCoreError) as error:
+                if not clients.is_transient(error) or attempt == TRIES:
+                    return None, error
+            self._patience.wait(attempt)
+        raise AssertionError  # pragma: no cover
+
+
+def _errors(answer: Mapping[str, Any], asked: Sequence[str]) -> dict[str, Mapping[str, str]]:
+    """AWS's word on each job that was not ended. One that the answer leaves out is asked for again:
+    AWS names the jobs that it ended, those that it does not know among them."""
+    errors = {str(e.get("job")): e for e in answer.get("errors") or ()}
+    if "successful" in answer or "errors" not in answer:
+        named = {*(answer.get("successful") or ()), *errors}
+        silence = {"code": "ServerException", "message": "AWS said nothing about it"}
+        errors.update({i: silence for i in asked if i not in named})
+    return errors
+
+
+def _left(ids: list[str], error: Exception | None) -> Left:
+    if error is None:
+        return Left(ids)
+    return Left(ids, clients.is_denied(error), printable(str(error)))

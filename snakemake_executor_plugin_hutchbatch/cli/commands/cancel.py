@@ -1,0 +1,191 @@
+"""``hutchbatch cancel``: ends what a run has on AWS Batch."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...aws import clients
+from ...aws.clients import Clients, Patience
+from ...aws.termination import Termination
+from ...record import controllers, run_record
+from ...record.controllers import is_gone
+from ...record.journal import Reader
+from ...record.run_record import Record
+from ...record.schema import Run, Submission
+from ...reporting import cancel_targets, job_attempts, status
+from ...reporting.cancel_targets import Wanted
+from ...text import terminal
+from ...text.terminal import note
+from .. import stopping
+from .common import USAGE, WRONG, CommandError, Help, add_directory, asking, epilog, journal_path
+
+#: What AWS's console shows of jobs that were ended so.
+REASON = "ended with hutchbatch cancel"
+#: A controller that lives may have sent more jobs meanwhile: so many seconds it is looked at again.
+SETTLE_SECONDS = 10.0
+
+
+def add(subcommands: Any) -> None:
+    parser = subcommands.add_parser(
+        "cancel",
+        help="end the jobs of a run on AWS Batch",
+        description=(
+            "Ends the jobs that a run has on AWS Batch, also when its Snakemake was killed. If\n"
+            "Snakemake lives on this machine, it is told to stop, too: a process of yours that is\n"
+            "certainly the one that the run was started with, and no other. With --rule only jobs\n"
+            "of that rule end; to Snakemake they have failed."
+        ),
+        epilog=epilog(
+            "examples:\n"
+            "  hutchbatch cancel\n"
+            "  hutchbatch cancel 20261127-0230 --yes\n"
+            "  hutchbatch cancel --rule align",
+            "some jobs could not be ended",
+        ),
+        formatter_class=Help,
+    )
+    parser.add_argument(
+        "run_id",
+        nargs="?",
+        metavar="RUN",
+        help="a run of 'hutchbatch runs', or how its id begins (default: the last run)",
+    )
+    parser.add_argument("--rule", help="only jobs of this rule")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask first")
+    add_directory(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    with Reader(journal_path(options)) as reader:
+        run = run_record.choose(reader, options.run_id)
+        canceller = _Canceller(reader, run, options.rule)
+        first = canceller.look()
+        stops = options.rule is None and _doubt(run, options.directory) is None
+        if not first.jobs and not stops:
+            terminal.say(f"Run {run.run_id} has no jobs on AWS Batch{_of(options.rule)}.")
+            if options.rule is None:
+                _warn(run, options)
+            return 0
+        what = f"{first.jobs:,} jobs{_of(options.rule)} of run {run.run_id}"
+        if not options.yes:
+            _ask(f"End {what}" + (" and its Snakemake" if stops else "") + "?")
+        if stops and (why := stopping.terminate(controllers.of(run), options.directory)):
+            # Not what it was a moment ago.
+            note(_left_alone(run, why))
+            stops = False
+        elif not stops:
+            _warn(run, options)
+        ended, left, reason = canceller.end(first)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while stops and time.monotonic() < deadline and _lives(canceller.refreshed()):
+            time.sleep(0.5)
+            more, also, last = canceller.end(canceller.look())
+            ended, left, reason = ended + more, left + also, last or reason
+    terminal.say(f"Ended {ended:,} jobs on AWS Batch{_of(options.rule)}.")
+    if left:
+        raise CommandError(
+            f"{left:,} jobs or arrays could not be ended ({reason}): try again; if AWS does not "
+            "permit it (batch:TerminateJob), ask SciComp."
+        )
+    return 0
+
+
+def _of(rule: str | None) -> str:
+    return f" of rule {rule}" if rule else ""
+
+
+def _ask(question: str) -> None:
+    if not terminal.is_interactive():
+        raise CommandError(f"{question} Nobody is here to answer: add --yes.", USAGE)
+    if terminal.ask(f"{question} [y/N]").lower() not in ("y", "yes"):
+        raise CommandError("Nothing was ended.", WRONG)
+
+
+def _lives(run: Run) -> bool:
+    """Whether the run's Snakemake seems to live on this machine."""
+    return run.ended is None and controllers.is_dead(controllers.of(run)) is False
+
+
+def _doubt(run: Run, folder: Path) -> str | None:
+    """Why no process here is for certain the run's Snakemake (empty: none is even likely); None if
+    one is. Asked to stop, it begins no more jobs (SM/scheduling/job_scheduler.py:574); Ctrl-C's
+    signal does not reach a Snakemake that was started in the background."""
+    return stopping.doubt(controllers.of(run), folder) if _lives(run) else ""
+
+
+def _warn(run: Run, options: argparse.Namespace) -> None:
+    """Of a Snakemake that goes on."""
+    if run.ended is not None or is_gone(run, time.time()):
+        return
+    if options.rule is not None:
+        note("Snakemake goes on; it starts such jobs again if the rule has retries:.")
+    elif why := _doubt(run, options.directory):
+        note(_left_alone(run, why))
+    else:
+        note(
+            f"Snakemake goes on as process {run.pid} on {run.host} and may send more jobs: stop it "
+            "there with Ctrl-C."
+        )
+
+
+def _left_alone(run: Run, why: str) -> str:
+    return (
+        f"Snakemake is not stopped, because {why} (the record says process {run.pid} on "
+        f"{run.host}). If it goes on, stop it there with Ctrl-C."
+    )
+
+
+class _Canceller:
+    """Looks for live jobs of a run and ends them, each once."""
+
+    def __init__(self, reader: Reader, run: Run, rule: str | None) -> None:
+        self._reader = reader
+        self._run = run
+        self._rule = rule
+        self._clients: Clients = clients.clients(clients.session(run.region or None))
+        self._done: set[str] = set()
+
+    def refreshed(self) -> Run:
+        return run_record.choose(self._reader, self._run.run_id)
+
+    def look(self) -> Wanted:
+        record = run_record.read(self._reader, self.refreshed())
+        if is_gone(record.run, time.time()):
+            record = self._with_news(record)  # nobody keeps it any more
+        if self._rule and not any(self._rule in job.rule.split("+") for job in record.jobs):
+            rules = ", ".join(sorted({job.rule for job in record.jobs}))
+            raise CommandError(f"Run {self._run.run_id} has no rule {self._rule} (rules: {rules}).")
+        found = cancel_targets.wanted(record, self._rule, self._done)
+        return cancel_targets.settled(found, record, self._by_name)
+
+    def _with_news(self, record: Record) -> Record:
+        live = [p.batch_id for p in record.placements if status.is_live(p) and p.batch_id]
+        with asking("asking how the jobs are"):
+            described = job_attempts.describe(self._clients.batch, live)
+        placements = status.with_news(record.placements, described)
+        return replace(record, placements=tuple(placements))
+
+    def _by_name(self, submission: Submission) -> str | None:
+        with asking("looking for a job whose submission had no answer"):
+            jobs = self._clients.batch.list_jobs(
+                jobQueue=submission.queue,
+                filters=[{"name": "JOB_NAME", "values": [submission.name]}],
+            )["jobSummaryList"]
+        for job in jobs:
+            if job["jobId"] not in self._done and job["status"] not in job_attempts.ENDED:
+                return job["jobId"]
+        return None
+
+    def end(self, wanted: Wanted) -> tuple[int, int, str]:
+        """How many jobs were ended, how many ids AWS did not take, and why."""
+        if not wanted.arrays and not wanted.singles:
+            return 0, 0, ""
+        termination = Termination(self._clients.batch, Patience(note))
+        refused = termination.end(wanted.arrays, wanted.singles, REASON)
+        self._done.update(wanted.arrays, wanted.singles)
+        return wanted.jobs - len(refused.ids), len(refused.ids), refused.why

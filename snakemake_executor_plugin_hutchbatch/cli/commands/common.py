@@ -1,0 +1,74 @@
+"""What the subcommands share: help, errors in one sentence, the region, the folder."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ...aws import clients
+from ...record.journal import PLACE
+
+#: Exit codes. 1: the command could not do its work, or what it tells of has failed; 2: the command
+#: line is wrong (argparse's own); the others as shells count signals.
+FINE, WRONG, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+
+EXIT_CODES = "exit codes: 0 fine, 1 {wrong}, 2 wrong usage, 130 Ctrl-C"
+
+
+class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Texts as they are written, with the defaults that say something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False, Path()):
+            return action.help
+        return super()._get_help_string(action)
+
+
+class CommandError(Exception):
+    """A command could not do its work: one sentence for the user (``more``: lines below it), and
+    the exit code."""
+
+    def __init__(self, sentence: str, exit_code: int = WRONG, more: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
+        self.more = tuple(more)
+
+
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Turns AWS's errors within into a sentence; ``what`` as ``clients.explain`` wants it
+    (``reading the Batch queues``)."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise CommandError(clients.explain(error, what)) from error
+
+
+def epilog(examples: str, wrong: str = "it could not do its work") -> str:
+    """The end of a help text; ``wrong``: what exit code 1 means."""
+    return f"{examples}\n\n{EXIT_CODES.format(wrong=wrong)}"
+
+
+def add_region(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--region", help="AWS region (default: of your AWS configuration)")
+
+
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-d",
+        "--directory",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="folder where Snakemake was started, or its own --directory",
+    )
+
+
+def journal_path(options: argparse.Namespace) -> Path:
+    """Where the record of the runs is, for a parser with ``add_directory``."""
+    directory: Path = options.directory
+    return directory / PLACE

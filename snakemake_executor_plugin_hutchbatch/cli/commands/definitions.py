@@ -1,0 +1,91 @@
+"""``hutchbatch definitions``: the job definitions that runs have left in the account."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+from ...aws import clients
+from ...submission import job_definitions
+from ...submission.job_definitions import Ours
+from ...text import terminal
+from .common import Help, add_region, asking, epilog
+
+
+def add(subcommands: Any) -> None:
+    parser = subcommands.add_parser(
+        "definitions",
+        help="show the job definitions that runs have made, and remove old ones",
+        description=(
+            "Shows the job definitions that hutchbatch has registered in your account: one for\n"
+            "each image with its role and mounts, shared by all runs and users. A run that misses\n"
+            "one registers it again, so nothing is lost with them. With --prune those are removed\n"
+            "that are old and that no job uses: neither one that waits or runs, nor one that\n"
+            "AWS Batch still remembers (it forgets ended jobs after about a week)."
+        ),
+        epilog=epilog(
+            "examples:\n"
+            "  hutchbatch definitions\n"
+            "  hutchbatch definitions --prune --dry-run\n"
+            "  hutchbatch definitions --prune --older-than 90"
+        ),
+        formatter_class=Help,
+    )
+    add_region(parser)
+    parser.add_argument("--prune", action="store_true", help="remove those that are old and unused")
+    parser.add_argument(
+        "--older-than",
+        type=_days,
+        default=job_definitions.KEEP_DAYS,
+        metavar="DAYS",
+        help="with --prune: leave those that were made in the last DAYS days",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="with --prune: only say what would be removed"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of days")
+    return int(text)
+
+
+def _run(options: argparse.Namespace) -> int:
+    with asking("looking after the job definitions"):
+        batch = clients.clients(clients.session(options.region)).batch
+        found = job_definitions.ours(batch)
+        if not options.prune:
+            terminal.say(*table(terminal.shown(found)))
+            return 0
+        now = datetime.datetime.now(datetime.UTC)
+        old = job_definitions.prunable(found, now, options.older_than)
+        unused = job_definitions.unused(batch, old)
+        for each in unused:
+            if not options.dry_run:
+                job_definitions.deregister(batch, each)
+            verb = "would remove" if options.dry_run else "removed"
+            terminal.say(f"{verb} {each.name}:{each.revision}")
+    terminal.say(_sum(len(found), len(old), len(unused), options.older_than, options.dry_run))
+    return 0
+
+
+def table(found: Sequence[Ours]) -> list[str]:
+    """One line for each definition, below a head line."""
+    if not found:
+        return ["There are no job definitions of hutchbatch in this account and region."]
+    rows = [("definition", "made", "image")]
+    rows += [(f"{d.name}:{d.revision}", d.made_on, d.image) for d in found]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    return [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows]
+
+
+def _sum(found: int, old: int, unused: int, days: int, dry_run: bool) -> str:
+    verb = "would be removed" if dry_run else "removed"
+    return (
+        f"{unused} of {found} job definitions {verb}; {old - unused} are in use, "
+        f"{found - old} are not older than {days} days."
+    )

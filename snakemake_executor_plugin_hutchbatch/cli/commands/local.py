@@ -1,0 +1,81 @@
+"""``hutchbatch local``: a small AWS on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .common import CommandError, Help
+
+LOCAL_DIRECTORY = ".hutchbatch-local"
+LOCAL_EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[local]"'
+
+
+def add(subcommands: Any) -> None:
+    parser = subcommands.add_parser(
+        "local",
+        help="try a workflow on this machine, with a small AWS of its own",
+        description=(
+            "Runs a command with a small AWS around it, on this machine only: an S3 bucket named\n"
+            "hutchbatch, AWS Batch with the Hutch's queues, and CloudWatch Logs. Jobs really run,\n"
+            "as processes of this machine, or in containers with --containers; nothing is sent to\n"
+            "Amazon and no account is needed.\n"
+            "Everything is stopped when the command ends. The bucket is a plain folder that\n"
+            f"stays: look into {LOCAL_DIRECTORY}/s3/hutchbatch."
+        ),
+        epilog=(
+            "examples:\n"
+            "  hutchbatch local -- snakemake --executor hutchbatch --jobs 20 \\\n"
+            "      --default-storage-provider s3 --default-storage-prefix s3://hutchbatch/results\n"
+            "  hutchbatch local -- aws s3 ls s3://hutchbatch/\n"
+            "  hutchbatch local           stays up and prints what to paste into another terminal\n"
+            "\n"
+            "The exit code is the command's; 1 if the small AWS could not be started."
+        ),
+        formatter_class=Help,
+    )
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        default=Path(LOCAL_DIRECTORY),
+        help="folder that keeps the buckets, the jobs' output and their scratch space",
+    )
+    parser.add_argument(
+        "--containers",
+        choices=("none", "auto", "podman", "docker"),
+        default="none",
+        help=(
+            "how jobs run: none, as processes of this machine with its programs; podman or docker,"
+            " in containers of their images, which are pulled if need be; auto, in containers where"
+            " the image is on this machine already, else as processes"
+        ),
+    )
+    parser.add_argument(
+        "command",
+        nargs=argparse.REMAINDER,
+        default=None,
+        metavar="-- COMMAND",
+        help="what to run, with its options; without it, the small AWS stays up until Ctrl-C",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        from ...local import cloud, run  # noqa: PLC0415 - only this needs the extra
+        from ...local.hosts import choice  # noqa: PLC0415 - only this needs the extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("nanio", "starlette", "uvicorn"):
+            raise
+        raise CommandError(f"hutchbatch local needs {error.name}: {LOCAL_EXTRA}") from error
+    command = options.command or []
+    if command[:1] == ["--"]:
+        command = command[1:]
+    base = run.forget_other_clouds()
+    try:
+        if command:
+            return run.run_command(options.dir, command, base, options.containers)
+        return run.stay_up(options.dir, base, options.containers)
+    except (cloud.DirectoryInUse, choice.NoContainers, OSError) as error:
+        raise CommandError(str(error)) from error

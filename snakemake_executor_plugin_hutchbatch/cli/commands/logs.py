@@ -1,0 +1,187 @@
+"""``hutchbatch logs``: the output of a job."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ...aws import clients as aws
+from ...aws.clients import Clients
+from ...record import run_record
+from ...record.journal import JournalError, Reader
+from ...reporting import find_job
+from ...reporting.find_job import Target
+from ...text.terminal import note
+from .common import (
+    USAGE,
+    CommandError,
+    Help,
+    add_directory,
+    add_region,
+    asking,
+    epilog,
+    journal_path,
+)
+from .output import Teller, follow
+
+_SINCE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def add(subcommands: Any) -> None:
+    parser = subcommands.add_parser(
+        "logs",
+        help="show the output of a job",
+        description=(
+            "Shows all that a job has written, as AWS CloudWatch keeps it. JOB is an AWS Batch id\n"
+            "(of an array's child: ID:INDEX), a Batch job's name, or a rule with wildcards of the\n"
+            "last run in this folder. Of several jobs that fit, the one that failed last.\n"
+            "If CloudWatch has nothing, the rule's log: files are shown from S3.\n"
+            "On a terminal, characters that could drive it are shown as ?; into a pipe or file\n"
+            "goes what the job wrote, and nothing else: notes go to the error output."
+        ),
+        epilog=epilog(
+            "examples:\n"
+            "  hutchbatch logs 7a6280f6-164f-4200-bc88-a2d12bdaa224\n"
+            "  hutchbatch logs align sample=A\n"
+            "  hutchbatch logs align sample=A --attempt 1 | less\n"
+            "  hutchbatch logs align sample=A --follow --since 10m",
+            "there is no such job or no output",
+        ),
+        formatter_class=Help,
+    )
+    parser.add_argument(
+        "job", nargs="+", metavar="JOB", help="Batch id, job name, or RULE [wildcard=value …]"
+    )
+    parser.add_argument(
+        "--attempt",
+        type=_positive,
+        metavar="N",
+        help="output of the N-th time that it was started (default: the last one); of a rule's "
+        "job, every start of the run counts",
+    )
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the job has ended")
+    parser.add_argument(
+        "--since",
+        type=_since_type,
+        metavar="WHEN",
+        help="only what is newer: 30s, 10m, 2h, 1d, or a time such as 2026-11-27T14:30",
+    )
+    parser.add_argument("--run", metavar="RUN", dest="run_id", help="a run of 'hutchbatch runs'")
+    add_directory(parser)
+    add_region(parser)
+    parser.set_defaults(run=_run)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+def _since_type(text: str) -> int:
+    try:
+        return since(text, time.time())
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not like 30s, 10m, 2h, 1d or 2026-11-27T14:30"
+        ) from None
+
+
+def since(text: str, now: float) -> int:
+    """``10m`` before ``now`` (seconds since 1970), or an ISO time (this machine's time zone unless
+    it names one), in milliseconds since 1970. Raises ``ValueError``."""
+    ago = _SINCE.fullmatch(text)
+    if ago:
+        return round((now - float(ago[1]) * _UNITS[ago[2]]) * 1000)
+    return round(datetime.datetime.fromisoformat(text).timestamp() * 1000)
+
+
+# Which job
+
+
+@dataclass(frozen=True)
+class _Request:
+    words: tuple[str, ...]
+    run_id: str | None
+    region: str | None
+
+
+def _open(options: argparse.Namespace) -> Reader | None:
+    """The record, if there is one that can be read: ids do without."""
+    try:
+        return Reader(journal_path(options))
+    except JournalError:
+        if not _may_be_known_to_batch(options.job):
+            raise
+        return None
+
+
+def _may_be_known_to_batch(words: list[str]) -> bool:
+    # Rules are Python's names, without dashes; names of jobs begin "user-".
+    return len(words) == 1 and "-" in words[0] and "=" not in words[0]
+
+
+def _find(reader: Reader | None, request: _Request) -> Target | None:
+    """The job as the record has it; None for one it does not know. Raises ``LookupFailed``."""
+    if reader is None:
+        return None
+    words = request.words
+    if find_job.is_batch_id(words[0]):
+        return find_job.by_id(reader, words[0])
+    if _may_be_known_to_batch(list(words)):
+        return find_job.by_name(reader, words[0])
+    return find_job.by_rule(reader, run_record.choose(reader, request.run_id), words)
+
+
+def _ask_batch(clients: Clients, name: str) -> Target:
+    """A job that no record knows, by its id or name."""
+    if find_job.is_batch_id(name):
+        return Target(name, (name,))
+    name, _, child = name.partition(":")
+    with asking("looking for the job"):
+        pages = clients.batch.get_paginator("describe_job_queues").paginate()
+        for queue in [q["jobQueueName"] for page in pages for q in page["jobQueues"]]:
+            jobs = clients.batch.list_jobs(
+                jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}]
+            )["jobSummaryList"]
+            if jobs:
+                return Target(name, (jobs[0]["jobId"] + (f":{child}" if child else ""),))
+    raise CommandError(
+        f"AWS Batch has no job named {name} in {clients.region} (it forgets jobs some days after "
+        "their end); check the name, or give the job's id."
+    )
+
+
+# What it wrote
+
+
+def _run(options: argparse.Namespace) -> int:
+    if len(options.job) > 1 and find_job.is_batch_id(options.job[0]):
+        raise CommandError("Give one id at a time.", USAGE)
+    request = _Request(tuple(options.job), options.run_id, options.region)
+    reader = _open(options)
+    try:
+        target = _find(reader, request)
+        region = options.region or (target.run.region if target and target.run else None)
+        clients = aws.clients(aws.session(region))
+        found = target or _ask_batch(clients, options.job[0])
+        if found.said:
+            note(found.said)
+
+        def refreshed() -> Target:
+            return _find(reader, request) or found if target else found
+
+        teller = Teller(clients, options.since)
+        if options.follow:
+            return follow(teller, refreshed, options.attempt)
+        return teller.show(found, options.attempt)
+    except find_job.LookupFailed as error:
+        raise CommandError(str(error)) from error
+    finally:
+        if reader:
+            reader.close()

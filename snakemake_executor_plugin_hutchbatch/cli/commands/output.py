@@ -1,0 +1,180 @@
+"""Printing a job's output: whole, or as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from botocore.exceptions import ClientError
+
+from ...aws import clients
+from ...aws.clients import Clients
+from ...aws.cloudwatch import Stream
+from ...record import controllers
+from ...reporting import job_attempts
+from ...reporting.find_job import Target
+from ...reporting.job_attempts import Container, Known
+from ...settings.parsers import DEFAULT_LOG_GROUP
+from ...storage import buckets
+from ...text import terminal
+from ...text.terminal import note
+from .common import CommandError, asking
+
+#: Seconds between two looks with --follow.
+LOOK_SECONDS = 2.0
+#: CloudWatch may show the last lines of a container some seconds after its end.
+LATE_SECONDS = 3.0
+#: What a log that is not there is answered with.
+_NO_LOG = "ResourceNotFoundException"
+
+
+class Teller:
+    """Prints the logs of one job."""
+
+    def __init__(self, clients: Clients, since_ms: int | None) -> None:
+        self._clients = clients
+        self._since = since_ms
+        self._streams: dict[str, Stream] = {}
+
+    def look(self, target: Target) -> Known:
+        """Raises ``CommandError`` where neither AWS nor the record knows the job."""
+        with asking("asking how the job is"):
+            described = job_attempts.describe(self._clients.batch, target.batch_ids)
+        known = job_attempts.known(target.batch_ids, described, target.attempts)
+        if known.array:
+            raise CommandError(
+                f"{target.label} is an array of {known.array:,} jobs: say which, from "
+                f"{target.label}:0 to {target.label}:{known.array - 1}."
+            )
+        if known.state is None and not known.containers and not target.jobs:
+            raise CommandError(
+                f"AWS Batch does not know {target.label} in {self._clients.region}: it forgets "
+                "jobs some days after their end. Check the id, and --region."
+            )
+        return known
+
+    def show(self, target: Target, attempt: int | None) -> int:
+        known = self.look(target)
+        chosen = self.choose(known, attempt, target.label)
+        if len(known.containers) > 1 and chosen:
+            number = known.containers.index(chosen) + 1
+            note(f"Start {number} of {len(known.containers)} (others: --attempt N).")
+        if chosen and self.print(chosen, target):
+            return 0
+        if attempt is None and self._show_files(target):
+            return 0
+        raise CommandError(_nothing(target.label, known, self._since is not None))
+
+    def choose(self, known: Known, attempt: int | None, label: str) -> Container | None:
+        """The container whose output is wanted; None where there is none yet."""
+        if attempt is None:
+            with_log = [each for each in known.containers if each.stream]
+            return with_log[-1] if with_log else None
+        if attempt > len(known.containers):
+            raise CommandError(f"{label} was started {_times(len(known.containers))} so far.")
+        return known.containers[attempt - 1]
+
+    def print(self, container: Container, target: Target) -> int:
+        """Prints what is new in a container's log; how many lines."""
+        if not container.stream:
+            return 0
+        stream = self._streams.get(container.stream)
+        if stream is None:
+            recorded = target.run.log_group if target.run else ""
+            group = container.group or recorded or DEFAULT_LOG_GROUP
+            stream = Stream(self._clients.logs, group, container.stream, self._since)
+            self._streams[container.stream] = stream
+        count = 0
+        try:
+            for line in stream.more():
+                terminal.job_output(line.text)
+                count += 1
+        except ClientError as error:
+            if clients.code(error) != _NO_LOG and not clients.is_denied(error):
+                raise CommandError(clients.explain(error, "reading the job's output")) from error
+            if clients.is_denied(error):
+                note(clients.explain(error, "reading the job's output"))
+        terminal.flush()
+        return count
+
+    def _show_files(self, target: Target) -> bool:
+        """The rule's own log files, where CloudWatch has nothing; whether there was one."""
+        shown = False
+        for url in target.log_files:
+            bucket, key = buckets.split_url(url)
+            try:
+                body = self._clients.s3.get_object(Bucket=bucket, Key=key)["Body"]
+            except ClientError:
+                continue
+            note(f"CloudWatch has no output of {target.label}; this is its log file {url}.")
+            for raw in body.iter_lines():
+                terminal.job_output(raw.decode(errors="backslashreplace"))
+            shown = True
+        return shown
+
+
+def _nothing(label: str, known: Known, narrowed: bool) -> str:
+    if narrowed and known.containers:
+        return f"{label} has written nothing since then."
+    if known.is_live:
+        why = f": {known.reason}" if known.reason else ""
+        return f"{label} has no output yet: it is {known.state} in AWS Batch{why}."
+    if known.state is None:
+        return f"There is no output of {label}: AWS has none any more, and no log file is in S3."
+    why = f" ({known.reason})" if known.reason else ""
+    return f"{label} has written nothing{why}."
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def follow(
+    teller: Teller,
+    refreshed: Callable[[], Target],
+    attempt: int | None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Prints until the job has ended; with ``attempt`` until that start has."""
+    current: Container | None = None
+    told = ""
+    while True:
+        target = refreshed()
+        known = teller.look(target)
+        over = not known.is_live and not _goes_on(target)
+        if attempt is not None:
+            over = over or len(known.containers) > attempt
+        for container in _from(current, known.containers, attempt):
+            if current and container != current:
+                note(f"{target.label} was started again.")
+            teller.print(container, target)
+            current = container
+        if known.is_live and known.state not in ("RUNNING", told):
+            told = str(known.state)
+            note(f"{target.label} is {told} in AWS Batch.")
+        if over:
+            break
+        sleep(LOOK_SECONDS)
+    if current is None:
+        raise CommandError(_nothing(target.label, known, False))
+    sleep(LATE_SECONDS)
+    teller.print(current, target)
+    return 0
+
+
+def _from(
+    current: Container | None, containers: tuple[Container, ...], attempt: int | None
+) -> list[Container]:
+    """Those to be read now: the last one, or the current one and what came after it."""
+    if attempt is not None:
+        containers = containers[attempt - 1 : attempt]
+    begun = [each for each in containers if each.stream]
+    return begun[begun.index(current) :] if current in begun else begun[-1:]
+
+
+def _goes_on(target: Target) -> bool:
+    """Whether the job's run lives and may submit it once more."""
+    run = target.run
+    if run is None or run.ended is not None or target.has_ended in (True, None):
+        return False
+    return not controllers.is_gone(run, time.time())

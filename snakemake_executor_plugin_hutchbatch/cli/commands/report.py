@@ -1,0 +1,94 @@
+"""``hutchbatch report``: the picture and the table of a run, now or after its end."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from ...record import run_record
+from ...record.controllers import is_gone
+from ...record.journal import Reader
+from ...reporting import attempt_table, page
+from ...reporting.statistics import Prices
+from ...text import terminal
+from ...text.terminal import note
+from .common import FINE, CommandError, Help, add_directory, epilog, journal_path
+
+DEFAULT = Path("report.html")
+STDOUT = Path("-")
+
+
+def add(subcommands: Any) -> None:
+    parser = subcommands.add_parser(
+        "report",
+        help="show what ran when, what the rules needed, and why jobs failed",
+        description=(
+            "Writes one HTML file about a run, also while it goes on: when each job waited and\n"
+            "ran, what each rule used of what it asked for and what it could ask for instead,\n"
+            "hours lost with spot machines, failures with the ends of their logs. Any browser\n"
+            "opens it, without a network. With --trace, a table of every job and attempt, for R,\n"
+            "Python or Excel."
+        ),
+        epilog=epilog(
+            "examples:\n"
+            "  hutchbatch report\n"
+            "  hutchbatch report -o monday.html --price-vcpu-hour 0.018 --price-gib-hour 0.002\n"
+            "  hutchbatch report --trace trace.tsv"
+        ),
+        formatter_class=Help,
+    )
+    parser.add_argument(
+        "run_id",
+        nargs="?",
+        metavar="RUN",
+        help="id of the run, or how it begins (default: the last)",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help=f"the HTML file (default: {DEFAULT})"
+    )
+    parser.add_argument(
+        "--trace",
+        type=Path,
+        metavar="FILE",
+        help="write the table here, - for the screen; without -o, nothing else is written",
+    )
+    for unit, name in (("vcpu", "vCPU"), ("gib", "GiB of memory")):
+        parser.add_argument(
+            f"--price-{unit}-hour",
+            type=_price,
+            metavar="PRICE",
+            help=f"what an hour of a {name} costs you: the report then shows costs",
+        )
+    add_directory(parser)
+    parser.set_defaults(run=_run)
+
+
+def _price(text: str) -> float:
+    try:
+        price = float(text)
+    except ValueError:
+        price = -1.0
+    if not 0 <= price < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a price, like 0.018")
+    return price
+
+
+def _run(options: argparse.Namespace) -> int:
+    with Reader(journal_path(options)) as reader:
+        record = run_record.read(reader, run_record.choose(reader, options.run_id))
+    prices = Prices(options.price_vcpu_hour, options.price_gib_hour)
+    if options.trace == STDOUT:
+        terminal.say_table(attempt_table.tsv(attempt_table.rows(record)))
+    elif options.trace:
+        page.write_trace(options.trace, record)
+        note(f"The table of run {record.run.run_id} is in {options.trace}.")
+    if options.output or not options.trace:
+        path = options.output or DEFAULT
+        try:
+            page.write_page(path, record, prices, is_gone(record.run, time.time()))
+        except page.MissingExtra as error:
+            raise CommandError(str(error)) from error
+        note(f"The report of run {record.run.run_id} is in {path}: open it in a browser.")
+    return FINE

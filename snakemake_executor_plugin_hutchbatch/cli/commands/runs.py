@@ -1,0 +1,51 @@
+"""``hutchbatch runs``: the runs of a folder."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from ...record.controllers import is_gone
+from ...record.journal import Reader
+from ...record.schema import Job, Run
+from ...reporting import status, status_text
+from ...text import terminal
+from .common import Help, add_directory, epilog, journal_path
+
+
+def add(subcommands: Any) -> None:
+    parser = subcommands.add_parser(
+        "runs",
+        help="list the runs of this folder",
+        description="Lists the runs that were started in this folder, the last one first.",
+        epilog=epilog("examples:\n  hutchbatch runs\n  hutchbatch runs -n 3 --json"),
+        formatter_class=Help,
+    )
+    parser.add_argument("-n", "--number", type=int, default=20, help="how many, 0 for all")
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    add_directory(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    now = time.time()
+    limit = options.number if options.number > 0 else -1
+    with Reader(journal_path(options)) as reader:
+        runs = reader.rows(Run, "1 ORDER BY started DESC LIMIT ?", limit)
+        done = reader.counts(Job, "run_id", "state = 'done'")
+    views = [status.make(r, (), (), (), (), (), gone=is_gone(r, now), now=now) for r in runs]
+    if options.json:
+        terminal.say_json([_plain(view, done.get(view.run_id, 0)) for view in views])
+        return 0
+    if not views:
+        terminal.say("No run was started in this folder yet.")
+        return 0
+    counts = [done.get(view.run_id, 0) for view in views]
+    terminal.say(*status_text.runs_table(terminal.shown(views), counts))
+    return 0
+
+
+def _plain(view: status.Overview, done: int) -> dict[str, Any]:
+    names = ("run_id", "outcome", "started", "ended", "wanted", "user", "host", "pid")
+    return {**{name: getattr(view, name) for name in names}, "jobs_done": done}

@@ -1,0 +1,103 @@
+"""The ``hutchbatch`` command: parsers, exit codes and errors. Each subcommand is a module of
+``commands``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import clients
+from ..record.journal import JournalError
+from ..text import terminal
+from .commands import (
+    cancel,
+    completion,
+    definitions,
+    doctor,
+    init,
+    local,
+    logs,
+    queues,
+    report,
+    runs,
+    status,
+)
+from .commands.common import INTERRUPTED, PIPE_CLOSED, WRONG, CommandError, Help
+
+#: In the order of the help.
+COMMANDS = (
+    local,
+    init,
+    doctor,
+    status,
+    logs,
+    report,
+    runs,
+    cancel,
+    queues,
+    definitions,
+    completion,
+)
+
+Run = Callable[[argparse.Namespace], int]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    whole = terminal.Parser(
+        prog="hutchbatch",
+        description="Snakemake workflows on AWS Batch: tools around the runs.",
+        epilog="hutchbatch SUBCOMMAND --help tells more, with examples.",
+        formatter_class=Help,
+    )
+    subcommands = whole.add_subparsers(required=True, metavar="SUBCOMMAND", dest="subcommand")
+    for command in COMMANDS:
+        command.add(subcommands)
+    subcommands.choices["completion"].set_defaults(parser=parser)
+    for each in subcommands.choices.values():
+        each.add_argument(
+            "--debug",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="show where in the code an error comes from",
+        )
+    return whole
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script; returns the exit code (``commands.common``)."""
+    options = parser().parse_args(argv)
+    run: Run = options.run
+    try:
+        code = run(options)
+        terminal.flush()  # here, where a closed pipe can still be told quietly
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        terminal.forget_reader()
+        return PIPE_CLOSED
+    except Exception as error:
+        if getattr(options, "debug", False):
+            terminal.show_traceback()
+        more = error.more if isinstance(error, CommandError) else ()
+        terminal.note(_sentence(error, f"running hutchbatch {options.subcommand}"), *more)
+        return error.exit_code if isinstance(error, CommandError) else WRONG
+
+
+def _sentence(error: Exception, what: str) -> str:
+    if isinstance(error, (CommandError, JournalError)):
+        return str(error)
+    if isinstance(error, (ClientError, BotoCoreError)):
+        return clients.explain(error, what)
+    if isinstance(error, OSError):
+        return f"{error} ({what})."
+    told = f"{type(error).__name__}: {error}".splitlines()[0]
+    return f"Something is wrong within hutchbatch ({told}): --debug shows where; please report it."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,0 @@
-"""The subcommands of ``hutchbatch``: one module each, with ``add(subcommands)``.
-
-``add`` makes the parser and sets ``run``, which takes the parsed options and returns the exit code.
-What a command cannot do it raises (``common.CommandError``, ``JournalError``, botocore's errors):
-``cli.main`` turns each into one sentence.
-"""

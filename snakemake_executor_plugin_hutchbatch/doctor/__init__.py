@@ -1,0 +1,1 @@
+"""``hutchbatch doctor``: could jobs run here?"""

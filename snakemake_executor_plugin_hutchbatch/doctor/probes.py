@@ -1,0 +1,265 @@
+"""Examining an account: who asks, where, which queues, bucket, role and permissions there are.
+
+Every probe is a call that changes nothing, or that AWS must refuse for another reason than a
+missing permission; only the small object of ``places`` is made, and removed again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from ..aws import clients as aws
+from ..aws.clients import Clients
+from ..planning import preflight
+from ..queues import queues
+from ..queues.catalog import Entry
+from ..queues.queues import Ladder, Queue, QueueError
+from ..settings.options import ExecutorSettings
+from ..settings.parsers import DEFAULT_LOG_GROUP
+from ..storage import buckets
+from . import permissions
+from .findings import Finding, Level
+from .permissions import Ground
+
+#: A name that nobody uses: what is asked for under it is not there.
+NOBODYS = "hutchbatch-doctor-no-such-thing"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run's files lie. ``url`` ends with a slash; ``what`` it is for."""
+
+    what: str
+    url: str
+
+
+@dataclass
+class Known:
+    """What was found out on the way, for later probes and the helpdesk."""
+
+    account: str = ""
+    arn: str = ""
+    credentials: str = ""
+    queues: dict[str, Queue] = field(default_factory=dict)
+    ladder: Ladder | None = None
+    bucket_region: str | None = None
+
+
+def identity(session: boto3.Session, known: Known) -> Iterator[Finding]:
+    """Whose credentials these are."""
+    try:
+        found = session.get_credentials()
+        if found is None:
+            raise NoCredentialsError
+        known.credentials = str(getattr(found, "method", ""))
+        answer = session.client("sts").get_caller_identity()
+    except (ClientError, BotoCoreError) as error:
+        yield Finding("problem", "credentials", aws.explain(error, "asking who you are"))
+        return
+    known.account, known.arn = answer["Account"], answer["Arn"]
+    yield Finding("ok", "credentials", f"You are {known.arn} in account {known.account}.")
+
+
+def region(session: boto3.Session, wanted: str | None) -> Iterator[Finding]:
+    """Whether AWS Batch is there."""
+    try:
+        preflight.check_region(session, wanted)
+    except preflight.PreflightError as error:
+        yield Finding("problem", "region", str(error))
+        return
+    yield Finding("ok", "region", f"The region is {session.region_name}.")
+
+
+def the_queues(
+    clients: Clients, settings: ExecutorSettings, entries: dict[str, Entry], known: Known
+) -> Iterator[Finding]:
+    """Which queues there are, and where jobs would go."""
+    try:
+        known.queues, told = queues.describe(clients.batch, entries)
+    except (ClientError, BotoCoreError) as error:
+        yield Finding("problem", "queues", aws.explain(error, "reading the Batch queues"))
+        return
+    trust = not any(q.arn for q in known.queues.values())
+    if told:
+        yield Finding("warning", "queues", told)
+    for queue in known.queues.values():
+        if not queue.takes_jobs:
+            sentence = f"Queue {queue.name} takes no jobs now, {queue.why_not}"
+            yield Finding("warning", "queues", sentence, "jobs go elsewhere; or ask SciComp.")
+    wanted = settings.value("queue")
+    try:
+        known.ladder = (
+            queues.named(wanted, known.queues, "--hutchbatch-queue", trust=trust)
+            if wanted
+            else _automatic(settings, known, gpus=0)
+        )
+    except QueueError as error:
+        yield Finding("problem", "queues", str(error))
+        return
+    way = ", then ".join(known.ladder.rungs)
+    sentence = f"There are {len(known.queues)} queues; jobs go to {way} ({known.ladder.why})"
+    try:
+        gpus = f"with gpu to {', then '.join(_automatic(settings, known, gpus=1).rungs)}"
+    except QueueError:
+        gpus = "there is none for jobs with gpu"
+    yield Finding("ok", "queues", f"{sentence}, {gpus}.")
+
+
+def _automatic(settings: ExecutorSettings, known: Known, gpus: int) -> Ladder:
+    policy = settings.value("policy") or queues.POLICIES[0]
+    where = "--hutchbatch-queue"
+    return queues.automatic(known.queues, policy, gpus=gpus, preemptible=True, where=where)
+
+
+def places(
+    clients: Clients, wanted: tuple[Place, ...], storage_region: str | None, known: Known
+) -> Iterator[Finding]:
+    """Whether the buckets are there and a small object can be stored, read and removed."""
+    usable = set()
+    for bucket in dict.fromkeys(buckets.split_url(place.url)[0] for place in wanted):
+        try:
+            found = buckets.check_bucket(clients.s3, bucket)
+        except buckets.StorageError as error:
+            missing = ("s3:ListBucket",) if error.denied else ()
+            yield Finding("problem", "bucket", str(error), missing=missing)
+            continue
+        usable.add(bucket)
+        if bucket == buckets.split_url(wanted[0].url)[0]:
+            known.bucket_region = found
+        if found and storage_region and found != storage_region:
+            sentence = (
+                f"Bucket {bucket} is in region {found}, not {storage_region}: calls take a detour"
+            )
+            remedy = f"write storage-s3-region: {found} into your profile."
+            yield Finding("warning", "bucket", sentence, remedy)
+    for place in wanted:
+        if buckets.split_url(place.url)[0] in usable:
+            yield _place(clients, place)
+
+
+def _place(clients: Clients, place: Place) -> Finding:
+    bucket, folder = buckets.split_url(place.url)
+    key = f"{folder}hutchbatch-doctor-{uuid.uuid4().hex[:12]}"
+    s3 = clients.s3
+    steps: tuple[tuple[str, str, Callable[[], Any]], ...] = (
+        ("stored", "s3:PutObject", lambda: s3.put_object(Bucket=bucket, Key=key, Body=b"doctor\n")),
+        ("read", "s3:GetObject", lambda: s3.get_object(Bucket=bucket, Key=key)),
+        ("listed", "s3:ListBucket", lambda: s3.list_objects_v2(Bucket=bucket, Prefix=key)),
+        ("removed", "s3:DeleteObject", lambda: s3.delete_object(Bucket=bucket, Key=key)),
+    )
+    refused, missing = [], []
+    for done, action, call in steps:
+        try:
+            call()
+        except (ClientError, BotoCoreError) as error:
+            if not aws.is_denied(error):
+                return Finding("problem", "bucket", aws.explain(error, f"using {place.url}"))
+            refused.append(done)
+            missing.append(permissions.told(str(error), action))
+            if done == "stored":
+                break
+    if refused:
+        sentence = f"In {place.url} ({place.what}) files cannot be {' or '.join(refused)} by you"
+        remedy = "ask SciComp for these permissions."
+        return Finding("problem", "bucket", sentence, remedy, tuple(missing))
+    return Finding("ok", "bucket", f"{place.url} ({place.what}) can be read and written.")
+
+
+def role(wanted: str | None, known: Known) -> Iterator[Finding]:
+    """What can be known of the job role without being allowed to look at roles."""
+    if wanted is None:
+        remedy = "add hutchbatch-job-role with your PI's (SciComp tells you its ARN)."
+        yield Finding("problem", "job role", "No job role is set", remedy)
+        return
+    if wanted == "none":
+        sentence = "Jobs have no role of their own; the machines' must reach your bucket."
+        yield Finding("ok", "job role", sentence)
+        return
+    account = wanted.split(":")[4]
+    if known.account and account != known.account:
+        sentence = f"The job role is of account {account}, and you are in {known.account}"
+        remedy = "correct hutchbatch-job-role, or use credentials of that account."
+        yield Finding("problem", "job role", sentence, remedy)
+        return
+    yield Finding("ok", "job role", f"The job role {wanted} is of this account.")
+
+
+def rights(clients: Clients, ground: Ground, queue: str) -> Iterator[Finding]:
+    """Which permissions are missing, by calls that are refused for another reason if allowed."""
+    missing = 0
+    calls = _calls(clients, ground, queue)
+    for action, call in calls.items():
+        try:
+            call()
+        except ClientError as error:
+            if not aws.is_denied(error):
+                continue  # refused for what was asked, not for who asked
+            missing += 1
+            named = permissions.told(str(error), action)
+            needed = named in permissions.NEEDED
+            price = {**permissions.NEEDED, **permissions.USEFUL}.get(named, "something may fail")
+            level: Level = "problem" if needed else "warning"
+            remedy = "ask SciComp for this permission."
+            yield Finding(level, "permissions", f"You may not {named} ({price})", remedy, (named,))
+        except BotoCoreError as error:
+            yield Finding("problem", "permissions", aws.explain(error, f"trying {action}"))
+            return
+    if not missing:
+        sentence = f"All {len(calls)} permissions for jobs and their output are there."
+        yield Finding("ok", "permissions", sentence)
+
+
+def _calls(clients: Clients, ground: Ground, queue: str) -> dict[str, Callable[[], object]]:
+    batch, logs, group = clients.batch, clients.logs, ground.log_group
+    home = f"arn:{ground.partition}:batch:{ground.region}:{ground.account}"
+    nobodys_job = str(uuid.uuid4())
+    why = "hutchbatch doctor tries a permission on a job that is not there"
+    return {
+        "batch:DescribeJobQueues": lambda: batch.describe_job_queues(maxResults=1),
+        "batch:DescribeComputeEnvironments": lambda: batch.describe_compute_environments(
+            maxResults=1
+        ),
+        "batch:DescribeJobDefinitions": lambda: batch.describe_job_definitions(
+            jobDefinitionName=NOBODYS, status="ACTIVE"
+        ),
+        # Without container properties nothing can be registered.
+        "batch:RegisterJobDefinition": lambda: batch.register_job_definition(
+            jobDefinitionName=NOBODYS, type="container"
+        ),
+        # Without its definition nothing can be submitted.
+        "batch:SubmitJob": lambda: batch.submit_job(
+            jobName=NOBODYS, jobQueue=queue, jobDefinition=f"{NOBODYS}:1"
+        ),
+        "batch:TagResource": lambda: batch.tag_resource(
+            resourceArn=f"{home}:job-definition/{NOBODYS}:1", tags={"created-by": "hutchbatch"}
+        ),
+        "batch:DescribeJobs": lambda: batch.describe_jobs(jobs=[nobodys_job]),
+        "batch:ListJobs": lambda: batch.list_jobs(jobQueue=queue, maxResults=1),
+        "batch:GetJobQueueSnapshot": lambda: batch.get_job_queue_snapshot(jobQueue=queue),
+        "batch:TerminateJob": lambda: batch.terminate_job(jobId=nobodys_job, reason=why),
+        "batch:CancelJob": lambda: batch.cancel_job(jobId=nobodys_job, reason=why),
+        "logs:GetLogEvents": lambda: logs.get_log_events(
+            logGroupName=group, logStreamName=NOBODYS, limit=1
+        ),
+        "logs:FilterLogEvents": lambda: logs.filter_log_events(
+            logGroupName=group, logStreamNames=[NOBODYS], limit=1
+        ),
+    }
+
+
+def ground(session: boto3.Session, settings: ExecutorSettings, known: Known) -> Ground:
+    """What a policy for this user is about."""
+    job_role = settings.value("job_role")
+    return Ground(
+        region=session.region_name,
+        account=known.account or "*",
+        partition=known.arn.split(":")[1] if known.arn else "aws",
+        log_group=settings.value("log_group") or DEFAULT_LOG_GROUP,
+        job_role=None if job_role in (None, "none") else job_role,
+    )

@@ -1,0 +1,254 @@
+"""A tiny job, really submitted and followed to its end: role, image, mounts and S3 in one."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import clients as aws
+from ..aws import cloudwatch
+from ..aws.clients import Clients, Patience
+from ..planning import naming, supervisor_bundle
+from ..planning.plan import Budgets, JobPlan
+from ..planning.work import Place
+from ..queues import fit, why_waiting
+from ..queues.queues import Ladder, Queue
+from ..settings import parsers
+from ..settings.options import ExecutorSettings
+from ..settlement import failure_cause
+from ..storage import buckets, small_objects
+from ..submission import submit_job
+from ..submission.job_definitions import Definitions
+from ..submission.submit_job import Bundle
+from ..supervisor import taskspec
+from ..supervisor.taskspec import Input, Output, Step, TaskSpec
+from . import permissions
+from .findings import Finding
+
+#: Small, with bash and glibc, and AWS's own copy: pulling it needs no account anywhere.
+IMAGE = "public.ecr.aws/docker/library/debian:stable-slim"
+#: Seconds between two looks at the job.
+POLL = 3.0
+#: Lines of its output that are looked at, and shown.
+LINES, SHOWN = 30, 5
+MEMORY_MIB = 256
+_COMMAND = """\
+test "$(cat in.txt)" = {word} || exit 1
+exec > out.txt
+echo read
+[ ! -x {prefix}/bin/python ] || echo cli
+[ ! -w {scratch} ] || echo scratch
+"""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the job is made of. ``place``: the S3 URL below which its files lie for a while."""
+
+    settings: ExecutorSettings
+    image: str
+    ladder: Ladder
+    queue: Queue
+    place: str
+    user: str
+    bucket_region: str
+    endpoint: str | None
+
+
+def plan(trial: Trial, name: str) -> JobPlan:
+    """The job as a plan, so that its definition is one of those that rules get."""
+    settings = trial.settings
+    role = settings.value("job_role")
+    prefix = settings.aws_cli_path
+    return JobPlan(
+        label="doctor",
+        rule="doctor",
+        job_name=name,
+        mode="direct",
+        why_not_direct=None,
+        direct_only=True,
+        image=trial.image,
+        vcpus=1,
+        memory=MEMORY_MIB,
+        gpus=0,
+        timeout=600,
+        queue=trial.ladder.rungs[0],
+        ladder=trial.ladder,
+        job_role=None if role == "none" else role,
+        scratch=settings.value("scratch") or parsers.parse_scratch(parsers.DEFAULT_SCRATCH),
+        aws_cli_path=(
+            parsers.DEFAULT_AWS_CLI_PATH if prefix is None else parsers.parse_aws_cli_path(prefix)
+        ),
+        log_group=settings.value("log_group") or parsers.DEFAULT_LOG_GROUP,
+        attempt=1,
+        share_identifier=settings.value("share_identifier"),
+        scheduling_priority=settings.value("scheduling_priority"),
+        budgets=Budgets(),
+    )
+
+
+def run(
+    clients: Clients, trial: Trial, patience: Patience, seconds: float, say: Callable[[str], None]
+) -> list[Finding]:
+    """Submits the job, waits for its end at most ``seconds`` and tells what it found.
+
+    Whatever happens, the job is ended and its files are removed.
+    """
+    key = uuid.uuid4().hex[:10]
+    wanted = plan(trial, naming.job_name(trial.user, "hutchbatch-doctor", {}, key))
+    folder = f"{trial.place}doctor/{key}/"
+    job_id = None
+    try:
+        definition = Definitions(clients.batch, patience).arn(wanted)
+        task = _store(clients, trial, wanted, folder, key)
+        request = _request(wanted, definition, trial, folder, task)
+        job_id = clients.submit.submit_job(**request)["jobId"]
+        say(f"job {job_id} on queue {wanted.queue}: waiting for its end")
+        job = _follow(clients, job_id, patience, seconds, say)
+        if job["status"] not in ("SUCCEEDED", "FAILED"):
+            return [_waiting(clients, trial, job, seconds)]
+        found = _read(clients, wanted, folder, job)
+        job_id = None  # it has ended by itself
+        return found
+    except (ClientError, BotoCoreError) as error:
+        missing: tuple[str, ...] = ()
+        if aws.is_denied(error):
+            operation = getattr(error, "operation_name", "?")
+            missing = (permissions.told(str(error), f"batch:{operation}"),)
+        return [Finding("problem", "job", aws.explain(error, "trying a job"), missing=missing)]
+    except small_objects.TooLarge as error:
+        return [Finding("problem", "job", f"Somebody else wrote over the job's files: {error}.")]
+    finally:
+        _clean(clients, folder, job_id)
+
+
+def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: str) -> Place:
+    """Stores the job's input, its task and the supervisor; where the task lies."""
+    command = _COMMAND.format(
+        word=word, prefix=wanted.aws_cli_path or "/none", scratch=wanted.scratch.path
+    )
+    output = Output(path="out.txt", url=f"{folder}out.txt")
+    task = TaskSpec(
+        name="doctor",
+        status=f"{folder}status/",
+        steps=(Step(name="doctor", command=command, outputs=(output,)),),
+        inputs=(Input(url=f"{folder}in.txt", path="in.txt"),),
+        scratch=wanted.scratch.path,
+    )
+    text = taskspec.dumps(task).encode()
+    for name, content in (
+        ("in.txt", f"{word}\n".encode()),
+        ("task.json", text),
+        ("supervisor", supervisor_bundle.bundle()),
+    ):
+        bucket, path = buckets.split_url(folder + name)
+        clients.s3.put_object(Bucket=bucket, Key=path, Body=content)
+    return Place(f"{folder}task.json", hashlib.sha256(text).hexdigest())
+
+
+def _request(
+    wanted: JobPlan, definition: str, trial: Trial, folder: str, task: Place
+) -> dict[str, Any]:
+    bundle = Bundle(f"{folder}supervisor", supervisor_bundle.bundle_sha256())
+    variables = submit_job.environment(wanted, task, bundle, trial.bucket_region, trial.endpoint)
+    tags = {"hutchbatch-user": naming.tag_value(trial.user)}
+    return submit_job.submit_request(wanted, wanted.job_name, definition, variables, tags)
+
+
+def _follow(
+    clients: Clients, job_id: str, patience: Patience, seconds: float, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """The job's description when it has ended, or when time is up."""
+    end = patience.clock() + seconds
+    told = ""
+    while True:
+        answer = patience.call(
+            "following the job", lambda: clients.batch.describe_jobs(jobs=[job_id])
+        )
+        job: dict[str, Any] = {"status": "unknown", "jobId": job_id}
+        job.update(*answer["jobs"])
+        if job["status"] != told:
+            told = job["status"]
+            say(f"job {job_id}: {told}")
+        if told in ("SUCCEEDED", "FAILED") or patience.clock() >= end:
+            return job
+        patience.sleep(POLL)
+
+
+def _waiting(clients: Clients, trial: Trial, job: dict[str, Any], seconds: float) -> Finding:
+    sentence = f"After {seconds / 60:.0f} minutes the job is still {job['status']}"
+    if job["status"] == "RUNNABLE":
+        want = fit.Want(1, MEMORY_MIB, 0)
+        symptoms = why_waiting.examine(
+            clients.batch, job["jobId"], str(job.get("statusReason") or ""), trial.queue, want
+        )
+        sentence += f", since {why_waiting.diagnose(symptoms)}"
+    remedy = "the job is ended; try again later, or give it more time with --wait."
+    return Finding("warning", "job", sentence, remedy)
+
+
+def _read(clients: Clients, wanted: JobPlan, folder: str, job: dict[str, Any]) -> list[Finding]:
+    """What an ended job tells."""
+    attempt = max(1, len(job.get("attempts") or []))
+    try:
+        text = _fetch(clients, taskspec.status_url(f"{folder}status/", job["jobId"], attempt))
+        status = taskspec.load_status(text)
+    except (ClientError, ValueError):
+        status = None
+    stream = (job.get("container") or {}).get("logStreamName")
+    lines = cloudwatch.tail(clients.logs, wanted.log_group, stream, LINES) if stream else []
+    status = status or taskspec.status_in(lines, job["jobId"], attempt)
+    failure = failure_cause.read(job, status, lines)
+    if failure:
+        shown = [line for line in lines if not line.startswith(taskspec.STATUS_LINE)][-SHOWN:]
+        told = "".join(f"\n    {line}" for line in shown)
+        sentence = f"The job failed: {failure.sentence} [{failure.cause.value}]{told}"
+        return [Finding("problem", "job", sentence)]
+    found = _fetch(clients, f"{folder}out.txt").split()
+    machine = f" on an {status.instance_type}" if status and status.instance_type else ""
+    findings = [
+        Finding(
+            "ok",
+            "job",
+            f"A job ran{machine} in {wanted.image}: it read its input from S3 and stored its "
+            "output, with the job role.",
+        )
+    ]
+    if wanted.aws_cli_path and "cli" not in found:
+        sentence = f"The machine has no Python in {wanted.aws_cli_path}/bin"
+        remedy = (
+            "correct hutchbatch-aws-cli-path, or use images that bring a python3, 3.8 or newer."
+        )
+        findings.append(Finding("warning", "machine", sentence, remedy))
+    elif wanted.aws_cli_path:
+        sentence = f"The machine's AWS command line is in {wanted.aws_cli_path}."
+        findings.append(Finding("ok", "machine", sentence))
+    if "scratch" not in found:
+        sentence = f"Jobs cannot write to their scratch disk at {wanted.scratch.path}"
+        findings.append(Finding("problem", "machine", sentence, "correct hutchbatch-scratch."))
+    return findings
+
+
+def _fetch(clients: Clients, url: str) -> str:
+    return small_objects.read(clients.s3, url, taskspec.STATUS_BYTES).decode(errors="replace")
+
+
+def _clean(clients: Clients, folder: str, job_id: str | None) -> None:
+    """Ends the job if it is there still, and removes its files, as far as that is permitted."""
+    bucket, prefix = buckets.split_url(folder)
+    try:
+        if job_id:
+            clients.batch.terminate_job(jobId=job_id, reason="hutchbatch doctor ended")
+    except (ClientError, BotoCoreError):
+        pass
+    try:
+        listed = clients.s3.list_objects_v2(Bucket=bucket, Prefix=prefix)
+        for item in listed.get("Contents", []):
+            clients.s3.delete_object(Bucket=bucket, Key=item["Key"])
+    except (ClientError, BotoCoreError):
+        pass

@@ -1,0 +1,1 @@
+"""Where the local cloud's jobs run: processes of this machine, or containers."""

@@ -1,0 +1,98 @@
+"""How jobs run here: as processes of this machine, as containers, or each as its image allows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Protocol
+
+from .containers import ContainerHost
+from .engines import NoEngine, find_engine
+from .host import Host, Launch, Output, Running
+from .host_python import NoPython
+from .processes import ProcessHost
+
+#: ``none``: processes. ``podman``, ``docker``: containers, or an error. ``auto``: containers of the
+#: images that are on this machine, processes for all others; nothing is pulled.
+Containers = Literal["none", "auto", "podman", "docker"]
+
+
+class NoContainers(RuntimeError):
+    """Containers were asked for and cannot be had; the message says why and what to do."""
+
+
+class LocalHost(Host, Protocol):
+    """A host of ours. ``given`` is what it adds to a container's environment."""
+
+    given: dict[str, str]
+
+    def close(self) -> None:
+        """Kills what still runs and waits until nothing of it is left."""
+
+
+class EitherHost:
+    """Containers where the image is present, else processes."""
+
+    def __init__(
+        self, containers: ContainerHost, processes: ProcessHost, say: Callable[[str], None]
+    ) -> None:
+        self.given: dict[str, str] = {}
+        containers.given = processes.given = self.given
+        self._containers, self._processes, self._say = containers, processes, say
+        self._lock = threading.Lock()
+        self._present: dict[str, bool] = {}
+
+    def start(self, launch: Launch, output: Output) -> Running:
+        """Starts a container one way or the other; each image's way is said once."""
+        if self._is_present(launch.image):
+            return self._containers.start(launch, output)
+        return self._processes.start(launch, output)
+
+    def close(self) -> None:
+        """Both."""
+        self._containers.close()
+        self._processes.close()
+
+    def _is_present(self, image: str) -> bool:
+        with self._lock:
+            if image not in self._present:
+                self._present[image] = self._containers.images.has(image)
+                if not self._present[image]:
+                    program = self._containers.engine.program
+                    self._say(
+                        f"The image {image} is not on this machine: its jobs run as processes."
+                        f" To have them in containers: {program} pull {image}"
+                    )
+            return self._present[image]
+
+
+def choose_host(
+    containers: Containers,
+    directory: Path,
+    say: Callable[[str], None],
+    isolate: bool,
+    launched_in: Path | None = None,
+) -> LocalHost:
+    """The host for a cloud in ``directory``. Raises ``NoContainers``."""
+    hosts = directory / "hosts"
+
+    def processes() -> ProcessHost:
+        return ProcessHost(hosts, {}, say, isolate, launched_in)
+
+    if containers == "none":
+        return processes()
+    try:
+        engine = find_engine(containers)
+        real = ContainerHost(hosts, directory / "host-python", engine, {}, say)
+    except (NoEngine, NoPython) as error:
+        if containers == "auto":
+            say(f"Jobs run as processes of this machine, not in containers: {error}.")
+            return processes()
+        raise NoContainers(
+            f"no containers can be run with {containers}: {error}. Without --containers jobs run"
+            " as processes of this machine."
+        ) from error
+    if containers == "auto":
+        return EitherHost(real, processes(), say)
+    return real

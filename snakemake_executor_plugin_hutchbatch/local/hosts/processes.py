@@ -1,0 +1,263 @@
+"""Containers as processes of this machine: the ``Host`` of the local cloud."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .host import Exit, Launch, Output
+from .lines import LineSplitter
+from .volumes import Volumes, python_paths
+
+HELPER = Path(__file__).with_name("container.py")
+#: What Docker gives an image that says nothing else.
+USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: Where a job sees its private folder that lies in a hidden one.
+SEEN = "/hutchbatch-job"
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+CANNOT_START = "CannotStartContainerError"
+MIB = 1024 * 1024
+
+
+class ProcessHost:
+    """Runs each ``Launch`` as processes of this machine, below ``directory``.
+
+    ``given`` is what a host adds to a container's environment (endpoints, credentials). Jobs are
+    isolated by namespaces where the system lets us; ``isolate=False`` never tries. ``say`` gets a
+    line for the person at the terminal. ``launched_in``: the folder in which the person works,
+    which jobs on AWS do not have: isolated jobs do not see it.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        given: Mapping[str, str],
+        say: Callable[[str], None] = lambda _: None,
+        isolate: bool = True,
+        launched_in: Path | None = None,
+    ) -> None:
+        self.directory = directory.resolve()
+        self.given = dict(given)
+        self.volumes = Volumes(self.directory / "host")
+        self.refused: str | None = None if isolate else "it was asked not to"
+        self._say = say
+        place = str(launched_in.resolve()) if launched_in else "/"
+        self._hidden = [] if place == "/" else [place]
+        self._own = python_paths(*self._hidden)
+        self._lock = threading.Lock()
+        self._running: set[ProcessContainer] = set()
+        (self.directory / "root").mkdir(parents=True, exist_ok=True)
+        (self.directory / "containers").mkdir(exist_ok=True)
+
+    def start(self, launch: Launch, output: Output) -> ProcessContainer:
+        """Starts a container; returns at once."""
+        container = ProcessContainer(self, launch, output)
+        with self._lock:
+            self._running.add(container)
+        container.begin()
+        return container
+
+    def close(self) -> None:
+        """Kills what still runs and waits until it is gone."""
+        with self._lock:
+            running = list(self._running)
+        for container in running:
+            container.kill()
+        for container in running:
+            container.wait()
+
+    def order(self, launch: Launch, private: Path) -> dict[str, Any]:
+        """What ``container.py`` is told (see its ``run``)."""
+        isolate = self.refused is None
+        binds = []
+        seen = str(private)
+        if isolate:
+            if any(private.is_relative_to(folder) for folder in self._hidden):
+                seen = SEEN  # else the folder would be there, if for this alone
+                binds.append((str(private), seen, False))
+            own = [*self._own, *([] if seen == SEEN else [seen])]
+            for bind in self.volumes.binds(launch.mounts, private, own, self._hidden):
+                read_only = bind.read_only and bind.path != seen
+                binds.append((bind.source, bind.path, read_only))
+        environment = self.environment(launch, Path(seen))
+        return {
+            "command": launch.command,
+            "environment": environment,
+            "directory": "/" if isolate else str(private / "home"),
+            "isolate": isolate,
+            "root": str(self.directory / "root"),
+            "binds": binds,
+            "hidden": self._hidden,
+            "memory": launch.memory * MIB,
+            "name": private.name,
+            "ulimits": launch.ulimits,
+            "marks": [
+                f"{name}={environment[name]}"
+                for name in ("AWS_BATCH_JOB_ID", "AWS_BATCH_JOB_ATTEMPT", "HOSTNAME")
+                if name in environment
+            ],
+        }
+
+    def environment(self, launch: Launch, private: Path) -> dict[str, str]:
+        """All that a container's command finds in its environment. Nothing is inherited; HOME is
+        empty and its own, so that no AWS configuration of the person's is found there."""
+        return {
+            "PATH": f"{Path(sys.executable).parent}:{USUAL_PATH}",
+            "HOME": str(private / "home"),
+            "HOSTNAME": private.name,
+            **self.given,
+            **launch.environment,
+        }
+
+    def found_refused(self, why: str) -> None:
+        """From now on without namespaces; said once."""
+        with self._lock:
+            if self.refused is not None:
+                return
+            self.refused = why
+        self._say(
+            f"This system does not allow private mounts ({why}): jobs run without them. /tmp in a"
+            " job is this machine's own /tmp, and jobs see this machine's folders: a command that"
+            " names one of them works here and fails on AWS."
+        )
+
+    def forget(self, container: ProcessContainer) -> None:
+        with self._lock:
+            self._running.discard(container)
+
+
+class ProcessContainer:
+    """A started container: a helper process, and a thread that hands its output over."""
+
+    def __init__(self, host: ProcessHost, launch: Launch, output: Output) -> None:
+        self._host = host
+        self._launch = launch
+        self._output = output
+        self._lock = threading.Lock()
+        self._control: socket.socket | None = None
+        self._orders: list[bytes] = []
+        self._done = threading.Event()
+        self._exit = Exit(None, f"{CANNOT_START}: its helper process ended without an answer")
+        self._thread = threading.Thread(
+            target=self._run, name=f"container {launch.job_id}", daemon=True
+        )
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def terminate(self, grace: float = 30.0) -> None:
+        self._tell(f"term {grace}\n".encode())
+
+    def kill(self) -> None:
+        self._tell(b"kill\n")
+
+    def wait(self) -> Exit:
+        self._done.wait()
+        return self._exit
+
+    def _tell(self, order: bytes) -> None:
+        with self._lock:
+            self._orders.append(order)
+            if self._control is not None:
+                with contextlib.suppress(OSError):
+                    self._control.sendall(order)
+
+    def _run(self) -> None:
+        name = f"{self._launch.job_id}-{self._launch.attempt}".replace(":", "-").replace("/", "-")
+        private = self._host.directory / "containers" / f"{name}-{os.urandom(4).hex()}"
+        try:
+            (private / "home").mkdir(parents=True)
+            self._exit = self._attempt(private) or self._attempt(private) or self._exit
+        except Exception as error:  # whatever it is, the attempt must end
+            self._exit = Exit(None, f"{CANNOT_START}: {error}")
+        finally:
+            shutil.rmtree(private, ignore_errors=True)
+            self._host.forget(self)
+            self._done.set()
+
+    def _attempt(self, private: Path) -> Exit | None:
+        """Runs it; None if the system refused what isolates it, to be tried again without."""
+        launch, host = self._launch, self._host
+        if not launch.command:
+            return Exit(
+                None,
+                f"{CANNOT_START}: no command specified: here an image's own command is not known,"
+                " so the job definition or the submission must name one",
+            )
+        if host.refused is not None:
+            lacking = host.volumes.without_mounting(launch.mounts)
+            if lacking is not None:
+                return Exit(
+                    None,
+                    f"{CANNOT_START}: the volume {lacking} needs a mount, which this system does"
+                    f" not allow ({host.refused}): allow user namespaces, or run as root",
+                )
+        answers = self._run_helper(host.order(launch, private))
+        if "refused" in answers:
+            host.found_refused(answers["refused"])
+            return None
+        if "trouble" in answers:
+            stage, text = answers["trouble"]
+            if stage == "command":
+                text = f'exec: "{launch.command[0]}": {text}'
+                if "No such file" in text:
+                    text = f'exec: "{launch.command[0]}": executable file not found in $PATH'
+            return Exit(None, f"{CANNOT_START}: Error response from daemon: {text}")
+        if "exit" not in answers:
+            return self._exit
+        code = os.waitstatus_to_exitcode(answers["exit"])
+        code = 128 - code if code < 0 else code
+        return Exit(code, OUT_OF_MEMORY if answers["out_of_memory"] and code else None)
+
+    def _run_helper(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Starts ``container.py``, hands on its output, returns its answers."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            helper = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(HELPER)],
+                stdin=theirs.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={},
+                cwd="/",
+                start_new_session=True,  # a Ctrl-C at the terminal is not for the jobs
+            )
+            theirs.close()
+            ours.sendall(json.dumps(order).encode() + b"\n")
+            with self._lock:
+                self._control = ours
+                if self._orders:
+                    ours.sendall(b"".join(self._orders))
+            try:
+                self._hand_over(helper)
+                with ours.makefile("rb") as file:
+                    answers: dict[str, Any] = {}
+                    for line in file:
+                        answers.update(json.loads(line))
+            except BaseException:
+                self.kill()  # nobody would read what it writes any more
+                raise
+            finally:
+                with self._lock:
+                    self._control = None
+                helper.wait()
+        return answers
+
+    def _hand_over(self, helper: subprocess.Popen[bytes]) -> None:
+        splitter = LineSplitter()
+        assert helper.stdout is not None  # noqa: S101 - asked for above
+        with helper.stdout as pipe:
+            while data := os.read(pipe.fileno(), 65536):
+                for line in splitter.feed(data):
+                    self._output(line)
+        for line in splitter.finish():
+            self._output(line)

@@ -1,0 +1,113 @@
+"""Where a job definition's volumes lie on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .host import Mount
+
+#: A "host" path with this in a component's name is the host's conda prefix (FACTS.md section 1),
+#: and thus the running Python's.
+CLI_PREFIX = "miniconda"
+
+
+@dataclass(frozen=True)
+class Bind:
+    """``source`` of this machine, seen by the container at ``path``."""
+
+    source: str
+    path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """The host's directories: ``directory`` holds the "host"'s own file system, ``tools`` maps a
+    word in a host path to a directory of this machine that is mounted read-only instead."""
+
+    directory: Path
+    tools: Mapping[str, str] = field(default_factory=lambda: {CLI_PREFIX: sys.prefix})
+
+    def tool(self, source: str | None) -> str | None:
+        """The machine's own directory that stands for a host path, if one does."""
+        parts = Path(source or "").parts
+        for index, part in enumerate(parts):
+            for word, prefix in self.tools.items():
+                if word in part:
+                    return str(Path(prefix, *parts[index + 1 :]))
+        return None
+
+    def binds(
+        self, mounts: Iterable[Mount], private: Path, own: Iterable[str], hidden: Iterable[str] = ()
+    ) -> list[Bind]:
+        """What to bind, in order: the mounts, outer ones first, then those of ``own`` (paths of
+        this machine that must stay visible) that the mounts, or ``hidden`` folders, would hide.
+
+        ``private`` takes the anonymous volumes; the host's directories are made, open to all.
+        """
+        found: list[Bind] = []
+        for number, mount in enumerate(mounts):
+            tool = self.tool(mount.source)
+            if tool is not None:
+                found.append(Bind(tool, mount.path, read_only=True))
+                continue
+            if mount.source is None:
+                directory = private / f"volume-{number}"
+            else:
+                directory = self.directory / mount.source.strip("/")
+            if not directory.exists():
+                directory.mkdir(parents=True, exist_ok=True)  # two jobs may start at once
+                directory.chmod(0o1777)
+            found.append(Bind(str(directory), mount.path, mount.read_only))
+        found.sort(key=lambda bind: len(Path(bind.path).parts))
+        covers = [*(bind.path for bind in found), *hidden]
+        covered = [
+            path
+            for path in own  # not what is itself mounted over: a script may lie right in /tmp
+            if any(path != cover and _below(path, cover) for cover in covers)
+        ]
+        return found + [Bind(path, path, read_only=True) for path in covered]
+
+    def without_mounting(self, mounts: Iterable[Mount]) -> str | None:
+        """None if a job gets along on this machine without mounts; else what it lacks.
+
+        It does where /tmp is wanted at /tmp (this machine's own will do) and where only the
+        host's tools are missing (the container then takes the ``python3`` of its PATH).
+        """
+        for mount in mounts:
+            if self.tool(mount.source) is None and mount.path.rstrip("/") != "/tmp":  # noqa: S108
+                return f"{mount.source or 'a volume'} at {mount.path}"
+        return None
+
+
+def python_paths(hidden: str | None = None) -> list[str]:
+    """What the running Python needs of this machine: its prefixes and all it can import from
+    (an editable install's source among them); nested paths left out. Of a ``hidden`` folder only
+    what lies below it: it may be one that Python imports from because it was started there."""
+    candidates = {
+        sys.prefix,
+        sys.base_prefix,
+        str(Path(sys.executable).parent),
+        str(Path(sys.executable).resolve().parent.parent),
+        str(Path(__file__).parents[3]),
+        *([str(Path(__file__).parents[2])] if hidden else []),
+        *sysconfig.get_paths().values(),
+        *sys.path,
+    }
+    real = sorted({os.path.realpath(path) for path in candidates if path and Path(path).exists()})
+    paths = sorted({*real, *(os.path.abspath(path) for path in candidates if Path(path).exists())})  # noqa: PTH100 - symbolic links as they are
+    kept: list[str] = []
+    for path in paths:
+        if path not in ("/", hidden) and not any(_below(path, other) for other in kept):
+            kept.append(path)
+    return kept
+
+
+def _below(path: str, directory: str) -> bool:
+    """True if ``path`` is ``directory`` or lies in it."""
+    return Path(path).is_relative_to(directory)

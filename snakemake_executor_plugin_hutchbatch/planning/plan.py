@@ -1,0 +1,294 @@
+"""Job → JobPlan: what is wanted of AWS Batch for one job. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..queues import queues as queue_choice
+from ..queues.queues import Ladder, Policy, Queue, QueueError
+from ..settings import options, parsers
+from ..settings.parsers import Mount, SettingError
+from . import naming
+from .modes import Mode, impossible, why_not_direct
+from .requirements import LEAST_MIB, PlanError, request, whole
+
+
+@dataclass(frozen=True)
+class Preemptible:
+    """Core's ``--preemptible-rules`` (None: all) and ``--preemptible-retries``."""
+
+    rules: frozenset[str] | None
+    retries: int | None
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """How often what may be tried again. Minutes, 0 for never; factor 0 for never."""
+
+    spot_attempts: int = 5
+    host_attempts: int = 3
+    starve_minutes: float = 20.0
+    oom_memory_factor: float = 0.0
+
+
+@dataclass(frozen=True)
+class Site:
+    """What is the same for all jobs of a run."""
+
+    run_id: str
+    user: str
+    region: str
+    settings: options.ExecutorSettings
+    queues: Mapping[str, Queue]
+    queues_told: bool
+    container_image: str
+    conda: bool = False
+    caching: bool = False
+    local_storage_prefix: str = ".snakemake/storage"
+    preemptible_rules: Preemptible | None = None
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """What one job asks of AWS Batch. Memory in MiB, shared memory in MB, timeout in seconds."""
+
+    label: str
+    rule: str
+    job_name: str
+    mode: Mode
+    why_not_direct: str | None
+    direct_only: bool
+    image: str
+    vcpus: int
+    memory: int
+    gpus: int
+    timeout: int | None
+    queue: str
+    ladder: Ladder
+    job_role: str | None
+    scratch: Mount
+    aws_cli_path: str | None
+    log_group: str
+    attempt: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    volumes: tuple[Mount, ...] = ()
+    shm_mb: int | None = None
+    disk_mb: int | None = None
+    scheduling_priority: int | None = None
+    share_identifier: str | None = None
+    budgets: Budgets = Budgets()
+
+
+def members(job: Any) -> list[Any]:
+    """A group's jobs, or the job itself."""
+    return list(job.jobs) if job.is_group() else [job]
+
+
+def rule_name(job: Any) -> str:
+    """The rule, or for a group its rules joined: what people call the job."""
+    if not job.is_group():
+        return str(job.rule.name)
+    rules = sorted({m.rule.name for m in job.jobs})
+    return "+".join(rules)
+
+
+def job_label(job: Any) -> str:
+    """``align sample=A``; a group's is ``align+sort (group g)``."""
+    if job.is_group():
+        return naming.label(f"{rule_name(job)} (group {job.groupid})", {})
+    return naming.label(job.rule.name, job.wildcards_dict)
+
+
+def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
+    """The plan of one job.
+
+    ``environment``: what the job's container gets as variables (``envvars:``). Raises ``PlanError``
+    with a sentence for the user.
+    """
+    reason = why_not_direct(
+        members(job),
+        conda=site.conda,
+        caching=site.caching,
+        local_storage_prefix=site.local_storage_prefix,
+    )
+    refused = impossible(members(job), reason)
+    if refused:
+        raise PlanError(refused)
+    resources = dict(job.resources.items())
+    try:
+        own = options.job_values(_own_resources(job, resources))
+    except SettingError as error:
+        raise PlanError(str(error)) from None
+
+    def option(name: str) -> Any:
+        return own[name] if name in own else site.settings.value(name)
+
+    need = request(resources, job.threads)
+    mode = _mode(option("mode") or "auto", reason)
+    if mode == "snakemake" and (refused := impossible(members(job), "another mode is asked for")):
+        raise PlanError(refused)
+    rule = rule_name(job)
+    names = {m.rule.name for m in members(job)}
+    where = "resources: hutchbatch_queue=" if "queue" in own else "--hutchbatch-queue"
+    try:
+        ladder = _ladder(option("queue"), option("policy"), site, names, need.gpus, where)
+    except QueueError as error:
+        raise PlanError(str(error)) from None
+    role = option("job_role")
+    if role is None:
+        raise PlanError(
+            "No job role: jobs need one to read and write your bucket. Add --hutchbatch-job-role "
+            "arn:aws:iam::ACCOUNT:role/fh-pi-lastname-f-batchtask (SciComp tells you yours), or "
+            "--hutchbatch-job-role none if the machines' own role may do it"
+        )
+    wildcards = {} if job.is_group() else dict(job.wildcards_dict)
+    key = naming.digest(site.run_id, str(job.jobid), str(job.attempt))
+    return JobPlan(
+        label=job_label(job),
+        rule=rule,
+        job_name=naming.job_name(site.user, rule, wildcards, key),
+        mode=mode,
+        why_not_direct=reason,
+        direct_only=option("mode") == "direct",
+        image=own.get("image") or image_of(members(job), site.container_image),
+        vcpus=need.vcpus,
+        memory=max(need.memory, LEAST_MIB[mode]),
+        gpus=need.gpus,
+        timeout=need.timeout,
+        queue=ladder.rungs[0],
+        ladder=ladder,
+        job_role=None if role == "none" else role,
+        scratch=option("scratch") or parsers.parse_scratch(parsers.DEFAULT_SCRATCH),
+        aws_cli_path=_cli_path(own, site),
+        log_group=option("log_group") or parsers.DEFAULT_LOG_GROUP,
+        attempt=int(job.attempt),
+        tags=_tags(site, rule, wildcards, option("tags") or {}),
+        environment=dict(environment),
+        secrets=option("secrets") or {},
+        volumes=option("volumes") or (),
+        shm_mb=option("shm_mb"),
+        disk_mb=whole(resources, "disk_mb"),
+        scheduling_priority=option("scheduling_priority"),
+        share_identifier=option("share_identifier"),
+        budgets=_budgets(option, site, names),
+    )
+
+
+def _own_resources(job: Any, resources: Mapping[str, Any]) -> dict[str, Any]:
+    """The resources that hold our settings. In a group Snakemake adds up the numbers of members
+    that run side by side; a setting is no amount, so the members' own values count: the largest
+    number, or the one text that they agree on."""
+    if not job.is_group():
+        return dict(resources)
+    found: dict[str, list[Any]] = {}
+    for member in members(job):
+        for name, value in member.resources.items():
+            if name.startswith("hutchbatch_") or name in options.ALIASES:
+                found.setdefault(name, []).append(value)
+    merged = {}
+    for name, values_ in found.items():
+        if all(isinstance(v, (int, float)) for v in values_):
+            merged[name] = max(values_)
+        elif len(set(map(str, values_))) == 1:
+            merged[name] = values_[0]
+        else:
+            told = ", ".join(sorted(set(map(str, values_))))
+            raise PlanError(f"the rules of this group differ in {name} ({told}): give them one")
+    return merged
+
+
+def _ladder(
+    wanted: tuple[str, ...] | None,
+    policy: Policy | None,
+    site: Site,
+    rules: set[str],
+    gpus: int,
+    where: str,
+) -> Ladder:
+    if wanted:
+        return queue_choice.named(wanted, site.queues, where, trust=not site.queues_told)
+    return queue_choice.automatic(
+        site.queues,
+        policy or "availability",
+        gpus=gpus,
+        preemptible=_is_preemptible(site, rules),
+        where=where,
+    )
+
+
+def _is_preemptible(site: Site, rules: set[str]) -> bool:
+    """Whether spot machines may be used: always, unless core's option names other rules."""
+    chosen = site.preemptible_rules
+    return chosen is None or chosen.rules is None or rules <= chosen.rules
+
+
+def _budgets(option: Callable[[str], Any], site: Site, rules: set[str]) -> Budgets:
+    plain = Budgets()
+    spot = option("spot_attempts")
+    chosen = site.preemptible_rules
+    if spot is None and chosen and chosen.retries is not None and _is_preemptible(site, rules):
+        spot = min(10, chosen.retries + 1)  # FACTS.md section 2: 10 attempts at most
+    host, starve, factor = (
+        option(n) for n in ("host_attempts", "starve_minutes", "oom_memory_factor")
+    )
+    return Budgets(
+        spot_attempts=plain.spot_attempts if spot is None else spot,
+        host_attempts=plain.host_attempts if host is None else host,
+        starve_minutes=plain.starve_minutes if starve is None else starve,
+        oom_memory_factor=plain.oom_memory_factor if factor is None else factor,
+    )
+
+
+def _cli_path(own: Mapping[str, Any], site: Site) -> str | None:
+    # None is a value of its own here ("none": nothing to mount), hence not option().
+    if "aws_cli_path" in own:
+        return own["aws_cli_path"]  # type: ignore[no-any-return]
+    if site.settings.aws_cli_path is not None:
+        return site.settings.value("aws_cli_path")  # type: ignore[no-any-return]
+    return parsers.DEFAULT_AWS_CLI_PATH
+
+
+def _mode(wanted: str, reason: str | None) -> Mode:
+    if wanted == "snakemake":
+        return "snakemake"
+    if reason is None:
+        return "direct"
+    if wanted == "direct":
+        raise PlanError(f"direct mode is asked for but not possible: {reason}")
+    return "snakemake"
+
+
+def image_of(jobs: list[Any], default: str) -> str:
+    """The image of a job: its rule's ``container:``, else ``--container-image``.
+
+    Raises ``PlanError`` where the rules of a group name different ones, or one that Docker
+    cannot run.
+    """
+    images = {str(url) for job in jobs if (url := job.container_img_url)}
+    if len(images) > 1:
+        raise PlanError(
+            f"the rules of this group have different images ({', '.join(sorted(images))}): a group "
+            "is one container; give its rules one resource hutchbatch_image, or ungroup them"
+        )
+    image = images.pop() if images else default
+    try:
+        return parsers.parse_image(image)
+    except SettingError as error:
+        raise PlanError(f"image {image!r}: {error}") from None
+
+
+def _tags(
+    site: Site, rule: str, wildcards: Mapping[str, str], own: Mapping[str, str]
+) -> dict[str, str]:
+    """The user's tags and ours. Ours win: ``status`` and ``cancel`` look for them."""
+    ours = {
+        "hutchbatch-run": site.run_id,
+        "hutchbatch-rule": rule,
+        "hutchbatch-user": site.user,
+        naming.WILDCARDS_TAG: " ".join(f"{k}={v}" for k, v in wildcards.items()),
+    }
+    return {**own, **{k: naming.tag_value(v) for k, v in ours.items() if v}}

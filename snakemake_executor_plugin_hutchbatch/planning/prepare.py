@@ -1,0 +1,160 @@
+"""A Snakemake job, made ready to be submitted: everything that only Snakemake's objects know."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..aws.clients import Patience
+from ..settlement.failed_logs import log_urls
+from ..snakemake_patches import local_inputs
+from ..storage import buckets, leavings
+from ..storage.leavings import Leavings
+from ..submission.submit_job import Bundle
+from ..supervisor.taskspec import Input, Sources, TaskSpec
+from . import fingerprint, snakemake_command, source_archive, supervisor_bundle, tasks
+from .modes import Mode, impossible, s3_url
+from .plan import JobPlan, members, plan
+from .preflight import Ground, fitted
+from .requirements import LEAST_MIB, PlanError
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a submission needs. ``outputs``: URLs that must exist when the job has succeeded;
+    ``logs``: URLs of the rule's own log files."""
+
+    job: Any
+    plan: JobPlan
+    task: TaskSpec
+    outputs: list[str]
+    logs: list[str]
+
+    @property
+    def identity(self) -> str:
+        """See ``identity``."""
+        return self.task.identity or ""
+
+    @property
+    def wildcards(self) -> dict[str, str]:
+        return {} if self.job.is_group() else dict(self.job.wildcards_dict)
+
+
+class Preparation:
+    """Prepares the jobs of one run. Used by Snakemake's own thread only.
+
+    ``command``: Snakemake's command line for a job in Snakemake mode; ``environments``: the
+    container's variables by mode.
+    """
+
+    def __init__(
+        self,
+        workflow: Any,
+        ground: Ground,
+        environments: Mapping[Mode, Mapping[str, str]],
+        command: Callable[[Any], str],
+        patience: Patience,
+        warn: Callable[[str], None],
+        leavings: Leavings,
+    ) -> None:
+        self._workflow = workflow
+        self._ground = ground
+        self._environments = environments
+        self._command = command
+        self._patience = patience
+        self._warn = warn
+        self._leavings = leavings
+        self._shipped: tuple[Sources, Bundle] | None = None
+        self._config: Input | None = None
+        self._code: dict[str, str] = {}
+
+    def ship(self) -> tuple[Sources, Bundle]:
+        """The workflow's code and the supervisor, stored once a run. Raises botocore's errors."""
+        if self._shipped is None:
+            s3, prefix = self._ground.clients.s3, self._ground.work_prefix
+            code, self._code = source_archive.upload(
+                self._workflow, s3, prefix, self._patience, self._warn
+            )
+            content, digest = supervisor_bundle.bundle(), supervisor_bundle.bundle_sha256()
+            url = f"{prefix}supervisor/{digest}"
+            source_archive.put(s3, url, content, "storing the supervisor", self._patience)
+            if config := snakemake_command.config(self._workflow):
+                url_of_config = self._leavings.url(leavings.CONFIG)
+                source_archive.put(
+                    s3, url_of_config, config.encode(), "storing the configuration", self._patience
+                )
+                sha256 = hashlib.sha256(config.encode()).hexdigest()
+                self._config = Input(url_of_config, snakemake_command.CONFIG, sha256)
+                self._code[snakemake_command.CONFIG] = sha256
+            self._shipped = code, Bundle(url, digest)
+        return self._shipped
+
+    def prepare(self, job: Any) -> Prepared:
+        """Plan and task of a job. Raises ``PlanError``, or botocore's errors when the first job's
+        code cannot be stored."""
+        code, _ = self.ship()
+        site = self._ground.site
+        read = local_inputs.evaluate_resources(job)
+        # Every job, not one of each rule: what they ask for may differ, and grow with attempts.
+        wanted = fitted(plan(job, site, self._environments["direct"]), site.queues)
+        status = f"{self._ground.run_prefix}status/"
+        unneeded = frozenset(map(str, self._workflow.dag.get_unneeded_temp_files(job)))
+        outputs = buckets.expected_outputs(job, unneeded)
+        logs = log_urls(job)
+        if wanted.mode == "direct":
+            try:
+                task = tasks.direct_task(
+                    job, wanted, status=status, sources=code, unneeded=unneeded
+                )
+                return self._prepared(job, wanted, task, outputs, logs)
+            except tasks.NeedsSnakemake as reason:
+                if refused := impossible(members(job), str(reason)):
+                    raise PlanError(refused) from reason
+                wanted = _under_snakemake(wanted, str(reason))
+        if beyond := snakemake_command.unreachable(job):
+            raise PlanError(beyond)
+        wanted = replace(wanted, environment=self._environments["snakemake"])
+        task = tasks.snakemake_task(
+            wanted,
+            snakemake_command.command(self._workflow, self._command, job),
+            status=status,
+            sources=code,
+            also=local_inputs.checkpoint_inputs() | read | _updated(job),
+            config=self._config,
+            folders=tasks.launch_folders(self._workflow),
+        )
+        return self._prepared(job, wanted, task, outputs, logs)
+
+    def _prepared(
+        self, job: Any, wanted: JobPlan, task: TaskSpec, outputs: list[str], logs: list[str]
+    ) -> Prepared:
+        task = replace(task, makes=tuple(outputs))
+        task = replace(task, identity=fingerprint.of(task, wanted, self._code))
+        return Prepared(job, wanted, task, outputs, logs)
+
+
+def _updated(job: Any) -> dict[str, str]:
+    """URLs by path of what update() outputs hold before the job."""
+    found = [file for member in members(job) for file in tasks.updated(member)]
+    return {str(file): url for file in found if (url := s3_url(file))}
+
+
+def _under_snakemake(wanted: JobPlan, reason: str) -> JobPlan:
+    if wanted.direct_only:
+        raise PlanError(f"direct mode is asked for but not possible: {reason}")
+    memory = max(wanted.memory, LEAST_MIB["snakemake"])
+    return replace(wanted, mode="snakemake", why_not_direct=reason, memory=memory)
+
+
+def mode_line(wanted: JobPlan) -> str:
+    """How and where the jobs of a rule run: said once a rule."""
+    how = "directly" if wanted.mode == "direct" else "under Snakemake"
+    if wanted.mode == "snakemake":
+        how += f" ({wanted.why_not_direct or 'as --hutchbatch-mode says'})"
+    ladder = ", then ".join(wanted.ladder.rungs)
+    return (
+        f"Jobs of {wanted.rule} run {how} in {wanted.image} on queue {ladder} "
+        f"({wanted.ladder.why})."
+    )

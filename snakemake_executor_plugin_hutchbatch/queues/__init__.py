@@ -1,0 +1,1 @@
+"""Job queues: which there are, what fits them, why jobs wait in them."""

@@ -1,0 +1,101 @@
+"""Why a job is stuck in RUNNABLE, in one sentence with the remedy.
+
+AWS tells the cause at the head of a queue (FACTS.md section 2); where it does not, the queue's and
+its compute environment's state and what is in use are looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..text.printable import printable
+from . import fit, queues
+from .queues import Queue
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+
+@dataclass(frozen=True)
+class Symptoms:
+    """What is known of a waiting job. ``vcpus_in_use``: of the compute environment, None if
+    unknown; ``ahead``: jobs before it in the queue, None if not among the first hundred."""
+
+    status_reason: str
+    queue: Queue
+    want: fit.Want
+    vcpus_in_use: int | None = None
+    ahead: int | None = None
+
+
+def diagnose(symptoms: Symptoms) -> str:
+    """The cause and the remedy. Pure."""
+    queue, reason = symptoms.queue, printable(symptoms.status_reason)
+    name = queue.name
+    if not queue.takes_jobs:
+        return f"queue {name} takes no jobs now ({queue.why_not}): choose another queue"
+    if misfit := fit.misfit(symptoms.want, queue):
+        return f"it can never start: {misfit}"
+    if "INSUFFICIENT_INSTANCE_CAPACITY" in reason:
+        return (
+            f"AWS has no machines to spare for queue {name} at its price now: wait, or use a queue "
+            "with a higher bid"
+        )
+    if "COMPUTE_ENVIRONMENT_MAX_RESOURCE" in reason:
+        return f"it asks for more vCPUs than queue {name} may have in all: lower its threads"
+    if "JOB_RESOURCE_REQUIREMENT" in reason:
+        return (
+            f"no machine of queue {name} can hold what it asks for: lower threads, mem_mb or gpu, "
+            "or choose another queue"
+        )
+    if "MISCONFIGURATION" in reason or "INVALID" in reason:
+        return f"queue {name} is not set up well: tell SciComp what AWS says ({reason})"
+    if reason:
+        return f"AWS says: {reason}"
+    if queue.max_vcpus and symptoms.vcpus_in_use is not None:
+        free = queue.max_vcpus - symptoms.vcpus_in_use
+        if free < symptoms.want.vcpus:
+            return (
+                f"queue {name} is full: {symptoms.vcpus_in_use:,} of its {queue.max_vcpus:,} vCPUs "
+                "are in use; it starts when others end, or choose another queue"
+            )
+    if symptoms.ahead:
+        return f"{symptoms.ahead} jobs are before it in queue {name}"
+    if queue.spot:
+        bid = f" at {queue.bid} % of the price" if queue.bid else ""
+        return f"queue {name} waits for spot machines{bid}: a higher bid gets them sooner"
+    return f"queue {name} is starting machines for it; if this lasts, ask SciComp"
+
+
+def examine(batch: BatchClient, job_id: str, reason: str, queue: Queue, want: fit.Want) -> Symptoms:
+    """Asks AWS what ``diagnose`` needs; what may not be asked is left out."""
+    in_use = ahead = None
+    try:
+        described = batch.describe_job_queues(jobQueues=[queue.arn or queue.name])["jobQueues"]
+        names = [
+            o["computeEnvironment"] for q in described for o in q.get("computeEnvironmentOrder", [])
+        ]
+        found = batch.describe_compute_environments(computeEnvironments=names)
+        environments = {e["computeEnvironmentArn"]: dict(e) for e in found["computeEnvironments"]}
+        for item in described:
+            queue = queues.live(dict(item), environments, queue)  # switched off meanwhile?
+        resources = [e.get("computeResources", {}) for e in found["computeEnvironments"]]
+        in_use = sum(int(r.get("desiredvCpus") or 0) for r in resources)
+    except (ClientError, BotoCoreError):
+        pass
+    try:
+        front = batch.get_job_queue_snapshot(jobQueue=queue.arn or queue.name)
+        arns = [j["jobArn"] for j in front.get("frontOfQueue", {}).get("jobs", [])]
+        waiting = [arn.rpartition("/")[2] for arn in arns]
+        if job_id in waiting:
+            ahead = waiting.index(job_id)
+        if waiting and not reason:
+            # AWS tells the cause on the job at the head of the queue, whoever's it is.
+            head = batch.describe_jobs(jobs=waiting[:1])["jobs"]
+            reason = str(head[0].get("statusReason") or "") if head else ""
+    except (ClientError, BotoCoreError):
+        pass
+    return Symptoms(reason, queue, want, in_use, ahead)

@@ -1,0 +1,140 @@
+"""A record's fields as SQLite's columns hold them, and back. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from typing import Any, TypeVar
+
+from ..supervisor.strict_json import LARGEST, StrictJsonError, clean, loads
+
+R = TypeVar("R")
+
+#: No time is later than this (the year 4147, which ``datetime`` knows in every time zone), and no
+#: process began later in its machine's clock ticks (after 21 years at Linux's 100 Hz).
+MOST_SECONDS = 2.0**36
+
+Cell = str | int | float | None
+
+
+def stored(value: Any, kind: str = "") -> Cell:
+    """What SQLite can bind (https://www.sqlite.org/datatype3.html). Bytes that are not UTF-8 are
+    written out; a number out of its range is not known.
+
+    ``kind``: the type of the field, as it stands in the dataclass. Where it must have a value, the
+    nearest one is kept, so that the row remains one.
+    """
+    if kind.startswith("str") and value is not None:
+        return _written(value)
+    cell = _bound(value)
+    if cell is not None and kind.startswith("int"):
+        cell = int(cell)
+    if cell is None and kind and "None" not in kind:
+        return _nearest(value, kind)
+    return cell
+
+
+def _bound(value: Any) -> Cell:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= LARGEST else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        cells = {_written(key): _bound(item) for key, item in value.items()}
+        known = {key: cell for key, cell in cells.items() if cell is not None}
+        return json.dumps(known, ensure_ascii=False)
+    return _written(value)
+
+
+def _written(value: Any) -> str:
+    return clean(value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value))
+
+
+def _nearest(value: Any, kind: str) -> Cell:
+    if kind.startswith(("str", "Mapping")):
+        return "" if kind.startswith("str") else "{}"
+    if isinstance(value, int):
+        return LARGEST if value > 0 else -LARGEST
+    return 0
+
+
+@cache
+def kinds(record: type) -> Mapping[str, str]:
+    """The types of a record's fields."""
+    return {f.name: str(f.type) for f in fields(record)}
+
+
+def reader_of(
+    record: type[R], columns: Sequence[str] | None = None
+) -> Callable[[Sequence[Any]], R | None]:
+    """What makes records of rows of these ``columns`` (all fields, unless they are named; others
+    have their defaults); None for a row that is none: a text where a number belongs, a number that
+    is no moment, JSON of another kind."""
+    known = kinds(record)  # type: ignore[arg-type]
+    names = list(columns or known)
+    readers = [_READERS[known[name]] for name in names]
+
+    def read(row: Sequence[Any]) -> R | None:
+        try:
+            cells = (of(cell) for of, cell in zip(readers, row, strict=True))
+            return record(**dict(zip(names, cells, strict=True)))
+        except _Unfit:
+            return None
+
+    return read
+
+
+class _Unfit(ValueError):
+    """A column holds what the field cannot be."""
+
+
+def _text(cell: Any) -> str:
+    if not isinstance(cell, str):
+        raise _Unfit
+    return cell
+
+
+def _integer(cell: Any) -> int:
+    if not isinstance(cell, int):
+        raise _Unfit
+    return cell
+
+
+def _number(cell: Any) -> float:
+    if not isinstance(cell, (int, float)) or not 0 <= cell <= MOST_SECONDS:
+        raise _Unfit
+    return cell
+
+
+def _pairs(of: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
+    def read(cell: Any) -> dict[str, Any]:
+        try:
+            found = loads(_text(cell)) if cell not in (None, "") else {}
+        except StrictJsonError:
+            raise _Unfit from None
+        if not isinstance(found, dict):
+            raise _Unfit
+        return {key: of(value) for key, value in found.items()}
+
+    return read
+
+
+def _or_none(of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda cell: None if cell is None else of(cell)
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "str": _text,
+    "int": _integer,
+    "float": _number,
+    "str | None": _or_none(_text),
+    "int | None": _or_none(_integer),
+    "float | None": _or_none(_number),
+    "Mapping[str, str]": _pairs(_text),
+    "Mapping[str, float]": _pairs(_number),
+}

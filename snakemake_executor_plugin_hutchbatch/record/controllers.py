@@ -1,0 +1,217 @@
+"""Which process leads a run, and whether it still lives. Linux and macOS."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+import subprocess
+import uuid
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from .schema import Run
+
+#: A run on another machine shows signs of life (``Run.beat``) much more often than this (seconds).
+SILENT_SECONDS = 20 * 60.0
+#: What containers have, whose machine's id may be their image's: the same on every machine.
+_IN_A_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
+#: The largest number that a process can have: pid_t has 32 bits.
+MOST_PID = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Controller:
+    """A process: its machine's name, its number there, and when it began (in units of that
+    machine's own, 0 if unknown), which tells it from a later process of the same number.
+
+    ``machine`` tells machines, their starts and, on one machine, the worlds in which a number means
+    a process from each other: names of machines are not unique. Empty where that was not noted.
+    """
+
+    host: str
+    pid: int
+    started: float
+    machine: str = ""
+
+
+def read(raw: Any) -> Controller:
+    """A process as JSON has it, unknown fields left out. Raises ``ValueError`` for what is none."""
+    found = raw if isinstance(raw, dict) else {}
+    host, pid, started = (found.get(name) for name in ("host", "pid", "started"))
+    if not isinstance(host, str) or type(pid) is not int or not 0 < pid <= MOST_PID:
+        raise ValueError("not a process")
+    if not isinstance(started, (int, float)) or isinstance(started, bool) or started < 0:
+        raise ValueError("not a process")
+    machine = found.get("machine", "")  # an older hutchbatch's mark has none
+    if not isinstance(machine, str):
+        raise ValueError("not a process")
+    return Controller(host, pid, started, machine)
+
+
+def this() -> Controller:
+    """The process that asks."""
+    return Controller(socket.gethostname(), os.getpid(), began(os.getpid()) or 0.0, machine())
+
+
+def of(run: Run) -> Controller:
+    """The process that led a run."""
+    return Controller(run.host, run.pid, run.process_started, run.machine)
+
+
+@cache
+def machine() -> str:
+    """``MACHINE.BOOT.NAMESPACE`` as digests, since the first is nobody else's business
+    (https://www.freedesktop.org/software/systemd/man/latest/machine-id.html); parts that are not
+    known are empty, and all is if the second is."""
+    boot = _read(Path("/proc/sys/kernel/random/boot_id")) or _sysctl("kern.bootsessionuuid")
+    try:
+        # Processes have other numbers in each such namespace (pid_namespaces(7)).
+        space = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        space = ""
+    return ".".join(map(_digest, (_machine_id(), boot, space))) if boot else ""
+
+
+def _machine_id() -> str:
+    if any(mark.exists() for mark in _IN_A_CONTAINER):
+        return ""
+    found = _read(Path("/etc/machine-id")) or _read(Path("/var/lib/dbus/machine-id"))
+    if not found and not Path("/proc/self").exists():
+        node = uuid.getnode()
+        # With this bit it was made up just now (RFC 4122, section 4.5).
+        found = "" if node & 1 << 40 else f"{node:x}"
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _sysctl(name: str) -> str:
+    """macOS's facts."""
+    try:
+        done = subprocess.run(
+            ["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(f"hutchbatch {text}".encode()).hexdigest()[:16] if text else ""
+
+
+def began(pid: int) -> float | None:
+    """When a process of this machine began, in units that serve for comparing; None if there is no
+    such process (a dead one whose parent has not noticed yet is none)."""
+    try:
+        # proc(5): the name may hold spaces and brackets; the state follows the last bracket, and
+        # the start, in clock ticks since the machine's, is the 20th field from there. psutil would
+        # add the machine's own start, which moves when its clock is set.
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return None if fields[0] in (b"Z", b"X") else float(fields[19])
+    except (OSError, IndexError, ValueError):
+        return None if Path("/proc/self/stat").exists() else _began_by_psutil(pid)
+
+
+def _began_by_psutil(pid: int) -> float | None:
+    """Where there is no /proc (macOS)."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.NoSuchProcess:
+        return None
+    except psutil.Error:
+        return 0.0  # it is there, and somebody else's
+
+
+def is_number(pid: object) -> bool:
+    """Whether a process could have this number, whatever a record holds."""
+    return type(pid) is int and 0 < pid < 1 << 31
+
+
+def is_dead(controller: Controller) -> bool | None:
+    """Whether a process has ended; None for one of another machine, which cannot be asked."""
+    here = is_here(controller, socket.gethostname(), machine())
+    if here == "rebooted":
+        return True
+    if here != "here" or not is_number(controller.pid):
+        return None
+    now = began(controller.pid)
+    if now is None:
+        return True
+    if not now or not controller.started:
+        return False  # some process of that number is there, and no start tells which
+    # Of Linux in whole ticks; of others in seconds, which older records have rounded.
+    return abs(now - controller.started) >= 1.0
+
+
+def is_here(controller: Controller, host: str, own: str) -> str:
+    """Where a process is, or was, for one on the machine ``own`` (``machine()``) of name ``host``:
+    ``here``, ``elsewhere``, or ``rebooted``: here, but before this machine's last start. Pure.
+
+    Records of an older hutchbatch know the name only.
+    """
+    if controller.host != host:
+        return "elsewhere"
+    if not controller.machine or not own or controller.machine == own:
+        return "here"
+    parts, ours = controller.machine.split("."), own.split(".")
+    if len(parts) != len(ours):
+        return "elsewhere"
+    (device, boot, _), (our_device, our_boot, _) = parts, ours
+    same = bool(device) and device == our_device
+    return "rebooted" if same and boot != our_boot else "elsewhere"
+
+
+def has_ended(controller: Controller, silent: float) -> bool:
+    """The same where an answer is needed: one of another machine counts as ended when it was
+    ``silent`` for long (seconds since its last sign of life)."""
+    dead = is_dead(controller)
+    return silent > SILENT_SECONDS if dead is None else dead
+
+
+def is_gone(run: Run, now: float) -> bool:
+    """Whether a run's process has ended without a word; ``now``: seconds since 1970."""
+    if run.ended is not None:
+        return False
+    return has_ended(of(run), now - max(run.beat, run.started))
+
+
+_PYTHON = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*)?[a-z]*")
+_MODULE = re.compile(r"-[a-zA-Z]*m")
+#: Options of Python with a value of their own.
+_WITH_VALUE = ("-X", "-W", "--check-hash-based-pycs")
+
+
+def is_snakemake(arguments: list[str]) -> bool:
+    """Whether a command line is that of a Snakemake: ``snakemake …``, ``python snakemake …`` or
+    ``python -m snakemake …``. Pure."""
+    if not arguments:
+        return False
+    program, *rest = arguments
+    if Path(program).name == "snakemake":
+        return True
+    if not _PYTHON.fullmatch(Path(program).name.lower()):
+        return False
+    while rest:
+        word = rest.pop(0)
+        if _MODULE.fullmatch(word):
+            return rest[:1] == ["snakemake"]
+        if not word.startswith("-"):
+            return Path(word).name == "snakemake"
+        if word == "-c":
+            return False
+        if word in _WITH_VALUE and rest:
+            rest.pop(0)
+    return False

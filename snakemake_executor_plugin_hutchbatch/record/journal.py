@@ -1,0 +1,308 @@
+"""The run's record on disk: every submission and every ending (SQLite).
+
+What a later controller, ``hutchbatch status`` and the report read. One writer thread, which writes
+what has gathered in one transaction: ten thousand jobs cost it a second, and Snakemake none.
+
+Home directories are on NFS: no write-ahead log, which needs memory that all readers share
+(https://www.sqlite.org/wal.html), but short transactions of the plain kind.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .. import files
+from .columns import Cell, kinds, reader_of, stored
+from .record_file import (
+    BUSY_SECONDS,
+    PLACE,
+    VERSION,
+    JournalError,
+    check_version,
+    connect,
+    exists,
+    has_tables,
+    is_busy,
+    schema,
+    table,
+    unreadable,
+)
+from .schema import TABLES
+
+__all__ = ["BUSY_SECONDS", "PLACE", "VERSION", "Journal", "JournalError", "Reader", "table"]
+
+R = TypeVar("R")
+
+#: Seconds within which the writer gathers what comes.
+GATHER_SECONDS = 0.2
+#: What SQLite cannot bind or store of one row; the other rows are none the worse for it.
+_ROW_ERRORS = (
+    OverflowError,
+    UnicodeError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+
+
+class Reader:
+    """Reads a journal, also while a run writes it. Raises ``JournalError`` where it cannot.
+
+    ``dropped``: how many rows were none and were passed over.
+    """
+
+    def __init__(self, path: Path = PLACE) -> None:
+        self.path = path
+        self.dropped = 0
+        self._columns: dict[type, tuple[str, ...]] = {}
+        try:
+            if not exists(path):
+                raise JournalError(
+                    f"There is no record of a run here ({path}): go to the folder where you "
+                    "started Snakemake."
+                )
+            files.tighten_beside(path)
+            self._connection = self._opened()
+        except (OSError, sqlite3.Error) as error:
+            raise unreadable(path, error) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            return self._checked(connect(self.path, "ro"))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+                raise
+            # A killed writer left half a transaction, which only who may write can take back.
+            return self._checked(connect(self.path, "rw"))
+
+    def _checked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        try:
+            check_version(connection, self.path)
+            if not has_tables(connection):
+                raise JournalError(
+                    f"{self.path} is empty, or no record of hutchbatch: no run has written to it."
+                )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def rows(self, record: type[R], where: str = "1", *values: Any) -> list[R]:
+        """The rows of a table as its records; ``where`` is SQL with ``?`` for ``values``, and may
+        end with ORDER BY and LIMIT."""
+        columns = self._known_columns(record)
+        query = f"SELECT {', '.join(columns)} FROM {table(record)} WHERE {where}"  # noqa: S608
+        found = list(map(reader_of(record, columns), self._fetch(query, values)))
+        good = [each for each in found if each is not None]
+        self.dropped += len(found) - len(good)
+        return good
+
+    def _known_columns(self, record: type) -> tuple[str, ...]:
+        """Those that the file has: an older hutchbatch's lacks some, which have their defaults."""
+        if record not in self._columns:
+            rows = self._fetch(f"PRAGMA table_info({table(record)})", ())
+            there = {row[1] for row in rows}
+            wanted = tuple(f.name for f in fields(record))
+            self._columns[record] = tuple(name for name in wanted if name in there) or wanted
+        return self._columns[record]
+
+    def counts(self, record: type, column: str, where: str = "1", *values: Any) -> dict[Any, int]:
+        """How many rows there are for each value of a column; ``where`` as for ``rows``."""
+        query = (
+            f"SELECT {column}, COUNT(*) FROM {table(record)} WHERE {where} "  # noqa: S608
+            f"GROUP BY {column}"
+        )
+        return dict(self._fetch(query, values))
+
+    def _fetch(self, query: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
+        try:
+            # As they were written: a name that is not UTF-8 is found again.
+            return self._connection.execute(query, tuple(map(stored, values))).fetchall()
+        except (OSError, sqlite3.Error) as error:
+            raise unreadable(self.path, error) from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Journal:
+    """Writes the record. Thread-safe; never raises after it was made.
+
+    ``fault``: told in one sentence, once each, when the disk takes it late or not any more; the run
+    goes on. Raises ``JournalError`` if the file cannot be made or written, or is another version's.
+    """
+
+    def __init__(self, path: Path = PLACE, fault: Callable[[str], None] = lambda _: None) -> None:
+        self.path = path
+        self._fault = fault
+        self._waiting: list[tuple[str, tuple[Cell, ...]]] = []
+        self._condition = threading.Condition()
+        self._taken = self._written = 0
+        self._closing = False
+        self._told: frozenset[str] = frozenset()
+        self.broken = False
+        #: The disk has not answered for ``BUSY_SECONDS``: nobody else waits until it does.
+        self.late = False
+        try:
+            files.private_folder(path.parent)
+            files.private_file(path)
+            self._connection = connect(path, "rw")
+            if not check_version(self._connection, path):
+                with self._connection:
+                    for statement in schema():
+                        self._connection.execute(statement)
+                    self._connection.execute(f"PRAGMA user_version={VERSION}")
+            # A file that may only be read shows here, not with the first job.
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(f"PRAGMA user_version={VERSION}")
+            self._connection.execute("ROLLBACK")
+        except (OSError, sqlite3.Error) as error:
+            raise JournalError(f"the record {path} cannot be written: {error}") from error
+        self._thread = threading.Thread(target=self._work, name="hutchbatch-journal", daemon=True)
+        self._thread.start()
+
+    def put(self, *records: Any) -> None:
+        """Adds records; one with the key of an earlier one takes its place."""
+        for record in records:
+            kind = type(record)
+            row = {f.name: getattr(record, f.name) for f in fields(record)}
+            marks = ", ".join("?" * len(row))
+            into = f"{table(kind)} ({', '.join(row)})"
+            self._add(f"INSERT OR REPLACE INTO {into} VALUES ({marks})", _cells(kind, row))  # noqa: S608
+
+    def change(self, record: type, key: tuple[Any, ...], **changes: Any) -> None:
+        """Changes columns of one row, if it is there."""
+        names = ", ".join(f"{name} = ?" for name in changes)
+        where = " AND ".join(f"{name} = ?" for name in TABLES[record])
+        values = (*_cells(record, changes), *map(stored, key))
+        self._add(f"UPDATE {table(record)} SET {names} WHERE {where}", values)  # noqa: S608
+
+    def execute(self, statement: str, *values: Any) -> None:
+        """A change of many rows at once, in SQL."""
+        self._add(statement, tuple(map(stored, values)))
+
+    def flush(self, seconds: float = BUSY_SECONDS) -> bool:
+        """Waits until all that was added is on disk; False if the disk did not take it in time, and
+        at once while it is ``late``."""
+        with self._condition:
+            wanted = self._taken
+            self._condition.notify_all()
+            done = self._condition.wait_for(
+                lambda: self._written >= wanted or self.broken or self.late, seconds
+            )
+            written = self._written >= wanted and not self.broken
+        if not done:
+            self._is_late()
+        return written
+
+    def close(self) -> None:
+        """Writes the rest and lets go of the file."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify_all()
+        self._thread.join(BUSY_SECONDS)
+
+    def _add(self, statement: str, values: tuple[Cell, ...]) -> None:
+        with self._condition:
+            if not self.broken and not self._closing:
+                self._waiting.append((statement, values))
+                self._taken += 1
+                if len(self._waiting) == 1:
+                    self._condition.notify_all()
+
+    def _work(self) -> None:
+        try:
+            while self._round():
+                pass
+        except BaseException as error:
+            # Whatever it was: nobody may wait for a thread that is gone.
+            self._give_up(error)
+        finally:
+            self._connection.close()
+
+    def _round(self) -> bool:
+        """Writes what has gathered; whether there may be more."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._waiting or self._closing)
+            if not self._closing:
+                self._condition.wait(GATHER_SECONDS)  # `flush` cuts it short
+            waiting, self._waiting = self._waiting, []
+            over = self._closing
+            count = self._taken
+        try:
+            self._write(waiting)
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or over:
+                raise
+            with self._condition:
+                self._waiting[:0] = waiting
+            self._is_late()
+            return True
+        with self._condition:
+            self._written = count
+            self.late = False
+            self._condition.notify_all()
+        return not over
+
+    def _write(self, waiting: Iterable[tuple[str, tuple[Cell, ...]]]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        for statement, values in waiting:
+            try:
+                self._connection.execute(statement, values)
+            except _ROW_ERRORS as error:
+                self._once(
+                    "row",
+                    f"A line of this run's record ({self.path}) cannot be written ({error}) and is "
+                    "left out.",
+                )
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError:
+            self._connection.execute("ROLLBACK")
+            raise
+
+    def _is_late(self) -> None:
+        with self._condition:
+            self.late = True
+            self._condition.notify_all()
+        self._once(
+            "late",
+            f"The record of this run ({self.path}) could not be written for {BUSY_SECONDS:.0f} "
+            "seconds: another program has locked it, or its disk does not answer. The run goes on "
+            "and tries again; if Snakemake is killed meanwhile, a new start may not find its jobs "
+            "again.",
+        )
+
+    def _once(self, kind: str, sentence: str) -> None:
+        with self._condition:
+            told, self._told = kind in self._told, self._told | {kind}
+        if not told:
+            self._fault(sentence)
+
+    def _give_up(self, error: BaseException) -> None:
+        with self._condition:
+            self.broken = True
+            self._waiting.clear()
+            self._condition.notify_all()
+        self._fault(
+            f"The record of this run ({self.path}) cannot be written any more ({error}): is the "
+            "disk full? The run goes on, but if Snakemake is killed, a new start may not find its "
+            "jobs again."
+        )
+
+
+def _cells(record: type, values: dict[str, Any]) -> tuple[Cell, ...]:
+    known = kinds(record)
+    return tuple(stored(value, known[name]) for name, value in values.items())

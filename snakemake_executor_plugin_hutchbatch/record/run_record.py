@@ -1,0 +1,68 @@
+"""One run as the record on disk has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .journal import JournalError, Reader
+from .schema import Attempt, Job, Note, Placement, Run, Submission
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that is known of one run."""
+
+    run: Run
+    jobs: tuple[Job, ...] = ()
+    submissions: tuple[Submission, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def known_until(self) -> float:
+        """When the record was last written: up to then jobs that have not ended were there."""
+        if self.run.ended is not None:
+            return self.run.ended
+        times = (self.run.started, self.run.beat)
+        seen = (t for p in self.placements for t in (p.runnable, p.starting, p.running, p.ended))
+        return max(*times, *(t for t in seen if t is not None), *(j.prepared for j in self.jobs))
+
+
+def read(reader: Reader, run: Run) -> Record:
+    """The record of one run. Raises ``JournalError``."""
+    mine = "(SELECT {} FROM placements WHERE run_id = ?)"
+    run_id = run.run_id
+    return Record(
+        run,
+        tuple(reader.rows(Job, "run_id = ? ORDER BY number", run_id)),
+        tuple(reader.rows(Submission, f"name IN {mine.format('submission')}", run_id)),
+        tuple(reader.rows(Placement, "run_id = ?", run_id)),
+        # Attempts of a run that this one took over bear that one's name.
+        tuple(
+            reader.rows(
+                Attempt,
+                f"run_id = ? OR batch_id IN {mine.format('batch_id')} ORDER BY batch_id, attempt",
+                *(run_id, run_id),
+            )
+        ),
+        tuple(reader.rows(Note, "run_id = ? ORDER BY at", run_id)),
+    )
+
+
+def choose(reader: Reader, name: str | None) -> Run:
+    """The run of that id, or of an id that begins so; without a name the last one.
+
+    Raises ``JournalError`` if there is none, or more than one.
+    """
+    runs = reader.rows(Run, "1 ORDER BY started DESC")
+    if not runs:
+        raise JournalError(f"{reader.path} knows of no run yet.")
+    if name is None:
+        return runs[0]
+    found = [r for r in runs if r.run_id == name] or [r for r in runs if r.run_id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    ids = ", ".join(r.run_id for r in (found or runs)[:5])
+    trouble = "Several runs begin with" if found else "There is no run"
+    raise JournalError(f"{trouble} {name}; there are {ids}.")

@@ -1,0 +1,1 @@
+"""Jobs that killed runs left behind: found, and taken over or ended."""

@@ -1,0 +1,123 @@
+"""What a new run finds of earlier ones: from the record, and where that does not know a run whose
+mark lies in S3, from AWS Batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor as ThreadPool
+from dataclasses import replace
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws.clients import Clients, Patience
+from ..record.journal import JournalError
+from ..record.recorder import Recorder
+from ..record.schema import Run
+from ..storage.leavings import Leavings
+from . import rebuild_from_aws, unfinished_jobs
+from .rebuild_from_aws import Rebuilt
+from .run_marker import SURELY_SILENT, Mark, Presence
+from .takeover import Takeover
+from .unfinished_jobs import FROM_MARK, Earlier, Trace
+
+
+def earlier(
+    clients: Clients,
+    queues: Iterable[str],
+    recorder: Recorder,
+    presence: Presence,
+    leavings: Leavings,
+    patience: Patience,
+    pool: ThreadPool,
+    say: Callable[[str], None],
+) -> Earlier:
+    """All that other runs may have left, or do now. Never raises: what cannot be had is told."""
+    run_id = recorder.run.run_id
+    try:
+        known = unfinished_jobs.read(own=run_id)
+    except JournalError as error:
+        say(str(error))
+        known = Earlier()
+    if known.unreadable:
+        say(f"{known.unreadable:,} lines of the record are damaged and are passed over.")
+    unknown = presence.others(known.runs, pool)
+    if not unknown:
+        return known
+    found = rebuild_from_aws.traces(clients, unknown, queues, patience, pool, say)
+    return _with_marks(known, unknown, found, recorder, presence, leavings)
+
+
+def _with_marks(
+    known: Earlier,
+    marks: Iterable[Mark],
+    found: Rebuilt,
+    recorder: Recorder,
+    presence: Presence,
+    leavings: Leavings,
+) -> Earlier:
+    recorded = {trace.batch_id for trace in known.traces}
+    fresh = [trace for trace in found.traces if trace.batch_id not in recorded]
+    dead: list[Run] = []
+    living = list(known.living)
+    lost: list[Trace] = []
+    for mark in marks:
+        own = [trace for trace in fresh if trace.run_id == mark.run_id]
+        if not mark.is_over:
+            living.append((mark.run(), frozenset(url for t in own for url in t.outputs)))
+        elif own:
+            run = replace(mark.run(), ended=time.time(), outcome=FROM_MARK)
+            recorder.also(run)
+            dead.append(run)
+            lost += own
+        elif found.complete:
+            presence.remove(mark.run(), SURELY_SILENT)  # nothing is left of it
+            leavings.remove(mark.run_id)
+    return replace(
+        known,
+        dead=(*known.dead, *dead),
+        traces=(*known.traces, *lost),
+        living=tuple(living),
+    )
+
+
+def summary(found: Earlier) -> str | None:
+    """One sentence about runs that were killed; None where there are none."""
+    dead = {run.run_id for run in found.dead}
+    left = [trace for trace in found.traces if trace.run_id in dead and not trace.told]
+    count = len({(trace.run_id, trace.number, trace.batch_id) for trace in left})
+    if not count:
+        return None
+    return (
+        f"Earlier runs left {count} jobs whose end is not known: those that go on are followed, "
+        "those that have finished count, the others are sent again."
+    )
+
+
+def left_sentence(left: dict[str, int]) -> str | None:
+    """What is said at the end about jobs that nobody took up; None where there are none."""
+    if not left:
+        return None
+    count = sum(left.values())
+    jobs = "1 job of an earlier run goes" if count == 1 else f"{count} jobs of earlier runs go"
+    commands = "; ".join(f"hutchbatch cancel {run_id}" for run_id in left)
+    return f"{jobs} on at AWS Batch though this run does not want them. To end them: {commands}"
+
+
+def close(
+    takeover: Takeover, presence: Presence, leavings: Leavings, outcome: str, lives: bool
+) -> str | None:
+    """At the end of a run: the marks of dead runs go of which nothing is left, and unless jobs of
+    this one live (``lives``), which may be theirs, what may hold their secrets; a sentence about
+    live jobs that nobody took up."""
+    try:
+        left = takeover.left()
+    except (ClientError, BotoCoreError):
+        return None
+    for run in takeover.earlier.dead:
+        if run.run_id not in left:
+            if outcome == "done":
+                presence.remove(run, SURELY_SILENT if run.outcome == FROM_MARK else 0.0)
+            if not lives:
+                leavings.remove(run.run_id)
+    return left_sentence(left) if left else None

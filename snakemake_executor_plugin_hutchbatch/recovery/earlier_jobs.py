@@ -1,0 +1,138 @@
+"""What AWS Batch says now of the jobs of earlier runs: asked by hundreds, remembered for a moment.
+A job that does not show yet is told apart from one that is not there, without waiting for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..aws.clients import Patience
+from ..tracking.tracker import DESCRIBE_LIMIT, LOST_AFTER_SECONDS
+from .decide import LIVE, Found
+from .single_flight import Answer, SingleFlight
+from .unfinished_jobs import Trace, child_id
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+#: A call under way when its controller was killed may make its job yet: so many seconds after it
+#: was sent, a job that does not show is not there.
+SETTLE_SECONDS = 20.0
+#: Seconds for which what Batch said is good enough to decide by.
+REMEMBERED = 5.0
+#: Seconds between two looks at what is waited for.
+LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """``found``: the jobs of some traces, and what Batch says of them; ``not_yet``: whether one may
+    still show; ``hidden``: traces whose jobs go on, but are not described now."""
+
+    found: tuple[Found, ...] = ()
+    not_yet: bool = False
+    hidden: tuple[Trace, ...] = ()
+
+
+class EarlierJobs:
+    """The jobs of ``traces``. Thread-safe; raises botocore's errors that do not pass."""
+
+    def __init__(
+        self,
+        batch: BatchClient,
+        patience: Patience,
+        traces: Iterable[Trace],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._batch = batch
+        self._patience = patience
+        self._clock = clock
+        self._open = dict.fromkeys(traces)
+        self._queues = {trace.submission: trace.queue for trace in self._open}
+        self._first_looks: dict[str, float] = {}
+        self._made: dict[str, Sequence[Mapping[str, Any]]] = {}
+        self._lock = threading.Lock()
+        self._described = SingleFlight[str, Mapping[str, Any]](
+            self._describe, DESCRIBE_LIMIT, clock
+        )
+        self._listed = SingleFlight[str, Sequence[Mapping[str, Any]]](self._list, 1, clock)
+
+    def look(self, traces: Sequence[Trace], seconds: float = REMEMBERED) -> Look:
+        """How the jobs of ``traces`` are, by answers that are not older than ``seconds``."""
+        ids = {trace: self._ids(trace) for trace in traces}
+        wanted = [batch_id for made in ids.values() for batch_id in made or ()]
+        known = self._described.get(wanted, seconds, self._others())
+        not_yet = None in ids.values()
+        found: list[Found] = []
+        hidden: list[Trace] = []
+        for trace, batch_id in ((t, i) for t, made in ids.items() for i in made or ()):
+            answer = known[batch_id]
+            if self._is_lost(answer):
+                continue
+            if answer.value is not None:
+                found.append(Found(trace, batch_id, answer.value))
+            elif listed := self._by_name(trace.submission, seconds):
+                # One that ListJobs shows is waited for, as its double must not be sent.
+                not_yet = True
+                if any(job.get("status") in LIVE for job in listed):
+                    hidden.append(trace)
+        return Look(tuple(found), not_yet, tuple(hidden))
+
+    def forget(self, traces: Iterable[Trace]) -> None:
+        """These are not asked for along with others any more."""
+        with self._lock:
+            for trace in traces:
+                self._open.pop(trace, None)
+
+    def _is_lost(self, answer: Answer[Mapping[str, Any]]) -> bool:
+        since = answer.silent_since
+        return since is not None and self._clock() - since > LOST_AFTER_SECONDS
+
+    def _ids(self, trace: Trace) -> list[str] | None:
+        """The Batch ids of a trace, where no answer was recorded by the submission's name; None
+        while they may still show."""
+        if trace.batch_id:
+            return [trace.batch_id]
+        now, name = self._clock(), trace.submission
+        with self._lock:
+            made = self._made.get(name)
+            first = self._first_looks.setdefault(name, now)
+        if made is None:
+            # The earlier controller's clock may be ahead of ours: our first look counts as well.
+            late = now - min(trace.prepared, first) >= SETTLE_SECONDS
+            made = self._by_name(name, LOOK_SECONDS)
+            if not made and not late:
+                return None
+            with self._lock:
+                made = self._made.setdefault(name, made)
+        return [found for job in made if (found := child_id(job["jobId"], trace.child))]
+
+    def _others(self) -> Iterator[str]:
+        with self._lock:
+            known = [trace.batch_id for trace in self._open]
+        yield from (batch_id for batch_id in known if batch_id)
+
+    def _by_name(self, name: str, seconds: float) -> Sequence[Mapping[str, Any]]:
+        return self._listed.get([name], seconds)[name].value or ()
+
+    # Asking
+
+    def _describe(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        answer = self._patience.call(
+            "asking how jobs of an earlier run are",
+            lambda: self._batch.describe_jobs(jobs=list(ids)),
+        )
+        return {job["jobId"]: dict(job) for job in answer["jobs"]}
+
+    def _list(self, names: Sequence[str]) -> dict[str, Sequence[Mapping[str, Any]]]:
+        (name,) = names
+        answer = self._patience.call(
+            "looking for a job of an earlier run",
+            lambda: self._batch.list_jobs(
+                jobQueue=self._queues[name], filters=[{"name": "JOB_NAME", "values": [name]}]
+            ),
+        )
+        return {name: [dict(job) for job in answer["jobSummaryList"]]}

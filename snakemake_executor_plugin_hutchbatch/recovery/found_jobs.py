@@ -1,0 +1,40 @@
+"""Whether a job found on AWS Batch is one that this hutchbatch would send. Pure.
+
+Anybody who may submit jobs can give one any name and tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..planning.definition_content import of_container
+from ..planning.plan import JobPlan
+from ..planning.supervisor_bundle import bundle_sha256
+from ..submission.job_definitions import container_properties
+from ..submission.submit_job import VARIABLES
+
+
+def would_run(job: Mapping[str, Any], plan: JobPlan, endpoint: str | None) -> bool:
+    """Whether a job that DescribeJobs describes runs in the container of ``plan``, with this
+    supervisor, its variables and S3 ``endpoint``; its task is another matter (``rebuild``)."""
+    container = job.get("container") or {}
+    if of_container(container) != of_container(container_properties(plan)):
+        return False
+    pairs = [(p.get("name", ""), p.get("value", "")) for p in container.get("environment") or ()]
+    variables = dict(pairs)
+    return (
+        len(variables) == len(pairs)
+        and variables.get("HUTCHBATCH_SUPERVISOR_SHA256") == bundle_sha256()
+        and variables.get("HUTCHBATCH_S3_ENDPOINT") == endpoint
+        and _users(variables) == _users(plan.environment)
+    )
+
+
+def _users(variables: Mapping[str, str]) -> dict[str, str]:
+    """Without ours and AWS's own; AWS may leave out empty ones."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if value and name not in VARIABLES and not name.startswith("AWS_BATCH")
+    }

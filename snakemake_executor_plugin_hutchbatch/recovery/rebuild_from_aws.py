@@ -1,0 +1,251 @@
+"""What the record would say, read from AWS Batch and S3 where there is none: jobs found by the
+user's name in front and the tag of their run, what they make by their tasks' descriptions.
+
+A description is believed if it is the one that its job's own request stands for. Of any other the
+job is known only as one that may write what it says, so that no second one is sent beside it. What
+cannot be read of one job, queue or run hides nothing of the others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor as ThreadPool
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import clients
+from ..aws.clients import Clients, Patience, batched, is_denied
+from ..planning import arrays, fingerprint, naming
+from ..record.schema import SINGLE
+from ..storage import small_objects
+from ..supervisor import pinned
+from ..supervisor.taskspec import TaskSpecError, load_taskspec
+from ..tracking.tracker import DESCRIBE_LIMIT
+from .decide import LIVE, State
+from .run_marker import Mark
+from .unfinished_jobs import Trace
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+#: Of ended jobs only those that succeeded may stand for a new one.
+WANTED: tuple[State, ...] = (*LIVE, "SUCCEEDED")
+#: A run's first job is younger than its mark, but for clocks that differ (seconds).
+SLACK = 300.0
+#: DescribeJobs may leave out a job for a while that ListJobs shows: so long it is asked again, with
+#: pauses (seconds).
+MISSING_SECONDS, LOOK_SECONDS = 20.0, 2.0
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """The jobs that live or succeeded. ``complete``: all could be seen that there is."""
+
+    traces: tuple[Trace, ...] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Where a job's description lies, and what it was pinned to when the job was sent."""
+
+    trace: Trace
+    sha256: str
+    size: int
+    index: int
+
+
+def traces(
+    clients: Clients,
+    marks: Iterable[Mark],
+    queues: Iterable[str],
+    patience: Patience,
+    pool: ThreadPool,
+    say: Callable[[str], None],
+) -> Rebuilt:
+    """The jobs of these runs. Raises nothing of AWS's: what cannot be seen is told."""
+    runs = {mark.run_id: mark for mark in marks}
+    if not runs:
+        return Rebuilt()
+    search = _Search(clients.batch, clients.s3, patience, say)
+    ids = search.ids(runs.values(), queues)
+    pieces = sorted(
+        (
+            piece
+            for job in search.described(ids)
+            if (mark := runs.get((job.get("tags") or {}).get("hutchbatch-run", "")))
+            for piece in search.pieces(job, mark)
+        ),
+        key=_task_url,
+    )
+    families = [(url, list(family)) for url, family in groupby(pieces, key=_task_url)]
+    found = [trace for known in pool.map(search.known, families) for trace in known]
+    return Rebuilt(tuple(found), search.complete)
+
+
+def _task_url(piece: _Piece) -> str:
+    return piece.trace.task_url
+
+
+class _Search:
+    """Asks AWS, and keeps going. ``complete`` until something could not be seen."""
+
+    def __init__(
+        self, batch: BatchClient, s3: S3Client, patience: Patience, say: Callable[[str], None]
+    ) -> None:
+        self._batch = batch
+        self._s3 = s3
+        self._patience = patience
+        self._say = say
+        self._told: set[str] = set()
+        self.complete = True
+
+    def ids(self, marks: Iterable[Mark], queues: Iterable[str]) -> list[str]:
+        """Jobs that these runs may have sent; of arrays the parents."""
+        since: dict[str, float] = {}
+        for mark in marks:
+            head = naming.job_name_head(mark.user)
+            since[head] = min(mark.started - SLACK, since.get(head, mark.started))
+        return sorted(
+            {
+                job["jobId"]
+                for queue in queues
+                for head, begin in since.items()
+                for job in self._listed(queue, head)
+                if job.get("status") in WANTED and job.get("createdAt", 0) / 1000 >= begin
+            }
+        )
+
+    def _listed(self, queue: str, head: str) -> list[Mapping[str, Any]]:
+        names: Any = {"name": "JOB_NAME", "values": [f"{head}-*"]}
+        return self._pages(partial(self._batch.list_jobs, jobQueue=queue, filters=[names]))
+
+    def _pages(self, call: Callable[..., Any]) -> list[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = []
+        more: dict[str, Any] = {}
+        while True:
+            page = self._try("looking for jobs of earlier runs", partial(call, **more))
+            found += page["jobSummaryList"] if page else ()
+            if not page or not page.get("nextToken"):
+                return found
+            more = {"nextToken": page["nextToken"]}
+
+    def described(self, ids: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+        missing = list(ids)
+        begin = self._patience.clock()
+        while True:
+            for part in batched(list(missing), DESCRIBE_LIMIT):
+                ask = partial(self._batch.describe_jobs, jobs=part)
+                answer = self._try("asking how jobs of earlier runs are", ask)
+                known = {job["jobId"]: job for job in answer["jobs"]} if answer else {}
+                yield from known.values()
+                done = known if answer else part  # no answer now is none in two seconds
+                missing = [job_id for job_id in missing if job_id not in done]
+            waited = self._patience.clock() - begin
+            if not missing or waited >= MISSING_SECONDS or self._patience.stopped():
+                break
+            self._patience.sleep(LOOK_SECONDS)
+        if missing:
+            self.complete = False
+            self._say(
+                f"AWS Batch lists {len(missing):,} jobs that may be of earlier runs but does not "
+                "describe them: if they are, they are sent again."
+            )
+
+    def pieces(self, job: Mapping[str, Any], mark: Mark) -> Iterator[_Piece]:
+        """The descriptions of a job, or of an array's children; none where it names none."""
+        variables = {
+            pair["name"]: pair["value"]
+            for pair in (job.get("container") or {}).get("environment", [])
+        }
+        url, sha256 = (variables.get(f"HUTCHBATCH_TASK{part}", "") for part in ("", "_SHA256"))
+        size = _number(variables.get("HUTCHBATCH_TASK_SIZE"))
+        index = _number(variables.get("HUTCHBATCH_TASK_INDEX"))
+        # A job can carry any address; ours lie below the work prefix.
+        if not url.startswith(mark.work_prefix) or size is None or index is None:
+            return
+
+        def piece(batch_id: str, child: int, index: int) -> _Piece:
+            trace = Trace(
+                run_id=mark.run_id,
+                identity="",
+                outputs=(),
+                submission=str(job["jobName"]),
+                child=child,
+                queue=str(job["jobQueue"]).rpartition("/")[2],
+                batch_id=batch_id,
+                status=f"{mark.work_prefix}runs/{mark.run_id}/status/",
+                task_url=url,
+                prepared=job.get("createdAt", 0) / 1000,
+            )
+            return _Piece(trace, sha256, size, index)
+
+        if not (job.get("arrayProperties") or {}).get("size"):
+            yield piece(job["jobId"], SINGLE, index)
+            return
+        for state in WANTED:
+            children = partial(self._batch.list_jobs, arrayJobId=job["jobId"], jobStatus=state)
+            for summary in self._pages(children):
+                number = int(summary["jobId"].rpartition(":")[2])
+                yield piece(summary["jobId"], number, number)
+
+    def known(self, family: tuple[str, list[_Piece]]) -> list[Trace]:
+        """The traces of the jobs whose descriptions one object has."""
+        url, pieces = family
+        try:
+            content = self._patience.call(
+                "reading the description of an earlier run's job",
+                lambda: small_objects.read(self._s3, url, pinned.MAX_BYTES),
+            )
+        except (ClientError, BotoCoreError, ValueError):
+            self.complete = False  # the work prefix's own clean-up may have taken it
+            return []
+        found = [trace for piece in pieces if (trace := _described_as(piece, content))]
+        self.complete = self.complete and len(found) == len(pieces)
+        return found
+
+    def _try(self, what: str, call: Callable[[], T]) -> T | None:
+        try:
+            return self._patience.call(what, call)
+        except (ClientError, BotoCoreError) as error:
+            # AWS has no code of its own for it.
+            if clients.code(error) == "ClientException" and "does not exist" in str(error):
+                return None  # a queue that is gone has no jobs of ours
+            self.complete = False
+            told = clients.explain(error, what)
+            # Queues that are not for us are no news.
+            if not is_denied(error) and told not in self._told:
+                self._told.add(told)
+                self._say(told)
+            return None
+
+
+def _number(text: str | None) -> int | None:
+    """A size or an index that a job carries, 0 for none; None for what is no such number."""
+    if not text:
+        return 0
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
+
+
+def _described_as(piece: _Piece, content: bytes) -> Trace | None:
+    """The trace with what its task tells; None where that is none."""
+    try:
+        text, is_pinned = arrays.piece(content, piece.sha256, piece.size, piece.index), True
+    except pinned.Changed:
+        text, is_pinned = arrays.unpinned(content, piece.size, piece.index), False
+    try:
+        task = load_taskspec(text.decode())
+    except (TaskSpecError, UnicodeDecodeError):
+        return None
+    trace = replace(piece.trace, outputs=tuple(map(str, task.makes)))
+    if not is_pinned or not fingerprint.is_own(task):
+        return trace
+    return replace(trace, identity=task.identity or "", status=task.status)

@@ -1,0 +1,245 @@
+"""The marks of runs under way in S3: who works below this work prefix, from whichever folder and
+machine. One small object a run, made when it begins and removed when it has ended in order, so that
+a new run finds those that did not with one listing.
+
+Whoever may write the work prefix may write marks. So a mark counts for the run whose name its key
+has and for nothing else; what is no mark is passed over, is not removed, and hides no other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor as ThreadPool
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import clients
+from ..aws.clients import Patience
+from ..record import controllers
+from ..record.columns import MOST_SECONDS
+from ..record.controllers import Controller, has_ended
+from ..record.schema import Run
+from ..settings import parsers
+from ..storage import small_objects
+from ..storage.inventory import split_url
+from ..supervisor.strict_json import clean, loads
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+#: Seconds between two signs of life: a PUT each (``controllers.SILENT_SECONDS`` is much longer).
+SIGN_SECONDS = 300.0
+#: A living run has signed since. One of which nothing but its mark is known may be on a machine
+#: that only has our machine's name.
+SURELY_SILENT = 3 * SIGN_SECONDS
+#: Bytes of a mark. The longest in it is the folder: 4,096 bytes at most (PATH_MAX in Linux's
+#: limits.h), of which JSON makes up to six each.
+MARK_BYTES = 32 * 1024
+#: Keys that are listed, and marks that are read, the newest first. A lab has a few runs at once.
+MOST_KEYS, MOST_MARKS = 10_000, 1_000
+#: How runs are called (``preflight.prepare``), and other versions might call them.
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A run that has not ended in order. ``silent``: seconds since its last sign of life."""
+
+    run_id: str
+    host: str
+    pid: int
+    process_started: float
+    started: float
+    user: str
+    folder: str
+    work_prefix: str
+    machine: str = ""
+    silent: float = 0.0
+
+    @property
+    def controller(self) -> Controller:
+        return Controller(self.host, self.pid, self.process_started, self.machine)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its controller has died."""
+        return has_ended(self.controller, self.silent)
+
+    def run(self) -> Run:
+        """The same as the record has it."""
+        kept = {f.name for f in fields(self)} - {"silent"}
+        return Run(**{name: getattr(self, name) for name in kept})
+
+
+class Presence:
+    """The mark of one run, and what others there are. Never fails a run: a work prefix that takes
+    no marks takes no jobs either, and says so there."""
+
+    def __init__(
+        self,
+        s3: S3Client,
+        run: Run,
+        patience: Patience,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._s3 = s3
+        self._patience = patience
+        self._say = say
+        self._place = f"{run.work_prefix}open/"
+        self._work_prefix = run.work_prefix
+        self._mark = Mark(
+            run.run_id,
+            run.host,
+            run.pid,
+            run.process_started,
+            run.started,
+            run.user,
+            clean(run.folder),
+            run.work_prefix,
+            run.machine,
+        )
+        self._given = float("-inf")
+        self._open = True
+        self._lock = threading.Lock()
+
+    def sign(self, now: float) -> None:
+        """A sign of life, now and then; ``now`` in seconds of any clock."""
+        with self._lock:
+            if not self._open or now - self._given < SIGN_SECONDS:
+                return
+            self._given = now
+        bucket, key = split_url(self._url(self._mark.run_id))
+        content = json.dumps(asdict(self._mark)).encode()
+        self._try(lambda: self._s3.put_object(Bucket=bucket, Key=key, Body=content))
+
+    def close(self) -> None:
+        """The run has ended in order."""
+        with self._lock:
+            self._open = False
+        self._delete(self._mark.run_id)
+
+    def remove(self, run: Run, silent: float = 0.0) -> None:
+        """Takes away the mark of a dead run of which nothing is left. What lies there now must tell
+        of that very process, dead, and be ``silent`` seconds old: a living run's mark is not ours
+        to remove."""
+        if not is_run_id(run.run_id):
+            return
+        try:
+            mark = self._read(run.run_id)
+        except (ClientError, BotoCoreError, ValueError):
+            return
+        ended = controllers.of(run)
+        if mark.is_over and mark.controller == ended and mark.silent >= silent:
+            self._delete(run.run_id)
+
+    def others(self, known: Collection[str] = (), pool: ThreadPool | None = None) -> list[Mark]:
+        """Other runs that have not ended in order, but for those ``known`` by their ids."""
+        bad: list[str] = []
+
+        def one(run_id: str) -> Mark | None:
+            try:
+                return self._read(run_id)
+            except ClientError as error:
+                if clients.status(error) != 404:  # its run has ended just now
+                    bad.append(run_id)
+            except (BotoCoreError, ValueError):
+                bad.append(run_id)
+            return None
+
+        skip = {self._mark.run_id, *known}
+        ids = [run_id for run_id in self._listed() if run_id not in skip][:MOST_MARKS]
+        marks = [mark for mark in (pool.map if pool else map)(one, ids) if mark]
+        if bad:
+            self._say(
+                f"{len(bad)} objects in {self._place} are no marks of runs, or cannot be read, and "
+                f"are passed over (such as {bad[0]}.json): remove them if nobody needs them."
+            )
+        return marks
+
+    def _listed(self) -> list[str]:
+        """The ids of runs that have marks, the newest first."""
+        bucket, prefix = split_url(self._place)
+        request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+        found: dict[str, float] = {}
+        keys = 0
+        try:
+            while keys < MOST_KEYS:
+                page = self._patience.call(
+                    "looking for other runs", lambda: self._s3.list_objects_v2(**request)
+                )
+                for item in page.get("Contents", []):
+                    keys += 1
+                    run_id = item["Key"][len(prefix) :].removesuffix(".json")
+                    if self._url(run_id) == f"s3://{bucket}/{item['Key']}" and is_run_id(run_id):
+                        found[run_id] = item["LastModified"].timestamp()
+                if not page.get("IsTruncated"):
+                    break
+                request["ContinuationToken"] = page["NextContinuationToken"]
+        except (ClientError, BotoCoreError) as error:
+            self._say(
+                clients.explain(error, "looking for other runs")
+                + " Jobs of a run that was killed in another folder are not found without that."
+            )
+        return sorted(found, key=lambda run_id: found[run_id], reverse=True)
+
+    def _read(self, run_id: str) -> Mark:
+        """Raises ``ValueError`` for what is no mark, and botocore's errors."""
+        url = self._url(run_id)
+        found = self._patience.call(
+            "looking for other runs", lambda: small_objects.fetch(self._s3, url, MARK_BYTES)
+        )
+        return read(found.content, run_id, self._work_prefix, found.age)
+
+    def _url(self, run_id: str) -> str:
+        return f"{self._place}{run_id}.json"
+
+    def _delete(self, run_id: str) -> None:
+        bucket, key = split_url(self._url(run_id))
+        self._try(lambda: self._s3.delete_object(Bucket=bucket, Key=key))
+
+    def _try(self, call: Callable[[], Any]) -> None:
+        try:
+            self._patience.call("telling other runs of this one", call)
+        except (ClientError, BotoCoreError):
+            return
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a run may be called so."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
+def read(content: bytes, run_id: str, work_prefix: str, silent: float) -> Mark:
+    """A mark from its object, which lies where ``run_id`` of ``work_prefix`` has it.
+
+    Raises ``ValueError`` for anything else that lies there.
+    """
+    raw = loads(content)
+    if not isinstance(raw, dict) or (raw.get("run_id"), raw.get("work_prefix")) != (
+        run_id,
+        work_prefix,
+    ):
+        raise ValueError("another run's mark")
+    process = controllers.read({**raw, "started": raw.get("process_started")})
+    started, folder = raw.get("started"), raw.get("folder")
+    if isinstance(started, bool) or not isinstance(started, (int, float)):
+        raise ValueError("no time")
+    if not 0 <= started <= MOST_SECONDS or not isinstance(folder, str):
+        raise ValueError("no time, or no folder")
+    return Mark(
+        run_id,
+        process.host,
+        process.pid,
+        process.started,
+        started,
+        parsers.parse_user(raw.get("user")),
+        folder,
+        work_prefix,
+        process.machine,
+        silent,
+    )

@@ -1,0 +1,177 @@
+"""What the record says of jobs that an earlier run sent, or was about to send, and never told the
+end of. Reads only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..record import controllers
+from ..record.journal import PLACE, JournalError, Reader
+from ..record.record_file import exists
+from ..record.schema import SINGLE, Job, Placement, Run, Submission
+
+#: ``Job.state`` of those whose end was not told to Snakemake, and of those that a later run has
+#: taken up (adopted, accepted or sent anew): they concern nobody any more.
+OPEN = ("prepared", "sent")
+#: Told to Snakemake, which may have been killed before it noted that.
+TOLD = "done"
+TAKEN_UP = "taken up"
+#: ``Run.outcome`` of one that is known from its mark in S3 alone: of its jobs, those that a later
+#: run took up.
+FROM_MARK = "from its mark"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One job in one submission of an earlier run.
+
+    ``batch_id`` None: sent perhaps, AWS's answer is not known. ``queue``: where; ``status``: URL
+    prefix of its statuses; ``task_url``: its description; ``number`` None where only AWS knows of
+    it; ``prepared``: when it was sent, by the earlier controller's clock; ``told``: its success was
+    told to Snakemake.
+    """
+
+    run_id: str
+    identity: str
+    outputs: tuple[str, ...]
+    submission: str
+    child: int
+    queue: str
+    batch_id: str | None
+    status: str
+    task_url: str
+    prepared: float
+    memory: int = 0
+    number: int | None = None
+    told: bool = False
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What the record has of other runs. ``open_outputs``: URLs that unfinished jobs write;
+    ``living``: runs whose controllers live, with what their unfinished jobs write; ``unreadable``:
+    rows of the record that are none."""
+
+    runs: tuple[str, ...] = ()
+    dead: tuple[Run, ...] = ()
+    traces: tuple[Trace, ...] = ()
+    unsent: tuple[Job, ...] = ()
+    living: tuple[tuple[Run, frozenset[str]], ...] = ()
+    unreadable: int = 0
+
+    @property
+    def open_outputs(self) -> frozenset[str]:
+        made = [
+            *(t.outputs for t in self.traces if not t.told),
+            *(urls(j.outputs) for j in self.unsent),
+        ]
+        return frozenset(url for outputs in made for url in outputs)
+
+
+def urls(lines: str) -> tuple[str, ...]:
+    """URLs of a record's column, one a line."""
+    return tuple(lines.split("\n")) if lines else ()
+
+
+def is_over(run: Run, now: float) -> bool:
+    """Whether a run has ended, by itself or with its controller."""
+    return run.ended is not None or controllers.is_gone(run, now)
+
+
+def read(
+    own: str | None = None, path: Path = PLACE, clock: Callable[[], float] = time.time
+) -> Earlier:
+    """What there is of other runs than ``own``; nothing where there is no record yet.
+
+    Raises ``JournalError`` where the record cannot be read.
+    """
+    try:
+        if not exists(path):
+            return Earlier()
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {error}.") from error
+    with Reader(path) as reader:
+        runs = [run for run in reader.rows(Run) if run.run_id != own]
+        over = {run.run_id for run in runs if is_over(run, clock())}
+        killed = _killed_since_an_end(runs, over)
+        jobs = [
+            job
+            for job in reader.rows(Job, "state IN (?, ?, ?)", *OPEN, TOLD)
+            if job.run_id != own and job.outputs and (job.state != TOLD or job.run_id in killed)
+        ]
+        lost = {(job.run_id, job.number): job for job in jobs if job.run_id in over}
+        traces = list(_traces(reader, runs, lost)) if lost else []
+        unreadable = reader.dropped
+    placed = {(trace.run_id, trace.number) for trace in traces}
+    return Earlier(
+        runs=tuple(run.run_id for run in runs if run.outcome != FROM_MARK),
+        dead=tuple(run for run in runs if run.run_id in over and run.ended is None),
+        traces=tuple(traces),
+        unsent=tuple(j for key, j in lost.items() if key not in placed and j.state != TOLD),
+        living=tuple((run, _written(jobs, run.run_id)) for run in runs if run.run_id not in over),
+        unreadable=unreadable,
+    )
+
+
+def _killed_since_an_end(runs: Iterable[Run], over: Iterable[str]) -> set[str]:
+    """Killed runs after the last one that ended in order: what that one did not want again, nobody
+    does."""
+    runs = list(runs)
+    last = max((r.started for r in runs if r.ended and r.outcome != FROM_MARK), default=0.0)
+    return {r.run_id for r in runs if r.run_id in over and r.ended is None and r.started > last}
+
+
+def _written(jobs: Iterable[Job], run_id: str) -> frozenset[str]:
+    ours = (job for job in jobs if job.run_id == run_id and job.state != TOLD)
+    return frozenset(url for job in ours for url in urls(job.outputs))
+
+
+def _traces(
+    reader: Reader, runs: Iterable[Run], jobs: dict[tuple[str, int], Job]
+) -> Iterator[Trace]:
+    owners = sorted({run_id for run_id, _ in jobs})
+    places = {run.run_id: f"{run.work_prefix}runs/{run.run_id}/status/" for run in runs}
+    for run_id in owners:
+        submissions: dict[str, Submission | None] = {}
+        for placed in reader.rows(Placement, "run_id = ?", run_id):
+            job = jobs.get((run_id, placed.number))
+            if job is None:
+                continue
+            if placed.submission not in submissions:
+                found = reader.rows(Submission, "name = ?", placed.submission)
+                submissions[placed.submission] = found[0] if found else None
+            sent = submissions[placed.submission]
+            if sent is None or sent.refused is not None:
+                continue
+            yield Trace(
+                run_id=run_id,
+                identity=job.identity,
+                outputs=urls(job.outputs),
+                submission=sent.name,
+                child=placed.child,
+                queue=sent.queue,
+                batch_id=placed.batch_id or child_id(sent.batch_id, placed.child),
+                # A job that went from run to run keeps the place of its statuses.
+                status=places.get(sent.run_id, ""),
+                task_url=sent.task_url,
+                prepared=sent.prepared,
+                memory=placed.memory or job.memory,
+                number=job.number,
+                told=job.state == TOLD,
+            )
+
+
+def child_id(batch_id: str | None, child: int) -> str | None:
+    """The id of an array's child, or of the job itself."""
+    return batch_id if batch_id is None or child == SINGLE else f"{batch_id}:{child}"
+
+
+def known(path: Path = PLACE) -> Earlier:
+    """The same; nothing where the record cannot be read, which is told when the run begins."""
+    try:
+        return read(path=path)
+    except JournalError:
+        return Earlier()

@@ -1,0 +1,1 @@
+"""Read-only views of the record: status, report, targets of commands."""

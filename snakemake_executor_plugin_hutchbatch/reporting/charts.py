@@ -1,0 +1,119 @@
+"""What a report's pictures are drawn from, and the JavaScript that draws them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..record.run_record import Record
+from . import resource_advice, timeline
+from .attempt_table import Row
+from .statistics import Rule, Spread
+from .units import mib
+
+TEMPLATES = Path(__file__).with_name("templates")
+#: Spans of time of the areas.
+BINS = 240
+
+
+@cache
+def script() -> str:
+    """Vega with all it needs, and our own pictures, as one module.
+
+    Raises ``ModuleNotFoundError`` without the extra.
+    """
+    import vl_convert  # noqa: PLC0415 - the extra
+
+    own = "".join((TEMPLATES / name).read_text("utf-8") for name in ("charts.js", "page.js"))
+    bundle: str = vl_convert.javascript_bundle(own)
+    return bundle.replace("</script", r"<\/script").replace("<!--", r"<\!--")
+
+
+def data(
+    record: Record, rows: Sequence[Row], rules: Sequence[Rule], until: float
+) -> dict[str, Any]:
+    """What the pictures are drawn from. Times in seconds since the run began."""
+    began = record.run.started
+    numbers = {rule.name: i for i, rule in enumerate(rules)}
+    names = {name: i for i, name in enumerate(timeline.PHASES)}
+    jobs: dict[tuple[str, str], dict[str, Any]] = {}
+    areas: list[timeline.Interval] = []
+    use: list[timeline.Interval] = []
+    for row in rows:
+        job = jobs.setdefault(
+            (row.rule, row.label),
+            {
+                "label": row.label,
+                "rule": numbers[row.rule],
+                "lost": 0,
+                "phases": [],
+                "attempts": [],
+            },
+        )
+        phases = timeline.phases(row, until)
+        areas += [(name, start, stop, 1.0) for name, start, stop in phases]
+        if row.started is not None:
+            stop = until if row.stopped is None else row.stopped
+            use.append((row.queue or "not known", row.started, stop, float(row.vcpus)))
+        job["phases"] += [
+            (names[name], round(start - began, 1), round(stop - began, 1), len(job["attempts"]))
+            for name, start, stop in phases
+        ]
+        job["attempts"].append(_told(row))
+        job["state"] = row.state
+        job["lost"] |= row.state == "lost"
+    over = timeline.over_time(areas, began, until, BINS)
+    queues = timeline.over_time(use, began, until, BINS)
+    return {
+        "began": began,
+        "ended": until,
+        "bins": BINS,
+        "phases": timeline.PHASES,
+        "queues": sorted(queues),
+        "jobs": list(jobs.values()),
+        "areas": {name: [round(v, 2) for v in values] for name, values in over.items()},
+        "use": {name: [round(v, 2) for v in values] for name, values in queues.items()},
+        "rules": [
+            {
+                "name": rule.name,
+                "seconds": _spread(rule.seconds),
+                "memory_share": _spread(rule.memory_share),
+                "cpu_share": _spread(rule.cpu_share),
+            }
+            for rule in rules
+        ],
+    }
+
+
+def _told(row: Row) -> dict[str, str]:
+    """What is shown of an attempt under the pointer."""
+    used = []
+    if row.peak_memory_mib is not None:
+        used.append(f"{mib(row.peak_memory_mib)} of {mib(row.memory_mib)}")
+    cores = resource_advice.busy_cores(row)
+    if cores is not None:
+        used.append(f"{cores:.1f} of {row.vcpus} vCPUs")
+    told = {
+        "queue": row.queue,
+        "type": row.instance_type,
+        "cause": row.cause,
+        "used": ", ".join(used),
+    }
+    return {name: text for name, text in told.items() if text}
+
+
+def _spread(spread: Spread | None) -> dict[str, Any] | None:
+    if spread is None:
+        return None
+    rounded = {k: round(v, 2) for k, v in asdict(spread).items() if k != "points"}
+    return {**rounded, "points": [round(p, 2) for p in spread.points]}
+
+
+def for_script(value: Any) -> str:
+    """JSON that ends no script element and starts no comment, whatever the texts in it."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,203 @@
+"""What a user calls a job, and which jobs of AWS Batch that is. Pure but for reading the record."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..record.journal import Reader
+from ..record.schema import Attempt, Job, Placement, Run, Submission
+
+#: FACTS.md section 2: children of arrays are ``parentId:index``.
+_BATCH_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(:\d+)?")
+#: How many jobs a sentence lists.
+LISTED = 8
+#: What a user looks for first: failures, then what runs, then the rest.
+_ORDER = {"failed": 0, "sent": 1, "prepared": 2, "done": 3}
+
+
+class LookupFailed(Exception):
+    """No job, or more than one; a sentence (and lists below it) for the user."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One job. ``batch_ids``: its submissions, the first one first. The rest is what the record
+    has of it: ``jobs`` are its attempts of Snakemake's ``retries:``, the last one last."""
+
+    label: str
+    batch_ids: tuple[str, ...]
+    run: Run | None = None
+    jobs: tuple[Job, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    said: str = ""
+
+    @property
+    def log_files(self) -> list[str]:
+        """S3 URLs of the rule's ``log:`` files."""
+        return self.jobs[-1].logs.splitlines() if self.jobs else []
+
+    @property
+    def has_ended(self) -> bool | None:
+        """Whether the job has ended for Snakemake; None where the record does not know the job."""
+        return self.jobs[-1].state in ("done", "failed") if self.jobs else None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for: ``RULE wildcard=value …``."""
+
+    rule: str
+    wildcards: dict[str, str] = field(default_factory=dict)
+
+
+def is_batch_id(text: str) -> bool:
+    return _BATCH_ID.fullmatch(text) is not None
+
+
+def parse(words: Sequence[str]) -> Wanted:
+    """Raises ``LookupFailed`` for words that are no wildcards."""
+    rule, *rest = words
+    wrong = [word for word in rest if not re.match(r"\w+=", word)]
+    if wrong:
+        raise LookupFailed(f"{wrong[0]!r} is no wildcard: write RULE wildcard=value …")
+    return Wanted(rule, dict(word.split("=", 1) for word in rest))
+
+
+def choose(jobs: Sequence[Job], wanted: Wanted, where: str) -> tuple[list[Job], str]:
+    """The attempts of the one job that is meant, and what should be said about the choice.
+
+    Failed jobs come before others, the latest first. Raises ``LookupFailed``.
+    """
+    of_rule = [job for job in jobs if wanted.rule in (job.rule, *job.rule.split("+"))]
+    if not of_rule:
+        rules = sorted({job.rule for job in jobs})
+        near = difflib.get_close_matches(wanted.rule, rules, n=1)
+        ask = f" Did you mean {near[0]}?" if near else ""
+        known = ", ".join(rules[:LISTED]) or "none yet"
+        raise LookupFailed(f"{where} has no job of a rule {wanted.rule!r} (rules: {known}).{ask}")
+    fits = [job for job in of_rule if wanted.wildcards.items() <= dict(job.wildcards or {}).items()]
+    if not fits:
+        raise LookupFailed(
+            f"{where} has no such job of rule {wanted.rule}. It has {_listed(of_rule)}"
+        )
+    by_label: dict[str, list[Job]] = {}
+    for job in sorted(fits, key=lambda job: job.number):
+        by_label.setdefault(job.label, []).append(job)
+    if len(by_label) == 1:
+        return next(iter(by_label.values())), ""
+    last = sorted((found[-1] for found in by_label.values()), key=_rank)
+    failed = [job for job in last if job.state == "failed"]
+    if not failed:
+        raise LookupFailed(
+            f"{len(last):,} jobs of rule {wanted.rule} fit: add wildcards. {_listed(last)}"
+        )
+    said = ""
+    if len(failed) > 1:
+        said = f"{len(failed):,} jobs of rule {wanted.rule} failed; this is {failed[0].label}. "
+        said += f"Others: {_listed(failed[1:])}"
+    return by_label[failed[0].label], said or f"This is {failed[0].label}, which failed."
+
+
+def _rank(job: Job) -> tuple[int, float]:
+    return _ORDER.get(job.state, 9), -(job.ended or job.prepared)
+
+
+def _listed(jobs: Sequence[Job]) -> str:
+    shown = ", ".join(
+        f"{job.label} ({job.state})" if job.state == "failed" else job.label
+        for job in sorted(jobs, key=_rank)[:LISTED]
+    )
+    more = len(jobs) - LISTED
+    return f"{shown}, and {more:,} more." if more > 0 else f"{shown}."
+
+
+# From the record
+
+
+def by_rule(reader: Reader, run: Run, words: Sequence[str]) -> Target:
+    """The job of a run that ``words`` (``RULE wildcard=value …``, or its label) mean."""
+    jobs = reader.rows(Job, "run_id = ? ORDER BY number", run.run_id)
+    label = " ".join(words)
+    found, said = [job for job in jobs if job.label == label], ""
+    if not found:
+        found, said = choose(jobs, parse(words), f"Run {run.run_id}")
+    return _target(reader, run, found, said)
+
+
+def by_id(reader: Reader, batch_id: str) -> Target | None:
+    """The job of a Batch id. Raises ``LookupFailed`` for an array's own id."""
+    placements = reader.rows(Placement, "batch_id = ?", batch_id)
+    if placements:
+        return _of_placement(reader, placements[0])
+    arrays = reader.rows(Submission, "batch_id = ?", batch_id)
+    return _of_submission(reader, arrays[0]) if arrays else None
+
+
+def by_name(reader: Reader, name: str) -> Target | None:
+    """The job of a Batch job's name; ``NAME:INDEX`` is a child of an array's."""
+    name, _, child = name.partition(":")
+    found = reader.rows(Submission, "name = ?", name)
+    if not found:
+        return None
+    if child.isdecimal():
+        places = reader.rows(Placement, "submission = ? AND child = ?", name, int(child))
+        return _of_placement(reader, places[0]) if places else None
+    return _of_submission(reader, found[0])
+
+
+def _of_submission(reader: Reader, submission: Submission) -> Target | None:
+    places = reader.rows(Placement, "submission = ? ORDER BY child", submission.name)
+    if len(places) == 1:
+        return _of_placement(reader, places[0])
+    if not places:
+        return None
+    numbers = {place.number: place.child for place in places}
+    of_run = reader.rows(Job, "run_id = ?", places[0].run_id)  # which may have taken it over
+    jobs = [job for job in of_run if job.number in numbers]
+    first = min(jobs, key=_rank, default=None)
+    child = numbers[first.number] if first else 0
+    named = submission.batch_id or submission.name
+    raise LookupFailed(
+        f"{named} is an array of {submission.size:,} jobs: say which, for example {named}:{child}. "
+        f"They are {_listed(jobs)}"
+    )
+
+
+def _of_placement(reader: Reader, place: Placement) -> Target | None:
+    runs = reader.rows(Run, "run_id = ?", place.run_id)
+    jobs = reader.rows(Job, "run_id = ? AND number = ?", place.run_id, place.number)
+    if not place.batch_id or not jobs:
+        return None
+    attempts = reader.rows(Attempt, "batch_id = ? ORDER BY attempt", place.batch_id)
+    return Target(
+        jobs[-1].label,
+        (place.batch_id,),
+        runs[0] if runs else None,
+        tuple(jobs),
+        tuple(attempts),
+    )
+
+
+def _target(reader: Reader, run: Run, jobs: Sequence[Job], said: str) -> Target:
+    marks = ", ".join("?" * len(jobs))
+    places = reader.rows(
+        Placement,
+        f"run_id = ? AND number IN ({marks})",
+        *(run.run_id, *(job.number for job in jobs)),
+    )
+    order = {
+        s.name: s.prepared
+        for place in places
+        for s in reader.rows(Submission, "name = ?", place.submission)
+    }
+    places.sort(key=lambda place: (place.number, order.get(place.submission, 0.0)))
+    ids = tuple(place.batch_id for place in places if place.batch_id)
+    attempts = [
+        attempt
+        for batch_id in ids
+        for attempt in reader.rows(Attempt, "batch_id = ? ORDER BY attempt", batch_id)
+    ]
+    return Target(jobs[-1].label, ids, run, tuple(jobs), tuple(attempts), said)

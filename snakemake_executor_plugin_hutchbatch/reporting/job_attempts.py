@@ -1,0 +1,90 @@
+"""The containers that a job had so far, and where the output of each lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..record.schema import Attempt
+from ..settings.parsers import DEFAULT_LOG_GROUP
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+#: FACTS.md section 2: ids in one DescribeJobs.
+DESCRIBED = 100
+#: Calls at a time, for runs of thousands.
+THREADS = 8
+ENDED = ("SUCCEEDED", "FAILED")
+
+
+@dataclass(frozen=True)
+class Container:
+    """One attempt of a Batch job. ``stream``: its log's, None where it never began to run;
+    ``group``: None where Batch does not tell it any more."""
+
+    batch_id: str
+    attempt: int
+    stream: str | None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a job's submissions. ``state``: of the last one, None where Batch forgot
+    it; ``array``: how many jobs it is, if it is an array's parent."""
+
+    containers: tuple[Container, ...]
+    state: str | None = None
+    reason: str = ""
+    array: int = 0
+
+    @property
+    def is_live(self) -> bool:
+        return self.state is not None and self.state not in ENDED
+
+
+def describe(batch: BatchClient, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """DescribeJobs of any number of ids, without those that Batch does not know. Raises botocore's
+    errors."""
+    parts = [list(ids[start : start + DESCRIBED]) for start in range(0, len(ids), DESCRIBED)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        answers = pool.map(lambda part: batch.describe_jobs(jobs=part)["jobs"], parts)
+        return {job["jobId"]: dict(job) for jobs in answers for job in jobs}
+
+
+def known(
+    ids: Sequence[str], described: Mapping[str, Mapping[str, Any]], recorded: Sequence[Attempt]
+) -> Known:
+    """Of ``ids``, the submissions of one job. What Batch has forgotten is taken from the record.
+    Pure."""
+    found: list[Container] = []
+    for batch_id in ids:
+        job = described.get(batch_id)
+        if job is not None:
+            found += _of(batch_id, job)
+        else:
+            found += [
+                Container(batch_id, each.attempt, each.log_stream)
+                for each in recorded
+                if each.batch_id == batch_id
+            ]
+    last = described.get(ids[-1], {}) if ids else {}
+    array = last.get("arrayProperties") or {}
+    size = 0 if "index" in array else int(array.get("size") or 0)
+    return Known(tuple(found), last.get("status"), str(last.get("statusReason") or ""), size)
+
+
+def _of(batch_id: str, job: Mapping[str, Any]) -> list[Container]:
+    current = job.get("container") or {}
+    options = (current.get("logConfiguration") or {}).get("options") or {}
+    group = options.get("awslogs-group") or DEFAULT_LOG_GROUP
+    streams = [
+        (attempt.get("container") or {}).get("logStreamName") for attempt in job.get("attempts", [])
+    ]
+    now = current.get("logStreamName")
+    if now and now not in streams:
+        streams.append(now)
+    return [Container(batch_id, n, stream, group) for n, stream in enumerate(streams, 1)]

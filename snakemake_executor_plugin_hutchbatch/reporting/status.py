@@ -1,0 +1,247 @@
+"""How a run stands: rules and states, queues and waits, what was lost, what is stuck. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..record.schema import Attempt, Job, Note, Placement, Run, Submission
+from ..settlement.failure_cause import Cause
+
+#: What Batch's states are called here; a placement's other states are those of an ended job.
+WAITING = ("SUBMITTED", "PENDING", "RUNNABLE")
+#: ``RuleCounts``' fields that count jobs, in the order of a job's life.
+COUNTS = ("preparing", "waiting", "starting", "running", "done", "failed")
+
+
+@dataclass(frozen=True)
+class RuleCounts:
+    """Jobs of a rule by state, each at its last attempt. ``preparing``: not on Batch yet, or
+    between two submissions; ``again``: submissions and Snakemake's attempts beyond the first;
+    ``lost``: spot machines that were taken back."""
+
+    rule: str
+    preparing: int = 0
+    waiting: int = 0
+    starting: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    again: int = 0
+    lost: int = 0
+
+    def plus(self, **more: int) -> RuleCounts:
+        return replace(self, **{name: getattr(self, name) + n for name, n in more.items()})
+
+
+@dataclass(frozen=True)
+class QueueCounts:
+    """A queue's jobs. Seconds: ``median_wait`` of those that began to start, ``longest_wait`` of
+    those that wait now; None where there are none."""
+
+    queue: str
+    waiting: int = 0
+    running: int = 0
+    median_wait: float | None = None
+    longest_wait: float | None = None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A run at a moment. ``outcome``: ``done``, ``failed``, ``cancelled``, ``running``, or ``gone``
+    where its controller ended without a word; ``to_come``: jobs that Snakemake has not handed over
+    yet, None if unknown; ``live``: jobs on Batch; ``stuck``: why jobs wait; ``failures``: the last
+    ones, one sentence each."""
+
+    run_id: str
+    outcome: str
+    started: float
+    ended: float | None
+    at: float
+    user: str = ""
+    host: str = ""
+    pid: int = 0
+    silent: float = 0.0
+    wanted: int | None = None
+    to_come: int | None = None
+    live: int = 0
+    rules: tuple[RuleCounts, ...] = ()
+    queues: tuple[QueueCounts, ...] = ()
+    stuck: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> RuleCounts:
+        """All rules together."""
+        names = (*COUNTS, "again", "lost")
+        return RuleCounts("all", **{n: sum(getattr(r, n) for r in self.rules) for n in names})
+
+    @property
+    def is_well(self) -> bool:
+        """Nothing failed for good, and the controller is there or said goodbye."""
+        return self.outcome in ("running", "done") and not (
+            self.outcome == "done" and self.total.failed
+        )
+
+
+@dataclass(frozen=True)
+class _Counting:
+    rules: dict[str, RuleCounts] = field(default_factory=dict)
+
+    def add(self, rule: str, **more: int) -> None:
+        self.rules[rule] = self.rules.get(rule, RuleCounts(rule)).plus(**more)
+
+
+def make(
+    run: Run,
+    jobs: Sequence[Job],
+    submissions: Sequence[Submission],
+    placements: Sequence[Placement],
+    attempts: Iterable[Attempt],
+    notes: Iterable[Note],
+    *,
+    gone: bool,
+    now: float,
+    failures: int = 3,
+) -> Overview:
+    """``gone``: whether its controller has ended; ``failures``: how many to tell."""
+    last: dict[str, Job] = {}
+    for job in sorted(jobs, key=lambda job: job.number):
+        last[job.label] = job
+    placed = _last_placements(submissions, placements)
+    counting = _Counting()
+    for job in last.values():
+        counting.add(job.rule, **{_state(job, placed.get(job.number), gone): 1})
+    rule_of = {job.number: job.rule for job in jobs}
+    _count_again(counting, jobs, last, placements, rule_of)
+    numbers = {p.batch_id: p.number for p in placements if p.batch_id}
+    for attempt in attempts:
+        if attempt.cause == Cause.SPOT.value and attempt.batch_id in numbers:
+            counting.add(rule_of.get(numbers[attempt.batch_id], "?"), lost=1)
+    live = [p for p in placements if is_live(p) and p.batch_id]
+    failed = [job for job in last.values() if job.state == "failed"]
+    failed.sort(key=lambda job: job.ended or 0.0)
+    outcome = run.outcome or ("gone" if gone else "running")
+    return Overview(
+        run.run_id,
+        outcome,
+        run.started,
+        run.ended,
+        now,
+        run.user,
+        run.host,
+        run.pid,
+        max(0.0, now - max(run.beat, run.started)),
+        run.wanted,
+        None if run.wanted is None else max(0, run.wanted - len(last)),
+        len(live),
+        tuple(sorted(counting.rules.values(), key=lambda r: r.rule)),
+        _queues(submissions, placements, now),
+        _stuck(notes, live) if run.ended is None else (),
+        tuple(f"{j.label}: {j.sentence or 'failed'} [{j.cause or '?'}]" for j in failed[-failures:])
+        if failures
+        else (),
+    )
+
+
+def is_live(placement: Placement) -> bool:
+    return placement.state in (*WAITING, "STARTING", "RUNNING")
+
+
+def _last_placements(
+    submissions: Sequence[Submission], placements: Sequence[Placement]
+) -> Mapping[int, Placement]:
+    order = {s.name: s.prepared for s in submissions}
+    found: dict[int, Placement] = {}
+    for place in sorted(placements, key=lambda p: order.get(p.submission, 0.0)):
+        found[place.number] = place
+    return found
+
+
+def _state(job: Job, place: Placement | None, gone: bool) -> str:
+    """The name of a count. What ended while nobody watched counts as AWS Batch tells it."""
+    if job.state in ("done", "failed"):
+        return job.state
+    if place is None or not place.batch_id:
+        return "preparing"
+    if place.state in WAITING:
+        return "waiting"
+    if gone and place.state in ("SUCCEEDED", "FAILED", "LOST"):
+        return "done" if place.state == "SUCCEEDED" else "failed"
+    # Ended ones are being judged, or sent once more.
+    return {"STARTING": "starting", "RUNNING": "running"}.get(place.state, "preparing")
+
+
+def _count_again(
+    counting: _Counting,
+    jobs: Sequence[Job],
+    last: Mapping[str, Job],
+    placements: Sequence[Placement],
+    rule_of: Mapping[int, str],
+) -> None:
+    for job in jobs:
+        if job.number != last[job.label].number:
+            counting.add(job.rule, again=1)
+    seen: set[int] = set()
+    for place in placements:
+        if place.number in seen:
+            counting.add(rule_of.get(place.number, "?"), again=1)
+        seen.add(place.number)
+
+
+def _queues(
+    submissions: Sequence[Submission], placements: Sequence[Placement], now: float
+) -> tuple[QueueCounts, ...]:
+    queue_of = {s.name: s.queue for s in submissions}
+    sent = {s.name: s.submitted or s.prepared for s in submissions}
+    places: dict[str, list[Placement]] = {}
+    for place in placements:
+        if place.batch_id:
+            places.setdefault(queue_of.get(place.submission, "?"), []).append(place)
+    found = []
+    for queue, here in sorted(places.items()):
+        begun = [
+            max(0.0, (p.starting or p.running or 0.0) - began)
+            for p in here
+            if (p.starting or p.running) and (began := p.runnable or sent.get(p.submission))
+        ]
+        waiting = [p for p in here if p.state in WAITING]
+        waits = [now - at for p in waiting if (at := p.runnable or sent.get(p.submission))]
+        running = sum(p.state in ("STARTING", "RUNNING") for p in here)
+        found.append(
+            QueueCounts(
+                queue,
+                len(waiting),
+                running,
+                statistics.median(begun) if begun else None,
+                max(waits) if waits else None,
+            )
+        )
+    return tuple(found)
+
+
+def _stuck(notes: Iterable[Note], live: Sequence[Placement], most: int = 5) -> tuple[str, ...]:
+    """The doctor's last words about jobs that wait still."""
+    waiting = {place.number for place in live if place.state in WAITING}
+    told: dict[str, None] = {}
+    for note in notes:
+        if note.kind == "waiting" and (note.number is None or note.number in waiting) and waiting:
+            told.pop(note.text, None)
+            told[note.text] = None
+    return tuple(told)[-most:]
+
+
+# What AWS says of a run whose controller is gone
+
+
+def with_news(
+    placements: Iterable[Placement], described: Mapping[str, Mapping[str, object]]
+) -> list[Placement]:
+    """The placements with the states that Batch tells now; those it forgot are ``LOST``."""
+    return [
+        replace(place, state=str(described.get(place.batch_id, {}).get("status", "LOST")))
+        if is_live(place) and place.batch_id
+        else place
+        for place in placements
+    ]

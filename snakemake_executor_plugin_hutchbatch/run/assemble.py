@@ -1,0 +1,159 @@
+"""The rooms of one run, each made with what it uses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ..aws.clients import Pacer, Patience
+from ..aws.termination import Termination
+from ..planning.modes import Mode
+from ..planning.preflight import Ground
+from ..planning.prepare import Preparation
+from ..planning.work import Kin, Work
+from ..record.recorder import Recorder
+from ..record.redact import Discretion
+from ..recovery import discover
+from ..recovery.run_marker import Presence
+from ..recovery.takeover import Takeover
+from ..settings.parsers import DEFAULT_ARRAY
+from ..settlement import failed_logs
+from ..settlement.evidence import Endings
+from ..settlement.settle import Settlement
+from ..settlement.starvation import Care
+from ..snakemake_patches import s3_storage
+from ..storage.leavings import Leavings
+from ..submission.job_definitions import Definitions
+from ..submission.outbox import Outbox, Snakemake
+from ..submission.sender import Sender
+from ..submission.submit_job import Submitter
+from ..text.terminal import Log
+from ..tracking.poll_interval import Pace
+from ..tracking.tracker import Tracker
+from . import begin
+
+#: Threads that submit, that read endings, and that ask S3: each waits on the network.
+THREADS = 8
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What an executor works with. ``pools`` are its threads, to be closed in this order."""
+
+    recorder: Recorder
+    preparation: Preparation
+    outbox: Outbox
+    tracker: Tracker[Work]
+    endings: Endings
+    settlement: Settlement
+    termination: Termination
+    care: Care[Work]
+    presence: Presence
+    leavings: Leavings
+    takeover: Takeover
+    pace: Pace
+    kin: Kin
+    pools: tuple[ThreadPoolExecutor, ...]
+
+
+def build(
+    snakemake: Snakemake,
+    workflow: Any,
+    ground: Ground,
+    environments: Mapping[Mode, Mapping[str, str]],
+    command: Callable[[Any], str],
+    patience: Patience,
+    logger: Log,
+    discretion: Discretion,
+) -> Rooms:
+    """All rooms of a run; ``command``: Snakemake's command line for a job in Snakemake mode."""
+    batch, queues, option = ground.clients.batch, ground.site.queues, ground.site.settings.value
+    recorder = begin.recorder(workflow, ground, logger.warning, discretion)
+    # Pools of their own: what reads an ending waits for those that ask S3.
+    settling, reading = (
+        ThreadPoolExecutor(THREADS, thread_name_prefix=f"hutchbatch-{name}")
+        for name in ("settling", "reading")
+    )
+    # Snakemake's own, so that what a job has made is seen there, too.
+    inventory = s3_storage.inventory(workflow.storage_registry.default_storage_provider)
+    inventory.follow(ground.clients.s3, patience)
+    endings = Endings(ground.clients, reading, patience, option("tail_lines"), inventory)
+    logs = failed_logs.FailedLogs(ground.clients)
+    settlement = Settlement(batch, endings, queues, patience, settling, logs)
+    # Ending jobs must go on after everything else was told to stop.
+    termination = Termination(batch, Patience(logger.info))
+    tracker: Tracker[Work] = Tracker(batch, logger.info)
+    care = Care(
+        tracker,
+        batch,
+        termination,
+        queues,
+        logger.info,
+        lambda text: recorder.note("waiting", text),
+    )
+    presence = Presence(ground.clients.s3, recorder.run, patience, logger.warning)
+    leavings = Leavings(ground.clients.s3, ground.work_prefix, ground.site.run_id, patience)
+    earlier = discover.earlier(
+        ground.clients, queues, recorder, presence, leavings, patience, reading, logger.info
+    )
+    if told := discover.summary(earlier):
+        logger.info(told)
+    presence.sign(time.monotonic())
+    takeover = Takeover(
+        batch,
+        inventory,
+        termination,
+        patience,
+        earlier,
+        recorder.journal,
+        recorder.run.run_id,
+        logger.info,
+        reading,
+        endpoint=ground.endpoint,
+    )
+    preparation = Preparation(
+        workflow, ground, environments, command, patience, logger.warning, leavings
+    )
+    sender = Sender(
+        ground,
+        Definitions(batch, patience, warn=logger.warning),
+        Submitter(batch, ground.clients.submit, patience, Pacer()),
+        patience,
+        recorder,
+        lambda: preparation.ship()[1],
+        reading,
+        leavings,
+        discretion,
+    )
+    pace = Pace(float(workflow.remote_execution_settings.seconds_between_status_checks))
+    kin = Kin()
+    outbox = Outbox(
+        snakemake,
+        logger,
+        sender,
+        takeover,
+        tracker,
+        pace,
+        kin,
+        array_size=option("array_size") or DEFAULT_ARRAY,
+        threads=THREADS,
+    )
+    return Rooms(
+        recorder=recorder,
+        preparation=preparation,
+        outbox=outbox,
+        tracker=tracker,
+        endings=endings,
+        settlement=settlement,
+        termination=termination,
+        care=care,
+        presence=presence,
+        leavings=leavings,
+        takeover=takeover,
+        pace=pace,
+        kin=kin,
+        pools=(settling, reading),
+    )

@@ -1,0 +1,79 @@
+"""The beginning of a run: its record."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..planning.preflight import Ground
+from ..record import controllers, redact, repair
+from ..record.recorder import Recorder
+from ..record.redact import Discretion, discreet
+from ..record.schema import Run
+from ..settings.parsers import DEFAULT_LOG_GROUP
+
+_PACKAGES = ("snakemake", "snakemake-executor-plugin-hutchbatch", "boto3")
+
+
+def discretion_of(workflow: Any) -> Discretion:
+    """What of this run must not be kept or shown."""
+    given = workflow.storage_provider_settings or {}
+    settings = [settings for tagged in given.values() for settings in tagged]
+    configurations = [workflow.config_settings.overwrite_config, workflow.globals.get("config")]
+    return redact.of_run(configurations, settings, os.environ, sys.argv[1:])
+
+
+def recorder(
+    workflow: Any, ground: Ground, warn: Callable[[str], None], hide: Discretion
+) -> Recorder:
+    """The run's record, begun; one that writes nothing, and a warning, where the disk takes
+    none."""
+    return Recorder(repair.opened(warn), _run(workflow, ground, hide), hide=hide)
+
+
+def _run(workflow: Any, ground: Ground, hide: Discretion) -> Run:
+    site = ground.site
+    now = time.time()
+    controller = controllers.this()
+    return Run(
+        run_id=site.run_id,
+        started=now,
+        user=site.user,
+        region=site.region,
+        host=controller.host,
+        pid=controller.pid,
+        process_started=controller.started,
+        machine=controller.machine,
+        beat=now,
+        command=hide(shlex.join(["snakemake", *discreet(sys.argv[1:])])),
+        folder=str(Path.cwd()),
+        snakefile=hide(str(workflow.main_snakefile)),
+        storage_prefix=str(workflow.storage_settings.default_storage_prefix),
+        work_prefix=ground.work_prefix,
+        log_group=site.settings.value("log_group") or DEFAULT_LOG_GROUP,
+        wanted=sum(1 for job in workflow.dag.needrun_jobs() if not job.is_local),
+        settings={
+            f.name: hide(shlex.join(value) if isinstance(value, list) else str(value))
+            for f in fields(site.settings)
+            if (value := getattr(site.settings, f.name)) is not None
+        },
+        versions={"python": platform.python_version(), **_versions()},
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,85 @@
+"""The end of a run: its jobs ended on request, and what the second Ctrl-C leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from ..aws.termination import Termination
+from ..planning.work import Work
+from ..text import terminal
+from ..tracking.tracker import Tracker
+
+#: AWS's console shows this as the reason of a job that Ctrl-C ended.
+CANCELLED = "cancelled by the user of Snakemake"
+#: Seconds between two words on how far the ending is.
+TELL_SECONDS = 5.0
+#: What a shell makes of SIGINT.
+INTERRUPTED = 130
+
+
+def end_all(
+    tracker: Tracker[Work],
+    termination: Termination,
+    logger: Any,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Ends every live job, and says how far it is."""
+    arrays, singles = tracker.to_terminate()
+    count = tracker.live_count()
+    if not arrays and not singles:
+        return
+    logger.info(f"Ending {count:,} jobs on AWS Batch … (Ctrl-C again leaves without them)")
+    total = len(arrays) + len(singles)
+    last = clock()
+
+    def tell(done: int) -> None:
+        nonlocal last
+        if clock() - last >= TELL_SECONDS and done < total:
+            last = clock()
+            logger.info(f"Ending jobs on AWS Batch: {100 * done // total} %")
+
+    left = termination.end(arrays, singles, CANCELLED, tell)
+    tracker.terminated(set(arrays) | set(singles), set(left.ids))
+    if left:
+        logger.warning(
+            f"{len(left.ids):,} jobs could not be ended ({left.why}): they go on. 'hutchbatch "
+            "cancel' tries again."
+        )
+
+
+@contextmanager
+def on_second_interrupt(run_id: str, workflow: Any) -> Iterator[None]:
+    """While jobs are being ended, Ctrl-C leaves at once and says what finishes the work."""
+
+    def leave(number: int, frame: Any) -> None:
+        # Not by the logger: it may be in the middle of a line, with its lock held.
+        terminal.at_once(
+            f"Left at once. Jobs may go on; this ends them all: hutchbatch cancel {run_id}"
+        )
+        with suppress(Exception):
+            workflow.persistence.unlock()
+        os._exit(INTERRUPTED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def outcome(workflow: Any, cancelled: bool) -> str:
+    """``cancelled``, ``failed`` or ``done``, for the record."""
+    if cancelled:
+        return "cancelled"
+    scheduler = workflow.scheduler
+    wrong = scheduler is None or scheduler.failed or scheduler._executor_error
+    return "failed" if wrong else "done"

@@ -1,0 +1,1 @@
+"""Settings and per-rule resources, and how their values are read."""

@@ -1,0 +1,89 @@
+"""The report under Snakemake's own error message: what a user needs to go on. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from ..planning.plan import JobPlan
+from ..text.printable import printable
+from .failure_cause import Cause, Failure, is_host_lost
+from .sentences import meaning
+
+#: Rule, cause and exit code.
+_Kind = tuple[str, Cause, int | None]
+
+_INSTANCE = re.compile(r"i-[0-9a-f]+")
+
+
+def attempts(job: Mapping[str, Any]) -> list[str]:
+    """One text for each attempt that Batch made: how it ended, and on which instance if told."""
+    told = []
+    for number, attempt in enumerate(job.get("attempts") or [], 1):
+        reason = printable(str(attempt.get("statusReason") or ""))
+        container = attempt.get("container") or {}
+        code = container.get("exitCode")
+        instance = _INSTANCE.search(reason)
+        where = f" on {instance.group()}" if instance else ""
+        how = meaning(code) if code is not None else (reason or "no reason given")
+        if is_host_lost(reason):
+            how = "its spot machine was taken back"
+        told.append(f"{number}: {how}{where}")
+    return told
+
+
+def report(
+    label: str,
+    failure: Failure,
+    plan: JobPlan,
+    job: Mapping[str, Any] | None,
+    *,
+    job_id: str,
+    lines: Sequence[str],
+) -> str:
+    """The lines for the terminal. ``job_id``: of a job that has an output."""
+    text = [f"{label} failed: {printable(failure.sentence)} [{failure.cause.value}]"]
+    text.append(f"  queue: {plan.queue}")
+    tried = attempts(job or {})
+    if len(tried) > 1 or failure.cause in (Cause.SPOT, Cause.HOST):
+        text.append(f"  attempts: {'; '.join(tried) or 'none'}")
+    if lines:
+        text.append(f"  last lines of its output ({len(lines)}):")
+        text += [f"    {line}" for line in lines]
+    if job_id:
+        text.append(f"  all of it: hutchbatch logs {job_id}")
+    return "\n".join(text)
+
+
+class Alike:
+    """Failures that are the same but for the job: the first is told whole, the rest are counted.
+
+    Only what a job ended with counts: one that Snakemake tries again (``retries:``) has not failed
+    yet, and may fail otherwise. Jobs are known by Snakemake's ids.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[_Kind, Hashable] = {}
+        self._failed: dict[Hashable, _Kind] = {}
+
+    def begins(self, job_id: Hashable) -> None:
+        """A job is run, perhaps once more."""
+        self._failed.pop(job_id, None)
+
+    def is_first(self, rule: str, job_id: Hashable, failure: Failure) -> bool:
+        """Whether this one should be told whole; counts the job either way."""
+        # Sentences differ by names of files, ids and times; these do not.
+        kind = (rule, failure.cause, failure.exit_code)
+        self._failed[job_id] = kind
+        return self._first.setdefault(kind, job_id) == job_id
+
+    def counts(self) -> list[str]:
+        """One line for each kind of failure that several jobs ended with."""
+        jobs = Counter(self._failed.values())
+        return [
+            f"{jobs[kind]} jobs of rule {kind[0]} failed alike; the first is told above."
+            for kind in self._first
+            if jobs[kind] > 1
+        ]

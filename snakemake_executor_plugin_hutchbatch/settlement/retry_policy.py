@@ -1,0 +1,160 @@
+"""What becomes of a job that ended badly or waits too long: again, elsewhere, or a failure. Pure.
+
+DESIGN.md, rule 7: each cause has its own budget; losses of machines never use up Snakemake's
+``retries``.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ..planning.plan import JobPlan
+from ..queues import fit, why_waiting
+from ..queues.queues import Queue
+from .failure_cause import Cause, Failure, Problem
+
+#: How long a queue counts as starving after it starved a job (seconds): siblings start higher.
+REMEMBERED = 30 * 60.0
+#: Submissions of a job whose next step cannot be decided.
+BY_DEFAULT = 3
+
+
+@dataclass(frozen=True)
+class History:
+    """What was tried for one attempt of Snakemake's. ``rung``: place on the plan's ladder;
+    ``spot_losses``: attempts on it that AWS Batch did not know for lost."""
+
+    rung: int = 0
+    submissions: int = 1
+    host_losses: int = 0
+    spot_losses: int = 0
+
+
+@dataclass(frozen=True)
+class Again:
+    """Submit ``plan`` (its queue and memory may be new); ``line`` says so to the user."""
+
+    plan: JobPlan
+    history: History
+    line: str
+
+
+def after(
+    failure: Failure, plan: JobPlan, history: History, queues: Mapping[str, Queue]
+) -> Again | Failure:
+    """Another submission, or the failure with what was tried added to its sentence."""
+    if failure.cause is Cause.SPOT:
+        return _after_spot_loss(failure, plan, history)
+    if failure.cause is Cause.CAPACITY:
+        return higher(plan, history, "found no machine there in time") or replace(
+            failure, sentence=f"{failure.sentence}; {_last(plan)} with --hutchbatch-queue"
+        )
+    if failure.problem is Problem.MISFIT:
+        return _misfit(failure, plan, queues.get(plan.queue) or Queue(plan.queue))
+    if failure.cause is Cause.HOST:
+        losses = history.host_losses + 1
+        if losses < plan.budgets.host_attempts:
+            return _here_again(failure, plan, replace(history, host_losses=losses))
+        return replace(failure, sentence=f"{failure.sentence} ({losses} times)")
+    if failure.cause is Cause.OUT_OF_MEMORY and plan.budgets.oom_memory_factor:
+        return _with_more_memory(failure, plan, history, queues.get(plan.queue))
+    return failure
+
+
+def by_default(failure: Failure, plan: JobPlan, history: History) -> Again | Failure:
+    """As ``after``, where that failed: lost machines never end a job at once, nothing else is
+    tried again."""
+    if failure.cause not in (Cause.SPOT, Cause.HOST) or history.submissions >= BY_DEFAULT:
+        return failure
+    return _here_again(failure, plan, history)
+
+
+def _after_spot_loss(failure: Failure, plan: JobPlan, history: History) -> Again | Failure:
+    # A container that was stopped in time ends by itself, and AWS Batch does not try again.
+    if failure.problem is Problem.STOPPED:
+        history = replace(history, spot_losses=history.spot_losses + failure.attempts)
+        if history.spot_losses < plan.budgets.spot_attempts:
+            return _here_again(failure, plan, history)
+    moved = higher(plan, history, "lost its spot machine too often there")
+    return moved or replace(
+        failure,
+        sentence=f"{failure.sentence}; {_last(plan)} with --hutchbatch-queue, or raise "
+        "--hutchbatch-spot-attempts",
+    )
+
+
+def _misfit(failure: Failure, plan: JobPlan, queue: Queue) -> Failure:
+    want = fit.Want(plan.vcpus, plan.memory, plan.gpus)
+    why = why_waiting.diagnose(why_waiting.Symptoms(failure.words, queue, want))
+    return replace(failure, sentence=f"AWS Batch cancelled it, since {why}")
+
+
+def _last(plan: JobPlan) -> str:
+    return f"{plan.queue} is the last queue of its ladder: name more"
+
+
+def _here_again(failure: Failure, plan: JobPlan, history: History) -> Again:
+    history = replace(history, submissions=history.submissions + 1)
+    return Again(plan, history, f"{plan.label}: {failure.sentence}. It is started again.")
+
+
+def higher(plan: JobPlan, history: History, why: str) -> Again | None:
+    """The same job on the next rung; None at the top."""
+    rung = history.rung + 1
+    if rung >= len(plan.ladder.rungs):
+        return None
+    queue = plan.ladder.rungs[rung]
+    history = replace(history, rung=rung, submissions=history.submissions + 1, spot_losses=0)
+    line = f"{plan.label} moves from queue {plan.queue} to {queue}: it {why}."
+    return Again(replace(plan, queue=queue), history, line)
+
+
+def _with_more_memory(
+    failure: Failure, plan: JobPlan, history: History, queue: Queue | None
+) -> Again | Failure:
+    if queue is None or not queue.instance_types:
+        queue = Queue(plan.queue, instance_types=("optimal",))  # somewhere it must end
+    most = fit.largest_memory(fit.Want(plan.vcpus, plan.memory, plan.gpus), queue) or plan.memory
+    memory = min(math.ceil(plan.memory * plan.budgets.oom_memory_factor), most)
+    if memory <= plan.memory:
+        return replace(
+            failure, sentence=f"{failure.sentence}; {plan.queue} has no machine with more memory"
+        )
+    history = replace(history, submissions=history.submissions + 1)
+    line = (
+        f"{plan.label} was killed for memory with {plan.memory:,} MiB and is started again with "
+        f"{memory:,} MiB."
+    )
+    return Again(replace(plan, memory=memory), history, line)
+
+
+def start(plan: JobPlan, starved: Mapping[str, float], now: float) -> tuple[JobPlan, History]:
+    """Where a new job begins: the first rung that did not starve a sibling lately, or the top.
+
+    ``starved``: when each queue last did, by the clock of ``now``.
+    """
+    rungs = plan.ladder.rungs
+    for rung, queue in enumerate(rungs):
+        if rung == len(rungs) - 1 or now - starved.get(queue, -math.inf) > REMEMBERED:
+            here = plan if plan.queue == queue else replace(plan, queue=queue)
+            return here, _beginning(rung)
+    return plan, _beginning(0)
+
+
+@functools.cache
+def _beginning(rung: int) -> History:
+    """One object for the thousands of jobs that begin alike."""
+    return History(rung=rung)
+
+
+def is_starving(*, minutes: float, waited: float, still: float, rung: int, rungs: int) -> bool:
+    """Whether a job should be taken to the next rung.
+
+    ``waited``: seconds that it is RUNNABLE; ``still``: seconds since its queue last started one of
+    our jobs.
+    """
+    limit = minutes * 60
+    return minutes > 0 and rung + 1 < rungs and waited > limit and still > limit

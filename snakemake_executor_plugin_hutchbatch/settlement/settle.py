@@ -1,0 +1,185 @@
+"""Ended jobs → successes, failures, further submissions. Several at a time, since S3 is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor as ThreadPool
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import clients
+from ..aws.clients import Patience, batched
+from ..planning.work import Work
+from ..queues.queues import Queue
+from ..supervisor.taskspec import Status
+from ..text import tracebacks
+from ..tracking.tracker import DESCRIBE_LIMIT, Ended
+from . import failure_cause, retry_policy
+from .evidence import Endings, Outcome
+from .failed_logs import FailedLogs, Source, log_urls
+from .failure_cause import Cause, Failure
+from .retry_policy import Again
+from .starvation import LEAVING
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+#: Endings that are read together: a page of a listing tells of their outputs.
+TOGETHER = 500
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How a submission ended: ``failure`` None after a success; ``step``: it is tried again;
+    ``copies``: paths of a failed job's logs."""
+
+    outcome: Ended[Work]
+    failure: Failure | None
+    status: Status | None
+    step: Again | None = None
+    copies: tuple[str, ...] = ()
+
+
+class Settlement:
+    """Reads endings and decides. Never raises: what cannot be read is that job's failure."""
+
+    def __init__(
+        self,
+        batch: BatchClient,
+        endings: Endings,
+        queues: Mapping[str, Queue],
+        patience: Patience,
+        pool: ThreadPool,
+        failed_logs: FailedLogs,
+    ) -> None:
+        self._batch = batch
+        self._endings = endings
+        self._queues = queues
+        self._patience = patience
+        self._pool = pool
+        self._failed_logs = failed_logs
+
+    def settle(self, ended: Sequence[Ended[Work]]) -> Iterator[Settled]:
+        """Each of ``ended``, in order, as soon as it is known."""
+        for place in range(0, len(ended), TOGETHER):
+            some = ended[place : place + TOGETHER]
+            try:
+                self._endings.foresee(
+                    [
+                        Outcome(one.job_id, one.description, one.what.outputs, one.what.status)
+                        for one in some
+                    ]
+                )
+            except Exception:
+                tracebacks.log("S3 could not be asked about many jobs at once; asking one by one.")
+            judged = list(self._pool.map(self._judged, some))
+            yield from self._pool.map(self._settle, self._completed(judged))
+
+    def _judged(self, outcome: Ended[Work]) -> Settled:
+        """How it ended, as far as its description tells."""
+        try:
+            return self._judge(outcome)
+        except Exception as error:
+            tracebacks.log(f"How {outcome.what.label} ended could not be read in full.")
+            return Settled(outcome, _by_description(outcome.description, error), None)
+
+    def _completed(self, judged: Sequence[Settled]) -> Iterator[Settled]:
+        """The same; those that ListJobs' short word of an array's child does not explain, such as a
+        success at a later attempt, are described, by hundreds, and judged again."""
+        unclear = {s.outcome.job_id for s in judged if _is_unclear(s)}
+        known: dict[str, dict[str, Any]] = {}
+        for ids in batched(unclear, DESCRIBE_LIMIT):
+            try:
+                jobs = self._patience.call(
+                    "reading how jobs ended",
+                    lambda ids=ids: self._batch.describe_jobs(jobs=ids)["jobs"],  # type: ignore[misc]
+                )
+                known.update({job["jobId"]: dict(job) for job in jobs})
+            except (ClientError, BotoCoreError):
+                continue  # what is known by now must do
+            except Exception:
+                tracebacks.log("AWS Batch's answer about ended jobs could not be read.")
+        for settled in judged:
+            job = known.get(settled.outcome.job_id)
+            if job is None:
+                yield settled
+            else:
+                yield self._judged(replace(settled.outcome, description=job))
+
+    def _settle(self, settled: Settled) -> Settled:
+        """What becomes of it. Where that cannot be said, its failure keeps its own cause."""
+        if settled.failure is None:
+            return settled
+        label = settled.outcome.what.label
+        try:
+            step = self._next(settled.outcome, settled.failure)
+        except Exception:
+            tracebacks.log(f"Whether {label} is tried again could not be decided.")
+            work = settled.outcome.what
+            step = retry_policy.by_default(settled.failure, work.own_plan, work.history)
+        if isinstance(step, Again):
+            return replace(settled, step=step)
+        settled = replace(settled, failure=step)
+        try:
+            return replace(settled, copies=self._copies(settled.outcome))
+        except Exception:
+            tracebacks.log(f"The logs of {label} could not be copied.")
+            return settled
+
+    def _judge(self, outcome: Ended[Work]) -> Settled:
+        work = outcome.what
+        assert work.begun is not None  # noqa: S101  it was sent
+        ending = self._endings.end(
+            outcome.job_id,
+            outcome.description,
+            outputs=work.outputs,
+            status_prefix=work.status,
+            log_group=work.plan.log_group,
+            since=work.begun,
+        )
+        return Settled(outcome, ending.failure, ending.status)
+
+    def _copies(self, outcome: Ended[Work]) -> tuple[str, ...]:
+        work, job = outcome.what, outcome.description or {}
+        stream = str((job.get("container") or {}).get("logStreamName") or "")
+        return self._failed_logs.keep(
+            Source(
+                work.plan.rule,
+                work.label,
+                outcome.job_id,
+                work.plan.log_group,
+                stream,
+                log_urls(work.job),
+            )
+        )
+
+    def _next(self, outcome: Ended[Work], failure: Failure) -> Again | Failure:
+        work, job = outcome.what, outcome.description or {}
+        plan: Any = work.own_plan
+        # CancelJob ends only what has not begun to start; a job that had runs on.
+        if outcome.left and str(job.get("statusReason") or "").startswith(LEAVING):
+            return retry_policy.higher(plan, work.history, "waited there too long") or failure
+        return retry_policy.after(failure, plan, work.history, self._queues)
+
+
+def _by_description(job: dict[str, Any] | None, error: Exception) -> Failure:
+    """What is known of an ending whose status, outputs or log could not be read."""
+    failure = None
+    try:
+        failure = failure_cause.read(job) if job else None
+    except Exception:
+        tracebacks.log("AWS Batch's words about an ended job could not be read.")
+    if failure is not None:
+        return failure
+    if isinstance(error, (ClientError, BotoCoreError)):
+        return Failure(Cause.LOST, clients.explain(error, "reading how it ended").rstrip("."))
+    return Failure(Cause.LOST, f"its ending could not be read: {error!r}")
+
+
+def _is_unclear(settled: Settled) -> bool:
+    job, status = settled.outcome.description, settled.status
+    if job is None or "attempts" in job:
+        return False
+    return settled.failure is not None or status is None or status.exit_code != 0

@@ -1,0 +1,155 @@
+"""Jobs that wait: which are taken to another queue, and what the user is told about the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from ..aws.termination import Termination
+from ..planning.plan import JobPlan
+from ..queues import fit, why_waiting
+from ..queues.queues import Queue
+from ..tracking.live_jobs import Live
+from ..tracking.tracker import Poll, Tracker
+from . import retry_policy
+from .retry_policy import History
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+#: Seconds that a job may be RUNNABLE before anybody asks why: Batch needs two or three minutes to
+#: start a machine.
+PATIENT_SECONDS = 240.0
+#: AWS shows this as the reason of a job that we took out of its queue.
+LEAVING = "hutchbatch takes it to another queue"
+
+
+class Planned(Protocol):
+    """What a tracked job carries."""
+
+    @property
+    def plan(self) -> JobPlan: ...
+
+    @property
+    def history(self) -> History: ...
+
+    @property
+    def label(self) -> str: ...
+
+
+P = TypeVar("P", bound=Planned)
+
+
+@dataclass(frozen=True)
+class _Told:
+    queue: str
+    sentence: str
+
+
+class Care(Generic[P]):
+    """Looks after waiting jobs once a poll."""
+
+    def __init__(
+        self,
+        tracker: Tracker[P],
+        batch: BatchClient,
+        termination: Termination,
+        queues: Mapping[str, Queue],
+        say: Callable[[str], None],
+        note: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tracker = tracker
+        self._batch = batch
+        self._termination = termination
+        self._note = note
+        self._queues = queues
+        self._say = say
+        self._clock = clock
+        self._moved: dict[str, float] = {}
+        self._examined: dict[str, float] = {}
+        self._told: set[_Told] = set()
+        self._began = clock()
+        self._may_move = True
+        #: When each queue last starved a job: new siblings start higher (``retry_policy.start``).
+        self.starved: dict[str, float] = {}
+
+    def start(self, plan: JobPlan) -> tuple[JobPlan, History]:
+        """Where a new job begins on its ladder."""
+        return retry_policy.start(plan, self.starved, self._clock())
+
+    def starves(self, queue: str) -> None:
+        """A queue has just given a job up for want of machines."""
+        self.starved[queue] = self._clock()
+
+    def look(self, poll: Poll[P]) -> None:
+        """Takes starving jobs out of their queues and says why others wait."""
+        now = self._clock()
+        for sent in poll.started:
+            self._moved[sent.plan.queue] = now
+            self.starved.pop(sent.plan.queue, None)
+        starving: list[Live[P]] = []
+        for live in self._tracker.waiting():
+            plan, history = live.what.plan, live.what.history
+            waited = now - live.since
+            still = now - self._moved.get(plan.queue, self._began)
+            if self._may_move and retry_policy.is_starving(
+                minutes=plan.budgets.starve_minutes,
+                waited=waited,
+                still=still,
+                rung=history.rung,
+                rungs=len(plan.ladder.rungs),
+            ):
+                starving.append(live)
+            elif waited > self._patient(plan):
+                self._explain(live, now)
+        if starving:
+            self._take_out(starving, now)
+
+    def _take_out(self, starving: list[Live[P]], now: float) -> None:
+        """Out of their queues, to be sent to the next ones when Batch tells of their end."""
+        # First, so that an ending in between is known for what it is.
+        self._tracker.leaving(starving)
+        left = self._termination.take_out([live.job_id for live in starving], LEAVING)
+        stay = set(left.ids)
+        for live in starving:
+            if live.job_id in stay:
+                live.leaving = False  # asked again at the next poll
+            else:
+                self.starved[live.what.plan.queue] = now
+        if left.denied:
+            self._may_move = False
+            self._say(
+                "You may not take jobs out of their queues (batch:CancelJob): waiting jobs stay "
+                "where they are."
+            )
+
+    def _patient(self, plan: JobPlan) -> float:
+        minutes = plan.budgets.starve_minutes
+        return min(PATIENT_SECONDS, minutes * 60) if minutes else PATIENT_SECONDS
+
+    def _explain(self, live: Live[P], now: float) -> None:
+        """One sentence a queue and cause, however many wait there; asked again after a while."""
+        plan = live.what.plan
+        # AWS gives the cause on the job at the head of its queue only.
+        spoken = bool(live.reason)
+        last = self._examined.get(plan.queue)
+        if last is not None and (last == now or (now - last < PATIENT_SECONDS and not spoken)):
+            return
+        self._examined[plan.queue] = now
+        queue = self._queues.get(plan.queue) or Queue(plan.queue)
+        want = fit.Want(plan.vcpus, plan.memory, plan.gpus)
+        symptoms = why_waiting.examine(self._batch, live.job_id, live.reason, queue, want)
+        sentence = why_waiting.diagnose(symptoms)
+        told = _Told(plan.queue, sentence)
+        # Places in the queue change all the time; one telling of that is enough.
+        if symptoms.ahead:
+            told = replace(told, sentence="others are before it")
+        if told not in self._told:
+            self._told.add(told)
+            minutes = (now - live.since) / 60
+            line = f"{live.what.label} has waited {minutes:.0f} minutes to start: {sentence}."
+            self._say(line)
+            self._note(line)

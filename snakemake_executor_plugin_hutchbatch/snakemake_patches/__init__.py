@@ -1,0 +1,1 @@
+"""Changes to Snakemake and its S3 storage plugin while a run lasts."""

@@ -1,0 +1,91 @@
+"""Which results a failed job leaves, and what the next run thinks of them.
+
+FACTS.md section 4, trap 8: whatever failed, Snakemake records the job's present code and parameters
+for its outputs and then removes them. A job that never ran has not touched them: an earlier result
+stays, with the record of what made it. A job that did run leaves nothing that passes for its
+result: what cannot be removed, or is kept by --keep-incomplete, stays marked as incomplete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from snakemake.exceptions import WorkflowError
+from snakemake.jobs import Job
+
+from ..text import terminal
+
+_spared: set[Any] = set()
+#: Outputs that were not incomplete before this run began: only these are not so again.
+_whole: set[str] | None = None
+
+
+def spare(job: Any) -> None:
+    """Should the job fail now, it has not run: to be told before its failure is."""
+    global _whole  # noqa: PLW0603  one run a process
+    members = _members(job)
+    if _whole is None:
+        _whole = _not_incomplete(members[0].dag)
+    _spared.update(members)
+
+
+def _not_incomplete(dag: Any) -> set[str]:
+    persistence = dag.workflow.persistence
+    keys: set[str] = {persistence._get_key(f) for job in dag.needrun_jobs() for f in job.output}
+    return keys - set(persistence._filter_incomplete_keys(keys))
+
+
+def submitted(job: Any) -> None:
+    """From now on the job may run."""
+    _spared.difference_update(_members(job))
+
+
+def _members(job: Any) -> list[Any]:
+    return list(job.jobs) if job.is_group() else [job]
+
+
+def never_ran(job: Mapping[str, Any] | None, submissions: int) -> bool:
+    """Whether a job that Batch describes so never had a container, nor did one before it."""
+    if job is None or submissions > 1:
+        return False
+    return not any("startedAt" in told for told in (job, *(job.get("attempts") or [])))
+
+
+def _unmark(job: Any) -> None:
+    """Takes the marks away that the job's outputs got when it was submitted."""
+    persistence = job.dag.workflow.persistence
+    persistence._clear_cache()
+    for key in map(persistence._get_key, job.output):
+        if key in (_whole or ()):
+            persistence._unmark_incomplete(key)
+
+
+def guard() -> None:
+    """Patches how Snakemake ends failed jobs in this process."""
+    plain = Job.postprocess
+
+    async def postprocess(self: Any, *args: Any, error: bool = False, **options: Any) -> None:
+        if not error or self.is_local:
+            await plain(self, *args, error=error, **options)
+        elif self in _spared:
+            _spared.discard(self)
+            _unmark(self)
+        elif not self.dag.workflow.execution_settings.keep_incomplete:
+            await _remove_outputs(self)
+
+    Job.postprocess = postprocess
+
+
+async def _remove_outputs(job: Any) -> None:
+    """First the files, then the mark that they are incomplete."""
+    try:
+        # What was to be updated has not been touched: outputs are stored after a success.
+        await job.cleanup([file for file in job.output if "update" in file.flags])
+    except WorkflowError as error:
+        terminal.snakemake_log().error(
+            f"The outputs of failed job {job} could not be removed from S3 and stay marked as "
+            f"incomplete: start again with --rerun-incomplete. ({error})"
+        )
+        return
+    job.dag.workflow.persistence.cleanup(job)

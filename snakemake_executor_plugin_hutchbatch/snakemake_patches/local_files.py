@@ -1,0 +1,219 @@
+"""Snakemake at the controller, taught what in the launch folder is the run's and what is not.
+
+With the author's names (``supervisor/file_names.py``) a stored file and a file of the person's own
+bear one name. So of files under the default storage only S3 says whether they exist, how old and
+how large they are; what lies here counts where this run has put it (``local_copies.py``). Applied
+when hutchbatch is the executor, to the process that leads the run.
+
+| target in Snakemake 9 | what it does here |
+|---|---|
+| ``_IOFile.exists_local``, ``mtime_uncached``, ``protected``, ``open`` | pass over the person's |
+| ``_IOFile.retrieve_from_storage`` | never over a newer file of the person's |
+| ``io.remove`` | removes here what this run has put here |
+| local ``Executor.run_single_job`` | what lies at the names of outputs makes way |
+| local ``Executor.get_job_exec_prefix`` | its own Snakemake processes use the names too |
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from snakemake_interface_common.exceptions import WorkflowError
+
+from ..settlement.sentences import Known, sentence
+from ..storage.inventory import Inventory
+from ..storage.object_cache import Object
+from ..supervisor.errors import Failure
+from ..supervisor.file_names import is_named, name_of
+from .local_copies import Differs, LocalCopies
+
+#: Says to a Snakemake process that the one which leads the run has started it.
+CHILD = "HUTCHBATCH_LOCAL_JOB"
+
+
+@dataclass
+class _Run:
+    """The one Snakemake of this process."""
+
+    inventory: Callable[[Any], Inventory]
+    warn: Callable[[str], None]
+    copies: LocalCopies | None = None
+    keep: bool = False
+
+
+_run: _Run | None = None
+
+
+def copies() -> LocalCopies:
+    """This run's files in the launch folder. Made when first needed: Snakemake has changed to the
+    folder of ``--directory`` by then."""
+    assert _run is not None  # noqa: S101  guard() comes first
+    if _run.copies is None:
+        _run.copies = LocalCopies(Path.cwd(), _run.warn)
+        _run.copies.recover()
+        atexit.register(_finish)
+    return _run.copies
+
+
+def _finish() -> None:
+    if _run is not None and _run.copies is not None:
+        _run.copies.finish(_run.keep)
+
+
+@dataclass(frozen=True)
+class _Object:
+    """A file of Snakemake's, as ``LocalCopies`` wants it."""
+
+    stored: Any
+    url: str
+    identity: str
+    modified: float
+    md5: str | None
+
+    def download(self, target: Path) -> None:
+        before = self.stored._overwrite_local_path
+        self.stored.set_local_path(target)
+        try:
+            self.stored.retrieve_object()
+        finally:
+            self.stored._overwrite_local_path = before
+
+
+def _url(file: Any) -> str:
+    return f"s3://{file.storage_object.bucket}/{file.storage_object.key}"
+
+
+def stored(file: Any) -> Object | None:
+    """What S3 has of a file. Raises botocore's errors."""
+    assert _run is not None  # noqa: S101  guard() comes first
+    return _run.inventory(file.storage_object.provider).find(_url(file))
+
+
+def fetch(file: Any) -> None:
+    """Has a stored file at its name here.
+
+    Raises ``WorkflowError`` with a sentence where it cannot be had, or must not be put there.
+    """
+    found, url = stored(file), _url(file)
+    if found is None:
+        if copies().is_here(str(file)):
+            return  # made here, and not stored yet
+        raise WorkflowError(f"{file} is not in S3 any more: {url}.")
+    whole = not found.directory and "-" not in found.etag
+    try:
+        copies().fetch(
+            str(file),
+            _Object(
+                file.storage_object,
+                url,
+                found.identity,
+                found.modified,
+                found.etag.strip('"') if whole else None,
+            ),
+        )
+    except Differs as error:
+        raise WorkflowError(f"{error}.") from None
+    except Failure as error:
+        told = sentence(error.problem, Known(facts=error.facts))
+        raise WorkflowError(f"{file} could not be fetched: {told}.") from None
+    except OSError as error:
+        raise WorkflowError(f"{file} could not be fetched from {url}: {error}") from error
+
+
+def guard(plugin: Any, inventory: Callable[[Any], Inventory], warn: Callable[[str], None]) -> None:
+    """Patches this process, once. ``inventory``: that of a storage provider."""
+    global _run  # noqa: PLW0603  one Snakemake a process
+    if _run is not None:
+        return
+    _run = _Run(inventory, warn)
+    from snakemake import io  # noqa: PLC0415  only where a run begins
+    from snakemake.executors import local  # noqa: PLC0415
+
+    _look_in_storage(io)
+    _move_with_care(io)
+    _make_way(local.Executor)
+    plugin.StorageObject.hutchbatch_is_made = _is_made
+
+
+def _is_made(stored: Any) -> bool:
+    name = name_of(stored)
+    return copies().is_here(name) if name else stored.local_path().exists()
+
+
+def _look_in_storage(io: Any) -> None:
+    cls = io._IOFile
+    plain_exists, plain_mtime = cls.exists_local, cls.mtime_uncached
+    plain_protected, plain_open = cls.protected, cls.open
+
+    async def exists_local(self: Any) -> bool:
+        return copies().is_here(str(self)) if is_named(self) else bool(await plain_exists(self))
+
+    async def mtime_uncached(self: Any, skip_storage: bool = False) -> Any:
+        if not is_named(self):
+            return await plain_mtime(self, skip_storage=skip_storage)
+        stored = None if skip_storage else await self.storage_object.managed_mtime()
+        here = Path(self).stat().st_mtime if copies().is_here(str(self)) else None
+        return io.Mtime(local=here, storage=stored)
+
+    async def protected(self: Any) -> bool:
+        return False if is_named(self) else bool(await plain_protected(self))
+
+    def open_(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_named(self) and not copies().is_here(str(self)):
+            raise io.InputOpenException(self)  # Snakemake fetches it, and asks again
+        return plain_open(self, *args, **kwargs)
+
+    cls.exists_local, cls.mtime_uncached = exists_local, mtime_uncached
+    cls.protected, cls.open = protected, open_
+
+
+def _move_with_care(io: Any) -> None:
+    cls, plain_remove = io._IOFile, io.remove
+    plain_retrieve = cls.retrieve_from_storage
+
+    async def retrieve_from_storage(self: Any) -> None:
+        if not is_named(self):
+            await plain_retrieve(self)
+        elif not self.should_not_be_retrieved_from_storage:
+            fetch(self)
+
+    async def remove(file: Any, *args: Any, only_local: bool = False, **kwargs: Any) -> None:
+        if not is_named(file):
+            await plain_remove(file, *args, only_local=only_local, **kwargs)
+            return
+        if not only_local and await file.exists_in_storage():
+            await file.storage_object.managed_remove()
+        copies().discard(str(file))
+
+    cls.retrieve_from_storage = retrieve_from_storage
+    io.remove = remove
+
+
+def _makes(job: Any) -> Iterator[Any]:
+    files = chain(job.output, job.log, [job.benchmark] if job.benchmark else [])
+    return (file for file in files if is_named(file))
+
+
+def _make_way(cls: Any) -> None:
+    plain_run, plain_prefix = cls.run_single_job, cls.get_job_exec_prefix
+
+    def run_single_job(self: Any, job: Any) -> Any:
+        assert _run is not None  # noqa: S101  guard() comes first
+        _run.keep = bool(self.workflow.storage_settings.keep_storage_local)
+        for file in [] if job.is_norun else _makes(job):
+            if "update" in file.flags and file.storage_object.exists():
+                fetch(file)
+                copies().adopt(str(file))
+            else:
+                copies().begin(str(file))
+        return plain_run(self, job)
+
+    def get_job_exec_prefix(self: Any, job: Any) -> str:
+        return f"export {CHILD}=1 && {plain_prefix(self, job)}"
+
+    cls.run_single_job, cls.get_job_exec_prefix = run_single_job, get_job_exec_prefix

@@ -1,0 +1,94 @@
+"""Buckets that can be used, and what must lie in them when a job has succeeded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import clients
+from ..planning.modes import s3_url
+from .inventory import split_url as split_url  # noqa: PLC0414  a room's word for others
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class StorageError(Exception):
+    """The bucket cannot be used; one sentence for the user. ``denied``: it is there, but these
+    credentials may not ask about it."""
+
+    def __init__(self, sentence: str, denied: bool = False) -> None:
+        super().__init__(sentence)
+        self.denied = denied
+
+
+def check_bucket(s3: S3Client, bucket: str) -> str | None:
+    """The bucket's region where AWS tells it.
+
+    Raises ``StorageError`` if the bucket is not there or may not be used.
+    """
+    try:
+        answer = s3.head_bucket(Bucket=bucket)
+    except (ClientError, BotoCoreError) as error:
+        told = _speaking(s3, bucket, error)
+        denied = clients.is_denied(told) and not clients.is_bad_key(told)
+        raise StorageError(_bucket_sentence(told, bucket), denied) from error
+    return answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
+
+
+def _speaking(s3: S3Client, bucket: str, error: Exception) -> Exception:
+    """The same refusal with AWS's own code: an answer to HEAD has no body to say it in."""
+    if clients.status(error) not in (400, 403):
+        return error
+    try:
+        s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
+    except (ClientError, BotoCoreError) as told:
+        return told
+    return error
+
+
+def _bucket_sentence(error: Exception, bucket: str) -> str:
+    if clients.is_expired(error) or clients.is_bad_key(error):
+        return clients.explain(error, f"reaching the bucket {bucket}")
+    if clients.status(error) == 404:
+        return (
+            f"There is no bucket {bucket}: check the spelling of --default-storage-prefix "
+            f"(s3://{bucket}/…); your PI's bucket is called fh-pi-lastname-f or the like."
+        )
+    if clients.status(error) == 403:
+        return (
+            f"You may not use the bucket {bucket} with your present credentials: check the "
+            "spelling of --default-storage-prefix, and whose credentials you have with "
+            "'aws sts get-caller-identity'."
+        )
+    return clients.explain(error, f"reaching the bucket {bucket}")
+
+
+def access(provider: Any) -> clients.S3Access:
+    """The storage plugin's own endpoint and keys, so that we see what Snakemake sees."""
+    settings = provider.settings
+    return clients.S3Access(
+        endpoint_url=settings.endpoint_url,
+        access_key=settings.access_key,
+        secret_key=settings.secret_key,
+        token=settings.token,
+    )
+
+
+def expected_outputs(job: Any, unneeded: frozenset[str]) -> list[str]:
+    """URLs of all that must lie in S3 when ``job`` has succeeded."""
+    jobs = job.jobs if job.is_group() else [job]
+    urls = []
+    for member in jobs:
+        files = [*member.output, *([member.benchmark] if member.benchmark else [])]
+        for file in files:
+            flags = getattr(getattr(file, "_file", None), "flags", None) or {}
+            if any(flag in flags for flag in ("nodelocal", "pipe", "service")):
+                continue
+            if job.is_group() and str(file) in unneeded:
+                continue
+            url = s3_url(file)
+            if url:
+                urls.append(url)
+    return urls

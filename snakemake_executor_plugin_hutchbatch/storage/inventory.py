@@ -1,0 +1,280 @@
+"""What S3 holds, asked in bulk and remembered.
+
+FACTS.md section 4, trap 9: asked file by file, S3 costs about ten calls and 20 ms of processor for
+each job. A page of a listing tells of 1,000 objects (ListObjectsV2), so a folder in which several
+files are asked for is listed. Everything remembered has the time at which its question began: what
+was asked before a job wrote (``forget``, ``look``) never counts after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor as ThreadPool
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from ..aws import clients
+from .object_cache import Absent, Folder, Known, Memory, Object
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+#: A page of a listing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+PAGE = 1000
+#: Pages read of a folder at once, and one more for each so many questions that it would answer: a
+#: folder with far more objects than anybody asks for is not read to its end.
+PAGES, QUESTIONS_A_PAGE = 10, 10
+#: From so many addresses on, stretches of the bucket are listed to look at them anew.
+LOOK_BY_LISTING = 4
+#: Pages in a row that told of fewer than two addresses; then the rest is asked one by one.
+POOR_PAGES = 3
+#: Seconds for which "there is none" is remembered once jobs run: they make what was absent.
+ABSENT_FOR = 3.0
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """``s3://bucket/some/key`` → ``("bucket", "some/key")``."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+class Inventory:
+    """The objects of one S3 as a run needs to know them. For any number of threads.
+
+    An address is that of an object, or of a directory: a key with objects below ``key/``. All
+    methods raise botocore's errors, those that pass only when ``patience`` has ended.
+    """
+
+    def __init__(
+        self,
+        s3: S3Client,
+        patience: clients.Patience | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._s3 = s3
+        self._patience = patience
+        self._clock = clock
+        self._absent_for = float("inf")
+        self._lock = threading.Lock()
+        self._listing = threading.Lock()
+        self._buckets: dict[str, Memory] = {}
+
+    def follow(self, s3: S3Client, patience: clients.Patience | None) -> None:
+        """Jobs run from now on: what is absent now may soon be there. ``s3`` asks from now on,
+        with a patience that ends when the run does."""
+        self._s3, self._patience = s3, patience
+        self._absent_for = ABSENT_FOR
+
+    def exists(self, url: str) -> bool:
+        """Whether there is an object or a directory."""
+        return not isinstance(self._known(url), Absent)
+
+    def is_directory(self, url: str) -> bool:
+        known = self._known(url)
+        return isinstance(known, Folder) or (isinstance(known, Object) and known.directory)
+
+    def find(self, url: str) -> Object | None:
+        """The object; of a directory the sum of its sizes and its newest time. None for nothing."""
+        known = self._known(url)
+        if isinstance(known, Folder):
+            return self._directory(*split_url(url))
+        return known if isinstance(known, Object) else None
+
+    def identity(self, url: str) -> str | None:
+        """A text that changes when the content does (ETag, size, time; of a directory a digest of
+        its listing); None for nothing."""
+        found = self.find(url)
+        return found.identity if found else None
+
+    def forget(self, urls: Iterable[str]) -> None:
+        """These, and all below them, were or may have been written or removed just now."""
+        now = self._clock()
+        for url in urls:
+            bucket, key = split_url(url)
+            memory = self._memory(bucket)
+            with self._lock:
+                memory.void(key, now)
+
+    def look(self, urls: Iterable[str], pool: ThreadPool | None = None) -> None:
+        """Looks at these anew: by listing where they are many, else one by one in ``pool``."""
+        wanted = sorted(set(urls))
+        self.forget(wanted)
+        left: list[str] = []
+        for bucket, group in groupby(wanted, lambda url: split_url(url)[0]):
+            keys = [split_url(url)[1] for url in group]
+            if len(keys) >= LOOK_BY_LISTING:
+                self._sweep(bucket, keys)
+            memory = self._memory(bucket)
+            with self._lock:
+                left += [f"s3://{bucket}/{k}" for k in keys if self._answer(memory, k) is None]
+        for _ in (pool.map if pool else map)(self._ask_url, left):
+            pass
+
+    # Asking
+
+    def _memory(self, bucket: str) -> Memory:
+        with self._lock:
+            return self._buckets.setdefault(bucket, Memory())
+
+    def _answer(self, memory: Memory, key: str) -> Known | None:
+        return memory.answer(key, self._clock() - self._absent_for)
+
+    def _known(self, url: str) -> Known:
+        bucket, key = split_url(url)
+        memory = self._memory(bucket)
+        with self._lock:
+            known = self._answer(memory, key)
+            listing = memory.miss(key) if known is None else None
+        if known is not None:
+            return known
+        if listing is not None:
+            with self._listing:  # others that need the same folder wait for it
+                with self._lock:
+                    known = self._answer(memory, key)
+                if known is None:
+                    self._list(bucket, listing)
+            with self._lock:
+                known = self._answer(memory, key)
+        return self._ask(bucket, key) if known is None else known
+
+    def _ask_url(self, url: str) -> Known:
+        return self._ask(*split_url(url))
+
+    def _ask(self, bucket: str, key: str) -> Known:
+        """One object, or whether there is a directory."""
+        memory, begun = self._memory(bucket), self._clock()
+        known: Known
+        try:
+            answer = self._call(lambda: self._s3.head_object(Bucket=bucket, Key=key))
+            known = Object(
+                answer["ContentLength"], answer["LastModified"].timestamp(), answer["ETag"]
+            )
+        except ClientError as error:
+            if clients.status(error) != 404:
+                raise
+            known = Folder() if self._has_below(bucket, key) else Absent()
+        with self._lock:
+            memory.make_room()
+            memory.add(key, known, begun)
+        return known
+
+    def _has_below(self, bucket: str, key: str) -> bool:
+        try:
+            return any(True for _ in self._below(bucket, key, 2))
+        except ClientError as error:
+            if not clients.is_denied(error):
+                raise
+            return False  # where listing is not allowed, there are no directories
+
+    def _below(self, bucket: str, key: str, page: int = PAGE) -> Iterator[tuple[str, Object]]:
+        """Objects of a directory; a key that ends in a slash is only a sign that there is one."""
+        token: dict[str, Any] = {}
+        while True:
+            answer = self._call(
+                lambda token=token: self._s3.list_objects_v2(  # type: ignore[misc]
+                    Bucket=bucket, Prefix=key + "/", MaxKeys=page, **token
+                )
+            )
+            yield from _objects(answer)
+            if not answer.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def _directory(self, bucket: str, key: str) -> Object | None:
+        memory, begun = self._memory(bucket), self._clock()
+        size, modified, digest = 0, 0.0, hashlib.sha256()
+        for name, item in self._below(bucket, key):
+            size += item.size
+            modified = max(modified, item.modified)
+            digest.update(f"{name}\0{item.etag}\0{item.size}\n".encode())
+        found = Object(size, modified, digest.hexdigest(), True) if modified else None
+        with self._lock:
+            memory.add(key, found or Absent(), begun)
+        return found
+
+    # Listing
+
+    def _list(self, bucket: str, prefix: str) -> None:
+        """A folder and all below it, as far as is worth while."""
+        memory, now = self._memory(bucket), self._clock()
+        with self._lock:
+            memory.make_room()
+            begun, until = memory.start_listing(prefix, now, now - self._absent_for)
+            generation = memory.generation
+            budget = PAGES + memory.questions(prefix) // QUESTIONS_A_PAGE
+        try:
+            for _ in range(budget):
+                until = self._page(bucket, prefix, until or "", PAGE, begun)
+                if until is None:
+                    break
+        except ClientError as error:
+            if not clients.is_denied(error):
+                raise
+            with self._lock:
+                memory.deny(prefix)
+            return
+        with self._lock:
+            if memory.generation == generation:
+                memory.end_listing(prefix, begun, until)
+
+    def _page(self, bucket: str, prefix: str, after: str, size: int, begun: float) -> str | None:
+        """Remembers a page; the last key of it, None if it was the last."""
+        start: dict[str, Any] = {"StartAfter": after} if after else {}
+        answer = self._call(
+            lambda: self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=size, **start)
+        )
+        memory = self._memory(bucket)
+        with self._lock:
+            for key, item in _objects(answer):
+                memory.add(key, item, begun)
+        return answer["Contents"][-1]["Key"] if answer.get("IsTruncated") else None
+
+    def _sweep(self, bucket: str, keys: Sequence[str]) -> None:
+        """Lists the stretches in which ``keys`` (sorted as S3 sorts, by code point) lie."""
+        common = posixpath.commonpath(keys) if not any(k.startswith("/") for k in keys) else ""
+        prefix = posixpath.dirname(common) + "/" if common in keys else common + "/"
+        prefix = prefix if prefix != "/" else ""
+        memory, place, poor = self._memory(bucket), 0, 0
+        with self._lock:
+            memory.make_room()
+            generation = memory.generation
+        while place < len(keys) and poor < POOR_PAGES:
+            begun, size = self._clock(), min(PAGE, 10 * (len(keys) - place))
+            try:
+                until = self._page(bucket, prefix, keys[place][:-1], size, begun)
+            except ClientError as error:
+                if not clients.is_denied(error):
+                    raise
+                return
+            first = place
+            with self._lock:
+                # A directory's objects end before key + "0", the character after the slash.
+                while place < len(keys) and (until is None or keys[place] + "0" <= until):
+                    known = self._answer(memory, keys[place])
+                    if known is None and memory.generation == generation:
+                        memory.add(keys[place], Absent(), begun)
+                    place += 1
+            poor = 0 if place - first > 1 else poor + 1
+            place = max(place, first + 1)
+
+    def _call(self, function: Callable[[], T]) -> T:
+        if self._patience is None:
+            return function()
+        return self._patience.call("reading your bucket", function)
+
+
+def _objects(answer: Any) -> Iterator[tuple[str, Object]]:
+    for item in answer.get("Contents", ()):
+        if not item["Key"].endswith("/"):
+            yield (
+                item["Key"],
+                Object(item["Size"], item["LastModified"].timestamp(), item["ETag"]),
+            )

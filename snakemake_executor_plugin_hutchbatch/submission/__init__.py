@@ -1,0 +1,1 @@
+"""The way out: equal jobs gathered, divided into arrays, sent to Batch."""

@@ -1,0 +1,73 @@
+"""What a run says in the terminal, few lines for many jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ..planning.work import Work
+from ..recovery.takeover import TakenOver
+from ..settlement.failure_report import attempts
+from ..settlement.retry_policy import Again
+from .sender import Sent
+
+#: Job by job up to so many jobs that go the same way in one poll; beyond, the first and a count.
+TOLD_EACH = 3
+
+
+def submitted(sent: Sent) -> str:
+    """A submission, by the id that AWS's and SciComp's tools take."""
+    first = sent.works[0]
+    queue = first.plan.queue
+    if len(sent.works) == 1:
+        return f"{first.label}: AWS Batch job {sent.batch_id} on queue {queue}."
+    return (
+        f"{first.plan.rule}: {len(sent.works):,} jobs as AWS Batch array job {sent.batch_id} on "
+        f"queue {queue}; the first, {sent.batch_id}:0, is {first.label}."
+    )
+
+
+def started_again(work: Work, job: dict[str, Any]) -> str:
+    """Batch itself starts a job again."""
+    tried = attempts(job)
+    return (
+        f"{work.label}: AWS Batch starts it again on {work.plan.queue} "
+        f"(attempt {len(tried) + 1} of {work.plan.budgets.spot_attempts}; attempt {tried[-1]})."
+    )
+
+
+def moved(steps: Iterable[tuple[Work, Again]]) -> list[str]:
+    """Jobs that are submitted again: those of one rule that go the same way are counted."""
+    groups: dict[tuple[str, str, str, int], list[Again]] = {}
+    for work, step in steps:
+        way = (work.plan.rule, work.plan.queue, step.plan.queue, step.plan.memory)
+        groups.setdefault(way, []).append(step)
+    lines: list[str] = []
+    for (rule, *_), alike in groups.items():
+        lines += _few(alike, rule)
+    return lines
+
+
+def _few(alike: Sequence[Again], rule: str) -> list[str]:
+    if len(alike) <= TOLD_EACH:
+        return [step.line for step in alike]
+    return [alike[0].line, f"So do {len(alike) - 1:,} more jobs of rule {rule}."]
+
+
+class Once:
+    """Says each line once a run."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._said: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._say(line)
+
+
+def taken_over(taken: TakenOver) -> str:
+    """A job of an earlier run in place of a new one."""
+    how = "has finished in" if taken.state == "SUCCEEDED" else "goes on from"
+    return f"{taken.work.label}: {how} an earlier run, AWS Batch job {taken.batch_id}."

@@ -1,0 +1,176 @@
+"""Jobs on their way out: gathered, sent, and from then on followed; or an earlier run's job taken
+over in place of a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import clients
+from ..planning.requirements import PlanError
+from ..planning.work import Kin, Work
+from ..recovery.earlier_jobs import LOOK_SECONDS
+from ..recovery.takeover import NotYet, Takeover
+from ..settlement.failure_cause import Cause, Failure
+from ..settlement.retry_policy import Again
+from ..text import tracebacks
+from ..tracking.poll_interval import Pace
+from ..tracking.tracker import Tracker
+from . import messages
+from .batcher import Dispatch
+from .delay_queue import DelayQueue
+from .gathering import Gathering
+from .sender import Parcel, Sender
+from .submit_job import SubmissionError
+
+
+class Snakemake(Protocol):
+    """What the executor does for this room."""
+
+    def submitted(self, job: Any, job_id: str) -> None:
+        """Tells Snakemake that a job is on Batch."""
+
+    def rejected(self, job: Any, failure: Failure, work: Work | None) -> None:
+        """Tells Snakemake that a job cannot be submitted; ``work`` None: nor even planned."""
+
+
+class Outbox:
+    """Sends works in the background. A job that cannot be sent is that job's failure, nobody
+    else's (DESIGN.md, house rule 8)."""
+
+    def __init__(
+        self,
+        snakemake: Snakemake,
+        logger: Any,
+        sender: Sender,
+        takeover: Takeover,
+        tracker: Tracker[Work],
+        pace: Pace,
+        kin: Kin,
+        *,
+        array_size: int,
+        threads: int,
+    ) -> None:
+        self._snakemake = snakemake
+        self._logger = logger
+        self._sender = sender
+        self._takeover = takeover
+        self._tracker = tracker
+        self._pace = pace
+        self._kin = kin
+        self._adopted: dict[int, Parcel] = {}
+        self._stopped = False
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-sending")
+        # Of their own: what is asked about earlier jobs holds up no new ones.
+        self._asking = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-asking")
+        self._later = DelayQueue[tuple[Parcel, str]](
+            lambda held: self._asking.submit(self._take_over, *held), LOOK_SECONDS
+        )
+        self._dispatch = Dispatch(Gathering[Parcel](array_size), self._divide)
+
+    def take(self, parcel: Parcel, identity: str) -> None:
+        """A new job. ``identity``: digest of all that makes its result."""
+        if self._takeover.concerns(parcel.work.outputs):
+            self._asking.submit(_told, self._take_over, parcel, identity)
+        else:
+            self._gather(parcel)
+
+    def again(self, work: Work, step: Again) -> None:
+        """A job whose submission ended badly, as ``step`` says."""
+        _, common = self._kin.shared(step.plan)
+        # One of an earlier run is sent with this run's own description.
+        own = self._adopted.pop(work.number, Parcel(work, None))
+        self._gather(replace(own, work=replace(own.work, plan=common, history=step.history)))
+
+    def waiting(self) -> int:
+        """How many jobs are not handed on yet."""
+        return self._dispatch.waiting() + len(self._later)
+
+    def stop(self) -> None:
+        """Sends nothing more; jobs that wait are dropped."""
+        self._stopped = True
+        self._later.stop()
+        self._dispatch.stop()
+
+    def close(self) -> None:
+        """Returns when nothing is under way any more."""
+        self._later.stop()
+        self._asking.shutdown(wait=True)
+        self._dispatch.stop()
+        self._pool.shutdown(wait=True)
+
+    @contextmanager
+    def failing(
+        self, jobs: Sequence[tuple[Any, Work | None]], what: str = "submitting the job"
+    ) -> Iterator[None]:
+        """Errors within are these jobs' failures."""
+        try:
+            yield
+        except (PlanError, SubmissionError) as error:
+            failure = Failure(Cause.REJECTED, str(error))
+        except (ClientError, BotoCoreError) as error:
+            failure = Failure(Cause.REJECTED, clients.explain(error, what))
+        except Exception as error:
+            tracebacks.log(f"An error while {what}; only the jobs that it is about fail.")
+            failure = Failure(Cause.REJECTED, f"it could not be submitted: {error!r}")
+        else:
+            return
+        for job, work in jobs:
+            with tracebacks.logged("A job that could not be submitted could not be reported."):
+                self._snakemake.rejected(job, failure, work)
+
+    def _gather(self, parcel: Parcel) -> None:
+        self._dispatch.add((id(parcel.work.plan), parcel.work.history), parcel)
+
+    def _divide(self, family: list[Parcel]) -> None:
+        self._pool.submit(_told, self._send_all, family)
+
+    # In threads of the pool
+
+    def _take_over(self, parcel: Parcel, identity: str) -> None:
+        work = parcel.work
+        with self.failing([(work.job, work)], "looking for the job of an earlier run"):
+            taken = self._takeover.resolve(work, identity)
+            if isinstance(taken, NotYet):
+                self._later.add((parcel, identity))
+                return
+            if taken is None:
+                if not self._stopped:
+                    self._gather(parcel)
+                return
+            self._adopted[work.number] = parcel
+            self._snakemake.submitted(work.job, taken.batch_id)
+            self._tracker.add(taken.batch_id, taken.work)
+            self._pace.wake()
+            self._logger.info(messages.taken_over(taken))
+
+    def _send_all(self, family: list[Parcel]) -> None:
+        parts: list[list[Parcel]] = []
+        with self.failing([(parcel.work.job, parcel.work) for parcel in family]):
+            parts = self._sender.divided(family)
+        for part in parts if not self._stopped else ():
+            with self.failing([(parcel.work.job, parcel.work) for parcel in part]):
+                self._send(part)
+
+    def _send(self, family: Sequence[Parcel]) -> None:
+        sent = self._sender.send(family)
+        for work, job_id in zip(sent.works, sent.ids(), strict=True):
+            self._snakemake.submitted(work.job, job_id)
+        # After that: a job must not be found ended before Snakemake knows it began.
+        if len(sent.works) == 1:
+            self._tracker.add(sent.batch_id, sent.works[0])
+        else:
+            self._tracker.add_array(sent.batch_id, sent.works)
+        self._pace.wake()
+        self._logger.info(messages.submitted(sent))
+
+
+def _told(function: Callable[..., None], *arguments: Any) -> None:
+    """In a thread of a pool, whose exceptions nobody would see."""
+    with tracebacks.logged("A thread that sends jobs failed."):
+        function(*arguments)

@@ -1,0 +1,180 @@
+"""A family of equal jobs → tasks in S3, a job definition, one SubmitJob."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..aws.clients import Patience
+from ..planning import arrays, naming, source_archive
+from ..planning.plan import JobPlan
+from ..planning.preflight import Ground
+from ..planning.work import Place, Work
+from ..record.recorder import Recorder
+from ..record.redact import Discretion
+from ..storage import buckets, leavings, small_objects
+from ..storage.leavings import Leavings
+from ..supervisor import fence, pinned
+from . import job_definitions, submit_job
+from .fencing import Numbers
+from .job_definitions import Definitions
+from .submit_job import Bundle, SubmissionError, Submitter
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A job to be sent. ``task``: its description, None where S3 holds it already."""
+
+    work: Work
+    task: bytes | None
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What Batch made of a family: one job, or an array whose children are ``works`` in order."""
+
+    batch_id: str
+    works: list[Work]
+
+    def ids(self) -> list[str]:
+        """The job id of each work."""
+        if len(self.works) == 1:
+            return [self.batch_id]
+        return [f"{self.batch_id}:{index}" for index in range(len(self.works))]
+
+
+class Sender:
+    """Sends families. Used by the threads of a pool."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        definitions: Definitions,
+        submitter: Submitter,
+        patience: Patience,
+        recorder: Recorder,
+        bundle: Callable[[], Bundle],
+        reading: ThreadPoolExecutor,
+        leavings: Leavings,
+        discretion: Discretion,
+    ) -> None:
+        self._ground = ground
+        self._definitions = definitions
+        self._submitter = submitter
+        self._patience = patience
+        self._recorder = recorder
+        self._bundle = bundle
+        self._reading = reading
+        self._leavings = leavings
+        self._discretion = discretion
+        self._numbers = Numbers()
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def divided(self, family: Sequence[Parcel]) -> list[list[Parcel]]:
+        """Families whose descriptions make one good object each; tasks that S3 holds are read."""
+        if len(family) == 1:
+            return [list(family)]
+        read = list(self._reading.map(self._with_task, family))
+        full = [parcel for parcel in read if parcel.task is not None]
+        groups = arrays.parts([len(parcel.task or b"") for parcel in full]) if full else []
+        alone = [[parcel] for parcel in read if parcel.task is None]
+        return [[full[i] for i in group] for group in groups] + alone
+
+    def send(self, family: Sequence[Parcel]) -> Sent:
+        """One SubmitJob. Raises ``SubmissionError`` or botocore's errors that do not pass."""
+        first = family[0].work
+        plan = first.plan
+        name = self._name(first, len(family))
+        works = self._stored(family, name)
+        place = works[0].place
+        assert place is not None  # noqa: S101  `_stored` gave it
+        definition = self._definitions.arn(plan)
+        variables = submit_job.environment(
+            plan, place, self._bundle(), self._ground.site.region, self._ground.endpoint
+        )
+        assert works[0].begun is not None  # noqa: S101
+        variables[fence.VARIABLE] = str(self._numbers.next(works[0].begun))
+        tags = dict(plan.tags)
+        if len(family) == 1:
+            # A piece of an array's object: the job is no child of an array now.
+            if place.size:
+                variables["HUTCHBATCH_TASK_INDEX"] = str(place.index)
+            if first.wildcards:
+                tags[naming.WILDCARDS_TAG] = first.wildcards
+        request = submit_job.submit_request(plan, name, definition, variables, tags, len(family))
+        # On disk before it is sent: a controller that is killed now must find it again.
+        self._recorder.sending(name, definition, works)
+        try:
+            batch_id = self._submit(request, plan)
+        except Exception as error:
+            self._recorder.refused(name, str(error))
+            raise
+        self._recorder.sent(name, batch_id, len(works))
+        return Sent(batch_id, works)
+
+    def _submit(self, request: dict[str, Any], plan: JobPlan) -> str:
+        try:
+            return self._submitter.submit(request)
+        except SubmissionError as error:
+            if not job_definitions.is_gone(error.__cause__):
+                raise
+            # Somebody removed it since this run found it (`hutchbatch definitions --prune`).
+            self._definitions.forget(request["jobDefinition"])
+            request["jobDefinition"] = self._definitions.arn(plan)
+            return self._submitter.submit(request)
+
+    def _name(self, work: Work, size: int) -> str:
+        if size == 1:
+            return naming.resubmitted(work.name, work.history.submissions)
+        with self._lock:
+            self._count += 1
+            key = naming.digest(self._ground.site.run_id, "array", str(self._count))
+        return naming.job_name(self._ground.site.user, work.plan.rule, {"": "array"}, key)
+
+    def _stored(self, family: Sequence[Parcel], name: str) -> list[Work]:
+        """The works with the place of their tasks, which are stored if they are not yet."""
+        if len(family) == 1 and family[0].task is None:
+            return [family[0].work]
+        texts = [parcel.task or b"" for parcel in family]
+        if len(family) == 1:
+            content, size, sha256 = texts[0], 0, hashlib.sha256(texts[0]).hexdigest()
+        else:
+            made = arrays.joined(texts)
+            content, size, sha256 = made.content, made.size, made.root
+        # Removed at the run's end where it holds a secret, such as a token of --config.
+        if self._discretion.holds(content.decode(errors="replace")):
+            url = self._leavings.url(f"{leavings.PRIVATE}{name}.json")
+        else:
+            url = f"{self._ground.run_prefix}tasks/{name}.json"
+        what = "storing the job's description"
+        begun = source_archive.put(self._ground.clients.s3, url, content, what, self._patience)
+        return [
+            replace(parcel.work, place=Place(url, sha256, size, index), begun=begun)
+            for index, parcel in enumerate(family)
+        ]
+
+    def _with_task(self, parcel: Parcel) -> Parcel:
+        place = parcel.work.place
+        if parcel.task is not None or place is None:
+            return parcel
+        bucket, key = buckets.split_url(place.url)
+        s3 = self._ground.clients.s3
+        start = place.index * place.size
+        request: dict[str, Any] = {"Bucket": bucket, "Key": key}
+        if place.size:
+            request["Range"] = f"bytes={start}-{start + place.size - 1}"
+
+        def fetch() -> bytes:
+            return small_objects.body(s3.get_object(**request), place.url, pinned.MAX_BYTES)
+
+        body = self._patience.call("reading a job's description", fetch)
+        try:
+            index = place.index if place.size else None
+            return Parcel(parcel.work, pinned.opened(body, place.sha256, index).rstrip(b" "))
+        except pinned.Changed:
+            return parcel  # sent by itself, with what it was pinned to: its container refuses it

@@ -1,0 +1,213 @@
+"""JobPlan → SubmitJob: paced, patient, and settled where an answer was lost.
+
+The override is tiny (DESIGN.md, house rule 3): which task to fetch, and the rule's ``envvars:``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import clients
+from ..aws.clients import Pacer, Patience
+from ..planning.plan import JobPlan
+from ..planning.work import Place
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+#: FACTS.md section 2: ECS takes 8192 characters in all and a longer override is accepted and fails
+#: later. ECS counts Batch's own variables too (public reports: 7,680 failed), so we stay below.
+MAX_OVERRIDES = 7300
+#: Seconds after which a job that a lost call made is looked for a second time.
+SETTLE_SECONDS = 2.0
+
+
+def retry_strategy(spot_attempts: int) -> dict[str, Any]:
+    """Batch itself retries what a reclaimed spot host lost, and nothing else.
+
+    The first match wins, and no match means retry; whether ``*`` matches what is not there, AWS
+    does not say, so each of the three words that an attempt may end with has its own entry, of five
+    at most. Everything else has budgets of its own (``settlement/retry_policy.py``); a command's
+    failure is never retried. https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html
+    """
+    return {
+        "attempts": spot_attempts,
+        "evaluateOnExit": [
+            {"onStatusReason": "Host EC2*", "action": "RETRY"},
+            {"onStatusReason": "*", "action": "EXIT"},
+            {"onReason": "*", "action": "EXIT"},
+            {"onExitCode": "*", "action": "EXIT"},
+        ],
+    }
+
+
+#: The variables of a container that are ours.
+VARIABLES = frozenset(
+    (
+        *("HUTCHBATCH_TASK", "HUTCHBATCH_TASK_SHA256", "HUTCHBATCH_TASK_SIZE"),
+        *("HUTCHBATCH_TASK_INDEX", "HUTCHBATCH_SUPERVISOR", "HUTCHBATCH_SUPERVISOR_SHA256"),
+        *("HUTCHBATCH_REGION", "HUTCHBATCH_S3_ENDPOINT"),
+    )
+)
+
+
+class SubmissionError(Exception):
+    """A job could not be submitted; one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Where the supervisor lies in S3, and its digest."""
+
+    url: str
+    sha256: str
+
+
+def environment(
+    plan: JobPlan, place: Place, bundle: Bundle, region: str, endpoint: str | None
+) -> dict[str, str]:
+    """The variables of a container. AWS gives it no region (FACTS.md section 2); no credentials
+    are ever among them. What the container fetches and obeys is named here with its digest."""
+    variables = {
+        **{name: value for name, value in plan.environment.items() if name not in VARIABLES},
+        "HUTCHBATCH_TASK": place.url,
+        "HUTCHBATCH_TASK_SHA256": place.sha256,
+        "HUTCHBATCH_SUPERVISOR": bundle.url,
+        "HUTCHBATCH_SUPERVISOR_SHA256": bundle.sha256,
+        "HUTCHBATCH_REGION": region,
+    }
+    if place.size:
+        variables["HUTCHBATCH_TASK_SIZE"] = str(place.size)
+    if endpoint:
+        variables["HUTCHBATCH_S3_ENDPOINT"] = endpoint
+    return variables
+
+
+def submit_request(
+    plan: JobPlan,
+    name: str,
+    definition: str,
+    variables: Mapping[str, str],
+    tags: Mapping[str, str],
+    size: int = 1,
+) -> dict[str, Any]:
+    """The SubmitJob request of one job, or of an array of ``size`` jobs.
+
+    Raises ``SubmissionError`` if its overrides are longer than AWS Batch can pass on.
+    """
+    requirements = [
+        {"type": "VCPU", "value": str(plan.vcpus)},
+        {"type": "MEMORY", "value": str(plan.memory)},
+    ]
+    if plan.gpus:
+        requirements.append({"type": "GPU", "value": str(plan.gpus)})
+    overrides = {
+        "environment": [{"name": k, "value": v} for k, v in variables.items()],
+        "resourceRequirements": requirements,
+    }
+    length = len(json.dumps(overrides).encode())
+    if length > MAX_OVERRIDES:
+        largest = max(plan.environment, key=lambda k: len(plan.environment[k]), default="?")
+        raise SubmissionError(
+            f"its environment variables take {length:,} bytes and AWS Batch passes on "
+            f"{MAX_OVERRIDES:,} at most: shorten the largest of envvars:, {largest}, or put its "
+            "content into an input file"
+        )
+    request: dict[str, Any] = {
+        "jobName": name,
+        "jobQueue": plan.queue,
+        "jobDefinition": definition,
+        "containerOverrides": overrides,
+        "retryStrategy": retry_strategy(plan.budgets.spot_attempts),
+        "tags": dict(tags),
+        "propagateTags": True,
+    }
+    if size > 1:
+        request["arrayProperties"] = {"size": size}
+    if plan.timeout:
+        request["timeout"] = {"attemptDurationSeconds": plan.timeout}
+    if plan.share_identifier:
+        request["shareIdentifier"] = plan.share_identifier
+        # AWS wants a priority wherever there is a share identifier.
+        request["schedulingPriorityOverride"] = plan.scheduling_priority or 0
+    elif plan.scheduling_priority is not None:
+        request["schedulingPriorityOverride"] = plan.scheduling_priority
+    return request
+
+
+class Submitter:
+    """Sends SubmitJob so that one request makes one job, whatever the network does."""
+
+    def __init__(
+        self, batch: BatchClient, submit: BatchClient, patience: Patience, pacer: Pacer
+    ) -> None:
+        self._batch = batch
+        self._submit = submit
+        self._patience = patience
+        self._pacer = pacer
+
+    def submit(self, request: Mapping[str, Any]) -> str:
+        """The job's id. Raises ``SubmissionError`` with AWS's refusal in plain words."""
+        started = self._patience.clock()
+        attempt = 0
+        unsure = False
+        while True:
+            self._pacer.wait()
+            try:
+                made = self._submit.submit_job(**request)["jobId"]
+            except (ClientError, BotoCoreError) as error:
+                throttled = clients.is_throttle(error)
+                if throttled:
+                    self._pacer.throttled()
+                waited = self._patience.clock() - started
+                if not clients.is_transient(error) or waited > clients.PATIENCE:
+                    raise SubmissionError(clients.explain(error, "submitting the job")) from error
+                self._patience.wait(attempt)
+                attempt += 1
+                # A throttled call did nothing; any other may have made the job after all.
+                unsure = unsure or not throttled
+                if unsure and (known := self._find(request)):
+                    return self._only(known)
+                if self._patience.stopped():
+                    # Cancelled: what was made is ended as well; nothing more is sent.
+                    raise SubmissionError("it was cancelled before it was submitted") from error
+            else:
+                self._pacer.passed()
+                # One that was sent earlier may have been made late.
+                return self._only(self._find(request) or [made]) if unsure else made
+
+    def _only(self, made: list[str]) -> str:
+        """Of jobs that are the same, all but the first are ended before they begin."""
+        for extra in made[1:]:
+            self._patience.call(
+                "ending a job that was made twice",
+                lambda extra=extra: self._batch.terminate_job(  # type: ignore[misc]
+                    jobId=extra, reason="hutchbatch: made twice by a call whose answer was lost"
+                ),
+            )
+        return made[0]
+
+    def _find(self, request: Mapping[str, Any]) -> list[str]:
+        """The ids of the jobs with this request's name, which no other submission has, the first
+        made first. A job appears there a moment after it was made: asked twice."""
+        for wait in (0.0, SETTLE_SECONDS):
+            if wait:
+                self._patience.sleep(wait)
+            found = self._patience.call(
+                "checking whether a job was submitted",
+                lambda: self._batch.list_jobs(
+                    jobQueue=request["jobQueue"],
+                    filters=[{"name": "JOB_NAME", "values": [request["jobName"]]}],
+                ),
+            )["jobSummaryList"]
+            # Anybody may give a job this name: ours has the very revision that was asked for.
+            wanted = request.get("jobDefinition")
+            ours = [job for job in found if job.get("jobDefinition", wanted) == wanted]
+            if ours:
+                return [j["jobId"] for j in sorted(ours, key=lambda j: j.get("createdAt", 0))]
+        return []

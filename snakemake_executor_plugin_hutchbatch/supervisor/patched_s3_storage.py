@@ -1,0 +1,218 @@
+"""Snakemake's S3 storage without its known faults, at the controller and in containers.
+
+What is mended of snakemake_storage_plugin_s3 0.3.6, beside what is said below: it takes "#" and "?"
+for the end of a name, remembers that something is no directory, asks S3 for the size of what has
+not been stored yet, and deletes or creates buckets. Files travel by the same code as in direct
+mode: checked, and never over what a later attempt of the job has stored.
+
+At the controller ``mend`` is called by the guard. In a container ``storage_overlay.py`` puts a
+package of the plugin's own name before it on PYTHONPATH, which calls ``take_the_plugins_place``
+when Snakemake imports it: so nothing of the image is changed, and no Python but Snakemake's
+notices.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import sys
+import threading
+from typing import Any, Iterator, List
+
+from . import fence, file_names, times
+from .boto import Boto
+from .download import stage_in
+from .errors import say
+from .fence import Stamp
+from .s3 import S3Error
+from .store import Store, Superseded
+from .taskspec import Input, Output
+from .thread_pool import run_all
+from .unfinished import wait_for_writers
+from .upload import stage_out
+
+PLUGIN = "snakemake_storage_plugin_s3"
+
+
+def mend(plugin: Any, in_job: bool = False) -> None:
+    """Patches the plugin's classes; a second time it does nothing. ``in_job``: for Snakemake in a
+    container."""
+    cls = plugin.StorageObject
+    if getattr(cls, "_hutchbatch_mended", False):
+        return
+    cls._hutchbatch_mended = True
+    plain_init, plain_size, plain_mtime = cls.__post_init__, cls.size, cls.mtime
+
+    def post_init(self: Any) -> None:
+        plain_init(self)
+        # The key as it is: to the plugin's URL parser "#" and "?" end a path.
+        bucket, slash, key = str(self.query)[len("s3://") :].partition("/")
+        if slash and "#" not in bucket and "?" not in bucket:
+            self.bucket, self.key = bucket, posixpath.normpath(key.lstrip("/"))
+            self._local_suffix = self._local_suffix_from_key(self.key)
+
+    def bucket_exists(self: Any) -> bool:
+        return True  # never create one
+
+    def is_dir(self: Any) -> bool:
+        if not self._is_dir:  # "no" is not remembered: a job may make it yet
+            self._is_dir = any(True for _ in self.get_subkeys())
+        return bool(self._is_dir)
+
+    def remove(self: Any) -> None:
+        directory = self.is_dir()
+        _remove(self, [item.key for item in self.get_subkeys()] if directory else [self.key])
+        if directory:
+            self._is_dir = None
+
+    def size(self: Any) -> Any:
+        # ensure() is checked before the upload: what was just made is what counts.
+        return _stored_or_made(self, plain_size, os.path.getsize)
+
+    def mtime(self: Any) -> Any:
+        return _stored_or_made(self, plain_mtime, lambda made: os.stat(made).st_mtime)
+
+    def store_object(self: Any) -> None:
+        path = self.local_path()
+        directory = path.is_dir()
+        if directory:
+            self._is_dir = True
+        marked = bool(getattr(self, "hutchbatch_protected", False))
+        output = Output(str(path), _url(self), directory, protected=marked)
+        stage_out(_boto(self), [output], os.getcwd(), threading.Event(), _own(self))
+
+    def retrieve_object(self: Any) -> None:
+        path = self.local_path()
+        # Nothing tells a file from a directory of its name but what the plugin has decided.
+        wanted = Input(_url(self) + ("/" if self.is_dir() else ""), str(path))
+        stage_in(_boto(self), [wanted], os.getcwd(), lambda: _free(path), threading.Event())
+
+    def list_candidate_matches(self: Any) -> Iterator[str]:
+        # The plugin compares a URL with a bucket's name, and never finds it.
+        constant = re.split(r"\{(?!\{)", self.key)[0]
+        if "{" in self.bucket:
+            raise ValueError("the name of the bucket has a wildcard: write it out")
+        for item in self.s3bucket().objects.filter(Prefix=constant):
+            yield f"s3://{self.bucket}/{item.key}"
+
+    def is_made(self: Any) -> bool:
+        return os.path.exists(self.local_path())
+
+    cls.__post_init__ = post_init
+    cls.hutchbatch_is_made = is_made
+    cls.bucket_exists, cls.is_dir, cls.remove = bucket_exists, is_dir, remove
+    cls.size, cls.mtime = size, mtime
+    cls.store_object, cls.retrieve_object = store_object, retrieve_object
+    cls.list_candidate_matches = list_candidate_matches
+    file_names.name_objects(cls, in_job)
+    _once_snakemake_is_up(plugin.StorageProvider, in_job)
+
+
+def _url(stored: Any) -> str:
+    return f"s3://{stored.bucket}/{stored.key}"
+
+
+def _boto(stored: Any) -> Any:
+    """In place of an ``S3``: over the storage's own client."""
+    client = stored.provider.s3c.meta.client
+    known = getattr(stored.provider, "_hutchbatch_boto", None)
+    if known is None or known.client is not client:
+        who = "the job role" if fence.STAMP in os.environ else "you"
+        known = stored.provider._hutchbatch_boto = Boto(client, who)
+    return known
+
+
+def _own(stored: Any) -> Stamp:
+    """The stamp of what is stored now: the job's in its container. At the controller, that of a
+    submission made now, by S3's clock: no attempt of an earlier one may replace it."""
+    told = fence.parse(os.environ.get(fence.STAMP))
+    if told is not None:
+        return told
+    boto = _boto(stored)
+    try:
+        boto.request("HEAD", stored.bucket, stored.key)
+    except (S3Error, OSError):
+        pass  # it answered, or the upload will say what is wrong
+    return Stamp(int(times.of_header(boto.date) * 1000) + 999, 1, "local")
+
+
+def _remove(stored: Any, keys: List[str]) -> None:
+    boto = _boto(stored)
+    if fence.STAMP not in os.environ:
+        for key in keys:
+            boto.request("DELETE", stored.bucket, key)
+        return
+    store = Store(boto, _own(stored))
+    tasks = [lambda key=key: _remove_older(store, stored.bucket, key) for key in keys]
+    run_all(tasks, boto.threads, threading.Event())
+
+
+def _remove_older(store: Store, bucket: str, key: str) -> None:
+    try:
+        store.remove(bucket, key)
+    except Superseded as error:
+        say(f"{error}, and it is not removed.")
+
+
+def _free(path: Any) -> int:
+    state = os.statvfs(path.parent)
+    return state.f_bavail * state.f_frsize
+
+
+def _stored_or_made(stored: Any, ask: Any, of_file: Any) -> Any:
+    """Of the object in S3; of the local file where there is none yet."""
+    try:
+        return ask(stored)
+    except Exception:
+        made = stored.local_path()
+        if not stored.hutchbatch_is_made() or stored.exists():
+            raise
+        return of_file(made)
+
+
+def _once_snakemake_is_up(provider: Any, in_job: bool) -> None:
+    """What patches Snakemake itself, which imports the plugin while it is not yet complete."""
+    plain_init = provider.__post_init__
+
+    def post_init(self: Any) -> None:
+        plain_init(self)
+        wait_for_writers()
+        _mark_protected()
+        file_names.keep_names(in_job)
+
+    provider.__post_init__ = post_init
+
+
+def _mark_protected() -> None:
+    """Files know of their flags, objects in S3 do not: tells them before they are stored."""
+    from snakemake.io import _IOFile
+
+    plain_store = _IOFile.store_in_storage
+    if getattr(plain_store, "_hutchbatch", False):
+        return
+
+    async def store_in_storage(self: Any) -> None:
+        if self.is_storage and "protected" in self.flags:
+            self.storage_object.hutchbatch_protected = True
+        await plain_store(self)
+
+    store_in_storage._hutchbatch = True  # type: ignore[attr-defined]
+    _IOFile.store_in_storage = store_in_storage
+
+
+def take_the_plugins_place(ours: str) -> None:
+    """Loads the image's own plugin under its name, mended. ``ours``: the folder on the path in
+    which the package lies that takes its place."""
+    from importlib.machinery import PathFinder
+    from importlib.util import module_from_spec
+
+    spec = PathFinder.find_spec(PLUGIN, [p for p in sys.path if os.path.abspath(p) != ours])
+    if spec is None or spec.loader is None:
+        raise ImportError(
+            "this image has no snakemake-storage-plugin-s3, which Snakemake needs to reach S3: "
+            "add it to the image, or write the rule with shell: so that it runs directly"
+        )
+    module = sys.modules[PLUGIN] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    mend(module, in_job=True)

@@ -1,0 +1,64 @@
+"""Puts a better S3 storage (``patched_s3_storage.py``) before the image's own, for one command."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from typing import Any, Dict, Mapping
+
+from . import fence
+from .errors import LocalError
+from .fence import Stamp
+
+PLUGIN = "snakemake_storage_plugin_s3"
+#: The supervisor as Snakemake's Python finds it, and of it what the storage needs.
+HOME = "hutchbatch_supervisor"
+NEEDED = (
+    *("body", "boto", "checksum", "download", "errors", "fence", "file_names", "launch_folder"),
+    *(
+        "input_lookup",
+        "multipart",
+        "openfiles",
+        "thread_pool",
+        "problems",
+        "s3",
+        "s3_bootstrap",
+        "patched_s3_storage",
+    ),
+    *("store", "strict_json", "taskspec", "times", "tree", "unfinished", "upload", "connection"),
+)
+PLACEHOLDER = f"""\
+import os
+from {HOME}.patched_s3_storage import take_the_plugins_place
+take_the_plugins_place(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+"""
+
+
+def with_mended_storage(environ: Mapping[str, str], folder: str, own: Stamp) -> Dict[str, str]:
+    """The environment in which Snakemake finds the mended storage, which is written below
+    ``folder``, and this attempt's stamp."""
+    files = {f"{PLUGIN}/__init__.py": PLACEHOLDER, f"{HOME}/__init__.py": ""}
+    files.update({f"{HOME}/{name}.py": _source(name) for name in NEEDED})
+    for name, text in files.items():
+        path = os.path.join(folder, name)
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise LocalError(error, path) from error
+    kept = environ.get("PYTHONPATH")
+    path = folder + (os.pathsep + kept if kept else "")
+    return {**environ, "PYTHONPATH": path, fence.STAMP: own.text()}
+
+
+def _source(name: str) -> str:
+    """A module's source: it is for Snakemake's Python, not for this one."""
+    module = __name__.rpartition(".")[0] + "." + name
+    # In a container from the bundle, which is one loader for all; some have another name here.
+    loader: Any = __spec__.loader
+    if hasattr(loader, "data"):
+        return str(loader.get_source(module))
+    spec = find_spec(module)
+    loader = spec and spec.loader
+    return str(loader.get_source(module))

@@ -1,0 +1,259 @@
+"""One task from its description to its status."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import traceback
+from contextlib import contextmanager
+from typing import Callable, Dict, Iterator, List, Mapping, Optional
+
+from . import fence, pinned, pipes
+from . import scratch as scratch_module
+from .cgroup_usage import Usage
+from .download import stage_in
+from .environment import container_environment
+from .errors import Failure, LocalError, Stopped, of_s3, say, words, write_line
+from .instance_metadata import Machine
+from .output_checks import make_folders, touch
+from .problems import COMMAND, LOGS, SOURCES, TASK, Cause, Facts, Problem
+from .s3 import ERRORS, S3
+from .scratch import Scratch
+from .source_archive import deploy
+from .step_runner import Runner
+from .storage_overlay import with_mended_storage
+from .store import Superseded
+from .taskspec import (
+    EXIT_SPEC,
+    EXIT_STAGE_IN,
+    EXIT_STAGE_OUT,
+    Log,
+    Output,
+    Status,
+    TaskSpec,
+    dumps,
+    load_taskspec,
+    status_line,
+    status_url,
+)
+from .tree import Unstorable
+from .upload import Local, put_files, stage_out
+
+#: Tries and seconds of silence for the requests of the ending after a stop: they must fit what is
+#: left of AWS's 30 seconds.
+HURRIED_ATTEMPTS = 4
+HURRIED_TIMEOUT = 5.0
+
+
+class Job:
+    """The state of the task, shared by the thread that runs it and the one that ends it.
+    ``watch`` is called with the job's directory before anything runs there."""
+
+    def __init__(
+        self, environ: Mapping[str, str], watch: Callable[[str], None] = lambda folder: None
+    ) -> None:
+        self._environ, self._watch = environ, watch
+        self.job_id = environ.get("AWS_BATCH_JOB_ID") or "unknown"
+        self.attempt = _number(environ.get("AWS_BATCH_JOB_ATTEMPT"), 1)
+        self._stamp = fence.own(environ)
+        self._stopping = threading.Event()
+        self._s3 = S3(environ, sleep=self._sleep)
+        self._usage = Usage()
+        self._machine = Machine(environ)
+        self._task: Optional[TaskSpec] = None
+        self._scratch: Optional[Scratch] = None
+        self._runner: Optional[Runner] = None
+        self._phase = "start"
+        self._seconds: Dict[str, float] = {}
+        self._totals = {"files_in": 0, "bytes_in": 0, "files_out": 0, "bytes_out": 0}
+
+    def run(self) -> None:
+        """Everything but the ending. Raises ``Failure`` or ``Stopped``."""
+        with self._timed("start"):
+            task = self._task = self._read_task()
+            scratch = self._scratch = scratch_module.create(task.scratch, self.job_id, self.attempt)
+            self._watch(scratch.path)
+            # Other jobs' leftovers: it may take a while, and nothing here waits for it.
+            threading.Thread(
+                target=scratch_module.sweep, args=(task.scratch, scratch.path), daemon=True
+            ).start()
+        with self._timed("stage_in"):
+            self._stage_in(task, scratch)
+        with self._timed("run"):
+            try:
+                environ = container_environment(self._environ)
+                if task.snakemake:
+                    environ = with_mended_storage(
+                        environ, os.path.join(scratch.path, "plugins"), self._stamp
+                    )
+                runner = Runner(task, scratch, environ, self._usage)
+                self._runner = runner
+                if self._stopping.is_set():
+                    raise Stopped
+                make_folders(task.steps, scratch.work)
+                pipes.make(task.steps, scratch.work)
+                runner.run()
+            except LocalError as error:
+                facts = Facts(activity=COMMAND, disk_mb=task.disk_mb)
+                raise error.failure(1, Cause.COMMAND, facts) from error
+        with self._timed("stage_out"):
+            outputs = [output for step in task.steps for output in step.outputs]
+            outputs += [
+                Output(step.benchmark.path, step.benchmark.url)
+                for step in task.steps
+                if step.benchmark
+            ]
+            totals = stage_out(self._s3, outputs, scratch.work, self._stopping, self._stamp)
+            self._totals.update(files_out=totals.files, bytes_out=totals.size)
+        self._phase = "done"
+
+    def stop(self) -> bool:
+        """The container is being stopped: end the command, give up transfers. True if there is a
+        command to wait for."""
+        self._stopping.set()
+        self._machine.ask_why()
+        if self._runner is not None:
+            self._runner.stop()
+        return self._phase == "run"
+
+    def end(self, error: Optional[BaseException]) -> int:
+        """Logs, status, clean-up; the exit code. Never fails, and no clean-up changes the code."""
+        failure = _as_failure(error, self._phase)
+        if failure is not None and failure.cause is Cause.TERMINATED:
+            failure.facts = Facts(taken_back=self._machine.is_taken_back())
+        s3 = self._s3
+        if self._stopping.is_set():
+            s3 = S3(self._environ, attempts=HURRIED_ATTEMPTS, timeout=HURRIED_TIMEOUT)
+            s3.is_amazon = self._s3.is_amazon
+        try:
+            problem = self._store_logs(s3, failure is None)
+        except Exception as unforeseen:
+            facts = Facts(words=words(f"{type(unforeseen).__name__}: {unforeseen}"))
+            problem = Failure(EXIT_STAGE_OUT, Cause.STAGE_OUT, Problem.SUPERVISOR, facts)
+        if problem and failure is None:
+            failure = problem
+            self._phase = "stage_out"
+        code = failure.exit_code if failure else 0
+        if failure:
+            say(failure.line())
+        _anyhow("storing the status", lambda: self._tell_status(s3, failure, code))
+        if self._scratch is not None:
+            _anyhow("cleaning up", self._scratch.remove)
+        return code
+
+    def _read_task(self) -> TaskSpec:
+        url = self._environ.get("HUTCHBATCH_TASK", "")
+        try:
+            return load_taskspec(pinned.read_task(self._s3, self._environ).decode("utf-8"))
+        except ERRORS as error:
+            raise of_s3(error, EXIT_SPEC, Cause.STAGE_IN, TASK, url) from error
+        except ValueError as error:
+            facts = Facts(file=url or "HUTCHBATCH_TASK", words=words(str(error)))
+            raise Failure(EXIT_SPEC, Cause.STAGE_IN, Problem.TASK, facts) from error
+
+    def _stage_in(self, task: TaskSpec, scratch: Scratch) -> None:
+        if task.sources is not None:
+            try:
+                size = deploy(self._s3, task.sources, scratch.work)
+            except LocalError as error:
+                facts = Facts(activity=SOURCES, disk_mb=task.disk_mb)
+                raise error.failure(EXIT_STAGE_IN, Cause.STAGE_IN, facts) from error
+            self._totals.update(files_in=1, bytes_in=size)
+        totals = stage_in(
+            self._s3, task.inputs, scratch.work, scratch.free, self._stopping, task.disk_mb
+        )
+        pinned.check_files(task.inputs, scratch.work)
+        self._totals["files_in"] += totals.files
+        self._totals["bytes_in"] += totals.size
+
+    def _store_logs(self, s3: S3, success: bool) -> Optional[Failure]:
+        """Stores the rules' logs; what went wrong, if anything."""
+        if self._task is None or self._scratch is None or self._phase in ("start", "stage_in"):
+            return None
+        work = self._scratch.work
+        files: List[Local] = []
+        logs: List[Log] = [log for step in self._task.steps for log in step.logs]
+        try:
+            for log in logs:
+                path = os.path.join(work, log.path)
+                if success and not os.path.lexists(path):
+                    touch(path, directory=False)
+                if log.url is not None and os.path.isfile(path):
+                    files.append(Local(path, log.url))
+            put_files(s3, files, threading.Event(), self._stamp)
+        except Superseded as error:
+            say(f"{error}.")
+        except Unstorable as error:
+            facts = Facts(activity=LOGS, words=words(str(error)))
+            return Failure(EXIT_STAGE_OUT, Cause.STAGE_OUT, Problem.UNSTORABLE, facts)
+        except LocalError as error:
+            facts = Facts(activity=LOGS, disk_mb=self._task.disk_mb)
+            return error.failure(EXIT_STAGE_OUT, Cause.STAGE_OUT, facts)
+        except ERRORS as error:
+            return of_s3(error, EXIT_STAGE_OUT, Cause.STAGE_OUT, LOGS)
+        return None
+
+    def _tell_status(self, s3: S3, failure: Optional[Failure], code: int) -> None:
+        """Stores the status; where that is not possible, it goes into the log."""
+        status = Status(
+            job_id=self.job_id,
+            attempt=self.attempt,
+            phase=self._phase,
+            exit_code=code,
+            cause=failure.cause.value if failure else None,
+            problem=failure.problem.value if failure else None,
+            facts=failure.facts if failure else None,
+            step=failure.step if failure else None,
+            seconds={name: round(value, 3) for name, value in self._seconds.items()},
+            peak_memory=self._usage.peak_memory(),
+            cpu_seconds=self._usage.cpu_seconds(),
+            instance_id=self._machine.facts.get("instance_id"),
+            instance_type=self._machine.facts.get("instance_type"),
+            capacity=self._machine.facts.get("capacity"),
+            **self._totals,
+        )
+        if self._task is not None:
+            url = status_url(self._task.status, self.job_id, self.attempt)
+            try:
+                s3.put(url, dumps(status).encode("utf-8", "backslashreplace"))
+                return
+            except (*ERRORS, ValueError) as error:
+                say(f"the job's status could not be stored at {url} ({error}).")
+        write_line(status_line(status))
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise Stopped
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        if self._stopping.is_set():
+            raise Stopped
+        self._phase = phase
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds[phase] = time.monotonic() - begin
+
+
+def _as_failure(error: Optional[BaseException], phase: str) -> Optional[Failure]:
+    if error is None or isinstance(error, Failure):
+        return error
+    # With its traceback: the log is all that is left of a fault of our own.
+    traceback.print_exception(type(error), error, error.__traceback__)
+    facts = Facts(activity=phase, words=words(f"{type(error).__name__}: {error}"))
+    return Failure(EXIT_SPEC, Cause.HOST, Problem.SUPERVISOR, facts)
+
+
+def _anyhow(doing: str, call: Callable[[], None]) -> None:
+    """Calls what must not cost the exit code, whatever becomes of it."""
+    try:
+        call()
+    except Exception as error:
+        say(f"{doing} failed ({type(error).__name__}: {error}).")
+
+
+def _number(text: Optional[str], default: int) -> int:
+    return int(text) if text and text.isdecimal() and text.isascii() and len(text) < 16 else default

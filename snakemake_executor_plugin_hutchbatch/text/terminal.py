@@ -1,0 +1,240 @@
+"""The one place where the plugin and its commands write to the terminal, and to Snakemake's log.
+
+Whatever is said here may hold text of others: of records, jobs, AWS. It is cleaned on its way out
+(``printable.printable``, ``secrets.redacted``). One text is one line; several lines are several
+texts, so that no line break in a name can begin a line of ours. ``tests/security`` proves that no
+other module writes anywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO, Any, Self
+
+from .printable import mapped, printable, printable_lines
+from .secrets import redacted
+
+#: Styles by name; their codes: https://en.wikipedia.org/wiki/ANSI_escape_code#SGR
+_CODES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
+#: What a note begins with, to be told from what a command shows.
+_NOTE = "hutchbatch: "
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A part of a line in a style (``bold``, ``dim``, ``red``, ``green``, ``yellow``)."""
+
+    text: str
+    style: str
+
+
+#: A line, or its parts.
+Line = str | Painted | Sequence[str | Painted]
+
+
+def has_colours(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
+    """On terminals that know them, and not with https://no-color.org."""
+    dumb = environment.get("TERM", "") in ("", "dumb")
+    return stream.isatty() and not dumb and not environment.get("NO_COLOR")
+
+
+def clean(text: str, hide: Callable[[str], str] = redacted) -> str:
+    """A text of others as it may stand in a line."""
+    return printable(hide(text))
+
+
+def _rendered(line: Line, colours: bool) -> str:
+    if isinstance(line, str):
+        return clean(line)
+    if isinstance(line, Painted):
+        text = clean(line.text)
+        return f"\x1b[{_CODES[line.style]}m{text}\x1b[0m" if colours and text else text
+    return "".join(_rendered(part, colours) for part in line)
+
+
+def _write(stream: IO[str], text: str) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+# Commands
+
+
+def say(*lines: Line) -> None:
+    """What a command is asked for, line by line."""
+    colours = has_colours(sys.stdout)
+    for line in lines:
+        _write(sys.stdout, _rendered(line, colours) + "\n")
+    sys.stdout.flush()
+
+
+def note(sentence: str, *more: str) -> None:
+    """Something beside the output, which stays fit for a pipe; ``more``: lines below it."""
+    for line in (_NOTE + sentence, *more):
+        _write(sys.stderr, clean(line) + "\n")
+    sys.stderr.flush()
+
+
+def say_json(value: Any, indent: int | None = None) -> None:
+    """A value for programs: exact, in ASCII, so that it drives no terminal either."""
+    text = json.dumps(value, indent=indent, ensure_ascii=True)
+    _write(sys.stdout, text.replace("\x7f", r"\u007f") + "\n")
+    sys.stdout.flush()
+
+
+def say_table(lines: Iterable[str]) -> None:
+    """A table for programs, whose cells hide their secrets already."""
+    for line in lines:
+        _write(sys.stdout, printable(line) + "\n")
+
+
+def say_exactly(text: str) -> None:
+    """A text that is wholly ours, such as a script for a shell."""
+    _write(sys.stdout, text + "\n")
+
+
+def job_output(text: str) -> None:
+    """A line of what a job wrote: into a pipe or a file just that, on a terminal what prints."""
+    text = text.removesuffix("\n")
+    _write(sys.stdout, (printable(text) if sys.stdout.isatty() else text) + "\n")
+
+
+def flush() -> None:
+    """Raises ``BrokenPipeError`` where the reader is gone."""
+    sys.stdout.flush()
+
+
+def is_interactive() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty()
+
+
+def ask(question: str) -> str:
+    """The answer of the person at the terminal. Raises ``EOFError``, ``KeyboardInterrupt``."""
+    return input(f"{clean(question)} ").strip()
+
+
+def show_traceback() -> None:
+    """Of the exception that is being handled."""
+    for line in traceback_lines():
+        _write(sys.stderr, clean(line) + "\n")
+
+
+def traceback_lines() -> list[str]:
+    """Its lines, none of which can pass for one of ours: an error's text may have several."""
+    return [f"  {line}" for line in traceback.format_exc().rstrip("\n").split("\n")]
+
+
+def forget_reader() -> None:
+    """After a closed pipe nothing more is written, not even by Python at its end:
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe"""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help and errors come out here, too."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        stream = file or sys.stderr
+        with suppress(AttributeError, OSError):
+            _write(stream, "\n".join(printable_lines(message)))
+
+
+class Screen:
+    """Shows the same thing again and again: in place on a terminal, else one below the other."""
+
+    def __init__(self) -> None:
+        self._in_place = sys.stdout.isatty()
+
+    def __enter__(self) -> Self:
+        if self._in_place:
+            _write(sys.stdout, "\x1b[?7l\x1b[2J")  # long lines are cut, not wrapped
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._in_place:
+            _write(sys.stdout, "\x1b[?7h")
+            sys.stdout.flush()
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """From the top left corner on, as much as the terminal has lines for."""
+        if not self._in_place:
+            say(*lines)
+            return
+        most = shutil.get_terminal_size().lines - 2
+        if len(lines) > most:
+            lines = [*lines[: most - 1], "…"]
+        colours = has_colours(sys.stdout)
+        rows = "".join(f"{_rendered(line, colours)}\x1b[K\n" for line in lines)
+        _write(sys.stdout, f"\x1b[H{rows}\x1b[J")
+        sys.stdout.flush()
+
+
+# Runs
+
+
+class Log:
+    """Snakemake's logger for lines of ours. A list is one message of several lines; a traceback
+    (``exc_info``) goes with it, which Snakemake's own handlers would leave out."""
+
+    def __init__(self, logger: Any, hide: Callable[[str], str] = redacted) -> None:
+        self._logger = logger
+        self._hide = hide
+
+    def debug(self, message: str | Sequence[str], **options: Any) -> None:
+        self._put(self._logger.debug, message, **options)
+
+    def info(self, message: str | Sequence[str], **options: Any) -> None:
+        self._put(self._logger.info, message, **options)
+
+    def warning(self, message: str | Sequence[str], **options: Any) -> None:
+        self._put(self._logger.warning, message, **options)
+
+    def error(self, message: str | Sequence[str], **options: Any) -> None:
+        self._put(self._logger.error, message, **options)
+
+    def _put(
+        self,
+        put: Callable[..., None],
+        message: str | Sequence[str],
+        exc_info: bool = False,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        lines = [message] if isinstance(message, str) else list(message)
+        if exc_info:
+            lines += traceback_lines()
+        # No arguments: a per cent sign in a name is one.
+        put("\n".join(clean(line, self._hide) for line in lines), extra=extra)
+
+
+def snakemake_log() -> Log:
+    """The log of Snakemake in this process."""
+    # Only Snakemake itself loads what needs it.
+    from snakemake.logging import logger  # noqa: PLC0415
+
+    return Log(logger)
+
+
+def at_once(line: str) -> None:
+    """Past every lock: for a signal's handler, which may have come in the middle of a line."""
+    with suppress(OSError):
+        os.write(2, (clean(line) + "\n").encode("utf-8", "backslashreplace"))
+
+
+def shown(value: Any) -> Any:
+    """A value of any kind with its texts as they may stand in a table or a page."""
+    return mapped(value, clean)

@@ -1,0 +1,1 @@
+"""Live jobs, and when AWS is asked about them."""

@@ -1,0 +1,31 @@
+"""What several unit tests use."""
+
+from sample_plan import PLAN
+
+from snakemake_executor_plugin_hutchbatch.planning import supervisor_bundle
+from snakemake_executor_plugin_hutchbatch.planning.work import Place
+from snakemake_executor_plugin_hutchbatch.submission import job_definitions
+from snakemake_executor_plugin_hutchbatch.submission.submit_job import Bundle, environment
+
+
+def job(plan=PLAN, endpoint=None, **changes):
+    """As DescribeJobs has one that was sent for ``plan``."""
+    variables = environment(
+        plan,
+        Place("s3://b/task", "0" * 64),
+        Bundle("s3://b/sup", supervisor_bundle.bundle_sha256()),
+        "us-west-2",
+        endpoint,
+    )
+    container = {
+        **job_definitions.container_properties(plan),
+        "environment": [{"name": k, "value": v} for k, v in variables.items()],
+        "resourceRequirements": [{"type": "VCPU", "value": "64"}],
+        "ulimits": [],
+        "networkInterfaces": [],
+        "taskArn": "arn:task",
+        "logStreamName": "x/default/1",
+        "exitCode": 0,
+    }
+    container["volumes"] = container["volumes"][::-1]
+    return {"jobId": "id", "container": {**container, **changes}}

@@ -1,0 +1,50 @@
+"""A clock that sets itself by AWS's."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import botocore.auth
+import pytest
+
+from snakemake_executor_plugin_hutchbatch.aws.client_hooks import SKEW, Clock, sign_by
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def date(seconds: float) -> str:
+    return format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize("off", [-18000, -SKEW - 1, SKEW + 1, 86400 * 400])
+def test_a_clock_that_is_far_off_is_set_once(off):
+    clock = Clock(lambda: NOW)
+    assert clock.hear(date(off))
+    assert clock.now() == (NOW + timedelta(seconds=int(off))).replace(tzinfo=None)
+    assert not clock.hear(date(off))
+
+
+@pytest.mark.parametrize("told", [date(0), date(SKEW - 1), "", "yesterday", "\x1b[31m"])
+def test_other_dates_change_nothing(told):
+    clock = Clock(lambda: NOW)
+    assert not clock.hear(told)
+    assert clock.ahead == timedelta()
+
+
+def test_a_clock_that_was_set_right_in_mid_run_is_believed_again():
+    moved = [NOW + timedelta(hours=3)]
+    clock = Clock(lambda: moved[0])
+    assert clock.hear(date(0))
+    moved[0] = NOW
+    assert clock.hear(date(0))
+    assert clock.ahead == timedelta()
+
+
+def test_botocore_signs_by_it(monkeypatch):
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", botocore.auth.get_current_datetime)
+    clock = Clock(lambda: NOW)
+    clock.ahead = timedelta(hours=1)
+    sign_by(clock)
+    request = botocore.awsrequest.AWSRequest("GET", "https://s3.us-west-2.amazonaws.com/b/k")
+    keys = botocore.credentials.ReadOnlyCredentials("AKIA", "secret", None)
+    botocore.auth.SigV4Auth(keys, "s3", "us-west-2").add_auth(request)
+    assert request.headers["X-Amz-Date"] == "20260301T130000Z"

@@ -1,0 +1,93 @@
+"""AWS's errors in plain words; patience that ends; calls that keep their distance."""
+
+import pytest
+from aws_doubles import Time, patience, refused
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ProfileNotFound,
+    ReadTimeoutError,
+)
+
+from snakemake_executor_plugin_hutchbatch.aws import clients
+from snakemake_executor_plugin_hutchbatch.aws.clients import Pacer
+
+SENTENCES = [
+    (NoCredentialsError(), "aws configure"),
+    (ProfileNotFound(profile="doe"), "AWS_PROFILE"),
+    (refused("ExpiredToken"), "have expired"),
+    (refused("ExpiredTokenException"), "have expired"),
+    (refused("RequestExpired"), "have expired"),
+    (refused("UnrecognizedClientException", 403), "does not accept your credentials"),
+    (refused("InvalidAccessKeyId", 403), "does not accept your credentials"),
+    (refused("SignatureDoesNotMatch", 403), "does not accept your credentials"),
+    (refused("AccessDeniedException", 403), "SciComp"),
+    (refused("ClientException", 400, "queue is odd"), "queue is odd"),
+    (EndpointConnectionError(endpoint_url="https://x"), "could not be reached"),
+]
+
+
+@pytest.mark.parametrize(("error", "hint"), SENTENCES)
+def test_each_error_is_a_sentence_that_says_what_to_do(error, hint):
+    sentence = clients.explain(error, "reading the Batch queues")
+    assert hint in sentence
+    assert "\n" not in sentence
+
+
+def failing(errors, answer="done"):
+    left = list(errors)
+
+    def call():
+        if left:
+            raise left.pop(0)
+        return answer
+
+    return call
+
+
+def test_throttling_5xx_and_a_dead_network_are_waited_out():
+    time, said = Time(), []
+    errors = [
+        refused("TooManyRequestsException", 429),
+        refused("ServerException", 500),
+        ReadTimeoutError(endpoint_url="https://x"),
+        EndpointConnectionError(endpoint_url="https://x"),
+    ]
+    assert patience(time, said).call("asking", failing(errors)) == "done"
+    assert len(time.slept) == 4
+    assert time.slept == sorted(time.slept)
+    assert said == []
+
+
+def test_a_refusal_is_not_repeated():
+    time = Time()
+    with pytest.raises(ClientError):
+        patience(time, []).call("asking", failing([refused("ClientException")]))
+    assert time.slept == []
+
+
+def test_patience_ends_and_said_so_once_on_the_way():
+    time, said = Time(), []
+    with pytest.raises(ClientError):
+        patience(time, said).call("asking", failing([refused("x", 503)] * 1000))
+    assert 600 < time.now < 700
+    assert len(said) == 1
+    assert said[0].endswith("Still trying.")
+
+
+def test_paced_calls_keep_their_distance():
+    time = Time()
+    pacer = Pacer(10, time.clock, time.sleep)
+    for _ in range(21):
+        pacer.wait()
+    assert time.now == pytest.approx(2.0)
+
+
+def test_a_call_after_a_pause_need_not_wait():
+    time = Time()
+    pacer = Pacer(10, time.clock, time.sleep)
+    pacer.wait()
+    time.now = 5.0
+    pacer.wait()
+    assert time.slept == []

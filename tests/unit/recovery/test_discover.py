@@ -1,0 +1,311 @@
+"""What is made of a run that was killed: its record, its locks, its jobs."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from sample_plan import PLAN
+
+from snakemake_executor_plugin_hutchbatch.planning import fingerprint
+from snakemake_executor_plugin_hutchbatch.record import controllers, journal, record_file, repair
+from snakemake_executor_plugin_hutchbatch.record.controllers import Controller
+from snakemake_executor_plugin_hutchbatch.record.journal import VERSION, Journal, Reader
+from snakemake_executor_plugin_hutchbatch.record.schema import (
+    SINGLE,
+    Job,
+    Placement,
+    Run,
+    Submission,
+)
+from snakemake_executor_plugin_hutchbatch.recovery import discover, unfinished_jobs
+from snakemake_executor_plugin_hutchbatch.recovery.decide import Found, decide
+from snakemake_executor_plugin_hutchbatch.recovery.rebuild_from_aws import Rebuilt
+from snakemake_executor_plugin_hutchbatch.recovery.run_marker import SURELY_SILENT, Mark
+from snakemake_executor_plugin_hutchbatch.recovery.unfinished_jobs import Trace
+from snakemake_executor_plugin_hutchbatch.snakemake_patches import locks
+from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Step, TaskSpec
+
+TASK = TaskSpec(
+    "a x=1",
+    "s3://b/w/runs/r1/status/",
+    (Step("a", "set -e; python scripts/a.py --x 1 > /T1/out"),),
+    tmpdir_token="/T1",
+    makes=("s3://b/1.txt",),
+)
+CODE = {"Snakefile": "1", "scripts/a.py": "2", "scripts/lib.py": "3", "other/b.py": "4"}
+
+
+def dead_process():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        started = controllers.began(process.pid)
+    return replace(controllers.this(), pid=process.pid, started=started)
+
+
+# The record
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "hutchbatch" / "journal.sqlite"
+
+
+def written(path, *records):
+    made = Journal(path)
+    made.put(*records)
+    assert made.flush()
+    made.close()
+
+
+@pytest.mark.parametrize("damage", ["cut off", "newer", "no record at all", "foreign", "a view"])
+def test_a_record_that_cannot_be_used_is_kept_aside_and_told(path, damage):
+    written(path, *(Run(f"r{n}", 1.0, command="x" * 500) for n in range(100)))
+    if damage == "cut off":
+        path.write_bytes(path.read_bytes()[:9000])
+    elif damage == "newer":
+        with sqlite3.connect(path) as connection:
+            connection.execute(f"PRAGMA user_version={VERSION + 1}")
+    elif damage == "foreign":
+        path.unlink()
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE cookies (a)")
+    elif damage == "a view":
+        with sqlite3.connect(path) as connection:
+            connection.execute("ALTER TABLE runs RENAME TO hidden")
+            connection.execute("CREATE VIEW runs AS SELECT * FROM hidden")
+    else:
+        path.write_text("nothing of the kind " * 100)
+    before = path.read_bytes()
+    said = []
+    made = repair.opened(said.append, path)
+    made.put(Run("new", 2.0))
+    made.close()
+    with Reader(path) as reader:
+        assert [run.run_id for run in reader.rows(Run)] == ["new"]
+    (aside,) = [p for p in path.parent.iterdir() if p != path]
+    assert aside.read_bytes() == before
+    assert len(said) == 1
+    assert aside.name in said[0]
+
+
+def test_an_older_record_gets_the_columns_it_lacks(path):
+    written(path, Run("r1", 1.0))
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE runs DROP COLUMN wanted")
+        connection.execute("ALTER TABLE runs DROP COLUMN versions")
+        connection.execute("ALTER TABLE jobs DROP COLUMN state")
+    said = []
+    made = repair.opened(said.append, path)
+    made.put(Job("r1", 1, "a", "a", 1, 1.0), Run("r2", 2.0, wanted=3))
+    made.close()
+    with Reader(path) as reader:
+        assert reader.rows(Run) == [Run("r1", 1.0), Run("r2", 2.0, wanted=3)]
+        assert reader.rows(Job)[0].state == "prepared"
+    assert said == []
+
+
+@pytest.mark.parametrize("kind", ["below a file", "folder", "pipe", "locked", "read-only"])
+def test_where_the_disk_takes_no_record_the_run_goes_on_and_says_so(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(repair, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(record_file, "BUSY_SECONDS", 0.2)
+    path, said = tmp_path / "journal.sqlite", []
+    with ExitStack() as stack:
+        if kind == "below a file":
+            path.touch()
+            path = path / "journal.sqlite"
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "pipe":
+            os.mkfifo(path)
+        else:
+            written(path, Run("r1", 1.0))
+        if kind == "locked":
+            other = stack.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
+            other.execute("BEGIN EXCLUSIVE")
+        elif kind == "read-only":
+            # As on a disk that is mounted so; root may write whatever the mode says.
+            monkeypatch.setattr(
+                journal, "connect", lambda path, mode: record_file.connect(path, "ro")
+            )
+        assert repair.opened(said.append, path) is None
+    (line,) = said
+    assert "goes on without a record" in line
+    assert "\n" not in line
+
+
+def test_damaged_lines_of_a_record_are_counted_and_the_others_believed(path):
+    written(path, *(Run(f"r{n}", 1.0, host="elsewhere") for n in range(3)))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE runs SET started = 'x' WHERE run_id = 'r1'")
+        connection.commit()
+    found = unfinished_jobs.read(path=path)
+    assert (found.runs, found.unreadable) == (("r0", "r2"), 1)
+
+
+# Controllers and their locks
+
+
+def test_locks_go_with_their_dead_owners_and_no_others(tmp_path):
+    dead = dead_process()
+    owners = {
+        "0.input": locks.owner_line(dead),
+        "0.output": locks.owner_line(dead),
+        "1.input": locks.owner_line(controllers.this()),
+        "2.input": locks.owner_line(replace(dead, host="elsewhere")),
+        "3.input": "results/a.txt",
+        "4.input": "#hutchbatch {}",
+    }
+    bad = {
+        "number": '{"host": "h", "pid": 1e999, "started": 1}',
+        "list": '{"host": ["h"], "pid": [], "started": null}',
+        "deep": "[" * 9999,
+        "long": '{"host": "' + "x" * 100_000,
+        "negative": json.dumps({"host": dead.host, "pid": -1, "started": 1}),
+    }
+    owners.update({f"5.{name}": f"#hutchbatch {text}" for name, text in bad.items()})
+    os.mkfifo(tmp_path / "6.input.lock")
+    (tmp_path / "7.input.lock").write_bytes(b"#hutchbatch \xff")
+    (tmp_path / "8.input.lock").mkdir()
+    for name, line in owners.items():
+        (tmp_path / f"{name}.lock").write_text(f"{line}\nresults/b.txt\n")
+    assert locks.sweep(tmp_path) == [dead]
+    left = sorted(p.name.removesuffix(".lock") for p in tmp_path.iterdir())
+    others = [f"5.{name}" for name in sorted(bad)]
+    assert left == [
+        *(f"{n}.input" for n in range(1, 5)),
+        *others,
+        *(f"{n}.input" for n in (6, 7, 8)),
+    ]
+
+
+def test_a_later_process_of_the_same_number_is_another():
+    me = controllers.this()
+    assert controllers.is_dead(me) is False
+    assert controllers.is_dead(replace(me, started=me.started - 1)) is True
+    elsewhere = Controller("elsewhere", 1, 1.0)
+    assert controllers.is_dead(elsewhere) is None
+    assert not controllers.has_ended(elsewhere, 10)
+    assert controllers.has_ended(elsewhere, 3600)
+
+
+def test_traces_are_of_unfinished_jobs_of_dead_runs_alone(path):
+    dead, me = dead_process(), controllers.this()
+    written(
+        path,
+        Run("dead", 1.0, host=dead.host, pid=dead.pid, process_started=dead.started),
+        Run("alive", 1.0, host=me.host, pid=me.pid, process_started=me.started, beat=time.time()),
+        *(
+            Job(run, n, "a", "a", 1, 1.0, identity="i", outputs=f"s3://b/{run}{n}", state=state)
+            for run in ("dead", "alive")
+            for n, state in enumerate(("sent", "sent", "done", "prepared"))
+        ),
+        Submission("single", "dead", "q", 1, 5.0, batch_id="id"),
+        Submission("array", "dead", "q", 2, 5.0),
+        Submission("no", "dead", "q", 2, 5.0, refused="too large"),
+        Placement("single", SINGLE, "dead", 0),
+        Placement("array", 1, "dead", 1),
+        Placement("no", SINGLE, "dead", 3),
+        Placement("array", 0, "dead", 2),
+    )
+    found = unfinished_jobs.read(path=path)
+    assert [(t.submission, t.batch_id, t.outputs, t.told) for t in found.traces] == [
+        ("single", "id", ("s3://b/dead0",), False),
+        ("array", None, ("s3://b/dead1",), False),
+        # Its success was told, but Snakemake may have been killed before it noted that.
+        ("array", None, ("s3://b/dead2",), True),
+    ]
+    assert [job.number for job in found.unsent] == [3]
+    assert found.open_outputs == {"s3://b/dead0", "s3://b/dead1", "s3://b/dead3"}
+    assert [(run.run_id, len(made)) for run, made in found.living] == [("alive", 3)]
+    # A run that ended in order has looked at all of them.
+    written(path, Run("later", 2.0, ended=3.0, outcome="done"))
+    assert not any(trace.told for trace in unfinished_jobs.read(path=path).traces)
+
+
+def test_a_mark_goes_only_when_all_could_be_seen_and_nothing_was_there():
+    dead = Mark("r1", "elsewhere", 1, 1.0, 1.0, "jdoe", "/x", "s3://b/w/", silent=1e6)
+    removed = []
+    presence = SimpleNamespace(remove=lambda run, silent: removed.append((run, silent)))
+    leavings = SimpleNamespace(remove=lambda run_id: None)
+    for complete in (False, True):
+        found = discover._with_marks(
+            unfinished_jobs.Earlier(), [dead], Rebuilt((), complete), None, presence, leavings
+        )
+        assert removed == ([(dead.run(), SURELY_SILENT)] if complete else [])
+        assert found.dead == ()
+
+
+# Identity and decision
+
+
+def test_equal_work_has_one_identity_whatever_the_run():
+    other = replace(
+        TASK,
+        status="s3://b/w/runs/r2/status/",
+        tmpdir_token="/T2",
+        steps=(replace(TASK.steps[0], command=TASK.steps[0].command.replace("T1", "T2")),),
+        cpus=7,
+    )
+    elsewhere = replace(PLAN, memory=9_999, queue="mixed", attempt=3)
+    assert fingerprint.of(TASK, PLAN, CODE) == fingerprint.of(other, elsewhere, CODE)
+    assert fingerprint.of(TASK, PLAN, CODE) == fingerprint.of(
+        TASK, PLAN, {**CODE, "Snakefile": "9"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "plan", "code"),
+    [
+        (replace(TASK, steps=(replace(TASK.steps[0], command="another"),)), PLAN, CODE),
+        (replace(TASK, makes=("s3://b/2.txt",)), PLAN, CODE),
+        (TASK, replace(PLAN, image="another"), CODE),
+        (TASK, replace(PLAN, environment={"A": "1"}), CODE),
+        (TASK, PLAN, {**CODE, "scripts/a.py": "9"}),
+        (TASK, PLAN, {**CODE, "scripts/lib.py": "9"}),
+    ],
+)
+def test_what_changes_the_result_changes_the_identity(task, plan, code):
+    assert fingerprint.of(task, plan, code) != fingerprint.of(TASK, PLAN, CODE)
+
+
+def test_in_snakemake_mode_all_code_counts_and_the_attempt_does_not():
+    plan = replace(PLAN, mode="snakemake")
+    first, second = (
+        replace(TASK, steps=(Step("a", f"snakemake --attempt {n} --cores 1"),)) for n in (1, 2)
+    )
+    assert fingerprint.of(first, plan, CODE) == fingerprint.of(second, plan, CODE)
+    changed = {**CODE, "Snakefile": "9"}
+    assert fingerprint.of(first, plan, CODE) != fingerprint.of(first, plan, changed)
+
+
+def found(status, who="same", outputs=("s3://b/1",), good=True, **job):
+    trace = Trace("r", who, outputs, f"n-{status}", SINGLE, "q", "id", "s", "t", 1.0)
+    return Found(trace, f"{status}-{who}", {"status": status, **job}, good)
+
+
+@pytest.mark.parametrize(
+    ("there", "follow", "end"),
+    [
+        ([], None, []),
+        ([found("RUNNING")], "RUNNING-same", []),
+        ([found("FAILED"), found("SUCCEEDED")], "SUCCEEDED-same", []),
+        ([found("RUNNABLE"), found("RUNNING")], "RUNNING-same", ["RUNNABLE-same"]),
+        ([found("SUCCEEDED", good=False)], None, []),
+        ([found("RUNNING", good=False)], None, ["RUNNING-same"]),
+        ([found("RUNNING", isTerminated=True)], None, ["RUNNING-same"]),
+        ([found("RUNNING", "other")], None, ["RUNNING-other"]),
+        ([found("SUCCEEDED", "other")], None, []),
+        ([found("SUCCEEDED"), found("RUNNING", "other")], None, ["RUNNING-other"]),
+        ([found("RUNNING", "other", outputs=("s3://b/2",))], None, []),
+    ],
+)
+def test_one_job_is_followed_and_no_other_writes_beside_it(there, follow, end):
+    decision = decide("same", ["s3://b/1"], there)
+    assert (decision.follow.batch_id if decision.follow else None) == follow
+    assert [rival.batch_id for rival in decision.end] == end

@@ -1,0 +1,146 @@
+"""How a run stands, from the rows of its record."""
+
+import dataclasses
+
+import pytest
+
+from snakemake_executor_plugin_hutchbatch.record.schema import (
+    SINGLE,
+    Attempt,
+    Job,
+    Note,
+    Placement,
+    Run,
+    Submission,
+)
+from snakemake_executor_plugin_hutchbatch.reporting import status, status_text
+
+RUN = Run("r", 1000.0, user="jdoe", host="rhino", pid=7, beat=1090.0, wanted=10)
+
+
+class Rows:
+    """A run's rows, one job after the other."""
+
+    def __init__(self):
+        self.jobs, self.submissions, self.placements, self.attempts = [], [], [], []
+
+    def add(self, label, state, *places, cause=None, sentence=None, number=None):
+        """``places``: (queue, state, changes) for each submission."""
+        number = len(self.jobs) if number is None else number
+        rule = label.split()[0]
+        self.jobs.append(
+            Job("r", number, rule, label, 1, 1001.0, state=state, cause=cause, sentence=sentence)
+        )
+        for order, (queue, where, changes) in enumerate(places):
+            name = f"{number}-{order}"
+            self.submissions.append(
+                Submission(name, "r", queue, 1, 1001.0 + order, submitted=1002.0)
+            )
+            place = Placement(name, SINGLE, "r", number, state=where, batch_id=f"id-{name}")
+            self.placements.append(dataclasses.replace(place, **changes))
+        return self
+
+    def view(self, *notes, run=RUN, gone=False):
+        rows = (self.jobs, self.submissions, self.placements, self.attempts, notes)
+        return status.make(run, *rows, gone=gone, now=1100.0)
+
+
+@pytest.fixture
+def rows():
+    rows = (
+        Rows()
+        .add("align x=1", "done", ("spot", "SUCCEEDED", {"runnable": 1002.0, "starting": 1012.0}))
+        .add("align x=2", "failed", ("spot", "FAILED", {}), cause="COMMAND", sentence="it ended")
+        .add(
+            *("align x=3", "sent"),
+            ("spot", "FAILED", {"runnable": 1002.0, "running": 1032.0}),
+            ("mixed", "RUNNABLE", {"runnable": 1040.0}),
+        )
+        .add("align x=2", "sent", ("mixed", "RUNNING", {"running": 1050.0}))  # retries:
+        .add("sort x=1", "sent", ("spot", "STARTING", {}))
+        .add("sort x=2", "prepared", ("spot", "SUBMITTED", {"batch_id": None}))
+        .add("sort x=3", "sent", ("spot", "SUCCEEDED", {}))
+    )
+    rows.attempts = [
+        Attempt("id-2-0", 1, "r", cause="SPOT"),
+        Attempt("id-2-0", 2, "r", cause="HOST"),
+    ]
+    return rows
+
+
+def test_each_job_counts_once_at_its_last_attempt(rows):
+    view = rows.view()
+    align, sort = view.rules
+    assert align == status.RuleCounts(
+        "align", waiting=1, running=1, done=1, failed=0, again=2, lost=1
+    )
+    # The one that succeeded on Batch is not done before Snakemake took it.
+    assert sort == status.RuleCounts("sort", preparing=2, starting=1)
+    assert (view.total.running, view.total.preparing, view.live) == (1, 2, 3)
+    assert view.to_come == 10 - 6
+    assert view.outcome == "running"
+    assert view.is_well
+    assert view.failures == ()
+
+
+def test_waits_are_told_by_queue(rows):
+    mixed, spot = rows.view().queues
+    assert mixed == status.QueueCounts(
+        "mixed", waiting=1, running=1, median_wait=48.0, longest_wait=60.0
+    )
+    assert (spot.waiting, spot.running, spot.median_wait) == (0, 1, 20.0)
+
+
+def test_only_what_waits_still_is_stuck(rows):
+    notes = [
+        Note("r", 1.0, "waiting", "x=3 waits: no machines", 2),
+        Note("r", 2.0, "waiting", "x=1 waits", 0),
+        Note("r", 3.0, "again", "a lost machine", 2),
+    ]
+    assert rows.view(*notes).stuck == ("x=3 waits: no machines",)
+    ended = dataclasses.replace(RUN, ended=1200.0, outcome="failed")
+    assert rows.view(*notes, run=ended).stuck == ()
+
+
+def test_what_ended_while_nobody_watched_counts_as_batch_tells_it(rows):
+    described = {"id-2-1": {"status": "FAILED"}, "id-3-0": {"status": "RUNNING"}}
+    rows.placements = status.with_news(rows.placements, described)
+    view = rows.view(gone=True)
+    assert view.outcome == "gone"
+    assert not view.is_well
+    align, sort = view.rules
+    assert (align.failed, align.running, align.done) == (1, 1, 1)
+    assert (sort.done, sort.failed, sort.preparing) == (1, 1, 1)  # STARTING one: LOST
+    assert view.live == 1
+
+
+def test_a_run_that_ended_with_failures_is_not_well(rows):
+    rows.add("sort x=9", "failed", cause="OUT_OF_MEMORY", sentence="it needed more")
+    done = dataclasses.replace(RUN, ended=1200.0, outcome="failed")
+    view = rows.view(run=done)
+    assert not view.is_well
+    assert view.failures == ("sort x=9: it needed more [OUT_OF_MEMORY]",)
+    assert status_text.first_line(view) == "1 of 10 jobs done, 1 failed. It took 3 min."
+
+
+def test_the_picture_has_a_row_a_rule_and_says_what_to_do(rows):
+    running = "\n".join([status_text.first_line(rows.view()), *status_text.lines(rows.view())])
+    assert running.startswith("1 of 10 jobs done; 3 on AWS Batch. It has been going for 2 min.")
+    table = [" ".join(line.split()) for line in running.splitlines()]
+    assert "rule not sent waiting starting running done failed again lost" in table
+    assert "align 0 1 0 1 1 0 2 1" in table
+    assert "all 2 1 1 1 1 0 2 1" in table
+    assert "mixed 1 1 48 s 60 s" in table
+    assert "4 more jobs wait" in running
+    gone = status_text.first_line(rows.view(gone=True))
+    assert "Snakemake (process 7 on rhino) has ended without a word" in gone
+    assert "its last sign of life was 10 s ago" in gone
+    assert "'hutchbatch cancel r'" in gone
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (7200, "2 h 0 min"), (200_000, "2 d 7 h")],
+)
+def test_spans_are_told_in_two_units_at_most(seconds, words):
+    assert status_text.span(seconds) == words

@@ -1,0 +1,217 @@
+"""Settings: what is accepted, and what a wrong value is answered with."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import configargparse
+import pytest
+from snakemake_interface_common.exceptions import ApiError
+from snakemake_interface_common.plugin_registry.tests import TestRegistryBase
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+
+from snakemake_executor_plugin_hutchbatch import ExecutorSettings
+from snakemake_executor_plugin_hutchbatch.settings import options
+from snakemake_executor_plugin_hutchbatch.settings.parsers import PARSERS, Mount, SettingError
+
+ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"
+
+GOOD = [
+    ("region", "us-west-2", "us-west-2"),
+    ("queue", "auto", ()),
+    ("queue", "cpu-spot-50", ("cpu-spot-50",)),
+    ("queue", "cpu-spot-30, cpu-spot-50", ("cpu-spot-30", "cpu-spot-50")),
+    ("queue", "arn:aws:batch:us-west-2:1:job-queue/x", ("arn:aws:batch:us-west-2:1:job-queue/x",)),
+    ("policy", "balanced", "balanced"),
+    ("starve_minutes", "0.5", 0.5),
+    ("spot_attempts", 10, 10),
+    ("host_attempts", "1", 1),
+    ("oom_memory_factor", "1.5", 1.5),
+    ("oom_memory_factor", "0", 0),
+    ("tail_lines", "0", 0),
+    ("report", ["a b.html", "t.tsv"], (Path("a b.html"), Path("t.tsv"))),
+    ("report", "report.html trace.tsv", (Path("report.html"), Path("trace.tsv"))),
+    ("job_role", ROLE, ROLE),
+    ("job_role", "none", "none"),
+    ("user", "jdoe", "jdoe"),
+    ("mode", "direct", "direct"),
+    ("image", "docker://quay.io/a/samtools:1.21", "quay.io/a/samtools:1.21"),
+    ("scratch", "/var/lib/docker:/tmp", Mount("/var/lib/docker", "/tmp")),
+    ("aws_cli_path", "/home/ec2-user/miniconda/bin/aws", "/home/ec2-user/miniconda"),
+    ("aws_cli_path", "none", None),
+    ("work_prefix", "s3://bucket/delete10", "s3://bucket/delete10/"),
+    ("log_group", "/aws/batch/job", "/aws/batch/job"),
+    ("tags", ["project=tcr", "lab=Doe lab"], {"project": "tcr", "lab": "Doe lab"}),
+    ("tags", "project=tcr lab=doe", {"project": "tcr", "lab": "doe"}),
+    ("tags", "project=tcr,lab=Doe lab", {"project": "tcr", "lab": "Doe lab"}),
+    ("scheduling_priority", "9999", 9999),
+    ("share_identifier", "doelab", "doelab"),
+    ("shm_mb", "2048", 2048),
+    (
+        "volumes",
+        ["/data:/data:ro", "/ref:/mnt/ref"],
+        (Mount("/data", "/data", True), Mount("/ref", "/mnt/ref")),
+    ),
+    (
+        "secrets",
+        "KEY=arn:aws:secretsmanager:us-west-2:1:secret:x",
+        {"KEY": "arn:aws:secretsmanager:us-west-2:1:secret:x"},
+    ),
+]
+
+BAD = [
+    ("region", "Oregon", "us-west-2"),
+    ("region", "", "empty"),
+    ("queue", "my_queue!", "auto, a queue's name"),
+    ("queue", "auto,mixed", "auto, a queue's name"),
+    ("policy", "cheap", "availability, balanced or capacity"),
+    ("queue_catalog", "/no/such/file.yaml", "no such file"),
+    ("starve_minutes", "soon", "minutes"),
+    ("starve_minutes", "-1", "minutes"),
+    ("spot_attempts", "11", "1 to 10"),
+    ("host_attempts", "0", "1 to 10"),
+    ("oom_memory_factor", "0.5", "more than 1"),
+    ("tail_lines", "many", "lines"),
+    ("report", "report.pdf", ".html for the picture"),
+    ("queue", "", "empty"),
+    ("job_role", "fh-pi-doe-j-batchtask", "arn:aws:iam"),
+    ("user", "../etc", "HutchNet ID"),
+    ("mode", "fast", "auto, direct or snakemake"),
+    ("image", "shub://a/b", "Docker images"),
+    ("image", "/home/me/x.sif", "Docker images"),
+    ("image", "a b", "no spaces"),
+    ("scratch", "scratch", "/path/on/host"),
+    ("scratch", "/docker_scratch:/tmp:ro", "cannot be read-only"),
+    ("scratch", "/docker_scratch:/", "/path/on/host"),
+    ("aws_cli_path", "miniconda", "folder"),
+    ("work_prefix", "/shared/work", "s3://"),
+    ("work_prefix", "s3://Not_A_Bucket/x", "s3://"),
+    ("log_group", "a b", "log group"),
+    ("tags", "project", "key=value"),
+    ("tags", "aws:project=x", "aws:"),
+    ("tags", "project=100%", "value of project"),
+    ("tags", " ".join(f"k{i}=v" for i in range(46)), "too many"),
+    ("scheduling_priority", "10000", "0 to 9,999"),
+    ("scheduling_priority", "high", "whole number"),
+    ("share_identifier", "doe lab", "letters and digits"),
+    ("shm_mb", "0", "whole number"),
+    ("shm_mb", "2 GB", "whole number"),
+    ("volumes", "data", "/path/on/host"),
+    ("secrets", "TOKEN=hunter2", "ARN"),
+    ("secrets", "AWS_BATCH_X=arn:aws:ssm:us-west-2:1:parameter/x", "environment variable"),
+]
+
+
+@pytest.mark.parametrize(("name", "raw", "parsed"), GOOD)
+def test_a_good_value_is_read(name, raw, parsed):
+    assert PARSERS[name](raw) == parsed
+
+
+@pytest.mark.parametrize(("name", "raw", "hint"), BAD)
+def test_a_bad_value_is_refused_with_what_to_type(name, raw, hint):
+    with pytest.raises(SettingError, match=re.escape(hint)):
+        PARSERS[name](raw)
+
+
+@pytest.mark.parametrize(("name", "raw", "hint"), [b for b in BAD if b[0] != "image"])
+def test_a_bad_setting_stops_the_run_and_names_its_option(name, raw, hint):
+    with pytest.raises(ApiError) as error:
+        ExecutorSettings(**{name: raw})
+    assert options.option_name(name) in str(error.value)
+    assert hint in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "raw", "hint"), [b for b in BAD if b[0] in options.PER_JOB])
+def test_a_bad_resource_is_refused_by_its_name(name, raw, hint):
+    with pytest.raises(SettingError, match=re.escape(hint)) as error:
+        options.job_values({f"hutchbatch_{name}": raw})
+    assert f"hutchbatch_{name}" in str(error.value)
+
+
+def test_several_bad_settings_are_told_together():
+    with pytest.raises(ApiError) as error:
+        ExecutorSettings(region="Oregon", mode="fast")
+    assert "--hutchbatch-region" in str(error.value)
+    assert "--hutchbatch-mode" in str(error.value)
+
+
+def test_a_mistyped_resource_is_not_passed_over():
+    with pytest.raises(SettingError, match="hutchbatch_queue"):
+        options.job_values({"hutchbatch_que": "mixed"})
+
+
+def test_the_other_plugins_spellings_are_understood():
+    values = options.job_values(
+        {
+            "batch_queue": "mixed",
+            "aws_batch_container_image": "ubuntu:24.04",
+            "shared_memory_size_mb": 256,
+        }
+    )
+    assert values == {"queue": ("mixed",), "image": "ubuntu:24.04", "shm_mb": 256}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_our_spelling_wins_over_the_other_plugins(reverse):
+    both = {"batch_queue": "mixed", "hutchbatch_queue": "cpu-spot-30"}
+    pairs = reversed(both.items()) if reverse else both.items()
+    assert options.job_values(dict(pairs))["queue"] == ("cpu-spot-30",)
+
+
+def _parsed(arguments, environ=None):
+    registry = ExecutorPluginRegistry()
+    parser = configargparse.ArgumentParser()
+    registry.register_cli_args(parser)
+    known, _ = parser.parse_known_args(arguments, env_vars=environ or {})
+    return registry.get_plugin("hutchbatch").get_settings(known)
+
+
+def test_tags_are_read_from_the_command_line():
+    got = _parsed(["--hutchbatch-tags", "project=tcr", "lab=Doe lab"])
+    assert got.value("tags") == {"project": "tcr", "lab": "Doe lab"}
+
+
+def test_tags_are_read_from_the_environment():
+    got = _parsed([], {"SNAKEMAKE_HUTCHBATCH_TAGS": "project=tcr lab=doe"})
+    assert got.value("tags") == {"project": "tcr", "lab": "doe"}
+
+
+def test_a_setting_is_read_from_the_environment():
+    assert _parsed([], {"SNAKEMAKE_HUTCHBATCH_JOB_ROLE": ROLE}).value("job_role") == ROLE
+
+
+def test_every_setting_has_a_help_text_that_says_its_default():
+    for field in dataclasses.fields(ExecutorSettings):
+        text = field.metadata["help"]
+        assert "default" in text.lower(), field.name
+        assert text.endswith("."), field.name
+
+
+class TestRegistry(TestRegistryBase):
+    """Snakemake's own suite for plugins and their settings."""
+
+    __test__ = True
+
+    def get_registry(self):
+        return ExecutorPluginRegistry()
+
+    def get_test_plugin_name(self):
+        return "hutchbatch"
+
+    def validate_plugin(self, plugin):
+        assert plugin.common_settings.implies_no_shared_fs
+        assert plugin.settings_cls is ExecutorSettings
+
+    def validate_settings(self, settings, plugin):
+        assert settings.value("queue") == ("mixed",)
+
+    def get_example_args(self):
+        return ["--hutchbatch-queue", "mixed"]
+
+    def test_registry_register_cli_args(self):
+        # The suite's own expects a parser with this one plugin; other plugins may be installed.
+        parser = configargparse.ArgumentParser()
+        self.get_registry().register_cli_args(parser)
+        destinations = {action.dest for action in parser._actions}
+        expected = {f"hutchbatch_{f.name}" for f in dataclasses.fields(ExecutorSettings)}
+        assert expected <= destinations

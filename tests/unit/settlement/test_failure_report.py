@@ -1,0 +1,74 @@
+"""The report of a failed job."""
+
+from sample_plan import PLAN
+
+from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, Failure
+from snakemake_executor_plugin_hutchbatch.settlement.failure_report import Alike, attempts, report
+
+JOB = {
+    "attempts": [
+        {"statusReason": "Host EC2 (instance i-0abc) terminated.", "container": {}},
+        {"statusReason": "Essential container in task exited", "container": {"exitCode": 3}},
+    ]
+}
+
+
+def test_attempts_are_told_with_their_instances():
+    assert attempts(JOB) == ["1: its spot machine was taken back on i-0abc", "2: exit code 3"]
+
+
+def test_a_report_says_cause_queue_attempts_output_and_the_command_for_all_of_it():
+    failure = Failure(Cause.COMMAND, "the command of rule align ended with exit code 3", 3)
+    text = report(
+        "align sample=A",
+        failure,
+        PLAN,
+        JOB,
+        job_id="0abc-1:3",
+        lines=["no such index"],
+    )
+    for words in (
+        "align sample=A failed: the command of rule align ended with exit code 3 [COMMAND]",
+        "queue: mixed",
+        "i-0abc",
+        "    no such index",
+        "all of it: hutchbatch logs 0abc-1:3",
+    ):
+        assert words in text
+
+
+def test_what_comes_from_outside_cannot_drive_the_terminal():
+    failure = Failure(Cause.HOST, "odd \x1b[31m reason")
+    assert "\x1b" not in report("a", failure, PLAN, None, job_id="", lines=[])
+
+
+def test_two_hundred_alike_are_told_once_with_a_count():
+    alike = Alike()
+    failures = [Failure(Cause.COMMAND, f"job {i} ended with exit code 1") for i in range(200)]
+    told = [alike.is_first("align", f"align {i}", f) for i, f in enumerate(failures)]
+    assert told.count(True) == 1
+    assert alike.is_first("sort", "sort 1", failures[0])
+    assert alike.counts() == ["200 jobs of rule align failed alike; the first is told above."]
+
+
+def test_the_attempts_of_one_job_are_not_many_jobs():
+    alike = Alike()
+    for _ in range(3):
+        assert alike.is_first("align", "align 1", Failure(Cause.COMMAND, "it failed"))
+    assert alike.counts() == []
+
+
+def test_only_what_jobs_ended_with_is_counted():
+    alike = Alike()
+    failed, killed = Failure(Cause.COMMAND, "x", 1), Failure(Cause.OUT_OF_MEMORY, "y", 137)
+    for job in range(5):
+        alike.begins(job)
+        assert alike.is_first("align", job, failed) is (job == 0)
+    # By `retries:` 0 and 1 succeed, 2 runs still when all is cancelled, 3 and 4 fail otherwise.
+    for job in range(5):
+        alike.begins(job)
+    assert alike.counts() == []
+    alike.is_first("align", 3, killed)
+    assert alike.counts() == []
+    alike.is_first("align", 4, killed)
+    assert alike.counts() == ["2 jobs of rule align failed alike; the first is told above."]

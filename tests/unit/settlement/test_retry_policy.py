@@ -1,0 +1,164 @@
+"""Which endings are tried again, where, and how often."""
+
+import dataclasses
+
+from sample_plan import PLAN
+
+from snakemake_executor_plugin_hutchbatch.planning.plan import Budgets
+from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder, Queue
+from snakemake_executor_plugin_hutchbatch.settlement import retry_policy
+from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, Failure, Problem
+from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import Again, History
+
+RUNGS = ("cpu-spot-30", "cpu-spot-40", "cpu-spot-50")
+QUEUES = {n: Queue(n, instance_types=("r5.large",)) for n in RUNGS}
+
+
+def plan(**values):
+    ladder = Ladder(RUNGS, "policy capacity")
+    return dataclasses.replace(PLAN, queue=RUNGS[0], ladder=ladder, **values)
+
+
+def after(cause, budgets=None, history=None, problem=None, attempts=1, words="", **values):
+    failure = Failure(cause, "it went wrong", 1, problem, attempts, words)
+    wanted = plan(budgets=budgets or Budgets(), **values)
+    return retry_policy.after(failure, wanted, history or History(), QUEUES)
+
+
+def test_a_job_that_lost_its_spot_machines_moves_up_the_ladder():
+    step = after(Cause.SPOT)
+    assert isinstance(step, Again)
+    assert step.plan.queue == "cpu-spot-40"
+    assert step.history == History(rung=1, submissions=2)
+    assert "cpu-spot-30 to cpu-spot-40" in step.line
+
+
+def test_at_the_top_of_the_ladder_a_lost_machine_is_a_failure_that_says_what_to_do():
+    step = after(Cause.SPOT, history=History(rung=2))
+    assert isinstance(step, Failure)
+    assert "--hutchbatch-spot-attempts" in step.sentence
+
+
+def test_a_host_that_fails_has_its_own_budget_on_the_same_queue():
+    budgets = Budgets(host_attempts=3)
+    first = after(Cause.HOST, budgets)
+    assert isinstance(first, Again)
+    assert first.plan.queue == "cpu-spot-30"
+    second = after(Cause.HOST, budgets, first.history)
+    assert isinstance(second, Again)
+    third = after(Cause.HOST, budgets, second.history)
+    assert isinstance(third, Failure)
+    assert "3 times" in third.sentence
+
+
+def test_a_job_killed_for_memory_is_not_tried_again_unless_asked():
+    assert isinstance(after(Cause.OUT_OF_MEMORY), Failure)
+
+
+def test_a_job_killed_for_memory_gets_more_up_to_the_largest_machine():
+    budgets = Budgets(oom_memory_factor=2.0)
+    step = after(Cause.OUT_OF_MEMORY, budgets, memory=4000, gpus=0)
+    assert isinstance(step, Again)
+    assert step.plan.memory == 8000
+    step = after(Cause.OUT_OF_MEMORY, budgets, memory=14_000, gpus=0)
+    assert isinstance(step, Again)
+    assert 14_000 < step.plan.memory < 16_384
+    step = after(Cause.OUT_OF_MEMORY, budgets, memory=step.plan.memory, gpus=0)
+    assert isinstance(step, Failure)
+    assert "no machine with more memory" in step.sentence
+
+
+def test_a_command_an_image_and_missing_files_are_never_tried_again():
+    again = {Cause.SPOT, Cause.HOST, Cause.OUT_OF_MEMORY, Cause.CAPACITY}
+    for cause in set(Cause) - again:
+        assert isinstance(after(cause, Budgets(oom_memory_factor=2.0)), Failure), cause
+
+
+def test_a_machine_that_gave_notice_counts_against_the_attempts_on_its_queue():
+    budgets = Budgets(spot_attempts=3)
+    step = after(Cause.SPOT, budgets, problem=Problem.STOPPED)
+    assert isinstance(step, Again)
+    assert (step.plan.queue, step.history) == (RUNGS[0], History(submissions=2, spot_losses=1))
+    # Batch itself tried again before: two attempts in one submission.
+    step = after(Cause.SPOT, budgets, step.history, Problem.STOPPED, attempts=2)
+    assert isinstance(step, Again)
+    assert (step.plan.queue, step.history) == (RUNGS[1], History(rung=1, submissions=3))
+
+
+def test_what_batch_itself_gave_up_moves_at_once():
+    step = after(Cause.SPOT, Budgets(spot_attempts=9), problem=Problem.SPOT_LOST, attempts=2)
+    assert isinstance(step, Again)
+    assert step.plan.queue == RUNGS[1]
+
+
+def test_a_queue_without_machines_in_time_is_left_for_the_next():
+    step = after(Cause.CAPACITY)
+    assert isinstance(step, Again)
+    assert step.plan.queue == RUNGS[1]
+    step = after(Cause.CAPACITY, history=History(rung=2))
+    assert isinstance(step, Failure)
+    assert step.cause is Cause.CAPACITY
+    assert "--hutchbatch-queue" in step.sentence
+
+
+def test_a_job_that_its_queue_cannot_hold_fails_with_what_would_fit():
+    words = "Canceled by JobStateTimeLimit action due to reason: MISCONFIGURATION:"
+    step = after(
+        Cause.REJECTED,
+        problem=Problem.MISFIT,
+        words=words + "JOB_RESOURCE_REQUIREMENT",
+        memory=999_999,
+        gpus=0,
+    )
+    assert isinstance(step, Failure)
+    assert "MiB" in step.sentence
+    assert "it can never start" in step.sentence
+    step = after(
+        Cause.REJECTED,
+        problem=Problem.MISFIT,
+        words=words + "EC2_INSTANCE_CONFIGURATION_UNSUPPORTED",
+        gpus=0,
+    )
+    assert isinstance(step, Failure)
+    assert "not set up well" in step.sentence
+
+
+def test_where_the_policy_itself_fails_lost_machines_are_tried_again_a_few_times():
+    history = History()
+    for cause in (Cause.SPOT, Cause.HOST):
+        step = retry_policy.by_default(Failure(cause, "it was lost"), plan(), history)
+        assert isinstance(step, Again)
+        assert (step.plan, step.history.submissions) == (plan(), 2)
+        last = History(submissions=retry_policy.BY_DEFAULT)
+        assert isinstance(
+            retry_policy.by_default(Failure(cause, "it was lost"), plan(), last), Failure
+        )
+    for cause in set(Cause) - {Cause.SPOT, Cause.HOST}:
+        assert isinstance(retry_policy.by_default(Failure(cause, "x"), plan(), history), Failure)
+
+
+def test_siblings_of_a_starved_job_start_higher_for_a_while():
+    begun, history = retry_policy.start(plan(), {"cpu-spot-30": 100.0}, now=200.0)
+    assert begun.queue == "cpu-spot-40"
+    assert history.rung == 1
+    begun, history = retry_policy.start(plan(), {"cpu-spot-30": 100.0}, now=100.0 + 3600)
+    assert begun.queue == "cpu-spot-30"
+    assert history.rung == 0
+
+
+def test_where_every_queue_starves_a_job_starts_at_the_top():
+    begun, _ = retry_policy.start(plan(), dict.fromkeys(RUNGS, 100.0), now=101.0)
+    assert begun.queue == "cpu-spot-50"
+
+
+def starving(**values):
+    usual = {"minutes": 10, "waited": 900, "still": 900, "rung": 0, "rungs": 3}
+    return retry_policy.is_starving(**{**usual, **values})
+
+
+def test_a_job_starves_only_in_a_queue_that_does_not_move_and_below_the_top():
+    assert starving()
+    assert not starving(still=60)
+    assert not starving(waited=60)
+    assert not starving(rung=2)
+    assert not starving(minutes=0)

@@ -1,0 +1,52 @@
+"""What is made of a bucket's refusals."""
+
+import pytest
+from aws_doubles import refused
+from botocore.exceptions import EndpointConnectionError
+
+from snakemake_executor_plugin_hutchbatch.storage.buckets import (
+    StorageError,
+    check_bucket,
+    split_url,
+)
+
+
+class S3:
+    """Answers HEAD with a status alone, as S3 does, and a listing with its code."""
+
+    def __init__(self, head, listing=None):
+        self.head, self.listing = head, listing
+
+    def head_bucket(self, **_):
+        if self.head:
+            raise self.head
+        return {"ResponseMetadata": {"HTTPHeaders": {"x-amz-bucket-region": "us-west-2"}}}
+
+    def list_objects_v2(self, **_):
+        if self.listing:
+            raise self.listing
+
+
+@pytest.mark.parametrize(
+    ("head", "listing", "words", "denied"),
+    [
+        (refused("404", 404), None, "There is no bucket lab", False),
+        (refused("403", 403), refused("AccessDenied", 403), "may not use the bucket lab", True),
+        (refused("403", 403), refused("ExpiredToken", 400), "have expired", False),
+        (refused("400", 400), refused("ExpiredToken", 400), "have expired", False),
+        (refused("403", 403), refused("InvalidAccessKeyId", 403), "does not accept", False),
+        (EndpointConnectionError(endpoint_url="x"), None, "could not be reached", False),
+    ],
+)
+def test_each_refusal_is_told_for_what_it_is(head, listing, words, denied):
+    with pytest.raises(StorageError, match=words) as error:
+        check_bucket(S3(head, listing), "lab")
+    assert error.value.denied is denied
+
+
+def test_a_bucket_tells_its_region():
+    assert check_bucket(S3(None), "lab") == "us-west-2"
+
+
+def test_a_key_is_taken_as_it_is():
+    assert split_url("s3://bucket/a b/#?%41.txt") == ("bucket", "a b/#?%41.txt")

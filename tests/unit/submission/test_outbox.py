@@ -1,0 +1,82 @@
+"""Jobs on their way out do not wait for each other."""
+
+import logging
+import threading
+from types import SimpleNamespace
+
+from sample_plan import PLAN
+
+from snakemake_executor_plugin_hutchbatch.planning.work import Kin, Work
+from snakemake_executor_plugin_hutchbatch.recovery.takeover import NOT_YET, TakenOver
+from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import History
+from snakemake_executor_plugin_hutchbatch.submission import outbox as module
+from snakemake_executor_plugin_hutchbatch.submission.outbox import Outbox
+from snakemake_executor_plugin_hutchbatch.submission.sender import Parcel, Sent
+
+
+def work(number, output):
+    return Work(
+        SimpleNamespace(),
+        number,
+        "a",
+        f"jdoe-a-{number}",
+        "",
+        PLAN,
+        History(),
+        (output,),
+        "s3://b/",
+    )
+
+
+class Earlier:
+    """Knows of two earlier jobs: nothing of ``late`` before ``known`` was taken over."""
+
+    def __init__(self):
+        self.taken = []
+
+    def concerns(self, outputs):
+        return "new" not in outputs
+
+    def resolve(self, work, identity):
+        if work.outputs == ("late",) and "known" not in self.taken:
+            return NOT_YET
+        self.taken.append(work.outputs[0])
+        return TakenOver(f"id-{work.number}", work, "RUNNING")
+
+
+class Batch:
+    """Snakemake, the sender and the tracker in one: what happened, in order."""
+
+    def __init__(self):
+        self.happened = []
+        self.all_there = threading.Event()
+
+    def submitted(self, job, job_id):
+        pass
+
+    def divided(self, family):
+        return [family]
+
+    def send(self, family):
+        return Sent("new-job", [parcel.work for parcel in family])
+
+    def add(self, batch_id, what):
+        self.happened.append(batch_id)
+        if len(self.happened) == 3:
+            self.all_there.set()
+
+    def wake(self):
+        pass
+
+
+def test_an_earlier_job_that_does_not_show_yet_holds_up_no_other(monkeypatch):
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    batch = Batch()
+    logger = logging.getLogger("outbox")
+    outbox = Outbox(batch, logger, batch, Earlier(), batch, batch, Kin(), array_size=1, threads=1)
+    for number, output in enumerate(("late", "known", "new")):
+        outbox.take(Parcel(work(number, output), b"{}"), "identity")
+    assert batch.all_there.wait(30)
+    outbox.close()
+    assert sorted(batch.happened) == ["id-0", "id-1", "new-job"]
+    assert batch.happened.index("id-1") < batch.happened.index("id-0")
