@@ -18,7 +18,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from .aws.clients import Patience
+from .aws.clients import Retrier
 from .planning import preflight, snakemake_command
 from .planning.modes import Mode
 from .planning.plan import job_label
@@ -32,12 +32,12 @@ from .run.progress import Progress, line
 from .settlement import failed_logs, failure_report
 from .settlement.failure_cause import Cause, Failure
 from .settlement.failure_report import Alike
-from .settlement.retry_policy import Again
+from .settlement.retry_policy import Resubmit
 from .settlement.settle import Settled
 from .snakemake_patches import failed_outputs
 from .submission import messages
 from .submission.messages import Once
-from .submission.sender import Parcel
+from .submission.sender import PendingSubmission
 from .supervisor import taskspec
 from .text import terminal, tracebacks
 from .tracking.tracker import Poll
@@ -52,7 +52,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._discretion = begin.discretion_of(self.workflow)
         self.logger = terminal.Log(self.logger, self._discretion)
         self._cancelled = threading.Event()
-        self._patience = Patience(
+        self._patience = Retrier(
             self.logger.info, sleep=self._cancelled.wait, stopped=self._cancelled.is_set
         )
         self._say_once = Once(self.logger.info)
@@ -82,7 +82,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self._discretion,
         )
 
-    def _check(self) -> tuple[preflight.Ground, dict[Mode, dict[str, str]]]:
+    def _check(self) -> tuple[preflight.RunContext, dict[Mode, dict[str, str]]]:
         """All that can be known to be wrong now. Raises ``PreflightError``."""
         ground = preflight.prepare(
             self.workflow, self.executor_settings, self.logger.info, self._patience
@@ -115,7 +115,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             prepared = self._rooms.preparation.prepare(job)
             self._say_once(mode_line(prepared.plan))
             task = taskspec.dumps(prepared.task).encode()
-            outbox.take(Parcel(self._work(prepared), task), prepared.identity)
+            outbox.take(PendingSubmission(self._work(prepared), task), prepared.identity)
 
     def _work(self, prepared: Prepared) -> Work:
         plan, history = self._rooms.care.start(prepared.plan)
@@ -180,7 +180,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         # The tracker has forgotten those that ended: nothing may come between them and their end.
         with tracebacks.logged("What a poll found could not be told."):
             self._tell_news(found)
-        again: list[tuple[Work, Again]] = []
+        again: list[tuple[Work, Resubmit]] = []
         for settled in rooms.settlement.settle(found.ended):
             self._settled_for_sure(settled, again)
             self._tell_progress()
@@ -200,7 +200,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self._rooms.recorder.note("again", told, work.number)
             self.logger.info(told)
 
-    def _settled_for_sure(self, settled: Settled, again: list[tuple[Work, Again]]) -> None:
+    def _settled_for_sure(self, settled: Settled, again: list[tuple[Work, Resubmit]]) -> None:
         """As ``_settled``: one that cannot be told must not keep the others from being told, and
         keeps the cause that is known."""
         work = settled.outcome.what
@@ -218,7 +218,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             if told := self._progress.say(now, line(self._rooms.tracker.states(), *counts)):
                 self.logger.info(told)
 
-    def _settled(self, settled: Settled, again: list[tuple[Work, Again]]) -> None:
+    def _settled(self, settled: Settled, again: list[tuple[Work, Resubmit]]) -> None:
         """One ended submission: tells Snakemake, or sends the job again."""
         outcome, step = settled.outcome, settled.step
         work = outcome.what

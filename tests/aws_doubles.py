@@ -2,7 +2,7 @@
 
 from botocore.exceptions import ClientError
 
-from snakemake_executor_plugin_hutchbatch.aws.clients import Patience
+from snakemake_executor_plugin_hutchbatch.aws.clients import Retrier
 
 
 def refused(code, status=400, message="no"):
@@ -31,4 +31,4 @@ class Time:
 
 
 def patience(time, said, limit=600.0):
-    return Patience(said.append, limit, time.clock, time.sleep, lambda low, high: high)
+    return Retrier(said.append, limit, time.clock, time.sleep, lambda low, high: high)

@@ -3,7 +3,7 @@
 from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.planning import supervisor_bundle
-from snakemake_executor_plugin_hutchbatch.planning.work import Place
+from snakemake_executor_plugin_hutchbatch.planning.work import TaskLocation
 from snakemake_executor_plugin_hutchbatch.submission import job_definitions
 from snakemake_executor_plugin_hutchbatch.submission.submit_job import Bundle, environment
 
@@ -12,7 +12,7 @@ def job(plan=PLAN, endpoint=None, **changes):
     """As DescribeJobs has one that was sent for ``plan``."""
     variables = environment(
         plan,
-        Place("s3://b/task", "0" * 64),
+        TaskLocation("s3://b/task", "0" * 64),
         Bundle("s3://b/sup", supervisor_bundle.bundle_sha256()),
         "us-west-2",
         endpoint,

@@ -233,7 +233,7 @@ def backoff(
     return uniform(0.1, min(longest, 0.5 * 2.0 ** min(attempt, 10)))
 
 
-class Patience:
+class Retrier:
     """Repeats calls that fail for passing reasons: capped exponential waits with full jitter."""
 
     def __init__(
@@ -294,7 +294,7 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield part
 
 
-class Pacer:
+class RateLimiter:
     """Spaces calls so that no more than ``rate`` of them start in a second.
 
     The account's limit is shared with others: a throttled call halves our rate, at most once in

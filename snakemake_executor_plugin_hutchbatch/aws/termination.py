@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..text.printable import printable
 from . import clients
-from .clients import Patience, batched
+from .clients import Retrier, batched
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -48,7 +48,7 @@ class Left:
 class Termination:
     """Ends jobs of one account. ``patience`` gives the waits."""
 
-    def __init__(self, batch: BatchClient, patience: Patience) -> None:
+    def __init__(self, batch: BatchClient, patience: Retrier) -> None:
         self._batch = batch
         self._patience = patience
 

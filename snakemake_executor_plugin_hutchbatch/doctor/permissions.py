@@ -34,7 +34,7 @@ _TOLD = re.compile(r"not authorized to perform: (\w+:\w+)")
 
 
 @dataclass(frozen=True)
-class Ground:
+class AccountContext:
     """What a policy is about. ``places``: S3 URLs below which files are read and written."""
 
     region: str
@@ -51,7 +51,7 @@ def told(message: str, asked: str) -> str:
     return found[1] if found else asked
 
 
-def policy(missing: Iterable[str], ground: Ground) -> dict[str, Any]:
+def policy(missing: Iterable[str], ground: AccountContext) -> dict[str, Any]:
     """The smallest policy (a JSON document of IAM) that allows ``missing``."""
     by_resource: dict[tuple[str, ...], list[str]] = {}
     for action in sorted(set(missing)):
@@ -67,7 +67,7 @@ def policy(missing: Iterable[str], ground: Ground) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _resources(action: str, ground: Ground) -> tuple[str, ...]:
+def _resources(action: str, ground: AccountContext) -> tuple[str, ...]:
     """What an action must be allowed on. Describe… and ListJobs know no resources."""
     batch = f"arn:{ground.partition}:batch:{ground.region}:{ground.account}"
     definition, jobs = f"{batch}:job-definition/hutchbatch-*", f"{batch}:job/*"

@@ -25,7 +25,7 @@ from ..settings.parsers import DEFAULT_LOG_GROUP
 from ..storage import buckets
 from . import permissions
 from .findings import Finding, Level
-from .permissions import Ground
+from .permissions import AccountContext
 
 #: A name that nobody uses: what is asked for under it is not there.
 NOBODYS = "hutchbatch-doctor-no-such-thing"
@@ -190,7 +190,7 @@ def role(wanted: str | None, known: Known) -> Iterator[Finding]:
     yield Finding("ok", "job role", f"The job role {wanted} is of this account.")
 
 
-def rights(clients: Clients, ground: Ground, queue: str) -> Iterator[Finding]:
+def rights(clients: Clients, ground: AccountContext, queue: str) -> Iterator[Finding]:
     """Which permissions are missing, by calls that are refused for another reason if allowed."""
     missing = 0
     calls = _calls(clients, ground, queue)
@@ -215,7 +215,7 @@ def rights(clients: Clients, ground: Ground, queue: str) -> Iterator[Finding]:
         yield Finding("ok", "permissions", sentence)
 
 
-def _calls(clients: Clients, ground: Ground, queue: str) -> dict[str, Callable[[], object]]:
+def _calls(clients: Clients, ground: AccountContext, queue: str) -> dict[str, Callable[[], object]]:
     batch, logs, group = clients.batch, clients.logs, ground.log_group
     home = f"arn:{ground.partition}:batch:{ground.region}:{ground.account}"
     nobodys_job = str(uuid.uuid4())
@@ -253,10 +253,10 @@ def _calls(clients: Clients, ground: Ground, queue: str) -> dict[str, Callable[[
     }
 
 
-def ground(session: boto3.Session, settings: ExecutorSettings, known: Known) -> Ground:
+def ground(session: boto3.Session, settings: ExecutorSettings, known: Known) -> AccountContext:
     """What a policy for this user is about."""
     job_role = settings.value("job_role")
-    return Ground(
+    return AccountContext(
         region=session.region_name,
         account=known.account or "*",
         partition=known.arn.split(":")[1] if known.arn else "aws",

@@ -12,10 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import clients as aws
 from ..aws import cloudwatch
-from ..aws.clients import Clients, Patience
+from ..aws.clients import Clients, Retrier
 from ..planning import naming, supervisor_bundle
 from ..planning.plan import Budgets, JobPlan
-from ..planning.work import Place
+from ..planning.work import TaskLocation
 from ..queues import fit, why_waiting
 from ..queues.queues import Ladder, Queue
 from ..settings import parsers
@@ -93,7 +93,7 @@ def plan(trial: Trial, name: str) -> JobPlan:
 
 
 def run(
-    clients: Clients, trial: Trial, patience: Patience, seconds: float, say: Callable[[str], None]
+    clients: Clients, trial: Trial, patience: Retrier, seconds: float, say: Callable[[str], None]
 ) -> list[Finding]:
     """Submits the job, waits for its end at most ``seconds`` and tells what it found.
 
@@ -127,7 +127,7 @@ def run(
         _clean(clients, folder, job_id)
 
 
-def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: str) -> Place:
+def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: str) -> TaskLocation:
     """Stores the job's input, its task and the supervisor; where the task lies."""
     command = _COMMAND.format(
         word=word, prefix=wanted.aws_cli_path or "/none", scratch=wanted.scratch.path
@@ -148,11 +148,11 @@ def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: s
     ):
         bucket, path = buckets.split_url(folder + name)
         clients.s3.put_object(Bucket=bucket, Key=path, Body=content)
-    return Place(f"{folder}task.json", hashlib.sha256(text).hexdigest())
+    return TaskLocation(f"{folder}task.json", hashlib.sha256(text).hexdigest())
 
 
 def _request(
-    wanted: JobPlan, definition: str, trial: Trial, folder: str, task: Place
+    wanted: JobPlan, definition: str, trial: Trial, folder: str, task: TaskLocation
 ) -> dict[str, Any]:
     bundle = Bundle(f"{folder}supervisor", supervisor_bundle.bundle_sha256())
     variables = submit_job.environment(wanted, task, bundle, trial.bucket_region, trial.endpoint)
@@ -161,7 +161,7 @@ def _request(
 
 
 def _follow(
-    clients: Clients, job_id: str, patience: Patience, seconds: float, say: Callable[[str], None]
+    clients: Clients, job_id: str, patience: Retrier, seconds: float, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """The job's description when it has ended, or when time is up."""
     end = patience.clock() + seconds

@@ -17,7 +17,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from ..aws import client_hooks, credentials
 from ..aws import clients as aws
-from ..aws.clients import Clients, Patience
+from ..aws.clients import Clients, Retrier
 from ..queues import catalog, fit
 from ..queues import queues as account
 from ..queues.queues import Queue
@@ -41,7 +41,7 @@ class PreflightError(Exception):
 
 
 @dataclass(frozen=True)
-class Ground:
+class RunContext:
     """What a run stands on: clients, the place of its control files, what all its jobs share."""
 
     clients: Clients
@@ -56,8 +56,8 @@ class Ground:
 
 
 def prepare(
-    workflow: Any, settings: ExecutorSettings, say: Callable[[str], None], patience: Patience
-) -> Ground:
+    workflow: Any, settings: ExecutorSettings, say: Callable[[str], None], patience: Retrier
+) -> RunContext:
     """Checks settings, storage, credentials, queues and bucket.
 
     Raises ``PreflightError`` with what to type.
@@ -111,7 +111,7 @@ def prepare(
         preemptible_rules=_preemptible(workflow.remote_execution_settings),
         local_storage_prefix=str(workflow.storage_settings.local_storage_prefix),
     )
-    return Ground(clients, site, work_prefix, region, endpoint(provider.settings.endpoint_url))
+    return RunContext(clients, site, work_prefix, region, endpoint(provider.settings.endpoint_url))
 
 
 def read_catalog(settings: ExecutorSettings) -> dict[str, catalog.Entry]:

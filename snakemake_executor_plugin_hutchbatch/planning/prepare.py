@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..aws.clients import Patience
+from ..aws.clients import Retrier
 from ..settlement.failed_logs import log_urls
 from ..snakemake_patches import local_inputs
 from ..storage import buckets, leavings
@@ -17,7 +17,7 @@ from ..supervisor.taskspec import Input, Sources, TaskSpec
 from . import fingerprint, snakemake_command, source_archive, supervisor_bundle, tasks
 from .modes import Mode, impossible, s3_url
 from .plan import JobPlan, members, plan
-from .preflight import Ground, fitted
+from .preflight import RunContext, fitted
 from .requirements import LEAST_MIB, PlanError
 
 
@@ -52,10 +52,10 @@ class Preparation:
     def __init__(
         self,
         workflow: Any,
-        ground: Ground,
+        ground: RunContext,
         environments: Mapping[Mode, Mapping[str, str]],
         command: Callable[[Any], str],
-        patience: Patience,
+        patience: Retrier,
         warn: Callable[[str], None],
         leavings: Leavings,
     ) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from ..aws.clients import Patience
+from ..aws.clients import Retrier
 from ..storage.buckets import split_url
 from ..supervisor.taskspec import Sources
 from . import snakemake_command
@@ -172,7 +172,7 @@ def warning(left_out: Iterable[tuple[str, str]]) -> str | None:
 
 
 def upload(
-    workflow: Any, s3: S3Client, work_prefix: str, patience: Patience, warn: Callable[[str], None]
+    workflow: Any, s3: S3Client, work_prefix: str, patience: Retrier, warn: Callable[[str], None]
 ) -> tuple[Sources, dict[str, str]]:
     """Packs the workflow's sources and stores them; also the SHA-256 of each file by its name.
 
@@ -199,7 +199,7 @@ def upload(
     return Sources(url=url, sha256=digest), digests
 
 
-def put(s3: S3Client, url: str, content: bytes, what: str, patience: Patience) -> datetime.datetime:
+def put(s3: S3Client, url: str, content: bytes, what: str, patience: Retrier) -> datetime.datetime:
     """Stores one small object; returns the time of S3's own clock, to which times of objects
     compare. Raises botocore's errors that do not pass."""
     bucket, key = split_url(url)

@@ -12,7 +12,7 @@ from .plan import JobPlan
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TaskLocation:
     """Where a task's description lies: the whole object, or the ``index``-th piece of ``size``
     bytes where an array's descriptions share one. ``sha256``: the object's, or the root of the
     array's hash tree (``supervisor/pinned.py``)."""
@@ -42,7 +42,7 @@ class Work:
     history: History
     outputs: tuple[str, ...]
     status: str
-    place: Place | None = None
+    place: TaskLocation | None = None
     begun: datetime.datetime | None = None
 
     @property
@@ -51,7 +51,7 @@ class Work:
         return replace(self.plan, label=self.label)
 
 
-class Kin:
+class PlanPool:
     """Keeps one plan for all jobs that could share an array. Thread-safe.
 
     Different memory, attempt, image, queue or environment never mix: all of a plan counts but the

@@ -15,7 +15,7 @@ from ..settlement.failure_cause import Failure
 from ..supervisor.taskspec import Status
 from ..text.printable import printable
 from ..text.secrets import redacted
-from ..tracking.live_jobs import Live
+from ..tracking.live_jobs import LiveJob
 from .journal import Journal
 from .schema import SINGLE, Attempt, Job, Note, Placement, Run, Submission
 
@@ -116,7 +116,7 @@ class Recorder:
         if self._journal:
             self._journal.change(Submission, (name,), refused=self._hide(words))
 
-    def states(self, lives: Iterable[Live[Work]]) -> None:
+    def states(self, lives: Iterable[LiveJob[Work]]) -> None:
         """New states of live jobs."""
         if self._journal is None:
             return

@@ -10,14 +10,14 @@ from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws.clients import Clients, Patience
+from ..aws.clients import Clients, Retrier
 from ..record.journal import JournalError
 from ..record.recorder import Recorder
 from ..record.schema import Run
 from ..storage.leavings import Leavings
 from . import rebuild_from_aws, unfinished_jobs
 from .rebuild_from_aws import Rebuilt
-from .run_marker import SURELY_SILENT, Mark, Presence
+from .run_marker import SURELY_SILENT, Presence, RunMarker
 from .takeover import Takeover
 from .unfinished_jobs import FROM_MARK, Earlier, Trace
 
@@ -28,7 +28,7 @@ def earlier(
     recorder: Recorder,
     presence: Presence,
     leavings: Leavings,
-    patience: Patience,
+    patience: Retrier,
     pool: ThreadPool,
     say: Callable[[str], None],
 ) -> Earlier:
@@ -50,7 +50,7 @@ def earlier(
 
 def _with_marks(
     known: Earlier,
-    marks: Iterable[Mark],
+    marks: Iterable[RunMarker],
     found: Rebuilt,
     recorder: Recorder,
     presence: Presence,

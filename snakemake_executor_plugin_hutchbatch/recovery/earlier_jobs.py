@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..aws.clients import Patience
+from ..aws.clients import Retrier
 from ..tracking.tracker import DESCRIBE_LIMIT, LOST_AFTER_SECONDS
 from .decide import LIVE, Found
 from .single_flight import Answer, SingleFlight
@@ -43,7 +43,7 @@ class EarlierJobs:
     def __init__(
         self,
         batch: BatchClient,
-        patience: Patience,
+        patience: Retrier,
         traces: Iterable[Trace],
         clock: Callable[[], float] = time.time,
     ) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import clients
-from ..aws.clients import Clients, Patience, batched, is_denied
+from ..aws.clients import Clients, Retrier, batched, is_denied
 from ..planning import arrays, fingerprint, naming
 from ..record.schema import SINGLE
 from ..storage import small_objects
@@ -27,7 +27,7 @@ from ..supervisor import pinned
 from ..supervisor.taskspec import TaskSpecError, load_taskspec
 from ..tracking.tracker import DESCRIBE_LIMIT
 from .decide import LIVE, State
-from .run_marker import Mark
+from .run_marker import RunMarker
 from .unfinished_jobs import Trace
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ class _Piece:
 
 def traces(
     clients: Clients,
-    marks: Iterable[Mark],
+    marks: Iterable[RunMarker],
     queues: Iterable[str],
-    patience: Patience,
+    patience: Retrier,
     pool: ThreadPool,
     say: Callable[[str], None],
 ) -> Rebuilt:
@@ -99,7 +99,7 @@ class _Search:
     """Asks AWS, and keeps going. ``complete`` until something could not be seen."""
 
     def __init__(
-        self, batch: BatchClient, s3: S3Client, patience: Patience, say: Callable[[str], None]
+        self, batch: BatchClient, s3: S3Client, patience: Retrier, say: Callable[[str], None]
     ) -> None:
         self._batch = batch
         self._s3 = s3
@@ -108,7 +108,7 @@ class _Search:
         self._told: set[str] = set()
         self.complete = True
 
-    def ids(self, marks: Iterable[Mark], queues: Iterable[str]) -> list[str]:
+    def ids(self, marks: Iterable[RunMarker], queues: Iterable[str]) -> list[str]:
         """Jobs that these runs may have sent; of arrays the parents."""
         since: dict[str, float] = {}
         for mark in marks:
@@ -160,7 +160,7 @@ class _Search:
                 "describe them: if they are, they are sent again."
             )
 
-    def pieces(self, job: Mapping[str, Any], mark: Mark) -> Iterator[_Piece]:
+    def pieces(self, job: Mapping[str, Any], mark: RunMarker) -> Iterator[_Piece]:
         """The descriptions of a job, or of an array's children; none where it names none."""
         variables = {
             pair["name"]: pair["value"]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import clients
-from ..aws.clients import Patience
+from ..aws.clients import Retrier
 from ..record import controllers
 from ..record.columns import MOST_SECONDS
 from ..record.controllers import Controller, has_ended
@@ -47,7 +47,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True)
-class Mark:
+class RunMarker:
     """A run that has not ended in order. ``silent``: seconds since its last sign of life."""
 
     run_id: str
@@ -84,7 +84,7 @@ class Presence:
         self,
         s3: S3Client,
         run: Run,
-        patience: Patience,
+        patience: Retrier,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._s3 = s3
@@ -92,7 +92,7 @@ class Presence:
         self._say = say
         self._place = f"{run.work_prefix}open/"
         self._work_prefix = run.work_prefix
-        self._mark = Mark(
+        self._mark = RunMarker(
             run.run_id,
             run.host,
             run.pid,
@@ -137,11 +137,13 @@ class Presence:
         if mark.is_over and mark.controller == ended and mark.silent >= silent:
             self._delete(run.run_id)
 
-    def others(self, known: Collection[str] = (), pool: ThreadPool | None = None) -> list[Mark]:
+    def others(
+        self, known: Collection[str] = (), pool: ThreadPool | None = None
+    ) -> list[RunMarker]:
         """Other runs that have not ended in order, but for those ``known`` by their ids."""
         bad: list[str] = []
 
-        def one(run_id: str) -> Mark | None:
+        def one(run_id: str) -> RunMarker | None:
             try:
                 return self._read(run_id)
             except ClientError as error:
@@ -187,7 +189,7 @@ class Presence:
             )
         return sorted(found, key=lambda run_id: found[run_id], reverse=True)
 
-    def _read(self, run_id: str) -> Mark:
+    def _read(self, run_id: str) -> RunMarker:
         """Raises ``ValueError`` for what is no mark, and botocore's errors."""
         url = self._url(run_id)
         found = self._patience.call(
@@ -214,7 +216,7 @@ def is_run_id(text: str) -> bool:
     return _RUN_ID.fullmatch(text) is not None
 
 
-def read(content: bytes, run_id: str, work_prefix: str, silent: float) -> Mark:
+def read(content: bytes, run_id: str, work_prefix: str, silent: float) -> RunMarker:
     """A mark from its object, which lies where ``run_id`` of ``work_prefix`` has it.
 
     Raises ``ValueError`` for anything else that lies there.
@@ -231,7 +233,7 @@ def read(content: bytes, run_id: str, work_prefix: str, silent: float) -> Mark:
         raise ValueError("no time")
     if not 0 <= started <= MOST_SECONDS or not isinstance(folder, str):
         raise ValueError("no time, or no folder")
-    return Mark(
+    return RunMarker(
         run_id,
         process.host,
         process.pid,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from ..aws.clients import Patience
+from ..aws.clients import Retrier
 from ..aws.termination import Termination
 from ..planning.modes import s3_url
 from ..planning.plan import members
@@ -62,7 +62,7 @@ class Takeover:
         batch: BatchClient,
         inventory: Inventory,
         termination: Termination,
-        patience: Patience,
+        patience: Retrier,
         earlier: Earlier,
         journal: Journal | None,
         run_id: str,

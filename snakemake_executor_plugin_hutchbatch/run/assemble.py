@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ..aws.clients import Pacer, Patience
+from ..aws.clients import RateLimiter, Retrier
 from ..aws.termination import Termination
 from ..planning.modes import Mode
-from ..planning.preflight import Ground
+from ..planning.preflight import RunContext
 from ..planning.prepare import Preparation
-from ..planning.work import Kin, Work
+from ..planning.work import PlanPool, Work
 from ..record.recorder import Recorder
 from ..record.redact import Discretion
 from ..recovery import discover
@@ -23,7 +23,7 @@ from ..settings.parsers import DEFAULT_ARRAY
 from ..settlement import failed_logs
 from ..settlement.evidence import Endings
 from ..settlement.settle import Settlement
-from ..settlement.starvation import Care
+from ..settlement.starvation import StarvationWatch
 from ..snakemake_patches import s3_storage
 from ..storage.leavings import Leavings
 from ..submission.job_definitions import Definitions
@@ -40,7 +40,7 @@ THREADS = 8
 
 
 @dataclass(frozen=True)
-class Rooms:
+class RunServices:
     """What an executor works with. ``pools`` are its threads, to be closed in this order."""
 
     recorder: Recorder
@@ -50,25 +50,25 @@ class Rooms:
     endings: Endings
     settlement: Settlement
     termination: Termination
-    care: Care[Work]
+    care: StarvationWatch[Work]
     presence: Presence
     leavings: Leavings
     takeover: Takeover
     pace: Pace
-    kin: Kin
+    kin: PlanPool
     pools: tuple[ThreadPoolExecutor, ...]
 
 
 def build(
     snakemake: Snakemake,
     workflow: Any,
-    ground: Ground,
+    ground: RunContext,
     environments: Mapping[Mode, Mapping[str, str]],
     command: Callable[[Any], str],
-    patience: Patience,
+    patience: Retrier,
     logger: Log,
     discretion: Discretion,
-) -> Rooms:
+) -> RunServices:
     """All rooms of a run; ``command``: Snakemake's command line for a job in Snakemake mode."""
     batch, queues, option = ground.clients.batch, ground.site.queues, ground.site.settings.value
     recorder = begin.recorder(workflow, ground, logger.warning, discretion)
@@ -84,9 +84,9 @@ def build(
     logs = failed_logs.FailedLogs(ground.clients)
     settlement = Settlement(batch, endings, queues, patience, settling, logs)
     # Ending jobs must go on after everything else was told to stop.
-    termination = Termination(batch, Patience(logger.info))
+    termination = Termination(batch, Retrier(logger.info))
     tracker: Tracker[Work] = Tracker(batch, logger.info)
-    care = Care(
+    care = StarvationWatch(
         tracker,
         batch,
         termination,
@@ -120,7 +120,7 @@ def build(
     sender = Sender(
         ground,
         Definitions(batch, patience, warn=logger.warning),
-        Submitter(batch, ground.clients.submit, patience, Pacer()),
+        Submitter(batch, ground.clients.submit, patience, RateLimiter()),
         patience,
         recorder,
         lambda: preparation.ship()[1],
@@ -129,7 +129,7 @@ def build(
         discretion,
     )
     pace = Pace(float(workflow.remote_execution_settings.seconds_between_status_checks))
-    kin = Kin()
+    kin = PlanPool()
     outbox = Outbox(
         snakemake,
         logger,
@@ -141,7 +141,7 @@ def build(
         array_size=option("array_size") or DEFAULT_ARRAY,
         threads=THREADS,
     )
-    return Rooms(
+    return RunServices(
         recorder=recorder,
         preparation=preparation,
         outbox=outbox,

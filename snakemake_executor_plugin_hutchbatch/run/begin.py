@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..planning.preflight import Ground
+from ..planning.preflight import RunContext
 from ..record import controllers, redact, repair
 from ..record.recorder import Recorder
 from ..record.redact import Discretion, discreet
@@ -32,14 +32,14 @@ def discretion_of(workflow: Any) -> Discretion:
 
 
 def recorder(
-    workflow: Any, ground: Ground, warn: Callable[[str], None], hide: Discretion
+    workflow: Any, ground: RunContext, warn: Callable[[str], None], hide: Discretion
 ) -> Recorder:
     """The run's record, begun; one that writes nothing, and a warning, where the disk takes
     none."""
     return Recorder(repair.opened(warn), _run(workflow, ground, hide), hide=hide)
 
 
-def _run(workflow: Any, ground: Ground, hide: Discretion) -> Run:
+def _run(workflow: Any, ground: RunContext, hide: Discretion) -> Run:
     site = ground.site
     now = time.time()
     controller = controllers.this()

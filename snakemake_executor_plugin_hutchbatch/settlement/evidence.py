@@ -17,7 +17,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import clients, cloudwatch
-from ..aws.clients import Clients, Patience
+from ..aws.clients import Clients, Retrier
 from ..storage import small_objects
 from ..storage.inventory import Inventory
 from ..supervisor import taskspec
@@ -64,7 +64,7 @@ class Endings:
         self,
         clients: Clients,
         pool: ThreadPool,
-        patience: Patience,
+        patience: Retrier,
         tail_lines: int | None = None,
         inventory: Inventory | None = None,
     ) -> None:

@@ -34,7 +34,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Again:
+class Resubmit:
     """Submit ``plan`` (its queue and memory may be new); ``line`` says so to the user."""
 
     plan: JobPlan
@@ -44,7 +44,7 @@ class Again:
 
 def after(
     failure: Failure, plan: JobPlan, history: History, queues: Mapping[str, Queue]
-) -> Again | Failure:
+) -> Resubmit | Failure:
     """Another submission, or the failure with what was tried added to its sentence."""
     if failure.cause is Cause.SPOT:
         return _after_spot_loss(failure, plan, history)
@@ -64,7 +64,7 @@ def after(
     return failure
 
 
-def by_default(failure: Failure, plan: JobPlan, history: History) -> Again | Failure:
+def by_default(failure: Failure, plan: JobPlan, history: History) -> Resubmit | Failure:
     """As ``after``, where that failed: lost machines never end a job at once, nothing else is
     tried again."""
     if failure.cause not in (Cause.SPOT, Cause.HOST) or history.submissions >= BY_DEFAULT:
@@ -72,7 +72,7 @@ def by_default(failure: Failure, plan: JobPlan, history: History) -> Again | Fai
     return _here_again(failure, plan, history)
 
 
-def _after_spot_loss(failure: Failure, plan: JobPlan, history: History) -> Again | Failure:
+def _after_spot_loss(failure: Failure, plan: JobPlan, history: History) -> Resubmit | Failure:
     # A container that was stopped in time ends by itself, and AWS Batch does not try again.
     if failure.problem is Problem.STOPPED:
         history = replace(history, spot_losses=history.spot_losses + failure.attempts)
@@ -96,12 +96,12 @@ def _last(plan: JobPlan) -> str:
     return f"{plan.queue} is the last queue of its ladder: name more"
 
 
-def _here_again(failure: Failure, plan: JobPlan, history: History) -> Again:
+def _here_again(failure: Failure, plan: JobPlan, history: History) -> Resubmit:
     history = replace(history, submissions=history.submissions + 1)
-    return Again(plan, history, f"{plan.label}: {failure.sentence}. It is started again.")
+    return Resubmit(plan, history, f"{plan.label}: {failure.sentence}. It is started again.")
 
 
-def higher(plan: JobPlan, history: History, why: str) -> Again | None:
+def higher(plan: JobPlan, history: History, why: str) -> Resubmit | None:
     """The same job on the next rung; None at the top."""
     rung = history.rung + 1
     if rung >= len(plan.ladder.rungs):
@@ -109,12 +109,12 @@ def higher(plan: JobPlan, history: History, why: str) -> Again | None:
     queue = plan.ladder.rungs[rung]
     history = replace(history, rung=rung, submissions=history.submissions + 1, spot_losses=0)
     line = f"{plan.label} moves from queue {plan.queue} to {queue}: it {why}."
-    return Again(replace(plan, queue=queue), history, line)
+    return Resubmit(replace(plan, queue=queue), history, line)
 
 
 def _with_more_memory(
     failure: Failure, plan: JobPlan, history: History, queue: Queue | None
-) -> Again | Failure:
+) -> Resubmit | Failure:
     if queue is None or not queue.instance_types:
         queue = Queue(plan.queue, instance_types=("optimal",))  # somewhere it must end
     most = fit.largest_memory(fit.Want(plan.vcpus, plan.memory, plan.gpus), queue) or plan.memory
@@ -128,7 +128,7 @@ def _with_more_memory(
         f"{plan.label} was killed for memory with {plan.memory:,} MiB and is started again with "
         f"{memory:,} MiB."
     )
-    return Again(replace(plan, memory=memory), history, line)
+    return Resubmit(replace(plan, memory=memory), history, line)
 
 
 def start(plan: JobPlan, starved: Mapping[str, float], now: float) -> tuple[JobPlan, History]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import clients
-from ..aws.clients import Patience, batched
+from ..aws.clients import Retrier, batched
 from ..planning.work import Work
 from ..queues.queues import Queue
 from ..supervisor.taskspec import Status
@@ -20,7 +20,7 @@ from . import failure_cause, retry_policy
 from .evidence import Endings, Outcome
 from .failed_logs import FailedLogs, Source, log_urls
 from .failure_cause import Cause, Failure
-from .retry_policy import Again
+from .retry_policy import Resubmit
 from .starvation import LEAVING
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Settled:
     outcome: Ended[Work]
     failure: Failure | None
     status: Status | None
-    step: Again | None = None
+    step: Resubmit | None = None
     copies: tuple[str, ...] = ()
 
 
@@ -50,7 +50,7 @@ class Settlement:
         batch: BatchClient,
         endings: Endings,
         queues: Mapping[str, Queue],
-        patience: Patience,
+        patience: Retrier,
         pool: ThreadPool,
         failed_logs: FailedLogs,
     ) -> None:
@@ -119,7 +119,7 @@ class Settlement:
             tracebacks.log(f"Whether {label} is tried again could not be decided.")
             work = settled.outcome.what
             step = retry_policy.by_default(settled.failure, work.own_plan, work.history)
-        if isinstance(step, Again):
+        if isinstance(step, Resubmit):
             return replace(settled, step=step)
         settled = replace(settled, failure=step)
         try:
@@ -155,7 +155,7 @@ class Settlement:
             )
         )
 
-    def _next(self, outcome: Ended[Work], failure: Failure) -> Again | Failure:
+    def _next(self, outcome: Ended[Work], failure: Failure) -> Resubmit | Failure:
         work, job = outcome.what, outcome.description or {}
         plan: Any = work.own_plan
         # CancelJob ends only what has not begun to start; a job that had runs on.

@@ -11,7 +11,7 @@ from ..aws.termination import Termination
 from ..planning.plan import JobPlan
 from ..queues import fit, why_waiting
 from ..queues.queues import Queue
-from ..tracking.live_jobs import Live
+from ..tracking.live_jobs import LiveJob
 from ..tracking.tracker import Poll, Tracker
 from . import retry_policy
 from .retry_policy import History
@@ -48,7 +48,7 @@ class _Told:
     sentence: str
 
 
-class Care(Generic[P]):
+class StarvationWatch(Generic[P]):
     """Looks after waiting jobs once a poll."""
 
     def __init__(
@@ -90,7 +90,7 @@ class Care(Generic[P]):
         for sent in poll.started:
             self._moved[sent.plan.queue] = now
             self.starved.pop(sent.plan.queue, None)
-        starving: list[Live[P]] = []
+        starving: list[LiveJob[P]] = []
         for live in self._tracker.waiting():
             plan, history = live.what.plan, live.what.history
             waited = now - live.since
@@ -108,7 +108,7 @@ class Care(Generic[P]):
         if starving:
             self._take_out(starving, now)
 
-    def _take_out(self, starving: list[Live[P]], now: float) -> None:
+    def _take_out(self, starving: list[LiveJob[P]], now: float) -> None:
         """Out of their queues, to be sent to the next ones when Batch tells of their end."""
         # First, so that an ending in between is known for what it is.
         self._tracker.leaving(starving)
@@ -130,7 +130,7 @@ class Care(Generic[P]):
         minutes = plan.budgets.starve_minutes
         return min(PATIENT_SECONDS, minutes * 60) if minutes else PATIENT_SECONDS
 
-    def _explain(self, live: Live[P], now: float) -> None:
+    def _explain(self, live: LiveJob[P], now: float) -> None:
         """One sentence a queue and cause, however many wait there; asked again after a while."""
         plan = live.what.plan
         # AWS gives the cause on the job at the head of its queue only.

@@ -56,7 +56,7 @@ class Inventory:
     def __init__(
         self,
         s3: S3Client,
-        patience: clients.Patience | None = None,
+        patience: clients.Retrier | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._s3 = s3
@@ -67,7 +67,7 @@ class Inventory:
         self._listing = threading.Lock()
         self._buckets: dict[str, Memory] = {}
 
-    def follow(self, s3: S3Client, patience: clients.Patience | None) -> None:
+    def follow(self, s3: S3Client, patience: clients.Retrier | None) -> None:
         """Jobs run from now on: what is absent now may soon be there. ``s3`` asks from now on,
         with a patience that ends when the run does."""
         self._s3, self._patience = s3, patience

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws.clients import Patience, explain
+from ..aws.clients import Retrier, explain
 from .buckets import split_url
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Leavings:
     """Where they lie, and their removal. ``work_prefix``: this run's own; other runs below it may
     be cleaned up, too. Thread-safe."""
 
-    def __init__(self, s3: S3Client, work_prefix: str, run_id: str, patience: Patience) -> None:
+    def __init__(self, s3: S3Client, work_prefix: str, run_id: str, patience: Retrier) -> None:
         self._s3 = s3
         self._work_prefix = work_prefix
         self._run_id = run_id

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from ..aws import clients
-from ..aws.clients import Patience
+from ..aws.clients import Retrier
 from ..planning import definition_content, naming
 from ..planning.definition_content import Revision
 from ..planning.plan import JobPlan
@@ -121,7 +121,7 @@ class Definitions:
     def __init__(
         self,
         batch: BatchClient,
-        patience: Patience,
+        patience: Retrier,
         today: Callable[[], datetime.date] = lambda: datetime.datetime.now(datetime.UTC).date(),
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -225,7 +225,7 @@ class Definitions:
 
 
 @dataclass(frozen=True)
-class Ours:
+class RegisteredDefinition:
     """A definition that hutchbatch registered. ``made_on``: an ISO date, empty where the tag is
     missing."""
 
@@ -236,14 +236,14 @@ class Ours:
     made_on: str
 
 
-def ours(batch: BatchClient) -> list[Ours]:
+def ours(batch: BatchClient) -> list[RegisteredDefinition]:
     """All active definitions of hutchbatch, by name. Raises botocore's errors."""
     pages = batch.get_paginator("describe_job_definitions").paginate(status="ACTIVE")
     every = (definition for page in pages for definition in page["jobDefinitions"])
     return sorted(read(every), key=lambda each: (each.name, each.revision))
 
 
-def read(described: Iterable[Mapping[str, Any]]) -> Iterator[Ours]:
+def read(described: Iterable[Mapping[str, Any]]) -> Iterator[RegisteredDefinition]:
     """Those of DescribeJobDefinitions' definitions that are ours, by name and by tag."""
     for each in described:
         tags = each.get("tags") or {}
@@ -255,12 +255,12 @@ def read(described: Iterable[Mapping[str, Any]]) -> Iterator[Ours]:
                 each["revision"],
                 each["jobDefinitionArn"],
             )
-            yield Ours(name, revision, arn, image, made_on)
+            yield RegisteredDefinition(name, revision, arn, image, made_on)
 
 
 def prunable(
-    definitions: Iterable[Ours], now: datetime.datetime, keep_days: int = KEEP_DAYS
-) -> list[Ours]:
+    definitions: Iterable[RegisteredDefinition], now: datetime.datetime, keep_days: int = KEEP_DAYS
+) -> list[RegisteredDefinition]:
     """Those made ``keep_days`` or more days before ``now``, and those of unknown age; whether jobs
     use them is another question (``unused``)."""
     today = now.date()
@@ -277,7 +277,9 @@ def _date(text: str, today: datetime.date) -> datetime.date | None:
     return made if made <= today + datetime.timedelta(days=1) else None
 
 
-def unused(batch: BatchClient, candidates: Sequence[Ours]) -> list[Ours]:
+def unused(
+    batch: BatchClient, candidates: Sequence[RegisteredDefinition]
+) -> list[RegisteredDefinition]:
     """Those of ``candidates`` that no job has which Batch knows, be it one that waits or runs or
     one that ended in the last days. Raises botocore's errors."""
     if not candidates:
@@ -287,7 +289,7 @@ def unused(batch: BatchClient, candidates: Sequence[Ours]) -> list[Ours]:
     return [each for each in candidates if not any(_is_used(batch, each, q) for q in queues)]
 
 
-def _is_used(batch: BatchClient, definition: Ours, queue: str) -> bool:
+def _is_used(batch: BatchClient, definition: RegisteredDefinition, queue: str) -> bool:
     # A filter finds jobs of every state, and an array by its parent; one is enough. AWS may give
     # an empty page with a token, hence the pages.
     pages = batch.get_paginator("list_jobs").paginate(
@@ -296,6 +298,6 @@ def _is_used(batch: BatchClient, definition: Ours, queue: str) -> bool:
     return any(page["jobSummaryList"] for page in pages)
 
 
-def deregister(batch: BatchClient, definition: Ours) -> None:
+def deregister(batch: BatchClient, definition: RegisteredDefinition) -> None:
     """Removes one; jobs that were submitted with it are not touched. Raises botocore's errors."""
     batch.deregister_job_definition(jobDefinition=definition.arn)

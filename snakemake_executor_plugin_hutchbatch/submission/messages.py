@@ -8,7 +8,7 @@ from typing import Any
 from ..planning.work import Work
 from ..recovery.takeover import TakenOver
 from ..settlement.failure_report import attempts
-from ..settlement.retry_policy import Again
+from ..settlement.retry_policy import Resubmit
 from .sender import Sent
 
 #: Job by job up to so many jobs that go the same way in one poll; beyond, the first and a count.
@@ -36,9 +36,9 @@ def started_again(work: Work, job: dict[str, Any]) -> str:
     )
 
 
-def moved(steps: Iterable[tuple[Work, Again]]) -> list[str]:
+def moved(steps: Iterable[tuple[Work, Resubmit]]) -> list[str]:
     """Jobs that are submitted again: those of one rule that go the same way are counted."""
-    groups: dict[tuple[str, str, str, int], list[Again]] = {}
+    groups: dict[tuple[str, str, str, int], list[Resubmit]] = {}
     for work, step in steps:
         way = (work.plan.rule, work.plan.queue, step.plan.queue, step.plan.memory)
         groups.setdefault(way, []).append(step)
@@ -48,7 +48,7 @@ def moved(steps: Iterable[tuple[Work, Again]]) -> list[str]:
     return lines
 
 
-def _few(alike: Sequence[Again], rule: str) -> list[str]:
+def _few(alike: Sequence[Resubmit], rule: str) -> list[str]:
     if len(alike) <= TOLD_EACH:
         return [step.line for step in alike]
     return [alike[0].line, f"So do {len(alike) - 1:,} more jobs of rule {rule}."]

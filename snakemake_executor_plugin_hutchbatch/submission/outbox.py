@@ -13,11 +13,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import clients
 from ..planning.requirements import PlanError
-from ..planning.work import Kin, Work
+from ..planning.work import PlanPool, Work
 from ..recovery.earlier_jobs import LOOK_SECONDS
 from ..recovery.takeover import NotYet, Takeover
 from ..settlement.failure_cause import Cause, Failure
-from ..settlement.retry_policy import Again
+from ..settlement.retry_policy import Resubmit
 from ..text import tracebacks
 from ..tracking.poll_interval import Pace
 from ..tracking.tracker import Tracker
@@ -25,7 +25,7 @@ from . import messages
 from .batcher import Dispatch
 from .delay_queue import DelayQueue
 from .gathering import Gathering
-from .sender import Parcel, Sender
+from .sender import PendingSubmission, Sender
 from .submit_job import SubmissionError
 
 
@@ -51,7 +51,7 @@ class Outbox:
         takeover: Takeover,
         tracker: Tracker[Work],
         pace: Pace,
-        kin: Kin,
+        kin: PlanPool,
         *,
         array_size: int,
         threads: int,
@@ -63,28 +63,28 @@ class Outbox:
         self._tracker = tracker
         self._pace = pace
         self._kin = kin
-        self._adopted: dict[int, Parcel] = {}
+        self._adopted: dict[int, PendingSubmission] = {}
         self._stopped = False
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-sending")
         # Of their own: what is asked about earlier jobs holds up no new ones.
         self._asking = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-asking")
-        self._later = DelayQueue[tuple[Parcel, str]](
+        self._later = DelayQueue[tuple[PendingSubmission, str]](
             lambda held: self._asking.submit(self._take_over, *held), LOOK_SECONDS
         )
-        self._dispatch = Dispatch(Gathering[Parcel](array_size), self._divide)
+        self._dispatch = Dispatch(Gathering[PendingSubmission](array_size), self._divide)
 
-    def take(self, parcel: Parcel, identity: str) -> None:
+    def take(self, parcel: PendingSubmission, identity: str) -> None:
         """A new job. ``identity``: digest of all that makes its result."""
         if self._takeover.concerns(parcel.work.outputs):
             self._asking.submit(_told, self._take_over, parcel, identity)
         else:
             self._gather(parcel)
 
-    def again(self, work: Work, step: Again) -> None:
+    def again(self, work: Work, step: Resubmit) -> None:
         """A job whose submission ended badly, as ``step`` says."""
         _, common = self._kin.shared(step.plan)
         # One of an earlier run is sent with this run's own description.
-        own = self._adopted.pop(work.number, Parcel(work, None))
+        own = self._adopted.pop(work.number, PendingSubmission(work, None))
         self._gather(replace(own, work=replace(own.work, plan=common, history=step.history)))
 
     def waiting(self) -> int:
@@ -124,15 +124,15 @@ class Outbox:
             with tracebacks.logged("A job that could not be submitted could not be reported."):
                 self._snakemake.rejected(job, failure, work)
 
-    def _gather(self, parcel: Parcel) -> None:
+    def _gather(self, parcel: PendingSubmission) -> None:
         self._dispatch.add((id(parcel.work.plan), parcel.work.history), parcel)
 
-    def _divide(self, family: list[Parcel]) -> None:
+    def _divide(self, family: list[PendingSubmission]) -> None:
         self._pool.submit(_told, self._send_all, family)
 
     # In threads of the pool
 
-    def _take_over(self, parcel: Parcel, identity: str) -> None:
+    def _take_over(self, parcel: PendingSubmission, identity: str) -> None:
         work = parcel.work
         with self.failing([(work.job, work)], "looking for the job of an earlier run"):
             taken = self._takeover.resolve(work, identity)
@@ -149,15 +149,15 @@ class Outbox:
             self._pace.wake()
             self._logger.info(messages.taken_over(taken))
 
-    def _send_all(self, family: list[Parcel]) -> None:
-        parts: list[list[Parcel]] = []
+    def _send_all(self, family: list[PendingSubmission]) -> None:
+        parts: list[list[PendingSubmission]] = []
         with self.failing([(parcel.work.job, parcel.work) for parcel in family]):
             parts = self._sender.divided(family)
         for part in parts if not self._stopped else ():
             with self.failing([(parcel.work.job, parcel.work) for parcel in part]):
                 self._send(part)
 
-    def _send(self, family: Sequence[Parcel]) -> None:
+    def _send(self, family: Sequence[PendingSubmission]) -> None:
         sent = self._sender.send(family)
         for work, job_id in zip(sent.works, sent.ids(), strict=True):
             self._snakemake.submitted(work.job, job_id)

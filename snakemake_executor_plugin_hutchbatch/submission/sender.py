@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..aws.clients import Patience
+from ..aws.clients import Retrier
 from ..planning import arrays, naming, source_archive
 from ..planning.plan import JobPlan
-from ..planning.preflight import Ground
-from ..planning.work import Place, Work
+from ..planning.preflight import RunContext
+from ..planning.work import TaskLocation, Work
 from ..record.recorder import Recorder
 from ..record.redact import Discretion
 from ..storage import buckets, leavings, small_objects
@@ -26,7 +26,7 @@ from .submit_job import Bundle, SubmissionError, Submitter
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class PendingSubmission:
     """A job to be sent. ``task``: its description, None where S3 holds it already."""
 
     work: Work
@@ -52,10 +52,10 @@ class Sender:
 
     def __init__(
         self,
-        ground: Ground,
+        ground: RunContext,
         definitions: Definitions,
         submitter: Submitter,
-        patience: Patience,
+        patience: Retrier,
         recorder: Recorder,
         bundle: Callable[[], Bundle],
         reading: ThreadPoolExecutor,
@@ -75,7 +75,7 @@ class Sender:
         self._count = 0
         self._lock = threading.Lock()
 
-    def divided(self, family: Sequence[Parcel]) -> list[list[Parcel]]:
+    def divided(self, family: Sequence[PendingSubmission]) -> list[list[PendingSubmission]]:
         """Families whose descriptions make one good object each; tasks that S3 holds are read."""
         if len(family) == 1:
             return [list(family)]
@@ -85,7 +85,7 @@ class Sender:
         alone = [[parcel] for parcel in read if parcel.task is None]
         return [[full[i] for i in group] for group in groups] + alone
 
-    def send(self, family: Sequence[Parcel]) -> Sent:
+    def send(self, family: Sequence[PendingSubmission]) -> Sent:
         """One SubmitJob. Raises ``SubmissionError`` or botocore's errors that do not pass."""
         first = family[0].work
         plan = first.plan
@@ -136,7 +136,7 @@ class Sender:
             key = naming.digest(self._ground.site.run_id, "array", str(self._count))
         return naming.job_name(self._ground.site.user, work.plan.rule, {"": "array"}, key)
 
-    def _stored(self, family: Sequence[Parcel], name: str) -> list[Work]:
+    def _stored(self, family: Sequence[PendingSubmission], name: str) -> list[Work]:
         """The works with the place of their tasks, which are stored if they are not yet."""
         if len(family) == 1 and family[0].task is None:
             return [family[0].work]
@@ -154,11 +154,11 @@ class Sender:
         what = "storing the job's description"
         begun = source_archive.put(self._ground.clients.s3, url, content, what, self._patience)
         return [
-            replace(parcel.work, place=Place(url, sha256, size, index), begun=begun)
+            replace(parcel.work, place=TaskLocation(url, sha256, size, index), begun=begun)
             for index, parcel in enumerate(family)
         ]
 
-    def _with_task(self, parcel: Parcel) -> Parcel:
+    def _with_task(self, parcel: PendingSubmission) -> PendingSubmission:
         place = parcel.work.place
         if parcel.task is not None or place is None:
             return parcel
@@ -175,6 +175,8 @@ class Sender:
         body = self._patience.call("reading a job's description", fetch)
         try:
             index = place.index if place.size else None
-            return Parcel(parcel.work, pinned.opened(body, place.sha256, index).rstrip(b" "))
+            return PendingSubmission(
+                parcel.work, pinned.opened(body, place.sha256, index).rstrip(b" ")
+            )
         except pinned.Changed:
             return parcel  # sent by itself, with what it was pinned to: its container refuses it

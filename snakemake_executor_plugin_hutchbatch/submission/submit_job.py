@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import clients
-from ..aws.clients import Pacer, Patience
+from ..aws.clients import RateLimiter, Retrier
 from ..planning.plan import JobPlan
-from ..planning.work import Place
+from ..planning.work import TaskLocation
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -69,7 +69,7 @@ class Bundle:
 
 
 def environment(
-    plan: JobPlan, place: Place, bundle: Bundle, region: str, endpoint: str | None
+    plan: JobPlan, place: TaskLocation, bundle: Bundle, region: str, endpoint: str | None
 ) -> dict[str, str]:
     """The variables of a container. AWS gives it no region (FACTS.md section 2); no credentials
     are ever among them. What the container fetches and obeys is named here with its digest."""
@@ -144,7 +144,7 @@ class Submitter:
     """Sends SubmitJob so that one request makes one job, whatever the network does."""
 
     def __init__(
-        self, batch: BatchClient, submit: BatchClient, patience: Patience, pacer: Pacer
+        self, batch: BatchClient, submit: BatchClient, patience: Retrier, pacer: RateLimiter
     ) -> None:
         self._batch = batch
         self._submit = submit

@@ -25,7 +25,7 @@ class _Known:
         return self.unknown_polls >= polls and now - self.unknown_since >= seconds
 
 
-class Live(_Known, Generic[T]):
+class LiveJob(_Known, Generic[T]):
     """One job that has not ended as far as we know.
 
     ``since``: when its state was first seen, by the tracker's clock; ``started``: AWS's time of its
@@ -59,7 +59,7 @@ class Array(_Known, Generic[T]):
     def __init__(self, job_id: str) -> None:
         super().__init__()
         self.job_id = job_id
-        self.children: dict[int, Live[T]] = {}
+        self.children: dict[int, LiveJob[T]] = {}
         self.counts: dict[str, int] = {}
         self.settled: dict[str, int] = {}
         self.listed = 0.0
@@ -71,6 +71,6 @@ class Array(_Known, Generic[T]):
             found[live.state] = found.get(live.state, 0) + 1
         return found
 
-    def any_child(self) -> Iterator[Live[T]]:
+    def any_child(self) -> Iterator[LiveJob[T]]:
         """One of the children that live, if any does."""
         yield from list(self.children.values())[:1]

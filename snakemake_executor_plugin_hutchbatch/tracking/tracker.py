@@ -19,7 +19,7 @@ from ..aws import clients
 from ..aws.clients import batched
 from ..text import tracebacks
 from . import array_children
-from .live_jobs import Array, Live
+from .live_jobs import Array, LiveJob
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -63,7 +63,7 @@ class Poll(Generic[T]):
     ended: list[Ended[T]] = field(default_factory=list)
     started: list[T] = field(default_factory=list)
     again: list[tuple[T, dict[str, Any]]] = field(default_factory=list)
-    changed: list[Live[T]] = field(default_factory=list)
+    changed: list[LiveJob[T]] = field(default_factory=list)
     counts: list[Array[T]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -82,7 +82,7 @@ class Tracker(Generic[T]):
         self._batch = batch
         self._say = say
         self._clock = clock
-        self._singles: dict[str, Live[T]] = {}
+        self._singles: dict[str, LiveJob[T]] = {}
         self._arrays: dict[str, Array[T]] = {}
         self._lock = threading.Lock()
         self._deaf = False
@@ -94,7 +94,7 @@ class Tracker(Generic[T]):
     def add(self, job_id: str, what: T) -> None:
         """Follows one job; an array's child by its own id where the others are not ours."""
         with self._lock:
-            self._singles[job_id] = Live(job_id, what, self._clock())
+            self._singles[job_id] = LiveJob(job_id, what, self._clock())
 
     def add_array(self, parent_id: str, members: Iterable[T]) -> None:
         """Follows an array whose children are ``members`` in their order."""
@@ -102,7 +102,8 @@ class Tracker(Generic[T]):
         with self._lock:
             array = Array[T](parent_id)
             array.children = {
-                index: Live(f"{parent_id}:{index}", what, now) for index, what in enumerate(members)
+                index: LiveJob(f"{parent_id}:{index}", what, now)
+                for index, what in enumerate(members)
             }
             self._arrays[parent_id] = array
 
@@ -135,7 +136,7 @@ class Tracker(Generic[T]):
                     found[state] = found.get(state, 0) + count
         return found
 
-    def waiting(self) -> list[Live[T]]:
+    def waiting(self) -> list[LiveJob[T]]:
         """Jobs that are RUNNABLE and not on their way out."""
         with self._lock:
             return [
@@ -145,7 +146,7 @@ class Tracker(Generic[T]):
                 if live.state == "RUNNABLE" and not live.leaving
             ]
 
-    def leaving(self, lives: Iterable[Live[T]]) -> None:
+    def leaving(self, lives: Iterable[LiveJob[T]]) -> None:
         """Marks jobs that are taken out of their queue."""
         with self._lock:
             for live in lives:
@@ -281,9 +282,9 @@ class Tracker(Generic[T]):
 
     def _settle(
         self,
-        registry: dict[Any, Live[T]],
+        registry: dict[Any, LiveJob[T]],
         key: Any,
-        live: Live[T],
+        live: LiveJob[T],
         job: dict[str, Any] | None,
         found: Poll[T],
     ) -> None:
@@ -305,7 +306,7 @@ class Tracker(Generic[T]):
             live.attempts = attempts
             found.again.append((live.what, job))
 
-    def _move(self, live: Live[T], state: str, job: Mapping[str, Any], found: Poll[T]) -> None:
+    def _move(self, live: LiveJob[T], state: str, job: Mapping[str, Any], found: Poll[T]) -> None:
         before = live.state
         if state == before:
             return

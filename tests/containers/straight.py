@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from snakemake_executor_plugin_hutchbatch.planning import supervisor_bundle
 from snakemake_executor_plugin_hutchbatch.planning.plan import JobPlan
-from snakemake_executor_plugin_hutchbatch.planning.work import Place
+from snakemake_executor_plugin_hutchbatch.planning.work import TaskLocation
 from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder
 from snakemake_executor_plugin_hutchbatch.settings.parsers import Mount
 from snakemake_executor_plugin_hutchbatch.submission import job_definitions, submit_job
@@ -70,7 +70,7 @@ class Straight:
         text = taskspec.dumps(task).encode()
         self.put(f"task-{number}", text)
         bundle = Bundle(f"{self.url}/supervisor", supervisor_bundle.bundle_sha256())
-        place = Place(f"{self.url}/task-{number}", hashlib.sha256(text).hexdigest())
+        place = TaskLocation(f"{self.url}/task-{number}", hashlib.sha256(text).hexdigest())
         variables = submit_job.environment(plan, place, bundle, "us-west-2", None)
         sent = submit_job.submit_request(plan, plan.job_name, arn, variables, {})
         return self.batch.submit_job(**sent)["jobId"]

@@ -192,7 +192,7 @@ def test_every_cause_of_a_failure_has_its_row_with_its_budget():
             retry_policy.History(),
             {},
         )
-        assert isinstance(step, retry_policy.Again) == (
+        assert isinstance(step, retry_policy.Resubmit) == (
             cause in budgets or cause is Cause.CAPACITY
         ), cause
         if cause is Cause.CAPACITY:  # the ladder's length is its budget

@@ -17,7 +17,7 @@ from snakemake_executor_plugin_hutchbatch.settings.parsers import Mount
 from snakemake_executor_plugin_hutchbatch.submission import job_definitions
 from snakemake_executor_plugin_hutchbatch.submission.job_definitions import (
     Definitions,
-    Ours,
+    RegisteredDefinition,
     prunable,
 )
 
@@ -65,7 +65,7 @@ def plans(count):
 
 def arns(batch, wanted):
     """What a run of its own submits these plans with."""
-    run = Definitions(batch, clients.Patience(print))
+    run = Definitions(batch, clients.Retrier(print))
     return [run.arn(plan) for plan in (*wanted, *wanted)]
 
 
@@ -165,7 +165,7 @@ def test_a_revision_that_says_something_else_is_passed_over_and_named(cloud, bat
     name = job_definitions.registration(plan)["jobDefinitionName"]
     planted = plant(batch, plan, **changes)
     said = []
-    run = Definitions(batch, clients.Patience(print), warn=said.append)
+    run = Definitions(batch, clients.Retrier(print), warn=said.append)
     used = run.arn(plan)
     assert used.endswith(f"/{name}:2")
     assert len(said) == 1
@@ -191,7 +191,7 @@ def test_the_good_revision_is_found_behind_pages_of_others(cloud, batch, monkeyp
 
 def test_one_that_was_removed_is_registered_again(batch):
     (plan,) = plans(1)
-    run = Definitions(batch, clients.Patience(print))
+    run = Definitions(batch, clients.Retrier(print))
     before = run.arn(plan)
     batch.deregister_job_definition(jobDefinition=before)
     assert arns(batch, [plan])[0] != before, "another run must not use it"
@@ -238,7 +238,7 @@ def test_a_run_goes_on_when_its_definition_is_removed_meanwhile(cloud, workflow)
 
 
 def one(made_on):
-    return Ours("hutchbatch-x", 1, "arn", "image", made_on)
+    return RegisteredDefinition("hutchbatch-x", 1, "arn", "image", made_on)
 
 
 @pytest.mark.parametrize(

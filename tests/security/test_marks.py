@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from snakemake_executor_plugin_hutchbatch.aws.clients import Patience
+from snakemake_executor_plugin_hutchbatch.aws.clients import Retrier
 from snakemake_executor_plugin_hutchbatch.record import controllers
 from snakemake_executor_plugin_hutchbatch.record.schema import Run
 from snakemake_executor_plugin_hutchbatch.recovery import run_marker
@@ -58,7 +58,7 @@ class Place:
         self.own = self.of(run(place, "own-run"))
 
     def of(self, run):
-        return Presence(self.s3, run, Patience(self.said.append), self.said.append)
+        return Presence(self.s3, run, Retrier(self.said.append), self.said.append)
 
     def put(self, name, content):
         key = f"{self.place}open/{name}".removeprefix(f"s3://{BUCKET}/")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...aws import clients
-from ...aws.clients import Clients, Patience
+from ...aws.clients import Clients, Retrier
 from ...aws.termination import Termination
 from ...record import controllers, run_record
 from ...record.controllers import is_gone
@@ -185,7 +185,7 @@ class _Canceller:
         """How many jobs were ended, how many ids AWS did not take, and why."""
         if not wanted.arrays and not wanted.singles:
             return 0, 0, ""
-        termination = Termination(self._clients.batch, Patience(note))
+        termination = Termination(self._clients.batch, Retrier(note))
         refused = termination.end(wanted.arrays, wanted.singles, REASON)
         self._done.update(wanted.arrays, wanted.singles)
         return wanted.jobs - len(refused.ids), len(refused.ids), refused.why

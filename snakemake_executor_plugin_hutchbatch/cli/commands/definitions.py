@@ -9,7 +9,7 @@ from typing import Any
 
 from ...aws import clients
 from ...submission import job_definitions
-from ...submission.job_definitions import Ours
+from ...submission.job_definitions import RegisteredDefinition
 from ...text import terminal
 from .common import Help, add_region, asking, epilog
 
@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def table(found: Sequence[Ours]) -> list[str]:
+def table(found: Sequence[RegisteredDefinition]) -> list[str]:
     """One line for each definition, below a head line."""
     if not found:
         return ["There are no job definitions of hutchbatch in this account and region."]

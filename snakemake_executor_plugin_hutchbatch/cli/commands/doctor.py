@@ -16,7 +16,7 @@ import boto3
 from snakemake_interface_common.exceptions import ApiError
 
 from ...aws import clients as aws
-from ...aws.clients import Clients, Patience
+from ...aws.clients import Clients, Retrier
 from ...doctor import permissions, probes, smoke_job
 from ...doctor.findings import Finding, as_json, missing, worst
 from ...doctor.probes import Known, Place
@@ -206,11 +206,11 @@ def _try_a_job(patient: _Patient, clients: Clients, found: Sequence[Finding]) ->
         bucket_region=known.bucket_region or clients.region,
         endpoint=preflight.endpoint(patient.wanted.access.endpoint_url),
     )
-    patience = Patience(note)
+    patience = Retrier(note)
     yield from smoke_job.run(clients, attempt, patience, patient.options.wait * 60, note)
 
 
-def _ground(patient: _Patient) -> permissions.Ground:
+def _ground(patient: _Patient) -> permissions.AccountContext:
     whole = probes.ground(patient.session, patient.wanted.settings, patient.known)
     return replace(whole, places=tuple(place.url for place in patient.wanted.places))
 

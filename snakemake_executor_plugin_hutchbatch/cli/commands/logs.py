@@ -26,7 +26,7 @@ from .common import (
     epilog,
     journal_path,
 )
-from .output import Teller, follow
+from .output import LogPrinter, follow
 
 _SINCE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -176,7 +176,7 @@ def _run(options: argparse.Namespace) -> int:
         def refreshed() -> Target:
             return _find(reader, request) or found if target else found
 
-        teller = Teller(clients, options.since)
+        teller = LogPrinter(clients, options.since)
         if options.follow:
             return follow(teller, refreshed, options.attempt)
         return teller.show(found, options.attempt)

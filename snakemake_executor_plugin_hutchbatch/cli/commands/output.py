@@ -28,7 +28,7 @@ LATE_SECONDS = 3.0
 _NO_LOG = "ResourceNotFoundException"
 
 
-class Teller:
+class LogPrinter:
     """Prints the logs of one job."""
 
     def __init__(self, clients: Clients, since_ms: int | None) -> None:
@@ -130,7 +130,7 @@ def _times(count: int) -> str:
 
 
 def follow(
-    teller: Teller,
+    teller: LogPrinter,
     refreshed: Callable[[], Target],
     attempt: int | None,
     sleep: Callable[[float], None] = time.sleep,

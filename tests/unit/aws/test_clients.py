@@ -11,7 +11,7 @@ from botocore.exceptions import (
 )
 
 from snakemake_executor_plugin_hutchbatch.aws import clients
-from snakemake_executor_plugin_hutchbatch.aws.clients import Pacer
+from snakemake_executor_plugin_hutchbatch.aws.clients import RateLimiter
 
 SENTENCES = [
     (NoCredentialsError(), "aws configure"),
@@ -78,7 +78,7 @@ def test_patience_ends_and_said_so_once_on_the_way():
 
 def test_paced_calls_keep_their_distance():
     time = Time()
-    pacer = Pacer(10, time.clock, time.sleep)
+    pacer = RateLimiter(10, time.clock, time.sleep)
     for _ in range(21):
         pacer.wait()
     assert time.now == pytest.approx(2.0)
@@ -86,7 +86,7 @@ def test_paced_calls_keep_their_distance():
 
 def test_a_call_after_a_pause_need_not_wait():
     time = Time()
-    pacer = Pacer(10, time.clock, time.sleep)
+    pacer = RateLimiter(10, time.clock, time.sleep)
     pacer.wait()
     time.now = 5.0
     pacer.wait()

@@ -6,12 +6,12 @@ from snakemake_executor_plugin_hutchbatch.doctor.findings import Finding, missin
 from snakemake_executor_plugin_hutchbatch.doctor.permissions import (
     NEEDED,
     USEFUL,
-    Ground,
+    AccountContext,
     policy,
     told,
 )
 
-GROUND = Ground(
+GROUND = AccountContext(
     region="us-west-2",
     account="123456789012",
     job_role="arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask",

@@ -27,7 +27,7 @@ from snakemake_executor_plugin_hutchbatch.record.schema import (
 from snakemake_executor_plugin_hutchbatch.recovery import discover, unfinished_jobs
 from snakemake_executor_plugin_hutchbatch.recovery.decide import Found, decide
 from snakemake_executor_plugin_hutchbatch.recovery.rebuild_from_aws import Rebuilt
-from snakemake_executor_plugin_hutchbatch.recovery.run_marker import SURELY_SILENT, Mark
+from snakemake_executor_plugin_hutchbatch.recovery.run_marker import SURELY_SILENT, RunMarker
 from snakemake_executor_plugin_hutchbatch.recovery.unfinished_jobs import Trace
 from snakemake_executor_plugin_hutchbatch.snakemake_patches import locks
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Step, TaskSpec
@@ -229,7 +229,7 @@ def test_traces_are_of_unfinished_jobs_of_dead_runs_alone(path):
 
 
 def test_a_mark_goes_only_when_all_could_be_seen_and_nothing_was_there():
-    dead = Mark("r1", "elsewhere", 1, 1.0, 1.0, "jdoe", "/x", "s3://b/w/", silent=1e6)
+    dead = RunMarker("r1", "elsewhere", 1, 1.0, 1.0, "jdoe", "/x", "s3://b/w/", silent=1e6)
     removed = []
     presence = SimpleNamespace(remove=lambda run, silent: removed.append((run, silent)))
     leavings = SimpleNamespace(remove=lambda run_id: None)

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pytest
 from aws_doubles import Time, refused
 
-from snakemake_executor_plugin_hutchbatch.aws.clients import Patience
+from snakemake_executor_plugin_hutchbatch.aws.clients import Retrier
 from snakemake_executor_plugin_hutchbatch.planning import naming
 from snakemake_executor_plugin_hutchbatch.recovery import rebuild_from_aws
-from snakemake_executor_plugin_hutchbatch.recovery.run_marker import Mark
+from snakemake_executor_plugin_hutchbatch.recovery.run_marker import RunMarker
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Step, TaskSpec, dumps
 
 PREFIX = "s3://b/w/"
-MARK = Mark("r1", "elsewhere", 5, 1.0, 1000.0, "j.doe", "/x", PREFIX, 9999.0)
+MARK = RunMarker("r1", "elsewhere", 5, 1.0, 1000.0, "j.doe", "/x", PREFIX, 9999.0)
 HEAD = naming.job_name_head(MARK.user)
 
 
@@ -87,7 +87,7 @@ class Rebuilding:
         self.time, self.said = Time(), []
 
     def __call__(self, batch, s3, queues=("q",), marks=(MARK,)):
-        patience = Patience(self.said.append, clock=self.time.clock, sleep=self.time.sleep)
+        patience = Retrier(self.said.append, clock=self.time.clock, sleep=self.time.sleep)
         clients = SimpleNamespace(batch=batch, s3=s3)
         with ThreadPoolExecutor(2) as pool:
             found = rebuild_from_aws.traces(

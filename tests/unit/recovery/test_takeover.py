@@ -9,7 +9,7 @@ from aws_doubles import Time
 from found_jobs_helpers import job
 from sample_plan import PLAN
 
-from snakemake_executor_plugin_hutchbatch.aws.clients import Patience
+from snakemake_executor_plugin_hutchbatch.aws.clients import Retrier
 from snakemake_executor_plugin_hutchbatch.planning.work import Work
 from snakemake_executor_plugin_hutchbatch.recovery.earlier_jobs import LOOK_SECONDS, SETTLE_SECONDS
 from snakemake_executor_plugin_hutchbatch.recovery.takeover import NOT_YET, Takeover
@@ -73,7 +73,7 @@ def work(monkeypatch):
 
 def takeover(batch, inventory, time, traces=(TRACE,), termination=None):
     """Where nothing may sleep."""
-    wait = Patience(print, sleep=lambda _: pytest.fail("it slept"))
+    wait = Retrier(print, sleep=lambda _: pytest.fail("it slept"))
     earlier = Earlier(traces=traces)
     return Takeover(
         batch, inventory, termination, wait, earlier, None, "r2", print, None, time.clock

@@ -8,7 +8,7 @@ from snakemake_executor_plugin_hutchbatch.planning.plan import Budgets
 from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder, Queue
 from snakemake_executor_plugin_hutchbatch.settlement import retry_policy
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, Failure, Problem
-from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import Again, History
+from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import History, Resubmit
 
 RUNGS = ("cpu-spot-30", "cpu-spot-40", "cpu-spot-50")
 QUEUES = {n: Queue(n, instance_types=("r5.large",)) for n in RUNGS}
@@ -27,7 +27,7 @@ def after(cause, budgets=None, history=None, problem=None, attempts=1, words="",
 
 def test_a_job_that_lost_its_spot_machines_moves_up_the_ladder():
     step = after(Cause.SPOT)
-    assert isinstance(step, Again)
+    assert isinstance(step, Resubmit)
     assert step.plan.queue == "cpu-spot-40"
     assert step.history == History(rung=1, submissions=2)
     assert "cpu-spot-30 to cpu-spot-40" in step.line
@@ -42,10 +42,10 @@ def test_at_the_top_of_the_ladder_a_lost_machine_is_a_failure_that_says_what_to_
 def test_a_host_that_fails_has_its_own_budget_on_the_same_queue():
     budgets = Budgets(host_attempts=3)
     first = after(Cause.HOST, budgets)
-    assert isinstance(first, Again)
+    assert isinstance(first, Resubmit)
     assert first.plan.queue == "cpu-spot-30"
     second = after(Cause.HOST, budgets, first.history)
-    assert isinstance(second, Again)
+    assert isinstance(second, Resubmit)
     third = after(Cause.HOST, budgets, second.history)
     assert isinstance(third, Failure)
     assert "3 times" in third.sentence
@@ -58,10 +58,10 @@ def test_a_job_killed_for_memory_is_not_tried_again_unless_asked():
 def test_a_job_killed_for_memory_gets_more_up_to_the_largest_machine():
     budgets = Budgets(oom_memory_factor=2.0)
     step = after(Cause.OUT_OF_MEMORY, budgets, memory=4000, gpus=0)
-    assert isinstance(step, Again)
+    assert isinstance(step, Resubmit)
     assert step.plan.memory == 8000
     step = after(Cause.OUT_OF_MEMORY, budgets, memory=14_000, gpus=0)
-    assert isinstance(step, Again)
+    assert isinstance(step, Resubmit)
     assert 14_000 < step.plan.memory < 16_384
     step = after(Cause.OUT_OF_MEMORY, budgets, memory=step.plan.memory, gpus=0)
     assert isinstance(step, Failure)
@@ -77,23 +77,23 @@ def test_a_command_an_image_and_missing_files_are_never_tried_again():
 def test_a_machine_that_gave_notice_counts_against_the_attempts_on_its_queue():
     budgets = Budgets(spot_attempts=3)
     step = after(Cause.SPOT, budgets, problem=Problem.STOPPED)
-    assert isinstance(step, Again)
+    assert isinstance(step, Resubmit)
     assert (step.plan.queue, step.history) == (RUNGS[0], History(submissions=2, spot_losses=1))
     # Batch itself tried again before: two attempts in one submission.
     step = after(Cause.SPOT, budgets, step.history, Problem.STOPPED, attempts=2)
-    assert isinstance(step, Again)
+    assert isinstance(step, Resubmit)
     assert (step.plan.queue, step.history) == (RUNGS[1], History(rung=1, submissions=3))
 
 
 def test_what_batch_itself_gave_up_moves_at_once():
     step = after(Cause.SPOT, Budgets(spot_attempts=9), problem=Problem.SPOT_LOST, attempts=2)
-    assert isinstance(step, Again)
+    assert isinstance(step, Resubmit)
     assert step.plan.queue == RUNGS[1]
 
 
 def test_a_queue_without_machines_in_time_is_left_for_the_next():
     step = after(Cause.CAPACITY)
-    assert isinstance(step, Again)
+    assert isinstance(step, Resubmit)
     assert step.plan.queue == RUNGS[1]
     step = after(Cause.CAPACITY, history=History(rung=2))
     assert isinstance(step, Failure)
@@ -127,7 +127,7 @@ def test_where_the_policy_itself_fails_lost_machines_are_tried_again_a_few_times
     history = History()
     for cause in (Cause.SPOT, Cause.HOST):
         step = retry_policy.by_default(Failure(cause, "it was lost"), plan(), history)
-        assert isinstance(step, Again)
+        assert isinstance(step, Resubmit)
         assert (step.plan, step.history.submissions) == (plan(), 2)
         last = History(submissions=retry_policy.BY_DEFAULT)
         assert isinstance(

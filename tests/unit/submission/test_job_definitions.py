@@ -8,7 +8,7 @@ import pytest
 from botocore.validate import ParamValidator
 from sample_plan import PLAN, ROLE, SECRET
 
-from snakemake_executor_plugin_hutchbatch.planning.work import Place
+from snakemake_executor_plugin_hutchbatch.planning.work import TaskLocation
 from snakemake_executor_plugin_hutchbatch.settings.parsers import Mount
 from snakemake_executor_plugin_hutchbatch.submission.job_definitions import registration
 from snakemake_executor_plugin_hutchbatch.submission.submit_job import (
@@ -26,7 +26,9 @@ def changed(**values):
 
 
 def submitted(plan):
-    variables = environment(plan, Place("s3://b/task.json", "0" * 64), BUNDLE, "us-west-2", None)
+    variables = environment(
+        plan, TaskLocation("s3://b/task.json", "0" * 64), BUNDLE, "us-west-2", None
+    )
     definition = "arn:aws:batch:us-west-2:1:job-definition/x:1"
     return submit_request(plan, plan.job_name, definition, variables, plan.tags)
 
@@ -103,7 +105,9 @@ def test_a_submission_asks_for_what_the_rule_wants():
 
 
 def test_a_payload_does_not_grow_with_the_jobs_inputs():
-    variables = environment(PLAN, Place("s3://b/task.json", "0" * 64), BUNDLE, "us-west-2", None)
+    variables = environment(
+        PLAN, TaskLocation("s3://b/task.json", "0" * 64), BUNDLE, "us-west-2", None
+    )
     assert sorted(variables) == [
         *("HUTCHBATCH_REGION", "HUTCHBATCH_SUPERVISOR", "HUTCHBATCH_SUPERVISOR_SHA256"),
         *("HUTCHBATCH_TASK", "HUTCHBATCH_TASK_SHA256", "LAB"),

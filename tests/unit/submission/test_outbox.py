@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 from sample_plan import PLAN
 
-from snakemake_executor_plugin_hutchbatch.planning.work import Kin, Work
+from snakemake_executor_plugin_hutchbatch.planning.work import PlanPool, Work
 from snakemake_executor_plugin_hutchbatch.recovery.takeover import NOT_YET, TakenOver
 from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import History
 from snakemake_executor_plugin_hutchbatch.submission import outbox as module
 from snakemake_executor_plugin_hutchbatch.submission.outbox import Outbox
-from snakemake_executor_plugin_hutchbatch.submission.sender import Parcel, Sent
+from snakemake_executor_plugin_hutchbatch.submission.sender import PendingSubmission, Sent
 
 
 def work(number, output):
@@ -73,9 +73,11 @@ def test_an_earlier_job_that_does_not_show_yet_holds_up_no_other(monkeypatch):
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
     batch = Batch()
     logger = logging.getLogger("outbox")
-    outbox = Outbox(batch, logger, batch, Earlier(), batch, batch, Kin(), array_size=1, threads=1)
+    outbox = Outbox(
+        batch, logger, batch, Earlier(), batch, batch, PlanPool(), array_size=1, threads=1
+    )
     for number, output in enumerate(("late", "known", "new")):
-        outbox.take(Parcel(work(number, output), b"{}"), "identity")
+        outbox.take(PendingSubmission(work(number, output), b"{}"), "identity")
     assert batch.all_there.wait(30)
     outbox.close()
     assert sorted(batch.happened) == ["id-0", "id-1", "new-job"]

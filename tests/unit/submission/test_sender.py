@@ -11,9 +11,9 @@ from aws_doubles import Time, patience
 from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.planning import arrays
-from snakemake_executor_plugin_hutchbatch.planning.work import Place, Work
+from snakemake_executor_plugin_hutchbatch.planning.work import TaskLocation, Work
 from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import History
-from snakemake_executor_plugin_hutchbatch.submission.sender import Parcel, Sender
+from snakemake_executor_plugin_hutchbatch.submission.sender import PendingSubmission, Sender
 
 TEXTS = [b'{"name":"a"}', b'{"name":"bb"}', b'{"name":"c"}']
 MADE = arrays.joined(TEXTS)
@@ -33,11 +33,11 @@ class S3:
 
 def parcel(number, place):
     work = Work(None, number, "a", f"jdoe-a-{number}", "", PLAN, History(), (), "s3://b/s/", place)
-    return Parcel(work, None)
+    return PendingSubmission(work, None)
 
 
 def child(number):
-    return parcel(number, Place("s3://b/array", MADE.root, MADE.size, number))
+    return parcel(number, TaskLocation("s3://b/array", MADE.root, MADE.size, number))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def divided():
 
 
 def test_what_is_as_it_was_is_sent_again_together(divided):
-    single = parcel(9, Place("s3://b/one", hashlib.sha256(b"{}").hexdigest()))
+    single = parcel(9, TaskLocation("s3://b/one", hashlib.sha256(b"{}").hexdigest()))
     family = [child(0), child(2), single]
     found = divided(family, array=MADE.content, one=b"{}")
     assert found == [[(0, TEXTS[0]), (2, TEXTS[2]), (9, b"{}")]]
@@ -63,7 +63,7 @@ def test_what_is_as_it_was_is_sent_again_together(divided):
 def test_what_was_changed_is_not_taken_over_and_goes_by_itself_to_be_refused(divided):
     swapped = MADE.content[MADE.size :] + MADE.content[: MADE.size]
     assert divided([child(0), child(1)], array=swapped) == [[(0, None)], [(1, None)]]
-    single = parcel(9, Place("s3://b/one", hashlib.sha256(b"{}").hexdigest()))
+    single = parcel(9, TaskLocation("s3://b/one", hashlib.sha256(b"{}").hexdigest()))
     family = [child(0), single, child(1)]
     found = divided(family, array=MADE.content, one=b'{"evil":1}')
     assert found == [[(0, TEXTS[0]), (1, TEXTS[1])], [(9, None)]]

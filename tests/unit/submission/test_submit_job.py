@@ -4,7 +4,7 @@ import pytest
 from aws_doubles import Time, patience, refused
 from botocore.exceptions import ReadTimeoutError
 
-from snakemake_executor_plugin_hutchbatch.aws.clients import Pacer
+from snakemake_executor_plugin_hutchbatch.aws.clients import RateLimiter
 from snakemake_executor_plugin_hutchbatch.submission.submit_job import (
     SubmissionError,
     Submitter,
@@ -59,7 +59,7 @@ class Account:
 
 def submit(account):
     time = Time()
-    pacer = Pacer(40, time.clock, time.sleep)
+    pacer = RateLimiter(40, time.clock, time.sleep)
     return Submitter(account, account, patience(time, []), pacer).submit(REQUEST)
 
 

@@ -14,10 +14,10 @@ from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.planning import arrays, fingerprint
 from snakemake_executor_plugin_hutchbatch.recovery import rebuild_from_aws
-from snakemake_executor_plugin_hutchbatch.recovery.run_marker import Mark
+from snakemake_executor_plugin_hutchbatch.recovery.run_marker import RunMarker
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Step, TaskSpec, dumps
 
-MARK = Mark("r1", "host", 1, 0.0, 1000.0, "jdoe", "/f", "s3://b/w/")
+MARK = RunMarker("r1", "host", 1, 0.0, 1000.0, "jdoe", "/f", "s3://b/w/")
 URL = "s3://b/w/runs/r1/tasks/x.json"
 
 

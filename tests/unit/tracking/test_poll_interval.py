@@ -5,7 +5,7 @@ import itertools
 
 from aws_doubles import Time
 
-from snakemake_executor_plugin_hutchbatch.aws.clients import Pacer
+from snakemake_executor_plugin_hutchbatch.aws.clients import RateLimiter
 from snakemake_executor_plugin_hutchbatch.run import progress
 from snakemake_executor_plugin_hutchbatch.tracking.poll_interval import QUICK, Pace
 
@@ -44,7 +44,7 @@ def test_the_end_of_the_run_ends_the_wait():
 
 def test_throttling_halves_the_rate_once_a_second_and_successes_bring_it_back():
     time = Time()
-    pacer = Pacer(40, time.clock, time.sleep)
+    pacer = RateLimiter(40, time.clock, time.sleep)
     pacer.throttled()
     pacer.throttled()
     assert pacer.rate == 20
@@ -57,7 +57,7 @@ def test_throttling_halves_the_rate_once_a_second_and_successes_bring_it_back():
     for _ in range(100):
         time.now += 2
         pacer.throttled()
-    assert pacer.rate == Pacer.SLOWEST
+    assert pacer.rate == RateLimiter.SLOWEST
 
 
 def test_a_line_of_progress_counts_what_waits_runs_and_is_done():
