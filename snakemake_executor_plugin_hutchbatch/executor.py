@@ -52,7 +52,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._discretion = begin.discretion_of(self.workflow)
         self.logger = terminal.Log(self.logger, self._discretion)
         self._cancelled = threading.Event()
-        self._patience = Retrier(
+        self._retrier = Retrier(
             self.logger.info, sleep=self._cancelled.wait, stopped=self._cancelled.is_set
         )
         self._say_once = Once(self.logger.info)
@@ -61,7 +61,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.wait = False
             return
         try:
-            self._ground, environments = self._check()
+            self._context, environments = self._check()
         except preflight.PreflightError as error:
             self.wait = False
             # Of Snakemake's errors the one that is shown without lines of our code.
@@ -71,32 +71,32 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._progress = Progress(time.monotonic())
         self._count = self._done = self._failed = 0
         # Last: the wait thread, which runs already, begins with it.
-        self._rooms = assemble.build(
+        self._services = assemble.build(
             self,
             self.workflow,
-            self._ground,
+            self._context,
             environments,
             self.format_job_exec,
-            self._patience,
+            self._retrier,
             self.logger,
             self._discretion,
         )
 
     def _check(self) -> tuple[preflight.RunContext, dict[Mode, dict[str, str]]]:
         """All that can be known to be wrong now. Raises ``PreflightError``."""
-        ground = preflight.prepare(
-            self.workflow, self.executor_settings, self.logger.info, self._patience
+        context = preflight.prepare(
+            self.workflow, self.executor_settings, self.logger.info, self._retrier
         )
         modes: tuple[Mode, Mode] = ("direct", "snakemake")
         environments: dict[Mode, dict[str, str]] = {
             mode: preflight.job_environment(
-                self.workflow, mode, ground.bucket_region, self._say_once
+                self.workflow, mode, context.bucket_region, self._say_once
             )
             for mode in modes
         }
         jobs = self.dag.needrun_jobs()
-        preflight.check_rules(jobs, ground.site, environments["direct"], self.logger.info)
-        return ground, environments
+        preflight.check_rules(jobs, context.site, environments["direct"], self.logger.info)
+        return context, environments
 
     # Submission
 
@@ -110,16 +110,16 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def run_job(self, job: Any) -> None:
         self._count += 1
         failed_outputs.spare(job)  # until it is submitted
-        outbox = self._rooms.outbox
+        outbox = self._services.outbox
         with outbox.failing([(job, None)], "preparing the job"):
-            prepared = self._rooms.preparation.prepare(job)
+            prepared = self._services.preparation.prepare(job)
             self._say_once(mode_line(prepared.plan))
             task = taskspec.dumps(prepared.task).encode()
             outbox.take(PendingSubmission(self._work(prepared), task), prepared.identity)
 
     def _work(self, prepared: Prepared) -> Work:
-        plan, history = self._rooms.care.start(prepared.plan)
-        _, common = self._rooms.kin.shared(plan)
+        plan, history = self._services.starvation_watch.start(prepared.plan)
+        _, common = self._services.plan_pool.shared(plan)
         work = work_of(
             prepared.job,
             self._count,
@@ -129,7 +129,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             outputs=tuple(prepared.outputs),
             status=prepared.task.status,
         )
-        self._rooms.recorder.prepared(
+        self._services.recorder.prepared(
             work, plan, prepared.identity, prepared.wildcards, prepared.logs
         )
         return work
@@ -143,7 +143,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def rejected(self, job: Any, failure: Failure, work: Work | None) -> None:
         """A job cannot be submitted. Called by threads of the outbox."""
         if work:
-            self._rooms.recorder.over(work, failure)
+            self._services.recorder.over(work, failure)
         self._fail(SubmittedJobInfo(job), failure)
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
@@ -158,7 +158,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     async def check_active_jobs(
         self, active_jobs: list[SubmittedJobInfo]
     ) -> AsyncGenerator[SubmittedJobInfo, None]:
-        if hasattr(self, "_rooms"):  # trap 17
+        if hasattr(self, "_services"):  # trap 17
             try:
                 self._follow()
             except Exception:
@@ -168,36 +168,36 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             yield info
 
     async def sleep(self) -> None:
-        if hasattr(self, "_rooms"):
-            await self._rooms.pace.sleep(lambda: not self.wait)
+        if hasattr(self, "_services"):
+            await self._services.pace.sleep(lambda: not self.wait)
         else:
             await asyncio.sleep(0.1)
 
     def _follow(self) -> None:
-        rooms = self._rooms
-        before = rooms.tracker.calls
-        found = rooms.tracker.poll()
+        services = self._services
+        before = services.tracker.calls
+        found = services.tracker.poll()
         # The tracker has forgotten those that ended: nothing may come between them and their end.
         with tracebacks.logged("What a poll found could not be told."):
             self._tell_news(found)
         again: list[tuple[Work, Resubmit]] = []
-        for settled in rooms.settlement.settle(found.ended):
+        for settled in services.settlement.settle(found.ended):
             self._settled_for_sure(settled, again)
             self._tell_progress()
         for told in messages.moved(again):
             self.logger.info(told)
         if not self._cancelled.is_set():
-            rooms.care.look(found)
+            services.starvation_watch.look(found)
             self._tell_progress()
-        rooms.recorder.beat()
-        rooms.presence.sign(time.monotonic())
-        rooms.pace.polled(bool(found), rooms.tracker.calls - before)
+        services.recorder.beat()
+        services.presence.sign(time.monotonic())
+        services.pace.polled(bool(found), services.tracker.calls - before)
 
     def _tell_news(self, found: Poll[Work]) -> None:
-        self._rooms.recorder.states(found.changed)
+        self._services.recorder.states(found.changed)
         for work, job in found.again:
             told = messages.started_again(work, job)
-            self._rooms.recorder.note("again", told, work.number)
+            self._services.recorder.note("again", told, work.number)
             self.logger.info(told)
 
     def _settled_for_sure(self, settled: Settled, again: list[tuple[Work, Resubmit]]) -> None:
@@ -214,8 +214,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def _tell_progress(self) -> None:
         now = time.monotonic()
         if self._progress.is_due(now):
-            counts = (self._rooms.outbox.waiting(), self._done, self._failed)
-            if told := self._progress.say(now, line(self._rooms.tracker.states(), *counts)):
+            counts = (self._services.outbox.waiting(), self._done, self._failed)
+            if told := self._progress.say(now, line(self._services.tracker.states(), *counts)):
                 self.logger.info(told)
 
     def _settled(self, settled: Settled, again: list[tuple[Work, Resubmit]]) -> None:
@@ -225,9 +225,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         if self._cancelled.is_set():
             step = None
         if settled.failure and settled.failure.cause is Cause.CAPACITY:
-            self._rooms.care.starves(work.plan.queue)
+            self._services.starvation_watch.starves(work.plan.queue)
         with tracebacks.logged(f"The end of {work.label} could not be recorded."):
-            self._rooms.recorder.ended(
+            self._services.recorder.ended(
                 outcome.job_id,
                 outcome.description,
                 settled.failure,
@@ -237,11 +237,11 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         if settled.failure is None:
             self._done += 1
             with tracebacks.logged(f"The success of {work.label} could not be recorded."):
-                self._rooms.recorder.over(work, None)
+                self._services.recorder.over(work, None)
             self.report_job_success(SubmittedJobInfo(work.job, external_jobid=outcome.job_id))
         elif step:
             again.append((work, step))
-            self._rooms.outbox.again(work, step)
+            self._services.outbox.again(work, step)
         else:
             self._ended_badly(settled, settled.failure)
 
@@ -252,7 +252,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         text = log_end = ""
         with tracebacks.logged(f"The output of {work.label} could not be shown."):
             if self._alike.is_first(work.plan.rule, work.job.jobid, failure):
-                stream, lines = self._rooms.endings.last_lines(job, work.plan.log_group)
+                stream, lines = self._services.endings.last_lines(job, work.plan.log_group)
                 log_end = "\n".join(lines)
                 text = failure_report.report(
                     work.label,
@@ -263,7 +263,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                     lines=lines,
                 )
         with tracebacks.logged(f"The failure of {work.label} could not be recorded."):
-            self._rooms.recorder.over(work, failure, log_end or None)
+            self._services.recorder.over(work, failure, log_end or None)
         with tracebacks.logged(f"Whether {work.label} ever ran is not known."):
             if failed_outputs.never_ran(job, work.history.submissions):
                 failed_outputs.spare(work.job)
@@ -296,36 +296,36 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Ends everything that lives on Batch; our own registry knows, Snakemake's may not."""
-        rooms = self._rooms
-        with finish.on_second_interrupt(self._ground.site.run_id, self.workflow):
+        services = self._services
+        with finish.on_second_interrupt(self._context.site.run_id, self.workflow):
             self._cancelled.set()
-            rooms.outbox.stop()
-            finish.end_all(rooms.tracker, rooms.termination, self.logger)
-            rooms.outbox.close()  # a SubmitJob under way must be known to be ended
-            finish.end_all(rooms.tracker, rooms.termination, self.logger)
+            services.outbox.stop()
+            finish.end_all(services.tracker, services.termination, self.logger)
+            services.outbox.close()  # a SubmitJob under way must be known to be ended
+            finish.end_all(services.tracker, services.termination, self.logger)
 
     def shutdown(self) -> None:
         super().shutdown()
-        rooms = self._rooms
-        rooms.outbox.close()
-        for pool in rooms.pools:
+        services = self._services
+        services.outbox.close()
+        for pool in services.pools:
             pool.shutdown(wait=True)
         for told in self._alike.counts():
             self.logger.error(told)
         outcome = finish.outcome(self.workflow, self._cancelled.is_set())
-        lives = bool(rooms.tracker.live_count())
+        lives = bool(services.tracker.live_count())
         with tracebacks.logged("What is left of earlier runs could not be told."):
             if left := discover.close(
-                rooms.takeover, rooms.presence, rooms.leavings, outcome, lives
+                services.takeover, services.presence, services.leavings, outcome, lives
             ):
                 self.logger.warning(left)
         with tracebacks.logged("The end of the run could not be recorded."):
-            rooms.recorder.finish(outcome)
+            services.recorder.finish(outcome)
         with tracebacks.logged("What the run left in S3 could not be removed."):
             if not lives:
-                if stays := rooms.leavings.close():
+                if stays := services.leavings.close():
                     self.logger.warning(stays)
-                rooms.presence.close()
+                services.presence.close()
         paths = self.executor_settings.value("report") or ()
-        for told in page.at_end(paths, PLACE, self._ground.site.run_id):
+        for told in page.at_end(paths, PLACE, self._context.site.run_id):
             self.logger.info(told)

@@ -30,5 +30,5 @@ class Time:
         self.now += seconds
 
 
-def patience(time, said, limit=600.0):
+def retrier(time, said, limit=600.0):
     return Retrier(said.append, limit, time.clock, time.sleep, lambda low, high: high)

@@ -76,13 +76,13 @@ def strengthen(
     renewal: Renewal,
     clock: Clock = CLOCK,
     own_keys: bool = False,
-    patience: float = 0.0,
+    retrier: float = 0.0,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Lets ``client`` correct its clock and wait for renewed credentials (not where it has
     ``own_keys``, which nobody can renew).
 
-    ``patience``: seconds for which, once a run is on, it also repeats what fails for passing
+    ``retrier``: seconds for which, once a run is on, it also repeats what fails for passing
     reasons, after botocore's own tries. Only for callers that have no patience of their own, and
     never for SubmitJob, whose lost answers must be settled first.
     """
@@ -130,7 +130,7 @@ def strengthen(
     def pause(context: dict[str, Any], error: Exception) -> float | None:
         trial = context.setdefault("hutchbatch", _Trial(monotonic()))
         waited = monotonic() - trial.began
-        if waited > patience:
+        if waited > retrier:
             return None
         if waited > 60 and not trial.told:
             trial.told = True
@@ -145,4 +145,4 @@ def strengthen_storage(provider: Any, renewal: Renewal) -> None:
     """The same for the client of Snakemake's S3 storage, with patience: Snakemake asks at moments
     of its own and takes any error for the end of the run."""
     client, own_keys = provider.s3c.meta.client, bool(provider.settings.access_key)
-    strengthen(client, renewal, own_keys=own_keys, patience=clients.PATIENCE)
+    strengthen(client, renewal, own_keys=own_keys, retrier=clients.PATIENCE)

@@ -239,14 +239,14 @@ class Retrier:
     def __init__(
         self,
         say: Callable[[str], None],
-        patience: float = PATIENCE,
+        retrier: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Any] = time.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._say = say
-        self._patience = patience
+        self._retrier = retrier
         self.clock = clock
         self.sleep = sleep
         self._uniform = uniform
@@ -273,7 +273,7 @@ class Retrier:
                 return function()
             except (ClientError, BotoCoreError) as error:
                 waited = self.clock() - started
-                if not is_transient(error) or waited > self._patience or self._stopped():
+                if not is_transient(error) or waited > self._retrier or self._stopped():
                     raise
                 if waited > 60 and not told:
                     told = True

@@ -46,11 +46,11 @@ class Left:
 
 
 class Termination:
-    """Ends jobs of one account. ``patience`` gives the waits."""
+    """Ends jobs of one account. ``retrier`` gives the waits."""
 
-    def __init__(self, batch: BatchClient, patience: Retrier) -> None:
+    def __init__(self, batch: BatchClient, retrier: Retrier) -> None:
         self._batch = batch
-        self._patience = patience
+        self._retrier = retrier
 
     def end(
         self,
@@ -116,7 +116,7 @@ class Termination:
             if not waiting:
                 break
             if attempt < TRIES:
-                self._patience.wait(attempt)
+                self._retrier.wait(attempt)
         every = {**refused, **passing}
         denied = any(e.get("code") in DENIED for e in every.values())
         said = [f"{e.get('code') or '?'}: {e.get('message') or ''}" for e in every.values()]
@@ -130,7 +130,7 @@ class Termination:
             except (ClientError, BotoCoreError) as error:
                 if not clients.is_transient(error) or attempt == TRIES:
                     return None, error
-            self._patience.wait(attempt)
+            self._retrier.wait(attempt)
         raise AssertionError  # pragma: no cover
 
 

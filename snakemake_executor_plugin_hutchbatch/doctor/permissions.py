@@ -51,11 +51,11 @@ def told(message: str, asked: str) -> str:
     return found[1] if found else asked
 
 
-def policy(missing: Iterable[str], ground: AccountContext) -> dict[str, Any]:
+def policy(missing: Iterable[str], context: AccountContext) -> dict[str, Any]:
     """The smallest policy (a JSON document of IAM) that allows ``missing``."""
     by_resource: dict[tuple[str, ...], list[str]] = {}
     for action in sorted(set(missing)):
-        by_resource.setdefault(_resources(action, ground), []).append(action)
+        by_resource.setdefault(_resources(action, context), []).append(action)
     statements: list[dict[str, Any]] = []
     for resources, actions in by_resource.items():
         statement: dict[str, Any] = {"Effect": "Allow", "Action": actions}
@@ -67,23 +67,23 @@ def policy(missing: Iterable[str], ground: AccountContext) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _resources(action: str, ground: AccountContext) -> tuple[str, ...]:
+def _resources(action: str, context: AccountContext) -> tuple[str, ...]:
     """What an action must be allowed on. Describe… and ListJobs know no resources."""
-    batch = f"arn:{ground.partition}:batch:{ground.region}:{ground.account}"
+    batch = f"arn:{context.partition}:batch:{context.region}:{context.account}"
     definition, jobs = f"{batch}:job-definition/hutchbatch-*", f"{batch}:job/*"
-    logs = f"arn:{ground.partition}:logs:{ground.region}:{ground.account}"
+    logs = f"arn:{context.partition}:logs:{context.region}:{context.account}"
     buckets = dict.fromkeys(
-        place.removeprefix("s3://").partition("/")[0] for place in ground.places
+        place.removeprefix("s3://").partition("/")[0] for place in context.places
     )
     if action == "s3:ListBucket":
-        return tuple(f"arn:{ground.partition}:s3:::{bucket}" for bucket in buckets)
+        return tuple(f"arn:{context.partition}:s3:::{bucket}" for bucket in buckets)
     if action.startswith("s3:"):
-        places = (place.removeprefix("s3://").rstrip("/") for place in ground.places)
-        return tuple(f"arn:{ground.partition}:s3:::{place}/*" for place in dict.fromkeys(places))
+        places = (place.removeprefix("s3://").rstrip("/") for place in context.places)
+        return tuple(f"arn:{context.partition}:s3:::{place}/*" for place in dict.fromkeys(places))
     if action == "iam:PassRole":
-        return (ground.job_role or f"arn:{ground.partition}:iam::{ground.account}:role/*",)
+        return (context.job_role or f"arn:{context.partition}:iam::{context.account}:role/*",)
     if action.startswith("logs:"):
-        return (f"{logs}:log-group:{ground.log_group}:*",)
+        return (f"{logs}:log-group:{context.log_group}:*",)
     return {
         "batch:SubmitJob": (definition, f"{batch}:job-queue/*"),
         "batch:RegisterJobDefinition": (definition,),

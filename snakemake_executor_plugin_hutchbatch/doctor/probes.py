@@ -190,10 +190,10 @@ def role(wanted: str | None, known: Known) -> Iterator[Finding]:
     yield Finding("ok", "job role", f"The job role {wanted} is of this account.")
 
 
-def rights(clients: Clients, ground: AccountContext, queue: str) -> Iterator[Finding]:
+def rights(clients: Clients, context: AccountContext, queue: str) -> Iterator[Finding]:
     """Which permissions are missing, by calls that are refused for another reason if allowed."""
     missing = 0
-    calls = _calls(clients, ground, queue)
+    calls = _calls(clients, context, queue)
     for action, call in calls.items():
         try:
             call()
@@ -215,9 +215,11 @@ def rights(clients: Clients, ground: AccountContext, queue: str) -> Iterator[Fin
         yield Finding("ok", "permissions", sentence)
 
 
-def _calls(clients: Clients, ground: AccountContext, queue: str) -> dict[str, Callable[[], object]]:
-    batch, logs, group = clients.batch, clients.logs, ground.log_group
-    home = f"arn:{ground.partition}:batch:{ground.region}:{ground.account}"
+def _calls(
+    clients: Clients, context: AccountContext, queue: str
+) -> dict[str, Callable[[], object]]:
+    batch, logs, group = clients.batch, clients.logs, context.log_group
+    home = f"arn:{context.partition}:batch:{context.region}:{context.account}"
     nobodys_job = str(uuid.uuid4())
     why = "hutchbatch doctor tries a permission on a job that is not there"
     return {
@@ -253,7 +255,7 @@ def _calls(clients: Clients, ground: AccountContext, queue: str) -> dict[str, Ca
     }
 
 
-def ground(session: boto3.Session, settings: ExecutorSettings, known: Known) -> AccountContext:
+def context(session: boto3.Session, settings: ExecutorSettings, known: Known) -> AccountContext:
     """What a policy for this user is about."""
     job_role = settings.value("job_role")
     return AccountContext(

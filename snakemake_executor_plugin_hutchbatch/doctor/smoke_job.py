@@ -93,7 +93,7 @@ def plan(trial: Trial, name: str) -> JobPlan:
 
 
 def run(
-    clients: Clients, trial: Trial, patience: Retrier, seconds: float, say: Callable[[str], None]
+    clients: Clients, trial: Trial, retrier: Retrier, seconds: float, say: Callable[[str], None]
 ) -> list[Finding]:
     """Submits the job, waits for its end at most ``seconds`` and tells what it found.
 
@@ -104,12 +104,12 @@ def run(
     folder = f"{trial.place}doctor/{key}/"
     job_id = None
     try:
-        definition = Definitions(clients.batch, patience).arn(wanted)
+        definition = Definitions(clients.batch, retrier).arn(wanted)
         task = _store(clients, trial, wanted, folder, key)
         request = _request(wanted, definition, trial, folder, task)
         job_id = clients.submit.submit_job(**request)["jobId"]
         say(f"job {job_id} on queue {wanted.queue}: waiting for its end")
-        job = _follow(clients, job_id, patience, seconds, say)
+        job = _follow(clients, job_id, retrier, seconds, say)
         if job["status"] not in ("SUCCEEDED", "FAILED"):
             return [_waiting(clients, trial, job, seconds)]
         found = _read(clients, wanted, folder, job)
@@ -161,13 +161,13 @@ def _request(
 
 
 def _follow(
-    clients: Clients, job_id: str, patience: Retrier, seconds: float, say: Callable[[str], None]
+    clients: Clients, job_id: str, retrier: Retrier, seconds: float, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """The job's description when it has ended, or when time is up."""
-    end = patience.clock() + seconds
+    end = retrier.clock() + seconds
     told = ""
     while True:
-        answer = patience.call(
+        answer = retrier.call(
             "following the job", lambda: clients.batch.describe_jobs(jobs=[job_id])
         )
         job: dict[str, Any] = {"status": "unknown", "jobId": job_id}
@@ -175,9 +175,9 @@ def _follow(
         if job["status"] != told:
             told = job["status"]
             say(f"job {job_id}: {told}")
-        if told in ("SUCCEEDED", "FAILED") or patience.clock() >= end:
+        if told in ("SUCCEEDED", "FAILED") or retrier.clock() >= end:
             return job
-        patience.sleep(POLL)
+        retrier.sleep(POLL)
 
 
 def _waiting(clients: Clients, trial: Trial, job: dict[str, Any], seconds: float) -> Finding:

@@ -56,7 +56,7 @@ class RunContext:
 
 
 def prepare(
-    workflow: Any, settings: ExecutorSettings, say: Callable[[str], None], patience: Retrier
+    workflow: Any, settings: ExecutorSettings, say: Callable[[str], None], retrier: Retrier
 ) -> RunContext:
     """Checks settings, storage, credentials, queues and bucket.
 
@@ -75,7 +75,7 @@ def prepare(
         for client in (clients.batch, clients.submit, clients.logs):
             client_hooks.strengthen(client, credentials.RENEWAL)
         client_hooks.strengthen(clients.s3, credentials.RENEWAL, own_keys=bool(access.access_key))
-        queues, told = patience.call(
+        queues, told = retrier.call(
             "reading the Batch queues", lambda: account.describe(clients.batch, listed)
         )
     except (ClientError, BotoCoreError) as error:
@@ -91,7 +91,7 @@ def prepare(
     except buckets.StorageError as error:
         raise PreflightError(str(error)) from error
     supervisor_bundle.carried()  # while there is one thread
-    credentials.RENEWAL.begin(say, patience.sleep, patience.stopped)
+    credentials.RENEWAL.begin(say, retrier.sleep, retrier.stopped)
     deployment = {m.name for m in workflow.deployment_settings.deployment_method}
     if "ENV_MODULES" in deployment and any(rule.env_modules for rule in workflow.rules):
         say(

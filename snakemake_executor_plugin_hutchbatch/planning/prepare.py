@@ -52,18 +52,18 @@ class Preparation:
     def __init__(
         self,
         workflow: Any,
-        ground: RunContext,
+        context: RunContext,
         environments: Mapping[Mode, Mapping[str, str]],
         command: Callable[[Any], str],
-        patience: Retrier,
+        retrier: Retrier,
         warn: Callable[[str], None],
         leavings: Leavings,
     ) -> None:
         self._workflow = workflow
-        self._ground = ground
+        self._context = context
         self._environments = environments
         self._command = command
-        self._patience = patience
+        self._retrier = retrier
         self._warn = warn
         self._leavings = leavings
         self._shipped: tuple[Sources, Bundle] | None = None
@@ -73,17 +73,17 @@ class Preparation:
     def ship(self) -> tuple[Sources, Bundle]:
         """The workflow's code and the supervisor, stored once a run. Raises botocore's errors."""
         if self._shipped is None:
-            s3, prefix = self._ground.clients.s3, self._ground.work_prefix
+            s3, prefix = self._context.clients.s3, self._context.work_prefix
             code, self._code = source_archive.upload(
-                self._workflow, s3, prefix, self._patience, self._warn
+                self._workflow, s3, prefix, self._retrier, self._warn
             )
             content, digest = supervisor_bundle.bundle(), supervisor_bundle.bundle_sha256()
             url = f"{prefix}supervisor/{digest}"
-            source_archive.put(s3, url, content, "storing the supervisor", self._patience)
+            source_archive.put(s3, url, content, "storing the supervisor", self._retrier)
             if config := snakemake_command.config(self._workflow):
                 url_of_config = self._leavings.url(leavings.CONFIG)
                 source_archive.put(
-                    s3, url_of_config, config.encode(), "storing the configuration", self._patience
+                    s3, url_of_config, config.encode(), "storing the configuration", self._retrier
                 )
                 sha256 = hashlib.sha256(config.encode()).hexdigest()
                 self._config = Input(url_of_config, snakemake_command.CONFIG, sha256)
@@ -95,11 +95,11 @@ class Preparation:
         """Plan and task of a job. Raises ``PlanError``, or botocore's errors when the first job's
         code cannot be stored."""
         code, _ = self.ship()
-        site = self._ground.site
+        site = self._context.site
         read = local_inputs.evaluate_resources(job)
         # Every job, not one of each rule: what they ask for may differ, and grow with attempts.
         wanted = fitted(plan(job, site, self._environments["direct"]), site.queues)
-        status = f"{self._ground.run_prefix}status/"
+        status = f"{self._context.run_prefix}status/"
         unneeded = frozenset(map(str, self._workflow.dag.get_unneeded_temp_files(job)))
         outputs = buckets.expected_outputs(job, unneeded)
         logs = log_urls(job)

@@ -172,7 +172,7 @@ def warning(left_out: Iterable[tuple[str, str]]) -> str | None:
 
 
 def upload(
-    workflow: Any, s3: S3Client, work_prefix: str, patience: Retrier, warn: Callable[[str], None]
+    workflow: Any, s3: S3Client, work_prefix: str, retrier: Retrier, warn: Callable[[str], None]
 ) -> tuple[Sources, dict[str, str]]:
     """Packs the workflow's sources and stores them; also the SHA-256 of each file by its name.
 
@@ -194,15 +194,15 @@ def upload(
     content = pack(root, selection.files)
     digest = hashlib.sha256(content).hexdigest()
     url = f"{work_prefix}sources/{digest}.tar.xz"
-    put(s3, url, content, "storing the workflow's code", patience)
+    put(s3, url, content, "storing the workflow's code", retrier)
     digests = {n: hashlib.sha256((root / n).read_bytes()).hexdigest() for n in selection.files}
     return Sources(url=url, sha256=digest), digests
 
 
-def put(s3: S3Client, url: str, content: bytes, what: str, patience: Retrier) -> datetime.datetime:
+def put(s3: S3Client, url: str, content: bytes, what: str, retrier: Retrier) -> datetime.datetime:
     """Stores one small object; returns the time of S3's own clock, to which times of objects
     compare. Raises botocore's errors that do not pass."""
     bucket, key = split_url(url)
-    answer = patience.call(what, lambda: s3.put_object(Bucket=bucket, Key=key, Body=content))
+    answer = retrier.call(what, lambda: s3.put_object(Bucket=bucket, Key=key, Body=content))
     date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
     return parsedate_to_datetime(date) if date else datetime.datetime.now(datetime.UTC)

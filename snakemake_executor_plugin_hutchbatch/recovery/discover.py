@@ -28,7 +28,7 @@ def earlier(
     recorder: Recorder,
     presence: Presence,
     leavings: Leavings,
-    patience: Retrier,
+    retrier: Retrier,
     pool: ThreadPool,
     say: Callable[[str], None],
 ) -> Earlier:
@@ -44,7 +44,7 @@ def earlier(
     unknown = presence.others(known.runs, pool)
     if not unknown:
         return known
-    found = rebuild_from_aws.traces(clients, unknown, queues, patience, pool, say)
+    found = rebuild_from_aws.traces(clients, unknown, queues, retrier, pool, say)
     return _with_marks(known, unknown, found, recorder, presence, leavings)
 
 

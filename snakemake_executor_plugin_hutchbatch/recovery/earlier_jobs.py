@@ -43,12 +43,12 @@ class EarlierJobs:
     def __init__(
         self,
         batch: BatchClient,
-        patience: Retrier,
+        retrier: Retrier,
         traces: Iterable[Trace],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._batch = batch
-        self._patience = patience
+        self._retrier = retrier
         self._clock = clock
         self._open = dict.fromkeys(traces)
         self._queues = {trace.submission: trace.queue for trace in self._open}
@@ -121,7 +121,7 @@ class EarlierJobs:
     # Asking
 
     def _describe(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        answer = self._patience.call(
+        answer = self._retrier.call(
             "asking how jobs of an earlier run are",
             lambda: self._batch.describe_jobs(jobs=list(ids)),
         )
@@ -129,7 +129,7 @@ class EarlierJobs:
 
     def _list(self, names: Sequence[str]) -> dict[str, Sequence[Mapping[str, Any]]]:
         (name,) = names
-        answer = self._patience.call(
+        answer = self._retrier.call(
             "looking for a job of an earlier run",
             lambda: self._batch.list_jobs(
                 jobQueue=self._queues[name], filters=[{"name": "JOB_NAME", "values": [name]}]

@@ -67,7 +67,7 @@ def traces(
     clients: Clients,
     marks: Iterable[RunMarker],
     queues: Iterable[str],
-    patience: Retrier,
+    retrier: Retrier,
     pool: ThreadPool,
     say: Callable[[str], None],
 ) -> Rebuilt:
@@ -75,7 +75,7 @@ def traces(
     runs = {mark.run_id: mark for mark in marks}
     if not runs:
         return Rebuilt()
-    search = _Search(clients.batch, clients.s3, patience, say)
+    search = _Search(clients.batch, clients.s3, retrier, say)
     ids = search.ids(runs.values(), queues)
     pieces = sorted(
         (
@@ -99,11 +99,11 @@ class _Search:
     """Asks AWS, and keeps going. ``complete`` until something could not be seen."""
 
     def __init__(
-        self, batch: BatchClient, s3: S3Client, patience: Retrier, say: Callable[[str], None]
+        self, batch: BatchClient, s3: S3Client, retrier: Retrier, say: Callable[[str], None]
     ) -> None:
         self._batch = batch
         self._s3 = s3
-        self._patience = patience
+        self._retrier = retrier
         self._say = say
         self._told: set[str] = set()
         self.complete = True
@@ -140,7 +140,7 @@ class _Search:
 
     def described(self, ids: Iterable[str]) -> Iterator[Mapping[str, Any]]:
         missing = list(ids)
-        begin = self._patience.clock()
+        begin = self._retrier.clock()
         while True:
             for part in batched(list(missing), DESCRIBE_LIMIT):
                 ask = partial(self._batch.describe_jobs, jobs=part)
@@ -149,10 +149,10 @@ class _Search:
                 yield from known.values()
                 done = known if answer else part  # no answer now is none in two seconds
                 missing = [job_id for job_id in missing if job_id not in done]
-            waited = self._patience.clock() - begin
-            if not missing or waited >= MISSING_SECONDS or self._patience.stopped():
+            waited = self._retrier.clock() - begin
+            if not missing or waited >= MISSING_SECONDS or self._retrier.stopped():
                 break
-            self._patience.sleep(LOOK_SECONDS)
+            self._retrier.sleep(LOOK_SECONDS)
         if missing:
             self.complete = False
             self._say(
@@ -201,7 +201,7 @@ class _Search:
         """The traces of the jobs whose descriptions one object has."""
         url, pieces = family
         try:
-            content = self._patience.call(
+            content = self._retrier.call(
                 "reading the description of an earlier run's job",
                 lambda: small_objects.read(self._s3, url, pinned.MAX_BYTES),
             )
@@ -214,7 +214,7 @@ class _Search:
 
     def _try(self, what: str, call: Callable[[], T]) -> T | None:
         try:
-            return self._patience.call(what, call)
+            return self._retrier.call(what, call)
         except (ClientError, BotoCoreError) as error:
             # AWS has no code of its own for it.
             if clients.code(error) == "ClientException" and "does not exist" in str(error):

@@ -84,11 +84,11 @@ class Presence:
         self,
         s3: S3Client,
         run: Run,
-        patience: Retrier,
+        retrier: Retrier,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._s3 = s3
-        self._patience = patience
+        self._retrier = retrier
         self._say = say
         self._place = f"{run.work_prefix}open/"
         self._work_prefix = run.work_prefix
@@ -171,7 +171,7 @@ class Presence:
         keys = 0
         try:
             while keys < MOST_KEYS:
-                page = self._patience.call(
+                page = self._retrier.call(
                     "looking for other runs", lambda: self._s3.list_objects_v2(**request)
                 )
                 for item in page.get("Contents", []):
@@ -192,7 +192,7 @@ class Presence:
     def _read(self, run_id: str) -> RunMarker:
         """Raises ``ValueError`` for what is no mark, and botocore's errors."""
         url = self._url(run_id)
-        found = self._patience.call(
+        found = self._retrier.call(
             "looking for other runs", lambda: small_objects.fetch(self._s3, url, MARK_BYTES)
         )
         return read(found.content, run_id, self._work_prefix, found.age)
@@ -206,7 +206,7 @@ class Presence:
 
     def _try(self, call: Callable[[], Any]) -> None:
         try:
-            self._patience.call("telling other runs of this one", call)
+            self._retrier.call("telling other runs of this one", call)
         except (ClientError, BotoCoreError):
             return
 

@@ -62,7 +62,7 @@ class Takeover:
         batch: BatchClient,
         inventory: Inventory,
         termination: Termination,
-        patience: Retrier,
+        retrier: Retrier,
         earlier: Earlier,
         journal: Journal | None,
         run_id: str,
@@ -71,11 +71,11 @@ class Takeover:
         clock: Callable[[], float] = time.time,
         endpoint: str | None = None,
     ) -> None:
-        self._jobs = EarlierJobs(batch, patience, earlier.traces, clock)
+        self._jobs = EarlierJobs(batch, retrier, earlier.traces, clock)
         self._endpoint = endpoint
         self._inventory = inventory
         self._termination = termination
-        self._patience = patience
+        self._retrier = retrier
         self.earlier = earlier
         self._journal = journal
         self._run_id = run_id
@@ -119,7 +119,7 @@ class Takeover:
             decision = self._decide(work, identity, seen.found)
             if self._is_ending(decision, seen.found, work.label):
                 # When cancelled, a later run finds it all as it was.
-                return None if self._patience.stopped() else NOT_YET
+                return None if self._retrier.stopped() else NOT_YET
             follow = decision.follow
         taken = self._taken_over(follow, work) if follow else None
         self._settled(traces, work)

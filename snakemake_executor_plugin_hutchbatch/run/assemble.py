@@ -50,28 +50,28 @@ class RunServices:
     endings: Endings
     settlement: Settlement
     termination: Termination
-    care: StarvationWatch[Work]
+    starvation_watch: StarvationWatch[Work]
     presence: Presence
     leavings: Leavings
     takeover: Takeover
     pace: Pace
-    kin: PlanPool
+    plan_pool: PlanPool
     pools: tuple[ThreadPoolExecutor, ...]
 
 
 def build(
     snakemake: Snakemake,
     workflow: Any,
-    ground: RunContext,
+    context: RunContext,
     environments: Mapping[Mode, Mapping[str, str]],
     command: Callable[[Any], str],
-    patience: Retrier,
+    retrier: Retrier,
     logger: Log,
     discretion: Discretion,
 ) -> RunServices:
     """All rooms of a run; ``command``: Snakemake's command line for a job in Snakemake mode."""
-    batch, queues, option = ground.clients.batch, ground.site.queues, ground.site.settings.value
-    recorder = begin.recorder(workflow, ground, logger.warning, discretion)
+    batch, queues, option = context.clients.batch, context.site.queues, context.site.settings.value
+    recorder = begin.recorder(workflow, context, logger.warning, discretion)
     # Pools of their own: what reads an ending waits for those that ask S3.
     settling, reading = (
         ThreadPoolExecutor(THREADS, thread_name_prefix=f"hutchbatch-{name}")
@@ -79,14 +79,14 @@ def build(
     )
     # Snakemake's own, so that what a job has made is seen there, too.
     inventory = s3_storage.inventory(workflow.storage_registry.default_storage_provider)
-    inventory.follow(ground.clients.s3, patience)
-    endings = Endings(ground.clients, reading, patience, option("tail_lines"), inventory)
-    logs = failed_logs.FailedLogs(ground.clients)
-    settlement = Settlement(batch, endings, queues, patience, settling, logs)
+    inventory.follow(context.clients.s3, retrier)
+    endings = Endings(context.clients, reading, retrier, option("tail_lines"), inventory)
+    logs = failed_logs.FailedLogs(context.clients)
+    settlement = Settlement(batch, endings, queues, retrier, settling, logs)
     # Ending jobs must go on after everything else was told to stop.
     termination = Termination(batch, Retrier(logger.info))
     tracker: Tracker[Work] = Tracker(batch, logger.info)
-    care = StarvationWatch(
+    starvation_watch = StarvationWatch(
         tracker,
         batch,
         termination,
@@ -94,10 +94,10 @@ def build(
         logger.info,
         lambda text: recorder.note("waiting", text),
     )
-    presence = Presence(ground.clients.s3, recorder.run, patience, logger.warning)
-    leavings = Leavings(ground.clients.s3, ground.work_prefix, ground.site.run_id, patience)
+    presence = Presence(context.clients.s3, recorder.run, retrier, logger.warning)
+    leavings = Leavings(context.clients.s3, context.work_prefix, context.site.run_id, retrier)
     earlier = discover.earlier(
-        ground.clients, queues, recorder, presence, leavings, patience, reading, logger.info
+        context.clients, queues, recorder, presence, leavings, retrier, reading, logger.info
     )
     if told := discover.summary(earlier):
         logger.info(told)
@@ -106,22 +106,22 @@ def build(
         batch,
         inventory,
         termination,
-        patience,
+        retrier,
         earlier,
         recorder.journal,
         recorder.run.run_id,
         logger.info,
         reading,
-        endpoint=ground.endpoint,
+        endpoint=context.endpoint,
     )
     preparation = Preparation(
-        workflow, ground, environments, command, patience, logger.warning, leavings
+        workflow, context, environments, command, retrier, logger.warning, leavings
     )
     sender = Sender(
-        ground,
-        Definitions(batch, patience, warn=logger.warning),
-        Submitter(batch, ground.clients.submit, patience, RateLimiter()),
-        patience,
+        context,
+        Definitions(batch, retrier, warn=logger.warning),
+        Submitter(batch, context.clients.submit, retrier, RateLimiter()),
+        retrier,
         recorder,
         lambda: preparation.ship()[1],
         reading,
@@ -129,7 +129,7 @@ def build(
         discretion,
     )
     pace = Pace(float(workflow.remote_execution_settings.seconds_between_status_checks))
-    kin = PlanPool()
+    plan_pool = PlanPool()
     outbox = Outbox(
         snakemake,
         logger,
@@ -137,7 +137,7 @@ def build(
         takeover,
         tracker,
         pace,
-        kin,
+        plan_pool,
         array_size=option("array_size") or DEFAULT_ARRAY,
         threads=THREADS,
     )
@@ -149,11 +149,11 @@ def build(
         endings=endings,
         settlement=settlement,
         termination=termination,
-        care=care,
+        starvation_watch=starvation_watch,
         presence=presence,
         leavings=leavings,
         takeover=takeover,
         pace=pace,
-        kin=kin,
+        plan_pool=plan_pool,
         pools=(settling, reading),
     )

@@ -32,15 +32,15 @@ def discretion_of(workflow: Any) -> Discretion:
 
 
 def recorder(
-    workflow: Any, ground: RunContext, warn: Callable[[str], None], hide: Discretion
+    workflow: Any, context: RunContext, warn: Callable[[str], None], hide: Discretion
 ) -> Recorder:
     """The run's record, begun; one that writes nothing, and a warning, where the disk takes
     none."""
-    return Recorder(repair.opened(warn), _run(workflow, ground, hide), hide=hide)
+    return Recorder(repair.opened(warn), _run(workflow, context, hide), hide=hide)
 
 
-def _run(workflow: Any, ground: RunContext, hide: Discretion) -> Run:
-    site = ground.site
+def _run(workflow: Any, context: RunContext, hide: Discretion) -> Run:
+    site = context.site
     now = time.time()
     controller = controllers.this()
     return Run(
@@ -57,7 +57,7 @@ def _run(workflow: Any, ground: RunContext, hide: Discretion) -> Run:
         folder=str(Path.cwd()),
         snakefile=hide(str(workflow.main_snakefile)),
         storage_prefix=str(workflow.storage_settings.default_storage_prefix),
-        work_prefix=ground.work_prefix,
+        work_prefix=context.work_prefix,
         log_group=site.settings.value("log_group") or DEFAULT_LOG_GROUP,
         wanted=sum(1 for job in workflow.dag.needrun_jobs() if not job.is_local),
         settings={

@@ -64,15 +64,15 @@ class Endings:
         self,
         clients: Clients,
         pool: ThreadPool,
-        patience: Retrier,
+        retrier: Retrier,
         tail_lines: int | None = None,
         inventory: Inventory | None = None,
     ) -> None:
         self._tail_lines = TAIL_LINES if tail_lines is None else tail_lines
         self._clients = clients
         self._pool = pool
-        self._patience = patience
-        self._inventory = inventory or Inventory(clients.s3, patience)
+        self._retrier = retrier
+        self._inventory = inventory or Inventory(clients.s3, retrier)
         self._lock = threading.Lock()
         self._foreseen: dict[str, _Told] = {}
 
@@ -176,7 +176,7 @@ class Endings:
         url = taskspec.status_url(prefix, job_id, attempt)
         s3 = self._clients.s3
         try:
-            body = self._patience.call(
+            body = self._retrier.call(
                 "reading how a job ended",
                 lambda: small_objects.read(s3, url, taskspec.STATUS_BYTES),
             )

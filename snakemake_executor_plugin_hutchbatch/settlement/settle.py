@@ -50,14 +50,14 @@ class Settlement:
         batch: BatchClient,
         endings: Endings,
         queues: Mapping[str, Queue],
-        patience: Retrier,
+        retrier: Retrier,
         pool: ThreadPool,
         failed_logs: FailedLogs,
     ) -> None:
         self._batch = batch
         self._endings = endings
         self._queues = queues
-        self._patience = patience
+        self._retrier = retrier
         self._pool = pool
         self._failed_logs = failed_logs
 
@@ -92,7 +92,7 @@ class Settlement:
         known: dict[str, dict[str, Any]] = {}
         for ids in batched(unclear, DESCRIBE_LIMIT):
             try:
-                jobs = self._patience.call(
+                jobs = self._retrier.call(
                     "reading how jobs ended",
                     lambda ids=ids: self._batch.describe_jobs(jobs=ids)["jobs"],  # type: ignore[misc]
                 )

@@ -50,27 +50,27 @@ class Inventory:
     """The objects of one S3 as a run needs to know them. For any number of threads.
 
     An address is that of an object, or of a directory: a key with objects below ``key/``. All
-    methods raise botocore's errors, those that pass only when ``patience`` has ended.
+    methods raise botocore's errors, those that pass only when ``retrier`` has ended.
     """
 
     def __init__(
         self,
         s3: S3Client,
-        patience: clients.Retrier | None = None,
+        retrier: clients.Retrier | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._s3 = s3
-        self._patience = patience
+        self._retrier = retrier
         self._clock = clock
         self._absent_for = float("inf")
         self._lock = threading.Lock()
         self._listing = threading.Lock()
         self._buckets: dict[str, Memory] = {}
 
-    def follow(self, s3: S3Client, patience: clients.Retrier | None) -> None:
+    def follow(self, s3: S3Client, retrier: clients.Retrier | None) -> None:
         """Jobs run from now on: what is absent now may soon be there. ``s3`` asks from now on,
         with a patience that ends when the run does."""
-        self._s3, self._patience = s3, patience
+        self._s3, self._retrier = s3, retrier
         self._absent_for = ABSENT_FOR
 
     def exists(self, url: str) -> bool:
@@ -266,9 +266,9 @@ class Inventory:
             place = max(place, first + 1)
 
     def _call(self, function: Callable[[], T]) -> T:
-        if self._patience is None:
+        if self._retrier is None:
             return function()
-        return self._patience.call("reading your bucket", function)
+        return self._retrier.call("reading your bucket", function)
 
 
 def _objects(answer: Any) -> Iterator[tuple[str, Object]]:

@@ -25,11 +25,11 @@ class Leavings:
     """Where they lie, and their removal. ``work_prefix``: this run's own; other runs below it may
     be cleaned up, too. Thread-safe."""
 
-    def __init__(self, s3: S3Client, work_prefix: str, run_id: str, patience: Retrier) -> None:
+    def __init__(self, s3: S3Client, work_prefix: str, run_id: str, retrier: Retrier) -> None:
         self._s3 = s3
         self._work_prefix = work_prefix
         self._run_id = run_id
-        self._patience = patience
+        self._retrier = retrier
         self._stored = False
 
     def url(self, name: str) -> str:
@@ -48,7 +48,7 @@ class Leavings:
             return None
         bucket, prefix = split_url(f"{self._work_prefix}runs/{run_id}/")
         try:
-            self._patience.call("removing the configuration", lambda: self._remove(bucket, prefix))
+            self._retrier.call("removing the configuration", lambda: self._remove(bucket, prefix))
         except (ClientError, BotoCoreError) as error:
             return (
                 f"s3://{bucket}/{prefix}{CONFIG} and {PRIVATE} beside it may hold secrets of the "

@@ -121,12 +121,12 @@ class Definitions:
     def __init__(
         self,
         batch: BatchClient,
-        patience: Retrier,
+        retrier: Retrier,
         today: Callable[[], datetime.date] = lambda: datetime.datetime.now(datetime.UTC).date(),
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._batch = batch
-        self._patience = patience
+        self._retrier = retrier
         self._today = today
         self._warn = warn
         self._arns: dict[str, str] = {}
@@ -202,7 +202,7 @@ class Definitions:
         token: dict[str, Any] = {}
         while True:
             request = {"status": "ACTIVE", "maxResults": 100, **which, **token}
-            answer = self._patience.call(
+            answer = self._retrier.call(
                 "looking for a job definition",
                 lambda: self._batch.describe_job_definitions(**request),  # noqa: B023  called at once
             )
@@ -213,7 +213,7 @@ class Definitions:
 
     def _register(self, request: dict[str, Any]) -> str:
         tags = {**request["tags"], MADE_ON: self._today().isoformat()}
-        answer = self._patience.call(
+        answer = self._retrier.call(
             "registering a job definition",
             lambda: self._batch.register_job_definition(**{**request, "tags": tags}),
         )

@@ -51,7 +51,7 @@ class Outbox:
         takeover: Takeover,
         tracker: Tracker[Work],
         pace: Pace,
-        kin: PlanPool,
+        plan_pool: PlanPool,
         *,
         array_size: int,
         threads: int,
@@ -62,7 +62,7 @@ class Outbox:
         self._takeover = takeover
         self._tracker = tracker
         self._pace = pace
-        self._kin = kin
+        self._plan_pool = plan_pool
         self._adopted: dict[int, PendingSubmission] = {}
         self._stopped = False
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-sending")
@@ -73,16 +73,16 @@ class Outbox:
         )
         self._dispatch = Dispatch(Gathering[PendingSubmission](array_size), self._divide)
 
-    def take(self, parcel: PendingSubmission, identity: str) -> None:
+    def take(self, pending: PendingSubmission, identity: str) -> None:
         """A new job. ``identity``: digest of all that makes its result."""
-        if self._takeover.concerns(parcel.work.outputs):
-            self._asking.submit(_told, self._take_over, parcel, identity)
+        if self._takeover.concerns(pending.work.outputs):
+            self._asking.submit(_told, self._take_over, pending, identity)
         else:
-            self._gather(parcel)
+            self._gather(pending)
 
     def again(self, work: Work, step: Resubmit) -> None:
         """A job whose submission ended badly, as ``step`` says."""
-        _, common = self._kin.shared(step.plan)
+        _, common = self._plan_pool.shared(step.plan)
         # One of an earlier run is sent with this run's own description.
         own = self._adopted.pop(work.number, PendingSubmission(work, None))
         self._gather(replace(own, work=replace(own.work, plan=common, history=step.history)))
@@ -124,26 +124,26 @@ class Outbox:
             with tracebacks.logged("A job that could not be submitted could not be reported."):
                 self._snakemake.rejected(job, failure, work)
 
-    def _gather(self, parcel: PendingSubmission) -> None:
-        self._dispatch.add((id(parcel.work.plan), parcel.work.history), parcel)
+    def _gather(self, pending: PendingSubmission) -> None:
+        self._dispatch.add((id(pending.work.plan), pending.work.history), pending)
 
     def _divide(self, family: list[PendingSubmission]) -> None:
         self._pool.submit(_told, self._send_all, family)
 
     # In threads of the pool
 
-    def _take_over(self, parcel: PendingSubmission, identity: str) -> None:
-        work = parcel.work
+    def _take_over(self, pending: PendingSubmission, identity: str) -> None:
+        work = pending.work
         with self.failing([(work.job, work)], "looking for the job of an earlier run"):
             taken = self._takeover.resolve(work, identity)
             if isinstance(taken, NotYet):
-                self._later.add((parcel, identity))
+                self._later.add((pending, identity))
                 return
             if taken is None:
                 if not self._stopped:
-                    self._gather(parcel)
+                    self._gather(pending)
                 return
-            self._adopted[work.number] = parcel
+            self._adopted[work.number] = pending
             self._snakemake.submitted(work.job, taken.batch_id)
             self._tracker.add(taken.batch_id, taken.work)
             self._pace.wake()
@@ -151,10 +151,10 @@ class Outbox:
 
     def _send_all(self, family: list[PendingSubmission]) -> None:
         parts: list[list[PendingSubmission]] = []
-        with self.failing([(parcel.work.job, parcel.work) for parcel in family]):
+        with self.failing([(pending.work.job, pending.work) for pending in family]):
             parts = self._sender.divided(family)
         for part in parts if not self._stopped else ():
-            with self.failing([(parcel.work.job, parcel.work) for parcel in part]):
+            with self.failing([(pending.work.job, pending.work) for pending in part]):
                 self._send(part)
 
     def _send(self, family: Sequence[PendingSubmission]) -> None:

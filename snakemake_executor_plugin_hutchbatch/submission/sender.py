@@ -52,20 +52,20 @@ class Sender:
 
     def __init__(
         self,
-        ground: RunContext,
+        context: RunContext,
         definitions: Definitions,
         submitter: Submitter,
-        patience: Retrier,
+        retrier: Retrier,
         recorder: Recorder,
         bundle: Callable[[], Bundle],
         reading: ThreadPoolExecutor,
         leavings: Leavings,
         discretion: Discretion,
     ) -> None:
-        self._ground = ground
+        self._context = context
         self._definitions = definitions
         self._submitter = submitter
-        self._patience = patience
+        self._retrier = retrier
         self._recorder = recorder
         self._bundle = bundle
         self._reading = reading
@@ -80,9 +80,9 @@ class Sender:
         if len(family) == 1:
             return [list(family)]
         read = list(self._reading.map(self._with_task, family))
-        full = [parcel for parcel in read if parcel.task is not None]
-        groups = arrays.parts([len(parcel.task or b"") for parcel in full]) if full else []
-        alone = [[parcel] for parcel in read if parcel.task is None]
+        full = [pending for pending in read if pending.task is not None]
+        groups = arrays.parts([len(pending.task or b"") for pending in full]) if full else []
+        alone = [[pending] for pending in read if pending.task is None]
         return [[full[i] for i in group] for group in groups] + alone
 
     def send(self, family: Sequence[PendingSubmission]) -> Sent:
@@ -95,7 +95,7 @@ class Sender:
         assert place is not None  # noqa: S101  `_stored` gave it
         definition = self._definitions.arn(plan)
         variables = submit_job.environment(
-            plan, place, self._bundle(), self._ground.site.region, self._ground.endpoint
+            plan, place, self._bundle(), self._context.site.region, self._context.endpoint
         )
         assert works[0].begun is not None  # noqa: S101
         variables[fence.VARIABLE] = str(self._numbers.next(works[0].begun))
@@ -133,14 +133,14 @@ class Sender:
             return naming.resubmitted(work.name, work.history.submissions)
         with self._lock:
             self._count += 1
-            key = naming.digest(self._ground.site.run_id, "array", str(self._count))
-        return naming.job_name(self._ground.site.user, work.plan.rule, {"": "array"}, key)
+            key = naming.digest(self._context.site.run_id, "array", str(self._count))
+        return naming.job_name(self._context.site.user, work.plan.rule, {"": "array"}, key)
 
     def _stored(self, family: Sequence[PendingSubmission], name: str) -> list[Work]:
         """The works with the place of their tasks, which are stored if they are not yet."""
         if len(family) == 1 and family[0].task is None:
             return [family[0].work]
-        texts = [parcel.task or b"" for parcel in family]
+        texts = [pending.task or b"" for pending in family]
         if len(family) == 1:
             content, size, sha256 = texts[0], 0, hashlib.sha256(texts[0]).hexdigest()
         else:
@@ -150,20 +150,20 @@ class Sender:
         if self._discretion.holds(content.decode(errors="replace")):
             url = self._leavings.url(f"{leavings.PRIVATE}{name}.json")
         else:
-            url = f"{self._ground.run_prefix}tasks/{name}.json"
+            url = f"{self._context.run_prefix}tasks/{name}.json"
         what = "storing the job's description"
-        begun = source_archive.put(self._ground.clients.s3, url, content, what, self._patience)
+        begun = source_archive.put(self._context.clients.s3, url, content, what, self._retrier)
         return [
-            replace(parcel.work, place=TaskLocation(url, sha256, size, index), begun=begun)
-            for index, parcel in enumerate(family)
+            replace(pending.work, place=TaskLocation(url, sha256, size, index), begun=begun)
+            for index, pending in enumerate(family)
         ]
 
-    def _with_task(self, parcel: PendingSubmission) -> PendingSubmission:
-        place = parcel.work.place
-        if parcel.task is not None or place is None:
-            return parcel
+    def _with_task(self, pending: PendingSubmission) -> PendingSubmission:
+        place = pending.work.place
+        if pending.task is not None or place is None:
+            return pending
         bucket, key = buckets.split_url(place.url)
-        s3 = self._ground.clients.s3
+        s3 = self._context.clients.s3
         start = place.index * place.size
         request: dict[str, Any] = {"Bucket": bucket, "Key": key}
         if place.size:
@@ -172,11 +172,11 @@ class Sender:
         def fetch() -> bytes:
             return small_objects.body(s3.get_object(**request), place.url, pinned.MAX_BYTES)
 
-        body = self._patience.call("reading a job's description", fetch)
+        body = self._retrier.call("reading a job's description", fetch)
         try:
             index = place.index if place.size else None
             return PendingSubmission(
-                parcel.work, pinned.opened(body, place.sha256, index).rstrip(b" ")
+                pending.work, pinned.opened(body, place.sha256, index).rstrip(b" ")
             )
         except pinned.Changed:
-            return parcel  # sent by itself, with what it was pinned to: its container refuses it
+            return pending  # sent by itself, with what it was pinned to: its container refuses it

@@ -144,47 +144,47 @@ class Submitter:
     """Sends SubmitJob so that one request makes one job, whatever the network does."""
 
     def __init__(
-        self, batch: BatchClient, submit: BatchClient, patience: Retrier, pacer: RateLimiter
+        self, batch: BatchClient, submit: BatchClient, retrier: Retrier, limiter: RateLimiter
     ) -> None:
         self._batch = batch
         self._submit = submit
-        self._patience = patience
-        self._pacer = pacer
+        self._retrier = retrier
+        self._limiter = limiter
 
     def submit(self, request: Mapping[str, Any]) -> str:
         """The job's id. Raises ``SubmissionError`` with AWS's refusal in plain words."""
-        started = self._patience.clock()
+        started = self._retrier.clock()
         attempt = 0
         unsure = False
         while True:
-            self._pacer.wait()
+            self._limiter.wait()
             try:
                 made = self._submit.submit_job(**request)["jobId"]
             except (ClientError, BotoCoreError) as error:
                 throttled = clients.is_throttle(error)
                 if throttled:
-                    self._pacer.throttled()
-                waited = self._patience.clock() - started
+                    self._limiter.throttled()
+                waited = self._retrier.clock() - started
                 if not clients.is_transient(error) or waited > clients.PATIENCE:
                     raise SubmissionError(clients.explain(error, "submitting the job")) from error
-                self._patience.wait(attempt)
+                self._retrier.wait(attempt)
                 attempt += 1
                 # A throttled call did nothing; any other may have made the job after all.
                 unsure = unsure or not throttled
                 if unsure and (known := self._find(request)):
                     return self._only(known)
-                if self._patience.stopped():
+                if self._retrier.stopped():
                     # Cancelled: what was made is ended as well; nothing more is sent.
                     raise SubmissionError("it was cancelled before it was submitted") from error
             else:
-                self._pacer.passed()
+                self._limiter.passed()
                 # One that was sent earlier may have been made late.
                 return self._only(self._find(request) or [made]) if unsure else made
 
     def _only(self, made: list[str]) -> str:
         """Of jobs that are the same, all but the first are ended before they begin."""
         for extra in made[1:]:
-            self._patience.call(
+            self._retrier.call(
                 "ending a job that was made twice",
                 lambda extra=extra: self._batch.terminate_job(  # type: ignore[misc]
                     jobId=extra, reason="hutchbatch: made twice by a call whose answer was lost"
@@ -197,8 +197,8 @@ class Submitter:
         made first. A job appears there a moment after it was made: asked twice."""
         for wait in (0.0, SETTLE_SECONDS):
             if wait:
-                self._patience.sleep(wait)
-            found = self._patience.call(
+                self._retrier.sleep(wait)
+            found = self._retrier.call(
                 "checking whether a job was submitted",
                 lambda: self._batch.list_jobs(
                     jobQueue=request["jobQueue"],

@@ -185,7 +185,7 @@ def _examine(patient: _Patient, found: Sequence[Finding]) -> Iterator[Finding]:
         places, region = patient.wanted.places, patient.wanted.storage_region
         yield from probes.places(clients, places, region, known)
     queue = known.ladder.rungs[0] if known.ladder else probes.NOBODYS
-    yield from probes.rights(clients, _ground(patient), queue)
+    yield from probes.rights(clients, _context(patient), queue)
     if not patient.options.no_job:
         yield from _try_a_job(patient, clients, found)
 
@@ -206,19 +206,19 @@ def _try_a_job(patient: _Patient, clients: Clients, found: Sequence[Finding]) ->
         bucket_region=known.bucket_region or clients.region,
         endpoint=preflight.endpoint(patient.wanted.access.endpoint_url),
     )
-    patience = Retrier(note)
-    yield from smoke_job.run(clients, attempt, patience, patient.options.wait * 60, note)
+    retrier = Retrier(note)
+    yield from smoke_job.run(clients, attempt, retrier, patient.options.wait * 60, note)
 
 
-def _ground(patient: _Patient) -> permissions.AccountContext:
-    whole = probes.ground(patient.session, patient.wanted.settings, patient.known)
+def _context(patient: _Patient) -> permissions.AccountContext:
+    whole = probes.context(patient.session, patient.wanted.settings, patient.known)
     return replace(whole, places=tuple(place.url for place in patient.wanted.places))
 
 
 def _conclude(patient: _Patient, found: Sequence[Finding]) -> None:
     """The policy and what a helpdesk needs."""
     actions = missing(found)
-    policy = permissions.policy(actions, _ground(patient)) if actions else None
+    policy = permissions.policy(actions, _context(patient)) if actions else None
     known = patient.known
     versions = {name: _version(name) for name in PACKAGES}
     versions |= {"python": platform.python_version(), "system": platform.platform()}

@@ -176,10 +176,10 @@ def _run(options: argparse.Namespace) -> int:
         def refreshed() -> Target:
             return _find(reader, request) or found if target else found
 
-        teller = LogPrinter(clients, options.since)
+        printer = LogPrinter(clients, options.since)
         if options.follow:
-            return follow(teller, refreshed, options.attempt)
-        return teller.show(found, options.attempt)
+            return follow(printer, refreshed, options.attempt)
+        return printer.show(found, options.attempt)
     except find_job.LookupFailed as error:
         raise CommandError(str(error)) from error
     finally:

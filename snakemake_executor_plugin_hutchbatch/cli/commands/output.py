@@ -130,7 +130,7 @@ def _times(count: int) -> str:
 
 
 def follow(
-    teller: LogPrinter,
+    printer: LogPrinter,
     refreshed: Callable[[], Target],
     attempt: int | None,
     sleep: Callable[[float], None] = time.sleep,
@@ -140,14 +140,14 @@ def follow(
     told = ""
     while True:
         target = refreshed()
-        known = teller.look(target)
+        known = printer.look(target)
         over = not known.is_live and not _goes_on(target)
         if attempt is not None:
             over = over or len(known.containers) > attempt
         for container in _from(current, known.containers, attempt):
             if current and container != current:
                 note(f"{target.label} was started again.")
-            teller.print(container, target)
+            printer.print(container, target)
             current = container
         if known.is_live and known.state not in ("RUNNING", told):
             told = str(known.state)
@@ -158,7 +158,7 @@ def follow(
     if current is None:
         raise CommandError(_nothing(target.label, known, False))
     sleep(LATE_SECONDS)
-    teller.print(current, target)
+    printer.print(current, target)
     return 0
 
 

@@ -1,7 +1,7 @@
 """AWS's errors in plain words; patience that ends; calls that keep their distance."""
 
 import pytest
-from aws_doubles import Time, patience, refused
+from aws_doubles import Time, refused, retrier
 from botocore.exceptions import (
     ClientError,
     EndpointConnectionError,
@@ -54,7 +54,7 @@ def test_throttling_5xx_and_a_dead_network_are_waited_out():
         ReadTimeoutError(endpoint_url="https://x"),
         EndpointConnectionError(endpoint_url="https://x"),
     ]
-    assert patience(time, said).call("asking", failing(errors)) == "done"
+    assert retrier(time, said).call("asking", failing(errors)) == "done"
     assert len(time.slept) == 4
     assert time.slept == sorted(time.slept)
     assert said == []
@@ -63,14 +63,14 @@ def test_throttling_5xx_and_a_dead_network_are_waited_out():
 def test_a_refusal_is_not_repeated():
     time = Time()
     with pytest.raises(ClientError):
-        patience(time, []).call("asking", failing([refused("ClientException")]))
+        retrier(time, []).call("asking", failing([refused("ClientException")]))
     assert time.slept == []
 
 
 def test_patience_ends_and_said_so_once_on_the_way():
     time, said = Time(), []
     with pytest.raises(ClientError):
-        patience(time, said).call("asking", failing([refused("x", 503)] * 1000))
+        retrier(time, said).call("asking", failing([refused("x", 503)] * 1000))
     assert 600 < time.now < 700
     assert len(said) == 1
     assert said[0].endswith("Still trying.")
@@ -78,16 +78,16 @@ def test_patience_ends_and_said_so_once_on_the_way():
 
 def test_paced_calls_keep_their_distance():
     time = Time()
-    pacer = RateLimiter(10, time.clock, time.sleep)
+    limiter = RateLimiter(10, time.clock, time.sleep)
     for _ in range(21):
-        pacer.wait()
+        limiter.wait()
     assert time.now == pytest.approx(2.0)
 
 
 def test_a_call_after_a_pause_need_not_wait():
     time = Time()
-    pacer = RateLimiter(10, time.clock, time.sleep)
-    pacer.wait()
+    limiter = RateLimiter(10, time.clock, time.sleep)
+    limiter.wait()
     time.now = 5.0
-    pacer.wait()
+    limiter.wait()
     assert time.slept == []

@@ -1,7 +1,7 @@
 """Jobs are ended in few calls, and none is forgotten."""
 
 import pytest
-from aws_doubles import Time, patience, refused
+from aws_doubles import Time, refused, retrier
 
 from snakemake_executor_plugin_hutchbatch.aws.termination import TRIES, Termination
 
@@ -49,7 +49,7 @@ class Account:
 
 
 def termination(account):
-    return Termination(account, patience(Time(), []))
+    return Termination(account, retrier(Time(), []))
 
 
 def test_jobs_are_ended_fifty_a_call_and_arrays_first():
@@ -102,7 +102,7 @@ def test_single_jobs_that_aws_says_to_try_again_are_tried_again_and_no_others(co
 
 def test_a_job_that_stays_throttled_is_given_up_and_reported():
     account, time = Account(stubborn=["b"], code="ThrottlingException"), Time()
-    left = Termination(account, patience(time, [])).end([], ["a", "b"], "cancelled")
+    left = Termination(account, retrier(time, [])).end([], ["a", "b"], "cancelled")
     assert (left.ids, left.denied, left.why) == (["b"], False, "ThrottlingException: so it is")
     assert account.bulk == [["a", "b"], *[["b"]] * (TRIES - 1)]
     assert time.now > 0

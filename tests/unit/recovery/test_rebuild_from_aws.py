@@ -87,12 +87,10 @@ class Rebuilding:
         self.time, self.said = Time(), []
 
     def __call__(self, batch, s3, queues=("q",), marks=(MARK,)):
-        patience = Retrier(self.said.append, clock=self.time.clock, sleep=self.time.sleep)
+        retrier = Retrier(self.said.append, clock=self.time.clock, sleep=self.time.sleep)
         clients = SimpleNamespace(batch=batch, s3=s3)
         with ThreadPoolExecutor(2) as pool:
-            found = rebuild_from_aws.traces(
-                clients, marks, queues, patience, pool, self.said.append
-            )
+            found = rebuild_from_aws.traces(clients, marks, queues, retrier, pool, self.said.append)
         return sorted(t.outputs[0] for t in found.traces), found.complete
 
 

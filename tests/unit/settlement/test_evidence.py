@@ -5,7 +5,7 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from aws_doubles import Time, patience, refused
+from aws_doubles import Time, refused, retrier
 from botocore.parsers import ResponseParserError
 
 from snakemake_executor_plugin_hutchbatch.aws import cloudwatch
@@ -71,7 +71,7 @@ def failed(exit_code):
 def end(job, bucket, log, foresee=False):
     with ThreadPoolExecutor(1) as pool:
         clients = Clients("r", None, None, Log(log), bucket)
-        endings = Endings(clients, pool, patience(Time(), []))
+        endings = Endings(clients, pool, retrier(Time(), []))
         if foresee:
             endings.foresee([Outcome("j", job, [OUTPUT], "s3://b/status/")])
         return endings.end(
@@ -107,7 +107,7 @@ def test_no_other_line_of_a_log_is_taken_for_a_status(line):
 def test_a_status_in_the_log_is_not_shown_as_output():
     with ThreadPoolExecutor(1) as pool:
         log = Log(events("one", taskspec.status_line(STORED), "two"))
-        endings = Endings(Clients("r", None, None, log, None), pool, patience(Time(), []))
+        endings = Endings(Clients("r", None, None, log, None), pool, retrier(Time(), []))
         assert endings.last_lines(failed(1), "g") == ("stream", ["one", "two"])
 
 

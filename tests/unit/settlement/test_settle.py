@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from aws_doubles import Time, patience
+from aws_doubles import Time, retrier
 from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.planning.work import Work
@@ -74,7 +74,7 @@ def ended(job_id):
 
 def test_children_that_need_a_second_look_are_described_by_hundreds(pool):
     account = Account()
-    settlement = Settlement(account, Bucket(), {}, patience(Time(), []), pool, NoCopies())
+    settlement = Settlement(account, Bucket(), {}, retrier(Time(), []), pool, NoCopies())
     jobs = [ended(f"array:{i}") for i in range(250)] + [ended("plain:1")]
     found = list(settlement.settle(jobs))
     assert [s.outcome.job_id for s in found] == [job.job_id for job in jobs]
@@ -85,7 +85,7 @@ def test_children_that_need_a_second_look_are_described_by_hundreds(pool):
 
 def test_children_whose_first_attempt_was_good_cost_no_call(pool):
     account = Account()
-    settlement = Settlement(account, Bucket(), {}, patience(Time(), []), pool, NoCopies())
+    settlement = Settlement(account, Bucket(), {}, retrier(Time(), []), pool, NoCopies())
     assert [s.failure for s in settlement.settle([ended("plain:1"), ended("plain:2")])] == [
         None
     ] * 2
@@ -95,7 +95,7 @@ def test_children_whose_first_attempt_was_good_cost_no_call(pool):
 def settled(pool, endings, *jobs, account=None, logs=None):
     """``jobs``, settled; no call of AWS's but ``account``'s."""
     account = account or Account()
-    settlement = Settlement(account, endings, {}, patience(Time(), []), pool, logs or NoCopies())
+    settlement = Settlement(account, endings, {}, retrier(Time(), []), pool, logs or NoCopies())
     return list(settlement.settle(jobs))
 
 

@@ -58,7 +58,7 @@ class Batch:
         return [family]
 
     def send(self, family):
-        return Sent("new-job", [parcel.work for parcel in family])
+        return Sent("new-job", [pending.work for pending in family])
 
     def add(self, batch_id, what):
         self.happened.append(batch_id)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
-from aws_doubles import Time, patience
+from aws_doubles import Time, retrier
 from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.planning import arrays
@@ -31,13 +31,13 @@ class S3:
         return {"Body": io.BytesIO(body)}
 
 
-def parcel(number, place):
+def pending(number, place):
     work = Work(None, number, "a", f"jdoe-a-{number}", "", PLAN, History(), (), "s3://b/s/", place)
     return PendingSubmission(work, None)
 
 
 def child(number):
-    return parcel(number, TaskLocation("s3://b/array", MADE.root, MADE.size, number))
+    return pending(number, TaskLocation("s3://b/array", MADE.root, MADE.size, number))
 
 
 @pytest.fixture
@@ -46,15 +46,15 @@ def divided():
     with ThreadPoolExecutor(1) as pool:
 
         def divide(family, **objects):
-            ground = SimpleNamespace(clients=SimpleNamespace(s3=S3(**objects)))
-            sender = Sender(ground, None, None, patience(Time(), []), None, None, pool, None, None)
+            context = SimpleNamespace(clients=SimpleNamespace(s3=S3(**objects)))
+            sender = Sender(context, None, None, retrier(Time(), []), None, None, pool, None, None)
             return [[(p.work.number, p.task) for p in part] for part in sender.divided(family)]
 
         yield divide
 
 
 def test_what_is_as_it_was_is_sent_again_together(divided):
-    single = parcel(9, TaskLocation("s3://b/one", hashlib.sha256(b"{}").hexdigest()))
+    single = pending(9, TaskLocation("s3://b/one", hashlib.sha256(b"{}").hexdigest()))
     family = [child(0), child(2), single]
     found = divided(family, array=MADE.content, one=b"{}")
     assert found == [[(0, TEXTS[0]), (2, TEXTS[2]), (9, b"{}")]]
@@ -63,7 +63,7 @@ def test_what_is_as_it_was_is_sent_again_together(divided):
 def test_what_was_changed_is_not_taken_over_and_goes_by_itself_to_be_refused(divided):
     swapped = MADE.content[MADE.size :] + MADE.content[: MADE.size]
     assert divided([child(0), child(1)], array=swapped) == [[(0, None)], [(1, None)]]
-    single = parcel(9, TaskLocation("s3://b/one", hashlib.sha256(b"{}").hexdigest()))
+    single = pending(9, TaskLocation("s3://b/one", hashlib.sha256(b"{}").hexdigest()))
     family = [child(0), single, child(1)]
     found = divided(family, array=MADE.content, one=b'{"evil":1}')
     assert found == [[(0, TEXTS[0]), (1, TEXTS[1])], [(9, None)]]

@@ -1,7 +1,7 @@
 """One request makes one job, whatever happens to the answer."""
 
 import pytest
-from aws_doubles import Time, patience, refused
+from aws_doubles import Time, refused, retrier
 from botocore.exceptions import ReadTimeoutError
 
 from snakemake_executor_plugin_hutchbatch.aws.clients import RateLimiter
@@ -59,8 +59,8 @@ class Account:
 
 def submit(account):
     time = Time()
-    pacer = RateLimiter(40, time.clock, time.sleep)
-    return Submitter(account, account, patience(time, []), pacer).submit(REQUEST)
+    limiter = RateLimiter(40, time.clock, time.sleep)
+    return Submitter(account, account, retrier(time, []), limiter).submit(REQUEST)
 
 
 def test_a_lost_answer_is_settled_by_name_and_not_sent_again():

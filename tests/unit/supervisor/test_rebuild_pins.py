@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from aws_doubles import Time, patience
+from aws_doubles import Time, retrier
 from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.planning import arrays, fingerprint
@@ -71,7 +71,7 @@ class S3:
 def traces(batch, content):
     clients = SimpleNamespace(batch=batch, s3=S3(content))
     with ThreadPoolExecutor(1) as pool:
-        wait = patience(Time(), [])
+        wait = retrier(Time(), [])
         return list(rebuild_from_aws.traces(clients, [MARK], ["mixed"], wait, pool, print).traces)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from aws_doubles import Time, patience
+from aws_doubles import Time, retrier
 
 from snakemake_executor_plugin_hutchbatch.settlement.evidence import Endings, Outcome
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import MOST_WORDS, words
@@ -87,7 +87,7 @@ def seen(content, job_id="id:3"):
     """What the controller makes of a job whose status is ``content``."""
     job = {"status": "FAILED", "container": {"exitCode": 7}, "attempts": [{}]}
     with ThreadPoolExecutor(1) as pool:
-        endings = Endings(SimpleNamespace(s3=S3(content)), pool, patience(Time(), []))
+        endings = Endings(SimpleNamespace(s3=S3(content)), pool, retrier(Time(), []))
         endings.foresee([Outcome(job_id, job, (), "s3://b/status/")])
         return endings.end(
             job_id, job, outputs=(), status_prefix="s3://b/status/", log_group="g", since=None

@@ -44,20 +44,20 @@ def test_the_end_of_the_run_ends_the_wait():
 
 def test_throttling_halves_the_rate_once_a_second_and_successes_bring_it_back():
     time = Time()
-    pacer = RateLimiter(40, time.clock, time.sleep)
-    pacer.throttled()
-    pacer.throttled()
-    assert pacer.rate == 20
+    limiter = RateLimiter(40, time.clock, time.sleep)
+    limiter.throttled()
+    limiter.throttled()
+    assert limiter.rate == 20
     time.now += 2
-    pacer.throttled()
-    assert pacer.rate == 10
+    limiter.throttled()
+    assert limiter.rate == 10
     for _ in range(1000):
-        pacer.passed()
-    assert pacer.rate == 40
+        limiter.passed()
+    assert limiter.rate == 40
     for _ in range(100):
         time.now += 2
-        pacer.throttled()
-    assert pacer.rate == RateLimiter.SLOWEST
+        limiter.throttled()
+    assert limiter.rate == RateLimiter.SLOWEST
 
 
 def test_a_line_of_progress_counts_what_waits_runs_and_is_done():
