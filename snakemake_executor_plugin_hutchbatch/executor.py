@@ -1,4 +1,4 @@
-"""The Snakemake-facing shell: receives jobs, wires the rooms, reports endings.
+"""The Snakemake-facing shell: receives jobs, assembles the services, reports endings.
 
 FACTS.md section 4: the wait thread starts before ``__post_init__`` and an exception out of a check
 ends the workflow (trap 17); Snakemake's list of active jobs is empty while a check runs (trap 16),
@@ -18,11 +18,11 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from .aws.clients import Retrier
+from .aws.retry import Retrier
 from .planning import preflight, snakemake_command
 from .planning.modes import Mode
-from .planning.plan import job_label
 from .planning.prepare import Prepared, mode_line
+from .planning.snakemake_jobs import job_label
 from .planning.work import Work, work_of
 from .record.journal import PLACE
 from .recovery import discover

@@ -2,7 +2,7 @@
 
 from botocore.exceptions import ClientError
 
-from snakemake_executor_plugin_hutchbatch.aws.clients import Retrier
+from snakemake_executor_plugin_hutchbatch.aws.retry import Retrier
 
 
 def refused(code, status=400, message="no"):

@@ -2,10 +2,10 @@
 
 from sample_plan import PLAN
 
-from snakemake_executor_plugin_hutchbatch.planning import supervisor_bundle
+from snakemake_executor_plugin_hutchbatch.planning import batch_requests, supervisor_bundle
+from snakemake_executor_plugin_hutchbatch.planning.supervisor_bundle import Bundle
 from snakemake_executor_plugin_hutchbatch.planning.work import TaskLocation
-from snakemake_executor_plugin_hutchbatch.submission import job_definitions
-from snakemake_executor_plugin_hutchbatch.submission.submit_job import Bundle, environment
+from snakemake_executor_plugin_hutchbatch.submission.submit_job import environment
 
 
 def job(plan=PLAN, endpoint=None, **changes):
@@ -18,7 +18,7 @@ def job(plan=PLAN, endpoint=None, **changes):
         endpoint,
     )
     container = {
-        **job_definitions.container_properties(plan),
+        **batch_requests.container_properties(plan),
         "environment": [{"name": k, "value": v} for k, v in variables.items()],
         "resourceRequirements": [{"type": "VCPU", "value": "64"}],
         "ulimits": [],

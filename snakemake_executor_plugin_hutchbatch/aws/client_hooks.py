@@ -1,8 +1,8 @@
 """What a client does by itself about a wrong clock, ended credentials and, where asked, hard times.
 
 botocore asks ``needs-retry`` handlers after each failed try and signs a request anew before it is
-sent again, so what is set right here is right in the next try, whoever made the call: our rooms or
-Snakemake's storage.
+sent again, so what is set right here is right in the next try, whoever made the call: our modules
+or Snakemake's storage.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import botocore.auth
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import clients
+from . import errors, retry
 from .credentials import Renewal
 
 #: Clocks further apart than this many seconds are set right; AWS refuses 300 (Batch) or 900 (S3).
@@ -104,7 +104,7 @@ def strengthen(
             error = ClientError(parsed, operation.name)
             if http.status_code in (400, 401, 403):
                 return 0.0 if corrected(http.headers.get("date", ""), error, request_dict) else None
-        if renewal.waits and error is not None and clients.is_transient(error):
+        if renewal.waits and error is not None and errors.is_transient(error):
             return pause(request_dict["context"], error)
         return None
 
@@ -112,11 +112,11 @@ def strengthen(
         if clock.hear(date):
             return True
         used = renewal.used
-        if clients.is_expired(error):
+        if errors.is_expired(error):
             return not own_keys and renewal.renew(used)
         # An answer to HEAD has no body to say why: another call to the same bucket is told.
         bucket = request["context"].get("input_params", {}).get("Bucket")
-        if clients.code(error) != "400" or not bucket or getattr(probing, "now", False):
+        if errors.code(error) != "400" or not bucket or getattr(probing, "now", False):
             return False
         probing.now = True
         try:
@@ -134,9 +134,9 @@ def strengthen(
             return None
         if waited > 60 and not trial.told:
             trial.told = True
-            renewal.tell(f"{clients.explain(error, 'asking for files in S3')} Still trying.")
+            renewal.tell(f"{errors.explain(error, 'asking for files in S3')} Still trying.")
         trial.tries += 1
-        return clients.backoff(trial.tries)
+        return retry.backoff(trial.tries)
 
     client.meta.events.register_last("needs-retry", needs_retry)
 
@@ -145,4 +145,4 @@ def strengthen_storage(provider: Any, renewal: Renewal) -> None:
     """The same for the client of Snakemake's S3 storage, with patience: Snakemake asks at moments
     of its own and takes any error for the end of the run."""
     client, own_keys = provider.s3c.meta.client, bool(provider.settings.access_key)
-    strengthen(client, renewal, own_keys=own_keys, retrier=clients.PATIENCE)
+    strengthen(client, renewal, own_keys=own_keys, retrier=retry.PATIENCE)

@@ -24,7 +24,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from . import clients
+from . import errors
 
 #: Seconds between two looks for new credentials.
 LOOK_EVERY = 5.0
@@ -101,7 +101,7 @@ class Renewal:
             try:
                 keys: ReadOnlyCredentials = held.get_frozen_credentials()
             except (*ENDED, ClientError) as error:
-                if isinstance(error, ClientError) and not clients.is_expired(error):
+                if isinstance(error, ClientError) and not errors.is_expired(error):
                     raise
                 if not self._look(None) and not self._wait():
                     raise

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..text.printable import printable
-from . import clients
-from .clients import Retrier, batched
+from . import errors
+from .batch_calls import batched
+from .retry import Retrier
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -85,7 +86,7 @@ class Termination:
         if bulk is not None and len(ids) > 1:
             left, error = self._bulk(bulk, ids, reason)
             # Fifty single calls would be throttled the more.
-            if error is None or clients.is_throttle(error):
+            if error is None or errors.is_throttle(error):
                 return left
         single = getattr(self._batch, f"{operation}_job")
         refused: list[str] = []
@@ -128,7 +129,7 @@ class Termination:
             try:
                 return call(), None
             except (ClientError, BotoCoreError) as error:
-                if not clients.is_transient(error) or attempt == TRIES:
+                if not errors.is_transient(error) or attempt == TRIES:
                     return None, error
             self._retrier.wait(attempt)
         raise AssertionError  # pragma: no cover
@@ -148,4 +149,4 @@ def _errors(answer: Mapping[str, Any], asked: Sequence[str]) -> dict[str, Mappin
 def _left(ids: list[str], error: Exception | None) -> Left:
     if error is None:
         return Left(ids)
-    return Left(ids, clients.is_denied(error), printable(str(error)))
+    return Left(ids, errors.is_denied(error), printable(str(error)))

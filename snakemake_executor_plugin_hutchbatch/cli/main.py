@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import clients
+from ..aws import errors
 from ..record.journal import JournalError
 from ..text import terminal
 from .commands import (
@@ -92,7 +92,7 @@ def _sentence(error: Exception, what: str) -> str:
     if isinstance(error, (CommandError, JournalError)):
         return str(error)
     if isinstance(error, (ClientError, BotoCoreError)):
-        return clients.explain(error, what)
+        return errors.explain(error, what)
     if isinstance(error, OSError):
         return f"{error} ({what})."
     told = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from ..aws import clients as aws
+from ..aws import errors
 from ..aws.clients import Clients
 from ..planning import preflight
 from ..queues import queues
@@ -23,6 +23,7 @@ from ..queues.queues import Ladder, Queue, QueueError
 from ..settings.options import ExecutorSettings
 from ..settings.parsers import DEFAULT_LOG_GROUP
 from ..storage import buckets
+from ..storage.urls import split_url
 from . import permissions
 from .findings import Finding, Level
 from .permissions import AccountContext
@@ -60,7 +61,7 @@ def identity(session: boto3.Session, known: Known) -> Iterator[Finding]:
         known.credentials = str(getattr(found, "method", ""))
         answer = session.client("sts").get_caller_identity()
     except (ClientError, BotoCoreError) as error:
-        yield Finding("problem", "credentials", aws.explain(error, "asking who you are"))
+        yield Finding("problem", "credentials", errors.explain(error, "asking who you are"))
         return
     known.account, known.arn = answer["Account"], answer["Arn"]
     yield Finding("ok", "credentials", f"You are {known.arn} in account {known.account}.")
@@ -83,7 +84,7 @@ def the_queues(
     try:
         known.queues, told = queues.describe(clients.batch, entries)
     except (ClientError, BotoCoreError) as error:
-        yield Finding("problem", "queues", aws.explain(error, "reading the Batch queues"))
+        yield Finding("problem", "queues", errors.explain(error, "reading the Batch queues"))
         return
     trust = not any(q.arn for q in known.queues.values())
     if told:
@@ -122,7 +123,7 @@ def places(
 ) -> Iterator[Finding]:
     """Whether the buckets are there and a small object can be stored, read and removed."""
     usable = set()
-    for bucket in dict.fromkeys(buckets.split_url(place.url)[0] for place in wanted):
+    for bucket in dict.fromkeys(split_url(place.url)[0] for place in wanted):
         try:
             found = buckets.check_bucket(clients.s3, bucket)
         except buckets.StorageError as error:
@@ -130,7 +131,7 @@ def places(
             yield Finding("problem", "bucket", str(error), missing=missing)
             continue
         usable.add(bucket)
-        if bucket == buckets.split_url(wanted[0].url)[0]:
+        if bucket == split_url(wanted[0].url)[0]:
             known.bucket_region = found
         if found and storage_region and found != storage_region:
             sentence = (
@@ -139,12 +140,12 @@ def places(
             remedy = f"write storage-s3-region: {found} into your profile."
             yield Finding("warning", "bucket", sentence, remedy)
     for place in wanted:
-        if buckets.split_url(place.url)[0] in usable:
+        if split_url(place.url)[0] in usable:
             yield _place(clients, place)
 
 
 def _place(clients: Clients, place: Place) -> Finding:
-    bucket, folder = buckets.split_url(place.url)
+    bucket, folder = split_url(place.url)
     key = f"{folder}hutchbatch-doctor-{uuid.uuid4().hex[:12]}"
     s3 = clients.s3
     steps: tuple[tuple[str, str, Callable[[], Any]], ...] = (
@@ -158,8 +159,8 @@ def _place(clients: Clients, place: Place) -> Finding:
         try:
             call()
         except (ClientError, BotoCoreError) as error:
-            if not aws.is_denied(error):
-                return Finding("problem", "bucket", aws.explain(error, f"using {place.url}"))
+            if not errors.is_denied(error):
+                return Finding("problem", "bucket", errors.explain(error, f"using {place.url}"))
             refused.append(done)
             missing.append(permissions.told(str(error), action))
             if done == "stored":
@@ -198,7 +199,7 @@ def rights(clients: Clients, context: AccountContext, queue: str) -> Iterator[Fi
         try:
             call()
         except ClientError as error:
-            if not aws.is_denied(error):
+            if not errors.is_denied(error):
                 continue  # refused for what was asked, not for who asked
             missing += 1
             named = permissions.told(str(error), action)
@@ -208,7 +209,7 @@ def rights(clients: Clients, context: AccountContext, queue: str) -> Iterator[Fi
             remedy = "ask SciComp for this permission."
             yield Finding(level, "permissions", f"You may not {named} ({price})", remedy, (named,))
         except BotoCoreError as error:
-            yield Finding("problem", "permissions", aws.explain(error, f"trying {action}"))
+            yield Finding("problem", "permissions", errors.explain(error, f"trying {action}"))
             return
     if not missing:
         sentence = f"All {len(calls)} permissions for jobs and their output are there."

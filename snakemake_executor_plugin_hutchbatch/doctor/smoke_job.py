@@ -10,21 +10,22 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import clients as aws
-from ..aws import cloudwatch
-from ..aws.clients import Clients, Retrier
+from ..aws import cloudwatch, errors
+from ..aws.clients import Clients
+from ..aws.retry import Retrier
 from ..planning import naming, supervisor_bundle
 from ..planning.plan import Budgets, JobPlan
+from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation
 from ..queues import fit, why_waiting
 from ..queues.queues import Ladder, Queue
 from ..settings import parsers
 from ..settings.options import ExecutorSettings
 from ..settlement import failure_cause
-from ..storage import buckets, small_objects
+from ..storage import small_objects
+from ..storage.urls import split_url
 from ..submission import submit_job
 from ..submission.job_definitions import Definitions
-from ..submission.submit_job import Bundle
 from ..supervisor import taskspec
 from ..supervisor.taskspec import Input, Output, Step, TaskSpec
 from . import permissions
@@ -117,10 +118,10 @@ def run(
         return found
     except (ClientError, BotoCoreError) as error:
         missing: tuple[str, ...] = ()
-        if aws.is_denied(error):
+        if errors.is_denied(error):
             operation = getattr(error, "operation_name", "?")
             missing = (permissions.told(str(error), f"batch:{operation}"),)
-        return [Finding("problem", "job", aws.explain(error, "trying a job"), missing=missing)]
+        return [Finding("problem", "job", errors.explain(error, "trying a job"), missing=missing)]
     except small_objects.TooLarge as error:
         return [Finding("problem", "job", f"Somebody else wrote over the job's files: {error}.")]
     finally:
@@ -146,7 +147,7 @@ def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: s
         ("task.json", text),
         ("supervisor", supervisor_bundle.bundle()),
     ):
-        bucket, path = buckets.split_url(folder + name)
+        bucket, path = split_url(folder + name)
         clients.s3.put_object(Bucket=bucket, Key=path, Body=content)
     return TaskLocation(f"{folder}task.json", hashlib.sha256(text).hexdigest())
 
@@ -240,7 +241,7 @@ def _fetch(clients: Clients, url: str) -> str:
 
 def _clean(clients: Clients, folder: str, job_id: str | None) -> None:
     """Ends the job if it is there still, and removes its files, as far as that is permitted."""
-    bucket, prefix = buckets.split_url(folder)
+    bucket, prefix = split_url(folder)
     try:
         if job_id:
             clients.batch.terminate_job(jobId=job_id, reason="hutchbatch doctor ended")

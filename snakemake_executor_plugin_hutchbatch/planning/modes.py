@@ -6,10 +6,11 @@ directives the supervisor honours. Everything else runs under Snakemake in the i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any, Literal
+
+from .snakemake_jobs import files_of, s3_url
 
 Mode = Literal["direct", "snakemake"]
 
@@ -73,27 +74,3 @@ def _file_reason(job: Any) -> str | None:
                 return f"a file that is not in S3 ({file.storage_object.query})"
             return f"a file that is not in S3 ({file})"
     return None
-
-
-#: Settings of a storage provider that lead to an S3 of its own.
-_OWN_STORE = ("endpoint_url", "access_key", "token", "signature_version")
-
-
-def files_of(job: Any) -> Iterator[Any]:
-    """Inputs, outputs, logs and benchmark of a job."""
-    yield from chain(job.input, job.output, job.log)
-    if job.benchmark:
-        yield job.benchmark
-
-
-def s3_url(file: Any) -> str | None:
-    """Where Snakemake's S3 storage keeps a file; None for a file that is elsewhere."""
-    if not file.is_storage:
-        return None
-    stored = file.storage_object
-    if not str(stored.query).startswith("s3://"):
-        return None
-    provider = stored.provider
-    if not provider.is_default and any(getattr(provider.settings, n, None) for n in _OWN_STORE):
-        return None  # another S3 than the default storage's: only Snakemake knows the way
-    return f"s3://{stored.bucket}/{stored.key}"

@@ -13,6 +13,7 @@ from ..settings.parsers import Mount, SettingError
 from . import naming
 from .modes import Mode, impossible, why_not_direct
 from .requirements import LEAST_MIB, PlanError, request, whole
+from .snakemake_jobs import job_label, members, rule_name
 
 
 @dataclass(frozen=True)
@@ -81,26 +82,6 @@ class JobPlan:
     scheduling_priority: int | None = None
     share_identifier: str | None = None
     budgets: Budgets = Budgets()
-
-
-def members(job: Any) -> list[Any]:
-    """A group's jobs, or the job itself."""
-    return list(job.jobs) if job.is_group() else [job]
-
-
-def rule_name(job: Any) -> str:
-    """The rule, or for a group its rules joined: what people call the job."""
-    if not job.is_group():
-        return str(job.rule.name)
-    rules = sorted({m.rule.name for m in job.jobs})
-    return "+".join(rules)
-
-
-def job_label(job: Any) -> str:
-    """``align sample=A``; a group's is ``align+sort (group g)``."""
-    if job.is_group():
-        return naming.label(f"{rule_name(job)} (group {job.groupid})", {})
-    return naming.label(job.rule.name, job.wildcards_dict)
 
 
 def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:

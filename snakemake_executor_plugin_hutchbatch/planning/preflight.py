@@ -15,18 +15,21 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from snakemake_interface_common.exceptions import WorkflowError
 
-from ..aws import client_hooks, credentials
+from ..aws import client_hooks, credentials, errors
 from ..aws import clients as aws
-from ..aws.clients import Clients, Retrier
+from ..aws.clients import Clients
+from ..aws.retry import Retrier
 from ..queues import catalog, fit
 from ..queues import queues as account
 from ..queues.queues import Queue
 from ..settings.options import ExecutorSettings
 from ..settings.parsers import SettingError, parse_user, parse_work_prefix
 from ..storage import buckets
+from ..storage.urls import split_url
 from . import naming, supervisor_bundle
-from .plan import JobPlan, Preemptible, Site, plan, rule_name
+from .plan import JobPlan, Preemptible, Site, plan
 from .requirements import PlanError
+from .snakemake_jobs import rule_name
 
 #: Never sent with a job (DESIGN.md, house rule 4): the job role is what gives a job its access.
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -69,7 +72,7 @@ def prepare(
         session = aws.session(settings.value("region"), credentials.session(credentials.RENEWAL))
         check_region(session, settings.value("region"))
         if session.get_credentials() is None:
-            raise PreflightError(aws.explain(NoCredentialsError(), "AWS Batch"))
+            raise PreflightError(errors.explain(NoCredentialsError(), "AWS Batch"))
         access = buckets.access(provider)
         clients = aws.clients(session, access)
         for client in (clients.batch, clients.submit, clients.logs):
@@ -79,11 +82,11 @@ def prepare(
             "reading the Batch queues", lambda: account.describe(clients.batch, listed)
         )
     except (ClientError, BotoCoreError) as error:
-        raise PreflightError(aws.explain(error, "reading the Batch queues")) from error
+        raise PreflightError(errors.explain(error, "reading the Batch queues")) from error
     if told:
         say(told)
     work_prefix = settings.value("work_prefix") or f"{prefix}.hutchbatch/"
-    data, control = (buckets.split_url(url)[0] for url in (prefix, work_prefix))
+    data, control = (split_url(url)[0] for url in (prefix, work_prefix))
     try:
         region = buckets.check_bucket(clients.s3, data) or clients.region
         if control != data:

@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..aws.clients import Retrier
-from ..settlement.failed_logs import log_urls
-from ..snakemake_patches import local_inputs
-from ..storage import buckets, leavings
+from ..aws.retry import Retrier
+from ..storage import leavings
 from ..storage.leavings import Leavings
-from ..submission.submit_job import Bundle
 from ..supervisor.taskspec import Input, Sources, TaskSpec
 from . import fingerprint, snakemake_command, source_archive, supervisor_bundle, tasks
-from .modes import Mode, impossible, s3_url
-from .plan import JobPlan, members, plan
+from .modes import Mode, impossible
+from .plan import JobPlan, plan
 from .preflight import RunContext, fitted
 from .requirements import LEAST_MIB, PlanError
+from .snakemake_jobs import expected_outputs, log_urls, members, s3_url
+from .supervisor_bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,9 @@ class Preparation:
     """Prepares the jobs of one run. Used by Snakemake's own thread only.
 
     ``command``: Snakemake's command line for a job in Snakemake mode; ``environments``: the
-    container's variables by mode.
+    container's variables by mode; ``evaluate_resources``: evaluates a job's
+    resources that read its inputs, and ``checkpoint_inputs``: what functions have read of
+    checkpoints, both as URLs by path.
     """
 
     def __init__(
@@ -58,8 +59,12 @@ class Preparation:
         retrier: Retrier,
         warn: Callable[[str], None],
         leavings: Leavings,
+        evaluate_resources: Callable[[Any], dict[str, str]],
+        checkpoint_inputs: Callable[[], dict[str, str]],
     ) -> None:
         self._workflow = workflow
+        self._evaluate_resources = evaluate_resources
+        self._checkpoint_inputs = checkpoint_inputs
         self._context = context
         self._environments = environments
         self._command = command
@@ -96,12 +101,12 @@ class Preparation:
         code cannot be stored."""
         code, _ = self.ship()
         site = self._context.site
-        read = local_inputs.evaluate_resources(job)
+        read = self._evaluate_resources(job)
         # Every job, not one of each rule: what they ask for may differ, and grow with attempts.
         wanted = fitted(plan(job, site, self._environments["direct"]), site.queues)
         status = f"{self._context.run_prefix}status/"
         unneeded = frozenset(map(str, self._workflow.dag.get_unneeded_temp_files(job)))
-        outputs = buckets.expected_outputs(job, unneeded)
+        outputs = expected_outputs(job, unneeded)
         logs = log_urls(job)
         if wanted.mode == "direct":
             try:
@@ -121,7 +126,7 @@ class Preparation:
             snakemake_command.command(self._workflow, self._command, job),
             status=status,
             sources=code,
-            also=local_inputs.checkpoint_inputs() | read | _updated(job),
+            also=self._checkpoint_inputs() | read | _updated(job),
             config=self._config,
             folders=tasks.launch_folders(self._workflow),
         )

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from ..aws.clients import Retrier
-from ..storage.buckets import split_url
+from ..aws.retry import Retrier
+from ..storage.urls import split_url
 from ..supervisor.taskspec import Sources
 from . import snakemake_command
 

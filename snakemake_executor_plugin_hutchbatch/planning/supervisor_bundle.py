@@ -31,6 +31,7 @@ import json
 import lzma
 import shlex
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..supervisor.taskspec import EXIT_CHANGED, EXIT_NO_PYTHON, EXIT_SPEC, STATUS_LINE, VERSION
@@ -234,3 +235,11 @@ def _stripped(source: str) -> str:
         bare = line.lstrip(" ")
         lines.append(" " * ((len(line) - len(bare)) // 4) + bare)
     return "\n".join(line for line in lines if line)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Where the supervisor lies in S3, and its digest."""
+
+    url: str
+    sha256: str

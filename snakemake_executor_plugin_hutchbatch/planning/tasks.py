@@ -22,14 +22,13 @@ from snakemake.iocontainers import ResourceList
 from snakemake.shell import shell
 from snakemake.utils import format as format_command
 
-from ..snakemake_patches.local_inputs import TO_BE_DETERMINED
 from ..supervisor import file_names, launch_folder
 from ..supervisor.environment import TMPDIR_VARIABLES
 from ..supervisor.taskspec import Benchmark, Input, Log, Output, Sources, Step, TaskSpec
 from . import fingerprint
-from .modes import files_of, s3_url
 from .plan import JobPlan
 from .requirements import PlanError
+from .snakemake_jobs import TO_BE_DETERMINED, files_of, s3_url
 
 
 class NeedsSnakemake(Exception):

@@ -6,7 +6,6 @@ import datetime
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..settlement.retry_policy import History
 from . import naming
 from .plan import JobPlan
 
@@ -80,3 +79,14 @@ def work_of(job: Any, number: int, plan: JobPlan, common: JobPlan, **rest: Any) 
         plan=common,
         **rest,
     )
+
+
+@dataclass(frozen=True)
+class History:
+    """What was tried for one attempt of Snakemake's. ``rung``: place on the plan's ladder;
+    ``spot_losses``: attempts on it that AWS Batch did not know for lost."""
+
+    rung: int = 0
+    submissions: int = 1
+    host_losses: int = 0
+    spot_losses: int = 0

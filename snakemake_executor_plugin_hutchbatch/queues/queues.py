@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
-from ..aws import clients
+from ..aws import errors
 from . import instances
 from .catalog import Entry
 
@@ -90,7 +90,7 @@ def describe(
         pages = batch.get_paginator("describe_job_queues").paginate()
         details: list[dict[str, Any]] = [dict(item) for page in pages for item in page["jobQueues"]]
     except ClientError as error:
-        if not clients.is_denied(error):
+        if not errors.is_denied(error):
             raise
         return listed, "You may not list Batch's queues: the catalogue's are taken as they are."
     try:
@@ -99,7 +99,7 @@ def describe(
             e["computeEnvironmentArn"]: dict(e) for p in found for e in p["computeEnvironments"]
         }
     except ClientError as error:
-        if not clients.is_denied(error):
+        if not errors.is_denied(error):
             raise
         environments = {}
         told = "You may not list Batch's compute environments: the catalogue's figures are used."

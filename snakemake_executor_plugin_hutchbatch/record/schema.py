@@ -46,10 +46,10 @@ class Run:
 class Job:
     """A Snakemake job at one of its attempts (``retries:``). ``number`` counts within its run.
 
-    ``identity``: digest of all that makes its result, see ``adoption``; ``state``: ``prepared``,
-    ``sent``, ``done`` or ``failed``; ``cause`` and ``sentence`` of a failure are the verdict's.
-    ``outputs`` and ``logs``: S3 URLs, one a line. ``log_end``: the last lines of a failed job's
-    output, as the terminal showed them.
+    ``identity``: digest of all that makes its result, see ``recovery/decide.py``; ``state``:
+    ``prepared``, ``sent``, ``done`` or ``failed``; ``cause`` and ``sentence`` of a failure are the
+    verdict's. ``outputs`` and ``logs``: S3 URLs, one a line. ``log_end``: the last lines of a
+    failed job's output, as the terminal showed them.
     """
 
     run_id: str

@@ -1,21 +1,19 @@
 """What becomes of a job that an earlier, dead run may have sent already. Pure.
 
-A job of equal identity (``identity``) would make the same files: one that lives is followed instead
-of a second one being sent, one that succeeded counts. One that writes the same files by another
-rule, from other inputs or in another image is ended first: never two writers at once.
+A job of equal identity (``planning/fingerprint.py``) would make the same files: one that lives is
+followed instead of a second one being sent, one that succeeded counts. One that writes the same
+files by another rule, from other inputs or in another image is ended first: never two writers at
+once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
+from ..aws.job_states import LIVE, State
 from .unfinished_jobs import Trace
-
-State = Literal["SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED"]
-#: Of Batch's states, those of jobs that may still write.
-LIVE: tuple[State, ...] = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws.clients import Clients, Retrier
+from ..aws.clients import Clients
+from ..aws.retry import Retrier
 from ..record.journal import JournalError
 from ..record.recorder import Recorder
 from ..record.schema import Run

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..aws.clients import Retrier
-from ..tracking.tracker import DESCRIBE_LIMIT, LOST_AFTER_SECONDS
-from .decide import LIVE, Found
+from ..aws.batch_calls import DESCRIBE_LIMIT
+from ..aws.job_states import LIVE
+from ..aws.retry import Retrier
+from ..tracking.tracker import LOST_AFTER_SECONDS
+from .decide import Found
 from .single_flight import Answer, SingleFlight
 from .unfinished_jobs import Trace, child_id
 

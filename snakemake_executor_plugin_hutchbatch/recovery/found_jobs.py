@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..planning.batch_requests import VARIABLES, container_properties
 from ..planning.definition_content import of_container
 from ..planning.plan import JobPlan
 from ..planning.supervisor_bundle import bundle_sha256
-from ..submission.job_definitions import container_properties
-from ..submission.submit_job import VARIABLES
 
 
 def would_run(job: Mapping[str, Any], plan: JobPlan, endpoint: str | None) -> bool:

@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import clients
-from ..aws.clients import Clients, Retrier, batched, is_denied
+from ..aws import errors
+from ..aws.batch_calls import DESCRIBE_LIMIT, batched
+from ..aws.clients import Clients
+from ..aws.errors import is_denied
+from ..aws.job_states import LIVE, State
+from ..aws.retry import Retrier
 from ..planning import arrays, fingerprint, naming
 from ..record.schema import SINGLE
 from ..storage import small_objects
 from ..supervisor import pinned
 from ..supervisor.taskspec import TaskSpecError, load_taskspec
-from ..tracking.tracker import DESCRIBE_LIMIT
-from .decide import LIVE, State
 from .run_marker import RunMarker
 from .unfinished_jobs import Trace
 
@@ -217,10 +219,10 @@ class _Search:
             return self._retrier.call(what, call)
         except (ClientError, BotoCoreError) as error:
             # AWS has no code of its own for it.
-            if clients.code(error) == "ClientException" and "does not exist" in str(error):
+            if errors.code(error) == "ClientException" and "does not exist" in str(error):
                 return None  # a queue that is gone has no jobs of ours
             self.complete = False
-            told = clients.explain(error, what)
+            told = errors.explain(error, what)
             # Queues that are not for us are no news.
             if not is_denied(error) and told not in self._told:
                 self._told.add(told)

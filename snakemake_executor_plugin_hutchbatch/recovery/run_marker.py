@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import clients
-from ..aws.clients import Retrier
+from ..aws import errors
+from ..aws.retry import Retrier
 from ..record import controllers
 from ..record.columns import MOST_SECONDS
 from ..record.controllers import Controller, has_ended
 from ..record.schema import Run
 from ..settings import parsers
 from ..storage import small_objects
-from ..storage.inventory import split_url
+from ..storage.urls import split_url
 from ..supervisor.strict_json import clean, loads
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Presence:
             try:
                 return self._read(run_id)
             except ClientError as error:
-                if clients.status(error) != 404:  # its run has ended just now
+                if errors.status(error) != 404:  # its run has ended just now
                     bad.append(run_id)
             except (BotoCoreError, ValueError):
                 bad.append(run_id)
@@ -184,7 +184,7 @@ class Presence:
                 request["ContinuationToken"] = page["NextContinuationToken"]
         except (ClientError, BotoCoreError) as error:
             self._say(
-                clients.explain(error, "looking for other runs")
+                errors.explain(error, "looking for other runs")
                 + " Jobs of a run that was killed in another folder are not found without that."
             )
         return sorted(found, key=lambda run_id: found[run_id], reverse=True)

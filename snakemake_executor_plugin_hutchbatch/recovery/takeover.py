@@ -12,16 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..aws.clients import Retrier
+from ..aws.retry import Retrier
 from ..aws.termination import Termination
-from ..planning.modes import s3_url
-from ..planning.plan import members
-from ..planning.work import Work
+from ..planning.snakemake_jobs import inputs_of
+from ..planning.work import History, Work
 from ..record.journal import Journal
 from ..record.schema import SINGLE, Job, Placement, Run, Submission
-from ..settlement.retry_policy import History
 from ..storage.inventory import Inventory
 from .decide import Decision, Found, decide
 from .earlier_jobs import LOOK_SECONDS, REMEMBERED, EarlierJobs, Look
@@ -281,14 +279,6 @@ class Takeover:
             if run.run_id not in self._warned and not written.isdisjoint(outputs):
                 self._warned.add(run.run_id)
                 self._say(_neighbour(run))
-
-
-def inputs_of(job: Any) -> list[str]:
-    """URLs of what a job reads that it does not make itself."""
-    jobs = members(job)
-    made = {str(file) for member in jobs for file in member.output}
-    files = (file for member in jobs for file in member.input if str(file) not in made)
-    return [url for file in files if (url := s3_url(file))]
 
 
 def _neighbour(run: Run) -> str:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..aws.job_states import ENDED
 from ..record.schema import Attempt
 from ..settings.parsers import DEFAULT_LOG_GROUP
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 DESCRIBED = 100
 #: Calls at a time, for runs of thousands.
 THREADS = 8
-ENDED = ("SUCCEEDED", "FAILED")
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..aws.job_states import WAITING
 from ..record.schema import Attempt, Job, Note, Placement, Run, Submission
 from ..settlement.failure_cause import Cause
 
-#: What Batch's states are called here; a placement's other states are those of an ended job.
-WAITING = ("SUBMITTED", "PENDING", "RUNNABLE")
 #: ``RuleCounts``' fields that count jobs, in the order of a job's life.
 COUNTS = ("preparing", "waiting", "starting", "running", "done", "failed")
 

@@ -1,4 +1,4 @@
-"""The rooms of one run, each made with what it uses."""
+"""The services of one run, each made with what it uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ..aws.clients import RateLimiter, Retrier
+from ..aws.retry import RateLimiter, Retrier
 from ..aws.termination import Termination
 from ..planning.modes import Mode
 from ..planning.preflight import RunContext
@@ -24,7 +24,7 @@ from ..settlement import failed_logs
 from ..settlement.evidence import Endings
 from ..settlement.settle import Settlement
 from ..settlement.starvation import StarvationWatch
-from ..snakemake_patches import s3_storage
+from ..snakemake_patches import local_inputs, s3_storage
 from ..storage.leavings import Leavings
 from ..submission.job_definitions import Definitions
 from ..submission.outbox import Outbox, Snakemake
@@ -69,7 +69,7 @@ def build(
     logger: Log,
     discretion: Discretion,
 ) -> RunServices:
-    """All rooms of a run; ``command``: Snakemake's command line for a job in Snakemake mode."""
+    """All services of a run; ``command``: Snakemake's command line for a job in Snakemake mode."""
     batch, queues, option = context.clients.batch, context.site.queues, context.site.settings.value
     recorder = begin.recorder(workflow, context, logger.warning, discretion)
     # Pools of their own: what reads an ending waits for those that ask S3.
@@ -115,7 +115,15 @@ def build(
         endpoint=context.endpoint,
     )
     preparation = Preparation(
-        workflow, context, environments, command, retrier, logger.warning, leavings
+        workflow,
+        context,
+        environments,
+        command,
+        retrier,
+        logger.warning,
+        leavings,
+        evaluate_resources=local_inputs.evaluate_resources,
+        checkpoint_inputs=local_inputs.checkpoint_inputs,
     )
     sender = Sender(
         context,

@@ -16,8 +16,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import clients, cloudwatch
-from ..aws.clients import Clients, Retrier
+from ..aws import cloudwatch, errors
+from ..aws.clients import Clients
+from ..aws.retry import Retrier
 from ..storage import small_objects
 from ..storage.inventory import Inventory
 from ..supervisor import taskspec
@@ -184,7 +185,7 @@ class Endings:
             # One of another job would tell of another job.
             return _Told(status if (status.job_id, status.attempt) == (job_id, attempt) else None)
         except ClientError as error:
-            code = clients.status(error)
+            code = errors.status(error)
             if code not in (403, 404):
                 raise
             # Killed before it could write one; 403: the same, or there is one and we may not.

@@ -18,9 +18,7 @@ from .. import files
 from ..aws import cloudwatch
 from ..aws.clients import Clients
 from ..planning import naming
-from ..planning.modes import s3_url
-from ..planning.plan import members
-from ..storage import buckets
+from ..storage.urls import split_url
 from ..text.printable import printable
 
 #: Beside Snakemake's own records.
@@ -78,7 +76,7 @@ class FailedLogs:
         )
 
     def _file(self, url: str) -> list[str]:
-        bucket, key = buckets.split_url(url)
+        bucket, key = split_url(url)
         try:
             answer = self.clients.s3.get_object(
                 Bucket=bucket, Key=key, Range=f"bytes=-{MOST_BYTES}"
@@ -87,11 +85,6 @@ class FailedLogs:
         except (ClientError, BotoCoreError):
             return []
         return [printable(line) for line in text.splitlines()]
-
-
-def log_urls(job: Any) -> list[str]:
-    """The S3 URLs of a job's, or a group's, log files."""
-    return [url for member in members(job) for file in member.log if (url := s3_url(file))]
 
 
 def _write(path: Path, lines: Sequence[str]) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..planning.plan import JobPlan
+from ..planning.work import History
 from ..queues import fit, why_waiting
 from ..queues.queues import Queue
 from .failure_cause import Cause, Failure, Problem
@@ -20,17 +21,6 @@ from .failure_cause import Cause, Failure, Problem
 REMEMBERED = 30 * 60.0
 #: Submissions of a job whose next step cannot be decided.
 BY_DEFAULT = 3
-
-
-@dataclass(frozen=True)
-class History:
-    """What was tried for one attempt of Snakemake's. ``rung``: place on the plan's ladder;
-    ``spot_losses``: attempts on it that AWS Batch did not know for lost."""
-
-    rung: int = 0
-    submissions: int = 1
-    host_losses: int = 0
-    spot_losses: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import clients
-from ..aws.clients import Retrier, batched
+from ..aws import errors
+from ..aws.batch_calls import DESCRIBE_LIMIT, batched
+from ..aws.retry import Retrier
+from ..planning.snakemake_jobs import log_urls
 from ..planning.work import Work
 from ..queues.queues import Queue
 from ..supervisor.taskspec import Status
 from ..text import tracebacks
-from ..tracking.tracker import DESCRIBE_LIMIT, Ended
+from ..tracking.tracker import Ended
 from . import failure_cause, retry_policy
 from .evidence import Endings, Outcome
-from .failed_logs import FailedLogs, Source, log_urls
+from .failed_logs import FailedLogs, Source
 from .failure_cause import Cause, Failure
 from .retry_policy import Resubmit
 from .starvation import LEAVING
@@ -174,7 +176,7 @@ def _by_description(job: dict[str, Any] | None, error: Exception) -> Failure:
     if failure is not None:
         return failure
     if isinstance(error, (ClientError, BotoCoreError)):
-        return Failure(Cause.LOST, clients.explain(error, "reading how it ended").rstrip("."))
+        return Failure(Cause.LOST, errors.explain(error, "reading how it ended").rstrip("."))
     return Failure(Cause.LOST, f"its ending could not be read: {error!r}")
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..aws.termination import Termination
 from ..planning.plan import JobPlan
+from ..planning.work import History
 from ..queues import fit, why_waiting
 from ..queues.queues import Queue
 from ..tracking.live_jobs import LiveJob
 from ..tracking.tracker import Poll, Tracker
 from . import retry_policy
-from .retry_policy import History
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient

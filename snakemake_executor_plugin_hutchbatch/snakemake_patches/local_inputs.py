@@ -13,14 +13,12 @@ from typing import Any
 from snakemake.exceptions import InputFunctionException
 from snakemake_interface_common.exceptions import WorkflowError
 
-from ..planning.modes import s3_url
 from ..planning.requirements import PlanError
+from ..planning.snakemake_jobs import TO_BE_DETERMINED, s3_url
 from . import local_files
 
 #: What is fetched to be read by a function, in bytes: lists and tables, not reads and genomes.
 MAX_BYTES = 100_000_000
-#: Snakemake's word for a resource that it could not evaluate.
-TO_BE_DETERMINED = "<TBD>"
 #: Of these nothing is reserved.
 DISK = frozenset(("disk", "disk_mb", "disk_mib"))
 

@@ -23,7 +23,7 @@ from snakemake.exceptions import IncompleteFilesException
 from snakemake.persistence.file import FilePersistence
 from snakemake_interface_common.exceptions import ApiError
 
-from ..planning.modes import s3_url
+from ..planning.snakemake_jobs import s3_url
 from ..record import controllers
 from ..record.controllers import Controller
 from ..recovery import unfinished_jobs

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, NoCredentialsError
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_storage_plugins.storage_object import StorageObjectTouch
 
-from ..aws import client_hooks, clients, credentials
+from ..aws import client_hooks, credentials, errors
 from ..storage.buckets import StorageError, check_bucket
 from ..storage.inventory import Inventory
 from ..supervisor import fence
@@ -89,9 +89,9 @@ def _check_access(plugin: Any) -> None:
             client_hooks.strengthen_storage(self, credentials.RENEWAL)
             given = self.settings.access_key or boto3.Session().get_credentials()
         except BotoCoreError as error:
-            raise ApiError(clients.explain(error, "reading your bucket")) from None
+            raise ApiError(errors.explain(error, "reading your bucket")) from None
         if given is None:
-            raise ApiError(clients.explain(NoCredentialsError(), "reading your bucket"))
+            raise ApiError(errors.explain(NoCredentialsError(), "reading your bucket"))
 
     def object_post_init(self: Any) -> None:
         plain_object(self)

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import clients
-from ..planning.modes import s3_url
-from .inventory import split_url as split_url  # noqa: PLC0414  a room's word for others
+from ..aws import clients, errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,14 +30,14 @@ def check_bucket(s3: S3Client, bucket: str) -> str | None:
         answer = s3.head_bucket(Bucket=bucket)
     except (ClientError, BotoCoreError) as error:
         told = _speaking(s3, bucket, error)
-        denied = clients.is_denied(told) and not clients.is_bad_key(told)
+        denied = errors.is_denied(told) and not errors.is_bad_key(told)
         raise StorageError(_bucket_sentence(told, bucket), denied) from error
     return answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
 
 
 def _speaking(s3: S3Client, bucket: str, error: Exception) -> Exception:
     """The same refusal with AWS's own code: an answer to HEAD has no body to say it in."""
-    if clients.status(error) not in (400, 403):
+    if errors.status(error) not in (400, 403):
         return error
     try:
         s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
@@ -49,20 +47,20 @@ def _speaking(s3: S3Client, bucket: str, error: Exception) -> Exception:
 
 
 def _bucket_sentence(error: Exception, bucket: str) -> str:
-    if clients.is_expired(error) or clients.is_bad_key(error):
-        return clients.explain(error, f"reaching the bucket {bucket}")
-    if clients.status(error) == 404:
+    if errors.is_expired(error) or errors.is_bad_key(error):
+        return errors.explain(error, f"reaching the bucket {bucket}")
+    if errors.status(error) == 404:
         return (
             f"There is no bucket {bucket}: check the spelling of --default-storage-prefix "
             f"(s3://{bucket}/…); your PI's bucket is called fh-pi-lastname-f or the like."
         )
-    if clients.status(error) == 403:
+    if errors.status(error) == 403:
         return (
             f"You may not use the bucket {bucket} with your present credentials: check the "
             "spelling of --default-storage-prefix, and whose credentials you have with "
             "'aws sts get-caller-identity'."
         )
-    return clients.explain(error, f"reaching the bucket {bucket}")
+    return errors.explain(error, f"reaching the bucket {bucket}")
 
 
 def access(provider: Any) -> clients.S3Access:
@@ -74,21 +72,3 @@ def access(provider: Any) -> clients.S3Access:
         secret_key=settings.secret_key,
         token=settings.token,
     )
-
-
-def expected_outputs(job: Any, unneeded: frozenset[str]) -> list[str]:
-    """URLs of all that must lie in S3 when ``job`` has succeeded."""
-    jobs = job.jobs if job.is_group() else [job]
-    urls = []
-    for member in jobs:
-        files = [*member.output, *([member.benchmark] if member.benchmark else [])]
-        for file in files:
-            flags = getattr(getattr(file, "_file", None), "flags", None) or {}
-            if any(flag in flags for flag in ("nodelocal", "pipe", "service")):
-                continue
-            if job.is_group() and str(file) in unneeded:
-                continue
-            url = s3_url(file)
-            if url:
-                urls.append(url)
-    return urls

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from ..aws import clients
+from ..aws import errors, retry
 from .object_cache import Absent, Folder, Known, Memory, Object
+from .urls import split_url
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,12 +41,6 @@ POOR_PAGES = 3
 ABSENT_FOR = 3.0
 
 
-def split_url(url: str) -> tuple[str, str]:
-    """``s3://bucket/some/key`` → ``("bucket", "some/key")``."""
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    return bucket, key
-
-
 class Inventory:
     """The objects of one S3 as a run needs to know them. For any number of threads.
 
@@ -56,7 +51,7 @@ class Inventory:
     def __init__(
         self,
         s3: S3Client,
-        retrier: clients.Retrier | None = None,
+        retrier: retry.Retrier | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._s3 = s3
@@ -67,7 +62,7 @@ class Inventory:
         self._listing = threading.Lock()
         self._buckets: dict[str, Memory] = {}
 
-    def follow(self, s3: S3Client, retrier: clients.Retrier | None) -> None:
+    def follow(self, s3: S3Client, retrier: retry.Retrier | None) -> None:
         """Jobs run from now on: what is absent now may soon be there. ``s3`` asks from now on,
         with a patience that ends when the run does."""
         self._s3, self._retrier = s3, retrier
@@ -158,7 +153,7 @@ class Inventory:
                 answer["ContentLength"], answer["LastModified"].timestamp(), answer["ETag"]
             )
         except ClientError as error:
-            if clients.status(error) != 404:
+            if errors.status(error) != 404:
                 raise
             known = Folder() if self._has_below(bucket, key) else Absent()
         with self._lock:
@@ -170,7 +165,7 @@ class Inventory:
         try:
             return any(True for _ in self._below(bucket, key, 2))
         except ClientError as error:
-            if not clients.is_denied(error):
+            if not errors.is_denied(error):
                 raise
             return False  # where listing is not allowed, there are no directories
 
@@ -216,7 +211,7 @@ class Inventory:
                 if until is None:
                     break
         except ClientError as error:
-            if not clients.is_denied(error):
+            if not errors.is_denied(error):
                 raise
             with self._lock:
                 memory.deny(prefix)
@@ -251,7 +246,7 @@ class Inventory:
             try:
                 until = self._page(bucket, prefix, keys[place][:-1], size, begun)
             except ClientError as error:
-                if not clients.is_denied(error):
+                if not errors.is_denied(error):
                     raise
                 return
             first = place

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws.clients import Retrier, explain
-from .buckets import split_url
+from ..aws.errors import explain
+from ..aws.retry import Retrier
+from .urls import split_url
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from .inventory import split_url
+from .urls import split_url
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

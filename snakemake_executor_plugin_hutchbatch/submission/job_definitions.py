@@ -11,7 +11,6 @@ again.
 from __future__ import annotations
 
 import datetime
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,19 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from ..aws import clients
-from ..aws.clients import Retrier
-from ..planning import definition_content, naming
+from ..aws import errors
+from ..aws.retry import Retrier
+from ..planning import definition_content
+from ..planning.batch_requests import OURS, registration
 from ..planning.definition_content import Revision
 from ..planning.plan import JobPlan
-from ..planning.supervisor_bundle import container_command
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
 #: All our names begin so (``naming.definition_name``), and all our definitions bear this tag.
 PREFIX = "hutchbatch-"
-OURS = ("created-by", "hutchbatch")
 #: AWS tells no time of registration: the day goes into a tag.
 MADE_ON = "hutchbatch-created"
 #: Pages of a hundred (AWS's most) that a run reads of the account's definitions. Accounts where
@@ -43,72 +41,12 @@ PAGES_OF_A_NAME = 100
 KEEP_DAYS = 30
 
 
-def container_properties(plan: JobPlan) -> dict[str, Any]:
-    """What ECS is told about a container, apart from what each submission overrides."""
-    properties: dict[str, Any] = {
-        "image": plan.image,
-        "command": container_command(plan.aws_cli_path or ""),
-        # Required here, and overridden by every submission.
-        "resourceRequirements": [
-            {"type": "VCPU", "value": "1"},
-            {"type": "MEMORY", "value": "2048"},
-        ],
-        "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": plan.log_group}},
-    }
-    volumes = [{"name": "scratch", "host": {"sourcePath": plan.scratch.source}}]
-    points: list[dict[str, Any]] = [{"sourceVolume": "scratch", "containerPath": plan.scratch.path}]
-    if plan.aws_cli_path:
-        # Read-only: the host's own AWS CLI, whose Python runs the supervisor.
-        volumes.append({"name": "aws-cli", "host": {"sourcePath": plan.aws_cli_path}})
-        points.append(
-            {"sourceVolume": "aws-cli", "containerPath": plan.aws_cli_path, "readOnly": True}
-        )
-    for number, mount in enumerate(plan.volumes):
-        name = f"volume-{number}"
-        volumes.append({"name": name, "host": {"sourcePath": mount.source}})
-        points.append(
-            {"sourceVolume": name, "containerPath": mount.path, "readOnly": mount.read_only}
-        )
-    properties["volumes"] = volumes
-    properties["mountPoints"] = points
-    if plan.job_role:
-        properties["jobRoleArn"] = plan.job_role
-    if plan.shm_mb:
-        # MB of 10^6 bytes here, MiB there, rounded up.
-        mebibytes = -(-plan.shm_mb * 1_000_000 // 2**20)
-        properties["linuxParameters"] = {"sharedMemorySize": mebibytes}
-    if plan.secrets:
-        properties["secrets"] = [
-            {"name": k, "valueFrom": v} for k, v in sorted(plan.secrets.items())
-        ]
-        if plan.job_role:
-            # ECS reads secrets before the container starts, with the execution role.
-            properties["executionRoleArn"] = plan.job_role
-    return properties
-
-
-def registration(plan: JobPlan) -> dict[str, Any]:
-    """The RegisterJobDefinition request; equal contents give equal names."""
-    properties = container_properties(plan)
-    content = json.dumps(properties, sort_keys=True)
-    name = naming.definition_name(plan.image, naming.digest(content, length=16))
-    # Without a prefix of its own the stream of a named group would be Docker's container id.
-    properties["logConfiguration"]["options"]["awslogs-stream-prefix"] = name
-    return {
-        "jobDefinitionName": name,
-        "type": "container",
-        "platformCapabilities": ["EC2"],
-        "containerProperties": properties,
-        "tags": dict([OURS]),
-    }
-
-
 def is_gone(refusal: BaseException | None) -> bool:
     """Whether AWS's refusal of a SubmitJob is about its job definition: that it does not exist, or
     is not active. Nothing else that we send can be wrong about it; AWS's code for it is that of
     every wrong request, so its message must tell."""
-    about = "jobdefinition" in clients.message(refusal).replace(" ", "").lower()
-    return clients.code(refusal) == "ClientException" and about
+    about = "jobdefinition" in errors.message(refusal).replace(" ", "").lower()
+    return errors.code(refusal) == "ClientException" and about
 
 
 class Definitions:
@@ -170,7 +108,7 @@ class Definitions:
                     if found := definition_content.newest_equal(seen, wanted):
                         break
         except ClientError as error:
-            if clients.is_denied(error):
+            if errors.is_denied(error):
                 self._listed = self._all_known = True
                 return None  # then each run registers a revision of its own
             raise

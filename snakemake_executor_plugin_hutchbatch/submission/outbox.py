@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import clients
+from ..aws import errors
 from ..planning.requirements import PlanError
 from ..planning.work import PlanPool, Work
 from ..recovery.earlier_jobs import LOOK_SECONDS
@@ -22,15 +22,14 @@ from ..text import tracebacks
 from ..tracking.poll_interval import Pace
 from ..tracking.tracker import Tracker
 from . import messages
-from .batcher import Dispatch
+from .batcher import Dispatch, Gathering
 from .delay_queue import DelayQueue
-from .gathering import Gathering
 from .sender import PendingSubmission, Sender
 from .submit_job import SubmissionError
 
 
 class Snakemake(Protocol):
-    """What the executor does for this room."""
+    """What the executor does for this module."""
 
     def submitted(self, job: Any, job_id: str) -> None:
         """Tells Snakemake that a job is on Batch."""
@@ -114,7 +113,7 @@ class Outbox:
         except (PlanError, SubmissionError) as error:
             failure = Failure(Cause.REJECTED, str(error))
         except (ClientError, BotoCoreError) as error:
-            failure = Failure(Cause.REJECTED, clients.explain(error, what))
+            failure = Failure(Cause.REJECTED, errors.explain(error, what))
         except Exception as error:
             tracebacks.log(f"An error while {what}; only the jobs that it is about fail.")
             failure = Failure(Cause.REJECTED, f"it could not be submitted: {error!r}")

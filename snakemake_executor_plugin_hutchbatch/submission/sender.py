@@ -9,20 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..aws.clients import Retrier
+from ..aws.retry import Retrier
 from ..planning import arrays, naming, source_archive
 from ..planning.plan import JobPlan
 from ..planning.preflight import RunContext
+from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation, Work
 from ..record.recorder import Recorder
 from ..record.redact import Discretion
-from ..storage import buckets, leavings, small_objects
+from ..storage import leavings, small_objects
 from ..storage.leavings import Leavings
+from ..storage.urls import split_url
 from ..supervisor import fence, pinned
 from . import job_definitions, submit_job
 from .fencing import Numbers
 from .job_definitions import Definitions
-from .submit_job import Bundle, SubmissionError, Submitter
+from .submit_job import SubmissionError, Submitter
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ class Sender:
         place = pending.work.place
         if pending.task is not None or place is None:
             return pending
-        bucket, key = buckets.split_url(place.url)
+        bucket, key = split_url(place.url)
         s3 = self._context.clients.s3
         start = place.index * place.size
         request: dict[str, Any] = {"Bucket": bucket, "Key": key}

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import clients
-from ..aws.clients import RateLimiter, Retrier
+from ..aws import errors, retry
+from ..aws.retry import RateLimiter, Retrier
+from ..planning.batch_requests import VARIABLES
 from ..planning.plan import JobPlan
+from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation
 
 if TYPE_CHECKING:
@@ -46,26 +47,8 @@ def retry_strategy(spot_attempts: int) -> dict[str, Any]:
     }
 
 
-#: The variables of a container that are ours.
-VARIABLES = frozenset(
-    (
-        *("HUTCHBATCH_TASK", "HUTCHBATCH_TASK_SHA256", "HUTCHBATCH_TASK_SIZE"),
-        *("HUTCHBATCH_TASK_INDEX", "HUTCHBATCH_SUPERVISOR", "HUTCHBATCH_SUPERVISOR_SHA256"),
-        *("HUTCHBATCH_REGION", "HUTCHBATCH_S3_ENDPOINT"),
-    )
-)
-
-
 class SubmissionError(Exception):
     """A job could not be submitted; one sentence for the user."""
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """Where the supervisor lies in S3, and its digest."""
-
-    url: str
-    sha256: str
 
 
 def environment(
@@ -161,12 +144,12 @@ class Submitter:
             try:
                 made = self._submit.submit_job(**request)["jobId"]
             except (ClientError, BotoCoreError) as error:
-                throttled = clients.is_throttle(error)
+                throttled = errors.is_throttle(error)
                 if throttled:
                     self._limiter.throttled()
                 waited = self._retrier.clock() - started
-                if not clients.is_transient(error) or waited > clients.PATIENCE:
-                    raise SubmissionError(clients.explain(error, "submitting the job")) from error
+                if not errors.is_transient(error) or waited > retry.PATIENCE:
+                    raise SubmissionError(errors.explain(error, "submitting the job")) from error
                 self._retrier.wait(attempt)
                 attempt += 1
                 # A throttled call did nothing; any other may have made the job after all.

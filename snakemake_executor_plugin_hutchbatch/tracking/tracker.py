@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import clients
-from ..aws.clients import batched
+from ..aws import errors
+from ..aws.batch_calls import DESCRIBE_LIMIT, batched
+from ..aws.job_states import ENDED
 from ..text import tracebacks
-from . import array_children
+from . import live_jobs
 from .live_jobs import Array, LiveJob
 
 if TYPE_CHECKING:
@@ -26,13 +27,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: FACTS.md section 2: ids in one DescribeJobs.
-DESCRIBE_LIMIT = 100
 #: A job that so many polls in a row, over so many seconds, do not know is lost: a fresh one may
 #: take a moment to appear, and DescribeJobs may leave out a job for a while.
 LOST_AFTER_POLLS = 6
 LOST_AFTER_SECONDS = 120.0
-ENDED = ("SUCCEEDED", "FAILED")
 #: What is kept of a child's summary: thousands that end together are held until all are settled.
 _TOLD = frozenset(
     {
@@ -202,7 +200,7 @@ class Tracker(Generic[T]):
             before, array.counts = array.counts, dict(summary)
             if array.counts != before:
                 found.counts.append(array)
-                if array_children.begun(array.counts) > array_children.begun(before):
+                if live_jobs.begun(array.counts) > live_jobs.begun(before):
                     found.started.extend(live.what for live in array.any_child())
             self._ended_children(array, found)
             if job["status"] in ENDED:
@@ -244,7 +242,7 @@ class Tracker(Generic[T]):
 
     def _place_children(self, array: Array[T], now: float, found: Poll[T]) -> None:
         """Which child is in which state: by the counts where they tell, else by lists."""
-        wanted = array_children.to_list(array.counts, array.live_counts(), array.listed, now)
+        wanted = live_jobs.to_list(array.counts, array.live_counts(), array.listed, now)
         if wanted is None:
             return
         states: dict[int, tuple[str, Mapping[str, Any]]] = {}
@@ -326,7 +324,7 @@ class Tracker(Generic[T]):
             if not self._deaf:
                 self._deaf = True
                 self._say(
-                    clients.explain(error, "asking how the jobs are")
+                    errors.explain(error, "asking how the jobs are")
                     + " Jobs go on meanwhile; asking again."
                 )
             return None

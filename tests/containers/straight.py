@@ -7,13 +7,13 @@ import itertools
 import time
 from dataclasses import replace
 
-from snakemake_executor_plugin_hutchbatch.planning import supervisor_bundle
+from snakemake_executor_plugin_hutchbatch.planning import batch_requests, supervisor_bundle
 from snakemake_executor_plugin_hutchbatch.planning.plan import JobPlan
+from snakemake_executor_plugin_hutchbatch.planning.supervisor_bundle import Bundle
 from snakemake_executor_plugin_hutchbatch.planning.work import TaskLocation
 from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder
 from snakemake_executor_plugin_hutchbatch.settings.parsers import Mount
-from snakemake_executor_plugin_hutchbatch.submission import job_definitions, submit_job
-from snakemake_executor_plugin_hutchbatch.submission.submit_job import Bundle
+from snakemake_executor_plugin_hutchbatch.submission import submit_job
 from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
 
 PATIENCE = 90
@@ -61,7 +61,7 @@ class Straight:
             log_group="/aws/batch/job",
             attempt=1,
         )
-        request = job_definitions.registration(plan)
+        request = batch_requests.registration(plan)
         request["containerProperties"].update(container)
         request["jobDefinitionName"] += f"-{number}"
         arn = self.batch.register_job_definition(**request)["jobDefinitionArn"]

@@ -17,7 +17,7 @@ from snakemake_executor_plugin_hutchbatch.cli import main
 from snakemake_executor_plugin_hutchbatch.cli.commands import local
 from snakemake_executor_plugin_hutchbatch.local.batch.faults import KINDS
 from snakemake_executor_plugin_hutchbatch.local.hosts import choice
-from snakemake_executor_plugin_hutchbatch.planning import plan, requirements
+from snakemake_executor_plugin_hutchbatch.planning import plan, requirements, work
 from snakemake_executor_plugin_hutchbatch.planning.source_archive import CODE_FOLDERS
 from snakemake_executor_plugin_hutchbatch.queues import catalog, instances, queues
 from snakemake_executor_plugin_hutchbatch.reporting import attempt_table, resource_advice
@@ -189,7 +189,7 @@ def test_every_cause_of_a_failure_has_its_row_with_its_budget():
         step = retry_policy.after(
             Failure(cause, "it failed"),
             a_plan(budgets=plan.Budgets(oom_memory_factor=2.0)),
-            retry_policy.History(),
+            work.History(),
             {},
         )
         assert isinstance(step, retry_policy.Resubmit) == (

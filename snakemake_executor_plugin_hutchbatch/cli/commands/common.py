@@ -9,7 +9,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...aws import clients
+from ...aws import errors
 from ...record.journal import PLACE
 
 #: Exit codes. 1: the command could not do its work, or what it tells of has failed; 2: the command
@@ -40,12 +40,12 @@ class CommandError(Exception):
 
 @contextmanager
 def asking(what: str) -> Iterator[None]:
-    """Turns AWS's errors within into a sentence; ``what`` as ``clients.explain`` wants it
+    """Turns AWS's errors within into a sentence; ``what`` as ``errors.explain`` wants it
     (``reading the Batch queues``)."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise CommandError(clients.explain(error, what)) from error
+        raise CommandError(errors.explain(error, what)) from error
 
 
 def epilog(examples: str, wrong: str = "it could not do its work") -> str:

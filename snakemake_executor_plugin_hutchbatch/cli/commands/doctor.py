@@ -16,7 +16,8 @@ import boto3
 from snakemake_interface_common.exceptions import ApiError
 
 from ...aws import clients as aws
-from ...aws.clients import Clients, Retrier
+from ...aws.clients import Clients
+from ...aws.retry import Retrier
 from ...doctor import permissions, probes, smoke_job
 from ...doctor.findings import Finding, as_json, missing, worst
 from ...doctor.probes import Known, Place

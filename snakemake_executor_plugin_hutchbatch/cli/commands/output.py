@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-from ...aws import clients
+from ...aws import errors
 from ...aws.clients import Clients
 from ...aws.cloudwatch import Stream
 from ...record import controllers
@@ -15,7 +15,7 @@ from ...reporting import job_attempts
 from ...reporting.find_job import Target
 from ...reporting.job_attempts import Container, Known
 from ...settings.parsers import DEFAULT_LOG_GROUP
-from ...storage import buckets
+from ...storage.urls import split_url
 from ...text import terminal
 from ...text.terminal import note
 from .common import CommandError, asking
@@ -90,10 +90,10 @@ class LogPrinter:
                 terminal.job_output(line.text)
                 count += 1
         except ClientError as error:
-            if clients.code(error) != _NO_LOG and not clients.is_denied(error):
-                raise CommandError(clients.explain(error, "reading the job's output")) from error
-            if clients.is_denied(error):
-                note(clients.explain(error, "reading the job's output"))
+            if errors.code(error) != _NO_LOG and not errors.is_denied(error):
+                raise CommandError(errors.explain(error, "reading the job's output")) from error
+            if errors.is_denied(error):
+                note(errors.explain(error, "reading the job's output"))
         terminal.flush()
         return count
 
@@ -101,7 +101,7 @@ class LogPrinter:
         """The rule's own log files, where CloudWatch has nothing; whether there was one."""
         shown = False
         for url in target.log_files:
-            bucket, key = buckets.split_url(url)
+            bucket, key = split_url(url)
             try:
                 body = self._clients.s3.get_object(Bucket=bucket, Key=key)["Body"]
             except ClientError:

@@ -10,8 +10,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from snakemake_executor_plugin_hutchbatch.aws import clients
-from snakemake_executor_plugin_hutchbatch.aws.clients import RateLimiter
+from snakemake_executor_plugin_hutchbatch.aws import errors
+from snakemake_executor_plugin_hutchbatch.aws.retry import RateLimiter
 
 SENTENCES = [
     (NoCredentialsError(), "aws configure"),
@@ -30,7 +30,7 @@ SENTENCES = [
 
 @pytest.mark.parametrize(("error", "hint"), SENTENCES)
 def test_each_error_is_a_sentence_that_says_what_to_do(error, hint):
-    sentence = clients.explain(error, "reading the Batch queues")
+    sentence = errors.explain(error, "reading the Batch queues")
     assert hint in sentence
     assert "\n" not in sentence
 

@@ -4,7 +4,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import UnauthorizedSSOTokenError
 
-from snakemake_executor_plugin_hutchbatch.aws import clients, credentials
+from snakemake_executor_plugin_hutchbatch.aws import credentials, errors
 from snakemake_executor_plugin_hutchbatch.aws.credentials import Renewal
 
 FILE = "[default]\naws_access_key_id = {0}\naws_secret_access_key = secret-{0}\n"
@@ -122,4 +122,4 @@ def test_before_a_run_a_login_that_ended_is_told():
     credentials = Renewal(lambda: Chain(Login(1000))).load()
     with pytest.raises(UnauthorizedSSOTokenError) as raised:
         credentials.get_frozen_credentials()
-    assert "aws sso login" in clients.explain(raised.value, "reading the Batch queues")
+    assert "aws sso login" in errors.explain(raised.value, "reading the Batch queues")

@@ -7,11 +7,11 @@ import random
 import pytest
 from sample_plan import PLAN, ROLE
 
+from snakemake_executor_plugin_hutchbatch.planning.batch_requests import registration
 from snakemake_executor_plugin_hutchbatch.planning.definition_content import (
     differences,
     of_definition,
 )
-from snakemake_executor_plugin_hutchbatch.submission.job_definitions import registration
 
 WANTED = registration(PLAN)
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from aws_doubles import Time, refused
 
-from snakemake_executor_plugin_hutchbatch.aws.clients import Retrier
+from snakemake_executor_plugin_hutchbatch.aws.retry import Retrier
 from snakemake_executor_plugin_hutchbatch.planning import naming
 from snakemake_executor_plugin_hutchbatch.recovery import rebuild_from_aws
 from snakemake_executor_plugin_hutchbatch.recovery.run_marker import RunMarker

@@ -9,12 +9,11 @@ from aws_doubles import Time
 from found_jobs_helpers import job
 from sample_plan import PLAN
 
-from snakemake_executor_plugin_hutchbatch.aws.clients import Retrier
-from snakemake_executor_plugin_hutchbatch.planning.work import Work
+from snakemake_executor_plugin_hutchbatch.aws.retry import Retrier
+from snakemake_executor_plugin_hutchbatch.planning.work import History, Work
 from snakemake_executor_plugin_hutchbatch.recovery.earlier_jobs import LOOK_SECONDS, SETTLE_SECONDS
 from snakemake_executor_plugin_hutchbatch.recovery.takeover import NOT_YET, Takeover
 from snakemake_executor_plugin_hutchbatch.recovery.unfinished_jobs import Earlier, Trace
-from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import History
 from snakemake_executor_plugin_hutchbatch.tracking.tracker import LOST_AFTER_SECONDS
 
 OUTPUT, TASK, INPUT = "s3://b/out.txt", "s3://b/task.json", "s3://b/in.txt"

@@ -5,10 +5,11 @@ import dataclasses
 from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.planning.plan import Budgets
+from snakemake_executor_plugin_hutchbatch.planning.work import History
 from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder, Queue
 from snakemake_executor_plugin_hutchbatch.settlement import retry_policy
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, Failure, Problem
-from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import History, Resubmit
+from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import Resubmit
 
 RUNGS = ("cpu-spot-30", "cpu-spot-40", "cpu-spot-50")
 QUEUES = {n: Queue(n, instance_types=("r5.large",)) for n in RUNGS}

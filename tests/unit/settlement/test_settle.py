@@ -9,12 +9,11 @@ import pytest
 from aws_doubles import Time, retrier
 from sample_plan import PLAN
 
-from snakemake_executor_plugin_hutchbatch.planning.work import Work
+from snakemake_executor_plugin_hutchbatch.planning.work import History, Work
 from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder
 from snakemake_executor_plugin_hutchbatch.settlement import retry_policy
 from snakemake_executor_plugin_hutchbatch.settlement.evidence import Ending
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, not_entered, read
-from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import History
 from snakemake_executor_plugin_hutchbatch.settlement.settle import Settlement
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Status
 from snakemake_executor_plugin_hutchbatch.tracking.tracker import Ended

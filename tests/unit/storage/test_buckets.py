@@ -4,11 +4,8 @@ import pytest
 from aws_doubles import refused
 from botocore.exceptions import EndpointConnectionError
 
-from snakemake_executor_plugin_hutchbatch.storage.buckets import (
-    StorageError,
-    check_bucket,
-    split_url,
-)
+from snakemake_executor_plugin_hutchbatch.storage.buckets import StorageError, check_bucket
+from snakemake_executor_plugin_hutchbatch.storage.urls import split_url
 
 
 class S3:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snakemake_executor_plugin_hutchbatch.planning import arrays
-from snakemake_executor_plugin_hutchbatch.submission.gathering import (
+from snakemake_executor_plugin_hutchbatch.submission.batcher import (
     LONGEST_SECONDS,
     QUIET_SECONDS,
     Gathering,

@@ -6,9 +6,8 @@ from types import SimpleNamespace
 
 from sample_plan import PLAN
 
-from snakemake_executor_plugin_hutchbatch.planning.work import PlanPool, Work
+from snakemake_executor_plugin_hutchbatch.planning.work import History, PlanPool, Work
 from snakemake_executor_plugin_hutchbatch.recovery.takeover import NOT_YET, TakenOver
-from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import History
 from snakemake_executor_plugin_hutchbatch.submission import outbox as module
 from snakemake_executor_plugin_hutchbatch.submission.outbox import Outbox
 from snakemake_executor_plugin_hutchbatch.submission.sender import PendingSubmission, Sent

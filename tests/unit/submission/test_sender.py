@@ -11,8 +11,7 @@ from aws_doubles import Time, retrier
 from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.planning import arrays
-from snakemake_executor_plugin_hutchbatch.planning.work import TaskLocation, Work
-from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import History
+from snakemake_executor_plugin_hutchbatch.planning.work import History, TaskLocation, Work
 from snakemake_executor_plugin_hutchbatch.submission.sender import PendingSubmission, Sender
 
 TEXTS = [b'{"name":"a"}', b'{"name":"bb"}', b'{"name":"c"}']

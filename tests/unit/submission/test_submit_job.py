@@ -4,7 +4,7 @@ import pytest
 from aws_doubles import Time, refused, retrier
 from botocore.exceptions import ReadTimeoutError
 
-from snakemake_executor_plugin_hutchbatch.aws.clients import RateLimiter
+from snakemake_executor_plugin_hutchbatch.aws.retry import RateLimiter
 from snakemake_executor_plugin_hutchbatch.submission.submit_job import (
     SubmissionError,
     Submitter,

@@ -5,7 +5,7 @@ import itertools
 
 from aws_doubles import Time
 
-from snakemake_executor_plugin_hutchbatch.aws.clients import RateLimiter
+from snakemake_executor_plugin_hutchbatch.aws.retry import RateLimiter
 from snakemake_executor_plugin_hutchbatch.run import progress
 from snakemake_executor_plugin_hutchbatch.tracking.poll_interval import QUICK, Pace
 

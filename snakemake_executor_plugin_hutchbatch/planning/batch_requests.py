@@ -1,0 +1,82 @@
+"""What a plan asks of AWS Batch, in its own words. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from . import naming
+from .plan import JobPlan
+from .supervisor_bundle import container_command
+
+OURS = ("created-by", "hutchbatch")
+
+
+#: The variables of a container that are ours.
+VARIABLES = frozenset(
+    (
+        *("HUTCHBATCH_TASK", "HUTCHBATCH_TASK_SHA256", "HUTCHBATCH_TASK_SIZE"),
+        *("HUTCHBATCH_TASK_INDEX", "HUTCHBATCH_SUPERVISOR", "HUTCHBATCH_SUPERVISOR_SHA256"),
+        *("HUTCHBATCH_REGION", "HUTCHBATCH_S3_ENDPOINT"),
+    )
+)
+
+
+def container_properties(plan: JobPlan) -> dict[str, Any]:
+    """What ECS is told about a container, apart from what each submission overrides."""
+    properties: dict[str, Any] = {
+        "image": plan.image,
+        "command": container_command(plan.aws_cli_path or ""),
+        # Required here, and overridden by every submission.
+        "resourceRequirements": [
+            {"type": "VCPU", "value": "1"},
+            {"type": "MEMORY", "value": "2048"},
+        ],
+        "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": plan.log_group}},
+    }
+    volumes = [{"name": "scratch", "host": {"sourcePath": plan.scratch.source}}]
+    points: list[dict[str, Any]] = [{"sourceVolume": "scratch", "containerPath": plan.scratch.path}]
+    if plan.aws_cli_path:
+        # Read-only: the host's own AWS CLI, whose Python runs the supervisor.
+        volumes.append({"name": "aws-cli", "host": {"sourcePath": plan.aws_cli_path}})
+        points.append(
+            {"sourceVolume": "aws-cli", "containerPath": plan.aws_cli_path, "readOnly": True}
+        )
+    for number, mount in enumerate(plan.volumes):
+        name = f"volume-{number}"
+        volumes.append({"name": name, "host": {"sourcePath": mount.source}})
+        points.append(
+            {"sourceVolume": name, "containerPath": mount.path, "readOnly": mount.read_only}
+        )
+    properties["volumes"] = volumes
+    properties["mountPoints"] = points
+    if plan.job_role:
+        properties["jobRoleArn"] = plan.job_role
+    if plan.shm_mb:
+        # MB of 10^6 bytes here, MiB there, rounded up.
+        mebibytes = -(-plan.shm_mb * 1_000_000 // 2**20)
+        properties["linuxParameters"] = {"sharedMemorySize": mebibytes}
+    if plan.secrets:
+        properties["secrets"] = [
+            {"name": k, "valueFrom": v} for k, v in sorted(plan.secrets.items())
+        ]
+        if plan.job_role:
+            # ECS reads secrets before the container starts, with the execution role.
+            properties["executionRoleArn"] = plan.job_role
+    return properties
+
+
+def registration(plan: JobPlan) -> dict[str, Any]:
+    """The RegisterJobDefinition request; equal contents give equal names."""
+    properties = container_properties(plan)
+    content = json.dumps(properties, sort_keys=True)
+    name = naming.definition_name(plan.image, naming.digest(content, length=16))
+    # Without a prefix of its own the stream of a named group would be Docker's container id.
+    properties["logConfiguration"]["options"]["awslogs-stream-prefix"] = name
+    return {
+        "jobDefinitionName": name,
+        "type": "container",
+        "platformCapabilities": ["EC2"],
+        "containerProperties": properties,
+        "tags": dict([OURS]),
+    }

@@ -1,0 +1,87 @@
+"""What is read of Snakemake's jobs and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from . import naming
+
+#: Snakemake's word for a resource that it could not evaluate.
+TO_BE_DETERMINED = "<TBD>"
+
+
+#: Settings of a storage provider that lead to an S3 of its own.
+_OWN_STORE = ("endpoint_url", "access_key", "token", "signature_version")
+
+
+def files_of(job: Any) -> Iterator[Any]:
+    """Inputs, outputs, logs and benchmark of a job."""
+    yield from chain(job.input, job.output, job.log)
+    if job.benchmark:
+        yield job.benchmark
+
+
+def s3_url(file: Any) -> str | None:
+    """Where Snakemake's S3 storage keeps a file; None for a file that is elsewhere."""
+    if not file.is_storage:
+        return None
+    stored = file.storage_object
+    if not str(stored.query).startswith("s3://"):
+        return None
+    provider = stored.provider
+    if not provider.is_default and any(getattr(provider.settings, n, None) for n in _OWN_STORE):
+        return None  # another S3 than the default storage's: only Snakemake knows the way
+    return f"s3://{stored.bucket}/{stored.key}"
+
+
+def expected_outputs(job: Any, unneeded: frozenset[str]) -> list[str]:
+    """URLs of all that must lie in S3 when ``job`` has succeeded."""
+    jobs = job.jobs if job.is_group() else [job]
+    urls = []
+    for member in jobs:
+        files = [*member.output, *([member.benchmark] if member.benchmark else [])]
+        for file in files:
+            flags = getattr(getattr(file, "_file", None), "flags", None) or {}
+            if any(flag in flags for flag in ("nodelocal", "pipe", "service")):
+                continue
+            if job.is_group() and str(file) in unneeded:
+                continue
+            url = s3_url(file)
+            if url:
+                urls.append(url)
+    return urls
+
+
+def log_urls(job: Any) -> list[str]:
+    """The S3 URLs of a job's, or a group's, log files."""
+    return [url for member in members(job) for file in member.log if (url := s3_url(file))]
+
+
+def members(job: Any) -> list[Any]:
+    """A group's jobs, or the job itself."""
+    return list(job.jobs) if job.is_group() else [job]
+
+
+def rule_name(job: Any) -> str:
+    """The rule, or for a group its rules joined: what people call the job."""
+    if not job.is_group():
+        return str(job.rule.name)
+    rules = sorted({m.rule.name for m in job.jobs})
+    return "+".join(rules)
+
+
+def job_label(job: Any) -> str:
+    """``align sample=A``; a group's is ``align+sort (group g)``."""
+    if job.is_group():
+        return naming.label(f"{rule_name(job)} (group {job.groupid})", {})
+    return naming.label(job.rule.name, job.wildcards_dict)
+
+
+def inputs_of(job: Any) -> list[str]:
+    """URLs of what a job reads that it does not make itself."""
+    jobs = members(job)
+    made = {str(file) for member in jobs for file in member.output}
+    files = (file for member in jobs for file in member.input if str(file) not in made)
+    return [url for file in files if (url := s3_url(file))]
