@@ -1,6 +1,6 @@
 """Job names, definition names, keys and tags: AWS's character rules in one place.
 
-FACTS.md section 2: names are 1 to 128 of ``A-Za-z0-9_-``, the first alphanumeric; tag keys up to
+Names are 1 to 128 of ``A-Za-z0-9_-``, the first alphanumeric; tag keys up to
 128 and values up to 256 characters of letters, digits, space and ``_.:/=+@-``.
 """
 

@@ -31,7 +31,7 @@ from .plan import JobPlan, Preemptible, Site, plan
 from .requirements import PlanError
 from .snakemake_jobs import rule_name
 
-#: Never sent with a job (DESIGN.md, house rule 4): the job role is what gives a job its access.
+#: Never sent with a job: the job role is what gives a job its access.
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
@@ -132,7 +132,7 @@ def _preemptible(remote: Any) -> Preemptible | None:
     if not chosen.all and not chosen.rules:
         return None
     if remote.preemptible_retries is None:
-        # Snakemake would end in a TypeError at the first failure (SM/rules.py, restart_times).
+        # Snakemake would end in a TypeError at the first failure.
         raise PreflightError(
             "--preemptible-rules needs --preemptible-retries N beside it (for example 3)."
         )
@@ -235,7 +235,7 @@ def _cache_location() -> str:
     return place
 
 
-#: Snakemake gives such a rule all its cores, and here it has none (SM/workflow.py, ``handover``).
+#: Snakemake gives such a rule all its cores, and here it has none.
 HANDOVER = "it has handover: without resources:; add some, for example mem_mb=1000"
 
 
