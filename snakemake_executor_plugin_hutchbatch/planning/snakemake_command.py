@@ -25,10 +25,9 @@ CONFIG = ".hutchbatch-config.yaml"
 def arguments(job: Any, unneeded: Sequence[str]) -> str:
     """The arguments as the executor interface's ``RealExecutor`` makes them, but:
 
-    the vCPUs asked for instead of all; no retries within (a rule's own
-    ``retries:`` gives way to nothing but preemptible ones); and a temporary output that nobody
-    needs (``unneeded``) is stored all the same unless it belongs to a group, since Snakemake here
-    looks for it.
+    the vCPUs asked for instead of all; no retries within (a rule's own ``retries:`` gives way to
+    nothing but preemptible ones); and a temporary output that nobody needs (``unneeded``) is stored
+    all the same unless it belongs to a group, since Snakemake here looks for it.
     """
     cores = max(1, int(job.threads))
     kept = [] if not job.is_group() else list(unneeded)
@@ -53,7 +52,7 @@ def config(workflow: Any) -> str | None:
     """What the command line says about ``config``, as YAML; None if it says nothing.
 
     On a command line Snakemake takes quotes off the ends of values and reads what is left as
-    numbers where it can: in a file they stay what they are.
+    numbers where it can; in a file they stay what they are.
     """
     wanted = workflow.config_settings.overwrite_config
     return yaml.safe_dump(_plain(wanted), allow_unicode=True) if wanted else None

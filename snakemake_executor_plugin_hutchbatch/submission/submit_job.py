@@ -55,8 +55,8 @@ class SubmissionError(Exception):
 def environment(
     plan: JobPlan, place: TaskLocation, bundle: Bundle, region: str, endpoint: str | None
 ) -> dict[str, str]:
-    """The variables of a container. Older ECS agents give it no region; no credentials
-    are ever among them. What the container fetches and obeys is named here with its digest."""
+    """The variables of a container. Older ECS agents give it no region; no credentials are
+    ever among them. What the container fetches and obeys is named here with its digest."""
     variables = {
         **{name: value for name, value in plan.environment.items() if name not in VARIABLES},
         "HUTCHBATCH_TASK": place.url,
