@@ -19,9 +19,10 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from .aws.retry import Retrier
-from .planning import preflight, snakemake_command
+from .planning import preflight, rule_checks, run_plan, snakemake_command
 from .planning.modes import Mode
 from .planning.prepare import Prepared, mode_line
+from .planning.run_plan import RunPlan
 from .planning.snakemake_jobs import job_label
 from .planning.work import Work, work_of
 from .record.journal import PLACE
@@ -60,6 +61,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             # Nothing to be done: Snakemake neither asks us for anything nor shuts us down.
             self.wait = False
             return
+        if receive := run_plan.requested():
+            self.wait = False
+            receive(self._run_plan())
+            raise SystemExit(0)
         try:
             self._context, environments = self._check()
         except preflight.PreflightError as error:
@@ -84,6 +89,18 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def _check(self) -> tuple[preflight.RunContext, dict[Mode, dict[str, str]]]:
         """All that can be known to be wrong now. Raises ``PreflightError``."""
+        context, environments = self._context_and_environments()
+        jobs = rule_checks.one_of_each(self.dag.needrun_jobs())
+        checked = [rule_checks.check(job, context.site, environments["direct"]) for job in jobs]
+        for hint in rule_checks.all_hints(checked, context.site):
+            self.logger.info(hint)
+        if refusals := rule_checks.refusals(checked):
+            raise preflight.PreflightError("\n".join(refusals))
+        return context, environments
+
+    def _context_and_environments(
+        self,
+    ) -> tuple[preflight.RunContext, dict[Mode, dict[str, str]]]:
         context = preflight.prepare(
             self.workflow, self.executor_settings, self.logger.info, self._retrier
         )
@@ -94,9 +111,20 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             )
             for mode in modes
         }
-        jobs = self.dag.needrun_jobs()
-        preflight.check_rules(jobs, context.site, environments["direct"], self.logger.info)
         return context, environments
+
+    def _run_plan(self) -> RunPlan:
+        """What this run would do, every job of it."""
+        try:
+            context, environments = self._context_and_environments()
+        except preflight.PreflightError as error:
+            return RunPlan(refusals=tuple(str(error).splitlines()))
+        jobs = list(self.dag.needrun_jobs())
+        return run_plan.of_jobs(
+            [rule_checks.check(job, context.site, environments["direct"]) for job in jobs],
+            context.site,
+            str(self.workflow.storage_settings.default_storage_prefix),
+        )
 
     # Submission
 

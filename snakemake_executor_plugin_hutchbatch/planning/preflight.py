@@ -7,29 +7,25 @@ import getpass
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-from snakemake_interface_common.exceptions import WorkflowError
 
 from ..aws import client_hooks, credentials, errors
 from ..aws import clients as aws
 from ..aws.clients import Clients
 from ..aws.retry import Retrier
-from ..queues import catalog, fit
+from ..queues import catalog
 from ..queues import queues as account
-from ..queues.queues import Queue
 from ..settings.options import ExecutorSettings
 from ..settings.parsers import SettingError, parse_user, parse_work_prefix
 from ..storage import buckets
 from ..storage.urls import split_url
 from . import naming, supervisor_bundle
-from .plan import JobPlan, Preemptible, Site, plan
-from .requirements import PlanError
-from .snakemake_jobs import rule_name
+from .plan import Preemptible, Site
 
 #: Never sent with a job: the job role is what gives a job its access.
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -96,11 +92,6 @@ def prepare(
     supervisor_bundle.carried()  # while there is one thread
     credentials.RENEWAL.begin(say, retrier.sleep, retrier.stopped)
     deployment = {m.name for m in workflow.deployment_settings.deployment_method}
-    if "ENV_MODULES" in deployment and any(rule.env_modules for rule in workflow.rules):
-        say(
-            "Environment modules belong to the Hutch's own machines: on AWS Batch envmodules: is "
-            "passed over, and the programs must be in the rule's image."
-        )
     site = Site(
         run_id=time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3),
         user=settings.value("user") or default_user(),
@@ -233,81 +224,3 @@ def _cache_location() -> str:
             f"{CACHE} to a place in S3, such as s3://fh-pi-lastname-f-eco/cache."
         )
     return place
-
-
-#: Snakemake gives such a rule all its cores, and here it has none.
-HANDOVER = "it has handover: without resources:; add some, for example mem_mb=1000"
-
-
-def _has_threads(job: Any) -> bool:
-    try:
-        return bool(job.threads)
-    except WorkflowError:
-        return False
-
-
-def check_rules(
-    jobs: Any, site: Site, environment: Mapping[str, str], say: Callable[[str], None]
-) -> None:
-    """Plans one job of each rule and fits it into its queues, before anything is submitted.
-
-    Requests that waste a machine are told as hints. Raises ``PreflightError`` with one line for
-    each rule that cannot be planned or could never start.
-    """
-    seen: set[str] = set()
-    problems: dict[str, list[str]] = {}
-    for job in jobs:
-        name = rule_name(job)
-        if name in seen:
-            continue
-        seen.add(name)
-        if job.is_local:
-            if job.rule.is_handover and not _has_threads(job):
-                problems.setdefault(HANDOVER, []).append(name)
-            continue
-        try:
-            wanted = plan(job, site, environment)
-        except PlanError as error:
-            problems.setdefault(str(error), []).append(name)
-            continue
-        except Exception:  # noqa: S112  resources that need files: told when the job is ready
-            continue
-        try:
-            fitted(wanted, site.queues)
-        except PlanError as error:
-            problems.setdefault(str(error), []).append(name)
-            continue
-        if hint := hints(wanted, site.queues):
-            say(f"Rule {name}: {hint}.")
-    if problems:
-        raise PreflightError(
-            "\n".join(
-                f"{'Rule' if len(names) == 1 else 'Rules'} {', '.join(sorted(names))}: "
-                + (text if text.endswith((".", "?")) else text + ".")
-                for text, names in problems.items()
-            )
-        )
-
-
-def _rungs(wanted: JobPlan, queues: Mapping[str, Queue]) -> list[Queue]:
-    return [queues.get(name) or Queue(name) for name in wanted.ladder.rungs]
-
-
-def fitted(wanted: JobPlan, queues: Mapping[str, Queue]) -> JobPlan:
-    """The plan with only those rungs of its ladder that could ever place it: on another it would
-    wait for ever. Raises ``PlanError`` if none is left."""
-    need = fit.Want(wanted.vcpus, wanted.memory, wanted.gpus)
-    faults = {queue.name: fit.misfit(need, queue) for queue in _rungs(wanted, queues)}
-    fine = tuple(name for name, fault in faults.items() if fault is None)
-    if not fine:
-        raise PlanError("; ".join(fault for fault in faults.values() if fault))
-    if fine == wanted.ladder.rungs:
-        return wanted
-    return replace(wanted, queue=fine[0], ladder=replace(wanted.ladder, rungs=fine))
-
-
-def hints(wanted: JobPlan, queues: Mapping[str, Queue]) -> str | None:
-    """What could be better about a request; None where nothing could."""
-    first = _rungs(wanted, queues)[0]
-    need = fit.Want(wanted.vcpus, wanted.memory, wanted.gpus)
-    return fit.other_architecture(first) or fit.hint(need, first)

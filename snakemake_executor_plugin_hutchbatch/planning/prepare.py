@@ -14,8 +14,9 @@ from ..supervisor.taskspec import Input, Sources, TaskSpec
 from . import fingerprint, snakemake_command, source_archive, supervisor_bundle, tasks
 from .modes import Mode, impossible
 from .plan import JobPlan, plan
-from .preflight import RunContext, fitted
+from .preflight import RunContext
 from .requirements import LEAST_MIB, PlanError
+from .rule_checks import fitted
 from .snakemake_jobs import expected_outputs, log_urls, members, s3_url
 from .supervisor_bundle import Bundle
 

@@ -14,8 +14,8 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self
@@ -82,6 +82,13 @@ def note(sentence: str, *more: str) -> None:
     for line in (_NOTE + sentence, *more):
         _write(sys.stderr, clean(line) + "\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def output_as_notes() -> Iterator[None]:
+    """What other code prints within goes beside the output."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def say_json(value: Any, indent: int | None = None) -> None:

@@ -9,15 +9,20 @@ import snakemake_executor_plugin_hutchbatch
 
 PACKAGE = Path(snakemake_executor_plugin_hutchbatch.__file__).parent
 #: The place, and that of the local cloud, which shares no code with the plugin.
-PLACES = ("terminal.py", "local/terminal.py")
+PLACES = ("text/terminal.py", "local/hosts/terminal.py")
 #: What runs as a program of its own: in containers, where the output is the job's; and children of
 #: the local cloud, whose output is a pipe to it.
-PROGRAMS = ("local/s3.py", "local/container.py", "local/sweeper.py", "local/foreground.py")
+PROGRAMS = (
+    "local/services/s3.py",
+    "local/hosts/container.py",
+    "local/hosts/sweeper.py",
+    "local/hosts/foreground.py",
+)
 #: With reasons.
 MAY = {
     "local/cloud.py": {"os.write"},  # into its lock
     # No line of its own: it mends how Snakemake writes its log file.
-    "log_names.py": {"logging", "snakemake.logging"},
+    "snakemake_patches/log_names.py": {"logging", "snakemake.logging"},
     "local/run.py": {"a child with our terminal"},  # the command that was asked for
 }
 #: Modules that speak by themselves.
@@ -121,9 +126,9 @@ def test_each_such_line_would_be_found(line):
 @pytest.mark.parametrize(
     ("function", "users"),
     [
-        ("say_exactly", {"commands/completion.py"}),  # shtab's script
-        ("job_output", {"commands/output.py"}),  # what a job wrote
-        ("say_table", {"commands/report.py"}),  # cells that ``trace`` has cleaned
+        ("say_exactly", {"cli/commands/completion.py"}),  # shtab's script
+        ("job_output", {"cli/commands/output.py"}),  # what a job wrote
+        ("say_table", {"cli/commands/report.py"}),  # cells that ``trace`` has cleaned
     ],
 )
 def test_what_is_said_as_it_is_is_said_in_one_place(function, users):

@@ -1,0 +1,163 @@
+"""``hutchbatch plan``: what is known of a run before its first job; nothing is sent."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from ...planning import run_plan
+from ...planning.run_plan import PlannedRule, RunPlan
+from ...text import terminal
+from ...text.terminal import Line, Painted
+from .common import FINE, WRONG, CommandError, Help, epilog
+
+#: Snakemake starts no executor for these.
+_DRY = frozenset(("-n", "--dry-run", "--dryrun"))
+
+
+def add(subcommands: Any) -> None:
+    parser = subcommands.add_parser(
+        "plan",
+        help="show how a workflow would run, without sending anything",
+        description=(
+            "Shows what is known of a run before its first job: for each rule how many jobs there\n"
+            "are, how and in which image they run, on which queues, with how much, and whether\n"
+            "that fits; hints; and what would be refused. Nothing is sent to AWS Batch.\n"
+            "('snakemake -n' cannot do this: Snakemake starts no executor for a dry run.)"
+        ),
+        epilog=epilog(
+            "examples:\n"
+            "  hutchbatch plan -- --profile profiles/hutch\n"
+            "  hutchbatch plan --json -- --profile profiles/hutch results/all.tsv",
+            "the run would be refused",
+        ),
+        formatter_class=Help,
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument(
+        "arguments",
+        nargs=argparse.REMAINDER,
+        default=None,
+        metavar="-- SNAKEMAKE ARGUMENTS",
+        help="as you would give them to snakemake",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    found, code = _plan(snakemake_arguments(options.arguments or []))
+    if found is None:
+        if code == FINE:
+            found = RunPlan(notes=("Nothing to be done: all files are there.",))
+        else:
+            raise CommandError("Snakemake could not plan this workflow; its message is above.")
+    if options.json:
+        terminal.say_json(found.as_json(), indent=2)
+    else:
+        terminal.say(*lines(found))
+    return WRONG if found.refusals else FINE
+
+
+def snakemake_arguments(given: Sequence[str]) -> list[str]:
+    """What Snakemake is started with: the user's own arguments win over ours."""
+    own = list(given[1:] if given[:1] == ["--"] else given)
+    if own[:1] == ["snakemake"]:
+        own = own[1:]
+    own = [each for each in own if each not in _DRY]
+    # Last the one that takes no value: targets may follow.
+    ours = ["--quiet", "host", "--executor", "hutchbatch", "--jobs", "100", "--nolock"]
+    return [*ours, *own]
+
+
+def _plan(arguments: Sequence[str]) -> tuple[RunPlan | None, int]:
+    """The plan and Snakemake's exit code; no plan where no executor was started."""
+    from snakemake.cli import main  # noqa: PLC0415  half a second that other commands need not
+
+    found: list[RunPlan] = []
+    # Standard output is for the plan alone: a Snakefile may print, too.
+    with run_plan.receiving(found.append), terminal.output_as_notes():
+        try:
+            main(list(arguments))
+            code: object = FINE
+        except SystemExit as ended:
+            code = ended.code
+    return (found[0] if found else None), FINE if code in (None, 0) else WRONG
+
+
+def lines(found: RunPlan) -> list[Line]:
+    """The plan as text."""
+    told: list[Line] = []
+    if found.rules:
+        head = ("rule", "jobs", "runs", "image", "queue", "vCPUs", "memory MiB", "time min")
+        table = tabulate(
+            [_row(rule) for rule in found.rules],
+            headers=head,
+            tablefmt="plain",
+            disable_numparse=True,
+        )
+        told += table.splitlines()
+        jobs = sum(rule.jobs for rule in found.rules if rule.runs != "here")
+        here = sum(rule.jobs for rule in found.rules if rule.runs == "here")
+        told.append("")
+        told.append(
+            f"{_count(jobs, 'job')} on AWS Batch"
+            + (f", {here} here" if here else "")
+            + f"; files are in {found.storage_prefix}."
+        )
+    told += [
+        f"{rule.rule} runs under Snakemake: {rule.reason}."
+        for rule in found.rules
+        if rule.runs == "snakemake" and rule.reason
+    ]
+    if found.checkpoints:
+        told.append(
+            f"There may be more jobs after {_and(found.checkpoints)} (checkpoint"
+            f"{'s' if len(found.checkpoints) > 1 else ''})."
+        )
+    told += found.notes
+    told += [(Painted("Hint: ", "yellow"), hint) for hint in found.hints]
+    told += [(Painted("Refused: ", "red"), refusal) for refusal in found.refusals]
+    return told
+
+
+def _row(rule: PlannedRule) -> tuple[str, ...]:
+    if rule.runs == "here":
+        return (rule.rule, str(rule.jobs), "here", "-", "-", "-", "-", "-")
+    if rule.runs is None:
+        how = "refused" if rule.refused else "known later"
+        return (rule.rule, str(rule.jobs), how, "?", "?", "?", "?", "?")
+    return (
+        rule.rule,
+        str(rule.jobs),
+        "refused" if rule.refused else rule.runs,
+        rule.image or "-",
+        ", then ".join(rule.queues),
+        _span(rule.vcpus) + (f" + {rule.gpus} GPU" if rule.gpus else ""),
+        _span(rule.memory_mib),
+        _time(rule.minutes),
+    )
+
+
+def _span(values: tuple[int, int] | None) -> str:
+    if values is None:
+        return "?"
+    least, most = values
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def _time(values: tuple[int | None, int | None] | None) -> str:
+    least, most = values or (None, None)
+    if least is None:
+        return "no limit"
+    return _span((least, most)) if most is not None else f"{least:,} to no limit"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

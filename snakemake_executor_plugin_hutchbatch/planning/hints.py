@@ -1,0 +1,171 @@
+"""What could be better, or was meant otherwise, about how a rule asks for things. Pure.
+
+Each hint is one sentence, said once for all rules that it concerns, before anything is submitted.
+The resources of other executors are those that public workflows carry:
+https://github.com/snakemake/snakemake-executor-plugin-slurm (``slurm_…``, ``mem_mb_per_cpu``,
+``cpus_per_task``) and cluster profiles older than it (``time``, ``time_min``, ``mem_gb``).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .modes import Mode
+
+#: MiB below which a request is more likely gigabytes written as megabytes than meant: a Python
+#: that imports pandas takes about 100 MiB.
+LITTLE_MIB = 256
+
+#: Resources that are settings of other executors, by how they begin, and whose they are.
+_FOREIGN = {
+    "slurm_": "Slurm",
+    "lsf_": "LSF",
+    "sge_": "SGE",
+    "pbs_": "PBS",
+    "kubernetes_": "Kubernetes",
+    "googlebatch_": "Google Batch",
+}
+#: Names of Slurm's own that have no counterpart, or one that the account decides.
+_SLURM = frozenset(
+    ("partition", "account", "qos", "constraint", "nodes", "tasks", "ntasks", "clusters")
+)
+#: What the name of an image that has Snakemake says.
+_HAS_SNAKEMAKE = re.compile(r"snakemake", re.IGNORECASE)
+_MODULE_LOAD = re.compile(r"(^|[;&|\n(]\s*)(module|ml)\s+(load|add|purge)?\s*\w", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class RuleRequest:
+    """What hints look at: one job of a rule, and how it would run.
+
+    ``resources``: as the rule has them; ``memory``: MiB that would be asked for; ``command``: the
+    text of its ``shell:``; ``conda``: it names an environment; ``conda_used``:
+    ``--software-deployment-method conda`` is given.
+    """
+
+    rule: str
+    mode: Mode
+    image: str
+    memory: int
+    threads: int
+    resources: Mapping[str, Any]
+    command: str = ""
+    conda: bool = False
+    conda_used: bool = False
+    env_modules: bool = False
+
+
+def hints(requests: Iterable[RuleRequest]) -> list[str]:
+    """One line for each thing to say, with the rules that it is about."""
+    rules: dict[str, list[str]] = {}
+    for request in requests:
+        for text in of_rule(request):
+            rules.setdefault(text, []).append(request.rule)
+    return [f"{_named(names)}: {text}." for text, names in rules.items()]
+
+
+def of_rule(request: RuleRequest) -> Iterator[str]:
+    """The hints for one rule, without a full stop."""
+    yield from _software(request)
+    yield from _memory(request)
+    yield from _foreign(request)
+
+
+def _software(request: RuleRequest) -> Iterator[str]:
+    if request.conda and not request.conda_used:
+        yield (
+            f"conda: is not used, since --software-deployment-method conda is not given; the "
+            f"programs must be in the image {request.image}"
+        )
+    if request.mode == "snakemake" and not _HAS_SNAKEMAKE.search(request.image):
+        yield (
+            f"it runs under Snakemake in {request.image}, which is not known to have Snakemake "
+            "and its S3 storage: name an image that has them in container: or hutchbatch_image"
+        )
+    if request.env_modules or _MODULE_LOAD.search(request.command):
+        yield (
+            "environment modules (module load) are not there in containers: name an image that "
+            "has the programs in container:"
+        )
+
+
+def _memory(request: RuleRequest) -> Iterator[str]:
+    asked = _number(request.resources.get("mem_mb"))
+    if asked is not None and request.memory < LITTLE_MIB:
+        gigabytes = f"mem_mb={asked * 1000:,.0f}".replace(",", "_")
+        yield (
+            f"it asks for {asked:g} MB of memory, which is little: if you meant GB, write "
+            f"{gigabytes}"
+        )
+
+
+def _foreign(request: RuleRequest) -> Iterator[str]:
+    resources = request.resources
+    for name in ("time", "time_min", "walltime"):
+        if name in resources and "runtime" not in resources:
+            minutes = slurm_minutes(resources[name])
+            meant = f"runtime={minutes}" if minutes else "runtime, in minutes"
+            yield f"{name}={resources[name]} limits nothing on AWS Batch: write {meant}"
+    for name in ("cpus_per_task", "cpus"):
+        wanted = _number(resources.get(name))
+        if wanted is not None and wanted != request.threads:
+            yield f"{name}={wanted:g} reserves no vCPUs on AWS Batch: write threads: {wanted:g}"
+    has_memory = _number(resources.get("mem_mb")) is not None
+    for name, factor in (("mem_gb", 1000), ("mem_mb_per_cpu", request.threads)):
+        wanted = _number(resources.get(name))
+        if wanted is not None and not has_memory:
+            yield (
+                f"{name}={wanted:g} reserves no memory on AWS Batch: write "
+                f"mem_mb={math.ceil(wanted * factor)}"
+            )
+    others: dict[str, list[str]] = {}
+    for name in resources:
+        owner = next((who for start, who in _FOREIGN.items() if name.startswith(start)), None)
+        if owner or name in _SLURM:
+            others.setdefault(owner or "Slurm", []).append(name)
+    for owner, names in others.items():
+        verb = "is a setting" if len(names) == 1 else "are settings"
+        yield f"{', '.join(sorted(names))} {verb} of {owner} and change nothing on AWS Batch"
+
+
+def slurm_minutes(value: Any) -> int | None:
+    """Slurm's ways to write a time limit, in minutes rounded up; None for what is none of them.
+
+    ``minutes``, ``minutes:seconds``, ``hours:minutes:seconds``, ``days-hours``,
+    ``days-hours:minutes`` and ``days-hours:minutes:seconds``
+    (https://slurm.schedmd.com/sbatch.html#OPT_time), and Snakemake's ``2h`` or ``90m``.
+    """
+    text = str(value).strip()
+    if short := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])\w*", text):
+        factor = {"s": 1 / 60, "m": 1, "h": 60, "d": 1440}[short[2]]
+        return math.ceil(float(short[1]) * factor)
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text)
+    if not found:
+        return None
+    days, *parts = found.groups()
+    numbers = [int(part) for part in parts if part is not None]
+    if days is not None:  # days-hours[:minutes[:seconds]]
+        hours, minutes, seconds = (*numbers, 0, 0)[:3]
+        return int(days) * 1440 + hours * 60 + minutes + (seconds > 0)
+    if len(numbers) == 3:
+        return numbers[0] * 60 + numbers[1] + (numbers[2] > 0)
+    return numbers[0] + (len(numbers) == 2 and numbers[1] > 0)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _named(names: list[str]) -> str:
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"{'Rule' if len(names) == 1 else 'Rules'} {shown}"

@@ -1,0 +1,128 @@
+"""The rules of a run against the account: how their jobs would run, and what cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from snakemake_interface_common.exceptions import WorkflowError
+
+from ..queues import fit
+from ..queues.queues import Queue
+from . import hints
+from .plan import JobPlan, Site, plan
+from .requirements import PlanError
+from .snakemake_jobs import rule_name
+
+#: Snakemake gives such a rule all the machine's cores, and a controller on Batch offers none
+#: (``handover`` in Snakemake's workflow.py).
+HANDOVER = "it has handover: without resources:; add some, for example mem_mb=1000"
+
+
+@dataclass(frozen=True)
+class CheckedJob:
+    """One job of a rule: its plan, or why it is refused, or neither where Snakemake can tell its
+    resources only when its inputs are there. ``hint``: about the size of its request."""
+
+    job: Any
+    rule: str
+    plan: JobPlan | None = None
+    refused: str | None = None
+    hint: str | None = None
+
+
+def check(job: Any, site: Site, environment: Mapping[str, str]) -> CheckedJob:
+    """How ``job`` would run. ``environment``: variables that its container gets."""
+    rule = rule_name(job)
+    if job.is_local:
+        refused = HANDOVER if job.rule.is_handover and not _has_threads(job) else None
+        return CheckedJob(job, rule, refused=refused)
+    try:
+        wanted = fitted(plan(job, site, environment), site.queues)
+    except PlanError as error:
+        return CheckedJob(job, rule, refused=str(error))
+    except Exception:  # users' functions that need files: reported when the job is ready
+        return CheckedJob(job, rule)
+    return CheckedJob(job, rule, wanted, hint=size_hint(wanted, site.queues))
+
+
+def one_of_each(jobs: Iterable[Any]) -> list[Any]:
+    """The first job of each rule."""
+    first: dict[str, Any] = {}
+    for job in jobs:
+        first.setdefault(rule_name(job), job)
+    return list(first.values())
+
+
+def refusals(checked: Iterable[CheckedJob]) -> list[str]:
+    """One line for each reason to refuse, with the rules that it is about."""
+    problems: dict[str, dict[str, None]] = {}
+    for each in checked:
+        if each.refused:
+            problems.setdefault(each.refused, {})[each.rule] = None
+    return [
+        f"{'Rule' if len(rules) == 1 else 'Rules'} {', '.join(sorted(rules))}: {_sentence(text)}"
+        for text, rules in problems.items()
+    ]
+
+
+def all_hints(checked: Sequence[CheckedJob], site: Site) -> list[str]:
+    """What could be better about the rules, one line each."""
+    sizes = {each.rule: each.hint for each in checked if each.hint}
+    return [f"Rule {rule}: {text}." for rule, text in sizes.items()] + hints.hints(
+        _request(each.job, each.plan, site)
+        for each in checked
+        if each.plan and not each.job.is_local
+    )
+
+
+def _request(job: Any, wanted: JobPlan, site: Site) -> hints.RuleRequest:
+    rule = job.rule
+    return hints.RuleRequest(
+        rule=rule.name,
+        mode=wanted.mode,
+        image=wanted.image,
+        memory=wanted.memory,
+        threads=wanted.vcpus,
+        resources=dict(job.resources.items()),
+        command=str(rule.shellcmd or ""),
+        conda=bool(rule.conda_env),
+        conda_used=site.conda,
+        env_modules=bool(rule.env_modules),
+    )
+
+
+def _has_threads(job: Any) -> bool:
+    try:
+        return bool(job.threads)
+    except WorkflowError:
+        return False
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?")) else text + "."
+
+
+def _rungs(wanted: JobPlan, queues: Mapping[str, Queue]) -> list[Queue]:
+    return [queues.get(name) or Queue(name) for name in wanted.ladder.rungs]
+
+
+def fitted(wanted: JobPlan, queues: Mapping[str, Queue]) -> JobPlan:
+    """The plan with only those rungs of its ladder that could ever place it: on another it would
+    wait for ever. Raises ``PlanError`` if none is left."""
+    need = fit.Want(wanted.vcpus, wanted.memory, wanted.gpus)
+    faults = {queue.name: fit.misfit(need, queue) for queue in _rungs(wanted, queues)}
+    fine = tuple(name for name, fault in faults.items() if fault is None)
+    if not fine:
+        raise PlanError("; ".join(fault for fault in faults.values() if fault))
+    if fine == wanted.ladder.rungs:
+        return wanted
+    return replace(wanted, queue=fine[0], ladder=replace(wanted.ladder, rungs=fine))
+
+
+def size_hint(wanted: JobPlan, queues: Mapping[str, Queue]) -> str | None:
+    """What could be better about the size of a request; None where nothing could."""
+    first = _rungs(wanted, queues)[0]
+    need = fit.Want(wanted.vcpus, wanted.memory, wanted.gpus)
+    return fit.other_architecture(first) or fit.hint(need, first)

@@ -1,0 +1,122 @@
+"""What a run would do, before anything is sent: for ``hutchbatch plan``.
+
+Snakemake starts no executor for a dry run, so the command starts a real run whose executor hands
+over its plan and ends it there (``requested``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .plan import JobPlan, Site
+from .rule_checks import CheckedJob, all_hints, refusals
+
+
+@dataclass(frozen=True)
+class PlannedRule:
+    """The jobs of one rule. Ranges are the least and the most of its jobs; memory in MiB, time in
+    minutes (None: no limit). ``runs``: ``direct``, ``snakemake``, ``here`` (local rules), or None
+    where the jobs are refused or Snakemake cannot tell yet."""
+
+    rule: str
+    jobs: int
+    runs: str | None
+    reason: str | None = None
+    image: str | None = None
+    queues: tuple[str, ...] = ()
+    queue_reason: str | None = None
+    vcpus: tuple[int, int] | None = None
+    memory_mib: tuple[int, int] | None = None
+    gpus: int = 0
+    minutes: tuple[int | None, int | None] | None = None
+    refused: str | None = None
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A whole run. ``checkpoints``: after these there may be more jobs than are counted here."""
+
+    rules: tuple[PlannedRule, ...] = ()
+    checkpoints: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+    storage_prefix: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def of_jobs(checked: Sequence[CheckedJob], site: Site, storage_prefix: str) -> RunPlan:
+    """The plan of a run with these jobs."""
+    by_rule: dict[str, list[CheckedJob]] = {}
+    for each in checked:
+        by_rule.setdefault(each.rule, []).append(each)
+    firsts = [each[0] for each in by_rule.values()]
+    return RunPlan(
+        rules=tuple(planned(rule, each) for rule, each in by_rule.items()),
+        checkpoints=tuple(each.rule for each in firsts if each.job.is_checkpoint),
+        hints=tuple(all_hints(firsts, site)),
+        refusals=tuple(refusals(checked)),
+        storage_prefix=storage_prefix,
+    )
+
+
+def planned(rule: str, checked: Sequence[CheckedJob]) -> PlannedRule:
+    """The jobs of ``rule``, summed up."""
+    refused = next((each.refused for each in checked if each.refused), None)
+    plans = [each.plan for each in checked if each.plan]
+    if all(each.job.is_local for each in checked):
+        return PlannedRule(rule, len(checked), "here", refused=refused)
+    if not plans:
+        return PlannedRule(rule, len(checked), None, refused=refused)
+    first = plans[0]
+    times = [each.timeout and -(-each.timeout // 60) for each in plans]
+    limits = [time for time in times if time]
+    return PlannedRule(
+        rule=rule,
+        jobs=len(checked),
+        runs=_most_demanding(plans).mode,
+        reason=_most_demanding(plans).why_not_direct,
+        image=first.image,
+        queues=first.ladder.rungs,
+        queue_reason=first.ladder.why,
+        vcpus=_range([each.vcpus for each in plans]),
+        memory_mib=_range([each.memory for each in plans]),
+        gpus=max(each.gpus for each in plans),
+        minutes=(
+            min(limits) if limits else None,
+            max(limits) if limits and len(limits) == len(times) else None,
+        ),
+        refused=refused,
+    )
+
+
+def _most_demanding(plans: Sequence[JobPlan]) -> JobPlan:
+    return next((each for each in plans if each.mode == "snakemake"), plans[0])
+
+
+def _range(values: Sequence[int]) -> tuple[int, int]:
+    return min(values), max(values)
+
+
+_receiver: Callable[[RunPlan], None] | None = None
+
+
+@contextmanager
+def receiving(receive: Callable[[RunPlan], None]) -> Iterator[None]:
+    """A Snakemake that runs within, in this process, sends nothing: it hands over its plan."""
+    global _receiver  # noqa: PLW0603  Snakemake makes the executor, not we
+    _receiver = receive
+    try:
+        yield
+    finally:
+        _receiver = None
+
+
+def requested() -> Callable[[RunPlan], None] | None:
+    """What takes the plan instead of a run; None for a real run."""
+    return _receiver
