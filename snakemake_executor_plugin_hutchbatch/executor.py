@@ -1,8 +1,8 @@
 """The Snakemake-facing shell: receives jobs, assembles the services, reports endings.
 
-FACTS.md section 4: the wait thread starts before ``__post_init__`` and an exception out of a check
-ends the workflow (trap 17); Snakemake's list of active jobs is empty while a check runs (trap 16),
-so it is left empty, and the tracker's registry is the only one.
+The wait thread starts before ``__post_init__``, and an exception out of a check ends the workflow.
+Snakemake's list of active jobs is empty while a check runs, so it is left empty, and the tracker's
+registry is the only one (docs/design/snakemake.md, "The executor interface").
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def submitted(self, job: Any, job_id: str) -> None:
         """A job is on Batch. Called by threads of the outbox."""
         failed_outputs.submitted(job)
-        # Not RemoteExecutor's, which adds the job to a list of its own (trap 16).
+        # Not RemoteExecutor's, which adds the job to a list of its own.
         RealExecutor.report_job_submission(self, SubmittedJobInfo(job, external_jobid=job_id))
 
     def rejected(self, job: Any, failure: Failure, work: Work | None) -> None:
@@ -178,7 +178,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         return snakemake_command.arguments(job, list(self.dag.get_unneeded_temp_files(job)))
 
     def additional_general_args(self) -> str:
-        # A text, trap 18. Output costs money in CloudWatch: no banner, no progress lines.
+        # One string, not a list. Output costs money in CloudWatch: no banner, no progress lines.
         return "--quiet host progress"
 
     # Following
@@ -186,7 +186,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     async def check_active_jobs(
         self, active_jobs: list[SubmittedJobInfo]
     ) -> AsyncGenerator[SubmittedJobInfo, None]:
-        if hasattr(self, "_services"):  # trap 17
+        if hasattr(self, "_services"):  # the wait thread starts before they are there
             try:
                 self._follow()
             except Exception:
@@ -303,7 +303,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def _fail(self, info: SubmittedJobInfo, failure: Failure, copies: Sequence[str] = ()) -> None:
         message = terminal.clean(failure.sentence, self._discretion) + f" [{failure.cause.value}]"
         if info.job.is_group():
-            # Trap 19: Snakemake drops the message of a group.
+            # Snakemake drops the message of a group.
             self.logger.error(f"{job_label(info.job)}: {message}")
         self._failed += 1
         self.report_job_error(info, msg=message, copies=copies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-#: FACTS.md section 2: ids in one DescribeJobs.
+#: Ids in one DescribeJobs (AWS's limit).
 DESCRIBE_LIMIT = 100
 
 

@@ -1,7 +1,7 @@
 """Sessions and clients of AWS.
 
 No request is signed for, routed to or told apart from a local cloud here: boto3 reads
-``AWS_ENDPOINT_URL_*`` by itself (DESIGN.md, house rule 1).
+``AWS_ENDPOINT_URL_*`` by itself.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-#: FACTS.md section 1: where the Hutch's queues are.
+#: Where the Hutch's queues are (https://sciwiki.fredhutch.org/compdemos/aws-batch/).
 DEFAULT_REGION = "us-west-2"
 
 
 @dataclass(frozen=True)
 class Clients:
     """What talks to AWS. ``submit`` never repeats a call by itself: SubmitJob has no client token,
-    so a call whose answer is lost must be settled before it is sent again (FACTS.md section 2)."""
+    so a call whose answer is lost must be settled before it is sent again."""
 
     region: str
     batch: BatchClient

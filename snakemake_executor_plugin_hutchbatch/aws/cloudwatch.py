@@ -14,7 +14,7 @@ from ..text.printable import printable
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-#: FACTS.md section 1: events in one GetLogEvents answer at most, or 1 MB of them.
+#: Events in one GetLogEvents answer at most, or 1 MB of them (AWS's limits).
 MOST_EVENTS = 10_000
 
 

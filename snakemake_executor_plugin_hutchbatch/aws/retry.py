@@ -15,7 +15,7 @@ from .errors import explain, is_transient
 
 T = TypeVar("T")
 
-#: FACTS.md section 2: SubmitJob takes 50 calls a second from an account; others submit too.
+#: AWS takes 50 SubmitJob calls a second from an account; others submit too.
 SUBMIT_CALLS_PER_SECOND = 40.0
 #: How long a network that is gone, or an AWS that only throttles, is waited for (seconds).
 PATIENCE = 30 * 60.0

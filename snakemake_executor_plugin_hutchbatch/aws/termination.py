@@ -20,7 +20,7 @@ from .retry import Retrier
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
-#: FACTS.md section 2: ids in one TerminateJobs or CancelJobs.
+#: Ids in one TerminateJobs or CancelJobs (AWS's limit).
 BULK_LIMIT = 50
 #: Tries of a call that AWS throttles or does not answer, with growing waits: about a minute.
 TRIES = 8

@@ -1,7 +1,7 @@
 """Direct or Snakemake: whether a job's commands can run without Snakemake in the container.
 
-DESIGN.md, house rule 2: ``shell:`` rules (and groups of them) whose files are all in S3 and whose
-directives the supervisor honours. Everything else runs under Snakemake in the image.
+Direct: ``shell:`` rules (and groups of them) whose files are all in S3 and whose directives the
+supervisor honours. Everything else runs under Snakemake in the image.
 """
 
 from __future__ import annotations

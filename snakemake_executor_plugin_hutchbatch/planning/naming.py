@@ -1,7 +1,7 @@
 """Job names, definition names, keys and tags: AWS's character rules in one place.
 
-FACTS.md section 2: names are 1 to 128 of ``A-Za-z0-9_-``, the first alphanumeric; tag keys up to
-128 and values up to 256 characters of letters, digits, space and ``_.:/=+@-``.
+Names are 1 to 128 of ``A-Za-z0-9_-``, the first alphanumeric; tag keys up to 128 and
+values up to 256 characters of letters, digits, space and ``_.:/=+@-``.
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ def _budgets(option: Callable[[str], Any], site: Site, rules: set[str]) -> Budge
     spot = option("spot_attempts")
     chosen = site.preemptible_rules
     if spot is None and chosen and chosen.retries is not None and _is_preemptible(site, rules):
-        spot = min(10, chosen.retries + 1)  # FACTS.md section 2: 10 attempts at most
+        spot = min(10, chosen.retries + 1)  # AWS: 10 attempts at most
     host, starve, factor = (
         option(n) for n in ("host_attempts", "starve_minutes", "oom_memory_factor")
     )

@@ -27,7 +27,7 @@ from ..storage.urls import split_url
 from . import naming, supervisor_bundle
 from .plan import Preemptible, Site
 
-#: Never sent with a job (DESIGN.md, house rule 4): the job role is what gives a job its access.
+#: Never sent with a job: the job role is what gives a job its access.
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
@@ -123,7 +123,7 @@ def _preemptible(remote: Any) -> Preemptible | None:
     if not chosen.all and not chosen.rules:
         return None
     if remote.preemptible_retries is None:
-        # Snakemake would end in a TypeError at the first failure (SM/rules.py, restart_times).
+        # Snakemake would end in a TypeError at the first failure.
         raise PreflightError(
             "--preemptible-rules needs --preemptible-retries N beside it (for example 3)."
         )

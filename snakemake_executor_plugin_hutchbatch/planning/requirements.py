@@ -1,7 +1,7 @@
 """Snakemake's standard resources → Batch's requirements. Pure.
 
-Figures: FACTS.md section 2 (limits) and section 4, traps 11, 12 and 15 (what Snakemake's resources
-hold at submission).
+Limits: docs/design/aws.md. What Snakemake's resources hold at submission: docs/design/snakemake.md,
+"Resources and retries".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DEFAULT_MIB_PER_VCPU = 1600
 #: What the supervisor, and Snakemake in the container, take beside the command (measured: 60 and
 #: 200 MiB): a job that asks for less would be killed before its command begins.
 LEAST_MIB: Mapping[Mode, int] = {"direct": 128, "snakemake": 512}
-#: FACTS.md section 2.
+#: AWS's least (https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html).
 MIN_TIMEOUT_SECONDS = 60
 
 
@@ -38,7 +38,7 @@ class Request:
 
 
 def whole(resources: Mapping[str, Any], name: str) -> int | None:
-    """A resource as a whole number; None where Snakemake has none yet (``<TBD>``, trap 12)."""
+    """A resource as a whole number; None where Snakemake has none yet (``<TBD>``)."""
     value = resources.get(name)
     if isinstance(value, bool) or value is None:
         return None
@@ -56,7 +56,7 @@ def whole(resources: Mapping[str, Any], name: str) -> int | None:
 def request(resources: Mapping[str, Any], threads: Any) -> Request:
     """Batch's requirements from Snakemake's standard resources.
 
-    ``threads`` → vCPUs; ``mem_mib``, else ``mem_mb`` (10^6 bytes, trap 15) → MiB, rounded up;
+    ``threads`` → vCPUs; ``mem_mib``, else ``mem_mb`` (10^6 bytes) → MiB, rounded up;
     ``gpu`` → GPUs; ``runtime`` (minutes), else ``aws_batch_task_timeout`` (seconds) → timeout.
     Raises ``PlanError`` for values that no machine can have.
     """

@@ -1,6 +1,6 @@
 """Snakemake in the container (Snakemake mode): what it is told, and what it cannot be told.
 
-FACTS.md section 4, traps 13, 14, 21 and 24.
+docs/design/snakemake.md, "Resources and retries" and "The executor interface", says why.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ CONFIG = ".hutchbatch-config.yaml"
 
 
 def arguments(job: Any, unneeded: Sequence[str]) -> str:
-    """The arguments as IF/executors/real.py makes them, but:
+    """The arguments as the executor interface's ``RealExecutor`` makes them, but:
 
-    the vCPUs asked for instead of all (trap 14); no retries within (trap 13: a rule's own
-    ``retries:`` gives way to nothing but preemptible ones); and a temporary output that nobody
-    needs (``unneeded``) is stored all the same unless it belongs to a group, since Snakemake here
-    looks for it.
+    the vCPUs asked for instead of all; no retries within (a rule's own ``retries:`` gives way to
+    nothing but preemptible ones); and a temporary output that nobody needs (``unneeded``) is stored
+    all the same unless it belongs to a group, since Snakemake here looks for it.
     """
     cores = max(1, int(job.threads))
     kept = [] if not job.is_group() else list(unneeded)
@@ -53,7 +52,7 @@ def config(workflow: Any) -> str | None:
     """What the command line says about ``config``, as YAML; None if it says nothing.
 
     On a command line Snakemake takes quotes off the ends of values and reads what is left as
-    numbers where it can (SM/common/__init__.py, SM/cli.py): in a file they stay what they are.
+    numbers where it can; in a file they stay what they are.
     """
     wanted = workflow.config_settings.overwrite_config
     return yaml.safe_dump(_plain(wanted), allow_unicode=True) if wanted else None
@@ -137,7 +136,7 @@ def unreachable(job: Any) -> str | None:
             )
     for target in job.get_target_spec():
         for name, value in target.wildcards_dict.items():
-            # SM/target_jobs.py splits at commas and takes quotes off.
+            # Snakemake splits a target's wildcards at commas and takes quotes off.
             if "," in value or value.strip("'\"") != value:
                 return (
                     f"wildcard {name} of rule {target.rulename} is {value}: Snakemake cannot start "

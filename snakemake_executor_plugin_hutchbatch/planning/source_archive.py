@@ -1,6 +1,6 @@
 """The workflow's code, packed and put into S3 where every job of the run finds it.
 
-FACTS.md section 4, traps 23 and 24: Snakemake names its archive by its content and deletes it when
+Snakemake names its archive by its content and deletes it when
 a run ends, under a second run's feet; without git it lacks files beside the Snakefile; a tracked
 name that is not ASCII, or whose file is gone, ends the run. Ours is named by its content too, lies
 below the work prefix (whose own clean-up takes it), holds what lies beside the code as well, and
@@ -31,7 +31,7 @@ from . import snakemake_command
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-#: Snakemake's own limit for one file (FACTS.md section 4, trap 23), in bytes.
+#: Snakemake's own limit for one file of the sources, in bytes.
 MAX_FILE = 10_000_000
 #: What may come along from beside the code: files, and bytes in all.
 MAX_EXTRA_FILES = 2_000

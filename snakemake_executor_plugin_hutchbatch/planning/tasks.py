@@ -304,8 +304,8 @@ def _system_tmpdir(path: str) -> Iterator[None]:
 
 
 def _variables(job: Any, tmpdir: str) -> dict[str, Any]:
-    """What the rule's command may name: as SM/parser.py's run functions see it, whose globals are
-    those of the rule's own module."""
+    """What the rule's command may name: as the run functions that Snakemake's parser makes see it,
+    whose globals are those of the rule's own module."""
     return {
         **job.rule.run_func.__globals__,
         "input": job.input._plainstrings(),

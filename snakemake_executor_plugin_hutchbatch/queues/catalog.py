@@ -67,7 +67,7 @@ _FIELDS: Mapping[str, Callable[[Any], str | None]] = {
 
 
 def shipped() -> dict[str, Entry]:
-    """The Hutch's table (FACTS.md section 1)."""
+    """The Hutch's table (https://sciwiki.fredhutch.org/compdemos/aws-batch/)."""
     source = files(__package__).joinpath("catalog.yaml")
     return parse(source.read_text(encoding="utf-8"), "catalog.yaml")
 

@@ -1,6 +1,6 @@
 """Whether a queue could ever place a request, and what would fit. Pure.
 
-FACTS.md section 2: a job that no machine of its queue can hold waits in RUNNABLE for ever.
+A job that no machine of its queue can hold waits in RUNNABLE for ever.
 """
 
 from __future__ import annotations

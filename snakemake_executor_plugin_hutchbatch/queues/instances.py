@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 
-#: FACTS.md section 1: ``optimal`` is the C, M and R families. Which generations changed over time:
+#: AWS: ``optimal`` is the C, M and R families. Which generations changed over time:
 #: 4 and 5 in older compute environments, 6 and 7 in newer ones (botocore's model, ComputeResource).
 OPTIMAL = ("c4", "c5", "m4", "m5", "r4", "r5", "m6i", "c6i", "r6i", "c7i")
 

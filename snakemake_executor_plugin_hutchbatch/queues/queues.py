@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Policy = Literal["availability", "balanced", "capacity"]
 POLICIES: tuple[Policy, ...] = ("availability", "balanced", "capacity")
 
-#: FACTS.md section 1: "sufficient for most jobs", and newer lab accounts' one queue.
+#: "Sufficient for most jobs" (the Hutch's page on AWS Batch), and newer lab accounts' one queue.
 GENERAL_QUEUES = ("mixed", "default")
 
 

@@ -1,6 +1,6 @@
 """Why a job is stuck in RUNNABLE, in one sentence with the remedy.
 
-AWS tells the cause at the head of a queue (FACTS.md section 2); where it does not, the queue's and
+AWS tells the cause at the head of a queue; where it does not, the queue's and
 its compute environment's state and what is in use are looked at.
 """
 

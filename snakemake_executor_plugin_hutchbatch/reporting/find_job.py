@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ..record.journal import Reader
 from ..record.schema import Attempt, Job, Placement, Run, Submission
 
-#: FACTS.md section 2: children of arrays are ``parentId:index``.
+#: AWS Batch's ids; children of arrays are ``parentId:index``.
 _BATCH_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(:\d+)?")
 #: How many jobs a sentence lists.
 LISTED = 8

@@ -14,7 +14,7 @@ from ..settings.parsers import DEFAULT_LOG_GROUP
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
-#: FACTS.md section 2: ids in one DescribeJobs.
+#: Ids in one DescribeJobs (AWS's limit).
 DESCRIBED = 100
 #: Calls at a time, for runs of thousands.
 THREADS = 8

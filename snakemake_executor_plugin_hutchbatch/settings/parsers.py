@@ -11,12 +11,12 @@ from typing import Any, Literal, cast
 
 Mode = Literal["auto", "direct", "snakemake"]
 
-#: FACTS.md section 1: where the Hutch's instances keep their AWS CLI, and their scratch.
+#: Where the Hutch's instances keep their AWS CLI, and their scratch (docs/design/aws.md).
 DEFAULT_AWS_CLI_PATH = "/home/ec2-user/miniconda"
 DEFAULT_SCRATCH = "/docker_scratch:/tmp"
 DEFAULT_LOG_GROUP = "/aws/batch/job"
 #: Larger arrays save nothing: their SubmitJob is one call in a thousand as it is, and their
-#: children are listed by pages of a thousand (FACTS.md section 2, ListJobs).
+#: children are listed by pages of a thousand (ListJobs).
 DEFAULT_ARRAY = 1_000
 
 
@@ -169,7 +169,7 @@ def _pairs(value: Any) -> list[tuple[str, str]]:
 
 
 def parse_tags(value: Any) -> dict[str, str]:
-    """The user's own tags. AWS's rules are FACTS.md section 2's: 128 and 256 characters of letters,
+    """The user's own tags. AWS's rules: keys of 128 and values of 256 characters of letters,
     digits, space and ``_.:/=+@-``; keys do not begin with ``aws:``."""
     tags = dict(_pairs(value))
     for key, text in tags.items():
@@ -273,10 +273,10 @@ def parse_oom_memory_factor(value: Any) -> float:
 
 # A day: longer than anybody should wait unseen.
 parse_starve_minutes = _number(0, 1440, "the time in minutes")
-# FACTS.md section 2: retryStrategy takes 1 to 10 attempts.
+# AWS: a retryStrategy takes 1 to 10 attempts.
 parse_spot_attempts = _whole_number(1, 10, "the number of attempts")
 parse_host_attempts = _whole_number(1, 10, "the number of attempts")
-# FACTS.md section 2: an array has 2 to 10,000 children.
+# AWS: an array has 2 to 10,000 children.
 parse_array_size = _whole_number(1, 10_000, "the size of an array")
 parse_tail_lines = _whole_number(0, 1000, "the number of lines")
 

@@ -1,7 +1,7 @@
 """Copies of failed jobs' logs on this machine, where Snakemake wants paths.
 
-``--show-failed-logs`` opens the files that an error names and stops at the first that is not there
-(SM/logging.py:37), and logger plugins may open them, too; so an error names the copies alone.
+``--show-failed-logs`` opens the files that an error names and stops at the first that is not
+there, and logger plugins may open them, too; so an error names the copies alone.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _write(path: Path, lines: Sequence[str]) -> bool:
 
 
 def log_error(job: Any, logger: Any, msg: str | None, copies: Sequence[str], **more: Any) -> None:
-    """Snakemake's own error of a job (SM/jobs.py:1144), with the copies for its log files."""
+    """Snakemake's own error of a job (its ``log_error``), with the copies for its log files."""
     if job.is_group() or not copies:
         job.log_error(msg=msg, aux_logs=list(copies), **more)
         return

@@ -1,7 +1,6 @@
 """What becomes of a job that ended badly or waits too long: again, elsewhere, or a failure. Pure.
 
-DESIGN.md, rule 7: each cause has its own budget; losses of machines never use up Snakemake's
-``retries``.
+Each cause has its own budget; losses of machines never use up Snakemake's ``retries``.
 """
 
 from __future__ import annotations

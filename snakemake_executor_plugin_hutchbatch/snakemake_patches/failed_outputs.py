@@ -1,9 +1,9 @@
 """Which results a failed job leaves, and what the next run thinks of them.
 
-FACTS.md section 4, trap 8: whatever failed, Snakemake records the job's present code and parameters
-for its outputs and then removes them. A job that never ran has not touched them: an earlier result
-stays, with the record of what made it. A job that did run leaves nothing that passes for its
-result: what cannot be removed, or is kept by --keep-incomplete, stays marked as incomplete.
+Whatever failed, Snakemake records the job's present code and parameters for its outputs and then
+removes them. A job that never ran has not touched them: an earlier result stays, with the record of
+what made it. A job that did run leaves nothing that passes for its result: what cannot be removed,
+or is kept by --keep-incomplete, stays marked as incomplete.
 """
 
 from __future__ import annotations

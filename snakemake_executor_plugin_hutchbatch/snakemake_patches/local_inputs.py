@@ -1,7 +1,7 @@
 """Local copies of small files in S3, for functions in a Snakefile that open them with ``open()``.
 
-FACTS.md section 4, trap 12: at submission a resource that reads an input is ``<TBD>``, because the
-input lies in S3 only. The same befalls functions that open or glob a checkpoint's output.
+At submission a resource that reads an input is ``<TBD>``, because the input lies in S3 only. The
+same befalls functions that open or glob a checkpoint's output.
 """
 
 from __future__ import annotations

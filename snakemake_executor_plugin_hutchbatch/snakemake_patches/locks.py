@@ -1,9 +1,9 @@
 """Snakemake's own marks of a run that was killed: locks, and outputs marked incomplete.
 
 Snakemake cannot tell whether a lock's owner lives, so it asks for ``--unlock``; and an output that
-exists and is marked incomplete ends a plain run (FACTS.md section 4, trap 20). Under hutchbatch a
-lock names its owner, and goes when that process is certainly dead; jobs that were under way are
-looked up on AWS Batch, so their marks are no reason to stop.
+exists and is marked incomplete ends a plain run. Under hutchbatch a lock names its owner, and goes
+when that process is certainly dead; jobs that were under way are looked up on AWS Batch, so their
+marks are no reason to stop.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Snakemake's S3 storage at the controller: safe, and answered from the inventory.
 
-FACTS.md section 4: traps 1 to 3 and 6 to 10. Patches apply only when hutchbatch is the executor.
+Why: docs/design/snakemake.md, "Outputs and storage". Patches apply only when hutchbatch is the
+executor.
 """
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ def is_protected(stored: Any) -> bool:
 
 def _wait_in_storage() -> None:
     """With --keep-storage-local-copies Snakemake waits for local copies of its targets, which it
-    has not fetched where remote jobs made them (SM/jobs.py, ``prepare``)."""
+    has not fetched where remote jobs made them."""
     from snakemake import jobs  # noqa: PLC0415
 
     plain = jobs.wait_for_files

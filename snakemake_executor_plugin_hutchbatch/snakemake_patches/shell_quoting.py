@@ -1,7 +1,7 @@
 """Snakemake's own command line for a job in Snakemake mode, quoted so that a shell changes nothing.
 
-FACTS.md section 4, trap 21: Snakemake quotes with Python's ``repr``, and where that takes double
-quotes, a shell expands what is between them.
+Snakemake quotes with Python's ``repr``, and where that takes double quotes, a shell expands what is
+between them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What S3 holds, asked in bulk and remembered.
 
-FACTS.md section 4, trap 9: asked file by file, S3 costs about ten calls and 20 ms of processor for
-each job. A page of a listing tells of 1,000 objects (ListObjectsV2), so a folder in which several
-files are asked for is listed. Everything remembered has the time at which its question began: what
-was asked before a job wrote (``forget``, ``look``) never counts after it.
+Asked file by file, S3 costs about ten calls and 20 ms of processor for each job. A page of a
+listing tells of 1,000 objects (ListObjectsV2), so a folder in which several files are asked for is
+listed. Everything remembered has the time at which its question began: what was asked before a job
+wrote (``forget``, ``look``) never counts after it.
 """
 
 from __future__ import annotations

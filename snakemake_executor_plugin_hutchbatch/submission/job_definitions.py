@@ -1,9 +1,9 @@
 """JobPlan → job definition: one for each distinct content, found or registered once.
 
 What SubmitJob cannot override lives here: image, role, volumes, shared memory, secrets, log
-configuration (FACTS.md section 2). A definition's name holds a digest of its content, so that runs
-and users of an account share it. Anybody who may register definitions can give the name another
-content: a revision is used only if all that AWS says of it is what was wanted, and by its ARN.
+configuration. A definition's name holds a digest of its content, so that runs and users of an
+account share it. Anybody who may register definitions can give the name another content: a revision
+is used only if all that AWS says of it is what was wanted, and by its ARN.
 Nobody owns one, so old ones are removed by whoever asks for it: a run that misses one registers it
 again.
 """

@@ -40,7 +40,7 @@ class Snakemake(Protocol):
 
 class Outbox:
     """Sends works in the background. A job that cannot be sent is that job's failure, nobody
-    else's (DESIGN.md, house rule 8)."""
+    else's."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """JobPlan → SubmitJob: paced, patient, and settled where an answer was lost.
 
-The override is tiny (DESIGN.md, house rule 3): which task to fetch, and the rule's ``envvars:``.
+The override is tiny: which task to fetch, and the rule's ``envvars:``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from ..planning.work import TaskLocation
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
-#: FACTS.md section 2: ECS takes 8192 characters in all and a longer override is accepted and fails
-#: later. ECS counts Batch's own variables too (public reports: 7,680 failed), so we stay below.
+#: ECS takes 8,192 characters in all; a longer override is accepted and fails later
+#: (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html).
+#: ECS counts Batch's own variables too (public reports: 7,680 failed), so we stay below.
 MAX_OVERRIDES = 7300
 #: Seconds after which a job that a lost call made is looked for a second time.
 SETTLE_SECONDS = 2.0
@@ -54,8 +55,8 @@ class SubmissionError(Exception):
 def environment(
     plan: JobPlan, place: TaskLocation, bundle: Bundle, region: str, endpoint: str | None
 ) -> dict[str, str]:
-    """The variables of a container. AWS gives it no region (FACTS.md section 2); no credentials
-    are ever among them. What the container fetches and obeys is named here with its digest."""
+    """The variables of a container. Older ECS agents give it no region; no credentials are
+    ever among them. What the container fetches and obeys is named here with its digest."""
     variables = {
         **{name: value for name, value in plan.environment.items() if name not in VARIABLES},
         "HUTCHBATCH_TASK": place.url,

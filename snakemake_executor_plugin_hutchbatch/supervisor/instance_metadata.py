@@ -20,7 +20,7 @@ PATIENCE = 1.0
 LONGEST = 64
 LONGEST_ANSWER = 4096
 #: Names in a ``Status`` and what the service calls them.
-FACTS = {
+INSTANCE_FACTS = {
     "instance_id": "instance-id",
     "instance_type": "instance-type",
     "capacity": "instance-life-cycle",
@@ -64,7 +64,7 @@ class Machine:
         return self._noticed
 
     def _ask_facts(self) -> None:
-        for name, text in self._answers(list(FACTS)):
+        for name, text in self._answers(list(INSTANCE_FACTS)):
             if len(text) <= LONGEST and text.isprintable():
                 self.facts[name] = text
 
@@ -90,7 +90,7 @@ class Machine:
                 return
             for name in names:
                 head = {"host": host, "x-aws-ec2-metadata-token": token}
-                connection.ask("GET", base + "meta-data/" + FACTS.get(name, name), head)
+                connection.ask("GET", base + "meta-data/" + INSTANCE_FACTS.get(name, name), head)
                 text = connection.read(LONGEST_ANSWER).decode("latin-1").strip()
                 if connection.status == 200:
                     yield name, text

@@ -147,7 +147,7 @@ class TaskSpec:
     name: str
     status: str
     steps: Tuple[Step, ...]
-    scratch: str = "/tmp"  # noqa: S108  the mount point that FACTS.md section 1 prescribes
+    scratch: str = "/tmp"  # noqa: S108  where the Hutch mounts its scratch
     cpus: int = 1
     inputs: Tuple[Input, ...] = ()
     sources: Optional[Sources] = None

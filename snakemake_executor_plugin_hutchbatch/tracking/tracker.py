@@ -2,7 +2,7 @@
 
 An array is asked for by its parent, whose counts tell whether a look at its children is worth a
 call; single jobs are asked for by hundreds. Snakemake's own list of active jobs is empty while a
-check runs (FACTS.md section 4, trap 16), so cancelling needs this registry.
+check runs, so cancelling needs this registry.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ snakemake snakemake-storage-plugin-s3``, then
 Both run the same workflow (each job has one input and one output in S3) with the same Snakemake
 options, in turn, each against an embedded cloud of its own whose jobs only take time and leave
 their outputs (``playing.py``). A call to Batch takes 40 ms, and an operation called more than 50
-times a second is refused (FACTS.md section 2). The queue holds 500 jobs at once, as ``cpu-spot-50``
-does (section 1). S3 answers as fast as it can unless ``--s3-ms`` says otherwise.
+times a second is refused, as AWS does. The queue holds 500 jobs at once, as the Hutch's
+``cpu-spot-50`` does. S3 answers as fast as it can unless ``--s3-ms`` says otherwise.
 
 The seconds count from the start of the controller; ``handed over`` is when Snakemake announced its
 first jobs. CPU and memory are the controller's own. S3 calls are the controller's: jobs make none.

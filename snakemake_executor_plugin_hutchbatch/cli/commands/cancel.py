@@ -115,8 +115,8 @@ def _lives(run: Run) -> bool:
 
 def _doubt(run: Run, folder: Path) -> str | None:
     """Why no process here is for certain the run's Snakemake (empty: none is even likely); None if
-    one is. Asked to stop, it begins no more jobs (SM/scheduling/job_scheduler.py:574); Ctrl-C's
-    signal does not reach a Snakemake that was started in the background."""
+    one is. Asked to stop, Snakemake begins no more jobs; Ctrl-C's signal does not reach one that
+    was started in the background."""
     return stopping.doubt(controllers.of(run), folder) if _lives(run) else ""
 
 

@@ -239,7 +239,7 @@ def _conclude(patient: _Patient, found: Sequence[Finding]) -> None:
             "findings": as_json(found),
             "policy": policy,
         }
-        # It leaves the house.
+        # It goes to other people.
         terminal.say_json(mapped(document, redacted), indent=2)
         return
     if policy:

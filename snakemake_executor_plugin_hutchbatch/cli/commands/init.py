@@ -23,7 +23,7 @@ from .. import profile_file
 from .common import USAGE, CommandError, Help, epilog
 
 DEFAULT_PROFILE = Path("profiles/hutch")
-#: FACTS.md section 1: a folder that the Hutch's buckets empty by themselves.
+#: The Hutch's buckets delete what is in this folder after 30 days.
 WORK_FOLDER = "scratch-delete-30/hutchbatch"
 
 

@@ -1,6 +1,6 @@
 """A small, faithful AWS Batch in one process, whose jobs really run on the host it is given.
 
-What it knows of AWS is FACTS.md section 2 and botocore's own service model. How it is used::
+What it knows of AWS: docs/design/aws.md and botocore's own service model. How it is used::
 
     service = BatchService(
         config: BatchConfig,                      # queues, compute environments, delays, rate limit
@@ -17,7 +17,7 @@ What it knows of AWS is FACTS.md section 2 and botocore's own service model. How
     service.fault({"kind": "lose_host", "name": "align*", "after": 5})
     service.stop()                                # kills whatever runs, waits for it, ends threads
 
-- ``BatchConfig()`` is the Hutch's table of queues (FACTS.md section 1), region us-west-2, account
+- ``BatchConfig()`` is the Hutch's table of queues (docs/design/aws.md), region us-west-2, account
   000000000000. All classes of ``config`` are frozen dataclasses.
 - ``service.call(operation, parameters)`` raises ``BatchError`` (``code``, ``message``, ``status``)
   where AWS answers with an error. It may be called from any thread and never blocks on a job.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: vCPUs, memory in MiB and GPUs of instance types whose size matters here (FACTS.md section 1).
+#: vCPUs, memory in MiB and GPUs of instance types whose size matters here (AWS EC2).
 INSTANCE_SIZES: dict[str, tuple[int, int, int]] = {"p3.16xlarge": (64, 488 * 1024, 8)}
 
 #: Families with GPUs: an instance type begins with one of these letters and a digit (AWS EC2).
@@ -58,7 +58,8 @@ def _spot(name: str, most: int, bid: int, *types: str) -> ComputeEnvironment:
 
 
 def hutch_environments() -> tuple[ComputeEnvironment, ...]:
-    """FACTS.md section 1. The page gives no figures for ``mixed``; these are ours."""
+    """The table of https://sciwiki.fredhutch.org/compdemos/aws-batch/. It gives no figures for
+    ``mixed``; these are ours."""
     return (
         _spot("cpu-spot-50", 500, 50),
         _spot("cpu-spot-40", 700, 40),
@@ -77,7 +78,7 @@ def hutch_queues() -> tuple[Queue, ...]:
 class BatchConfig:
     """The whole of it. Times in seconds.
 
-    ``calls_per_second``: the account's rate for each operation (FACTS.md section 2: 50), None for
+    ``calls_per_second``: the account's rate for each operation (AWS's for SubmitJob: 50), None for
     no limit. ``runnable_delay`` is how long a job waits for an instance before STARTING,
     ``starting_delay`` how long its image takes to arrive. ``check_answers``: every answer is held
     against botocore's service model before it leaves (for tests; costs time). ``secrets`` are the

@@ -1,4 +1,4 @@
-"""What AWS Batch says of an attempt's end (FACTS.md section 2). Pure."""
+"""What AWS Batch says of an attempt's end (docs/design/aws.md). Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..hosts.host import Exit
 
-#: FACTS.md section 2, and public reports for the array's.
+#: AWS's own words, as its pages and public reports show them.
 EXITED = "Essential container in task exited"
 NOT_STARTED = "Task failed to start"
 TIMED_OUT = "Job attempt duration exceeded timeout"

@@ -35,5 +35,5 @@ def server_failed(message: str = "Internal server error") -> BatchError:
 
 
 def too_many() -> BatchError:
-    """Beyond the account's rate (FACTS.md section 2)."""
+    """Beyond the account's rate."""
     return BatchError("TooManyRequestsException", 429, "Too Many Requests")

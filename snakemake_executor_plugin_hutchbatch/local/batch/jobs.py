@@ -201,8 +201,9 @@ def _strategy(given: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def batch_environment(job: Job, attempt: int, environment_name: str) -> dict[str, str]:
-    """What AWS Batch itself sets in a container (FACTS.md section 2; AWS: job environment
-    variables). ``attempt`` counts from 1."""
+    """What AWS Batch itself sets in a container
+    (https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html). ``attempt`` counts from
+    1."""
     ours = {
         "AWS_BATCH_CE_NAME": environment_name,
         "AWS_BATCH_JOB_ATTEMPT": str(attempt),
@@ -216,7 +217,7 @@ def batch_environment(job: Job, attempt: int, environment_name: str) -> dict[str
 
 
 def overrides_too_long(job: Job) -> bool:
-    """Whether ECS would refuse the container overrides (FACTS.md section 2)."""
+    """Whether ECS would refuse the container overrides: over 8,192 characters."""
     override = job.submission.override
     environment = _pairs(override.get("environment") or ())
     queue = job.submission.queue

@@ -74,7 +74,7 @@ class Placement:
 
     def blocked(self, job: Job, starved: Starved) -> str | None:
         """What AWS says in ``statusReason`` of a RUNNABLE job: only the head of a queue has a
-        reason (FACTS.md section 2)."""
+        reason."""
         queue = job.submission.queue
         if self.head(queue.name) is not job:
             return None

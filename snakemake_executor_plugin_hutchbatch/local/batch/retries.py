@@ -1,4 +1,7 @@
-"""Whether a failed attempt is tried again (FACTS.md section 2; AWS: EvaluateOnExit). Pure."""
+"""Whether a failed attempt is tried again. Pure.
+
+https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html
+"""
 
 from __future__ import annotations
 

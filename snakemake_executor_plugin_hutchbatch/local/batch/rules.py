@@ -1,5 +1,5 @@
-"""Names, quotas and values AWS Batch accepts: FACTS.md section 2, messages as AWS words them where
-public reports show them. Pure; each raises ClientException or returns."""
+"""Names, quotas and values AWS Batch accepts (docs/design/aws.md), messages as AWS words them
+where public reports show them. Pure; each raises ClientException or returns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import refused
 
-#: FACTS.md section 2.
+#: https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html, and ECS's for overrides.
 SUBMIT_KIB = 30
 REGISTER_KIB = 24
 OVERRIDES_CHARACTERS = 8192

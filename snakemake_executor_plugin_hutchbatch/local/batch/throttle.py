@@ -1,4 +1,4 @@
-"""The account's rate limit (FACTS.md section 2: 50 calls a second for each operation)."""
+"""The account's rate limit (AWS's for SubmitJob: 50 calls a second; here for each operation)."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Running(Protocol):
     """A started container."""
 
     def terminate(self, grace: float = 30.0) -> None:
-        """SIGTERM now, SIGKILL after ``grace`` seconds (FACTS.md section 2). Returns at once."""
+        """SIGTERM now, SIGKILL after ``grace`` seconds (AWS: 30). Returns at once."""
 
     def kill(self) -> None:
         """SIGKILL to all of it now, as when a host is lost."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from .host import Mount
 
-#: A "host" path with this in a component's name is the host's conda prefix (FACTS.md section 1),
-#: and thus the running Python's.
+#: A "host" path with this in a component's name is the host's conda prefix (at the Hutch
+#: /home/ec2-user/miniconda), and thus the running Python's.
 CLI_PREFIX = "miniconda"
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 #: Where AWS Batch sends output unless the job definition says otherwise.
 BATCH_GROUP = "/aws/batch/job"
-#: A GetLogEvents answer at most (FACTS.md section 1).
+#: A GetLogEvents answer at most (AWS's limits).
 MOST_EVENTS, MOST_BYTES = 10_000, 1024 * 1024
 
 

@@ -38,7 +38,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: Bytes of a request to Batch, Logs or STS at most; their own limits are lower (FACTS.md, 2).
+#: Bytes of a request to Batch, Logs or STS at most; their own limits are lower.
 LARGEST_BODY = 4 * 1024 * 1024
 
 

@@ -1,4 +1,4 @@
-"""Names, quotas and values: what AWS Batch refuses (FACTS.md section 2)."""
+"""Names, quotas and values: what AWS Batch refuses (docs/design/aws.md)."""
 
 from __future__ import annotations
 

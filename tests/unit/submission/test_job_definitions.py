@@ -45,7 +45,7 @@ def test_requests_are_such_as_botocore_knows_them(operation, request_):
 
 
 def test_requests_are_below_batchs_limits_for_their_size():
-    assert len(json.dumps(registration(PLAN))) < 24 * 1024  # FACTS.md section 2
+    assert len(json.dumps(registration(PLAN))) < 24 * 1024  # AWS's limit
     assert len(json.dumps(submitted(PLAN)["containerOverrides"])) < 2000
 
 
