@@ -169,7 +169,7 @@ def test_the_next_rule_of_a_group_finds_its_input_complete(
     container: Container, store: Store
 ) -> None:
     steps = (
-        step("(sleep 2; echo x) > a &", outputs=(Output("a"),)),
+        step("(sleep 0.5; echo x) > a &", outputs=(Output("a"),)),
         step(
             "cat a > b; (sleep 3; echo y) >> a &", outputs=(Output("b", store.url("b")),), level=1
         ),
@@ -187,7 +187,7 @@ def test_pipes_and_services_go_on_as_long_as_they_are_fed(
     container: Container, store: Store
 ) -> None:
     steps = (
-        step("(sleep 2; seq 3) > fifo &", pipes=("fifo",)),
+        step("(sleep 3; seq 3) > fifo &", pipes=("fifo",)),
         step(
             "(cat fifo; sleep 1) > out &",
             pipes=("fifo",),
@@ -228,8 +228,8 @@ def test_a_supervisor_that_is_killed_takes_its_command_along(container: Containe
 
     assert len(living()) == 6
     process.kill()
-    process.communicate()  # the end of all that had its streams
-    deadline = time.monotonic() + 30
+    process.wait()
+    deadline = time.monotonic() + 20
     while living() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert living() == []

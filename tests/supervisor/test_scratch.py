@@ -260,7 +260,7 @@ def test_a_link_in_the_scratch_never_changes_its_target(tmp_path: Path, mode: in
     inside = root / "hutchbatch-j-1-0123456789abcdef"
     inside.mkdir()
     for name, leads in (("k", target), ("l", folder)):
-        (root / f"hutchbatch-j-{name}-0123456789abcdef").symlink_to(leads)
+        (root / f"hutchbatch-{name}-1-0123456789abcdef").symlink_to(leads)
         (inside / name).symlink_to(leads)
     scratch.sweep(str(root), "")
     assert [stat.S_IMODE(path.stat().st_mode) for path in (target, folder)] == [mode, mode]
