@@ -6,7 +6,8 @@ from snakemake_interface_executor_plugins.settings import CommonSettings
 
 from .executor import Executor as Executor
 from .settings.options import ExecutorSettings as _Settings
-from .snakemake_patches import local_files, local_inputs, s3_storage, shell_quoting
+from .snakemake_patches import apply as patches
+from .snakemake_patches import local_files
 from .text import terminal
 
 
@@ -15,21 +16,13 @@ class ExecutorSettings(_Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # Snakemake itself loads this plugin.
-        from .snakemake_patches import locks, log_names  # noqa: PLC0415
-
         # Now, because Snakemake asks S3 about files long before it makes the executor.
-        warn = terminal.snakemake_log().warning
-        s3_storage.guard(warn)
-        log_names.guard()
-        locks.guard()
-        local_inputs.let_functions_read(warn)
-        shell_quoting.quote_for_shells()
+        patches.apply(terminal.snakemake_log().warning)
 
 
 if os.environ.get(local_files.CHILD):
     # A Snakemake that was started for one job by the one that leads the run.
-    s3_storage.share_names()
+    patches.apply_to_child()
 
 common_settings = CommonSettings(
     non_local_exec=True,

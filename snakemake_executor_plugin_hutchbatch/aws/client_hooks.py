@@ -2,7 +2,8 @@
 
 botocore asks ``needs-retry`` handlers after each failed try and signs a request anew before it is
 sent again, so what is set right here is right in the next try, whoever made the call: our modules
-or Snakemake's storage.
+or Snakemake's storage. Handlers of events are botocore's official interface, no patch:
+https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import botocore.auth
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import errors, retry
@@ -52,14 +52,8 @@ class Clock:
         return True
 
 
-#: This process's.
+#: This process's. botocore signs by it in a run (``snakemake_patches/signing_clock.py``).
 CLOCK = Clock()
-
-
-def sign_by(clock: Clock) -> None:
-    """Lets botocore sign by ``clock``; older ones, which have no such place, stay as they are."""
-    if hasattr(botocore.auth, "get_current_datetime"):
-        botocore.auth.get_current_datetime = clock.now
 
 
 @dataclass
@@ -86,7 +80,6 @@ def strengthen(
     reasons, after botocore's own tries. Only for callers that have no patience of their own, and
     never for SubmitJob, whose lost answers must be settled first.
     """
-    sign_by(clock)
     probing = threading.local()
 
     def needs_retry(

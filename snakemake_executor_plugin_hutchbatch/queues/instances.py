@@ -1,6 +1,7 @@
 """Sizes of EC2 instances, as data that ships (``instances.csv``), and what of them a job can have.
 
-The data: AWS's DescribeInstanceTypes for the families that Batch queues are made of.
+The data: AWS's DescribeInstanceTypes for the families that Batch queues are made of. Its first line
+says of which day; ``.ci/instance_types.py`` writes it again.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def known() -> dict[str, Size]:
             int(row["gpus"]),
             row["architecture"],
         )
-        for row in csv.DictReader(text.splitlines())
+        for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
     }
 
 

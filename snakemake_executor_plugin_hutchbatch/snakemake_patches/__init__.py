@@ -1,1 +1,1 @@
-"""Changes to Snakemake and its S3 storage plugin while a run lasts."""
+"""Changes to Snakemake, its S3 storage plugin and botocore while a run lasts (``table.py``)."""

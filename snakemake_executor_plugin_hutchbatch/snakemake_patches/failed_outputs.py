@@ -8,11 +8,10 @@ or is kept by --keep-incomplete, stays marked as incomplete.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
-from snakemake.jobs import Job
 
 from ..text import terminal
 
@@ -61,9 +60,8 @@ def _unmark(job: Any) -> None:
             persistence._unmark_incomplete(key)
 
 
-def guard() -> None:
-    """Patches how Snakemake ends failed jobs in this process."""
-    plain = Job.postprocess
+def postprocess(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """In place of ``Job.postprocess``: how Snakemake ends failed jobs."""
 
     async def postprocess(self: Any, *args: Any, error: bool = False, **options: Any) -> None:
         if not error or self.is_local:
@@ -74,7 +72,7 @@ def guard() -> None:
         elif not self.dag.workflow.execution_settings.keep_incomplete:
             await _remove_outputs(self)
 
-    Job.postprocess = postprocess
+    return postprocess
 
 
 async def _remove_outputs(job: Any) -> None:

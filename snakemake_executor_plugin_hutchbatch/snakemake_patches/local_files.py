@@ -2,16 +2,7 @@
 
 With the author's names (``supervisor/file_names.py``) a stored file and a file of the person's own
 bear one name. So of files under the default storage only S3 says whether they exist, how old and
-how large they are; what lies here counts where this run has put it (``local_copies.py``). Applied
-when hutchbatch is the executor, to the process that leads the run.
-
-| target in Snakemake 9 | what it does here |
-|---|---|
-| ``_IOFile.exists_local``, ``mtime_uncached``, ``protected``, ``open`` | pass over the person's |
-| ``_IOFile.retrieve_from_storage`` | never over a newer file of the person's |
-| ``io.remove`` | removes here what this run has put here |
-| local ``Executor.run_single_job`` | what lies at the names of outputs makes way |
-| local ``Executor.get_job_exec_prefix`` | its own Snakemake processes use the names too |
+how large they are; what lies here counts where this run has put it (``local_copies.py``).
 """
 
 from __future__ import annotations
@@ -35,6 +26,8 @@ from .local_copies import Differs, LocalCopies
 #: Says to a Snakemake process that the one which leads the run has started it.
 CHILD = "HUTCHBATCH_LOCAL_JOB"
 
+Method = Callable[..., Any]
+
 
 @dataclass
 class _Run:
@@ -52,7 +45,7 @@ _run: _Run | None = None
 def copies() -> LocalCopies:
     """This run's files in the launch folder. Made when first needed: Snakemake has changed to the
     folder of ``--directory`` by then."""
-    assert _run is not None  # noqa: S101  guard() comes first
+    assert _run is not None  # noqa: S101  begin() comes first
     if _run.copies is None:
         _run.copies = LocalCopies(Path.cwd(), _run.warn)
         _run.copies.recover()
@@ -90,7 +83,7 @@ def _url(file: Any) -> str:
 
 def stored(file: Any) -> Object | None:
     """What S3 has of a file. Raises botocore's errors."""
-    assert _run is not None  # noqa: S101  guard() comes first
+    assert _run is not None  # noqa: S101  begin() comes first
     return _run.inventory(file.storage_object.provider).find(_url(file))
 
 
@@ -125,73 +118,82 @@ def fetch(file: Any) -> None:
         raise WorkflowError(f"{file} could not be fetched from {url}: {error}") from error
 
 
-def guard(plugin: Any, inventory: Callable[[Any], Inventory], warn: Callable[[str], None]) -> None:
-    """Patches this process, once. ``inventory``: that of a storage provider."""
+def begin(inventory: Callable[[Any], Inventory], warn: Callable[[str], None]) -> None:
+    """``inventory``: that of a storage provider. Once a process."""
     global _run  # noqa: PLW0603  one Snakemake a process
-    if _run is not None:
-        return
-    _run = _Run(inventory, warn)
-    from snakemake import io  # noqa: PLC0415  only where a run begins
-    from snakemake.executors import local  # noqa: PLC0415
-
-    _look_in_storage(io)
-    _move_with_care(io)
-    _make_way(local.Executor)
-    plugin.StorageObject.hutchbatch_is_made = _is_made
+    if _run is None:
+        _run = _Run(inventory, warn)
 
 
-def _is_made(stored: Any) -> bool:
-    name = name_of(stored)
-    return copies().is_here(name) if name else stored.local_path().exists()
+def is_made(_plain: Any) -> Callable[[Any], bool]:
+    """In place of ``StorageObject.hutchbatch_is_made``."""
+
+    def is_made(stored: Any) -> bool:
+        name = name_of(stored)
+        return copies().is_here(name) if name else stored.local_path().exists()
+
+    return is_made
 
 
-def _look_in_storage(io: Any) -> None:
-    cls = io._IOFile
-    plain_exists, plain_mtime = cls.exists_local, cls.mtime_uncached
-    plain_protected, plain_open = cls.protected, cls.open
+def exists_local(plain: Method) -> Method:
+    """In place of ``_IOFile.exists_local``."""
 
     async def exists_local(self: Any) -> bool:
-        return copies().is_here(str(self)) if is_named(self) else bool(await plain_exists(self))
+        return copies().is_here(str(self)) if is_named(self) else bool(await plain(self))
+
+    return exists_local
+
+
+def mtime_uncached(plain: Method) -> Method:
+    """In place of ``_IOFile.mtime_uncached``."""
+    from snakemake import io  # noqa: PLC0415  only where a run begins
 
     async def mtime_uncached(self: Any, skip_storage: bool = False) -> Any:
         if not is_named(self):
-            return await plain_mtime(self, skip_storage=skip_storage)
+            return await plain(self, skip_storage=skip_storage)
         stored = None if skip_storage else await self.storage_object.managed_mtime()
         here = Path(self).stat().st_mtime if copies().is_here(str(self)) else None
         return io.Mtime(local=here, storage=stored)
 
-    async def protected(self: Any) -> bool:
-        return False if is_named(self) else bool(await plain_protected(self))
+    return mtime_uncached
+
+
+def open_(plain: Method) -> Method:
+    """In place of ``_IOFile.open``."""
+    from snakemake import io  # noqa: PLC0415  only where a run begins
 
     def open_(self: Any, *args: Any, **kwargs: Any) -> Any:
         if is_named(self) and not copies().is_here(str(self)):
             raise io.InputOpenException(self)  # Snakemake fetches it, and asks again
-        return plain_open(self, *args, **kwargs)
+        return plain(self, *args, **kwargs)
 
-    cls.exists_local, cls.mtime_uncached = exists_local, mtime_uncached
-    cls.protected, cls.open = protected, open_
+    return open_
 
 
-def _move_with_care(io: Any) -> None:
-    cls, plain_remove = io._IOFile, io.remove
-    plain_retrieve = cls.retrieve_from_storage
+def retrieve_from_storage(plain: Method) -> Method:
+    """In place of ``_IOFile.retrieve_from_storage``."""
 
     async def retrieve_from_storage(self: Any) -> None:
         if not is_named(self):
-            await plain_retrieve(self)
+            await plain(self)
         elif not self.should_not_be_retrieved_from_storage:
             fetch(self)
 
+    return retrieve_from_storage
+
+
+def remove(plain: Method) -> Method:
+    """In place of ``snakemake.io.remove``."""
+
     async def remove(file: Any, *args: Any, only_local: bool = False, **kwargs: Any) -> None:
         if not is_named(file):
-            await plain_remove(file, *args, only_local=only_local, **kwargs)
+            await plain(file, *args, only_local=only_local, **kwargs)
             return
         if not only_local and await file.exists_in_storage():
             await file.storage_object.managed_remove()
         copies().discard(str(file))
 
-    cls.retrieve_from_storage = retrieve_from_storage
-    io.remove = remove
+    return remove
 
 
 def _makes(job: Any) -> Iterator[Any]:
@@ -199,11 +201,11 @@ def _makes(job: Any) -> Iterator[Any]:
     return (file for file in files if is_named(file))
 
 
-def _make_way(cls: Any) -> None:
-    plain_run, plain_prefix = cls.run_single_job, cls.get_job_exec_prefix
+def run_single_job(plain: Method) -> Method:
+    """In place of the local ``Executor.run_single_job``."""
 
     def run_single_job(self: Any, job: Any) -> Any:
-        assert _run is not None  # noqa: S101  guard() comes first
+        assert _run is not None  # noqa: S101  begin() comes first
         _run.keep = bool(self.workflow.storage_settings.keep_storage_local)
         for file in [] if job.is_norun else _makes(job):
             if "update" in file.flags and file.storage_object.exists():
@@ -211,9 +213,15 @@ def _make_way(cls: Any) -> None:
                 copies().adopt(str(file))
             else:
                 copies().begin(str(file))
-        return plain_run(self, job)
+        return plain(self, job)
+
+    return run_single_job
+
+
+def get_job_exec_prefix(plain: Method) -> Method:
+    """In place of the local ``Executor.get_job_exec_prefix``."""
 
     def get_job_exec_prefix(self: Any, job: Any) -> str:
-        return f"export {CHILD}=1 && {plain_prefix(self, job)}"
+        return f"export {CHILD}=1 && {plain(self, job)}"
 
-    cls.run_single_job, cls.get_job_exec_prefix = run_single_job, get_job_exec_prefix
+    return get_job_exec_prefix

@@ -190,28 +190,29 @@ class CheckpointOutputs:
 _outputs: CheckpointOutputs | None = None
 
 
-def let_functions_read(warn: Callable[[str], None]) -> None:
-    """Lets functions of the Snakefile open what lies in S3: checkpoints' outputs, and inputs on
-    which ``threads`` depends. Called when hutchbatch is the executor."""
+def begin(warn: Callable[[str], None]) -> None:
+    """A new run: nothing of checkpoints has been read yet."""
     global _outputs  # noqa: PLW0603  one Snakemake a process
-    from snakemake.checkpoints import Checkpoint  # noqa: PLC0415  only where a run begins
-    from snakemake.rules import Rule  # noqa: PLC0415
+    _outputs = CheckpointOutputs(warn)
 
-    outputs = _outputs = CheckpointOutputs(warn)
-    plain = getattr(Checkpoint, "_hutchbatch_plain", Checkpoint.get)
+
+def checkpoint_get(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """In place of ``Checkpoint.get``: functions can open what it answers."""
 
     def get(self: Any, **wildcards: str) -> Any:
-        return outputs.get(plain, self, **wildcards)
+        assert _outputs is not None  # noqa: S101  begin() comes first
+        return _outputs.get(plain, self, **wildcards)
 
-    Checkpoint._hutchbatch_plain = plain
-    Checkpoint.get = get
-    expand = getattr(Rule, "_hutchbatch_plain", Rule.expand_resources)
+    return get
+
+
+def expand_resources(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """In place of ``Rule.expand_resources``: ``threads`` may depend on inputs in S3."""
 
     def expand_resources(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return _expand_resources(expand, self, *args, **kwargs)
+        return _expand_resources(plain, self, *args, **kwargs)
 
-    Rule._hutchbatch_plain = expand
-    Rule.expand_resources = expand_resources
+    return expand_resources
 
 
 def checkpoint_inputs() -> dict[str, str]:

@@ -11,16 +11,13 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import snakemake.api  # noqa: F401  first: the others import it, and it them
-from snakemake.dag import DAG
 from snakemake.exceptions import IncompleteFilesException
-from snakemake.persistence.file import FilePersistence
 from snakemake_interface_common.exceptions import ApiError
 
 from ..planning.snakemake_jobs import s3_url
@@ -69,11 +66,8 @@ def sweep(folder: Path) -> list[Controller]:
     return list(dict.fromkeys(gone))
 
 
-def guard() -> None:
-    """Makes Snakemake find its way after a killed run; called when hutchbatch is the executor.
-
-    Raises ``ApiError`` in a folder that may not be written, where Snakemake keeps no records.
-    """
+def check_folder() -> None:
+    """Raises ``ApiError`` in a folder that may not be written, where Snakemake keeps no records."""
     folder = Path(".snakemake") if Path(".snakemake").exists() else Path.cwd()
     if not os.access(folder, os.W_OK):
         raise ApiError(
@@ -82,48 +76,63 @@ def guard() -> None:
                 "records there: start it in a folder of your own."
             )
         )
-    if getattr(FilePersistence, "_hutchbatch_marks", False):
-        return
-    plain_lock: Callable[[Any], AbstractContextManager[None]] = FilePersistence.lock
-    plain_write = FilePersistence._write_locks
-    plain_finished = FilePersistence.finished
-    told: set[str] = set()
-    log = terminal.snakemake_log()
+
+
+Lock = Callable[[Any], AbstractContextManager[None]]
+
+
+def lock(plain: Lock) -> Lock:
+    """In place of ``FilePersistence.lock``: removes the locks of dead processes first."""
 
     def lock(self: Any) -> AbstractContextManager[None]:
         for dead in sweep(Path(self._lockdir)):
-            log.info(
+            terminal.snakemake_log().info(
                 f"An earlier run in this folder was killed (process {dead.pid} of this machine): "
                 "its lock is removed, and its jobs are looked for on AWS Batch."
             )
-        return plain_lock(self)
+        return plain(self)
+
+    return lock
+
+
+def write_locks(plain: Callable[..., None]) -> Callable[..., None]:
+    """In place of ``FilePersistence._write_locks``: the first line names the owner."""
 
     def write_locks(self: Any, lock_type: str, keys: Iterable[str]) -> None:
         names = list(keys)
         # In the file itself: between a lock and a second file a kill could fall.
-        plain_write(self, lock_type, [owner_line(controllers.this()), *names] if names else [])
+        plain(self, lock_type, [owner_line(controllers.this()), *names] if names else [])
+
+    return write_locks
+
+
+def check_incomplete(_plain: Any) -> Callable[[Any], Awaitable[None]]:
+    """In place of ``DAG.check_incomplete``: incomplete outputs are made again, not refused."""
 
     async def check_incomplete(self: Any) -> None:
         if not self.ignore_incomplete:
             self.forcefiles.update(await _unfinished(self))
 
+    return check_incomplete
+
+
+def finished(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """In place of ``FilePersistence.finished``: a full disk is a warning."""
+    told: set[str] = set()
+
     async def finished(self: Any, job: Any) -> None:
         # A full disk here is no reason to end jobs there and to drop their results.
         try:
-            await plain_finished(self, job)
+            await plain(self, job)
         except OSError as error:
             if "finished" not in told:
                 told.add("finished")
-                log.warning(
+                terminal.snakemake_log().warning(
                     f"Snakemake's own records cannot be written ({error}): is the disk full? The "
                     "run goes on and its results are kept; a new start may make some of them anew."
                 )
 
-    FilePersistence.lock = lock
-    FilePersistence.finished = finished
-    FilePersistence._write_locks = write_locks
-    DAG.check_incomplete = check_incomplete
-    FilePersistence._hutchbatch_marks = True
+    return finished
 
 
 async def _unfinished(dag: Any) -> list[Any]:

@@ -6,7 +6,6 @@ executor.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,10 +18,10 @@ from snakemake_interface_storage_plugins.storage_object import StorageObjectTouc
 from ..aws import client_hooks, credentials, errors
 from ..storage.buckets import StorageError, check_bucket
 from ..storage.inventory import Inventory
-from ..supervisor import fence
-from ..supervisor.patched_s3_storage import mend
+from ..supervisor.file_names import is_named
 from ..supervisor.upload import PROTECTED
-from . import failed_outputs, local_files
+
+Method = Callable[..., Any]
 
 #: Settings of a storage provider that lead to an S3, or rights, of its own.
 _OWN = ("endpoint_url", "access_key", "secret_key", "token", "signature_version")
@@ -46,47 +45,15 @@ def inventory(provider: Any) -> Inventory:
     return known
 
 
-def guard(warn: Callable[[str], None]) -> None:
-    """Patches this process, once."""
-    try:
-        import snakemake_storage_plugin_s3 as plugin  # noqa: PLC0415  may be absent
-    except ImportError:
-        return
-    if getattr(plugin.StorageObject, "_hutchbatch_guard", False):
-        return
-    plugin.StorageObject._hutchbatch_guard = True
-    os.environ.pop(fence.STAMP, None)  # a controller that is a job itself is no attempt of a rule
-    mend(plugin)
-    _check_access(plugin)
-    _answer_from_inventory(plugin.StorageObject)
-    local_files.guard(plugin, inventory, warn)
-    _refuse_protected()
-    _wait_in_storage()
-    failed_outputs.guard()
-
-
-def share_names() -> None:
-    """Patches a process that runs one job for another that is guarded."""
-    try:
-        import snakemake_storage_plugin_s3 as plugin  # noqa: PLC0415  may be absent
-    except ImportError:
-        return
-    mend(plugin)
-
-
-def _check_access(plugin: Any) -> None:
-    """Credentials and buckets are checked while the Snakefile is read: an error any later comes
-    with a page of traceback, or as "missing input files"."""
-    seen: set[str] = set()
-    plain_provider, plain_object = (
-        plugin.StorageProvider.__post_init__,
-        plugin.StorageObject.__post_init__,
-    )
+def check_credentials(plain: Method) -> Method:
+    """In place of ``StorageProvider.__post_init__``. Credentials and buckets are checked while the
+    Snakefile is read: an error any later comes with a page of traceback, or as "missing input
+    files"."""
 
     def provider_post_init(self: Any) -> None:
         credentials.share(credentials.RENEWAL)
         try:
-            plain_provider(self)
+            plain(self)
             client_hooks.strengthen_storage(self, credentials.RENEWAL)
             given = self.settings.access_key or boto3.Session().get_credentials()
         except BotoCoreError as error:
@@ -94,8 +61,15 @@ def _check_access(plugin: Any) -> None:
         if given is None:
             raise ApiError(errors.explain(NoCredentialsError(), "reading your bucket"))
 
+    return provider_post_init
+
+
+def check_buckets(plain: Method) -> Method:
+    """In place of ``StorageObject.__post_init__``."""
+    seen: set[str] = set()
+
     def object_post_init(self: Any) -> None:
-        plain_object(self)
+        plain(self)
         bucket = getattr(self, "bucket", "{")
         if bucket not in seen and "{" not in bucket:
             try:
@@ -106,45 +80,84 @@ def _check_access(plugin: Any) -> None:
                     raise ApiError(str(error)) from None
             seen.add(bucket)
 
-    plugin.StorageProvider.__post_init__ = provider_post_init
-    plugin.StorageObject.__post_init__ = object_post_init
+    return object_post_init
 
 
-def _answer_from_inventory(cls: Any) -> None:
-    plain_size, plain_mtime = cls.size, cls.mtime
-    plain_store, plain_remove = cls.store_object, cls.remove
+def not_protected(_plain: Any) -> bool:
+    """``StorageObject.hutchbatch_protected``, until ``protected()`` marks an object."""
+    return False
+
+
+def no_inventory(_plain: Any) -> Method:
+    """In place of ``StorageObject.inventory``."""
 
     async def inventorize(self: Any, cache: Any) -> None:
         """Snakemake's own hook lists without bounds, and only the first folder."""
 
+    return inventorize
+
+
+def no_parent(_plain: Any) -> Method:
+    """In place of ``StorageObject.get_inventory_parent``."""
+
     def no_parent(self: Any) -> None:
         return None
+
+    return no_parent
+
+
+def exists(_plain: Any) -> Method:
+    """In place of ``StorageObject.exists``."""
 
     def exists(self: Any) -> bool:
         return inventory(self.provider).exists(_url(self))
 
+    return exists
+
+
+def is_dir(_plain: Any) -> Method:
+    """In place of ``StorageObject.is_dir``."""
+
     def is_dir(self: Any) -> bool:
         return inventory(self.provider).is_directory(_url(self))
 
+    return is_dir
+
+
+def size(plain: Method) -> Method:
+    """In place of ``StorageObject.size``."""
+
     def size(self: Any) -> Any:
         found = inventory(self.provider).find(_url(self))
-        return found.size if found else plain_size(self)  # made here and not stored yet
+        return found.size if found else plain(self)  # made here and not stored yet
+
+    return size
+
+
+def mtime(plain: Method) -> Method:
+    """In place of ``StorageObject.mtime``."""
 
     def mtime(self: Any) -> Any:
         found = inventory(self.provider).find(_url(self))
-        return found.modified if found else plain_mtime(self)
+        return found.modified if found else plain(self)
 
-    def store_object(self: Any) -> None:
+    return mtime
+
+
+def forget_after(plain: Method) -> Method:
+    """In place of ``StorageObject.store_object`` and ``remove``."""
+
+    def changed(self: Any) -> None:
         try:
-            plain_store(self)
+            plain(self)
         finally:
             inventory(self.provider).forget([_url(self)])
 
-    def remove(self: Any) -> None:
-        try:
-            plain_remove(self)
-        finally:
-            inventory(self.provider).forget([_url(self)])
+    return changed
+
+
+def touch(_plain: Any) -> Method:
+    """``StorageObject.touch``, which the plugin lacks."""
 
     def touch(self: Any) -> None:
         """--touch: a new time for what is there, and nothing else of it changed."""
@@ -158,12 +171,15 @@ def _answer_from_inventory(cls: Any) -> None:
             client.copy(source, self.bucket, key, ExtraArgs=kept, Config=_WHOLE)
         inventory(self.provider).forget([_url(self)])
 
-    cls.hutchbatch_protected = False
-    cls.inventory, cls.get_inventory_parent = inventorize, no_parent
-    cls.exists, cls.is_dir, cls.size, cls.mtime = exists, is_dir, size, mtime
-    cls.store_object, cls.remove = store_object, remove
-    cls.touch, cls.managed_touch = touch, StorageObjectTouch.managed_touch
-    StorageObjectTouch.register(cls)
+    return touch
+
+
+def managed_touch(_plain: Any) -> Any:
+    """``StorageObject.managed_touch``; Snakemake asks for the class that has it."""
+    from snakemake_storage_plugin_s3 import StorageObject  # noqa: PLC0415  only where a run begins
+
+    StorageObjectTouch.register(StorageObject)
+    return StorageObjectTouch.managed_touch
 
 
 def _url(stored: Any) -> str:
@@ -181,17 +197,14 @@ def is_protected(stored: Any) -> bool:
     return PROTECTED in answer.get("Metadata", {})
 
 
-def _wait_in_storage() -> None:
-    """With --keep-storage-local-copies Snakemake waits for local copies of its targets, which it
-    has not fetched where remote jobs made them."""
-    from snakemake import jobs  # noqa: PLC0415
-
-    plain = jobs.wait_for_files
+def wait_in_storage(plain: Method) -> Method:
+    """In place of ``snakemake.jobs.wait_for_files``. With --keep-storage-local-copies Snakemake
+    waits for local copies of its targets, which it has not fetched where remote jobs made them."""
 
     async def wait_for_files(files: Any, *args: Any, **options: Any) -> None:
         await plain(files, *args, **{**options, "wait_for_local": False})
 
-    jobs.wait_for_files = wait_for_files
+    return wait_for_files
 
 
 def _may_be_protected(file: Any) -> bool:
@@ -202,15 +215,13 @@ def _may_be_protected(file: Any) -> bool:
     )
 
 
-def _refuse_protected() -> None:
-    """Snakemake's own refusal, before the first job is sent, sees files in S3 too."""
-    from snakemake.io import _IOFile  # noqa: PLC0415
-
-    plain = _IOFile.protected
+def protected(plain: Method) -> Method:
+    """In place of ``_IOFile.protected``. Snakemake's own refusal, before the first job is sent,
+    sees files in S3 too, and passes over the person's own."""
 
     async def protected(self: Any) -> bool:
         if _may_be_protected(self):
             return is_protected(self.storage_object)
-        return bool(await plain(self))
+        return False if is_named(self) else bool(await plain(self))
 
-    _IOFile.protected = protected
+    return protected

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections import UserDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,6 @@ def _text(value: Any, quote: bool, base64_encode: bool) -> str:
     return shlex.quote(text) if quote or isinstance(value, Path) else text
 
 
-def quote_for_shells() -> None:
-    """Makes Snakemake in this process quote so; called when hutchbatch is the executor."""
-    utils.format_cli_pos_arg = positional
+def format_cli_pos_arg(_plain: Any) -> Callable[..., str]:
+    """In place of the function of this name in ``snakemake_interface_executor_plugins.utils``."""
+    return positional

@@ -3,19 +3,11 @@
 Snakemake calls ``results/a.txt`` under a default storage ``.snakemake/storage/s3/bucket/prefix/
 results/a.txt``. Here its object says that its local path is ``results/a.txt``, and what of
 Snakemake tells a stored file by its changed name learns to tell it by its flag. Used at the
-controller, and by Snakemake in a container: beside ``storage_plugin``, standard library and
+controller, and by Snakemake in a container: beside ``patched_s3_storage``, standard library and
 Snakemake only.
 
-What is patched (of Snakemake 9; what an older one lacks is passed over):
-
-| target | why |
-|---|---|
-| ``StorageObject.local_path``, ``print_query`` | the author's name |
-| ``PathModifier.apply_default_storage`` | knows the prefix |
-| ``Rule.apply_path_modifier`` | knows the rule, whose ``pathvars:`` count |
-| ``PathModifier.modify`` | drops the flag of a file whose name it has not changed |
-| ``RuleProxy._to_iofile``, ``expand``, ``str.format`` | refuse, or lose, what is flagged |
-| ``fmt_iofile`` | adds "(send to storage)" to names |
+What is patched of Snakemake 9, and why: ``snakemake_patches/table.py``. What an older one lacks is
+passed over.
 """
 
 from __future__ import annotations

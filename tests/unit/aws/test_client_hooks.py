@@ -3,10 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-import botocore.auth
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.aws.client_hooks import SKEW, Clock, sign_by
+from snakemake_executor_plugin_hutchbatch.aws.client_hooks import SKEW, Clock
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -37,14 +36,3 @@ def test_a_clock_that_was_set_right_in_mid_run_is_believed_again():
     moved[0] = NOW
     assert clock.hear(date(0))
     assert clock.ahead == timedelta()
-
-
-def test_botocore_signs_by_it(monkeypatch):
-    monkeypatch.setattr(botocore.auth, "get_current_datetime", botocore.auth.get_current_datetime)
-    clock = Clock(lambda: NOW)
-    clock.ahead = timedelta(hours=1)
-    sign_by(clock)
-    request = botocore.awsrequest.AWSRequest("GET", "https://s3.us-west-2.amazonaws.com/b/k")
-    keys = botocore.credentials.ReadOnlyCredentials("AKIA", "secret", None)
-    botocore.auth.SigV4Auth(keys, "s3", "us-west-2").add_auth(request)
-    assert request.headers["X-Amz-Date"] == "20260301T130000Z"

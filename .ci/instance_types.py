@@ -1,0 +1,88 @@
+"""Writes queues/instances.csv again, of the families it has, by what AWS says today.
+
+    python .ci/instance_types.py
+
+Needs credentials of any AWS account that may ec2:DescribeInstanceTypes; changes nothing there.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+REGION = "us-west-2"
+FILE = Path(__file__).parents[1] / "snakemake_executor_plugin_hutchbatch/queues/instances.csv"
+COLUMNS = ("type", "vcpus", "memory_mib", "gpus", "architecture")
+
+Row = tuple[str, int, int, int, str]
+
+
+def family(instance_type: str) -> str:
+    return instance_type.partition(".")[0]
+
+
+def rows(types: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """The file's rows of DescribeInstanceTypes' ``InstanceTypes``: by family, smallest first.
+
+    Without bare metal, which has the sizes of the largest virtual machines again.
+    """
+    found = {_row(each) for each in types if not each.get("BareMetal")}
+    return sorted(found, key=lambda row: (family(row[0]), row[1], row[2], row[0]))
+
+
+def _row(each: Mapping[str, Any]) -> Row:
+    architectures = each["ProcessorInfo"]["SupportedArchitectures"]
+    gpus = each.get("GpuInfo", {}).get("Gpus", [])
+    return (
+        each["InstanceType"],
+        each["VCpuInfo"]["DefaultVCpus"],
+        each["MemoryInfo"]["SizeInMiB"],
+        sum(gpu.get("Count", 0) for gpu in gpus),
+        "arm64" if "arm64" in architectures else "x86_64",
+    )
+
+
+def text(found: Iterable[Row], day: datetime.date) -> str:
+    """The whole file."""
+    out = io.StringIO()
+    out.write(f"# AWS DescribeInstanceTypes, {REGION}, {day}\n")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerows([COLUMNS, *found])
+    return out.getvalue()
+
+
+def read(old: str) -> set[str]:
+    """The types in the text of a file."""
+    lines = [line for line in old.splitlines() if not line.startswith("#")]
+    return {row["type"] for row in csv.DictReader(lines)}
+
+
+def ask(ec2: Any, families: Iterable[str]) -> list[dict[str, Any]]:
+    """What AWS has of the families, in the client's region."""
+    names = sorted(f"{each}.*" for each in families)
+    # AWS takes 200 values a filter: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html
+    pages = ec2.get_paginator("describe_instance_types").paginate(
+        Filters=[{"Name": "instance-type", "Values": names}]
+    )
+    return [each for page in pages for each in page["InstanceTypes"]]
+
+
+def main() -> None:
+    """Writes the file, and shows which types are new or gone."""
+    old = read(FILE.read_text(encoding="utf-8"))
+    ec2 = boto3.client("ec2", region_name=REGION)
+    found = rows(ask(ec2, {family(name) for name in old}))
+    FILE.write_text(text(found, datetime.datetime.now(datetime.UTC).date()), encoding="utf-8")
+    new = {row[0] for row in found}
+    print(f"{len(new)} types; new: {sorted(new - old)}; gone: {sorted(old - new)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Makes the changes of ``table.py``, each once a process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any
+
+from snakemake_interface_common.exceptions import ApiError
+
+from . import table
+from .table import Patch
+
+_applied: set[Patch] = set()
+
+
+def apply(warn: Callable[[str], None]) -> None:
+    """For the process that leads a run: called when hutchbatch is the executor, which is before
+    Snakemake asks S3 about files and opens its log file. ``warn``: shows a line to the user.
+
+    Raises ``ApiError`` where this Snakemake cannot be patched, or its folder not be written.
+    """
+    # Not earlier: Snakemake itself loads this plugin.
+    from ..supervisor import fence  # noqa: PLC0415
+    from . import local_files, local_inputs, locks, s3_storage  # noqa: PLC0415
+
+    import_module("snakemake.api")  # first: the others import it, and it them
+    if absent := missing(table.RUN + table.MENDED):
+        raise ApiError(
+            f"hutchbatch does not know this version of {_distribution(absent[0])} (it has no "
+            f"{absent[0].target}): install one that it was tried with, "
+            f"'pip install {_distribution(absent[0])}=={absent[0].versions[-1]}'."
+        )
+    locks.check_folder()
+    os.environ.pop(fence.STAMP, None)  # a controller that is a job itself is no attempt of a rule
+    local_files.begin(s3_storage.inventory, warn)
+    local_inputs.begin(warn)
+    apply_to_child()
+    for patch in table.RUN:
+        if patch not in _applied:
+            _replace(patch)
+            _applied.add(patch)
+
+
+def apply_to_child() -> None:
+    """For a Snakemake that runs one job on this machine, for the one that leads the run."""
+    from ..supervisor.patched_s3_storage import mend  # noqa: PLC0415
+
+    mend(import_module(table.S3))
+
+
+def missing(patches: Iterable[Patch]) -> list[Patch]:
+    """Those whose target the installed versions do not have, though they need it."""
+    return [p for p in patches if not (p.is_new or p.may_lack or exists(p))]
+
+
+def exists(patch: Patch) -> bool:
+    """Whether the installed version has the attribute."""
+    try:
+        owner, name = owner_of(patch)
+    except (ImportError, AttributeError):
+        return False
+    return hasattr(owner, name)
+
+
+def owner_of(patch: Patch) -> tuple[Any, str]:
+    """The module or class that is patched, and the name of the attribute in it.
+
+    Raises ``ImportError`` or ``AttributeError`` where there is none.
+    """
+    owner: Any = import_module(patch.module)
+    *names, last = patch.attribute.split(".")
+    for name in names:
+        owner = getattr(owner, name)
+    return owner, last
+
+
+def _replace(patch: Patch) -> None:
+    if patch.may_lack and not exists(patch):
+        return
+    owner, name = owner_of(patch)
+    module, _, function = patch.replacement.partition(":")
+    replacement = getattr(import_module(f".{module}", __package__), function)
+    setattr(owner, name, replacement(getattr(owner, name, None)))
+
+
+def _distribution(patch: Patch) -> str:
+    return patch.module.partition(".")[0].replace("_", "-")

@@ -1,0 +1,13 @@
+"""botocore signs requests by a clock that sets itself by AWS's (``aws/client_hooks.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..aws.client_hooks import CLOCK
+
+
+def get_current_datetime(_plain: Any) -> Callable[..., Any]:
+    """In place of ``botocore.auth.get_current_datetime``."""
+    return CLOCK.now
