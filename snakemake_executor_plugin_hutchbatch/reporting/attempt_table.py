@@ -47,7 +47,9 @@ class Row:
         "`waiting`, `running`, `done`, `failed`, or `lost`: with its machine, not its fault.",
         "waiting",
     )
-    cause: str | None = _column("Why it failed or was lost, as in [When a job fails](further.md).")
+    cause: str | None = _column(
+        "Why it failed or was lost; see [When a job fails](troubleshooting.md#when-a-job-fails)."
+    )
     exit_code: int | None = _column("Exit code of its command.")
     queue: str | None = _column("Batch queue.")
     mode: str = _column("`direct` or `snakemake`.")
