@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 from snakemake_executor_plugin_hutchbatch.cli import main
 from snakemake_executor_plugin_hutchbatch.cli.commands import local
+from snakemake_executor_plugin_hutchbatch.doctor import permissions
 from snakemake_executor_plugin_hutchbatch.local.batch.faults import KINDS
 from snakemake_executor_plugin_hutchbatch.local.hosts import choice
 from snakemake_executor_plugin_hutchbatch.planning import plan, requirements, work
@@ -220,7 +221,7 @@ def test_every_cause_of_a_failure_has_its_row_with_its_budget():
 def a_plan(**known):
     """A plan of which only what is given matters."""
     unset = {f.name: None for f in fields(plan.JobPlan)}
-    ladder = queues.Ladder(("cpu-spot-40", "cpu-spot-50"), "as you said")
+    ladder = queues.Ladder(("cpu-spot-40", "cpu-spot-50"), "set by you")
     given = {"queue": ladder.rungs[0], "ladder": ladder, "vcpus": 1, "memory": 1000, "gpus": 0}
     return plan.JobPlan(**{**unset, **given, **known})
 
@@ -299,6 +300,12 @@ def test_every_image_of_the_container_tests_has_its_row():
         len(shown),
         sum("[IMAGE]" in row[1] for row in shown),
     ]
+
+
+def test_the_table_of_permissions_is_that_of_the_doctor():
+    table = rows(section(ADMINISTRATORS, "Permissions"))
+    shown = {code(permission)[0]: without for permission, without in table}
+    assert shown == {**permissions.NEEDED, **permissions.USEFUL}
 
 
 def test_the_ways_to_run_jobs_locally_are_those_of_the_command():

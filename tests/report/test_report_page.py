@@ -246,7 +246,7 @@ def test_little_is_known_of_a_run(browser, tmp_path):
     for name, records, wanted in (
         ("nothing", [], ["No job has been sent", "No job failed", "Nothing is known of any rule"]),
         ("going", rest, ["running", "open"]),
-        ("silent", [_silent(r) for r in rest], ["Not known of any job.", "no peak is known"]),
+        ("silent", [_silent(r) for r in rest], ["Not known of any job.", "peak unknown"]),
     ):
         folder = tmp_path / name
         folder.mkdir()
