@@ -95,11 +95,11 @@ def explain(error: BaseException, what: str) -> str:
 def _explained(error: BaseException, what: str) -> str:
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return (
-            f"No AWS credentials were found for {what}: type 'aws configure' once "
-            "(or 'aws sso login', or set AWS_PROFILE) and start again."
+            f"No AWS credentials were found ({what}): run 'aws configure' (or 'aws sso login', "
+            "or set AWS_PROFILE) and start again."
         )
     if isinstance(error, ProfileNotFound):
-        return f"{error}: set AWS_PROFILE to one of those in ~/.aws/config, or unset it."
+        return f"{error}: set AWS_PROFILE to a profile in ~/.aws/config, or unset it."
     if isinstance(error, _ENDED) or is_expired(error):
         return (
             f"Your AWS credentials have expired ({what}): renew them (for example 'aws sso login') "
@@ -112,9 +112,9 @@ def _explained(error: BaseException, what: str) -> str:
         )
     if is_denied(error):
         return (
-            f"AWS does not permit you {what} ({message(error)}): ask SciComp for access to AWS "
+            f"AWS denied permission for {what} ({message(error)}): ask SciComp for access to AWS "
             "Batch and to your PI's bucket."
         )
     if isinstance(error, (BotoConnectionError, HTTPClientError)):
         return f"AWS could not be reached for {what}: {error}. Check the network and the region."
-    return f"AWS failed {what}: {message(error)}"
+    return f"AWS reported an error while {what}: {message(error)}"

@@ -51,8 +51,8 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     whole = terminal.Parser(
         prog="hutchbatch",
-        description="Snakemake workflows on AWS Batch: tools around the runs.",
-        epilog="hutchbatch SUBCOMMAND --help tells more, with examples.",
+        description="Tools for Snakemake runs on AWS Batch.",
+        epilog="hutchbatch SUBCOMMAND --help shows more, with examples.",
         formatter_class=Help,
     )
     subcommands = whole.add_subparsers(required=True, metavar="SUBCOMMAND", dest="subcommand")
@@ -98,7 +98,7 @@ def _sentence(error: Exception, what: str) -> str:
     if isinstance(error, OSError):
         return f"{error} ({what})."
     told = f"{type(error).__name__}: {error}".splitlines()[0]
-    return f"Something is wrong within hutchbatch ({told}): --debug shows where; please report it."
+    return f"Something went wrong in hutchbatch ({told}): --debug shows where; please report it."
 
 
 if __name__ == "__main__":

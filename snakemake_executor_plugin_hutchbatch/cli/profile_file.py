@@ -55,7 +55,7 @@ def render(answers: Answers, folder: Path, carried: Carried | None = None) -> st
         "# Settings for running Snakemake workflows on AWS Batch with hutchbatch.",
         f"# Check them:   hutchbatch doctor --profile {folder}",
         f"# Use them:     snakemake --profile {folder}",
-        "# What can stand here: every option of Snakemake, without its two dashes.",
+        "# Every option of Snakemake can be set here, without its two dashes.",
     ]
     parts = ["\n".join(head)]
     parts += [_shown(line) for line in _lines(answers, made)]
@@ -80,55 +80,55 @@ def _lines(answers: Answers, made: Carried) -> Sequence[_Line]:
     defaults = {**DEFAULT_RESOURCES, **made.defaults}
     return [
         _Line(
-            "Jobs run on AWS Batch, this many of them at once. More wait at Batch than run: the "
-            "queue decides.",
+            "Jobs run on AWS Batch, up to this many at once. How many of them run and how many "
+            "wait is up to the queue.",
             {"executor": "hutchbatch", "jobs": made.jobs or JOBS},
         ),
         _Line(
-            "Jobs share no disk with you: every file that a rule names lies here, in S3. The "
-            "region is the bucket's.",
+            "Jobs share no disk with your machine: every file that a rule names is kept here, in "
+            "S3. The region is the bucket's.",
             {
                 "default-storage-provider": "s3",
                 "default-storage-prefix": answers.storage,
                 "storage-s3-region": answers.region,
             },
         ),
-        _Line("The region of AWS Batch's queues.", {"hutchbatch-region": answers.region}),
+        _Line("The AWS region of the Batch queues.", {"hutchbatch-region": answers.region}),
         _queue_line(answers),
         _Line(
-            "The role with which jobs read and write your bucket. SciComp tells you your PI's. "
-            "Your own credentials stay on your machine.",
+            "The role with which jobs read and write your bucket. SciComp can tell you your PI's "
+            "role. Your own credentials stay on your machine.",
             {"hutchbatch-job-role": answers.job_role},
         ),
         _Line(
-            "Your HutchNet ID: the names of your jobs begin with it.",
+            "Your HutchNet ID: job names start with it.",
             {"hutchbatch-user": answers.user},
         ),
         _Line(
-            "Small control files of a run. They are needed while it lasts, so a folder that "
-            "empties itself is best.",
+            "Small control files of a run. They are only needed during the run, so a folder that "
+            "is emptied automatically is best.",
             {"hutchbatch-work-prefix": answers.work_prefix},
         ),
         *_carried_lines(made),
         _Line(
-            "What a job gets that asks for nothing itself: memory in MB, run time in minutes (it "
-            "is stopped after that).",
+            "Defaults for jobs that ask for nothing: memory in MB, run time in minutes (after "
+            "that, the job is stopped).",
             {"default-resources": [f"{name}={value}" for name, value in defaults.items()]},
         ),
         *_rule_lines(made),
         _Line(
-            "How often a job that failed by itself is tried again. Jobs that lost their machine "
-            "are tried again anyway and do not count.",
+            "How often a failed job is repeated. Jobs that lost their machine are restarted "
+            "anyway and do not count.",
             {"retries": made.retries or 0},
         ),
         _Line(
-            "How often jobs are asked after (seconds): everybody at the Hutch shares the account's "
-            "allowance of calls.",
+            "Seconds between status checks: everybody at the Hutch shares the account's limit of "
+            "calls.",
             {"seconds-between-status-checks": 10},
         ),
         _Line(
-            "One sample's failure does not stop the others; half-made files of a stopped run are "
-            "made again.",
+            "One sample's failure does not stop the others; incomplete files of a stopped run "
+            "are made again.",
             {"keep-going": True, "rerun-incomplete": True},
         ),
     ]
@@ -138,11 +138,11 @@ def _queue_line(answers: Answers) -> _Line:
     if answers.queue != "auto":
         return _Line(
             "The queue that jobs go to; with several, a job moves from the first to the next if "
-            "it waits too long. `hutchbatch queues` shows which there are.",
+            "it waits too long. `hutchbatch queues` shows them all.",
             {"hutchbatch-queue": answers.queue},
         )
     return _Line(
-        "Which spot queue jobs start on. availability: the one that always has machines. "
+        "Which spot queue jobs start on. availability: the one that nearly always has machines. "
         "capacity: the cheapest first, moving up when it has none. balanced: in between. To name "
         "a queue instead:   hutchbatch-queue: mixed",
         {"hutchbatch-policy": answers.policy},
@@ -152,13 +152,13 @@ def _queue_line(answers: Answers) -> _Line:
 #: Carried settings that are no question, with what they are.
 _MORE = {
     "aws_cli_path": "The AWS command line of Batch's machines; containers see it read-only.",
-    "scratch": "The big disk of Batch's machines, and where containers see it.",
-    "volumes": "More folders of Batch's machines for containers.",
+    "scratch": "The large disk of Batch's machines, and where containers see it.",
+    "volumes": "More folders of Batch's machines to mount in containers.",
     "log_group": "Where jobs' output is kept (CloudWatch log group).",
     "spot_attempts": "How often a job may start on a queue when its spot machine is taken back.",
     "share_identifier": "Your share of a queue with a fair-share policy.",
     "scheduling_priority": "Which of your jobs such a queue starts first: higher first.",
-    "tags": "Tags of jobs: they appear in AWS's bills.",
+    "tags": "Tags for jobs: they appear on AWS bills.",
 }
 
 
@@ -170,7 +170,7 @@ def _carried_lines(made: Carried) -> list[_Line]:
     ]
     if made.container_image:
         image = {"container-image": made.container_image}
-        lines.append(_Line("The image of rules that name none (container:).", image))
+        lines.append(_Line("The image for rules without container:.", image))
     return lines
 
 
@@ -179,9 +179,9 @@ def _rule_lines(made: Carried) -> list[_Line]:
     if made.rules:
         lines.append(
             _Line(
-                "What single rules ask for, over what they say themselves. The names are those of "
-                "the Nextflow processes: make them your rules' names. attempt is 1, then 2, 3 … "
-                "when a job is tried again. A GB of Nextflow's is 1000 MB here.",
+                "Settings of single rules, which override the rules' own. The names are those of "
+                "the Nextflow processes: change them to your rules' names. attempt is 1, then 2, "
+                "3 … when a job is repeated. A Nextflow GB is 1000 MB here.",
                 {"set-resources": made.rules},
             )
         )
@@ -191,6 +191,6 @@ def _rule_lines(made: Carried) -> list[_Line]:
 
 
 def _left(made: Carried) -> str:
-    head = "# Of the nextflow.config this could not be carried over:"
+    head = "# Not carried over from the nextflow.config:"
     lines = (printable(" ".join(str(each).split())) for each in made.left)
     return "\n".join([head, *(f"#   {line}" for line in lines)])

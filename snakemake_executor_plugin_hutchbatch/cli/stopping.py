@@ -30,22 +30,22 @@ def doubt(controller: Controller, folder: Path) -> str | None:
         return "the record names no process"
     if not controller.machine or not controller.started:
         return (
-            "the record, perhaps an older hutchbatch's, does not say for certain which process "
-            "that is"
+            "the record, perhaps written by an older hutchbatch, does not identify the process "
+            "with certainty"
         )
     if controller.machine != controllers.machine() or controllers.is_dead(controller) is not False:
-        return f"process {pid} of this machine is another one"
+        return f"process {pid} on this machine is a different one"
     try:
         process = psutil.Process(pid)
         users = process.uids()
         if {users.real, users.effective, users.saved} != {os.geteuid()}:
-            return f"process {pid} is somebody else's"
+            return f"process {pid} belongs to somebody else"
         if not controllers.is_snakemake(process.cmdline()):
-            return f"process {pid} is no Snakemake"
+            return f"process {pid} is not Snakemake"
         if not Path(process.cwd()).samefile(folder):
-            return f"process {pid} works in another folder"
+            return f"process {pid} runs in another folder"
     except (psutil.Error, OSError):
-        return f"process {pid} cannot be looked at"
+        return f"process {pid} cannot be inspected"
     return None
 
 

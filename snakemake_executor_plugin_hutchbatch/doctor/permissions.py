@@ -12,19 +12,19 @@ from typing import Any
 
 #: What a run cannot do without, and what then happens.
 NEEDED: Mapping[str, str] = {
-    "batch:SubmitJob": "no job can be sent",
-    "batch:RegisterJobDefinition": "jobs in a new image cannot be sent",
-    "batch:TagResource": "jobs cannot be sent, since they carry tags",
+    "batch:SubmitJob": "no job can be submitted",
+    "batch:RegisterJobDefinition": "jobs in a new image cannot be submitted",
+    "batch:TagResource": "no job can be submitted, because jobs have tags",
     "batch:DescribeJobs": "no job can be followed",
-    "iam:PassRole": "jobs cannot be given their role",
+    "iam:PassRole": "jobs cannot get their role",
 }
 #: What it can do without, at a price.
 USEFUL: Mapping[str, str] = {
     "batch:DescribeJobQueues": "queues are taken from the catalogue, whatever their state",
-    "batch:DescribeComputeEnvironments": "what fits into a queue is taken from the catalogue",
-    "batch:DescribeJobDefinitions": "every run registers its job definitions anew",
+    "batch:DescribeComputeEnvironments": "what fits a queue is taken from the catalogue",
+    "batch:DescribeJobDefinitions": "every run registers its job definitions again",
     "batch:ListJobs": "a job whose submission got no answer may be sent twice",
-    "batch:GetJobQueueSnapshot": "how many jobs are before a waiting one is not told",
+    "batch:GetJobQueueSnapshot": "how many jobs are ahead of a waiting one is not shown",
     "batch:TerminateJob": "Ctrl-C leaves your jobs running",
     "batch:CancelJob": "Ctrl-C leaves your waiting jobs in the queue",
     "logs:GetLogEvents": "the output of jobs is not shown",

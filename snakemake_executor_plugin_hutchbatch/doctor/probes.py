@@ -61,7 +61,7 @@ def identity(session: boto3.Session, known: Known) -> Iterator[Finding]:
         known.credentials = str(getattr(found, "method", ""))
         answer = session.client("sts").get_caller_identity()
     except (ClientError, BotoCoreError) as error:
-        yield Finding("problem", "credentials", errors.explain(error, "asking who you are"))
+        yield Finding("problem", "credentials", errors.explain(error, "checking your identity"))
         return
     known.account, known.arn = answer["Account"], answer["Arn"]
     yield Finding("ok", "credentials", f"You are {known.arn} in account {known.account}.")
@@ -91,7 +91,7 @@ def the_queues(
         yield Finding("warning", "queues", told)
     for queue in known.queues.values():
         if not queue.takes_jobs:
-            sentence = f"Queue {queue.name} takes no jobs now, {queue.why_not}"
+            sentence = f"Queue {queue.name} is not accepting jobs, {queue.why_not}"
             yield Finding("warning", "queues", sentence, "jobs go elsewhere; or ask SciComp.")
     wanted = settings.value("queue")
     try:
@@ -108,7 +108,7 @@ def the_queues(
     try:
         gpus = f"with gpu to {', then '.join(_automatic(settings, known, gpus=1).rungs)}"
     except QueueError:
-        gpus = "there is none for jobs with gpu"
+        gpus = "there is no queue for jobs with gpu"
     yield Finding("ok", "queues", f"{sentence}, {gpus}.")
 
 
@@ -135,7 +135,8 @@ def places(
             known.bucket_region = found
         if found and storage_region and found != storage_region:
             sentence = (
-                f"Bucket {bucket} is in region {found}, not {storage_region}: calls take a detour"
+                f"Bucket {bucket} is in region {found}, not {storage_region}, which makes calls "
+                "slower"
             )
             remedy = f"write storage-s3-region: {found} into your profile."
             yield Finding("warning", "bucket", sentence, remedy)
@@ -166,7 +167,7 @@ def _place(clients: Clients, place: Place) -> Finding:
             if done == "stored":
                 break
     if refused:
-        sentence = f"In {place.url} ({place.what}) files cannot be {' or '.join(refused)} by you"
+        sentence = f"Your files in {place.url} ({place.what}) cannot be {' or '.join(refused)}"
         remedy = "ask SciComp for these permissions."
         return Finding("problem", "bucket", sentence, remedy, tuple(missing))
     return Finding("ok", "bucket", f"{place.url} ({place.what}) can be read and written.")
@@ -175,20 +176,20 @@ def _place(clients: Clients, place: Place) -> Finding:
 def role(wanted: str | None, known: Known) -> Iterator[Finding]:
     """What can be known of the job role without being allowed to look at roles."""
     if wanted is None:
-        remedy = "add hutchbatch-job-role with your PI's (SciComp tells you its ARN)."
+        remedy = "add hutchbatch-job-role with your PI's role (SciComp tells you its ARN)."
         yield Finding("problem", "job role", "No job role is set", remedy)
         return
     if wanted == "none":
-        sentence = "Jobs have no role of their own; the machines' must reach your bucket."
+        sentence = "Jobs have no role of their own; the machines' role must reach your bucket."
         yield Finding("ok", "job role", sentence)
         return
     account = wanted.split(":")[4]
     if known.account and account != known.account:
-        sentence = f"The job role is of account {account}, and you are in {known.account}"
+        sentence = f"The job role belongs to account {account}, but you are in {known.account}"
         remedy = "correct hutchbatch-job-role, or use credentials of that account."
         yield Finding("problem", "job role", sentence, remedy)
         return
-    yield Finding("ok", "job role", f"The job role {wanted} is of this account.")
+    yield Finding("ok", "job role", f"The job role {wanted} belongs to this account.")
 
 
 def rights(clients: Clients, context: AccountContext, queue: str) -> Iterator[Finding]:
@@ -207,12 +208,14 @@ def rights(clients: Clients, context: AccountContext, queue: str) -> Iterator[Fi
             price = {**permissions.NEEDED, **permissions.USEFUL}.get(named, "something may fail")
             level: Level = "problem" if needed else "warning"
             remedy = "ask SciComp for this permission."
-            yield Finding(level, "permissions", f"You may not {named} ({price})", remedy, (named,))
+            yield Finding(
+                level, "permissions", f"You do not have {named} ({price})", remedy, (named,)
+            )
         except BotoCoreError as error:
             yield Finding("problem", "permissions", errors.explain(error, f"trying {action}"))
             return
     if not missing:
-        sentence = f"All {len(calls)} permissions for jobs and their output are there."
+        sentence = f"You have all {len(calls)} permissions for jobs and their output."
         yield Finding("ok", "permissions", sentence)
 
 

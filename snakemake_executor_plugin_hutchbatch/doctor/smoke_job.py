@@ -109,7 +109,7 @@ def run(
         task = _store(clients, trial, wanted, folder, key)
         request = _request(wanted, definition, trial, folder, task)
         job_id = clients.submit.submit_job(**request)["jobId"]
-        say(f"job {job_id} on queue {wanted.queue}: waiting for its end")
+        say(f"job {job_id} on queue {wanted.queue}: waiting for it to end")
         job = _follow(clients, job_id, retrier, seconds, say)
         if job["status"] not in ("SUCCEEDED", "FAILED"):
             return [_waiting(clients, trial, job, seconds)]
@@ -123,7 +123,7 @@ def run(
             missing = (permissions.told(str(error), f"batch:{operation}"),)
         return [Finding("problem", "job", errors.explain(error, "trying a job"), missing=missing)]
     except small_objects.TooLarge as error:
-        return [Finding("problem", "job", f"Somebody else wrote over the job's files: {error}.")]
+        return [Finding("problem", "job", f"Somebody else overwrote the job's files: {error}.")]
     finally:
         _clean(clients, folder, job_id)
 
@@ -189,7 +189,7 @@ def _waiting(clients: Clients, trial: Trial, job: dict[str, Any], seconds: float
             clients.batch, job["jobId"], str(job.get("statusReason") or ""), trial.queue, want
         )
         sentence += f", since {why_waiting.diagnose(symptoms)}"
-    remedy = "the job is ended; try again later, or give it more time with --wait."
+    remedy = "the job was stopped; try again later, or give it more time with --wait."
     return Finding("warning", "job", sentence, remedy)
 
 

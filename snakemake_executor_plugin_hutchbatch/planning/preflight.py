@@ -136,7 +136,7 @@ def storage_prefix(wanted: Any) -> str:
     example = "--default-storage-provider s3 --default-storage-prefix s3://fh-pi-lastname-f-eco/me"
     if not wanted.default_storage_provider or not wanted.default_storage_prefix:
         raise PreflightError(
-            "Where shall the workflow's files lie? Jobs on AWS Batch share no disk with you: add "
+            "No storage location set. Jobs on AWS Batch share no disk with your machine: add "
             f"{example} (your PI's bucket)."
         )
     if wanted.default_storage_provider != "s3":

@@ -33,29 +33,29 @@ def misfit(want: Want, queue: Queue) -> str | None:
     sizes = instances.sizes(queue.instance_types)
     if queue.max_vcpus is not None and want.vcpus > queue.max_vcpus:
         return (
-            f"{queue.name} has {queue.max_vcpus:,} vCPUs in all and the rule asks for "
+            f"{queue.name} may use {queue.max_vcpus:,} vCPUs in total, and the rule asks for "
             f"{want.vcpus:,}: lower threads"
         )
     known = instances.all_known(queue.instance_types)
     if not sizes or not known or any(_holds(size, want) for size in sizes):
         return None
     if want.gpus and not any(size.gpus for size in sizes):
-        return f"{queue.name} has no GPUs and the rule asks for {want.gpus}: choose another queue"
+        return f"{queue.name} has no GPUs, but the rule asks for {want.gpus}: choose another queue"
     most_gpus = max(size.gpus for size in sizes)
     if want.gpus > most_gpus:
-        return f"the machines of {queue.name} have {most_gpus} GPUs at most, not {want.gpus}"
+        return f"the machines of {queue.name} have at most {most_gpus} GPUs, not {want.gpus}"
     most_vcpus = max(size.vcpus for size in sizes)
     if want.vcpus > most_vcpus:
         return (
-            f"the machines of {queue.name} have {most_vcpus} vCPUs at most, not {want.vcpus}: "
+            f"the machines of {queue.name} have at most {most_vcpus} vCPUs, not {want.vcpus}: "
             "lower threads"
         )
     fitting = [s for s in sizes if s.vcpus >= want.vcpus and s.gpus >= want.gpus]
     largest = max(fitting, key=lambda s: s.usable)
     return (
         f"no machine of {queue.name} has {want.memory:,} MiB for a job with {_vcpus(want.vcpus)}: "
-        f"ask for {_round(largest.usable):,} MiB at most ({_a(largest)} with "
-        f"{largest.memory:,} MiB keeps some for itself)"
+        f"ask for at most {_round(largest.usable):,} MiB ({_a(largest)} has {largest.memory:,} "
+        "MiB and keeps some for itself)"
     )
 
 
@@ -84,7 +84,7 @@ def other_architecture(queue: Queue) -> str | None:
     """A sentence for a queue that has only ARM machines: most images are not made for them."""
     sizes = instances.sizes(queue.instance_types)
     if sizes and all(size.architecture == "arm64" for size in sizes):
-        return f"{queue.name} has only ARM machines: the image must be made for arm64"
+        return f"{queue.name} has only ARM machines: the image must be built for arm64"
     return None
 
 

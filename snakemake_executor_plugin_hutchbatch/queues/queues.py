@@ -92,7 +92,10 @@ def describe(
     except ClientError as error:
         if not errors.is_denied(error):
             raise
-        return listed, "You may not list Batch's queues: the catalogue's are taken as they are."
+        return listed, (
+            "You are not permitted to list Batch's queues: those in the catalogue are used "
+            "unchecked."
+        )
     try:
         found = batch.get_paginator("describe_compute_environments").paginate()
         environments = {
@@ -102,7 +105,10 @@ def describe(
         if not errors.is_denied(error):
             raise
         environments = {}
-        told = "You may not list Batch's compute environments: the catalogue's figures are used."
+        told = (
+            "You are not permitted to list Batch's compute environments: the catalogue's "
+            "figures are used."
+        )
     queues: dict[str, Queue] = {}
     for item in details:
         name = str(item["jobQueueName"])
@@ -162,11 +168,11 @@ def named(
             raise QueueError(f"There is no Batch queue {name!r} here; there are: {names}.{hint}")
         if not queue.takes_jobs:
             raise QueueError(
-                f"The Batch queue {queue.name} takes no jobs now, {queue.why_not}. Queues that do: "
-                f"{_names(queues.values())}; choose with {where} QUEUE."
+                f"The Batch queue {queue.name} is not accepting jobs: {queue.why_not}. These "
+                f"are: {_names(queues.values())}. Choose one with {where} QUEUE."
             )
         rungs.append(queue.name)
-    return Ladder(tuple(rungs), "as you said")
+    return Ladder(tuple(rungs), "set by you")
 
 
 def automatic(
@@ -183,7 +189,7 @@ def automatic(
     usable = [q for q in queues.values() if q.takes_jobs]
     if not usable:
         raise QueueError(
-            "This account and region have no Batch queue that takes jobs: check "
+            "This account has no Batch queue that accepts jobs: check "
             "--hutchbatch-region, or ask SciComp for access to AWS Batch."
         )
     if gpus:
@@ -201,8 +207,8 @@ def _for_gpus(usable: Sequence[Queue], where: str) -> Ladder:
     queues = sorted((q for q in usable if q.has_gpus), key=lambda q: (q.price, q.name))
     if not queues:
         raise QueueError(
-            f"It asks for GPUs, and no queue here is known to have any ({_names(usable)}): choose "
-            f"one with {where} QUEUE, or take the resource gpu away."
+            f"It asks for GPUs, but no queue here is known to have any ({_names(usable)}): "
+            f"choose one with {where} QUEUE, or remove the resource gpu."
         )
     return Ladder(tuple(q.name for q in queues), "it asks for GPUs")
 
@@ -214,9 +220,12 @@ def _general(plain: Sequence[Queue], where: str) -> Ladder:
             return Ladder((name,), "the general queue")
     if len(names) == 1:
         return Ladder((names[0],), "the only queue")
-    there_are = ", ".join(sorted(names)) or "none without GPUs"
+    if not names:
+        raise QueueError(
+            f"No queue without GPUs accepts jobs: choose one of the others with {where} QUEUE."
+        )
     raise QueueError(
-        f"Which queue shall jobs go to? There are: {there_are}. Choose with {where} QUEUE."
+        f"No default queue among {', '.join(sorted(names))}: choose one with {where} QUEUE."
     )
 
 
@@ -231,7 +240,7 @@ def table(queues: Mapping[str, Queue]) -> list[str]:
     for queue in sorted(queues.values(), key=lambda q: q.name):
         kind = {True: "spot", False: "on demand", None: "?"}[queue.spot]
         types = ", ".join(queue.instance_types[:4]) + (", …" if queue.instance_types[4:] else "")
-        state = "takes jobs" if queue.takes_jobs else f"takes no jobs: {queue.why_not}"
+        state = "accepts jobs" if queue.takes_jobs else f"not accepting jobs: {queue.why_not}"
         bid, most = str(queue.bid or "?"), f"{queue.max_vcpus:,}" if queue.max_vcpus else "?"
         rows.append((queue.name, kind, bid if queue.spot else "-", most, types or "?", state))
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]

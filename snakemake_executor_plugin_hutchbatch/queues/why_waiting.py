@@ -36,23 +36,23 @@ def diagnose(symptoms: Symptoms) -> str:
     queue, reason = symptoms.queue, printable(symptoms.status_reason)
     name = queue.name
     if not queue.takes_jobs:
-        return f"queue {name} takes no jobs now ({queue.why_not}): choose another queue"
+        return f"queue {name} is not accepting jobs ({queue.why_not}): choose another queue"
     if misfit := fit.misfit(symptoms.want, queue):
         return f"it can never start: {misfit}"
     if "INSUFFICIENT_INSTANCE_CAPACITY" in reason:
         return (
-            f"AWS has no machines to spare for queue {name} at its price now: wait, or use a queue "
-            "with a higher bid"
+            f"AWS has no spare machines for queue {name} at its price right now: wait, or use a "
+            "queue with a higher bid"
         )
     if "COMPUTE_ENVIRONMENT_MAX_RESOURCE" in reason:
-        return f"it asks for more vCPUs than queue {name} may have in all: lower its threads"
+        return f"it asks for more vCPUs than queue {name} may use in total: lower its threads"
     if "JOB_RESOURCE_REQUIREMENT" in reason:
         return (
             f"no machine of queue {name} can hold what it asks for: lower threads, mem_mb or gpu, "
             "or choose another queue"
         )
     if "MISCONFIGURATION" in reason or "INVALID" in reason:
-        return f"queue {name} is not set up well: tell SciComp what AWS says ({reason})"
+        return f"queue {name} is misconfigured: tell SciComp what AWS says ({reason})"
     if reason:
         return f"AWS says: {reason}"
     if queue.max_vcpus and symptoms.vcpus_in_use is not None:
@@ -60,14 +60,15 @@ def diagnose(symptoms: Symptoms) -> str:
         if free < symptoms.want.vcpus:
             return (
                 f"queue {name} is full: {symptoms.vcpus_in_use:,} of its {queue.max_vcpus:,} vCPUs "
-                "are in use; it starts when others end, or choose another queue"
+                "are in use; it starts when other jobs end, or choose another queue"
             )
     if symptoms.ahead:
-        return f"{symptoms.ahead} jobs are before it in queue {name}"
+        jobs = "1 job is" if symptoms.ahead == 1 else f"{symptoms.ahead:,} jobs are"
+        return f"{jobs} ahead of it in queue {name}"
     if queue.spot:
         bid = f" at {queue.bid} % of the price" if queue.bid else ""
-        return f"queue {name} waits for spot machines{bid}: a higher bid gets them sooner"
-    return f"queue {name} is starting machines for it; if this lasts, ask SciComp"
+        return f"queue {name} is waiting for spot machines{bid}: a higher bid gets them sooner"
+    return f"queue {name} is starting machines for it; if this takes long, ask SciComp"
 
 
 def examine(batch: BatchClient, job_id: str, reason: str, queue: Queue, want: fit.Want) -> Symptoms:

@@ -41,7 +41,7 @@ def earlier(
         say(str(error))
         known = Earlier()
     if known.unreadable:
-        say(f"{known.unreadable:,} lines of the record are damaged and are passed over.")
+        say(f"{known.unreadable:,} lines of the record are damaged and were skipped.")
     unknown = presence.others(known.runs, pool)
     if not unknown:
         return known
@@ -90,8 +90,8 @@ def summary(found: Earlier) -> str | None:
     if not count:
         return None
     return (
-        f"Earlier runs left {count} jobs whose end is not known: those that go on are followed, "
-        "those that have finished count, the others are sent again."
+        f"Earlier runs left {count} jobs whose outcome is unknown: live ones are followed, "
+        "finished ones count, the others are submitted again."
     )
 
 
@@ -100,9 +100,13 @@ def left_sentence(left: dict[str, int]) -> str | None:
     if not left:
         return None
     count = sum(left.values())
-    jobs = "1 job of an earlier run goes" if count == 1 else f"{count} jobs of earlier runs go"
+    one = count == 1
+    jobs = "1 job of an earlier run is" if one else f"{count} jobs of earlier runs are"
     commands = "; ".join(f"hutchbatch cancel {run_id}" for run_id in left)
-    return f"{jobs} on at AWS Batch though this run does not want them. To end them: {commands}"
+    return (
+        f"{jobs} still on AWS Batch, but this run does not need {'it' if one else 'them'}. "
+        f"To stop {'it' if one else 'them'}: {commands}"
+    )
 
 
 def close(

@@ -158,8 +158,8 @@ class _Search:
         if missing:
             self.complete = False
             self._say(
-                f"AWS Batch lists {len(missing):,} jobs that may be of earlier runs but does not "
-                "describe them: if they are, they are sent again."
+                f"AWS Batch lists {len(missing):,} jobs that may belong to earlier runs but does "
+                "not describe them: if they do, they are submitted again."
             )
 
     def pieces(self, job: Mapping[str, Any], mark: RunMarker) -> Iterator[_Piece]:

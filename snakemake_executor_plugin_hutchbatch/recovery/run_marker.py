@@ -158,8 +158,8 @@ class Presence:
         marks = [mark for mark in (pool.map if pool else map)(one, ids) if mark]
         if bad:
             self._say(
-                f"{len(bad)} objects in {self._place} are no marks of runs, or cannot be read, and "
-                f"are passed over (such as {bad[0]}.json): remove them if nobody needs them."
+                f"{len(bad)} objects in {self._place} are not markers of runs, or cannot be read, "
+                f"and were skipped (such as {bad[0]}.json): remove them if nobody needs them."
             )
         return marks
 
@@ -185,7 +185,7 @@ class Presence:
         except (ClientError, BotoCoreError) as error:
             self._say(
                 errors.explain(error, "looking for other runs")
-                + " Jobs of a run that was killed in another folder are not found without that."
+                + " Without that, jobs of a run that was killed in another folder are not found."
             )
         return sorted(found, key=lambda run_id: found[run_id], reverse=True)
 
@@ -206,7 +206,7 @@ class Presence:
 
     def _try(self, call: Callable[[], Any]) -> None:
         try:
-            self._retrier.call("telling other runs of this one", call)
+            self._retrier.call("marking this run as under way", call)
         except (ClientError, BotoCoreError):
             return
 

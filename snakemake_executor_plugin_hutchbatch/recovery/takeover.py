@@ -203,15 +203,17 @@ class Takeover:
         return any(each.lives for each in found if each.batch_id in rivals)
 
     def _end(self, ids: Sequence[str], label: str) -> None:
+        outdated = "an outdated job" if len(ids) == 1 else f"{len(ids)} outdated jobs"
         self._say(
-            f"{label}: {'a job' if len(ids) == 1 else f'{len(ids)} jobs'} of an earlier run that "
-            f"makes its files otherwise is ended first (AWS Batch job {', '.join(ids)})."
+            f"{label}: stopping {outdated} from an earlier run that "
+            f"{'writes' if len(ids) == 1 else 'write'} the same files (AWS Batch job "
+            f"{', '.join(ids)})."
         )
         refused = self._termination.end([], ids, ENDING)
         if refused:
             self._say(
-                f"{label}: AWS does not end {', '.join(refused.ids)} ({refused.why}); waiting "
-                "until it is over."
+                f"{label}: AWS did not stop {', '.join(refused.ids)} ({refused.why}); waiting "
+                "for it to end."
             )
 
     def _settled(self, traces: Sequence[Trace], work: Work) -> None:
@@ -283,6 +285,6 @@ class Takeover:
 
 def _neighbour(run: Run) -> str:
     return (
-        f"Another Snakemake (process {run.pid} on {run.host}) makes some of the same files now: "
-        "both runs send jobs for them. End one of the two with Ctrl-C."
+        f"Another Snakemake (process {run.pid} on {run.host}) is writing some of the same files: "
+        "both runs submit jobs for them. Stop one of them with Ctrl-C."
     )

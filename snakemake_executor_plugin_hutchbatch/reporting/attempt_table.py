@@ -34,53 +34,55 @@ def _column(about: str, default: Any = None) -> Any:
 class Row:
     """One attempt of one job. Unknown is None; times are seconds since 1970, in UTC in the file."""
 
-    job: int = _column("Number of the job within its run.")
+    job: int = _column("Number of the job in its run.")
     rule: str = _column("Its rule, or the name of its group.")
     label: str = _column("Rule and wildcards, as the terminal shows them.")
     wildcards: Mapping[str, str] = _column("Its wildcards, as JSON.")
-    retry: int = _column("Snakemake's own attempt (`retries:`), from 1.")
+    retry: int = _column("Snakemake's attempt (`retries:`), from 1.")
     submission: int | None = _column(
         "Which submission of the job this is, from 1: another queue or more memory needs a new one."
     )
     attempt: int | None = _column("AWS Batch's attempt within the submission, from 1.")
     state: str = _column(
-        "`waiting`, `running`, `done`, `failed`, or `lost`: with its machine, not its fault.",
+        "`waiting`, `running`, `done`, `failed`, or `lost` with its machine.",
         "waiting",
     )
-    cause: str | None = _column("Why it failed or was lost, as in [When a job fails](further.md).")
+    cause: str | None = _column(
+        "Why it failed or was lost; see [When a job fails](troubleshooting.md#when-a-job-fails)."
+    )
     exit_code: int | None = _column("Exit code of its command.")
     queue: str | None = _column("Batch queue.")
     mode: str = _column("`direct` or `snakemake`.")
     image: str = _column("Docker image.")
-    instance_type: str | None = _column("Type of the machine, where its container may ask.")
+    instance_type: str | None = _column("Type of the machine, if its container can find out.")
     instance_id: str | None = _column("The machine.")
-    capacity: str | None = _column("`spot` or `on-demand`, where its container may ask.")
-    submitted: float | None = _column("When AWS Batch took it, or the attempt before it ended.")
-    runnable: float | None = _column("When it was seen to wait for a machine.")
-    starting: float | None = _column("When it was seen to have one, which fetches the image.")
+    capacity: str | None = _column("`spot` or `on-demand`, if its container can find out.")
+    submitted: float | None = _column("When AWS Batch accepted it, or the previous attempt ended.")
+    runnable: float | None = _column("When it was first seen waiting for a machine.")
+    starting: float | None = _column("When it was first seen to have a machine.")
     started: float | None = _column("When its container started.")
     stopped: float | None = _column("When its container ended.")
     waited_s: float | None = _column("Seconds from `submitted` to `started`.")
-    total_s: float | None = _column("Seconds from `started` to `stopped`, or to the last news.")
-    stage_in_s: float | None = _column("Seconds that its inputs took to fetch.")
-    run_s: float | None = _column("Seconds that its command took.")
-    stage_out_s: float | None = _column("Seconds that its outputs took to store.")
-    files_in: int | None = _column("Files fetched, with one of the workflow's code.")
-    bytes_in: int | None = _column("Bytes fetched, with that.")
+    total_s: float | None = _column("Seconds from `started` to `stopped`, or to the latest update.")
+    stage_in_s: float | None = _column("Seconds spent fetching its inputs.")
+    run_s: float | None = _column("Seconds spent running its command.")
+    stage_out_s: float | None = _column("Seconds spent storing its outputs.")
+    files_in: int | None = _column("Files fetched, including the archive of the workflow's code.")
+    bytes_in: int | None = _column("Bytes fetched, including that archive.")
     files_out: int | None = _column("Files stored.")
     bytes_out: int | None = _column("Bytes stored.")
-    vcpus: int = _column("vCPUs asked for (`threads`).")
-    memory_mib: int = _column("Memory asked for, in MiB.")
-    gpus: int = _column("GPUs asked for.")
+    vcpus: int = _column("vCPUs requested (`threads`).")
+    memory_mib: int = _column("Memory requested, in MiB.")
+    gpus: int = _column("GPUs requested.")
     cpu_s: float | None = _column("CPU seconds used, from the container's cgroup.")
     peak_memory_mib: float | None = _column(
-        "Most memory used, in MiB, from the container's cgroup. Cached files count too."
+        "Peak memory used, in MiB, from the container's cgroup, including cached files."
     )
     vcpu_hours: float | None = _column("`vcpus` times `total_s`, in hours.")
-    gib_hours: float | None = _column("Memory asked for times `total_s`, in GiB times hours.")
+    gib_hours: float | None = _column("Memory requested times `total_s`, in GiB-hours.")
     batch_id: str | None = _column("Id of the job on AWS Batch; an array's child has `:INDEX`.")
     log_stream: str | None = _column("Its log stream in CloudWatch.")
-    sentence: str | None = _column("What was said of its failure.")
+    sentence: str | None = _column("The message about its failure.")
 
 
 #: The table's columns and what they mean.

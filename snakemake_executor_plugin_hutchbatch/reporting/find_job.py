@@ -62,7 +62,7 @@ def parse(words: Sequence[str]) -> Wanted:
     rule, *rest = words
     wrong = [word for word in rest if not re.match(r"\w+=", word)]
     if wrong:
-        raise LookupFailed(f"{wrong[0]!r} is no wildcard: write RULE wildcard=value …")
+        raise LookupFailed(f"{wrong[0]!r} is not a wildcard: write RULE wildcard=value …")
     return Wanted(rule, dict(word.split("=", 1) for word in rest))
 
 
@@ -92,7 +92,7 @@ def choose(jobs: Sequence[Job], wanted: Wanted, where: str) -> tuple[list[Job], 
     failed = [job for job in last if job.state == "failed"]
     if not failed:
         raise LookupFailed(
-            f"{len(last):,} jobs of rule {wanted.rule} fit: add wildcards. {_listed(last)}"
+            f"{len(last):,} jobs of rule {wanted.rule} match: add wildcards. {_listed(last)}"
         )
     said = ""
     if len(failed) > 1:
@@ -161,8 +161,8 @@ def _of_submission(reader: Reader, submission: Submission) -> Target | None:
     child = numbers[first.number] if first else 0
     named = submission.batch_id or submission.name
     raise LookupFailed(
-        f"{named} is an array of {submission.size:,} jobs: say which, for example {named}:{child}. "
-        f"They are {_listed(jobs)}"
+        f"{named} is an array of {submission.size:,} jobs: choose one, for example "
+        f"{named}:{child}. They are {_listed(jobs)}"
     )
 
 

@@ -88,7 +88,7 @@ def at_end(paths: Iterable[Path], journal: Path, run_id: str) -> Iterator[str]:
         try:
             with Reader(journal) as reader:
                 write(path, run_record.read(reader, run_record.choose(reader, run_id)))
-            yield f"What became of this run: {path}"
+            yield f"The report of this run: {path}"
         except Exception as error:  # no fault of a picture may end a run
             if not isinstance(error, (MissingExtra, OSError, JournalError)):
                 tracebacks.log(f"The report {path} could not be made.")
@@ -207,7 +207,7 @@ def _outcome(run: Run, gone: bool) -> Mapping[str, str]:
     if run.outcome == "done":
         return {"kind": "done", "text": "done"}
     if run.outcome or gone:
-        return {"kind": "failed", "text": run.outcome or "its Snakemake is gone"}
+        return {"kind": "failed", "text": run.outcome or "Snakemake is gone"}
     return {"kind": "open", "text": "running"}
 
 
@@ -223,12 +223,12 @@ def _tiles(sums: Totals, prices: Prices) -> list[Tile]:
         ),
         Tile("jobs failed", count(failed), "", "bad" if failed else ""),
         Tile(
-            "waited for a machine",
+            "wait for a machine",
             "not known" if sums.waited is None else duration(sums.waited),
             "" if sums.waited is None else "median of all containers",
         ),
         Tile("vCPU-hours", hours(sums.use.vcpu_hours), f"{count(sums.use.attempts)} containers"),
-        Tile("GiB-hours", hours(sums.use.gib_hours), "memory asked for"),
+        Tile("GiB-hours", hours(sums.use.gib_hours), "memory requested"),
         Tile(
             "lost to spot",
             f"{hours(sums.spot.hours)} h",

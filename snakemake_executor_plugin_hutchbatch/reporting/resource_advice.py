@@ -43,7 +43,7 @@ def suggest_mem_mb(rows: Iterable[Row], asked_mib: int) -> Advice:
     needs = [r.peak_memory_mib for r in rows if r.state == "done" and r.peak_memory_mib is not None]
     needs += [max(row.memory_mib, row.peak_memory_mib or 0) for row in killed]
     if not needs:
-        return Advice(None, "no peak is known")
+        return Advice(None, "peak unknown")
     value = max(200, _rounded_up(max(needs) * MEMORY_HEADROOM * MIB / 1e6))
     asked = asked_mib * MIB / 1e6
     if value > asked:
@@ -71,7 +71,7 @@ def suggest_threads(rows: Iterable[Row], asked: int) -> Advice:
         if (busy := busy_cores(row)) is not None
     )
     if not cores:
-        return Advice(None, "too short to tell" if asked > 1 else "fits")
+        return Advice(None, "too short to say" if asked > 1 else "fits")
     needed = cores[math.ceil(0.9 * len(cores)) - 1]
     value = max(1, math.ceil(needed - SPARE))
     return Advice(value, "uses less") if value < asked else Advice(None, "fits")

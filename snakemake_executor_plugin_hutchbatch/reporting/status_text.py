@@ -42,17 +42,17 @@ def first_line(view: Overview) -> str:
     if total.failed:
         jobs += f", {total.failed:,} failed"
     if view.outcome == "running":
-        return f"{jobs}; {view.live:,} on AWS Batch. It has been going for {took}."
+        return f"{jobs}; {view.live:,} on AWS Batch. It has been running for {took}."
     if view.outcome == "gone":
         left = (
-            f"{view.live:,} of its jobs live on AWS Batch: start Snakemake again, or end them with "
-            f"'hutchbatch cancel {view.run_id}'."
+            f"{view.live:,} of its jobs are still on AWS Batch: start Snakemake again, or stop "
+            f"them with 'hutchbatch cancel {view.run_id}'."
             if view.live
-            else "None of its jobs lives on AWS Batch. Start Snakemake again to go on."
+            else "None of its jobs is on AWS Batch. Start Snakemake again to continue."
         )
         return (
             f"{jobs}. Snakemake (process {view.pid} on {view.host or 'an unknown machine'}) has "
-            f"ended without a word; its last sign of life was {span(view.silent)} ago. {left}"
+            f"ended unexpectedly; its last sign of life was {span(view.silent)} ago. {left}"
         )
     return f"{jobs}. It took {took}."
 
@@ -66,7 +66,9 @@ def lines(view: Overview) -> list[str]:
             rows.append(_row(view.total))
         text += _table(rows, _HEADS)
     if view.to_come and view.outcome == "running":
-        text.append(f"{view.to_come:,} more jobs wait for others to end, or for --jobs.")
+        text.append(
+            f"{view.to_come:,} more jobs wait for other jobs to end, or for a free place (--jobs)."
+        )
     if view.queues:
         text.append("")
         text += _table(

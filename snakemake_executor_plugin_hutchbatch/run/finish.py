@@ -34,7 +34,7 @@ def end_all(
     count = tracker.live_count()
     if not arrays and not singles:
         return
-    logger.info(f"Ending {count:,} jobs on AWS Batch … (Ctrl-C again leaves without them)")
+    logger.info(f"Stopping {count:,} jobs on AWS Batch … (Ctrl-C again leaves without waiting)")
     total = len(arrays) + len(singles)
     last = clock()
 
@@ -42,13 +42,13 @@ def end_all(
         nonlocal last
         if clock() - last >= TELL_SECONDS and done < total:
             last = clock()
-            logger.info(f"Ending jobs on AWS Batch: {100 * done // total} %")
+            logger.info(f"Stopping jobs on AWS Batch: {100 * done // total} %")
 
     left = termination.end(arrays, singles, CANCELLED, tell)
     tracker.terminated(set(arrays) | set(singles), set(left.ids))
     if left:
         logger.warning(
-            f"{len(left.ids):,} jobs could not be ended ({left.why}): they go on. 'hutchbatch "
+            f"{len(left.ids):,} jobs could not be stopped ({left.why}) and go on. 'hutchbatch "
             "cancel' tries again."
         )
 
@@ -60,7 +60,7 @@ def on_second_interrupt(run_id: str, workflow: Any) -> Iterator[None]:
     def leave(number: int, frame: Any) -> None:
         # Not by the logger: it may be in the middle of a line, with its lock held.
         terminal.at_once(
-            f"Left at once. Jobs may go on; this ends them all: hutchbatch cancel {run_id}"
+            f"Left at once. Jobs may go on; to stop them all: hutchbatch cancel {run_id}"
         )
         with suppress(Exception):
             workflow.persistence.unlock()

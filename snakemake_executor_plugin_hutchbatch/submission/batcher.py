@@ -68,7 +68,7 @@ class Dispatch(Generic[T]):
                 now = self._clock()
                 # Under the lock, so that `stop` returns after the last one was handed on.
                 for family in self._gathering.due(now):
-                    with tracebacks.logged("Jobs could not be handed on to be sent."):
+                    with tracebacks.logged("Jobs could not be passed on for submission."):
                         self._send(family)
                 due = self._gathering.next_due()
                 self._condition.wait(None if due is None else max(0.0, due - now))

@@ -31,8 +31,8 @@ def started_again(work: Work, job: dict[str, Any]) -> str:
     """Batch itself starts a job again."""
     tried = attempts(job)
     return (
-        f"{work.label}: AWS Batch starts it again on {work.plan.queue} "
-        f"(attempt {len(tried) + 1} of {work.plan.budgets.spot_attempts}; attempt {tried[-1]})."
+        f"{work.label}: AWS Batch restarts it on {work.plan.queue} (attempt "
+        f"{len(tried) + 1} of {work.plan.budgets.spot_attempts}; attempt {tried[-1]})."
     )
 
 
@@ -51,7 +51,7 @@ def moved(steps: Iterable[tuple[Work, Resubmit]]) -> list[str]:
 def _few(alike: Sequence[Resubmit], rule: str) -> list[str]:
     if len(alike) <= TOLD_EACH:
         return [step.line for step in alike]
-    return [alike[0].line, f"So do {len(alike) - 1:,} more jobs of rule {rule}."]
+    return [alike[0].line, f"The same for {len(alike) - 1:,} more jobs of rule {rule}."]
 
 
 class Once:
@@ -69,5 +69,5 @@ class Once:
 
 def taken_over(taken: TakenOver) -> str:
     """A job of an earlier run in place of a new one."""
-    how = "has finished in" if taken.state == "SUCCEEDED" else "goes on from"
+    how = "finished in" if taken.state == "SUCCEEDED" else "continues from"
     return f"{taken.work.label}: {how} an earlier run, AWS Batch job {taken.batch_id}."

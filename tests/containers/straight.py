@@ -54,7 +54,7 @@ class Straight:
             gpus=0,
             timeout=None,
             queue="mixed",
-            ladder=Ladder(("mixed",), "as you said"),
+            ladder=Ladder(("mixed",), "set by you"),
             job_role="arn:aws:iam::000000000000:role/local-batchtask",
             scratch=Mount("/docker_scratch", "/tmp"),
             aws_cli_path="/home/ec2-user/miniconda",

@@ -14,7 +14,7 @@ from snakemake_executor_plugin_hutchbatch.cli import main
 from snakemake_executor_plugin_hutchbatch.cli.commands import common
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [DOCS / "commands.md", DOCS / "further.md", DOCS.parent / "README.md"]
+PAGES = [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"]
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:

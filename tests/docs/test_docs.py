@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 from snakemake_executor_plugin_hutchbatch.cli import main
 from snakemake_executor_plugin_hutchbatch.cli.commands import local
+from snakemake_executor_plugin_hutchbatch.doctor import permissions
 from snakemake_executor_plugin_hutchbatch.local.batch.faults import KINDS
 from snakemake_executor_plugin_hutchbatch.local.hosts import choice
 from snakemake_executor_plugin_hutchbatch.planning import plan, requirements, work
@@ -44,13 +45,18 @@ from snakemake_executor_plugin_hutchbatch.supervisor.problems import Facts, Prob
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-FURTHER = ROOT / "docs" / "further.md"
+DOCS = ROOT / "docs"
+FIRST_PROJECT = DOCS / "first-project.md"
+SETTINGS = DOCS / "settings.md"
+QUEUES = DOCS / "queues.md"
+TROUBLESHOOTING = DOCS / "troubleshooting.md"
+ADMINISTRATORS = DOCS / "administrators.md"
+LOCAL_CLOUD = DOCS / "local-cloud.md"
+FEATURES_PAGE = DOCS / "snakemake-features.md"
+COMMANDS = DOCS / "commands.md"
 PAGES = [
     README,
-    FURTHER,
-    *(ROOT / "docs").glob("intro.md"),
-    ROOT / "docs" / "commands.md",
-    ROOT / "docs" / "trust.md",
+    *sorted(DOCS.rglob("*.md")),
     *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "example_workflow/README.md")),
 ]
 EXAMPLE = [
@@ -79,6 +85,11 @@ def section(page: Path, title: str) -> str:
     return found[1]
 
 
+def flat(text: str) -> str:
+    """The text with its lines joined, so that line breaks may fall anywhere."""
+    return " ".join(text.split())
+
+
 def rows(text: str) -> list[list[str]]:
     """The cells of a table's rows, without its head."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
@@ -97,7 +108,7 @@ def ids(path: Path) -> str:
 
 
 def test_the_settings_table_has_every_setting_and_resource_and_no_other():
-    table = rows(section(FURTHER, "Settings"))
+    table = rows(section(SETTINGS, "Settings"))
     named = [code(row[0])[0] for row in table if code(row[0])]
     assert sorted(named) == sorted(OPTIONS)
     resources = [code(row[1])[0] for row in table if code(row[1])]
@@ -105,7 +116,7 @@ def test_the_settings_table_has_every_setting_and_resource_and_no_other():
 
 
 def test_a_setting_and_its_resource_stand_in_one_row():
-    for option, resource, *_ in rows(section(FURTHER, "Settings")):
+    for option, resource, *_ in rows(section(SETTINGS, "Settings")):
         if code(option) and code(resource):
             name = code(resource)[0].removeprefix("hutchbatch_")
             assert settings.option_name(name) == code(option)[0]
@@ -113,7 +124,7 @@ def test_a_setting_and_its_resource_stand_in_one_row():
 
 def test_the_settings_table_names_the_defaults_of_the_code():
     defaults = {
-        code(row[0])[0]: row[2] for row in rows(section(FURTHER, "Settings")) if code(row[0])
+        code(row[0])[0]: row[2] for row in rows(section(SETTINGS, "Settings")) if code(row[0])
     }
     assert code(defaults["--hutchbatch-scratch"]) == [parsers.DEFAULT_SCRATCH]
     assert code(defaults["--hutchbatch-aws-cli-path"]) == [parsers.DEFAULT_AWS_CLI_PATH]
@@ -125,21 +136,21 @@ def test_the_settings_table_names_the_defaults_of_the_code():
 
 
 def test_the_resources_table_has_the_figures_of_the_code():
-    table = section(FURTHER, "Resources")
+    table = section(SETTINGS, "Resources")
     assert f"{requirements.DEFAULT_MIB_PER_VCPU} MiB for each vCPU" in table
     assert f"At least {requirements.LEAST_MIB['direct']} MiB" in table
     assert f"in Snakemake mode {requirements.LEAST_MIB['snakemake']} MiB" in table
 
 
 def test_the_other_plugins_spellings_are_those_the_code_understands():
-    table = rows(section(FURTHER, "Spellings of the other AWS Batch plugin"))
+    table = rows(section(SETTINGS, "Spellings of the other AWS Batch plugin"))
     named = {code(theirs)[0]: code(ours)[0] for theirs, ours in table}
     assert named.pop("aws_batch_task_timeout") == "runtime"
     assert named == {alias: f"hutchbatch_{name}" for alias, name in settings.ALIASES.items()}
 
 
 def test_the_policies_have_the_ladders_of_the_code():
-    table = rows(section(FURTHER, "Queues"))
+    table = rows(section(QUEUES, "Queues"))
     hutch = queues.from_catalog(catalog.shipped())
     ladders = {
         policy: list(queues.automatic(hutch, policy, gpus=0, preemptible=True, where="").rungs)
@@ -149,27 +160,27 @@ def test_the_policies_have_the_ladders_of_the_code():
 
 
 def test_the_figures_about_waiting_are_those_of_the_code():
-    moving = section(FURTHER, "What moves a job")
+    moving = flat(section(QUEUES, "When a job changes queue"))
     budgets = plan.Budgets()
     numbers = {3: "three", 5: "five"}
     assert f"{numbers[budgets.spot_attempts]} times in all" in moving
     assert f"waited {budgets.starve_minutes:.0f} minutes" in moving
     assert retry_policy.REMEMBERED == 30 * 60
-    assert "For half an\n  hour" in moving
+    assert "For half an hour" in moving
     assert starvation.PATIENT_SECONDS == 4 * 60
-    assert "After four" in section(FURTHER, "Why does my job not start?")
+    assert "After four" in section(TROUBLESHOOTING, "Why does my job not start?")
     kept = f"{instances.KEPT_FRACTION * 100:.0f} % and {instances.KEPT_MIB} MiB"
-    assert kept in section(FURTHER, "Requests that no machine can hold")
+    assert kept in section(QUEUES, "Requests that no machine can hold")
 
 
 def test_the_fields_of_a_catalogue_are_those_of_the_code():
-    table = rows(section(FURTHER, "Queues of another site"))
+    table = rows(section(QUEUES, "Queues of another site"))
     named = [code(row[0])[0] for row in table]
     assert named == [f.name for f in fields(catalog.Entry) if f.name != "name"]
 
 
 def test_the_faults_of_a_catalogue_are_told_as_the_docs_say():
-    told = blocks(FURTHER, "text", "Queues of another site")[0].strip()
+    told = blocks(QUEUES, "text", "Queues of another site")[0].strip()
     text = "queues:\n  lab-spot:\n    type: spot\n    max_vcpu: 200\n    bid_percentage: 60 %\n"
     with pytest.raises(catalog.CatalogError) as error:
         catalog.parse(text, "site.yaml")
@@ -177,7 +188,7 @@ def test_the_faults_of_a_catalogue_are_told_as_the_docs_say():
 
 
 def test_every_cause_of_a_failure_has_its_row_with_its_budget():
-    table = {code(row[0])[0]: row[2] for row in rows(section(FURTHER, "When a job fails"))}
+    table = {code(row[0])[0]: row[2] for row in rows(section(TROUBLESHOOTING, "When a job fails"))}
     assert sorted(table) == sorted(f"[{c.value}]" for c in Cause)
     budgets = {
         Cause.SPOT: "spot_attempts",
@@ -210,13 +221,13 @@ def test_every_cause_of_a_failure_has_its_row_with_its_budget():
 def a_plan(**known):
     """A plan of which only what is given matters."""
     unset = {f.name: None for f in fields(plan.JobPlan)}
-    ladder = queues.Ladder(("cpu-spot-40", "cpu-spot-50"), "as you said")
+    ladder = queues.Ladder(("cpu-spot-40", "cpu-spot-50"), "set by you")
     given = {"queue": ladder.rungs[0], "ladder": ladder, "vcpus": 1, "memory": 1000, "gpus": 0}
     return plan.JobPlan(**{**unset, **given, **known})
 
 
 def test_the_report_of_a_failed_job_looks_as_the_docs_say():
-    shown, alike = (text.strip() for text in blocks(FURTHER, "text", "When a job fails"))
+    shown, alike = (text.strip() for text in blocks(TROUBLESHOOTING, "text", "When a job fails"))
     first, *_, last = shown.splitlines()
     label, sentence, cause = re.fullmatch(r"(.*) failed: (.*) \[(\w+)\]", first).groups()
     job_id = re.search(r"hutchbatch logs (\S+)", last)[1]
@@ -241,11 +252,12 @@ def test_the_table_of_queues_is_what_the_command_prints(tmp_path):
         text=True,
         check=True,
     )
-    assert done.stdout in blocks(FURTHER, "text", "Queues")
+    assert done.stdout in blocks(QUEUES, "text", "Queues")
 
 
 def test_every_fault_has_its_row_with_its_fields():
-    table = {code(kind)[0]: cell for kind, _, cell in rows(section(FURTHER, "Faults on request"))}
+    text = section(LOCAL_CLOUD, "Faults on request")
+    table = {code(kind)[0]: cell for kind, _, cell in rows(text)}
     assert sorted(table) == sorted(KINDS)
     for kind, cell in table.items():
         named = {word for word in code(cell) if word != "*"}
@@ -253,12 +265,12 @@ def test_every_fault_has_its_row_with_its_fields():
 
 
 def test_the_folders_that_travel_are_those_of_the_code():
-    text = section(FURTHER, "What travels with the workflow")
+    text = section(FEATURES_PAGE, "What travels with the workflow")
     assert set(CODE_FOLDERS) <= set(code(text))
 
 
-def test_the_images_that_do_not_work_end_with_the_sentences_of_the_readme(tmp_path):
-    """Their order is the README's; tests/containers sees each one end so."""
+def test_the_images_that_do_not_work_end_with_the_sentences_of_the_docs(tmp_path):
+    """Their order is the docs'; tests/containers sees each one end so."""
     codes = {"status": "FAILED", "container": {"exitCode": taskspec.EXIT_NO_PYTHON}}
     no_shell = 'CannotStartContainerError: … exec: "/bin/sh": no such file or directory'
     with pytest.raises(Fault) as no_bash:
@@ -270,7 +282,8 @@ def test_the_images_that_do_not_work_end_with_the_sentences_of_the_readme(tmp_pa
         Failure(no_bash.value.cause, sentence(no_bash.value.problem, Known(facts=no_shell_facts))),
         failure_cause.read({"status": "FAILED", "container": {"reason": no_shell}}),
     ]
-    quoted = [cell for _, cell in rows(section(README, "Which images work")) if "[IMAGE]" in cell]
+    table = rows(section(ADMINISTRATORS, "Which images work"))
+    quoted = [cell for _, cell in table if "[IMAGE]" in cell]
     assert len(quoted) == len(said)
     for cell, failure in zip(quoted, said, strict=True):
         assert failure.cause is Cause.IMAGE
@@ -282,15 +295,21 @@ def test_the_images_that_do_not_work_end_with_the_sentences_of_the_readme(tmp_pa
 def test_every_image_of_the_container_tests_has_its_row():
     text = (ROOT / "tests/containers/test_images.py").read_text()
     tested = rows(text.split('"""')[1])
-    shown = rows(section(README, "Which images work"))
+    shown = rows(section(ADMINISTRATORS, "Which images work"))
     assert [len(tested), sum("cause IMAGE" in row[1] for row in tested)] == [
         len(shown),
         sum("[IMAGE]" in row[1] for row in shown),
     ]
 
 
+def test_the_table_of_permissions_is_that_of_the_doctor():
+    table = rows(section(ADMINISTRATORS, "Permissions"))
+    shown = {code(permission)[0]: without for permission, without in table}
+    assert shown == {**permissions.NEEDED, **permissions.USEFUL}
+
+
 def test_the_ways_to_run_jobs_locally_are_those_of_the_command():
-    table = rows(section(FURTHER, "In containers"))
+    table = rows(section(LOCAL_CLOUD, "In containers"))
     named = [name for row in table for name in code(row[0])]
     assert sorted(named) == sorted(get_args(choice.Containers))
 
@@ -305,7 +324,7 @@ def test_what_tests_run_installs_is_what_the_readme_says():
 
 
 def test_sentences_about_a_full_scratch_are_said_by_the_code():
-    text = section(FURTHER, "Files in the container")
+    text = section(FEATURES_PAGE, "Files in the container")
     facts = Facts(activity=problems.INPUTS, file="/x", disk_mb=5000)
     (quoted,) = (words for words in code(text) if words.startswith("no space"))
     told = sentence(Problem.DISK_FULL, Known(facts=facts))
@@ -315,7 +334,7 @@ def test_sentences_about_a_full_scratch_are_said_by_the_code():
     assert list(checksum.NAMED) == list(kinds)
     assert all(name in text for name in kinds.values())
     assert download.TRIES == 3
-    assert "three times in all" in text
+    assert "three times in all" in flat(text)
 
 
 #: First cells that are not sentences of ours: other programs', or a description of what one sees.
@@ -337,7 +356,7 @@ def test_sentences_of_ours_in_the_troubleshooting_are_said_by_the_code(title):
     package = ROOT / "snakemake_executor_plugin_hutchbatch"
     said = " ".join(path.read_text() for path in package.rglob("*.py"))
     said = re.sub(r'"\s*f?"|\{[^{}]*\}', "", re.sub(r"\s+", " ", said))
-    for cell, *_ in rows(section(FURTHER, title)):
+    for cell, *_ in rows(section(TROUBLESHOOTING, title)):
         if not cell.startswith(NOT_OURS):
             parts = [part.strip(" :") for text in cell.split(", ") for part in text.split("…")]
             assert [part for part in parts if part not in said] == []
@@ -406,11 +425,9 @@ def test_the_places_that_contributing_names_exist():
 # Snippets
 
 
-@pytest.mark.parametrize("page", [README, FURTHER], ids=ids)
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "yaml")], ids=ids)
 def test_yaml_snippets_are_profiles_or_catalogues(page):
-    found = blocks(page, "yaml")
-    assert found
-    for text in found:
+    for text in blocks(page, "yaml"):
         profile = yaml.safe_load(text)
         assert isinstance(profile, dict)
         if "queues" in profile:
@@ -443,7 +460,7 @@ def test_the_snakefile_snippet_runs_and_asks_for_what_it_says(tmp_path):
 
 
 def test_the_dockerfile_pins_versions_that_hutchbatch_allows():
-    (text,) = blocks(README, "dockerfile")
+    (text,) = blocks(ADMINISTRATORS, "dockerfile")
     pins = dict(re.findall(r"^\s+([\w-]+)==([\d.]+)", text, re.M))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     allowed = {r.name: r.specifier for r in map(Requirement, project["dependencies"])}
@@ -469,20 +486,19 @@ def test_ci_runs_the_readmes_test_command():
 
 
 def test_the_table_of_the_traces_columns_is_that_of_the_code():
-    text = section(ROOT / "docs/commands.md", "The columns of `trace.tsv`")
+    text = section(COMMANDS, "The columns of `trace.tsv`")
     shown = {code(name)[0]: about for name, about in rows(text)}
     assert list(shown.items()) == list(attempt_table.COLUMNS.items())
 
 
 def test_suggestions_are_made_as_the_docs_say():
-    text = section(
-        ROOT / "docs/commands.md", "`hutchbatch report`: what ran when, and what it needed"
-    )
+    text = section(COMMANDS, "`hutchbatch report`: what ran when, and what it needed")
+    text = flat(text)
     assert f"times {resource_advice.MEMORY_HEADROOM}," in text
     assert f"from {resource_advice.SPARE} on" in text
     assert (resource_advice.NEAR, resource_advice.SHORTEST) == (0.8, 5.0)
     assert "less than a fifth" in text
-    assert "five\nseconds or more" in text
+    assert "five seconds or more" in text
 
 
 # Snakemake's features
@@ -544,7 +560,7 @@ FEATURES = (
 
 def features():
     """Feature, what the table says of it, and its test as (module, function)."""
-    for row in rows(section(FURTHER, "Snakemake's features")):
+    for row in rows(section(FEATURES_PAGE, "Snakemake's features")):
         told, test = re.fullmatch(r"(.*) <!-- (\S+) -->", row[1]).groups()
         yield pytest.param(row[0], told, test.split("::"), id=row[0])
 

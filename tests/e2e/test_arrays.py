@@ -131,14 +131,14 @@ def test_ctrl_c_ends_an_array_with_one_call_and_a_second_one_says_what_finishes_
                 lines.append(line)
                 if "array job" in line:
                     running.send_signal(signal.SIGINT)
-                if interrupts > 1 and "Ending 40 jobs" in line:
+                if interrupts > 1 and "Stopping 40 jobs" in line:
                     running.send_signal(signal.SIGINT)
             running.wait(120)
         return running.returncode, "".join(lines)
 
     code, output = started(1)
     assert code != 0
-    assert output.count("Ending 40 jobs on AWS Batch") == 1
+    assert output.count("Stopping 40 jobs on AWS Batch") == 1
     calls = workflow.cloud.calls()["calls"]
     assert calls.get("TerminateJobs", 0) + calls.get("TerminateJob", 0) == 1
     parent = re.search(r"array job (\S+) on", output)[1]
@@ -165,7 +165,7 @@ def test_ctrl_c_ends_an_array_with_one_call_and_a_second_one_says_what_finishes_
         text=True,
         check=False,
     )
-    assert ended.stdout == "Ended 40 jobs on AWS Batch.\n", ended
+    assert ended.stdout == "Stopped 40 jobs on AWS Batch.\n", ended
 
 
 def test_a_single_job_is_no_array_and_arrays_can_be_turned_off(workflow):

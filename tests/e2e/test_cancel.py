@@ -39,7 +39,7 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow):
         running.send_signal(signal.SIGINT)
         output, _ = running.communicate(timeout=120)
     assert running.returncode != 0
-    assert output.count("Ending 3 jobs on AWS Batch") == 1
+    assert output.count("Stopping 3 jobs on AWS Batch") == 1
     assert workflow.cloud.calls()["calls"]["TerminateJobs"] == 1
     deadline = time.monotonic() + 60
     while any(jobs_of(workflow, "endless", s) for s in ("RUNNABLE", "STARTING", "RUNNING")):
@@ -79,6 +79,6 @@ def test_a_job_that_ended_unheard_before_ctrl_c_is_no_trouble(workflow):
         running.send_signal(signal.SIGINT)
         output, _ = running.communicate(timeout=120)
     assert running.returncode != 0
-    assert "could not be ended" not in output
+    assert "could not be stopped" not in output
     assert "Traceback" not in output
     assert workflow.text("a.txt") == "a\n"

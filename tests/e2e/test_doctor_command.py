@@ -101,7 +101,7 @@ def test_a_helpdesk_gets_everything_but_credentials(doctor, workflow):
     assert told_all["policy"] is None
     assert told_all["versions"]["snakemake"].startswith("9.")
     (queues,) = (f for f in told_all["findings"] if f["subject"] == "queues")
-    assert "jobs go to mixed, then cpu-spot-50 (as you said)" in queues["sentence"]
+    assert "jobs go to mixed, then cpu-spot-50 (set by you)" in queues["sentence"]
     (warned,) = (f for f in told_all["findings"] if f["level"] == "warning")
     assert "is in region us-west-2, not eu-west-1" in warned["sentence"]
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -153,7 +153,7 @@ def test_every_missing_permission_is_named_with_a_policy_that_gives_it(doctor, w
     allowed = [a for s in found["policy"]["Statement"] for a in s["Action"]]
     assert sorted(allowed) == sorted(DENIED)
     (job,) = (f for f in found["findings"] if f["subject"] == "job")
-    assert job["sentence"] == "No job was tried"
+    assert job["sentence"] == "No job was run"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_every_missing_permission_is_named_with_a_policy_that_gives_it(doctor, w
     [
         ({"kind": "deny", "action": "s3:PutObject", "caller": "role"}, "problem", "[STAGE_OUT]"),
         ({"kind": "no_image"}, "problem", "[IMAGE]"),
-        ({"kind": "starve"}, "warning", "AWS has no machines to spare for queue cpu-spot-50"),
+        ({"kind": "starve"}, "warning", "AWS has no spare machines for queue cpu-spot-50"),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
@@ -181,7 +181,7 @@ def test_a_job_that_does_not_end_well_says_why(doctor, workflow, fault, level, s
     [
         (["--hutchbatch-queue", "mixd"], {}, "queues", "Did you mean --hutchbatch-queue mixed?"),
         (["--hutchbatch-region", "us-wst-2"], {}, "region", "did you mean"),
-        (["--hutchbatch-job-role", ROLE.replace("0:r", "1:r")], {}, "job role", "is of account"),
+        (["--hutchbatch-job-role", ROLE.replace("0:r", "1:r")], {}, "job role", "to account"),
         (["--default-storage-prefix", "s3://no-such-bucket/x"], {}, "bucket", "There is no bucket"),
         ([], {"AWS_SECRET_ACCESS_KEY": "wrong"}, "credentials", "AWS does not accept"),
         (
@@ -203,7 +203,7 @@ def test_settings_that_are_missing_are_named(doctor, workflow):
     workflow.write("bare/config.yaml", "executor: hutchbatch\n")
     done = doctor("--no-job", profile="bare")
     problems = dict(told(done, "problem"))
-    assert problems["bucket"].startswith("Where shall the workflow's files lie?")
+    assert problems["bucket"].startswith("No storage location set")
     assert problems["job role"].startswith("No job role is set")
 
 

@@ -113,7 +113,7 @@ def test_without_a_terminal_only_what_nobody_can_guess_must_be_given(tmp_path):
     refused = init(tmp_path, "--bucket", "fh-pi-doe-j-eco")
     assert refused.returncode == 2
     assert refused.stderr.startswith(
-        "hutchbatch: The role of the jobs (ARN, from SciComp)? Give it"
+        "hutchbatch: The IAM role for the jobs (ARN, from SciComp)? Give it"
     )
     assert "--job-role ARN" in refused.stderr
     assert not (tmp_path / "profiles").exists()
@@ -132,7 +132,7 @@ def test_a_profile_is_not_overwritten_unless_asked_for(tmp_path):
     (tmp_path / "mine/config.yaml").write_text("jobs: 3\n")
     refused = init(tmp_path, *GIVEN, "--profile", "mine")
     assert refused.returncode == 1
-    assert "mine/config.yaml is there already" in refused.stderr
+    assert "mine/config.yaml exists already" in refused.stderr
     assert written(tmp_path, "mine") == {"jobs": 3}
     assert init(tmp_path, *GIVEN, "--profile", "mine", "--force").returncode == 0
     assert written(tmp_path, "mine")["executor"] == "hutchbatch"
@@ -142,8 +142,8 @@ def test_a_profile_is_not_overwritten_unless_asked_for(tmp_path):
     ("arguments", "code", "sentence"),
     [
         (["--policy", "fast"], 2, "--policy 'fast': the policy is availability"),
-        (["--bucket", "My Bucket"], 2, "a bucket's name is like fh-pi-lastname-f-eco"),
-        (["--prefix", "a b"], 2, "a folder is like myproject"),
+        (["--bucket", "My Bucket"], 2, "a bucket's name looks like fh-pi-lastname-f-eco"),
+        (["--prefix", "a b"], 2, "a folder looks like myproject"),
         (["--from-nextflow", "none.config"], 1, "none.config could not be read: No such file"),
         (["--from-nextflow", "bad.config"], 1, "bad.config: line 1: the { there has no }"),
         (["--nextflow-profile", "x"], 2, "--nextflow-profile needs --from-nextflow"),
@@ -206,15 +206,15 @@ def test_a_person_is_asked_and_told_what_is_wrong_with_an_answer(tmp_path):
     terminal = Terminal(tmp_path)
     for question, answer in [
         ("Your PI's bucket in S3", "fh_pi\n"),
-        ("That does not do: a bucket's name is like fh-pi-lastname-f-eco", ""),
+        ("Invalid answer: a bucket's name looks like fh-pi-lastname-f-eco", ""),
         ("Your PI's bucket in S3", "s3://fh-pi-doe-j-eco\n"),
-        ("The folder in it for this workflow [", "tcr\n"),
-        ("The role of the jobs", "\n"),
-        ("That does not do: ", "none\n"),
+        ("The folder in the bucket for this workflow [", "tcr\n"),
+        ("The IAM role for the jobs", "\n"),
+        ("Invalid answer: ", "none\n"),
         ("[auto]: ", "\n"),
         ("[availability]: ", "capacity\n"),
         ("Your HutchNet ID", "jdoe\n"),
-        ("The region of AWS [us-west-2]: ", "\n"),
+        ("The AWS region [us-west-2]: ", "\n"),
         ("[s3://fh-pi-doe-j-eco/scratch-delete-30/hutchbatch]: ", "\n"),
         ("Use it:    snakemake --profile profiles/hutch", ""),
     ]:
@@ -233,9 +233,9 @@ def test_what_a_nextflow_config_says_is_not_asked_again(tmp_path):
     )
     terminal = Terminal(tmp_path, "--from-nextflow", "nextflow.config", "--user", "jdoe")
     for question, answer in [
-        ("where the workflow's files shall lie [fh-pi-doe-j]: ", "\n"),
-        ("The folder in it for this workflow [", "tcr\n"),
-        ("Written: profiles/hutch/config.yaml", ""),
+        ("for the workflow's files [fh-pi-doe-j]: ", "\n"),
+        ("The folder in the bucket for this workflow [", "tcr\n"),
+        ("Wrote profiles/hutch/config.yaml", ""),
     ]:
         terminal.wait_for(question)
         terminal.type(answer)

@@ -44,9 +44,7 @@ def test_a_single_job_that_lost_its_machine_is_told_once_and_goes_on(workflow):
     workflow.write("Snakefile", SIX)
     workflow.cloud.fault(kind="lose_host", every=3, after=0.2)
     output = workflow.succeed("--retries", "0", "--hutchbatch-array-size", "1")
-    assert re.search(
-        r"AWS Batch starts it again on cpu-spot-50 \(attempt 2 of 5; attempt 1", output
-    )
+    assert re.search(r"AWS Batch restarts it on cpu-spot-50 \(attempt 2 of 5; attempt 1", output)
     assert workflow.submissions() == 6
 
 
@@ -85,7 +83,7 @@ def test_a_job_that_waits_at_the_top_says_why_once_and_starts_when_it_can(workfl
     output = workflow.succeed("--hutchbatch-starve-minutes", "0.03")
     assert _texts(workflow) == [f"{x}\n" for x in range(6)]
     told = [line for line in output.splitlines() if "has waited" in line]
-    assert any("AWS has no machines to spare for queue cpu-spot-50" in line for line in told)
+    assert any("AWS has no spare machines for queue cpu-spot-50" in line for line in told)
     assert len(told) <= 2
 
 
@@ -337,7 +335,7 @@ def test_a_job_that_lost_its_machine_and_then_starves_moves_too(workflow):
     finally:
         started.set()
         thread.join()
-    assert "AWS Batch starts it again on cpu-spot-30" in output
+    assert "AWS Batch restarts it on cpu-spot-30" in output
     assert "moves from queue cpu-spot-30 to cpu-spot-40: it waited there too long" in output
 
 

@@ -144,12 +144,12 @@ def test_running_jobs_are_followed_and_finished_ones_count(killable, arguments):
     done, runs = killable.slow()
     killable.release(done)
     until((killable.workflow.stored / f"{done}.slow.txt").exists)
-    going = f"slow x={runs}: goes on from an earlier run"
+    going = f"slow x={runs}: continues from an earlier run"
     output = killable.again(*arguments, seen=going)
     assert killable.text() == RESULT
     assert [killable.began(n) for n in ("quick", "slow.a", "slow.b", "slow.c", "end")] == [1] * 5
     assert "its lock is removed" in output
-    assert f"slow x={done}: has finished in an earlier run" in output
+    assert f"slow x={done}: finished in an earlier run" in output
     # Both runs have ended: no later one looks for anything of them.
     assert not list((killable.workflow.stored / ".hutchbatch" / "open").glob("*"))
 
@@ -180,7 +180,7 @@ def test_what_has_changed_is_made_anew_and_never_beside_the_old_job(killable):
     workflow.write("Snakefile", changed)
     ran = killable.slow()
     output = killable.again(seen="on queue")
-    assert "that makes its files otherwise is ended first" in output
+    assert "stopping an outdated job from an earlier run" in output
     assert workflow.text("end.txt") == re.sub(r"\b([abc])\b", r"\1 NEW", RESULT)
     assert killable.began("quick") == 1
     assert [killable.began(f"slow.{x}") for x in ran] == [2, 2]
@@ -192,7 +192,7 @@ def test_without_the_folder_jobs_are_found_by_names_and_tags(killable):
     with killable.running() as process:
         until(lambda: len(killable.slow()) == 2, process)
     shutil.rmtree(killable.workflow.folder / ".snakemake")
-    killable.again(seen="goes on from an earlier run")
+    killable.again(seen="continues from an earlier run")
     assert killable.text() == RESULT
     assert [killable.began(n) for n in ("quick", "slow.a", "slow.b", "slow.c", "end")] == [1] * 5
 
@@ -207,7 +207,7 @@ def test_a_changed_input_is_seen_also_without_the_record(killable):
     record = workflow.folder / ".snakemake" / "hutchbatch" / "journal.sqlite"
     record.write_bytes(record.read_bytes()[:5000])
     # It read what has changed since.
-    output = killable.again(f"{ran[0]}.slow.txt", seen="is ended first")
+    output = killable.again(f"{ran[0]}.slow.txt", seen="stopping an outdated job")
     assert "It is kept as journal-" in output
     assert workflow.text(f"{ran[0]}.slow.txt") == f"new\n{ran[0]}\n"
     assert killable.began(f"slow.{ran[0]}") == 2
@@ -221,6 +221,6 @@ def test_a_living_neighbour_keeps_its_lock_and_its_jobs(killable):
         assert "Directory cannot be locked" in refused
         assert "its lock is removed" not in refused
         assert process.poll() is None
-    killable.again(seen="goes on from an earlier run")
+    killable.again(seen="continues from an earlier run")
     assert killable.text() == RESULT
     assert [killable.began(f"slow.{x}") for x in "abc"] == [1] * 3

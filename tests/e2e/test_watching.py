@@ -161,7 +161,7 @@ def test_a_run_is_watched_and_ended_from_another_terminal(watched, workflow):
     assert " running " in run("runs")[1]
     # One rule ends; Snakemake goes on.
     code, out = run("cancel", "--rule", "slow", "--yes")
-    assert (code, "Ended 3 jobs on AWS Batch of rule slow." in out) == (0, True), out
+    assert (code, "Stopped 3 jobs on AWS Batch of rule slow." in out) == (0, True), out
     assert "Snakemake goes on" in out
     run.until(lambda s: counts(s, "slow")["failed"] == 3)
     assert run.process.poll() is None
@@ -169,7 +169,7 @@ def test_a_run_is_watched_and_ended_from_another_terminal(watched, workflow):
     code, out = run("cancel")
     assert (code, "add --yes" in out) == (2, True)
     code, out = run("cancel", "--yes")
-    assert (code, out) == (0, "Ended 2 jobs on AWS Batch.\n")
+    assert (code, out) == (0, "Stopped 2 jobs on AWS Batch.\n")
     assert run.process.wait(120) != 0
     code, out = run("status", "--watch")
     assert code == 1
@@ -223,12 +223,12 @@ def test_what_a_killed_snakemake_left_is_shown_and_ended(watched, workflow):
     journal.close()
     before = workflow.cloud.calls()["calls"].get("TerminateJobs", 0)
     code, out = run("cancel", "--yes")
-    assert (code, out) == (0, "Ended 5 jobs on AWS Batch.\n")
+    assert (code, out) == (0, "Stopped 5 jobs on AWS Batch.\n")
     assert workflow.cloud.calls()["calls"]["TerminateJobs"] == before + 1
     deadline = time.monotonic() + 120
     while set(states(workflow, ids).values()) != {"FAILED"}:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     code, out = run("status", "--ask")
-    assert "None of its jobs lives on AWS Batch" in out
+    assert "None of its jobs is on AWS Batch" in out
     assert run("cancel", "--yes") == (0, f"Run {kept.run_id} has no jobs on AWS Batch.\n")

@@ -82,7 +82,7 @@ rule misfit:
         "misfit": "REJECTED",
     }
     assert "ecsInstanceRole may not do logs:CreateLogStream" in told["role"]
-    assert "queue cpu-spot-40 is not set up well" in told["misfit"]
+    assert "queue cpu-spot-40 is misconfigured" in told["misfit"]
     assert workflow.submissions() == 4
 
 

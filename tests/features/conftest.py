@@ -1,4 +1,4 @@
-"""Snakemake's features, each run for real: the rows of the table in docs/further.md.
+"""Snakemake's features, each run for real: the rows of the table in docs/snakemake-features.md.
 
 A run costs seconds, so many rules share one: ``snakefiles/`` has a folder for each run.
 """

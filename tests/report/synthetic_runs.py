@@ -93,7 +93,7 @@ def records(jobs: int, *, seed: int = 1, running: bool = False) -> Iterator[Any]
     failed = any(isinstance(r, Job) and r.state == "failed" for r in made)
     now = BEGAN + (last - BEGAN) * 0.6
     yield _run(number, now if running else last, running, failed)
-    yield Note(RUN, BEGAN + 400, "waiting", "AWS has no machines to spare for queue cpu-spot-40.")
+    yield Note(RUN, BEGAN + 400, "waiting", "AWS has no spare machines for queue cpu-spot-40.")
     yield from _until(made, now) if running else made
 
 

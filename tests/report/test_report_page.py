@@ -244,9 +244,13 @@ def test_little_is_known_of_a_run(browser, tmp_path):
     """Nothing sent yet; jobs that wait; jobs whose containers told nothing."""
     (run, *rest) = synthetic_runs.records(12, running=True)
     for name, records, wanted in (
-        ("nothing", [], ["No job has been sent", "No job failed", "Nothing is known of any rule"]),
+        (
+            "nothing",
+            [],
+            ["No job has been submitted", "No job failed", "Nothing is known about any rule"],
+        ),
         ("going", rest, ["running", "open"]),
-        ("silent", [_silent(r) for r in rest], ["Not known of any job.", "no peak is known"]),
+        ("silent", [_silent(r) for r in rest], ["Not known for any job.", "peak unknown"]),
     ):
         folder = tmp_path / name
         folder.mkdir()

@@ -62,14 +62,14 @@ def test_the_runs_own_snakemake_is_told_to_stop(started, tmp_path, capfd):
     process = started("snakemake")
     recorded(tmp_path, process)
     out, err = cancel(tmp_path, capfd)
-    assert (out, err) == ("Ended 0 jobs on AWS Batch.\n", "")
+    assert (out, err) == ("Stopped 0 jobs on AWS Batch.\n", "")
     assert process.wait(60) == 7
 
 
 @pytest.mark.parametrize(
     ("program", "changes", "why"),
     [
-        ("editor", {}, "is no Snakemake"),
+        ("editor", {}, "is not Snakemake"),
         ("snakemake", {"machine": ""}, "perhaps an older hutchbatch's"),
         ("snakemake", {"process_started": 0.0}, "perhaps an older hutchbatch's"),
     ],
@@ -81,7 +81,7 @@ def test_another_process_is_left_alone_with_a_sentence(
     recorded(tmp_path, process, **changes)
     out, err = cancel(tmp_path, capfd)
     assert out == "Run r1 has no jobs on AWS Batch.\n"
-    assert err.startswith("hutchbatch: Snakemake is not stopped, because ")
+    assert err.startswith("hutchbatch: Snakemake was not stopped, because ")
     assert why in err
     assert err.count("\n") == 1
     with pytest.raises(subprocess.TimeoutExpired):
@@ -93,7 +93,7 @@ def test_a_folder_that_was_copied_stops_nobody(started, tmp_path, capfd):
     copy = tmp_path / "copy"
     recorded(copy, process)
     _, err = cancel(copy, capfd)
-    assert "works in another folder" in err
+    assert "in another folder" in err
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.3)
 

@@ -144,7 +144,7 @@ def test_bad_marks_hide_no_good_one_are_told_and_stay(marks):
     before = marks.keys()
     assert marks.others() == ["good-1", "good-2"]
     (line,) = marks.said
-    assert f"{len(BAD)} objects in {marks.place}open/ are no marks" in line
+    assert f"{len(BAD)} objects in {marks.place}open/ are not markers" in line
     assert marks.keys() == before
 
 

@@ -26,7 +26,7 @@ from .. import stopping
 from .common import USAGE, WRONG, CommandError, Help, add_directory, asking, epilog, journal_path
 
 #: What AWS's console shows of jobs that were ended so.
-REASON = "ended with hutchbatch cancel"
+REASON = "stopped with hutchbatch cancel"
 #: A controller that lives may have sent more jobs meanwhile: so many seconds it is looked at again.
 SETTLE_SECONDS = 10.0
 
@@ -34,7 +34,7 @@ SETTLE_SECONDS = 10.0
 def add(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "cancel",
-        help="end the jobs of a run on AWS Batch",
+        help="stop the jobs of a run on AWS Batch",
         description=(
             "Ends the jobs that a run has on AWS Batch, also when its Snakemake was killed. If\n"
             "Snakemake lives on this machine, it is told to stop, too: a process of yours that is\n"
@@ -46,7 +46,7 @@ def add(subcommands: Any) -> None:
             "  hutchbatch cancel\n"
             "  hutchbatch cancel 20261127-0230 --yes\n"
             "  hutchbatch cancel --rule align",
-            "some jobs could not be ended",
+            "some jobs could not be stopped",
         ),
         formatter_class=Help,
     )
@@ -54,7 +54,7 @@ def add(subcommands: Any) -> None:
         "run_id",
         nargs="?",
         metavar="RUN",
-        help="a run of 'hutchbatch runs', or how its id begins (default: the last run)",
+        help="a run from 'hutchbatch runs', or the start of its id (default: the last run)",
     )
     parser.add_argument("--rule", help="only jobs of this rule")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask first")
@@ -75,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
             return 0
         what = f"{first.jobs:,} jobs{_of(options.rule)} of run {run.run_id}"
         if not options.yes:
-            _ask(f"End {what}" + (" and its Snakemake" if stops else "") + "?")
+            _ask(f"Stop {what}" + (" and its Snakemake" if stops else "") + "?")
         if stops and (why := stopping.terminate(controllers.of(run), options.directory)):
             # Not what it was a moment ago.
             note(_left_alone(run, why))
@@ -88,11 +88,11 @@ def _run(options: argparse.Namespace) -> int:
             time.sleep(0.5)
             more, also, last = canceller.end(canceller.look())
             ended, left, reason = ended + more, left + also, last or reason
-    terminal.say(f"Ended {ended:,} jobs on AWS Batch{_of(options.rule)}.")
+    terminal.say(f"Stopped {ended:,} jobs on AWS Batch{_of(options.rule)}.")
     if left:
         raise CommandError(
-            f"{left:,} jobs or arrays could not be ended ({reason}): try again; if AWS does not "
-            "permit it (batch:TerminateJob), ask SciComp."
+            f"{left:,} jobs or arrays could not be stopped ({reason}): try again; if AWS denies "
+            "it (batch:TerminateJob), ask SciComp."
         )
     return 0
 
@@ -103,9 +103,9 @@ def _of(rule: str | None) -> str:
 
 def _ask(question: str) -> None:
     if not terminal.is_interactive():
-        raise CommandError(f"{question} Nobody is here to answer: add --yes.", USAGE)
+        raise CommandError(f"{question} There is no terminal to ask on: add --yes.", USAGE)
     if terminal.ask(f"{question} [y/N]").lower() not in ("y", "yes"):
-        raise CommandError("Nothing was ended.", WRONG)
+        raise CommandError("Nothing was stopped.", WRONG)
 
 
 def _lives(run: Run) -> bool:
@@ -125,19 +125,19 @@ def _warn(run: Run, options: argparse.Namespace) -> None:
     if run.ended is not None or is_gone(run, time.time()):
         return
     if options.rule is not None:
-        note("Snakemake goes on; it starts such jobs again if the rule has retries:.")
+        note("Snakemake goes on; it repeats these jobs if the rule has retries:.")
     elif why := _doubt(run, options.directory):
         note(_left_alone(run, why))
     else:
         note(
-            f"Snakemake goes on as process {run.pid} on {run.host} and may send more jobs: stop it "
-            "there with Ctrl-C."
+            f"Snakemake goes on as process {run.pid} on {run.host} and may submit more jobs: "
+            "stop it there with Ctrl-C."
         )
 
 
 def _left_alone(run: Run, why: str) -> str:
     return (
-        f"Snakemake is not stopped, because {why} (the record says process {run.pid} on "
+        f"Snakemake was not stopped, because {why} (the record says process {run.pid} on "
         f"{run.host}). If it goes on, stop it there with Ctrl-C."
     )
 
@@ -167,7 +167,7 @@ class _Canceller:
 
     def _with_news(self, record: Record) -> Record:
         live = [p.batch_id for p in record.placements if status.is_live(p) and p.batch_id]
-        with asking("asking how the jobs are"):
+        with asking("asking about the jobs"):
             described = job_attempts.describe(self._clients.batch, live)
         placements = status.with_news(record.placements, described)
         return replace(record, placements=tuple(placements))

@@ -16,7 +16,7 @@ from ...record.journal import PLACE
 #: line is wrong (argparse's own); the others as shells count signals.
 FINE, WRONG, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
-EXIT_CODES = "exit codes: 0 fine, 1 {wrong}, 2 wrong usage, 130 Ctrl-C"
+EXIT_CODES = "exit codes: 0 success, 1 {wrong}, 2 wrong usage, 130 Ctrl-C"
 
 
 class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
@@ -54,7 +54,7 @@ def epilog(examples: str, wrong: str = "it could not do its work") -> str:
 
 
 def add_region(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--region", help="AWS region (default: of your AWS configuration)")
+    parser.add_argument("--region", help="AWS region (default: from your AWS configuration)")
 
 
 def add_directory(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ _FOLDERS = ("directory", "dir", "folder")
 def add(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "completion",
-        help="let the Tab key complete subcommands and options",
+        help="complete subcommands and options with the Tab key",
         description=(
             "Prints a script for your shell that completes hutchbatch's subcommands and options\n"
             "when you press Tab. Do it again after an upgrade."

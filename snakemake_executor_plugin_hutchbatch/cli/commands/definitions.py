@@ -17,7 +17,7 @@ from .common import Help, add_region, asking, epilog
 def add(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "definitions",
-        help="show the job definitions that runs have made, and remove old ones",
+        help="show the job definitions that runs have registered, and remove old ones",
         description=(
             "Shows the job definitions that hutchbatch has registered in your account: one for\n"
             "each image with its role and mounts, shared by all runs and users. A run that misses\n"
@@ -34,16 +34,16 @@ def add(subcommands: Any) -> None:
         formatter_class=Help,
     )
     add_region(parser)
-    parser.add_argument("--prune", action="store_true", help="remove those that are old and unused")
+    parser.add_argument("--prune", action="store_true", help="remove old, unused ones")
     parser.add_argument(
         "--older-than",
         type=_days,
         default=job_definitions.KEEP_DAYS,
         metavar="DAYS",
-        help="with --prune: leave those that were made in the last DAYS days",
+        help="with --prune: keep those made in the last DAYS days",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="with --prune: only say what would be removed"
+        "--dry-run", action="store_true", help="with --prune: only show what would be removed"
     )
     parser.set_defaults(run=_run)
 
@@ -55,7 +55,7 @@ def _days(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    with asking("looking after the job definitions"):
+    with asking("reading the job definitions"):
         batch = clients.clients(clients.session(options.region)).batch
         found = job_definitions.ours(batch)
         if not options.prune:
@@ -76,7 +76,7 @@ def _run(options: argparse.Namespace) -> int:
 def table(found: Sequence[RegisteredDefinition]) -> list[str]:
     """One line for each definition, below a head line."""
     if not found:
-        return ["There are no job definitions of hutchbatch in this account and region."]
+        return ["hutchbatch has no job definitions in this account and region."]
     rows = [("definition", "made", "image")]
     rows += [(f"{d.name}:{d.revision}", d.made_on, d.image) for d in found]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]

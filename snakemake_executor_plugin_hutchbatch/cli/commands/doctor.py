@@ -45,7 +45,7 @@ _STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}
 def add(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "doctor",
-        help="check credentials, queues, bucket, role and permissions, and try a tiny job",
+        help="check credentials, queues, bucket, role and permissions, and run a tiny job",
         description=(
             "Checks whether jobs could run with your settings: credentials, region, queues,\n"
             "bucket, job role, permissions; then a tiny job is really run, which tries image,\n"
@@ -65,7 +65,7 @@ def add(subcommands: Any) -> None:
     )
     parser.add_argument("--profile", metavar="FOLDER", help="profile with your settings")
     parser.add_argument("--no-job", action="store_true", help="run no job")
-    parser.add_argument("--image", default=smoke_job.IMAGE, help="image of the tiny job")
+    parser.add_argument("--image", default=smoke_job.IMAGE, help="image for the tiny job")
     parser.add_argument(
         "--wait", type=_minutes, default=20.0, metavar="MINUTES", help="how long to wait for it"
     )
@@ -73,7 +73,10 @@ def add(subcommands: Any) -> None:
         "--json", action="store_true", help="everything as JSON, for a helpdesk; no credentials"
     )
     parser.add_argument(
-        "options", nargs="*", metavar="-- OPTIONS", help="options of Snakemake, over the profile"
+        "options",
+        nargs="*",
+        metavar="-- OPTIONS",
+        help="options of Snakemake, which override the profile",
     )
     parser.set_defaults(run=_run)
 
@@ -119,7 +122,7 @@ def wanted(profile: str | None, options: Sequence[str]) -> Wanted:
     except SystemExit:
         told = said.getvalue().strip().splitlines() or ["?"]
         sentence = told[-1].rpartition("rror: ")[2]
-        raise CommandError(f"Snakemake does not take these: {sentence}", USAGE) from None
+        raise CommandError(f"Snakemake does not accept these settings: {sentence}", USAGE) from None
     except ApiError as error:
         raise CommandError(str(error)) from error
     except Exception as error:
@@ -194,7 +197,7 @@ def _examine(patient: _Patient, found: Sequence[Finding]) -> Iterator[Finding]:
 def _try_a_job(patient: _Patient, clients: Clients, found: Sequence[Finding]) -> Iterator[Finding]:
     known, settings = patient.known, patient.wanted.settings
     if worst(found) == "problem" or known.ladder is None:
-        yield Finding("warning", "job", "No job was tried", "solve the problems above first.")
+        yield Finding("warning", "job", "No job was run", "solve the problems above first.")
         return
     first = known.ladder.rungs[0]
     attempt = smoke_job.Trial(

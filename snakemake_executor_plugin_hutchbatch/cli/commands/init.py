@@ -30,7 +30,7 @@ WORK_FOLDER = "scratch-delete-30/hutchbatch"
 def add(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "init",
-        help="write a profile for AWS Batch: asks, or takes a nextflow.config",
+        help="write a profile for AWS Batch, from your answers or a nextflow.config",
         description=(
             "Writes a Snakemake profile with your bucket, queue and job role, and explains each\n"
             "line in it. It asks for what no option gives. Where it cannot ask (--yes, or no\n"
@@ -51,15 +51,15 @@ def add(subcommands: Any) -> None:
     parser.add_argument(
         "--profile", type=Path, default=DEFAULT_PROFILE, metavar="FOLDER", help="where to write it"
     )
-    parser.add_argument("--force", action="store_true", help="write over a profile that is there")
-    parser.add_argument("--yes", action="store_true", help="ask nothing, take the defaults")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing profile")
+    parser.add_argument("--yes", action="store_true", help="ask nothing, use the defaults")
     parser.add_argument(
         "--from-nextflow", type=Path, metavar="FILE", help="a nextflow.config to carry over"
     )
     parser.add_argument(
         "--nextflow-profile",
         metavar="NAME",
-        help="which of its profiles counts (default: the one on AWS Batch, if there is just one)",
+        help="which of its profiles to use (default: the only one that runs on AWS Batch)",
     )
     for question in QUESTIONS:
         flag = "--" + question.name.replace("_", "-")
@@ -82,11 +82,11 @@ def parse_bucket(text: str) -> str:
     """A bucket's name, also as ``s3://name``. Raises ``SettingError``."""
     bucket = text.strip().removeprefix("s3://").rstrip("/")
     if "/" in bucket:
-        raise SettingError("name the bucket alone; the folder in it is the next question")
+        raise SettingError("enter only the bucket's name; the folder in it is the next question")
     try:
         parsers.parse_work_prefix(f"s3://{bucket}")
     except SettingError:
-        raise SettingError("a bucket's name is like fh-pi-lastname-f-eco") from None
+        raise SettingError("a bucket's name looks like fh-pi-lastname-f-eco") from None
     return bucket
 
 
@@ -94,9 +94,9 @@ def parse_prefix(text: str) -> str:
     """A folder in the bucket. Raises ``SettingError``."""
     folder = text.strip().strip("/")
     if not all(part and part.isprintable() and " " not in part for part in folder.split("/")):
-        raise SettingError("a folder is like myproject or tcr/run1, without spaces")
+        raise SettingError("a folder looks like myproject or tcr/run1, without spaces")
     if "://" in text or any(c in folder for c in "#?{}*"):
-        raise SettingError("a folder is like myproject or tcr/run1, without #, ?, * or braces")
+        raise SettingError("a folder looks like myproject or tcr/run1, without #, ?, * or braces")
     return folder
 
 
@@ -104,29 +104,29 @@ QUESTIONS = (
     Question(
         "bucket",
         "NAME",
-        "Your PI's bucket in S3, where the workflow's files shall lie",
+        "Your PI's bucket in S3, for the workflow's files",
         "your PI's bucket",
         parse_bucket,
     ),
     Question(
         "prefix",
         "FOLDER",
-        "The folder in it for this workflow",
+        "The folder in the bucket for this workflow",
         "the folder in the bucket for this workflow (default: the name of this folder)",
         parse_prefix,
     ),
     Question(
         "job_role",
         "ARN",
-        "The role of the jobs (ARN, from SciComp)",
-        "the IAM role of the jobs; none if the machines have one of their own",
+        "The IAM role for the jobs (ARN, from SciComp)",
+        "the IAM role for the jobs; none if the role of the machines is enough",
         parsers.parse_job_role,
     ),
     Question(
         "queue",
         "QUEUE",
-        "The queue for the jobs, or several with commas, or auto for the spot queues",
-        "the queue, or several with commas between (default: auto, by the policy)",
+        "The queue for the jobs, several separated by commas, or auto for the spot queues",
+        "the queue, or several separated by commas (default: auto, chosen by the policy)",
         parsers.parse_queue,
     ),
     Question(
@@ -139,22 +139,22 @@ QUESTIONS = (
     Question(
         "user",
         "ID",
-        "Your HutchNet ID, with which the names of your jobs begin",
+        "Your HutchNet ID, which job names start with",
         "your HutchNet ID (default: your login name)",
         parsers.parse_user,
     ),
     Question(
         "region",
         "REGION",
-        "The region of AWS",
-        "the AWS region (default: of your AWS configuration, else us-west-2)",
+        "The AWS region",
+        "the AWS region (default: from your AWS configuration, else us-west-2)",
         parsers.parse_region,
     ),
     Question(
         "work_prefix",
         "S3_URL",
-        "A place in S3 for control files, best one that empties itself",
-        f"a place in S3 for control files (default: {WORK_FOLDER} in the bucket)",
+        "A location in S3 for control files, best in a folder that is emptied automatically",
+        f"a location in S3 for control files (default: {WORK_FOLDER} in the bucket)",
         parsers.parse_work_prefix,
     ),
 )
@@ -167,7 +167,7 @@ def _run(options: argparse.Namespace) -> int:
     target: Path = options.profile / profile_file.FILE
     if target.exists() and not options.force:
         raise CommandError(
-            f"{target} is there already: choose another folder with --profile, or write over it "
+            f"{target} exists already: choose another folder with --profile, or overwrite it "
             "with --force."
         )
     carried = _carried(options)
@@ -183,9 +183,9 @@ def _run(options: argparse.Namespace) -> int:
         files.write(target, profile_file.render(answers, options.profile, carried))
     except OSError as error:
         raise CommandError(f"{target} could not be written: {error.strerror}.") from error
-    terminal.say(f"Written: {target}")
+    terminal.say(f"Wrote {target}")
     if carried and carried.left:
-        terminal.say(f"Of {options.from_nextflow} this could not be carried over:")
+        terminal.say(f"Not carried over from {options.from_nextflow}:")
         terminal.say(*(f"  {each}" for each in carried.left))
     terminal.say(
         f"Check it:  hutchbatch doctor --profile {options.profile}",
@@ -219,7 +219,9 @@ def _answers(options: argparse.Namespace, carried: Carried | None) -> profile_fi
     asks = not options.yes and terminal.is_interactive()
     found: dict[str, str] = {}
     if asks:
-        terminal.say("Enter takes what stands in brackets. Ctrl-C ends without writing.")
+        terminal.say(
+            "Press Enter to accept the value in brackets, or Ctrl-C to stop without writing."
+        )
     for question in QUESTIONS:
         typed = getattr(options, question.name)
         if typed is not None:
@@ -274,6 +276,6 @@ def _ask(question: Question, default: str | None) -> str:
         try:
             read_as = question.parse(text)
         except SettingError as error:
-            terminal.say(f"  That does not do: {error}.")
+            terminal.say(f"  Invalid answer: {error}.")
             continue
         return read_as if isinstance(read_as, str) else text

@@ -15,7 +15,7 @@ LOCAL_EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[local]"'
 def add(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "local",
-        help="try a workflow on this machine, with a small AWS of its own",
+        help="try a workflow on this machine, with its own small AWS",
         description=(
             "Runs a command with a small AWS around it, on this machine only: an S3 bucket named\n"
             "hutchbatch, AWS Batch with the Hutch's queues, and CloudWatch Logs. Jobs really run,\n"
@@ -46,9 +46,9 @@ def add(subcommands: Any) -> None:
         choices=("none", "auto", "podman", "docker"),
         default="none",
         help=(
-            "how jobs run: none, as processes of this machine with its programs; podman or docker,"
-            " in containers of their images, which are pulled if need be; auto, in containers where"
-            " the image is on this machine already, else as processes"
+            "how jobs run: none, as processes on this machine, with its programs; podman or "
+            "docker, in containers of their images, which are pulled if necessary; auto, in "
+            "containers if the image is already on this machine, otherwise as processes"
         ),
     )
     parser.add_argument(

@@ -61,17 +61,19 @@ def add(subcommands: Any) -> None:
         "--attempt",
         type=_positive,
         metavar="N",
-        help="output of the N-th time that it was started (default: the last one); of a rule's "
-        "job, every start of the run counts",
+        help="output of its N-th start (default: the last); for a rule's job, every start in the "
+        "run counts",
     )
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until the job has ended")
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="keep printing until the job has ended"
+    )
     parser.add_argument(
         "--since",
         type=_since_type,
         metavar="WHEN",
         help="only what is newer: 30s, 10m, 2h, 1d, or a time such as 2026-11-27T14:30",
     )
-    parser.add_argument("--run", metavar="RUN", dest="run_id", help="a run of 'hutchbatch runs'")
+    parser.add_argument("--run", metavar="RUN", dest="run_id", help="a run from 'hutchbatch runs'")
     add_directory(parser)
     add_region(parser)
     parser.set_defaults(run=_run)
@@ -79,7 +81,7 @@ def add(subcommands: Any) -> None:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
@@ -88,7 +90,7 @@ def _since_type(text: str) -> int:
         return since(text, time.time())
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not like 30s, 10m, 2h, 1d or 2026-11-27T14:30"
+            f"{text!r} does not look like 30s, 10m, 2h, 1d or 2026-11-27T14:30"
         ) from None
 
 

@@ -38,12 +38,12 @@ class LogPrinter:
 
     def look(self, target: Target) -> Known:
         """Raises ``CommandError`` where neither AWS nor the record knows the job."""
-        with asking("asking how the job is"):
+        with asking("asking about the job"):
             described = job_attempts.describe(self._clients.batch, target.batch_ids)
         known = job_attempts.known(target.batch_ids, described, target.attempts)
         if known.array:
             raise CommandError(
-                f"{target.label} is an array of {known.array:,} jobs: say which, from "
+                f"{target.label} is an array of {known.array:,} jobs: choose one, from "
                 f"{target.label}:0 to {target.label}:{known.array - 1}."
             )
         if known.state is None and not known.containers and not target.jobs:
@@ -106,7 +106,7 @@ class LogPrinter:
                 body = self._clients.s3.get_object(Bucket=bucket, Key=key)["Body"]
             except ClientError:
                 continue
-            note(f"CloudWatch has no output of {target.label}; this is its log file {url}.")
+            note(f"CloudWatch has no output of {target.label}; this is its log file, {url}.")
             for raw in body.iter_lines():
                 terminal.job_output(raw.decode(errors="backslashreplace"))
             shown = True
@@ -115,14 +115,14 @@ class LogPrinter:
 
 def _nothing(label: str, known: Known, narrowed: bool) -> str:
     if narrowed and known.containers:
-        return f"{label} has written nothing since then."
+        return f"{label} has printed nothing since then."
     if known.is_live:
         why = f": {known.reason}" if known.reason else ""
-        return f"{label} has no output yet: it is {known.state} in AWS Batch{why}."
+        return f"{label} has no output yet: it is {known.state} on AWS Batch{why}."
     if known.state is None:
-        return f"There is no output of {label}: AWS has none any more, and no log file is in S3."
+        return f"There is no output of {label}: AWS no longer has any, and S3 has no log file."
     why = f" ({known.reason})" if known.reason else ""
-    return f"{label} has written nothing{why}."
+    return f"{label} has printed nothing{why}."
 
 
 def _times(count: int) -> str:
@@ -151,7 +151,7 @@ def follow(
             current = container
         if known.is_live and known.state not in ("RUNNING", told):
             told = str(known.state)
-            note(f"{target.label} is {told} in AWS Batch.")
+            note(f"{target.label} is {told} on AWS Batch.")
         if over:
             break
         sleep(LOOK_SECONDS)

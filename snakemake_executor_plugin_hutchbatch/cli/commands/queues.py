@@ -16,10 +16,10 @@ from .common import CommandError, Help, add_region, asking, epilog
 def add(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "queues",
-        help="show AWS Batch's queues and which one jobs would go to",
+        help="show the queues of AWS Batch and where jobs would go",
         description=(
-            "Shows the queues of your account as AWS tells them now: spot or on demand, the bid,\n"
-            "how many vCPUs may be in use at a time, and whether they take jobs."
+            "Shows the queues of your account as AWS reports them now: spot or on demand, the\n"
+            "bid, how many vCPUs may be in use at a time, and whether they accept jobs."
         ),
         epilog=epilog("example:\n  hutchbatch queues --region us-west-2"),
         formatter_class=Help,

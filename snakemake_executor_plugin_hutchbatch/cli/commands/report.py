@@ -43,7 +43,7 @@ def add(subcommands: Any) -> None:
         "run_id",
         nargs="?",
         metavar="RUN",
-        help="id of the run, or how it begins (default: the last)",
+        help="id of the run, or the start of it (default: the last run)",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help=f"the HTML file (default: {DEFAULT})"
@@ -59,7 +59,7 @@ def add(subcommands: Any) -> None:
             f"--price-{unit}-hour",
             type=_price,
             metavar="PRICE",
-            help=f"what an hour of a {name} costs you: the report then shows costs",
+            help=f"what one {name} costs per hour: the report then shows costs",
         )
     add_directory(parser)
     parser.set_defaults(run=_run)

@@ -18,11 +18,11 @@ def add(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "runs",
         help="list the runs of this folder",
-        description="Lists the runs that were started in this folder, the last one first.",
+        description="Lists the runs that were started in this folder, the latest first.",
         epilog=epilog("examples:\n  hutchbatch runs\n  hutchbatch runs -n 3 --json"),
         formatter_class=Help,
     )
-    parser.add_argument("-n", "--number", type=int, default=20, help="how many, 0 for all")
+    parser.add_argument("-n", "--number", type=int, default=20, help="how many runs, 0 for all")
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
     add_directory(parser)
     parser.set_defaults(run=_run)
@@ -39,7 +39,7 @@ def _run(options: argparse.Namespace) -> int:
         terminal.say_json([_plain(view, done.get(view.run_id, 0)) for view in views])
         return 0
     if not views:
-        terminal.say("No run was started in this folder yet.")
+        terminal.say("No run has been started in this folder yet.")
         return 0
     counts = [done.get(view.run_id, 0) for view in views]
     terminal.say(*status_text.runs_table(terminal.shown(views), counts))

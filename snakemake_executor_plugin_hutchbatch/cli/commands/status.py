@@ -53,7 +53,7 @@ def add(subcommands: Any) -> None:
         "run_id",
         nargs="?",
         metavar="RUN",
-        help="a run of 'hutchbatch runs', or how its id begins (default: the last run)",
+        help="a run from 'hutchbatch runs', or the start of its id (default: the last run)",
     )
     parser.add_argument(
         "--watch",
@@ -61,7 +61,7 @@ def add(subcommands: Any) -> None:
         type=_seconds,
         const=WATCH_SECONDS,
         metavar="SECONDS",
-        help="show it anew every SECONDS (5 if not given), until the run has ended",
+        help="refresh every SECONDS (default: 5), until the run has ended",
     )
     parser.add_argument(
         "--ask",
@@ -79,7 +79,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0.5 <= seconds <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.5 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds of at least 0.5")
     return seconds
 
 
@@ -146,7 +146,7 @@ def view(reader: Reader, run: Run, now: float, ask: bool = False) -> Overview:
     stuck: tuple[str, ...] = ()
     if live and (gone or ask):
         clients = aws.clients(aws.session(run.region or None))
-        with asking("asking how the jobs are"):
+        with asking("asking about the jobs"):
             described = job_attempts.describe(clients.batch, live)
         placements = status.with_news(placements, described)
         stuck = examine(clients, described, record, now)

@@ -89,7 +89,7 @@ async function drawAll() {
     if (data.rules.some((rule) => rule[field])) {
       await draw(field, (width) => spreads(data.rules, field, colour, width, unit));
     } else {
-      place(field).textContent = "Not known of any job.";
+      place(field).textContent = "Not known for any job.";
       place(field).classList.add("empty");
     }
   }

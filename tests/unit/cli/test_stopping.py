@@ -68,11 +68,11 @@ def test_the_snakemake_of_a_record_is_stopped(start, tmp_path, monkeypatch, syst
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"started": 1.0}, "is another one"),
+        ({"started": 1.0}, "is a different one"),
         ({"started": 0.0}, "older hutchbatch"),
         ({"machine": ""}, "older hutchbatch"),
-        ({"machine": "a.b.c"}, "is another one"),
-        ({"host": "elsewhere"}, "is another one"),
+        ({"machine": "a.b.c"}, "is a different one"),
+        ({"host": "elsewhere"}, "is a different one"),
         ({"pid": -1}, "names no process"),
         ({"pid": 0}, "names no process"),
         ({"pid": "1"}, "names no process"),
@@ -97,8 +97,8 @@ def test_an_innocent_process_is_not_signalled_whatever_the_record_says(start, tm
     other = tmp_path / "other"
     other.mkdir()
     for name, folder, why in (
-        ("editor", tmp_path, "is no Snakemake"),
-        ("snakemake", other, "works in another folder"),
+        ("editor", tmp_path, "is not Snakemake"),
+        ("snakemake", other, "in another folder"),
     ):
         process, controller = start(name, folder)
         assert why in stopping.terminate(controller, tmp_path)
@@ -118,7 +118,7 @@ def test_somebody_elses_process_is_not_signalled(start, tmp_path):
         while Path(f"/proc/{child}").stat().st_uid != 65534:
             pass
         found = replace(controllers.this(), pid=child, started=controllers.began(child))
-        assert "is somebody else's" in stopping.terminate(found, tmp_path)
+        assert "belongs to somebody else" in stopping.terminate(found, tmp_path)
         assert os.waitpid(child, os.WNOHANG) == (0, 0)
     finally:
         os.kill(child, signal.SIGKILL)

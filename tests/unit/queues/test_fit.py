@@ -21,11 +21,11 @@ SPOT, GPU = HUTCH["cpu-spot-50"], HUTCH["gpu-spot-50"]
 @pytest.mark.parametrize(
     ("want", "queue", "words"),
     [
-        (Want(1, 2_000_000), SPOT, "ask for 995,500 MiB at most"),
-        (Want(193, 1000), SPOT, "192 vCPUs at most, not 193"),
-        (Want(600, 1000), SPOT, "500 vCPUs in all"),
+        (Want(1, 2_000_000), SPOT, "995,500 MiB"),
+        (Want(193, 1000), SPOT, "192 vCPUs, not 193"),
+        (Want(600, 1000), SPOT, "500 vCPUs"),
         (Want(1, 1000, 1), SPOT, "has no GPUs"),
-        (Want(1, 1000, 9), GPU, "8 GPUs at most, not 9"),
+        (Want(1, 1000, 9), GPU, "8 GPUs, not 9"),
     ],
 )
 def test_a_request_that_can_never_start_is_told_with_what_would_fit(want, queue, words):

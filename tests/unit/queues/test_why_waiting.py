@@ -18,8 +18,8 @@ CASES = [
     ("", Queue("q", takes_jobs=False, why_not="it is disabled"), WANT, {}, "it is disabled"),
     ("", SPOT, Want(193, 10), {}, "can never start"),
     ("", SPOT, WANT, {"vcpus_in_use": 998}, "998 of its 1,000 vCPUs"),
-    ("", SPOT, WANT, {"vcpus_in_use": 0, "ahead": 7}, "7 jobs are before it"),
-    ("", SPOT, WANT, {"vcpus_in_use": 0}, "waits for spot machines at 30 %"),
+    ("", SPOT, WANT, {"vcpus_in_use": 0, "ahead": 7}, "7 jobs are ahead"),
+    ("", SPOT, WANT, {"vcpus_in_use": 0}, "spot machines at 30 %"),
     ("", Queue("lab"), WANT, {}, "is starting machines"),
 ]
 

@@ -109,7 +109,7 @@ def test_a_locked_record_is_one_sentence(tmp_path, capsys, monkeypatch):
 
 def test_a_record_without_runs_is_no_error_of_runs(tmp_path, capsys):
     Journal(tmp_path / PLACE).close()
-    assert told(capsys, "runs", tmp_path)[1].out == "No run was started in this folder yet.\n"
+    assert told(capsys, "runs", tmp_path)[1].out == "No run has been started in this folder yet.\n"
     assert told(capsys, "runs --json", tmp_path)[1].out == "[]\n"
     for command in COMMANDS[1:]:
         code, output = told(capsys, command, tmp_path)

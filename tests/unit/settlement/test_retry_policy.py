@@ -121,7 +121,7 @@ def test_a_job_that_its_queue_cannot_hold_fails_with_what_would_fit():
         gpus=0,
     )
     assert isinstance(step, Failure)
-    assert "not set up well" in step.sentence
+    assert "misconfigured" in step.sentence
 
 
 def test_where_the_policy_itself_fails_lost_machines_are_tried_again_a_few_times():

@@ -159,7 +159,7 @@ def test_an_ending_that_cannot_be_read_in_full_keeps_the_cause_that_batch_tells(
 
 def test_a_spot_loss_that_cannot_be_read_in_full_is_tried_again(pool, log):
     job = failed("plain:1", LOST)
-    plan = replace(PLAN, ladder=Ladder((PLAN.queue, "another"), "as you said"))
+    plan = replace(PLAN, ladder=Ladder((PLAN.queue, "another"), "set by you"))
     (one,) = settled(pool, Unreadable(), replace(job, what=replace(job.what, plan=plan)))
     assert one.failure.cause is Cause.SPOT
     assert one.step.plan.queue == "another"
