@@ -65,12 +65,12 @@ def tails(output: Sequence[str], logs: Sequence[Text], count: int) -> list[Tail]
         if not last:
             continue
         for place, (tail, known) in enumerate(shown):
-            begin = _find(last, known)
+            begin = find(last, known)
             if begin >= 0 and begin + len(last) > len(known) - len(tail.lines):
                 begin = min(begin, len(known) - len(tail.lines))
                 shown[place] = Tail((*tail.names, text.name), known[begin:]), known
                 break
-            if _find(tail.lines, last) >= 0:
+            if find(tail.lines, last) >= 0:
                 shown[place] = Tail((*tail.names, text.name), last), text.lines
                 break
         else:
@@ -84,9 +84,11 @@ def _trimmed(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(lines[filled[0] : filled[-1] + 1]) if filled else ()
 
 
-def _find(part: Sequence[str], whole: Sequence[str]) -> int:
+def find(part: Sequence[str], whole: Sequence[str]) -> int:
     """Where ``part`` last stands in ``whole``, line for line; -1 if it does not."""
     size = len(part)
+    if not size:
+        return -1
     for begin in range(len(whole) - size, -1, -1):
         if whole[begin] == part[0] and whole[begin : begin + size] == part:
             return begin
