@@ -23,14 +23,16 @@ from .planning import preflight, rule_checks, run_plan, snakemake_command
 from .planning.modes import Mode
 from .planning.prepare import Prepared, mode_line
 from .planning.run_plan import RunPlan
-from .planning.snakemake_jobs import job_label
+from .planning.snakemake_jobs import job_label, log_files, members, rule_name
 from .planning.work import Work, work_of
 from .record.journal import PLACE
 from .recovery import discover
 from .reporting import page
-from .run import assemble, begin, finish, rate_limit
+from .run import assemble, begin, finish, rate_limit, summary
 from .run.progress import Progress, line
-from .settlement import failed_logs, failure_report
+from .run.summary import Tally
+from .settlement import failed_logs, failure_report, log_tails
+from .settlement.failed_logs import Copy
 from .settlement.failure_cause import Cause, Failure
 from .settlement.failure_report import Alike
 from .settlement.retry_policy import Resubmit
@@ -74,7 +76,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         rate_limit.lift(self.workflow)
         self._alike = Alike()
         self._progress = Progress(time.monotonic())
-        self._count = self._done = self._failed = 0
+        self._tally = Tally()
+        self._began = time.monotonic()
+        self._count = 0
         # Last: the wait thread, which runs already, begins with it.
         self._services = assemble.build(
             self,
@@ -133,6 +137,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         for job in jobs:
             self.run_job_pre(job)
             self._alike.begins(job.jobid)
+            self._tally.begins(job.jobid, len(members(job)))
             self.run_job(job)
 
     def run_job(self, job: Any) -> None:
@@ -242,7 +247,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def _tell_progress(self) -> None:
         now = time.monotonic()
         if self._progress.is_due(now):
-            counts = (self._services.outbox.waiting(), self._done, self._failed)
+            so_far = self._tally.counts()
+            counts = (self._services.outbox.waiting(), so_far.done, so_far.failures)
             if told := self._progress.say(now, line(self._services.tracker.states(), *counts)):
                 self.logger.info(told)
 
@@ -262,8 +268,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                 settled.status,
                 step.line if step else None,
             )
+        self._tally.loses(failure_report.spot_losses(outcome.description, settled.failure))
         if settled.failure is None:
-            self._done += 1
+            self._tally.succeeds(work.job.jobid, len(members(work.job)))
             with tracebacks.logged(f"The success of {work.label} could not be recorded."):
                 self._services.recorder.over(work, None)
             self.report_job_success(SubmittedJobInfo(work.job, external_jobid=outcome.job_id))
@@ -280,15 +287,22 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         text = log_end = ""
         with tracebacks.logged(f"The output of {work.label} could not be shown."):
             if self._alike.is_first(work.plan.rule, work.job.jobid, failure):
-                stream, lines = self._services.endings.last_lines(job, work.plan.log_group)
-                log_end = "\n".join(lines)
+                stream, tails = self._services.endings.tails(
+                    job,
+                    work.plan.log_group,
+                    log_files(work.job),
+                    work.begun,
+                    work.plan.mode == "snakemake",
+                )
+                log_end = log_tails.recorded(tails)
                 text = failure_report.report(
                     work.label,
                     failure,
                     work.plan,
                     job,
                     job_id=settled.outcome.job_id if stream else "",
-                    lines=lines,
+                    tails=tails,
+                    copies=settled.copies,
                 )
         with tracebacks.logged(f"The failure of {work.label} could not be recorded."):
             self._services.recorder.over(work, failure, log_end or None)
@@ -296,17 +310,25 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             if failed_outputs.never_ran(job, work.history.submissions):
                 failed_outputs.spare(work.job)
         info = SubmittedJobInfo(work.job, external_jobid=settled.outcome.job_id)
-        self._fail(info, failure, settled.copies)
+        self._fail(info, failure, settled.copies, text)
+
+    def _fail(
+        self, info: SubmittedJobInfo, failure: Failure, copies: Sequence[Copy] = (), text: str = ""
+    ) -> None:
+        """``text``: the report, which has the reason; without one, Snakemake's error has it."""
+        job, kind = info.job, f"[{failure.cause.value}]"
+        message = f"{terminal.clean(failure.sentence, self._discretion)} {kind}"
+        if text:
+            message = f"the reason stands below {kind}"
+        elif job.is_group():
+            # Trap 19: Snakemake drops the message of a group.
+            self.logger.error(f"{job_label(job)}: {message}")
+        if not self._cancelled.is_set():
+            self._tally.fails(job.jobid, rule_name(job), failure.cause.value, len(members(job)))
+        paths = [copy.path for copy in copies]
+        self.report_job_error(info, msg=message, copies=paths)
         if text:
             self.logger.error(text.split("\n"))
-
-    def _fail(self, info: SubmittedJobInfo, failure: Failure, copies: Sequence[str] = ()) -> None:
-        message = terminal.clean(failure.sentence, self._discretion) + f" [{failure.cause.value}]"
-        if info.job.is_group():
-            # Snakemake drops the message of a group.
-            self.logger.error(f"{job_label(info.job)}: {message}")
-        self._failed += 1
-        self.report_job_error(info, msg=message, copies=copies)
 
     def print_job_error(
         self,
@@ -357,3 +379,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         paths = self.executor_settings.value("report") or ()
         for told in page.at_end(paths, PLACE, self._context.site.run_id):
             self.logger.info(told)
+        with tracebacks.logged("What the run came to could not be told."):
+            seconds = time.monotonic() - self._began
+            ended = finish.ended(
+                self.workflow, self._context.site.run_id, outcome, seconds, self._tally
+            )
+            if lines := summary.lines(ended, self._tally.counts()):
+                self.logger.info(lines)

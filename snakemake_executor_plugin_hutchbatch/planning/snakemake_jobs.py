@@ -56,7 +56,14 @@ def expected_outputs(job: Any, unneeded: frozenset[str]) -> list[str]:
 
 def log_urls(job: Any) -> list[str]:
     """The S3 URLs of a job's, or a group's, log files."""
-    return [url for member in members(job) for file in member.log if (url := s3_url(file))]
+    return [url for _, url in log_files(job)]
+
+
+def log_files(job: Any) -> list[tuple[str, str]]:
+    """Names and S3 URLs of a job's, or a group's, log files. A name is the user's own where there
+    is one."""
+    found = [(str(f), url) for m in members(job) for f in m.log if (url := s3_url(f))]
+    return [(url if name.startswith(".snakemake/") else name, url) for name, url in found]
 
 
 def members(job: Any) -> list[Any]:

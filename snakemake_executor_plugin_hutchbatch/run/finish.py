@@ -11,9 +11,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..aws.termination import Termination
+from ..planning.snakemake_jobs import rule_name
 from ..planning.work import Work
 from ..text import terminal
 from ..tracking.tracker import Tracker
+from .summary import Ended, Tally
 
 #: AWS's console shows this as the reason of a job that Ctrl-C ended.
 CANCELLED = "cancelled by the user of Snakemake"
@@ -83,3 +85,22 @@ def outcome(workflow: Any, cancelled: bool) -> str:
     scheduler = workflow.scheduler
     wrong = scheduler is None or scheduler.failed or scheduler._executor_error
     return "failed" if wrong else "done"
+
+
+def ended(workflow: Any, run_id: str, outcome: str, seconds: float, tally: Tally) -> Ended:
+    """What Snakemake's scheduler knows of a run beside the jobs on AWS Batch. ``tally`` is told of
+    those that ended well there, and that Snakemake did not accept."""
+    scheduler = workflow.scheduler
+    for job in scheduler.failed:
+        if not job.is_local and not tally.has_failed(job.jobid):
+            tally.fails(job.jobid, rule_name(job), "at Snakemake's own checks", len(job))
+    return Ended(
+        run_id,
+        outcome,
+        seconds,
+        str(workflow.storage_settings.default_storage_prefix),
+        total=len(workflow.dag),
+        # Its own count, which "3 of 10 steps done" shows, has both.
+        done_here=max(0, scheduler.finished_jobs - tally.counts().done),
+        failed_here=[rule_name(job) for job in scheduler.failed if job.is_local],
+    )

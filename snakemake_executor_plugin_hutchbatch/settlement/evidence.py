@@ -23,11 +23,14 @@ from ..storage import small_objects
 from ..storage.inventory import Inventory
 from ..supervisor import taskspec
 from ..text import tracebacks
-from . import failure_cause
+from . import failed_logs, failure_cause, log_tails
 from .failure_cause import Cause, Failure, Problem
+from .log_tails import Tail
 
 #: Lines of a failed job's output shown in the terminal.
 TAIL_LINES = 30
+#: Bytes at the end of a log file among which its last lines are looked for.
+TAIL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -210,6 +213,27 @@ class Endings:
         if not whole:
             lines = [line for line in lines if not line.startswith(taskspec.STATUS_LINE)]
         return stream, lines
+
+    def tails(
+        self,
+        job: Mapping[str, Any] | None,
+        log_group: str,
+        files: Sequence[tuple[str, str]],
+        since: datetime.datetime | None,
+        snakemake: bool,
+    ) -> tuple[str, list[Tail]]:
+        """The job's log stream, and the last ``tail_lines`` lines of its output and of its log
+        ``files`` (names and URLs) that are not older than ``since``. Never raises."""
+        count = self._tail_lines
+        window = max(count, log_tails.WINDOW) if count else 0
+        stream, lines = self.last_lines(job, log_group, window)
+        output = log_tails.own_lines(lines, snakemake)
+        s3 = self._clients.s3
+        logs = [
+            log_tails.Text(name, tuple(failed_logs.last_lines(s3, url, TAIL_BYTES, since)))
+            for name, url in (files if count else ())
+        ]
+        return stream, log_tails.tails(output, logs, count)
 
 
 def _attempt(job: Mapping[str, Any]) -> int:

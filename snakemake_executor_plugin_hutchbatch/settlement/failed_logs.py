@@ -6,11 +6,12 @@ there, and logger plugins may open them, too; so an error names the copies alone
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,7 +20,12 @@ from ..aws import cloudwatch
 from ..aws.clients import Clients
 from ..planning import naming
 from ..storage.urls import split_url
+from ..text import tracebacks
 from ..text.printable import printable
+from .log_tails import OUTPUT
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 #: Beside Snakemake's own records.
 PLACE = Path(".snakemake") / "hutchbatch" / "logs"
@@ -32,14 +38,24 @@ MOST_BYTES = 1024 * 1024
 @dataclass(frozen=True)
 class Source:
     """Where the logs of a failed job lie: ``stream`` in CloudWatch's ``group``, empty if it never
-    ran; ``urls`` of the rule's ``log:`` files in S3."""
+    ran; ``files``: names and URLs in S3 of the rule's ``log:`` files; ``since``: older ones are of
+    an earlier job."""
 
     rule: str
     label: str
     job_id: str
     group: str
     stream: str
-    urls: Sequence[str] = ()
+    files: Sequence[tuple[str, str]] = ()
+    since: datetime.datetime | None = None
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy on this machine; ``of``: the log file's name in the rule, or ``OUTPUT``."""
+
+    path: str
+    of: str
 
 
 @dataclass
@@ -50,9 +66,9 @@ class FailedLogs:
     place: Path = PLACE
     _kept: int = field(default=0, init=False)
 
-    def keep(self, source: Source) -> tuple[str, ...]:
-        """The paths of the copies: the job's output, then its log files; what is not there, or
-        empty, is left out."""
+    def keep(self, source: Source) -> tuple[Copy, ...]:
+        """The copies: of the job's output, then of its log files; what is not there, or empty, is
+        left out."""
         if self._kept >= MOST_JOBS:
             return ()
         self._kept += 1
@@ -63,10 +79,11 @@ class FailedLogs:
             part for part in (naming.slug(wildcards, 100), source.job_id.replace(":", "-")) if part
         )
         folder = self.place / naming.slug(source.rule, 100)
-        copies = [(folder / f"{name}.log", self._output(source))]
-        for number, url in enumerate(source.urls, 1):
-            copies.append((folder / f"{name}.{number}.log", self._file(url)))
-        return tuple(str(path) for path, lines in copies if lines and _write(path, lines))
+        copies = [(folder / f"{name}.log", OUTPUT, self._output(source))]
+        for number, (file, url) in enumerate(source.files, 1):
+            lines = last_lines(self.clients.s3, url, MOST_BYTES, source.since)
+            copies.append((folder / f"{name}.{number}.log", file, lines))
+        return tuple(Copy(str(path), of) for path, of, lines in copies if _write(path, lines))
 
     def _output(self, source: Source) -> list[str]:
         if not source.stream:
@@ -75,19 +92,36 @@ class FailedLogs:
             self.clients.logs, source.group, source.stream, cloudwatch.MOST_EVENTS
         )
 
-    def _file(self, url: str) -> list[str]:
-        bucket, key = split_url(url)
-        try:
-            answer = self.clients.s3.get_object(
-                Bucket=bucket, Key=key, Range=f"bytes=-{MOST_BYTES}"
-            )
-            text = answer["Body"].read().decode(errors="replace")
-        except (ClientError, BotoCoreError):
+
+def last_lines(
+    s3: S3Client, url: str, most_bytes: int, since: datetime.datetime | None = None
+) -> list[str]:
+    """The lines in the last bytes of a log file, control characters taken out; none if it cannot be
+    had, or is older than ``since``: then an earlier job has left it. Never raises."""
+    bucket, key = split_url(url)
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=-{most_bytes}")
+        # S3 tells times in whole seconds.
+        if since is not None and answer["LastModified"] < since.replace(microsecond=0):
             return []
-        return [printable(line) for line in text.splitlines()]
+        text = answer["Body"].read(most_bytes).decode(errors="replace")
+    except (ClientError, BotoCoreError):  # an empty file has no range either
+        return []
+    except Exception:  # an answer that is none, or a connection that broke
+        tracebacks.log(f"The log file {url} could not be read.")
+        return []
+    if not text:
+        return []
+    if not str(answer.get("ContentRange") or "bytes 0-").startswith("bytes 0-"):
+        text = text.partition("\n")[2] or text  # half a line
+    # Of a progress bar, what a terminal would show in the end.
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    return [printable(line) for line in lines][: -1 if text.endswith("\n") else None]
 
 
 def _write(path: Path, lines: Sequence[str]) -> bool:
+    if not lines:
+        return False
     try:
         files.write(path, "\n".join(lines) + "\n", files.PRIVATE_FILE)
     except OSError:

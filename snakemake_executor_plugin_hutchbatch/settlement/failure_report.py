@@ -9,7 +9,9 @@ from typing import Any
 
 from ..planning.plan import JobPlan
 from ..text.printable import printable
+from .failed_logs import Copy
 from .failure_cause import Cause, Failure, is_host_lost
+from .log_tails import OUTPUT, Tail
 from .sentences import meaning
 
 #: Rule, cause and exit code.
@@ -34,6 +36,14 @@ def attempts(job: Mapping[str, Any]) -> list[str]:
     return told
 
 
+def spot_losses(job: Mapping[str, Any] | None, failure: Failure | None) -> int:
+    """How many of a job's attempts ended with their spot machine."""
+    tried = (job or {}).get("attempts") or []
+    lost = sum(is_host_lost(str(attempt.get("statusReason") or "")) for attempt in tried)
+    # A machine that had time to stop its containers does not show in Batch's words.
+    return max(lost, 1) if failure is not None and failure.cause is Cause.SPOT else lost
+
+
 def report(
     label: str,
     failure: Failure,
@@ -41,20 +51,29 @@ def report(
     job: Mapping[str, Any] | None,
     *,
     job_id: str,
-    lines: Sequence[str],
+    tails: Sequence[Tail],
+    copies: Sequence[Copy] = (),
 ) -> str:
     """The lines for the terminal. ``job_id``: of a job that has an output."""
     text = [f"{label} failed: {printable(failure.sentence)} [{failure.cause.value}]"]
+    text.append(f"  image: {printable(plan.image)}")
     text.append(f"  queue: {plan.queue}")
     tried = attempts(job or {})
     if len(tried) > 1 or failure.cause in (Cause.SPOT, Cause.HOST):
         text.append(f"  attempts: {'; '.join(tried) or 'none'}")
-    if lines:
-        text.append(f"  last lines of its output ({len(lines)}):")
-        text += [f"    {line}" for line in lines]
+    for tail in tails:
+        text.append(f"  last lines of {printable(tail.title)} ({len(tail.lines)}):")
+        text += [f"    {line}" for line in tail.lines]
+    if copies:
+        text.append("  copies of its logs on this machine:")
+        text += [f"    {copy.path}: {_named(copy.of)}" for copy in copies]
     if job_id:
         text.append(f"  all of it: hutchbatch logs {job_id}")
     return "\n".join(text)
+
+
+def _named(name: str) -> str:
+    return f"its {OUTPUT}" if name == OUTPUT else f"its log {printable(name)}"
 
 
 class Alike:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..aws import errors
 from ..aws.batch_calls import DESCRIBE_LIMIT, batched
 from ..aws.retry import Retrier
-from ..planning.snakemake_jobs import log_urls
+from ..planning.snakemake_jobs import log_files
 from ..planning.work import Work
 from ..queues.queues import Queue
 from ..supervisor.taskspec import Status
@@ -20,7 +20,7 @@ from ..text import tracebacks
 from ..tracking.tracker import Ended
 from . import failure_cause, retry_policy
 from .evidence import Endings, Outcome
-from .failed_logs import FailedLogs, Source
+from .failed_logs import Copy, FailedLogs, Source
 from .failure_cause import Cause, Failure
 from .retry_policy import Resubmit
 from .starvation import LEAVING
@@ -35,13 +35,13 @@ TOGETHER = 500
 @dataclass(frozen=True)
 class Settled:
     """How a submission ended: ``failure`` None after a success; ``step``: it is tried again;
-    ``copies``: paths of a failed job's logs."""
+    ``copies``: of a failed job's logs, on this machine."""
 
     outcome: Ended[Work]
     failure: Failure | None
     status: Status | None
     step: Resubmit | None = None
-    copies: tuple[str, ...] = ()
+    copies: tuple[Copy, ...] = ()
 
 
 class Settlement:
@@ -143,7 +143,7 @@ class Settlement:
         )
         return Settled(outcome, ending.failure, ending.status)
 
-    def _copies(self, outcome: Ended[Work]) -> tuple[str, ...]:
+    def _copies(self, outcome: Ended[Work]) -> tuple[Copy, ...]:
         work, job = outcome.what, outcome.description or {}
         stream = str((job.get("container") or {}).get("logStreamName") or "")
         return self._failed_logs.keep(
@@ -153,7 +153,8 @@ class Settlement:
                 outcome.job_id,
                 work.plan.log_group,
                 stream,
-                log_urls(work.job),
+                log_files(work.job),
+                work.begun,
             )
         )
 

@@ -39,30 +39,36 @@ def check(step: Step, work: str) -> None:
         path = os.path.join(work, output.path)
         if output.touch and not os.path.lexists(path):
             touch(path, output.directory)
-        found = _wrong(output, path)
+        found = defect(output, path)
         if found:
             wrong.append(found)
         elif output.touch:
             os.utime(path)
     if wrong:
-        facts = Facts(outputs=tuple(wrong[:5]), count=len(wrong))
-        raise Failure(EXIT_MISSING_OUTPUT, Cause.MISSING_OUTPUT, Problem.OUTPUTS, facts, step.name)
+        raise refused(wrong, step.name, len(wrong))
 
 
-def _wrong(output: Output, path: str) -> Optional[Wrong]:
-    defect = None
+def refused(wrong: List[Wrong], rule: str, count: int) -> Failure:
+    """What it means for the task that ``count`` outputs are not as their rule says."""
+    facts = Facts(outputs=tuple(wrong[:5]), count=count)
+    return Failure(EXIT_MISSING_OUTPUT, Cause.MISSING_OUTPUT, Problem.OUTPUTS, facts, rule)
+
+
+def defect(output: Output, path: str) -> Optional[Wrong]:
+    """How what lies at ``path`` is not as the rule says; None if it is."""
+    found = None
     if not os.path.exists(path):
-        defect = Defect.DANGLING if os.path.islink(path) else Defect.MISSING
+        found = Defect.DANGLING if os.path.islink(path) else Defect.MISSING
     elif os.path.isdir(path) != output.directory:
-        defect = Defect.A_FILE if output.directory else Defect.A_DIRECTORY
+        found = Defect.A_FILE if output.directory else Defect.A_DIRECTORY
     elif output.directory:
         return None
     elif not os.path.isfile(path):
-        defect = Defect.SPECIAL
+        found = Defect.SPECIAL
     elif output.non_empty and os.path.getsize(path) == 0:
-        defect = Defect.EMPTY
-    if defect:
-        return Wrong(output.path, defect.value)
+        found = Defect.EMPTY
+    if found:
+        return Wrong(output.path, found.value)
     if output.checksum:
         algorithm, _, expected = output.checksum.partition(":")
         try:

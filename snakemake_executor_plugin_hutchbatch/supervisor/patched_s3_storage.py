@@ -20,7 +20,7 @@ import sys
 import threading
 from typing import Any, Iterator, List
 
-from . import fence, file_names, times
+from . import fence, file_names, refused_outputs, times
 from .boto import Boto
 from .download import stage_in
 from .errors import say
@@ -180,6 +180,8 @@ def _once_snakemake_is_up(provider: Any, in_job: bool) -> None:
         wait_for_writers()
         _mark_protected()
         file_names.keep_names(in_job)
+        if in_job:
+            refused_outputs.report_to_supervisor()
 
     provider.__post_init__ = post_init
 

@@ -6,7 +6,7 @@ import os
 from importlib.util import find_spec
 from typing import Any, Dict, Mapping
 
-from . import fence
+from . import fence, refused_outputs
 from .errors import LocalError
 from .fence import Stamp
 
@@ -24,6 +24,9 @@ NEEDED = (
         "s3",
         "s3_bootstrap",
         "patched_s3_storage",
+        "output_checks",
+        "refused_outputs",
+        "removal",
     ),
     *("store", "strict_json", "taskspec", "times", "tree", "unfinished", "upload", "connection"),
 )
@@ -49,7 +52,17 @@ def with_mended_storage(environ: Mapping[str, str], folder: str, own: Stamp) -> 
             raise LocalError(error, path) from error
     kept = environ.get("PYTHONPATH")
     path = folder + (os.pathsep + kept if kept else "")
-    return {**environ, "PYTHONPATH": path, fence.STAMP: own.text()}
+    return {
+        **environ,
+        "PYTHONPATH": path,
+        fence.STAMP: own.text(),
+        refused_outputs.VARIABLE: refused_file(folder),
+    }
+
+
+def refused_file(folder: str) -> str:
+    """Where Snakemake leaves word of outputs that it refuses."""
+    return os.path.join(folder, "refused-outputs.json")
 
 
 def _source(name: str) -> str:

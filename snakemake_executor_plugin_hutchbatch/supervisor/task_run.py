@@ -9,7 +9,7 @@ import traceback
 from contextlib import contextmanager
 from typing import Callable, Dict, Iterator, List, Mapping, Optional
 
-from . import fence, pinned, pipes
+from . import fence, pinned, pipes, refused_outputs
 from . import scratch as scratch_module
 from .cgroup_usage import Usage
 from .download import stage_in
@@ -22,7 +22,7 @@ from .s3 import ERRORS, S3
 from .scratch import Scratch
 from .source_archive import deploy
 from .step_runner import Runner
-from .storage_overlay import with_mended_storage
+from .storage_overlay import refused_file, with_mended_storage
 from .store import Superseded
 from .taskspec import (
     EXIT_SPEC,
@@ -81,12 +81,11 @@ class Job:
         with self._timed("stage_in"):
             self._stage_in(task, scratch)
         with self._timed("run"):
+            plugins = os.path.join(scratch.path, "plugins")
             try:
                 environ = container_environment(self._environ)
                 if task.snakemake:
-                    environ = with_mended_storage(
-                        environ, os.path.join(scratch.path, "plugins"), self._stamp
-                    )
+                    environ = with_mended_storage(environ, plugins, self._stamp)
                 runner = Runner(task, scratch, environ, self._usage)
                 self._runner = runner
                 if self._stopping.is_set():
@@ -94,6 +93,12 @@ class Job:
                 make_folders(task.steps, scratch.work)
                 pipes.make(task.steps, scratch.work)
                 runner.run()
+            except Failure as failure:
+                # Not where memory or disk was the reason.
+                if task.snakemake and failure.problem is Problem.EXITED:
+                    refused = refused_outputs.told(refused_file(plugins))
+                    raise refused or failure from None
+                raise
             except LocalError as error:
                 facts = Facts(activity=COMMAND, disk_mb=task.disk_mb)
                 raise error.failure(1, Cause.COMMAND, facts) from error

@@ -31,7 +31,9 @@ from snakemake_executor_plugin_hutchbatch.settlement import (
     retry_policy,
     starvation,
 )
+from snakemake_executor_plugin_hutchbatch.settlement.failed_logs import Copy
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, Failure
+from snakemake_executor_plugin_hutchbatch.settlement.log_tails import OUTPUT, Tail
 from snakemake_executor_plugin_hutchbatch.settlement.sentences import Known, sentence
 from snakemake_executor_plugin_hutchbatch.supervisor import (
     checksum,
@@ -232,10 +234,20 @@ def test_the_report_of_a_failed_job_looks_as_the_docs_say():
     label, sentence, cause = re.fullmatch(r"(.*) failed: (.*) \[(\w+)\]", first).groups()
     job_id = re.search(r"hutchbatch logs (\S+)", last)[1]
     queue = re.search(r"queue: (\S+)", shown)[1]
-    lines = re.findall(r"^    (.*)$", shown, re.M)
+    image = re.search(r"image: (\S+)", shown)[1]
+    tails = [
+        Tail((log or OUTPUT,), tuple(re.findall(r"    (.*)\n", lines)))
+        for log, lines in re.findall(
+            r"last lines of its (?:output|log (\S+)) .*\n((?:    .*\n)+)", shown
+        )
+    ]
+    copies = [
+        Copy(path, log or OUTPUT)
+        for path, log in re.findall(r"    (\.snakemake\S+): its (?:output|log (\S+))", shown)
+    ]
     failure = Failure(Cause(cause), sentence)
-    wanted = a_plan(queue=queue)
-    told = {"job_id": job_id, "lines": lines}
+    wanted = a_plan(queue=queue, image=image)
+    told = {"job_id": job_id, "tails": tails, "copies": copies}
     assert failure_report.report(label, failure, wanted, None, **told) == shown
     seen = failure_report.Alike()
     for _ in range(3):

@@ -184,6 +184,18 @@ def test_each_start_has_its_log_and_the_rules_file_stands_in(folder, hutchbatch,
     assert (code, out) == (0, "start 1\n")
     assert "Start 1 of 2" in err
     folder.wait(mute, "SUCCEEDED")
+    # Beside an output, unless it says the same.
+    both = folder.submit("jdoe-both-x", "echo one; echo two; echo three")
+    for name, text in (("same", "two\nthree\n"), ("own", "two\n\x1b[2Jfour\n"), ("empty", "")):
+        (workflow.stored / f"{name}.log").write_text(text)
+    logs = [f"{workflow.prefix}/{name}.log" for name in ("same", "own", "empty", "gone")]
+    folder.record(3, "both", both, logs="\n".join(logs))
+    folder.wait(both, "SUCCEEDED")
+    code, out, err = hutchbatch("logs", "both")
+    assert (code, out) == (0, "one\ntwo\nthree\ntwo\n\x1b[2Jfour\n")
+    same, own = err.splitlines()
+    assert same == f"hutchbatch: Its log file {logs[0]} holds nothing else."
+    assert own.startswith(f"hutchbatch: Its log file {logs[1]} (of 20")
     for rule in ("mute", "old"):
         code, out, err = hutchbatch("logs", rule)
         assert (code, out) == (0, "the rule's own words\n")

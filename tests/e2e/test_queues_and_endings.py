@@ -151,6 +151,8 @@ def test_a_failed_group_is_told_with_the_last_lines_of_its_output(workflow):
     )
     output = workflow.fail("--hutchbatch-tail-lines", "5")
     assert "a+b (group g) failed: the command of rule b ended with exit code 4 [COMMAND]" in output
+    assert output.count("the command of rule b ended with exit code 4") == 1
+    assert "Jobs: 0 done, 2 failed (a+b: 2 COMMAND); 0 starts lost" in output
     assert "    no such chromosome" in output
     assert "all of it: hutchbatch logs " in output
 

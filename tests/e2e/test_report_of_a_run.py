@@ -23,7 +23,8 @@ SNAKEFILE = """
 
     rule bad:
         output: "bad.txt"
-        shell: "echo '<b>what went wrong</b>'; exit 7"
+        log: "logs/bad.txt"
+        shell: "echo '<b>what went wrong</b>'; echo '<i>the tool says</i>' > {log}; exit 7"
 """
 
 
@@ -42,6 +43,11 @@ def test_a_run_leaves_its_table_and_its_picture(workflow):
     page = (workflow.folder / "out/report.html").read_text()
     assert "&lt;b&gt;what went wrong&lt;/b&gt;" in page
     assert "<b>what" not in page
+    assert "== logs/bad.txt ==\n&lt;i&gt;the tool says&lt;/i&gt;" in page
+    assert "\n4 of 5 steps (80%) done\n" in told
+    assert (
+        "Jobs: 4 done (1 of them on this machine), 1 failed (bad: 1 COMMAND); 1 start lost" in told
+    )
     assert "--hutchbatch-user</th><td>jdoe</td>" in page
     assert "--hutchbatch-tags</th><td>lab=doe project=tcr</td>" in page
     found = table(workflow.folder / "trace.tsv")

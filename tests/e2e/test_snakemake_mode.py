@@ -45,10 +45,30 @@ def test_script_and_run_rules_run_under_snakemake_with_the_vcpus_asked_for(workf
     assert "pip install" not in logs
 
 
-def test_a_failing_script_is_reported_and_keeps_its_log(workflow):
+def test_a_failing_script_and_outputs_that_are_not_made_are_reported(workflow):
     workflow.write(
         "Snakefile",
         """
+        rule all:
+            input: "script.txt", "lazy/a.txt", "empty.txt", "later.txt"
+        rule lazy:
+            output: "lazy/a.txt", touch("lazy/b.txt"), "lazy/c.txt"
+            log: "logs/lazy.txt"
+            run: open(log[0], "w").write("nothing to do")
+        rule empty:
+            output: ensure("empty.txt", non_empty=True), directory("folder")
+            run:
+                for name in output:
+                    open(name, "w").close()
+        rule earlier:
+            output: "earlier.txt"
+            group: "g"
+            run: open(output[0], "w").write("fine")
+        rule later:
+            input: "earlier.txt"
+            output: "later.txt"
+            group: "g"
+            run: pass
         rule script:
             output: "script.txt"
             log: "logs/script.log"
@@ -63,9 +83,24 @@ def test_a_failing_script_is_reported_and_keeps_its_log(workflow):
         raise SystemExit("gave up")
         """,
     )
-    output = workflow.fail()
+    output = workflow.fail("--keep-going")
     assert workflow.text("logs/script.log") == "no such chromosome"
     assert "gave up" in output
+    for said in (
+        "script failed: the command of rule script ended with exit code 1 [COMMAND]",
+        "lazy failed: the command of rule lazy ended well, but lazy/a.txt is missing; lazy/c.txt "
+        "is missing. ",
+        "    no such chromosome\n",
+        "empty failed: the command of rule empty ended well, but empty.txt is empty; folder is a "
+        "file, not a directory. ",
+        "earlier+later (group g) failed: the command of rule later ended well, but later.txt is "
+        "missing. ",
+        "Jobs: 0 done, 5 failed (earlier+later: 2 MISSING_OUTPUT; empty: 1 MISSING_OUTPUT; lazy: "
+        "1 MISSING_OUTPUT; script: 1 COMMAND), 1 not started; ",
+    ):
+        assert output.count(said) == 1
+    shown = [line for line in output.splitlines() if line.startswith("    ")]
+    assert not [line for line in shown if "Storing in" in line or "Finished upload" in line]
 
 
 def test_mode_can_be_chosen_for_a_rule_and_direct_is_refused_where_impossible(workflow):

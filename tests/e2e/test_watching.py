@@ -183,8 +183,27 @@ def test_a_run_is_watched_and_ended_from_another_terminal(watched, workflow):
     assert texts[1] == "the tool says no\n"
     assert all(f"Logfile {path}:\n" in shown for path in copies)
     assert "False" not in "".join(_events(run))
-    bad = re.search(r"all of it: hutchbatch logs (\S+)", shown[shown.index("bad failed:") :])[1]
-    assert "no such genome\n" in run("logs", bad)[1]
+    assert shown.count("the command of rule bad ended with exit code 3") == 1
+    report = shown[shown.index("bad failed:") :]
+    for said in (
+        "  image: ",
+        "  last lines of its output (1):\n    no such genome\n",
+        "  last lines of its log logs/bad.txt (1):\n    the tool says no\n",
+        f"    {copies[0]}: its output\n    {copies[1]}: its log logs/bad.txt\n",
+    ):
+        assert said in report
+    bad = re.search(r"all of it: hutchbatch logs (\S+)", report)[1]
+    out = run("logs", bad)[1]
+    assert "no such genome\n" in out
+    assert "the tool says no\n" in out
+    jobs, results, time, command = shown[shown.index("\nJobs: ") + 1 :].splitlines()[:4]
+    assert jobs == (
+        "Jobs: 3 done, 6 failed (slow: 3 TERMINATED; late: 2 TERMINATED; bad: 1 COMMAND), "
+        "2 not started; 0 starts lost to spot machines."
+    )
+    assert results == f"Results: {workflow.prefix}"
+    assert time.startswith("Time: ")
+    assert command.removeprefix("Report: hutchbatch report ") in run("runs")[1]
 
 
 def _events(run):

@@ -40,7 +40,7 @@ def add(subcommands: Any) -> None:
             "Shows all that a job has written, as AWS CloudWatch keeps it. JOB is an AWS Batch id\n"
             "(of an array's child: ID:INDEX), a Batch job's name, or a rule with wildcards of the\n"
             "last run in this folder. Of several jobs that fit, the one that failed last.\n"
-            "If CloudWatch has nothing, the rule's log: files are shown from S3.\n"
+            "The rule's log: files follow, from S3, unless the output holds all of their text.\n"
             "On a terminal, characters that could drive it are shown as ?; into a pipe or file\n"
             "goes what the job wrote, and nothing else: notes go to the error output."
         ),

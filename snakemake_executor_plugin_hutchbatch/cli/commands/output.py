@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ...aws import errors
 from ...aws.clients import Clients
-from ...aws.cloudwatch import Stream
+from ...aws.cloudwatch import MOST_EVENTS, Stream
 from ...record import controllers
 from ...reporting import job_attempts
 from ...reporting.find_job import Target
 from ...reporting.job_attempts import Container, Known
+from ...reporting.units import clock
 from ...settings.parsers import DEFAULT_LOG_GROUP
+from ...settlement import log_tails
 from ...storage.urls import split_url
 from ...text import terminal
 from ...text.terminal import note
@@ -24,6 +28,8 @@ from .common import CommandError, asking
 LOOK_SECONDS = 2.0
 #: CloudWatch may show the last lines of a container some seconds after its end.
 LATE_SECONDS = 3.0
+#: Bytes of a log file that is compared with the output, to be shown once.
+MOST_COMPARED = 1024 * 1024
 #: What a log that is not there is answered with.
 _NO_LOG = "ResourceNotFoundException"
 
@@ -35,6 +41,7 @@ class LogPrinter:
         self._clients = clients
         self._since = since_ms
         self._streams: dict[str, Stream] = {}
+        self._printed: deque[str] = deque(maxlen=MOST_EVENTS)
 
     def look(self, target: Target) -> Known:
         """Raises ``CommandError`` where neither AWS nor the record knows the job."""
@@ -59,9 +66,12 @@ class LogPrinter:
         if len(known.containers) > 1 and chosen:
             number = known.containers.index(chosen) + 1
             note(f"Start {number} of {len(known.containers)} (others: --attempt N).")
+        is_last = chosen is None or chosen == known.containers[-1]
         if chosen and self.print(chosen, target):
+            if is_last and not known.is_live:
+                self.show_files(target)
             return 0
-        if attempt is None and self._show_files(target):
+        if attempt is None and self._show_files_instead(target):
             return 0
         raise CommandError(_nothing(target.label, known, self._since is not None))
 
@@ -88,6 +98,7 @@ class LogPrinter:
         try:
             for line in stream.more():
                 terminal.job_output(line.text)
+                self._printed.append(line.text.rstrip("\r\n"))
                 count += 1
         except ClientError as error:
             if errors.code(error) != _NO_LOG and not errors.is_denied(error):
@@ -97,20 +108,52 @@ class LogPrinter:
         terminal.flush()
         return count
 
-    def _show_files(self, target: Target) -> bool:
-        """The rule's own log files, where CloudWatch has nothing; whether there was one."""
+    def show_files(self, target: Target) -> None:
+        """The rule's own log files, beside the output that was printed."""
+        for url in target.log_files:
+            found = self._log_file(url)
+            if found is None or not found["ContentLength"]:
+                continue
+            if found["ContentLength"] > MOST_COMPARED:
+                note(f"Its log file {url} (of {clock(found['LastModified'].timestamp())}):")
+                _print_file(found)
+                continue
+            data = found["Body"].read()
+            lines = [raw.decode(errors="backslashreplace") for raw in data.splitlines()]
+            if log_tails.find(lines, list(self._printed)) >= 0:
+                note(f"Its log file {url} holds nothing else.")
+                continue
+            note(f"Its log file {url} (of {clock(found['LastModified'].timestamp())}):")
+            for line in lines:
+                terminal.job_output(line)
+            terminal.flush()
+
+    def _show_files_instead(self, target: Target) -> bool:
+        """The same where CloudWatch has nothing; whether there was one."""
         shown = False
         for url in target.log_files:
-            bucket, key = split_url(url)
-            try:
-                body = self._clients.s3.get_object(Bucket=bucket, Key=key)["Body"]
-            except ClientError:
-                continue
-            note(f"CloudWatch has no output of {target.label}; this is its log file, {url}.")
-            for raw in body.iter_lines():
-                terminal.job_output(raw.decode(errors="backslashreplace"))
-            shown = True
+            if (found := self._log_file(url)) is not None:
+                note(f"CloudWatch has no output of {target.label}; this is its log file {url}.")
+                _print_file(found)
+                shown = True
         return shown
+
+    def _log_file(self, url: str) -> Any:
+        """S3's answer; None where there is none, or none since then."""
+        bucket, key = split_url(url)
+        try:
+            found = self._clients.s3.get_object(Bucket=bucket, Key=key)
+        except ClientError:
+            return None
+        if self._since is not None and found["LastModified"].timestamp() * 1000 < self._since:
+            return None
+        return found
+
+
+def _print_file(found: Any) -> None:
+    for raw in found["Body"].iter_lines():
+        terminal.job_output(raw.decode(errors="backslashreplace"))
+    terminal.flush()
 
 
 def _nothing(label: str, known: Known, narrowed: bool) -> str:
@@ -159,6 +202,8 @@ def follow(
         raise CommandError(_nothing(target.label, known, False))
     sleep(LATE_SECONDS)
     printer.print(current, target)
+    if current == known.containers[-1]:
+        printer.show_files(target)
     return 0
 
 

@@ -2,8 +2,15 @@
 
 from sample_plan import PLAN
 
+from snakemake_executor_plugin_hutchbatch.settlement.failed_logs import Copy
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, Failure
-from snakemake_executor_plugin_hutchbatch.settlement.failure_report import Alike, attempts, report
+from snakemake_executor_plugin_hutchbatch.settlement.failure_report import (
+    Alike,
+    attempts,
+    report,
+    spot_losses,
+)
+from snakemake_executor_plugin_hutchbatch.settlement.log_tails import OUTPUT, Tail
 
 JOB = {
     "attempts": [
@@ -25,13 +32,20 @@ def test_a_report_says_cause_queue_attempts_output_and_the_command_for_all_of_it
         PLAN,
         JOB,
         job_id="0abc-1:3",
-        lines=["no such index"],
+        tails=[
+            Tail((OUTPUT, "logs/a"), ("no such index",)),
+            Tail(("logs/b",), ("b's own",)),
+        ],
+        copies=[Copy("copies/x.log", OUTPUT), Copy("copies/x.2.log", "logs/b")],
     )
     for words in (
         "align sample=A failed: the command of rule align ended with exit code 3 [COMMAND]",
         "queue: mixed",
         "i-0abc",
-        "    no such index",
+        "image: quay.io/biocontainers/samtools:1.21\n",
+        "  last lines of its output and of its log logs/a (1):\n    no such index\n",
+        "  last lines of its log logs/b (1):\n    b's own\n",
+        "    copies/x.log: its output\n    copies/x.2.log: its log logs/b\n",
         "all of it: hutchbatch logs 0abc-1:3",
     ):
         assert words in text
@@ -39,7 +53,7 @@ def test_a_report_says_cause_queue_attempts_output_and_the_command_for_all_of_it
 
 def test_what_comes_from_outside_cannot_drive_the_terminal():
     failure = Failure(Cause.HOST, "odd \x1b[31m reason")
-    assert "\x1b" not in report("a", failure, PLAN, None, job_id="", lines=[])
+    assert "\x1b" not in report("a", failure, PLAN, None, job_id="", tails=[])
 
 
 def test_two_hundred_alike_are_told_once_with_a_count():
@@ -72,3 +86,13 @@ def test_only_what_jobs_ended_with_is_counted():
     assert alike.counts() == []
     alike.is_first("align", 4, killed)
     assert alike.counts() == ["2 jobs of rule align failed alike; the first is told above."]
+
+
+def test_starts_that_spot_machines_took_count_whatever_became_of_the_job():
+    assert spot_losses(JOB, None) == 1
+    assert spot_losses(JOB, Failure(Cause.SPOT, "taken back")) == 1
+    # The supervisor knew, AWS Batch says it ended by itself.
+    stopped = {"attempts": [{"container": {"exitCode": 143}}]}
+    assert spot_losses(stopped, Failure(Cause.SPOT, "taken back")) == 1
+    assert spot_losses(stopped, Failure(Cause.HOST, "stopped")) == 0
+    assert spot_losses(None, None) == 0

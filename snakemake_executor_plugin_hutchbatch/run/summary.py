@@ -1,0 +1,130 @@
+"""What a run came to, in four lines at its end. Pure."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..reporting.units import count, duration
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Jobs as Snakemake counts them: each once, however often it was tried, and a group's members
+    each. ``failed``: by rule and cause; ``cancelled``: begun, and ended by Ctrl-C; ``lost``: starts
+    that ended with their spot machine."""
+
+    done: int = 0
+    failed: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    cancelled: int = 0
+    lost: int = 0
+
+    @property
+    def failures(self) -> int:
+        return sum(self.failed.values())
+
+
+class Tally:
+    """Keeps how each job stands: a job that is tried again (``retries:``) has not failed.
+    Thread-safe. Jobs are known by Snakemake's ids; ``size``: members of a group."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[Hashable, int] = {}
+        self._done: dict[Hashable, int] = {}
+        self._failed: dict[Hashable, tuple[tuple[str, str], int]] = {}
+        self._lost = 0
+
+    def begins(self, job_id: Hashable, size: int = 1) -> None:
+        with self._lock:
+            self._forget(job_id)
+            self._open[job_id] = size
+
+    def succeeds(self, job_id: Hashable, size: int = 1) -> None:
+        with self._lock:
+            self._forget(job_id)
+            self._done[job_id] = size
+
+    def fails(self, job_id: Hashable, rule: str, cause: str, size: int = 1) -> None:
+        with self._lock:
+            self._forget(job_id)
+            self._failed[job_id] = (rule, cause), size
+
+    def loses(self, starts: int) -> None:
+        with self._lock:
+            self._lost += starts
+
+    def _forget(self, job_id: Hashable) -> None:
+        self._open.pop(job_id, None)
+        self._done.pop(job_id, None)
+        self._failed.pop(job_id, None)
+
+    def counts(self) -> Counts:
+        with self._lock:
+            failed: Counter[tuple[str, str]] = Counter()
+            for kind, size in self._failed.values():
+                failed[kind] += size
+            return Counts(
+                sum(self._done.values()), dict(failed), sum(self._open.values()), self._lost
+            )
+
+    def has_failed(self, job_id: Hashable) -> bool:
+        with self._lock:
+            return job_id in self._failed
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that is over. ``outcome``: ``done``, ``failed`` or ``cancelled``; ``done_here``: jobs
+    that ran on this machine; ``total``: all that were to be done; ``failed_here``: rules of jobs
+    that failed on this machine; ``results``: the storage prefix."""
+
+    run_id: str
+    outcome: str
+    seconds: float
+    results: str
+    total: int
+    done_here: int = 0
+    failed_here: Iterable[str] = ()
+
+
+def lines(ended: Ended, counts: Counts) -> list[str]:
+    """The four lines; none for a run that sent no job to AWS Batch."""
+    if not (counts.done or counts.failed or counts.cancelled):
+        return []
+    return [
+        _jobs(ended, counts),
+        f"Results: {ended.results}",
+        f"Time: {duration(ended.seconds)}",
+        f"Report: hutchbatch report {ended.run_id}",
+    ]
+
+
+def _jobs(ended: Ended, counts: Counts) -> str:
+    here = Counter((rule, "on this machine") for rule in ended.failed_here)
+    failed = Counter(counts.failed) + here
+    done, failures = counts.done + ended.done_here, sum(failed.values())
+    parts = [f"{count(done)} done"]
+    if ended.done_here:
+        parts[0] += f" ({count(ended.done_here)} of them on this machine)"
+    parts.append(f"{count(failures)} failed" + (f" ({_kinds(failed)})" if failures else ""))
+    if counts.cancelled:
+        parts.append(f"{count(counts.cancelled)} cancelled")
+    left = ended.total - done - failures - counts.cancelled
+    if left > 0 and ended.outcome != "done":
+        parts.append(f"{count(left)} not started")
+    starts = "start" if counts.lost == 1 else "starts"
+    text = f"Jobs: {', '.join(parts)}; {count(counts.lost)} {starts} lost to spot machines."
+    if ended.outcome == "cancelled":
+        text += " The run was cancelled: start Snakemake again, and it goes on from here."
+    return text
+
+
+def _kinds(failed: Mapping[tuple[str, str], int]) -> str:
+    """``align: 2 COMMAND, 1 SPOT; sort: 1 COMMAND``."""
+    by_rule: dict[str, list[str]] = {}
+    for (rule, cause), number in sorted(failed.items(), key=lambda kind: (-kind[1], kind[0])):
+        by_rule.setdefault(rule, []).append(f"{count(number)} {cause}")
+    return "; ".join(f"{rule}: {', '.join(causes)}" for rule, causes in by_rule.items())

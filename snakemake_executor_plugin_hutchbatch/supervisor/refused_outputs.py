@@ -1,0 +1,92 @@
+"""Outputs that Snakemake in the container refuses: from its process to the supervisor.
+
+Snakemake ends with exit code 1 for whatever goes wrong. So where its check of a job's outputs
+fails, they are looked at as in direct mode, and what is wrong is left in a file beside the mended
+storage.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import Any, Dict, List, Optional
+
+from .errors import Failure
+from .output_checks import defect, refused
+from .problems import Wrong
+from .taskspec import Output
+
+#: The variable that names the file to Snakemake.
+VARIABLE = "HUTCHBATCH_REFUSED_OUTPUTS"
+#: Bytes of it that are read, and outputs that it names.
+MOST_BYTES = 64 * 1024
+MOST_OUTPUTS = 5
+
+
+def report_to_supervisor() -> None:
+    """Patches Snakemake's check of outputs; a second time it does nothing."""
+    from snakemake.dag import DAG
+
+    plain = DAG.check_and_touch_output
+    if getattr(plain, "_hutchbatch", False):
+        return
+
+    async def check_and_touch_output(self: Any, job: Any, *args: Any, **options: Any) -> None:
+        try:
+            await plain(self, job, *args, **options)
+        except Exception:
+            _tell(job)
+            raise
+
+    check_and_touch_output._hutchbatch = True  # type: ignore[attr-defined]
+    DAG.check_and_touch_output = check_and_touch_output
+
+
+def _tell(job: Any) -> None:
+    """Leaves what is wrong with a job's outputs. Never raises: Snakemake's own error counts."""
+    path = os.environ.get(VARIABLE)
+    if not path:
+        return
+    try:
+        wrong = [found for file in job.output if (found := _wrong(job, file)) is not None]
+        if wrong:
+            _write(path, str(job.rule.name), wrong)
+    except Exception:
+        return
+
+
+def _wrong(job: Any, file: Any) -> Optional[Wrong]:
+    if file in job.pipe_or_service_output:
+        return None
+    ensure: Dict[str, Any] = file.flags.get("ensure") or {}
+    checksum = ensure.get("checksum")
+    if callable(checksum):
+        checksum = checksum(job.wildcards)
+    output = Output(
+        str(file),
+        directory=bool(file.is_directory),
+        non_empty=bool(ensure.get("non_empty")),
+        checksum=f"{ensure.get('checksum_algorithm') or 'sha256'}:{checksum}" if checksum else None,
+    )
+    return defect(output, str(job.shadowed_path(file)))
+
+
+def _write(path: str, rule: str, wrong: List[Wrong]) -> None:
+    told = {"rule": rule, "count": len(wrong), "outputs": [asdict(w) for w in wrong[:MOST_OUTPUTS]]}
+    part = f"{path}.{os.getpid()}"
+    with open(part, "w", encoding="ascii") as file:
+        json.dump(told, file)
+    os.replace(part, path)
+
+
+def told(path: str) -> Optional[Failure]:
+    """The job's failure, where Snakemake has refused outputs; None where it has not. The file is
+    the job's own word, as its exit code is."""
+    try:
+        with open(path, "rb") as file:
+            found = json.loads(file.read(MOST_BYTES))
+        wrong = [Wrong(**{str(k): str(v) for k, v in each.items()}) for each in found["outputs"]]
+        return refused(wrong, str(found["rule"]), max(int(found["count"]), len(wrong)))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
