@@ -326,6 +326,6 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                 if stays := services.leavings.close():
                     self.logger.warning(stays)
                 services.presence.close()
-        paths = self.executor_settings.value("report") or ()
+        paths = self.executor_settings.value("report")
         for told in page.at_end(paths, PLACE, self._context.site.run_id):
             self.logger.info(told)

@@ -24,6 +24,7 @@ from ..queues import queues as account
 from ..queues.queues import Queue
 from ..settings.options import ExecutorSettings
 from ..settings.parsers import SettingError, parse_user, parse_work_prefix
+from ..settings.table import FALLBACK_REGION
 from ..storage import buckets
 from ..storage.urls import split_url
 from . import naming, supervisor_bundle
@@ -172,7 +173,7 @@ def check_region(session: boto3.Session, wanted: str | None) -> None:
     }
     if region in known:
         return
-    near = difflib.get_close_matches(region, sorted(known), n=1) or [aws.DEFAULT_REGION]
+    near = difflib.get_close_matches(region, sorted(known), n=1) or [FALLBACK_REGION]
     source = "" if wanted else " (from your AWS configuration or AWS_REGION)"
     raise PreflightError(
         f"AWS Batch is not in a region {region!r}{source}: did you mean "

@@ -14,7 +14,7 @@ from ...record import controllers
 from ...reporting import job_attempts
 from ...reporting.find_job import Target
 from ...reporting.job_attempts import Container, Known
-from ...settings.parsers import DEFAULT_LOG_GROUP
+from ...settings.table import default_of
 from ...storage.urls import split_url
 from ...text import terminal
 from ...text.terminal import note
@@ -81,7 +81,7 @@ class LogPrinter:
         stream = self._streams.get(container.stream)
         if stream is None:
             recorded = target.run.log_group if target.run else ""
-            group = container.group or recorded or DEFAULT_LOG_GROUP
+            group = container.group or recorded or default_of("log_group")
             stream = Stream(self._clients.logs, group, container.stream, self._since)
             self._streams[container.stream] = stream
         count = 0
