@@ -24,7 +24,7 @@ from ..queues import queues as account
 from ..queues.queues import Queue
 from ..settings.options import ExecutorSettings
 from ..settings.parsers import SettingError, parse_user, parse_work_prefix
-from ..settings.table import FALLBACK_REGION
+from ..settings.table import CONTROL_FOLDER, FALLBACK_REGION
 from ..storage import buckets
 from ..storage.urls import split_url
 from . import naming, supervisor_bundle
@@ -86,7 +86,7 @@ def prepare(
         raise PreflightError(errors.explain(error, "reading the Batch queues")) from error
     if told:
         say(told)
-    work_prefix = settings.value("work_prefix") or f"{prefix}.hutchbatch/"
+    work_prefix = control_prefix(settings, prefix)
     data, control = (split_url(url)[0] for url in (prefix, work_prefix))
     try:
         region = buckets.check_bucket(clients.s3, data) or clients.region
@@ -104,7 +104,7 @@ def prepare(
         )
     site = Site(
         run_id=time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3),
-        user=settings.value("user") or default_user(),
+        user=user_of(settings),
         region=clients.region,
         settings=settings,
         queues=queues,
@@ -163,6 +163,11 @@ def storage_prefix(wanted: Any) -> str:
         ) from None
 
 
+def control_prefix(settings: ExecutorSettings, prefix: str) -> str:
+    """Where control files lie. ``prefix``: the default storage prefix with its slash."""
+    return settings.value("work_prefix") or prefix + CONTROL_FOLDER
+
+
 def check_region(session: boto3.Session, wanted: str | None) -> None:
     """Raises ``PreflightError`` for a region where AWS has no Batch."""
     region = session.region_name
@@ -179,6 +184,11 @@ def check_region(session: boto3.Session, wanted: str | None) -> None:
         f"AWS Batch is not in a region {region!r}{source}: did you mean "
         f"--hutchbatch-region {near[0]}?"
     )
+
+
+def user_of(settings: ExecutorSettings) -> str:
+    """The user's HutchNet ID, as set or as far as it can be known."""
+    return settings.value("user") or default_user()
 
 
 def default_user() -> str:

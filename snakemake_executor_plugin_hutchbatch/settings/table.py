@@ -13,6 +13,8 @@ from .setting import Setting
 
 #: Where the Hutch's queues are: the region if neither the user nor AWS's configuration names one.
 FALLBACK_REGION = "us-west-2"
+#: Where control files lie unless the user names a place: below the default storage prefix.
+CONTROL_FOLDER = ".hutchbatch/"
 
 _ROWS = (
     Setting(
@@ -180,7 +182,7 @@ _ROWS = (
         "Place in S3 for small control files (task descriptions, statuses, a copy of the "
         "workflow's code), best one whose contents are deleted by themselves, for example "
         "s3://fh-pi-lastname-f-eco/delete10/. "
-        "Default: .hutchbatch/ below the default storage prefix.",
+        f"Default: {CONTROL_FOLDER} below the default storage prefix.",
     ),
     Setting(
         "log_group",
