@@ -2,9 +2,9 @@
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch import ExecutorSettings
 from snakemake_executor_plugin_hutchbatch.doctor import smoke_job
 from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder, Queue
+from snakemake_executor_plugin_hutchbatch.settings.options import ExecutorSettings
 from snakemake_executor_plugin_hutchbatch.settings.values import Mount
 
 ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"
