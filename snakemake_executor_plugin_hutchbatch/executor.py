@@ -321,7 +321,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         if text:
             message = f"the reason stands below {kind}"
         elif job.is_group():
-            # Trap 19: Snakemake drops the message of a group.
+            # Snakemake drops the message of a group.
             self.logger.error(f"{job_label(job)}: {message}")
         if not self._cancelled.is_set():
             self._tally.fails(job.jobid, rule_name(job), failure.cause.value, len(members(job)))
@@ -376,7 +376,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
                 if stays := services.leavings.close():
                     self.logger.warning(stays)
                 services.presence.close()
-        paths = self.executor_settings.value("report") or ()
+        paths = self.executor_settings.value("report")
         for told in page.at_end(paths, PLACE, self._context.site.run_id):
             self.logger.info(told)
         with tracebacks.logged("What the run came to could not be told."):

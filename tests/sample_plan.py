@@ -2,7 +2,7 @@
 
 from snakemake_executor_plugin_hutchbatch.planning.plan import JobPlan
 from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder
-from snakemake_executor_plugin_hutchbatch.settings.parsers import Mount
+from snakemake_executor_plugin_hutchbatch.settings.values import Mount
 
 ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"
 SECRET = "arn:aws:secretsmanager:us-west-2:123456789012:secret:x"

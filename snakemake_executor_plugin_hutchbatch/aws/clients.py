@@ -16,16 +16,13 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from ..settings.table import FALLBACK_REGION
 from ..supervisor import checksum
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
-
-
-#: Where the Hutch's queues are (https://sciwiki.fredhutch.org/compdemos/aws-batch/).
-DEFAULT_REGION = "us-west-2"
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def session(
     ``AWS_PROFILE``."""
     # AWS's other tools read AWS_REGION; boto3 knows only AWS_DEFAULT_REGION.
     wanted = region or os.environ.get("AWS_REGION") or boto3.Session().region_name
-    return boto3.Session(region_name=wanted or DEFAULT_REGION, botocore_session=core)
+    return boto3.Session(region_name=wanted or FALLBACK_REGION, botocore_session=core)
 
 
 def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ..nextflow.carried import Carried
+from ..settings.setting import option_name
 from ..text.printable import printable
 
 #: The profile's file in its folder, as Snakemake looks for it.
@@ -164,7 +165,7 @@ _MORE = {
 
 def _carried_lines(made: Carried) -> list[_Line]:
     lines = [
-        _Line(comment, {f"hutchbatch-{name.replace('_', '-')}": made.settings[name]})
+        _Line(comment, {option_name(name).removeprefix("--"): made.settings[name]})
         for name, comment in _MORE.items()
         if name in made.settings
     ]

@@ -21,7 +21,7 @@ from ..queues import queues
 from ..queues.catalog import Entry
 from ..queues.queues import Ladder, Queue, QueueError
 from ..settings.options import ExecutorSettings
-from ..settings.parsers import DEFAULT_LOG_GROUP
+from ..settings.values import NONE, Nothing, unless_none
 from ..storage import buckets
 from ..storage.urls import split_url
 from . import permissions
@@ -113,7 +113,7 @@ def the_queues(
 
 
 def _automatic(settings: ExecutorSettings, known: Known, gpus: int) -> Ladder:
-    policy = settings.value("policy") or queues.POLICIES[0]
+    policy = settings.value("policy")
     where = "--hutchbatch-queue"
     return queues.automatic(known.queues, policy, gpus=gpus, preemptible=True, where=where)
 
@@ -173,13 +173,13 @@ def _place(clients: Clients, place: Place) -> Finding:
     return Finding("ok", "bucket", f"{place.url} ({place.what}) can be read and written.")
 
 
-def role(wanted: str | None, known: Known) -> Iterator[Finding]:
+def role(wanted: str | Nothing | None, known: Known) -> Iterator[Finding]:
     """What can be known of the job role without being allowed to look at roles."""
     if wanted is None:
         remedy = "add hutchbatch-job-role with your PI's role (SciComp tells you its ARN)."
         yield Finding("problem", "job role", "No job role is set", remedy)
         return
-    if wanted == "none":
+    if wanted is NONE:
         sentence = "Jobs have no role of their own; the machines' role must reach your bucket."
         yield Finding("ok", "job role", sentence)
         return
@@ -261,11 +261,10 @@ def _calls(
 
 def context(session: boto3.Session, settings: ExecutorSettings, known: Known) -> AccountContext:
     """What a policy for this user is about."""
-    job_role = settings.value("job_role")
     return AccountContext(
         region=session.region_name,
         account=known.account or "*",
         partition=known.arn.split(":")[1] if known.arn else "aws",
-        log_group=settings.value("log_group") or DEFAULT_LOG_GROUP,
-        job_role=None if job_role in (None, "none") else job_role,
+        log_group=settings.value("log_group"),
+        job_role=unless_none(settings.value("job_role")),
     )

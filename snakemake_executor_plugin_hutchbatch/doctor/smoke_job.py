@@ -19,8 +19,8 @@ from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation
 from ..queues import fit, why_waiting
 from ..queues.queues import Ladder, Queue
-from ..settings import parsers
 from ..settings.options import ExecutorSettings
+from ..settings.values import unless_none
 from ..settlement import failure_cause
 from ..storage import small_objects
 from ..storage.urls import split_url
@@ -64,8 +64,6 @@ class Trial:
 def plan(trial: Trial, name: str) -> JobPlan:
     """The job as a plan, so that its definition is one of those that rules get."""
     settings = trial.settings
-    role = settings.value("job_role")
-    prefix = settings.aws_cli_path
     return JobPlan(
         label="doctor",
         rule="doctor",
@@ -80,12 +78,10 @@ def plan(trial: Trial, name: str) -> JobPlan:
         timeout=600,
         queue=trial.ladder.rungs[0],
         ladder=trial.ladder,
-        job_role=None if role == "none" else role,
-        scratch=settings.value("scratch") or parsers.parse_scratch(parsers.DEFAULT_SCRATCH),
-        aws_cli_path=(
-            parsers.DEFAULT_AWS_CLI_PATH if prefix is None else parsers.parse_aws_cli_path(prefix)
-        ),
-        log_group=settings.value("log_group") or parsers.DEFAULT_LOG_GROUP,
+        job_role=unless_none(settings.value("job_role")),
+        scratch=settings.value("scratch"),
+        aws_cli_path=unless_none(settings.value("aws_cli_path")),
+        log_group=settings.value("log_group"),
         attempt=1,
         share_identifier=settings.value("share_identifier"),
         scheduling_priority=settings.value("scheduling_priority"),

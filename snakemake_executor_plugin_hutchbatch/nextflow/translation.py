@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..settings import parsers
-from ..settings.parsers import SettingError
+from ..settings.table import SETTINGS
+from ..settings.values import SettingError
 from .carried import Carried, Left, grouped, shown
 from .expressions import Amount, Raw, quantity
 from .syntax import Config, Entry
 
-#: Settings of one value: ours, read by ``parsers.PARSERS``.
+#: Settings of one value: ours, read by ``settings.table``.
 _SETTINGS = {
     "aws.region": "region",
     "process.queue": "queue",
@@ -118,7 +119,7 @@ def _whole_run(made: Carried, name: str, entry: Entry) -> None:
             text = "1"  # Nextflow's 0: never again
         if setting == "work_prefix" and not text.startswith("s3://"):
             raise _Unfit("jobs need a place in S3")
-        parsers.PARSERS[setting](text)
+        SETTINGS[setting].parse(text)
         made.settings[setting] = text
     elif not _NEEDLESS.fullmatch(name):
         raise _Unfit(_instead(name))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..queues import queues as queue_choice
-from ..queues.queues import Ladder, Policy, Queue, QueueError
+from ..queues.queues import Ladder, Queue, QueueError
 from ..settings import options, parsers
-from ..settings.parsers import Mount, SettingError
+from ..settings.options import JobSettings
+from ..settings.table import default_of
+from ..settings.values import Mount, Policy, SettingError, unless_none
 from . import naming
 from .modes import Mode, impossible, why_not_direct
 from .requirements import LEAST_MIB, PlanError, request, whole
@@ -28,10 +30,10 @@ class Preemptible:
 class Budgets:
     """How often what may be tried again. Minutes, 0 for never; factor 0 for never."""
 
-    spot_attempts: int = 5
-    host_attempts: int = 3
-    starve_minutes: float = 20.0
-    oom_memory_factor: float = 0.0
+    spot_attempts: int = default_of("spot_attempts")
+    host_attempts: int = default_of("host_attempts")
+    starve_minutes: float = default_of("starve_minutes")
+    oom_memory_factor: float = default_of("oom_memory_factor")
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,10 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
         own = options.job_values(_own_resources(job, resources))
     except SettingError as error:
         raise PlanError(str(error)) from None
-
-    def option(name: str) -> Any:
-        return own[name] if name in own else site.settings.value(name)
-
+    settings = JobSettings(own, site.settings)
+    option = settings.value
     need = request(resources, job.threads)
-    mode = _mode(option("mode") or "auto", reason)
+    mode = _mode(option("mode"), reason)
     if mode == "snakemake" and (refused := impossible(members(job), "another mode is asked for")):
         raise PlanError(refused)
     rule = rule_name(job)
@@ -135,27 +135,27 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
         mode=mode,
         why_not_direct=reason,
         direct_only=option("mode") == "direct",
-        image=own.get("image") or image_of(members(job), site.container_image),
+        image=option("image") or image_of(members(job), site.container_image),
         vcpus=need.vcpus,
         memory=max(need.memory, LEAST_MIB[mode]),
         gpus=need.gpus,
         timeout=need.timeout,
         queue=ladder.rungs[0],
         ladder=ladder,
-        job_role=None if role == "none" else role,
-        scratch=option("scratch") or parsers.parse_scratch(parsers.DEFAULT_SCRATCH),
-        aws_cli_path=_cli_path(own, site),
-        log_group=option("log_group") or parsers.DEFAULT_LOG_GROUP,
+        job_role=unless_none(role),
+        scratch=option("scratch"),
+        aws_cli_path=unless_none(option("aws_cli_path")),
+        log_group=option("log_group"),
         attempt=int(job.attempt),
-        tags=_tags(site, rule, wildcards, option("tags") or {}),
+        tags=_tags(site, rule, wildcards, option("tags")),
         environment=dict(environment),
-        secrets=option("secrets") or {},
-        volumes=option("volumes") or (),
+        secrets=option("secrets"),
+        volumes=option("volumes"),
         shm_mb=option("shm_mb"),
         disk_mb=whole(resources, "disk_mb"),
         scheduling_priority=option("scheduling_priority"),
         share_identifier=option("share_identifier"),
-        budgets=_budgets(option, site, names),
+        budgets=_budgets(settings, site, names),
     )
 
 
@@ -183,8 +183,8 @@ def _own_resources(job: Any, resources: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ladder(
-    wanted: tuple[str, ...] | None,
-    policy: Policy | None,
+    wanted: tuple[str, ...],
+    policy: Policy,
     site: Site,
     rules: set[str],
     gpus: int,
@@ -194,7 +194,7 @@ def _ladder(
         return queue_choice.named(wanted, site.queues, where, trust=not site.queues_told)
     return queue_choice.automatic(
         site.queues,
-        policy or "availability",
+        policy,
         gpus=gpus,
         preemptible=_is_preemptible(site, rules),
         where=where,
@@ -207,30 +207,23 @@ def _is_preemptible(site: Site, rules: set[str]) -> bool:
     return chosen is None or chosen.rules is None or rules <= chosen.rules
 
 
-def _budgets(option: Callable[[str], Any], site: Site, rules: set[str]) -> Budgets:
-    plain = Budgets()
-    spot = option("spot_attempts")
+def _budgets(settings: JobSettings, site: Site, rules: set[str]) -> Budgets:
+    spot = settings.value("spot_attempts")
     chosen = site.preemptible_rules
-    if spot is None and chosen and chosen.retries is not None and _is_preemptible(site, rules):
-        spot = min(10, chosen.retries + 1)  # AWS: 10 attempts at most
-    host, starve, factor = (
-        option(n) for n in ("host_attempts", "starve_minutes", "oom_memory_factor")
-    )
+    if (
+        settings.given("spot_attempts") is None
+        and chosen
+        and chosen.retries is not None
+        and _is_preemptible(site, rules)
+    ):
+        # AWS Batch's retryStrategy allows 10 attempts at most.
+        spot = min(10, chosen.retries + 1)
     return Budgets(
-        spot_attempts=plain.spot_attempts if spot is None else spot,
-        host_attempts=plain.host_attempts if host is None else host,
-        starve_minutes=plain.starve_minutes if starve is None else starve,
-        oom_memory_factor=plain.oom_memory_factor if factor is None else factor,
+        spot_attempts=spot,
+        host_attempts=settings.value("host_attempts"),
+        starve_minutes=settings.value("starve_minutes"),
+        oom_memory_factor=settings.value("oom_memory_factor"),
     )
-
-
-def _cli_path(own: Mapping[str, Any], site: Site) -> str | None:
-    # None is a value of its own here ("none": nothing to mount), hence not option().
-    if "aws_cli_path" in own:
-        return own["aws_cli_path"]  # type: ignore[no-any-return]
-    if site.settings.aws_cli_path is not None:
-        return site.settings.value("aws_cli_path")  # type: ignore[no-any-return]
-    return parsers.DEFAULT_AWS_CLI_PATH
 
 
 def _mode(wanted: str, reason: str | None) -> Mode:

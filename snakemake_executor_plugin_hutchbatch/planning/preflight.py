@@ -22,6 +22,7 @@ from ..queues import catalog
 from ..queues import queues as account
 from ..settings.options import ExecutorSettings
 from ..settings.parsers import SettingError, parse_user, parse_work_prefix
+from ..settings.table import CONTROL_FOLDER, FALLBACK_REGION
 from ..storage import buckets
 from ..storage.urls import split_url
 from . import naming, supervisor_bundle
@@ -81,7 +82,7 @@ def prepare(
         raise PreflightError(errors.explain(error, "reading the Batch queues")) from error
     if told:
         say(told)
-    work_prefix = settings.value("work_prefix") or f"{prefix}.hutchbatch/"
+    work_prefix = control_prefix(settings, prefix)
     data, control = (split_url(url)[0] for url in (prefix, work_prefix))
     try:
         region = buckets.check_bucket(clients.s3, data) or clients.region
@@ -94,7 +95,7 @@ def prepare(
     deployment = {m.name for m in workflow.deployment_settings.deployment_method}
     site = Site(
         run_id=time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3),
-        user=settings.value("user") or default_user(),
+        user=user_of(settings),
         region=clients.region,
         settings=settings,
         queues=queues,
@@ -153,6 +154,11 @@ def storage_prefix(wanted: Any) -> str:
         ) from None
 
 
+def control_prefix(settings: ExecutorSettings, prefix: str) -> str:
+    """Where control files lie. ``prefix``: the default storage prefix with its slash."""
+    return settings.value("work_prefix") or prefix + CONTROL_FOLDER
+
+
 def check_region(session: boto3.Session, wanted: str | None) -> None:
     """Raises ``PreflightError`` for a region where AWS has no Batch."""
     region = session.region_name
@@ -163,12 +169,17 @@ def check_region(session: boto3.Session, wanted: str | None) -> None:
     }
     if region in known:
         return
-    near = difflib.get_close_matches(region, sorted(known), n=1) or [aws.DEFAULT_REGION]
+    near = difflib.get_close_matches(region, sorted(known), n=1) or [FALLBACK_REGION]
     source = "" if wanted else " (from your AWS configuration or AWS_REGION)"
     raise PreflightError(
         f"AWS Batch is not in a region {region!r}{source}: did you mean "
         f"--hutchbatch-region {near[0]}?"
     )
+
+
+def user_of(settings: ExecutorSettings) -> str:
+    """The user's HutchNet ID, as set or as far as it can be known."""
+    return settings.value("user") or default_user()
 
 
 def default_user() -> str:

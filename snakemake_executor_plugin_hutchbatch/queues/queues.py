@@ -5,19 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from ..aws import errors
+from ..settings.values import Policy
 from . import instances
 from .catalog import Entry
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
-
-Policy = Literal["availability", "balanced", "capacity"]
-POLICIES: tuple[Policy, ...] = ("availability", "balanced", "capacity")
 
 #: "Sufficient for most jobs" (the Hutch's page on AWS Batch), and newer lab accounts' one queue.
 GENERAL_QUEUES = ("mixed", "default")

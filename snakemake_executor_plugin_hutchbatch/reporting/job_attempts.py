@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..aws.job_states import ENDED
 from ..record.schema import Attempt
-from ..settings.parsers import DEFAULT_LOG_GROUP
+from ..settings.table import default_of
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -80,7 +80,7 @@ def known(
 def _of(batch_id: str, job: Mapping[str, Any]) -> list[Container]:
     current = job.get("container") or {}
     options = (current.get("logConfiguration") or {}).get("options") or {}
-    group = options.get("awslogs-group") or DEFAULT_LOG_GROUP
+    group = options.get("awslogs-group") or default_of("log_group")
     streams = [
         (attempt.get("container") or {}).get("logStreamName") for attempt in job.get("attempts", [])
     ]

@@ -21,6 +21,7 @@ from ..record.journal import JournalError, Reader
 from ..record.redact import discreet_command
 from ..record.run_record import Record
 from ..record.schema import Run
+from ..settings.setting import option_name
 from ..text import tracebacks
 from ..text.printable import mapped, printable_lines
 from ..text.secrets import redacted
@@ -296,7 +297,7 @@ def _settings(run: Run) -> list[tuple[str, str]]:
         "work prefix": run.work_prefix,
         "log group": run.log_group,
     }
-    given = {f"--hutchbatch-{k.replace('_', '-')}": v for k, v in run.settings.items()}
+    given = {option_name(k): v for k, v in run.settings.items()}
     versions = {f"version of {name}": text for name, text in run.versions.items()}
     return [(k, str(v)) for k, v in {**about, **given, **versions}.items() if v]
 

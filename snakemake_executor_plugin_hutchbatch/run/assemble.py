@@ -19,7 +19,6 @@ from ..record.redact import Discretion
 from ..recovery import discover
 from ..recovery.run_marker import Presence
 from ..recovery.takeover import Takeover
-from ..settings.parsers import DEFAULT_ARRAY
 from ..settlement import failed_logs
 from ..settlement.evidence import Endings
 from ..settlement.settle import Settlement
@@ -146,7 +145,7 @@ def build(
         tracker,
         pace,
         plan_pool,
-        array_size=option("array_size") or DEFAULT_ARRAY,
+        array_size=option("array_size"),
         threads=THREADS,
     )
     return RunServices(

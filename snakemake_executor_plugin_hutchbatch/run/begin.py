@@ -18,7 +18,6 @@ from ..record import controllers, redact, repair
 from ..record.recorder import Recorder
 from ..record.redact import Discretion, discreet
 from ..record.schema import Run
-from ..settings.parsers import DEFAULT_LOG_GROUP
 
 _PACKAGES = ("snakemake", "snakemake-executor-plugin-hutchbatch", "boto3")
 
@@ -58,7 +57,7 @@ def _run(workflow: Any, context: RunContext, hide: Discretion) -> Run:
         snakefile=hide(str(workflow.main_snakefile)),
         storage_prefix=str(workflow.storage_settings.default_storage_prefix),
         work_prefix=context.work_prefix,
-        log_group=site.settings.value("log_group") or DEFAULT_LOG_GROUP,
+        log_group=site.settings.value("log_group"),
         wanted=sum(1 for job in workflow.dag.needrun_jobs() if not job.is_local),
         settings={
             f.name: hide(shlex.join(value) if isinstance(value, list) else str(value))

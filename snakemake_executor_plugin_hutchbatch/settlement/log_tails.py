@@ -14,7 +14,7 @@ MOST_RECORDED = 64 * 1024
 
 #: How the supervisor's own lines begin (``supervisor/errors.py``, ``supervisor/taskspec.py``).
 _SUPERVISOR = ("hutchbatch: ", "hutchbatch-status ")
-#: What Snakemake says of each file that it moves (SM/io/__init__.py:812, SM/dag.py:1149).
+#: What Snakemake says of each file that it moves (snakemake.io and snakemake.dag).
 _TRANSFERS = (
     "Retrieving from storage: ",
     "Finished retrieval.",

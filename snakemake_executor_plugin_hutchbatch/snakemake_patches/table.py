@@ -304,6 +304,13 @@ MENDED = (
         is_new=True,
     ),
     Patch(
+        "snakemake.dag",
+        "DAG.check_and_touch_output",
+        "refused_outputs:report_to_supervisor",
+        "the supervisor reports which outputs are wrong, and how",
+        in_job_only=True,
+    ),
+    Patch(
         "snakemake.jobs",
         "Job.postprocess",
         "unfinished:wait_for_writers",

@@ -23,9 +23,8 @@ from snakemake_executor_plugin_hutchbatch.planning.source_archive import CODE_FO
 from snakemake_executor_plugin_hutchbatch.queues import catalog, instances, queues
 from snakemake_executor_plugin_hutchbatch.reporting import attempt_table, resource_advice
 from snakemake_executor_plugin_hutchbatch.settings import options as settings
-from snakemake_executor_plugin_hutchbatch.settings import parsers
+from snakemake_executor_plugin_hutchbatch.settings.values import POLICIES
 from snakemake_executor_plugin_hutchbatch.settlement import (
-    evidence,
     failure_cause,
     failure_report,
     retry_policy,
@@ -109,34 +108,6 @@ def ids(path: Path) -> str:
 # Tables
 
 
-def test_the_settings_table_has_every_setting_and_resource_and_no_other():
-    table = rows(section(SETTINGS, "Settings"))
-    named = [code(row[0])[0] for row in table if code(row[0])]
-    assert sorted(named) == sorted(OPTIONS)
-    resources = [code(row[1])[0] for row in table if code(row[1])]
-    assert sorted(resources) == sorted(RESOURCES)
-
-
-def test_a_setting_and_its_resource_stand_in_one_row():
-    for option, resource, *_ in rows(section(SETTINGS, "Settings")):
-        if code(option) and code(resource):
-            name = code(resource)[0].removeprefix("hutchbatch_")
-            assert settings.option_name(name) == code(option)[0]
-
-
-def test_the_settings_table_names_the_defaults_of_the_code():
-    defaults = {
-        code(row[0])[0]: row[2] for row in rows(section(SETTINGS, "Settings")) if code(row[0])
-    }
-    assert code(defaults["--hutchbatch-scratch"]) == [parsers.DEFAULT_SCRATCH]
-    assert code(defaults["--hutchbatch-aws-cli-path"]) == [parsers.DEFAULT_AWS_CLI_PATH]
-    assert code(defaults["--hutchbatch-log-group"]) == [parsers.DEFAULT_LOG_GROUP]
-    assert code(defaults["--hutchbatch-policy"]) == [queues.POLICIES[0]]
-    assert defaults["--hutchbatch-tail-lines"] == str(evidence.TAIL_LINES)
-    for budget in fields(plan.Budgets):
-        assert float(defaults[settings.option_name(budget.name)]) == budget.default
-
-
 def test_the_resources_table_has_the_figures_of_the_code():
     table = section(SETTINGS, "Resources")
     assert f"{requirements.DEFAULT_MIB_PER_VCPU} MiB for each vCPU" in table
@@ -144,19 +115,12 @@ def test_the_resources_table_has_the_figures_of_the_code():
     assert f"in Snakemake mode {requirements.LEAST_MIB['snakemake']} MiB" in table
 
 
-def test_the_other_plugins_spellings_are_those_the_code_understands():
-    table = rows(section(SETTINGS, "Spellings of the other AWS Batch plugin"))
-    named = {code(theirs)[0]: code(ours)[0] for theirs, ours in table}
-    assert named.pop("aws_batch_task_timeout") == "runtime"
-    assert named == {alias: f"hutchbatch_{name}" for alias, name in settings.ALIASES.items()}
-
-
 def test_the_policies_have_the_ladders_of_the_code():
     table = rows(section(QUEUES, "Queues"))
     hutch = queues.from_catalog(catalog.shipped())
     ladders = {
         policy: list(queues.automatic(hutch, policy, gpus=0, preemptible=True, where="").rungs)
-        for policy in queues.POLICIES
+        for policy in POLICIES
     }
     assert {code(policy)[0]: code(ladder) for policy, ladder, _ in table} == ladders
 

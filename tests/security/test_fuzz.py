@@ -15,7 +15,8 @@ from snakemake_executor_plugin_hutchbatch.aws import cloudwatch
 from snakemake_executor_plugin_hutchbatch.planning import naming
 from snakemake_executor_plugin_hutchbatch.record.columns import stored
 from snakemake_executor_plugin_hutchbatch.recovery import run_marker
-from snakemake_executor_plugin_hutchbatch.settings.parsers import PARSERS, SettingError
+from snakemake_executor_plugin_hutchbatch.settings.table import SETTINGS
+from snakemake_executor_plugin_hutchbatch.settings.values import SettingError
 from snakemake_executor_plugin_hutchbatch.settlement import failure_report
 from snakemake_executor_plugin_hutchbatch.snakemake_patches import locks
 from snakemake_executor_plugin_hutchbatch.supervisor import strict_json, taskspec
@@ -147,12 +148,12 @@ def test_a_description_comes_back_as_it_went(name, files, command):
     assert asdict(back) == asdict(spec)
 
 
-@pytest.mark.parametrize("name", sorted(PARSERS))
+@pytest.mark.parametrize("name", sorted(SETTINGS))
 @settings(SAME, max_examples=25)
 @given(value=TEXT | st.integers() | st.floats() | st.booleans() | st.lists(TEXT, max_size=3))
 def test_a_setting_is_understood_or_answered_with_a_sentence(name, value):
     try:
-        PARSERS[name](value)
+        SETTINGS[name].parse(value)
     except SettingError as error:
         assert str(error)
         assert "\n" not in str(error).strip()
@@ -163,7 +164,7 @@ def test_a_setting_is_understood_or_answered_with_a_sentence(name, value):
 def test_an_image_or_role_that_is_taken_has_no_space_and_no_quote(text):
     for name in ("image", "job_role", "queue", "user", "region"):
         try:
-            found = PARSERS[name](text)
+            found = SETTINGS[name].parse(text)
         except SettingError:
             continue
         assert not re.search(r"\s", "".join(found) if isinstance(found, tuple) else str(found))

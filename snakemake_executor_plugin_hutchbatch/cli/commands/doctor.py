@@ -133,8 +133,8 @@ def wanted(profile: str | None, options: Sequence[str]) -> Wanted:
         prefix = preflight.storage_prefix(arguments)
     except preflight.PreflightError as error:
         return Wanted(settings, access, region, (), str(error))
-    work = settings.value("work_prefix")
-    places = [Place("results", prefix), Place("control files", work or f"{prefix}.hutchbatch/")]
+    control = preflight.control_prefix(settings, prefix)
+    places = [Place("results", prefix), Place("control files", control)]
     return Wanted(settings, access, region, tuple(places))
 
 
@@ -206,7 +206,7 @@ def _try_a_job(patient: _Patient, clients: Clients, found: Sequence[Finding]) ->
         ladder=known.ladder,
         queue=known.queues.get(first) or Queue(first),
         place=patient.wanted.places[-1].url,
-        user=settings.value("user") or preflight.default_user(),
+        user=preflight.user_of(settings),
         bucket_region=known.bucket_region or clients.region,
         endpoint=preflight.endpoint(patient.wanted.access.endpoint_url),
     )

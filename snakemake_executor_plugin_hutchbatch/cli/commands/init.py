@@ -16,7 +16,8 @@ from ...nextflow.syntax import MOST_CHARS, NextflowError, read
 from ...nextflow.translation import translate
 from ...planning import naming, preflight
 from ...settings import parsers
-from ...settings.parsers import SettingError
+from ...settings.table import FALLBACK_REGION, SETTINGS
+from ...settings.values import SettingError
 from ...text import terminal
 from ...text.terminal import note
 from .. import profile_file
@@ -100,6 +101,11 @@ def parse_prefix(text: str) -> str:
     return folder
 
 
+def _typed(name: str) -> str:
+    """A setting's default as a user would type it."""
+    return str(SETTINGS[name].default)
+
+
 QUESTIONS = (
     Question(
         "bucket",
@@ -126,14 +132,14 @@ QUESTIONS = (
         "queue",
         "QUEUE",
         "The queue for the jobs, several separated by commas, or auto for the spot queues",
-        "the queue, or several separated by commas (default: auto, chosen by the policy)",
+        f"the queue, or several separated by commas (default: {_typed('queue')}, by the policy)",
         parsers.parse_queue,
     ),
     Question(
         "policy",
         "POLICY",
         "Which spot queue first: availability (always there), capacity (cheapest) or balanced",
-        "availability, balanced or capacity (default: availability)",
+        f"availability, balanced or capacity (default: {_typed('policy')})",
         parsers.parse_policy,
     ),
     Question(
@@ -147,7 +153,7 @@ QUESTIONS = (
         "region",
         "REGION",
         "The AWS region",
-        "the AWS region (default: from your AWS configuration, else us-west-2)",
+        f"the AWS region (default: from your AWS configuration, else {FALLBACK_REGION})",
         parsers.parse_region,
     ),
     Question(
@@ -227,7 +233,7 @@ def _answers(options: argparse.Namespace, carried: Carried | None) -> profile_fi
         if typed is not None:
             found[question.name] = _checked(question, typed)
         elif question.name == "policy" and found["queue"] != "auto":
-            found["policy"] = "availability"
+            found["policy"] = _typed("policy")
         elif question.name in given:
             found[question.name] = _checked(question, given[question.name])
         else:
@@ -250,8 +256,8 @@ def _default(name: str, found: dict[str, str], given: dict[str, Any]) -> str | N
         return str(given["work_prefix"]).removeprefix("s3://").partition("/")[0]
     return {
         "prefix": lambda: naming.slug(Path.cwd().name, 60) or "workflow",
-        "queue": lambda: "auto",
-        "policy": lambda: "availability",
+        "queue": lambda: _typed("queue"),
+        "policy": lambda: _typed("policy"),
         "user": preflight.default_user,
         "region": lambda: os.environ.get("AWS_REGION") or clients.session().region_name,
         "work_prefix": lambda: f"s3://{found['bucket']}/{WORK_FOLDER}",

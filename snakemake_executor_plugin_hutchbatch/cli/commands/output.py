@@ -17,7 +17,7 @@ from ...reporting import job_attempts
 from ...reporting.find_job import Target
 from ...reporting.job_attempts import Container, Known
 from ...reporting.units import clock
-from ...settings.parsers import DEFAULT_LOG_GROUP
+from ...settings.table import default_of
 from ...settlement import log_tails
 from ...storage.urls import split_url
 from ...text import terminal
@@ -91,7 +91,7 @@ class LogPrinter:
         stream = self._streams.get(container.stream)
         if stream is None:
             recorded = target.run.log_group if target.run else ""
-            group = container.group or recorded or DEFAULT_LOG_GROUP
+            group = container.group or recorded or default_of("log_group")
             stream = Stream(self._clients.logs, group, container.stream, self._since)
             self._streams[container.stream] = stream
         count = 0

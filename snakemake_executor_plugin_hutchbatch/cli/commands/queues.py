@@ -8,6 +8,8 @@ from typing import Any
 
 from ...aws import clients
 from ...queues import catalog, queues
+from ...settings.table import default_of
+from ...settings.values import POLICIES
 from ...text import terminal
 from ...text.terminal import note
 from .common import CommandError, Help, add_region, asking, epilog
@@ -41,11 +43,11 @@ def _run(options: argparse.Namespace) -> int:
         terminal.say(*queues.table(terminal.shown(found)))
         if told:
             note(told)
-        for policy in queues.POLICIES:
+        for policy in POLICIES:
             ladder = queues.automatic(
                 found, policy, gpus=0, preemptible=True, where="--hutchbatch-queue"
             )
-            default = " (default)" if policy == queues.POLICIES[0] else ""
+            default = " (default)" if policy == default_of("policy") else ""
             terminal.say(f"policy {policy}{default}: {', then '.join(ladder.rungs)}")
     except (catalog.CatalogError, queues.QueueError) as error:
         sentence, *more = str(error).split("\n")

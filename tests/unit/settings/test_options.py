@@ -1,6 +1,8 @@
 """Settings: what is accepted, and what a wrong value is answered with."""
 
+import copy
 import dataclasses
+import pickle
 import re
 from pathlib import Path
 
@@ -12,7 +14,15 @@ from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from snakemake_executor_plugin_hutchbatch import ExecutorSettings
 from snakemake_executor_plugin_hutchbatch.settings import options
-from snakemake_executor_plugin_hutchbatch.settings.parsers import PARSERS, Mount, SettingError
+from snakemake_executor_plugin_hutchbatch.settings.options import JobSettings
+from snakemake_executor_plugin_hutchbatch.settings.setting import Setting
+from snakemake_executor_plugin_hutchbatch.settings.table import SETTINGS
+from snakemake_executor_plugin_hutchbatch.settings.values import (
+    NONE,
+    Mount,
+    SettingError,
+    unless_none,
+)
 
 ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"
 
@@ -32,13 +42,13 @@ GOOD = [
     ("report", ["a b.html", "t.tsv"], (Path("a b.html"), Path("t.tsv"))),
     ("report", "report.html trace.tsv", (Path("report.html"), Path("trace.tsv"))),
     ("job_role", ROLE, ROLE),
-    ("job_role", "none", "none"),
+    ("job_role", "none", NONE),
     ("user", "jdoe", "jdoe"),
     ("mode", "direct", "direct"),
     ("image", "docker://quay.io/a/samtools:1.21", "quay.io/a/samtools:1.21"),
     ("scratch", "/var/lib/docker:/tmp", Mount("/var/lib/docker", "/tmp")),
     ("aws_cli_path", "/home/ec2-user/miniconda/bin/aws", "/home/ec2-user/miniconda"),
-    ("aws_cli_path", "none", None),
+    ("aws_cli_path", "none", NONE),
     ("work_prefix", "s3://bucket/delete10", "s3://bucket/delete10/"),
     ("log_group", "/aws/batch/job", "/aws/batch/job"),
     ("tags", ["project=tcr", "lab=Doe lab"], {"project": "tcr", "lab": "Doe lab"}),
@@ -104,13 +114,13 @@ BAD = [
 
 @pytest.mark.parametrize(("name", "raw", "parsed"), GOOD)
 def test_a_good_value_is_read(name, raw, parsed):
-    assert PARSERS[name](raw) == parsed
+    assert SETTINGS[name].parse(raw) == parsed
 
 
 @pytest.mark.parametrize(("name", "raw", "hint"), BAD)
 def test_a_bad_value_is_refused_with_what_to_type(name, raw, hint):
     with pytest.raises(SettingError, match=re.escape(hint)):
-        PARSERS[name](raw)
+        SETTINGS[name].parse(raw)
 
 
 @pytest.mark.parametrize(("name", "raw", "hint"), [b for b in BAD if b[0] != "image"])
@@ -185,6 +195,90 @@ def test_every_setting_has_a_help_text_that_says_its_default():
         text = field.metadata["help"]
         assert "default" in text.lower(), field.name
         assert text.endswith("."), field.name
+        default = SETTINGS[field.name].default
+        if default:
+            assert f"Default {default}" in text, field.name
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
+def test_the_bounds_in_a_help_text_are_those_of_its_parser(setting):
+    for low, high in re.findall(r"(\d+) to (\d+)", setting.help):
+        for number in (int(low), int(high)):
+            assert setting.parse(number) == number
+        for number in (int(low) - 1, int(high) + 1):
+            with pytest.raises(SettingError):
+                setting.parse(number)
+
+
+def test_every_setting_is_an_option_or_a_resource_of_its_own_name():
+    assert all(name == setting.name for name, setting in SETTINGS.items())
+    assert all(setting.is_option or setting.per_rule for setting in SETTINGS.values())
+    given = [alias for setting in SETTINGS.values() for alias in setting.aliases]
+    assert sorted(given) == sorted(options.ALIASES)
+
+
+def test_what_is_not_set_has_the_tables_default():
+    unset = ExecutorSettings()
+    for name, setting in SETTINGS.items():
+        assert unset.given(name) is None
+        expected = None if setting.default is None else setting.parse(setting.default)
+        assert unset.value(name) == expected
+    assert unset.value("scratch") == Mount("/docker_scratch", "/tmp")
+    assert unset.value("starve_minutes") == 20.0
+    assert unset.value("job_role") is None
+
+
+@pytest.mark.parametrize("name", ["job_role", "aws_cli_path"])
+def test_none_is_a_value_of_its_own_and_not_unset(name):
+    without = ExecutorSettings(**{name: "none"})
+    assert without.given(name) is without.value(name) is NONE
+    assert unless_none(without.value(name)) is None
+    assert getattr(without, name) == "none"
+
+
+def test_a_zero_that_was_set_is_not_taken_for_unset():
+    settings = ExecutorSettings(tail_lines="0", starve_minutes=0, scheduling_priority="0")
+    for name in ("tail_lines", "starve_minutes", "scheduling_priority"):
+        assert settings.value(name) == 0
+        assert settings.given(name) == 0
+
+
+def test_a_value_is_parsed_once(tmp_path):
+    catalogue = tmp_path / "queues.yaml"
+    catalogue.touch()
+    settings = ExecutorSettings(queue_catalog=str(catalogue))
+    catalogue.unlink()  # its parser would refuse it now
+    assert settings.value("queue_catalog") == catalogue
+    tags = ExecutorSettings(tags=["lab=doe"])
+    assert tags.value("tags") is tags.value("tags")
+
+
+def test_a_jobs_own_value_wins_over_the_runs_and_that_over_the_default():
+    run = ExecutorSettings(aws_cli_path="none", log_group="/lab")
+    job = JobSettings(options.job_values({"hutchbatch_aws_cli_path": "/opt/conda"}), run)
+    assert (job.value("aws_cli_path"), job.value("log_group")) == ("/opt/conda", "/lab")
+    assert (job.given("spot_attempts"), job.value("spot_attempts")) == (None, 5)
+    other = JobSettings(options.job_values({"hutchbatch_job_role": "none"}), run)
+    assert other.value("job_role") is NONE
+    assert other.value("aws_cli_path") is NONE
+
+
+def test_settings_survive_pickling_copying_and_replacing():
+    settings = ExecutorSettings(job_role="none", queue="mixed", volumes=["/a:/b:ro"])
+    for again in (
+        pickle.loads(pickle.dumps(settings)),  # noqa: S301
+        copy.deepcopy(settings),
+        dataclasses.replace(settings),
+    ):
+        assert again == settings
+        assert again.value("job_role") is NONE
+        assert again.value("volumes") == (Mount("/a", "/b", True),)
+    assert dataclasses.replace(settings, queue="auto").value("queue") == ()
+
+
+def test_a_default_is_read_by_its_own_parser():
+    row = Setting("x", int, "N", "Default {default}.", default="7")
+    assert (row.default_value, row.help_text) == (7, "Default 7.")
 
 
 class TestRegistry(TestRegistryBase):

@@ -134,6 +134,7 @@ MAY_PATCH = {
     "snakemake_patches/apply.py",
     "supervisor/patched_s3_storage.py",
     "supervisor/file_names.py",
+    "supervisor/refused_outputs.py",
     "supervisor/unfinished.py",
 }
 #: Values that are meant to be set, put back at once; no code.

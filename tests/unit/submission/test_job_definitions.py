@@ -11,7 +11,7 @@ from sample_plan import PLAN, ROLE, SECRET
 from snakemake_executor_plugin_hutchbatch.planning.batch_requests import registration
 from snakemake_executor_plugin_hutchbatch.planning.supervisor_bundle import Bundle
 from snakemake_executor_plugin_hutchbatch.planning.work import TaskLocation
-from snakemake_executor_plugin_hutchbatch.settings.parsers import Mount
+from snakemake_executor_plugin_hutchbatch.settings.values import Mount
 from snakemake_executor_plugin_hutchbatch.submission.submit_job import (
     SubmissionError,
     environment,

@@ -1,0 +1,30 @@
+"""How text becomes a setting's value. Every parser raises ``SettingError``."""
+
+from ..values import Mount as Mount
+from ..values import SettingError as SettingError
+from .mounts import parse_aws_cli_path as parse_aws_cli_path
+from .mounts import parse_mount as parse_mount
+from .mounts import parse_scratch as parse_scratch
+from .mounts import parse_volumes as parse_volumes
+from .names import parse_image as parse_image
+from .names import parse_job_role as parse_job_role
+from .names import parse_log_group as parse_log_group
+from .names import parse_queue as parse_queue
+from .names import parse_region as parse_region
+from .names import parse_share_identifier as parse_share_identifier
+from .names import parse_user as parse_user
+from .names import parse_work_prefix as parse_work_prefix
+from .numbers import parse_array_size as parse_array_size
+from .numbers import parse_host_attempts as parse_host_attempts
+from .numbers import parse_oom_memory_factor as parse_oom_memory_factor
+from .numbers import parse_scheduling_priority as parse_scheduling_priority
+from .numbers import parse_shm_mb as parse_shm_mb
+from .numbers import parse_spot_attempts as parse_spot_attempts
+from .numbers import parse_starve_minutes as parse_starve_minutes
+from .numbers import parse_tail_lines as parse_tail_lines
+from .pairs import parse_secrets as parse_secrets
+from .pairs import parse_tags as parse_tags
+from .paths import parse_queue_catalog as parse_queue_catalog
+from .paths import parse_report as parse_report
+from .text import parse_mode as parse_mode
+from .text import parse_policy as parse_policy

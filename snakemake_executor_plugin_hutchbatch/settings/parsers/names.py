@@ -1,0 +1,91 @@
+"""Names that AWS, a registry or the Hutch gave: queues, roles, images, buckets, people."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..values import NONE, Nothing, SettingError
+from .text import text
+
+
+def parse_queue(value: Any) -> tuple[str, ...]:
+    """``auto`` (an empty tuple), a queue's name or ARN, or several, the first to try first."""
+    names = tuple(part for part in re.split(r"[\s,]+", text(value)) if part)
+    if names == ("auto",):
+        return ()
+    for name in names:
+        if name == "auto" or not re.fullmatch(
+            r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}|arn:[\w-]+:batch:[^\s]+", name
+        ):
+            raise SettingError(
+                "write auto, a queue's name like cpu-spot-50 or its ARN, or several with commas "
+                "between, the first to try first"
+            )
+    return names
+
+
+def parse_job_role(value: Any) -> str | Nothing:
+    """An IAM role's ARN, or ``none``."""
+    role = text(value)
+    if role == str(NONE):
+        return NONE
+    if not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]+", role):
+        raise SettingError(
+            "a job role is an ARN like arn:aws:iam::123456789012:role/fh-pi-lastname-f-batchtask"
+        )
+    return role
+
+
+def parse_user(value: Any) -> str:
+    """The HutchNet ID that begins every job's name."""
+    user = text(value)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", user):
+        raise SettingError("a user is a HutchNet ID like jdoe (letters and digits first)")
+    return user
+
+
+def parse_image(value: Any) -> str:
+    """A Docker image's name; ``docker://`` in front is taken off.
+
+    Raises ``SettingError`` for what only Apptainer can run (``.sif`` files, ``shub://`` …).
+    """
+    image = text(value).removeprefix("docker://")
+    if "://" in image or image.endswith(".sif") or image.startswith((".", "/")):
+        raise SettingError(
+            "AWS Batch runs Docker images from a registry, like quay.io/biocontainers/samtools:1.21"
+        )
+    if re.search(r"[\s\x00-\x1f]", image):
+        raise SettingError("an image's name has no spaces")
+    return image
+
+
+def parse_work_prefix(value: Any) -> str:
+    """An S3 URL, with a slash at its end."""
+    url = text(value)
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", url):
+        raise SettingError(
+            "a work prefix is a place in S3, like s3://fh-pi-doe-j-eco/delete10/work"
+        )
+    return url.rstrip("/") + "/"
+
+
+def parse_region(value: Any) -> str:
+    region = text(value)
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):
+        raise SettingError("a region looks like us-west-2")
+    return region
+
+
+def parse_log_group(value: Any) -> str:
+    group = text(value)
+    if not re.fullmatch(r"[\w./#-]{1,512}", group):  # CloudWatch Logs: CreateLogGroup's rule
+        raise SettingError("a log group is a name like /aws/batch/job")
+    return group
+
+
+def parse_share_identifier(value: Any) -> str:
+    identifier = text(value)
+    if not re.fullmatch(r"[A-Za-z0-9]{1,255}\*?", identifier):
+        raise SettingError("a share identifier is up to 255 letters and digits")
+    return identifier

@@ -1,0 +1,55 @@
+"""Numbers, each with its bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..values import SettingError
+
+
+def _whole_number(low: int, high: int, what: str) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise SettingError(f"{what} is a whole number from {low:,} to {high:,}")
+        return number
+
+    return parse
+
+
+def _number(low: float, high: float, what: str) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise SettingError(f"{what} is a number from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+parse_shm_mb = _whole_number(1, 1_000_000, "shared memory in MB")
+# botocore: SubmitJob.schedulingPriorityOverride, 0 to 9999
+parse_scheduling_priority = _whole_number(0, 9999, "a scheduling priority")
+# A day: longer than anybody should wait unseen.
+parse_starve_minutes = _number(0, 1440, "the time in minutes")
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html: 1 to 10 attempts
+parse_spot_attempts = _whole_number(1, 10, "the number of attempts")
+parse_host_attempts = _whole_number(1, 10, "the number of attempts")
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_ArrayProperties.html: 2 to 10,000
+# children; 1 stands for no array.
+parse_array_size = _whole_number(1, 10_000, "the size of an array")
+parse_tail_lines = _whole_number(0, 1000, "the number of lines")
+
+
+def parse_oom_memory_factor(value: Any) -> float:
+    number = _number(0, 10, "the factor")(value)
+    if 0 < number <= 1:
+        raise SettingError("the factor is more than 1, like 1.5, or 0 for never")
+    return number

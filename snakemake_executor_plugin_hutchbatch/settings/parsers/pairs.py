@@ -1,0 +1,59 @@
+"""Pairs ``key=value``: tags and secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..values import SettingError
+
+
+def _pairs(value: Any) -> list[tuple[str, str]]:
+    """``a=b c=d`` or ``a=b,c=d`` or a list of them; values may hold spaces."""
+    items = list(value) if isinstance(value, (list, tuple)) else [value]
+    if isinstance(value, Mapping):
+        items = [f"{k}={v}" for k, v in value.items()]
+    pairs = []
+    for item in items:
+        for part in re.split(r"\s*,\s*|\s+(?=[^\s=,]+=)", str(item).strip()):
+            key, equals, text = part.partition("=")
+            if not equals or not key.strip():
+                raise SettingError(f"write key=value, like project=tcr, not {part!r}")
+            pairs.append((key.strip(), text.strip()))
+    return pairs
+
+
+def parse_tags(value: Any) -> dict[str, str]:
+    """The user's own tags. AWS's rules: keys of 128 and values of 256 characters at most, letters,
+    digits, space and ``_.:/=+@-``; keys do not begin with ``aws:``
+    (https://docs.aws.amazon.com/batch/latest/userguide/using-tags.html)."""
+    tags = dict(_pairs(value))
+    for key, text in tags.items():
+        if not re.fullmatch(r"[\w .:/=+@-]{1,128}", key) or key.lower().startswith("aws:"):
+            raise SettingError(
+                f"the key {key!r} is not one AWS takes (128 letters, digits and _.:/=+@- at most, "
+                "not beginning with aws:)"
+            )
+        if not re.fullmatch(r"[\w .:/=+@-]{0,256}", text):
+            raise SettingError(
+                f"the value of {key} is not one AWS takes (256 letters, digits, _.:/=+@- at most)"
+            )
+    # AWS allows 50 in all; hutchbatch adds its own five.
+    if len(tags) > 45:
+        raise SettingError(f"{len(tags)} tags are too many: AWS Batch takes 45 besides our own")
+    return tags
+
+
+def parse_secrets(value: Any) -> dict[str, str]:
+    """``NAME=ARN`` of Secrets Manager secrets or Systems Manager parameters."""
+    secrets = dict(_pairs(value))
+    for name, source in secrets.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name.startswith("AWS_BATCH"):
+            raise SettingError(f"{name!r} is not a name for an environment variable")
+        if not re.fullmatch(r"arn:[\w-]+:(secretsmanager|ssm):[^\s]+", source):
+            raise SettingError(
+                f"the secret {name} is named by its ARN "
+                "(arn:aws:secretsmanager:… or arn:aws:ssm:…), its value is never sent"
+            )
+    return secrets

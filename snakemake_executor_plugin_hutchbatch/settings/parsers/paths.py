@@ -1,0 +1,34 @@
+"""Files on the user's machine."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ..values import SettingError
+from .text import text
+
+
+def parse_queue_catalog(value: Any) -> Path:
+    path = Path(text(value)).expanduser()
+    if not path.is_file():
+        raise SettingError("there is no such file")
+    return path
+
+
+def parse_report(value: Any) -> tuple[Path, ...]:
+    """Files ``.html`` or ``.tsv``."""
+    paths = tuple(
+        Path(text(v)).expanduser()
+        for v in (value if isinstance(value, (list, tuple)) else str(value).split())
+    )
+    for path in paths:
+        if path.suffix not in (".html", ".tsv"):
+            raise SettingError("give a file .html for the picture, or .tsv for the table")
+        if path.suffix == ".html" and find_spec("vl_convert") is None:
+            raise SettingError(
+                "the report needs vl-convert-python: "
+                'pip install "snakemake-executor-plugin-hutchbatch[report]"'
+            )
+    return paths

@@ -1,0 +1,32 @@
+"""Text, and one of several words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..values import MODES, POLICIES, SettingError
+
+
+def text(value: Any) -> str:
+    """The value without white space around it. Raises ``SettingError`` for an empty one."""
+    stripped = str(value).strip()
+    if not stripped:
+        raise SettingError("it is empty")
+    return stripped
+
+
+def _one_of(what: str, words: Sequence[str]) -> Callable[[Any], str]:
+    *first, last = words
+
+    def parse(value: Any) -> str:
+        word = text(value)
+        if word not in words:
+            raise SettingError(f"{what} is {', '.join(first)} or {last}")
+        return word
+
+    return parse
+
+
+parse_mode = _one_of("the mode", MODES)
+parse_policy = _one_of("the policy", POLICIES)

@@ -1,0 +1,257 @@
+"""The table of settings: every name, parser, default and help text.
+
+``options.ExecutorSettings``, the per-rule resources and the tables of the documentation follow it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import parsers
+from .setting import Setting
+
+#: Where the Hutch's queues are: the region if neither the user nor AWS's configuration names one.
+FALLBACK_REGION = "us-west-2"
+#: Where control files lie unless the user names a place: below the default storage prefix.
+CONTROL_FOLDER = ".hutchbatch/"
+
+_ROWS = (
+    Setting(
+        "region",
+        parsers.parse_region,
+        "REGION",
+        "AWS region of the Batch queues. Default: the region of your AWS configuration "
+        f"(AWS_REGION, ~/.aws/config), else {FALLBACK_REGION}, where the Hutch's queues are.",
+    ),
+    Setting(
+        "queue",
+        parsers.parse_queue,
+        "QUEUE",
+        "Batch queue for jobs: auto, or a name or ARN, or several names with commas between: a job "
+        "that loses its machines or waits too long moves to the next one. "
+        "Default {default}: jobs that ask for GPUs go to the GPU queue, others to a spot queue by "
+        "the policy, or to mixed or default where there is no spot queue. "
+        "A rule can have its own: resources: hutchbatch_queue='cpu-spot-30,cpu-spot-50'.",
+        default="auto",
+        per_rule=True,
+        # Those of snakemake-executor-plugin-aws-batch, so that its Snakefiles run unchanged.
+        aliases=("batch_queue", "aws_batch_job_queue"),
+    ),
+    Setting(
+        "policy",
+        parsers.parse_policy,
+        "POLICY",
+        "Which spot queue a job starts on with queue auto. availability: the one with the highest "
+        "bid, there around the clock. capacity: the one with the lowest bid and the most room, at "
+        "best on nights and weekends, moving up when it waits. balanced: between the two. "
+        "Default {default}.",
+        default="availability",
+        per_rule=True,
+    ),
+    Setting(
+        "queue_catalog",
+        parsers.parse_queue_catalog,
+        "FILE",
+        "File with your site's queues (YAML, see the documentation), for what AWS itself does not "
+        "report. Default: the Hutch's five queues.",
+    ),
+    Setting(
+        "spot_attempts",
+        parsers.parse_spot_attempts,
+        "NUMBER",
+        "How often a job may be started on one queue when AWS takes its spot machine back, 1 to "
+        "10; then it moves to the next queue. Snakemake's retries are not touched. "
+        "Default {default}.",
+        default="5",
+        per_rule=True,
+    ),
+    Setting(
+        "host_attempts",
+        parsers.parse_host_attempts,
+        "NUMBER",
+        "How often a job may be started when its machine fails to start or keep the container, 1 "
+        "to 10. Snakemake's retries are not touched. Default {default}.",
+        default="3",
+        per_rule=True,
+    ),
+    Setting(
+        "starve_minutes",
+        parsers.parse_starve_minutes,
+        "MINUTES",
+        "Minutes that a job may wait in a queue that is not moving before it goes to the next one, "
+        "0 for never. Default {default}.",
+        default="20",
+        per_rule=True,
+    ),
+    Setting(
+        "oom_memory_factor",
+        parsers.parse_oom_memory_factor,
+        "FACTOR",
+        "A job killed for lack of memory is started again with its memory multiplied by this (for "
+        "example 1.5), up to the largest machine of its queue; 0 for never. Default {default}.",
+        default="0",
+        per_rule=True,
+    ),
+    Setting(
+        "tail_lines",
+        parsers.parse_tail_lines,
+        "NUMBER",
+        "Lines of a failed job's output to show, 0 to 1000. Default {default}.",
+        default="30",
+    ),
+    Setting(
+        "array_size",
+        parsers.parse_array_size,
+        "NUMBER",
+        "How many equal jobs are sent to AWS Batch together, as one array job, 1 to 10000; "
+        "1: each by itself. Default {default}.",
+        # Larger arrays save nothing: their SubmitJob is one call in a thousand as it is, and their
+        # children are listed by pages of a thousand
+        # (https://docs.aws.amazon.com/batch/latest/APIReference/API_ListJobs.html).
+        default="1000",
+    ),
+    Setting(
+        "report",
+        parsers.parse_report,
+        "FILE",
+        "Reports on the run, written at its end: report.html, one picture of all that ran "
+        "(needs the extra report), or trace.tsv, a table of every job and attempt. The command "
+        "hutchbatch report writes them at any time. Default: none.",
+        default=(),
+        listed=True,
+    ),
+    Setting(
+        "job_role",
+        parsers.parse_job_role,
+        "ARN",
+        "ARN of the IAM role that jobs use to read and write your bucket, for example "
+        "arn:aws:iam::123456789012:role/fh-pi-lastname-f-batchtask; SciComp tells you yours. "
+        "'none' if the machines' own role may do it. No default.",
+        per_rule=True,
+        aliases=("aws_batch_job_role",),
+    ),
+    Setting(
+        "user",
+        parsers.parse_user,
+        "HUTCHNET_ID",
+        "Your HutchNet ID: the names of your jobs begin with it. Default: your login name.",
+    ),
+    Setting(
+        "image",
+        parsers.parse_image,
+        "IMAGE",
+        "Docker image of the job. Default: the rule's container:, else --container-image.",
+        per_rule=True,
+        is_option=False,  # Snakemake's own is --container-image
+        aliases=("aws_batch_container_image",),
+    ),
+    Setting(
+        "mode",
+        parsers.parse_mode,
+        "auto|direct|snakemake",
+        "How commands run in their container. direct: the rule's command alone, in any image. "
+        "snakemake: by Snakemake, which the image must contain (needed for script:, run:, "
+        "notebook:, wrapper:). Default {default}: direct for every rule that can, else snakemake.",
+        default="auto",
+        per_rule=True,
+    ),
+    Setting(
+        "scratch",
+        parsers.parse_scratch,
+        "HOST:CONTAINER",
+        "The big disk of Batch's machines and where containers see it, as HOST:CONTAINER; jobs "
+        "work there. Default {default}; some lab accounts have /var/lib/docker:/tmp.",
+        default="/docker_scratch:/tmp",
+        per_rule=True,
+    ),
+    Setting(
+        "aws_cli_path",
+        parsers.parse_aws_cli_path,
+        "FOLDER",
+        "Folder of the AWS command line on Batch's machines; it is shown to containers read-only, "
+        "so that images need no Python of their own. 'none' if there is none: then images need "
+        "a python3, 3.8 or newer. Default {default}.",
+        default="/home/ec2-user/miniconda",
+        per_rule=True,
+    ),
+    Setting(
+        "work_prefix",
+        parsers.parse_work_prefix,
+        "S3_URL",
+        "Place in S3 for small control files (task descriptions, statuses, a copy of the "
+        "workflow's code), best one whose contents are deleted by themselves, for example "
+        "s3://fh-pi-lastname-f-eco/delete10/. "
+        f"Default: {CONTROL_FOLDER} below the default storage prefix.",
+    ),
+    Setting(
+        "log_group",
+        parsers.parse_log_group,
+        "NAME",
+        "CloudWatch log group of the jobs' output. Default {default}.",
+        # AWS Batch's own (https://docs.aws.amazon.com/batch/latest/userguide/using_cloudwatch_logs.html)
+        default="/aws/batch/job",
+        per_rule=True,
+    ),
+    Setting(
+        "tags",
+        parsers.parse_tags,
+        "KEY=VALUE",
+        "Tags for all jobs, for example project=tcr lab=doe; they appear in AWS's bills. "
+        "Default: none besides hutchbatch's own (run, rule, user).",
+        default=(),
+        per_rule=True,
+        listed=True,
+    ),
+    Setting(
+        "scheduling_priority",
+        parsers.parse_scheduling_priority,
+        "NUMBER",
+        "Priority of jobs within a queue that has a fair-share policy, 0 to 9999, higher first. "
+        "Default: the queue's own order.",
+        per_rule=True,
+    ),
+    Setting(
+        "share_identifier",
+        parsers.parse_share_identifier,
+        "NAME",
+        "Share identifier for a queue that has a fair-share policy. Default: none.",
+        per_rule=True,
+    ),
+    Setting(
+        "shm_mb",
+        parsers.parse_shm_mb,
+        "MB",
+        "Size of /dev/shm in the container, in MB; some tools (PyTorch's loaders, Chrome) need "
+        "more than Docker's 64. Default: Docker's.",
+        per_rule=True,
+        aliases=("shared_memory_size_mb",),
+    ),
+    Setting(
+        "volumes",
+        parsers.parse_volumes,
+        "HOST:CONTAINER",
+        "More folders of Batch's machines to show in containers, as HOST:CONTAINER or "
+        "HOST:CONTAINER:ro. Default: none.",
+        default=(),
+        per_rule=True,
+        listed=True,
+    ),
+    Setting(
+        "secrets",
+        parsers.parse_secrets,
+        "NAME=ARN",
+        "Secrets for jobs as environment variables, as NAME=ARN of AWS Secrets Manager or of a "
+        "Systems Manager parameter; the value itself is never sent by hutchbatch. Default: none.",
+        default=(),
+        per_rule=True,
+        listed=True,
+    ),
+)
+
+SETTINGS: Mapping[str, Setting] = {row.name: row for row in _ROWS}
+
+
+def default_of(name: str) -> Any:
+    """The parsed default of a setting; None where it has none."""
+    return SETTINGS[name].default_value
