@@ -210,9 +210,9 @@ def test_settings_that_are_missing_are_named(doctor, workflow):
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["--", "--nonsense"], 2, "these: unrecognized arguments: --nonsense"),
+        (["--", "--nonsense"], 2, "unrecognized arguments: --nonsense"),
         (["--", "--hutchbatch-policy", "fast"], 1, "the policy is availability"),
-        (["--profile", "nowhere"], 2, "these: profile directory given (nowhere), but no"),
+        (["--profile", "nowhere"], 2, "profile directory given (nowhere), but no"),
         (["--image", "shub://some/thing"], 2, "AWS Batch runs Docker images"),
         (["--wait", "long"], 2, "is not a number of minutes"),
     ],

@@ -199,7 +199,7 @@ def test_each_start_has_its_log_and_the_rules_file_stands_in(folder, hutchbatch,
     for rule in ("mute", "old"):
         code, out, err = hutchbatch("logs", rule)
         assert (code, out) == (0, "the rule's own words\n")
-        assert f"this is its log file {workflow.prefix}/mute.log" in err
+        assert f"this is its log file, {workflow.prefix}/mute.log" in err
 
 
 def test_a_running_job_is_followed_into_its_next_start_until_it_ends(folder):

@@ -180,7 +180,7 @@ def test_what_has_changed_is_made_anew_and_never_beside_the_old_job(killable):
     workflow.write("Snakefile", changed)
     ran = killable.slow()
     output = killable.again(seen="on queue")
-    assert "stopping an outdated job from an earlier run" in output
+    assert "outdated job" in output
     assert workflow.text("end.txt") == re.sub(r"\b([abc])\b", r"\1 NEW", RESULT)
     assert killable.began("quick") == 1
     assert [killable.began(f"slow.{x}") for x in ran] == [2, 2]
@@ -207,7 +207,7 @@ def test_a_changed_input_is_seen_also_without_the_record(killable):
     record = workflow.folder / ".snakemake" / "hutchbatch" / "journal.sqlite"
     record.write_bytes(record.read_bytes()[:5000])
     # It read what has changed since.
-    output = killable.again(f"{ran[0]}.slow.txt", seen="stopping an outdated job")
+    output = killable.again(f"{ran[0]}.slow.txt", seen="outdated job")
     assert "It is kept as journal-" in output
     assert workflow.text(f"{ran[0]}.slow.txt") == f"new\n{ran[0]}\n"
     assert killable.began(f"slow.{ran[0]}") == 2

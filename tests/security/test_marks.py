@@ -238,4 +238,4 @@ def test_a_place_that_may_not_be_listed_is_told(marks, s3):
     s3.meta.events.register("before-call.s3.ListObjectsV2", refuse)
     assert marks.others() == []
     (line,) = marks.said
-    assert "Jobs of a run that was killed in another folder" in line
+    assert "jobs of a run that was killed in another folder" in line
