@@ -127,12 +127,14 @@ def test_a_fault_of_hutchbatchs_own_leaves_every_job_its_cause_and_a_traceback(w
     workflow.write(
         "Snakefile",
         """
-        from snakemake_executor_plugin_hutchbatch import failures, logs, moves, recording
+        from snakemake_executor_plugin_hutchbatch.aws import cloudwatch
+        from snakemake_executor_plugin_hutchbatch.record.recorder import Recorder
+        from snakemake_executor_plugin_hutchbatch.settlement import failure_report, retry_policy
 
         def broken(*_, **__):
             raise ZeroDivisionError("a bug")
 
-        moves.after = failures.report = logs.tail = recording.Recorder.ended = broken
+        retry_policy.after = failure_report.report = cloudwatch.tail = Recorder.ended = broken
 
         rule all:
             input: "lost.txt", "bad.txt"
