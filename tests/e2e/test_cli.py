@@ -24,7 +24,7 @@ def test_queues_are_shown_with_their_live_state_and_each_policys_ladder(cloud):
     lines = done.stdout.splitlines()
     assert lines[0].startswith("queue  ")
     (spot,) = (line for line in lines if line.startswith("cpu-spot-30"))
-    assert spot.split() == ["cpu-spot-30", "spot", "30", "1,000", "optimal", "takes", "jobs"]
+    assert spot.split() == ["cpu-spot-30", "spot", "30", "1,000", "optimal", "accepts", "jobs"]
     assert "policy capacity: cpu-spot-30, then cpu-spot-40, then cpu-spot-50" in lines
 
 

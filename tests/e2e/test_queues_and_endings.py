@@ -184,8 +184,8 @@ def test_requests_that_can_never_start_are_refused_together_before_submission(wo
     )
     output = " ".join(workflow.fail().split())
     assert "Rule big: no machine of cpu-spot-50 has" in output
-    assert "Rule wide: the machines of cpu-spot-50 have 192 vCPUs at most" in output
-    assert "Rule gpu: the machines of gpu-spot-50 have 8 GPUs at most" in output
+    assert "Rule wide: the machines of cpu-spot-50 have at most 192 vCPUs" in output
+    assert "Rule gpu: the machines of gpu-spot-50 have at most 8 GPUs" in output
     assert "Rule wasteful: ask for" in output
     assert workflow.submissions() == 0
 

@@ -22,7 +22,7 @@ PROGRAMS = (
 MAY = {
     "local/cloud.py": {"os.write"},  # into its lock
     # No line of its own: it mends how Snakemake writes its log file.
-    "snakemake_patches/log_names.py": {"logging", "snakemake.logging"},
+    "snakemake_patches/log_names.py": {"logging"},
     "local/run.py": {"a child with our terminal"},  # the command that was asked for
 }
 #: Modules that speak by themselves.

@@ -133,7 +133,7 @@ class LogPrinter:
         shown = False
         for url in target.log_files:
             if (found := self._log_file(url)) is not None:
-                note(f"CloudWatch has no output of {target.label}; this is its log file {url}.")
+                note(f"CloudWatch has no output of {target.label}; this is its log file, {url}.")
                 _print_file(found)
                 shown = True
         return shown
