@@ -274,6 +274,7 @@ def command(cloud, *arguments):
 
 
 def test_old_ones_that_no_job_uses_are_removed(cloud, batch):
+    command(cloud, "--prune", "--older-than", "0")  # what other tests left
     young, idle, busy = plans(3)
     for plan, day in ((young, None), (idle, "2026-01-01"), (busy, "2026-01-01")):
         tags = {} if day is None else {job_definitions.MADE_ON: day}
