@@ -12,12 +12,15 @@ from ..storage import leavings
 from ..storage.leavings import Leavings
 from ..supervisor.taskspec import Input, Sources, TaskSpec
 from . import fingerprint, snakemake_command, source_archive, supervisor_bundle, tasks
+from .job_paths import launch_folders
 from .modes import Mode, impossible
 from .plan import JobPlan, plan
 from .preflight import RunContext
 from .requirements import LEAST_MIB, PlanError
 from .rule_checks import fitted
+from .shell_commands import NeedsSnakemake
 from .snakemake_jobs import expected_outputs, log_urls, members, s3_url
+from .steps import updated
 from .supervisor_bundle import Bundle
 
 
@@ -115,7 +118,7 @@ class Preparation:
                     job, wanted, status=status, sources=code, unneeded=unneeded
                 )
                 return self._prepared(job, wanted, task, outputs, logs)
-            except tasks.NeedsSnakemake as reason:
+            except NeedsSnakemake as reason:
                 if refused := impossible(members(job), str(reason)):
                     raise PlanError(refused) from reason
                 wanted = _under_snakemake(wanted, str(reason))
@@ -129,7 +132,7 @@ class Preparation:
             sources=code,
             also=self._checkpoint_inputs() | read | _updated(job),
             config=self._config,
-            folders=tasks.launch_folders(self._workflow),
+            folders=launch_folders(self._workflow),
         )
         return self._prepared(job, wanted, task, outputs, logs)
 
@@ -143,7 +146,7 @@ class Preparation:
 
 def _updated(job: Any) -> dict[str, str]:
     """URLs by path of what update() outputs hold before the job."""
-    found = [file for member in members(job) for file in tasks.updated(member)]
+    found = [file for member in members(job) for file in updated(member)]
     return {str(file): url for file in found if (url := s3_url(file))}
 
 

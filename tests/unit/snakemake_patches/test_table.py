@@ -141,7 +141,7 @@ MAY_PATCH = {
 VALUES = {
     "planning/snakemake_command.py": {"setattr(settings, …)"},
     # https://docs.python.org/3/library/tempfile.html#tempfile.tempdir
-    "planning/tasks.py": {"tempfile.tempdir = …"},
+    "planning/shell_commands.py": {"tempfile.tempdir = …"},
 }
 
 

@@ -1,0 +1,68 @@
+"""Where a job finds its files.
+
+Of two folders only the container knows the path: the job's temporary directory, and its working
+directory, which stands for the folder in which Snakemake was started. Tokens stand for them, which
+the supervisor replaces.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..supervisor import file_names, launch_folder
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Texts that no command holds by chance, for the job's temporary and working directories."""
+
+    tmpdir: str
+    workdir: str
+
+
+def tokens(job_name: str) -> Tokens:
+    digest = hashlib.sha256(job_name.encode()).hexdigest()[:16]
+    return Tokens(f"/HUTCHBATCH-TMPDIR-{digest}", f"/HUTCHBATCH-WORKDIR-{digest}")
+
+
+@dataclass(frozen=True)
+class JobPaths:
+    """Where a job finds files. ``work`` stands for its working directory, ``folders`` are the names
+    of the launch folder, which that is there."""
+
+    work: str
+    folders: tuple[str, ...]
+
+    def path(self, file: Any) -> str:
+        """A file's path, relative to the working directory if it is in it."""
+        name = str(file)
+        inside = launch_folder.inside(name, self.folders)
+        if not file_names.reaches_out(inside):
+            return inside
+        plain = getattr(getattr(file, "storage_object", None), "hutchbatch_plain_path", None)
+        return str(plain()) if plain else name
+
+    def in_text(self, text: str, files: Iterable[Any]) -> str:
+        """A command with the paths of the job, where it has names of this machine."""
+        for file in files:
+            name, path = str(file), self.path(file)
+            if path != name and launch_folder.inside(name, self.folders) == name:
+                text = launch_folder.replaced(text, (name,), f"{self.work}/{path}")
+        return launch_folder.replaced(text, self.folders, self.work)
+
+
+def launch_folders(workflow: Any) -> tuple[str, ...]:
+    """The names by which commands may call the folder in which Snakemake was started."""
+    written = (os.environ.get("PWD"), workflow.overwrite_workdir, *workflow.included)
+    return _folder_names(str(Path.cwd()), frozenset(map(str, filter(None, written))))
+
+
+@functools.cache
+def _folder_names(folder: str, written: frozenset[str]) -> tuple[str, ...]:
+    return launch_folder.names(folder, written)

@@ -1,0 +1,120 @@
+"""What one rule contributes to a task: its command, its files, and what is checked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..supervisor.environment import TMPDIR_VARIABLES
+from ..supervisor.taskspec import Benchmark, Log, Output, Step
+from . import fingerprint
+from .job_paths import JobPaths, Tokens
+from .shell_commands import NeedsSnakemake, own_tmpdir, shell_command
+from .snakemake_jobs import files_of, s3_url
+
+
+def updated(job: Any) -> list[Any]:
+    """Outputs marked update() that there are: the job goes on with them."""
+    return [
+        file
+        for file in job.output
+        if "update" in file.flags and s3_url(file) and file.storage_object.exists()
+    ]
+
+
+def named_by_hand(job: Any, command: str) -> list[Any]:
+    """What the jobs before this one have made beside its inputs and its command names: on one
+    machine it would lie in the working directory."""
+    mine = {str(file) for file in files_of(job)}
+    return [
+        file
+        for other in job.dag.dependencies[job]
+        for file in files_of(other)
+        if file not in other.input
+        and str(file) not in mine
+        and "temp" not in file.flags
+        and fingerprint.named(command, [str(file)])
+        and s3_url(file)
+        and file.storage_object.exists()
+    ]
+
+
+def done_with(job: Any, later: Any, unneeded: frozenset[str]) -> list[Any]:
+    """Temporary inputs of a group's job that no ``later`` one needs, nor anybody else."""
+    needed = {str(file) for level in later for member in level for file in member.input}
+    return [
+        file
+        for other, files in job.dag.dependencies[job].items()
+        for file in files
+        if file in other.temp_output and str(file) in unneeded and str(file) not in needed
+    ]
+
+
+def step_of(job: Any, level: int, token: Tokens, where: JobPaths, unneeded: frozenset[str]) -> Step:
+    repeated = job.benchmark and (job.benchmark_repeats or 1) > 1
+    if repeated and "bench_iteration" in job.rule.shellcmd:
+        raise NeedsSnakemake(f"rule {job.rule.name} counts the repeats of its benchmark")
+    tmpdir = own_tmpdir(job, token, where.folders)
+    shell, command = shell_command(job, where, tmpdir or token.tmpdir)
+    benchmark = None
+    if job.benchmark:
+        benchmark = Benchmark(
+            path=where.path(job.benchmark),
+            url=s3_url(job.benchmark),
+            repeats=job.benchmark_repeats or 1,
+        )
+    return Step(
+        name=job.rule.name,
+        command=command,
+        shell=shell,
+        threads=int(job.threads),
+        level=level,
+        environment=dict.fromkeys(TMPDIR_VARIABLES, tmpdir) if tmpdir else {},
+        outputs=tuple(
+            _output(job, f, where, str(f) in unneeded)
+            for f in job.output
+            if f not in job.pipe_or_service_output
+        ),
+        logs=tuple(Log(path=where.path(f), url=s3_url(f)) for f in job.log),
+        benchmark=benchmark,
+        pipes=(
+            *(where.path(f) for f in job.output if "pipe" in f.flags),
+            *(where.path(f) for f in job.input if _comes_from(job, f, "pipe")),
+        ),
+        serves=tuple(where.path(f) for f in job.output if "service" in f.flags),
+        awaits=tuple(where.path(f) for f in job.input if _comes_from(job, f, "service")),
+    )
+
+
+def _comes_from(job: Any, file: Any, flag: str) -> bool:
+    """Whether another job of the group marks an input with a flag."""
+    return any(
+        flag in made.flags
+        for other in job.dag.dependencies[job]
+        for made in other.output
+        if made == file
+    )
+
+
+def _output(job: Any, file: Any, where: JobPaths, unneeded: bool) -> Output:
+    flags: Mapping[str, Any] = getattr(file._file, "flags", {})
+    ensure = flags.get("ensure") or {}
+    stored = not unneeded and "nodelocal" not in flags and file.storage_object.retrieve
+    return Output(
+        path=where.path(file),
+        url=s3_url(file) if stored else None,
+        directory=bool(file.is_directory),
+        touch=file in job.touch_output,
+        non_empty=bool(ensure.get("non_empty")),
+        checksum=_checksum(job, ensure),
+        protected="protected" in flags,
+        update="update" in flags,
+    )
+
+
+def _checksum(job: Any, ensure: Mapping[str, Any]) -> str | None:
+    """``sha256:…`` of ``ensure(…, sha256=…)``; it may be a function of the wildcards."""
+    wanted = ensure.get("checksum")
+    if callable(wanted):
+        wanted = wanted(job.wildcards)
+    return f"{ensure.get('checksum_algorithm') or 'sha256'}:{wanted}" if wanted else None
