@@ -15,12 +15,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import JobDefinitionTypeDef
 
 #: Which definition it is, not what it says. Others may tag what is theirs, too, for their bills.
 _LABELS = ("jobDefinitionName", "jobDefinitionArn", "revision", "status", "tags")
 #: What means the same as leaving the field out.
-_DEFAULTS: Mapping[str, Any] = {
+_DEFAULTS: Mapping[str, object] = {
     "containerOrchestrationType": "ECS",
     "platformCapabilities": ["EC2"],
     "retryStrategy": {"attempts": 1},
@@ -52,20 +55,23 @@ _OF_JOBS = frozenset(
 Fields = Mapping[str, str]
 
 
-def of_definition(definition: Mapping[str, Any]) -> Fields:
+def of_definition(definition: Mapping[str, object]) -> Fields:
     """The fields of a RegisterJobDefinition request, or of a definition that AWS describes; those
     of ``containerProperties`` as ``container.…``."""
     own = {name: value for name, value in definition.items() if name not in _LABELS}
-    container = own.pop("containerProperties", None) or {}
-    own = {name: value for name, value in _evened(own).items() if value != _DEFAULTS.get(name)}
-    tags = definition.get("tags") or {}
-    if len(tags) > MOST_TAGS:
+    container = own.pop("containerProperties", None)
+    own = {
+        name: value for name, value in _evened_fields(own).items() if value != _DEFAULTS.get(name)
+    }
+    tags = definition.get("tags")
+    if isinstance(tags, Mapping) and len(tags) > MOST_TAGS:
         own["tags"] = tags
-    parts = {**own, **{f"container.{name}": v for name, v in _container(container).items()}}
+    inner = _container(container) if isinstance(container, Mapping) else {}
+    parts = {**own, **{f"container.{name}": value for name, value in inner.items()}}
     return {name: _digest(value) for name, value in parts.items()}
 
 
-def of_container(container: Mapping[str, Any]) -> Fields:
+def of_container(container: Mapping[str, object]) -> Fields:
     """The fields of a job's container that its definition decides: of DescribeJobs' answer, or of
     the definition's own ``containerProperties``."""
     found = _container(container).items()
@@ -89,12 +95,12 @@ class Revision:
 
 
 def revisions(
-    described: Iterable[Mapping[str, Any]], prefix: str
+    described: Iterable[JobDefinitionTypeDef], prefix: str
 ) -> Iterator[tuple[str, Revision]]:
     """Definitions whose name begins with ``prefix``: name and what it says. One whose ARN does not
     name its revision is none: AWS would take the newest."""
     for each in described:
-        name, arn, number = (each[k] for k in ("jobDefinitionName", "jobDefinitionArn", "revision"))
+        name, arn, number = each["jobDefinitionName"], each["jobDefinitionArn"], each["revision"]
         if name.startswith(prefix) and arn.endswith(f"/{name}:{number}"):
             yield name, Revision(arn, number, of_definition(each))
 
@@ -115,10 +121,11 @@ def passed_over(name: str, revision: Revision, wanted: Fields) -> str:
     )
 
 
-def _container(properties: Mapping[str, Any]) -> dict[str, Any]:
-    evened: dict[str, Any] = _evened(properties)
+def _container(properties: Mapping[str, object]) -> dict[str, object]:
+    evened = _evened_fields(properties)
     # Processors and memory in the form of before 2020, or 0 where the newer form is in use.
-    named = list(evened.pop("resourceRequirements", []))
+    required = evened.pop("resourceRequirements", None)
+    named: list[object] = list(required) if isinstance(required, list) else []
     kinds = {requirement.get("type") for requirement in named if isinstance(requirement, dict)}
     for old, kind in (("vcpus", "VCPU"), ("memory", "MEMORY")):
         value = evened.pop(old, 0)
@@ -134,29 +141,33 @@ def _container(properties: Mapping[str, Any]) -> dict[str, Any]:
     return evened
 
 
-def _evened(value: Any, name: str = "") -> Any:
+def _evened_fields(fields: Mapping[str, object]) -> dict[str, object]:
+    inner = {name: _evened(item, name) for name, item in fields.items()}
+    return {name: item for name, item in inner.items() if not _says_nothing(item)}
+
+
+def _evened(value: object, name: str = "") -> object:
     if isinstance(value, Mapping):
         if name in _FREE:
             return {key: item for key, item in value.items() if item is not None}
-        inner = {key: _evened(item, key) for key, item in value.items()}
-        return {key: item for key, item in inner.items() if not _says_nothing(item)}
+        return _evened_fields(value)
     if isinstance(value, (list, tuple)):
         items = [_evened(item) for item in value]
         return _sorted(items) if name in _UNORDERED else items
     return value
 
 
-def _says_nothing(value: Any) -> bool:
+def _says_nothing(value: object) -> bool:
     return value is None or value is False or value in ("", [], {})  # 0 may be a limit
 
 
-def _sorted(items: list[Any]) -> list[Any]:
+def _sorted(items: list[object]) -> list[object]:
     return sorted(items, key=_text)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def _digest(value: Any) -> str:
+def _digest(value: object) -> str:
     return hashlib.sha256(_text(value).encode()).hexdigest()

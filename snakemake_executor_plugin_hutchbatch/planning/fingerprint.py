@@ -19,7 +19,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import PurePosixPath
-from typing import Any
 
 from ..supervisor.file_names import LAUNCH
 from ..supervisor.taskspec import TaskSpec
@@ -59,12 +58,12 @@ def is_own(task: TaskSpec) -> bool:
     return (task.identity or "").startswith(_digest(_what_runs(task, task.snakemake)))
 
 
-def _digest(parts: Mapping[str, Any]) -> str:
+def _digest(parts: Mapping[str, object]) -> str:
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _what_runs(task: TaskSpec, snakemake: bool) -> dict[str, Any]:
+def _what_runs(task: TaskSpec, snakemake: bool) -> dict[str, object]:
     # Control files that lie under the run's own prefix, beside its statuses.
     own = task.status.removesuffix("status/")
     steps = []

@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .modes import Mode
 
@@ -52,7 +51,7 @@ class RuleRequest:
     image: str
     memory: int
     threads: int
-    resources: Mapping[str, Any]
+    resources: Mapping[str, object]
     command: str = ""
     conda: bool = False
     conda_used: bool = False
@@ -132,7 +131,7 @@ def _foreign(request: RuleRequest) -> Iterator[str]:
         yield f"{', '.join(sorted(names))} {verb} of {owner} and change nothing on AWS Batch"
 
 
-def slurm_minutes(value: Any) -> int | None:
+def slurm_minutes(value: object) -> int | None:
     """Slurm's ways to write a time limit, in minutes rounded up; None for what is none of them.
 
     ``minutes``, ``minutes:seconds``, ``hours:minutes:seconds``, ``days-hours``,
@@ -156,11 +155,11 @@ def slurm_minutes(value: Any) -> int | None:
     return numbers[0] + (len(numbers) == 2 and numbers[1] > 0)
 
 
-def _number(value: Any) -> float | None:
+def _number(value: object) -> float | None:
     if isinstance(value, bool) or value is None:
         return None
     try:
-        number = float(value)
+        number = float(str(value))
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None

@@ -13,8 +13,8 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from ..snakemake_types import File, Workflow
 from ..supervisor import file_names, launch_folder
 
 
@@ -39,7 +39,7 @@ class JobPaths:
     work: str
     folders: tuple[str, ...]
 
-    def path(self, file: Any) -> str:
+    def path(self, file: File) -> str:
         """A file's path, relative to the working directory if it is in it."""
         name = str(file)
         inside = launch_folder.inside(name, self.folders)
@@ -48,7 +48,7 @@ class JobPaths:
         plain = getattr(getattr(file, "storage_object", None), "hutchbatch_plain_path", None)
         return str(plain()) if plain else name
 
-    def in_text(self, text: str, files: Iterable[Any]) -> str:
+    def in_text(self, text: str, files: Iterable[File]) -> str:
         """A command with the paths of the job, where it has names of this machine."""
         for file in files:
             name, path = str(file), self.path(file)
@@ -57,7 +57,7 @@ class JobPaths:
         return launch_folder.replaced(text, self.folders, self.work)
 
 
-def launch_folders(workflow: Any) -> tuple[str, ...]:
+def launch_folders(workflow: Workflow) -> tuple[str, ...]:
     """The names by which commands may call the folder in which Snakemake was started."""
     written = (os.environ.get("PWD"), workflow.overwrite_workdir, *workflow.included)
     return _folder_names(str(Path.cwd()), frozenset(map(str, filter(None, written))))

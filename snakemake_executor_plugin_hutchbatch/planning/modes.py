@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
+from ..snakemake_types import Job
 from .snakemake_jobs import files_of, s3_url
 
 Mode = Literal["direct", "snakemake"]
@@ -25,7 +26,7 @@ _KINDS = (
 
 
 def why_not_direct(
-    jobs: Iterable[Any],
+    jobs: Iterable[Job],
     *,
     conda: bool,
     caching: bool,
@@ -57,7 +58,7 @@ def why_not_direct(
     return None
 
 
-def impossible(jobs: Iterable[Any], reason: str | None) -> str | None:
+def impossible(jobs: Iterable[Job], reason: str | None) -> str | None:
     """Why jobs cannot run on Batch in any mode; None if they can.
 
     ``reason``: why not in direct mode. Under Snakemake a pipe() hangs: it uploads the FIFO.
@@ -67,7 +68,7 @@ def impossible(jobs: Iterable[Any], reason: str | None) -> str | None:
     return None
 
 
-def _file_reason(job: Any) -> str | None:
+def _file_reason(job: Job) -> str | None:
     for file in files_of(job):
         if s3_url(file) is None:
             if file.is_storage:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..queues import queues as queue_choice
 from ..queues.queues import Ladder, Queue, QueueError
@@ -12,6 +11,7 @@ from ..settings import options, parsers
 from ..settings.options import JobSettings
 from ..settings.table import default_of
 from ..settings.values import Mount, Policy, SettingError, unless_none
+from ..snakemake_types import AnyJob, Job, is_group
 from . import naming
 from .modes import Mode, impossible, why_not_direct
 from .requirements import LEAST_MIB, PlanError, request, whole
@@ -86,7 +86,7 @@ class JobPlan:
     budgets: Budgets = Budgets()
 
 
-def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
+def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
     """The plan of one job.
 
     ``environment``: what the job's container gets as variables (``envvars:``). Raises ``PlanError``
@@ -126,7 +126,7 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
             "arn:aws:iam::ACCOUNT:role/fh-pi-lastname-f-batchtask (SciComp tells you yours), or "
             "--hutchbatch-job-role none if the machines' own role may do it"
         )
-    wildcards = {} if job.is_group() else dict(job.wildcards_dict)
+    wildcards = {} if is_group(job) else dict(job.wildcards_dict)
     key = naming.digest(site.run_id, str(job.jobid), str(job.attempt))
     return JobPlan(
         label=job_label(job),
@@ -159,21 +159,22 @@ def plan(job: Any, site: Site, environment: Mapping[str, str]) -> JobPlan:
     )
 
 
-def _own_resources(job: Any, resources: Mapping[str, Any]) -> dict[str, Any]:
+def _own_resources(job: AnyJob, resources: Mapping[str, object]) -> dict[str, object]:
     """The resources that hold our settings. In a group Snakemake adds up the numbers of members
     that run side by side; a setting is no amount, so the members' own values count: the largest
     number, or the one text that they agree on."""
     if not job.is_group():
         return dict(resources)
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[object]] = {}
     for member in members(job):
         for name, value in member.resources.items():
             if name.startswith("hutchbatch_") or name in options.ALIASES:
                 found.setdefault(name, []).append(value)
-    merged = {}
+    merged: dict[str, object] = {}
     for name, values_ in found.items():
-        if all(isinstance(v, (int, float)) for v in values_):
-            merged[name] = max(values_)
+        numbers = [v for v in values_ if isinstance(v, (int, float))]
+        if len(numbers) == len(values_):
+            merged[name] = max(numbers)
         elif len(set(map(str, values_))) == 1:
             merged[name] = values_[0]
         else:
@@ -236,7 +237,7 @@ def _mode(wanted: str, reason: str | None) -> Mode:
     return "snakemake"
 
 
-def image_of(jobs: list[Any], default: str) -> str:
+def image_of(jobs: list[Job], default: str) -> str:
     """The image of a job: its rule's ``container:``, else ``--container-image``.
 
     Raises ``PlanError`` where the rules of a group name different ones, or one that Docker

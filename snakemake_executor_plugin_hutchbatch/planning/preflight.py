@@ -9,7 +9,6 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -23,6 +22,7 @@ from ..queues import queues as account
 from ..settings.options import ExecutorSettings
 from ..settings.parsers import SettingError, parse_user, parse_work_prefix
 from ..settings.table import CONTROL_FOLDER, FALLBACK_REGION
+from ..snakemake_types import RemoteExecutionSettings, StorageSettings, Workflow
 from ..storage import buckets
 from ..storage.urls import split_url
 from . import naming, supervisor_bundle
@@ -56,7 +56,7 @@ class RunContext:
 
 
 def prepare(
-    workflow: Any, settings: ExecutorSettings, say: Callable[[str], None], retrier: Retrier
+    workflow: Workflow, settings: ExecutorSettings, say: Callable[[str], None], retrier: Retrier
 ) -> RunContext:
     """Checks settings, storage, credentials, queues and bucket.
 
@@ -118,7 +118,7 @@ def read_catalog(settings: ExecutorSettings) -> dict[str, catalog.Entry]:
         raise PreflightError(f"--hutchbatch-queue-catalog: {error}") from None
 
 
-def _preemptible(remote: Any) -> Preemptible | None:
+def _preemptible(remote: RemoteExecutionSettings) -> Preemptible | None:
     """Core's ``--preemptible-rules``; None where the option is not used."""
     chosen = remote.preemptible_rules
     if not chosen.all and not chosen.rules:
@@ -131,7 +131,7 @@ def _preemptible(remote: Any) -> Preemptible | None:
     return Preemptible(None if chosen.all else frozenset(chosen.rules), remote.preemptible_retries)
 
 
-def storage_prefix(wanted: Any) -> str:
+def storage_prefix(wanted: StorageSettings) -> str:
     """The default storage prefix with a slash at its end. ``wanted``: Snakemake's settings or
     arguments that have it. Raises ``PreflightError``."""
     example = "--default-storage-provider s3 --default-storage-prefix s3://fh-pi-lastname-f-eco/me"
@@ -198,7 +198,7 @@ def endpoint(given: str | None) -> str | None:
 
 
 def job_environment(
-    workflow: Any, mode: str, bucket_region: str, say: Callable[[str], None]
+    workflow: Workflow, mode: str, bucket_region: str, say: Callable[[str], None]
 ) -> dict[str, str]:
     """The variables of ``envvars:`` and ``--envvars``, without any credential.
 

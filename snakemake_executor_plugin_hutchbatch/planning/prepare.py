@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ..aws.retry import Retrier
+from ..snakemake_types import AnyJob, Command, Workflow, is_group
 from ..storage import leavings
 from ..storage.leavings import Leavings
 from ..supervisor.taskspec import Input, Sources, TaskSpec
@@ -29,7 +29,7 @@ class Prepared:
     """What a submission needs. ``outputs``: URLs that must exist when the job has succeeded;
     ``logs``: URLs of the rule's own log files."""
 
-    job: Any
+    job: AnyJob
     plan: JobPlan
     task: TaskSpec
     outputs: list[str]
@@ -42,7 +42,7 @@ class Prepared:
 
     @property
     def wildcards(self) -> dict[str, str]:
-        return {} if self.job.is_group() else dict(self.job.wildcards_dict)
+        return {} if is_group(self.job) else dict(self.job.wildcards_dict)
 
 
 class Preparation:
@@ -56,14 +56,14 @@ class Preparation:
 
     def __init__(
         self,
-        workflow: Any,
+        workflow: Workflow,
         context: RunContext,
         environments: Mapping[Mode, Mapping[str, str]],
-        command: Callable[[Any], str],
+        command: Command,
         retrier: Retrier,
         warn: Callable[[str], None],
         leavings: Leavings,
-        evaluate_resources: Callable[[Any], dict[str, str]],
+        evaluate_resources: Callable[[AnyJob], dict[str, str]],
         checkpoint_inputs: Callable[[], dict[str, str]],
     ) -> None:
         self._workflow = workflow
@@ -100,7 +100,7 @@ class Preparation:
             self._shipped = code, Bundle(url, digest)
         return self._shipped
 
-    def prepare(self, job: Any) -> Prepared:
+    def prepare(self, job: AnyJob) -> Prepared:
         """Plan and task of a job. Raises ``PlanError``, or botocore's errors when the first job's
         code cannot be stored."""
         code, _ = self.ship()
@@ -137,14 +137,14 @@ class Preparation:
         return self._prepared(job, wanted, task, outputs, logs)
 
     def _prepared(
-        self, job: Any, wanted: JobPlan, task: TaskSpec, outputs: list[str], logs: list[str]
+        self, job: AnyJob, wanted: JobPlan, task: TaskSpec, outputs: list[str], logs: list[str]
     ) -> Prepared:
         task = replace(task, makes=tuple(outputs))
         task = replace(task, identity=fingerprint.of(task, wanted, self._code))
         return Prepared(job, wanted, task, outputs, logs)
 
 
-def _updated(job: Any) -> dict[str, str]:
+def _updated(job: AnyJob) -> dict[str, str]:
     """URLs by path of what update() outputs hold before the job."""
     found = [file for member in members(job) for file in updated(member)]
     return {str(file): url for file in found if (url := s3_url(file))}

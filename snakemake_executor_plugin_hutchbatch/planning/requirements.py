@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .modes import Mode
 
@@ -37,7 +36,7 @@ class Request:
     timeout: int | None
 
 
-def whole(resources: Mapping[str, Any], name: str) -> int | None:
+def whole(resources: Mapping[str, object], name: str) -> int | None:
     """A resource as a whole number; None where Snakemake has none yet (``<TBD>``)."""
     value = resources.get(name)
     if isinstance(value, bool) or value is None:
@@ -53,7 +52,7 @@ def whole(resources: Mapping[str, Any], name: str) -> int | None:
         raise PlanError(f"resource {name}={text!r} is not a number") from None
 
 
-def request(resources: Mapping[str, Any], threads: Any) -> Request:
+def request(resources: Mapping[str, object], threads: object) -> Request:
     """Batch's requirements from Snakemake's standard resources.
 
     ``threads`` → vCPUs; ``mem_mib``, else ``mem_mb`` (10^6 bytes) → MiB, rounded up;

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
 from ..queues import fit
 from ..queues.queues import Queue
+from ..snakemake_types import Job
 from . import hints
 from .plan import JobPlan, Site, plan
 from .requirements import PlanError
@@ -25,14 +25,14 @@ class CheckedJob:
     """One job of a rule: its plan, or why it is refused, or neither where Snakemake can tell its
     resources only when its inputs are there. ``hint``: about the size of its request."""
 
-    job: Any
+    job: Job
     rule: str
     plan: JobPlan | None = None
     refused: str | None = None
     hint: str | None = None
 
 
-def check(job: Any, site: Site, environment: Mapping[str, str]) -> CheckedJob:
+def check(job: Job, site: Site, environment: Mapping[str, str]) -> CheckedJob:
     """How ``job`` would run. ``environment``: variables that its container gets."""
     rule = rule_name(job)
     if job.is_local:
@@ -47,9 +47,9 @@ def check(job: Any, site: Site, environment: Mapping[str, str]) -> CheckedJob:
     return CheckedJob(job, rule, wanted, hint=size_hint(wanted, site.queues))
 
 
-def one_of_each(jobs: Iterable[Any]) -> list[Any]:
+def one_of_each(jobs: Iterable[Job]) -> list[Job]:
     """The first job of each rule."""
-    first: dict[str, Any] = {}
+    first: dict[str, Job] = {}
     for job in jobs:
         first.setdefault(rule_name(job), job)
     return list(first.values())
@@ -77,7 +77,7 @@ def all_hints(checked: Sequence[CheckedJob], site: Site) -> list[str]:
     )
 
 
-def _request(job: Any, wanted: JobPlan, site: Site) -> hints.RuleRequest:
+def _request(job: Job, wanted: JobPlan, site: Site) -> hints.RuleRequest:
     rule = job.rule
     return hints.RuleRequest(
         rule=rule.name,
@@ -93,7 +93,7 @@ def _request(job: Any, wanted: JobPlan, site: Site) -> hints.RuleRequest:
     )
 
 
-def _has_threads(job: Any) -> bool:
+def _has_threads(job: Job) -> bool:
     try:
         return bool(job.threads)
     except WorkflowError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from .plan import JobPlan, Site
 from .rule_checks import CheckedJob, all_hints, refusals
@@ -46,7 +45,7 @@ class RunPlan:
     storage_prefix: str = ""
     notes: tuple[str, ...] = field(default=())
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         return asdict(self)
 
 

@@ -6,12 +6,12 @@ import tempfile
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from snakemake.iocontainers import ResourceList
 from snakemake.shell import shell
 from snakemake.utils import format as format_command
 
+from ..snakemake_types import Job, Rule
 from ..supervisor import launch_folder
 from .job_paths import JobPaths, Tokens
 from .requirements import PlanError
@@ -22,7 +22,7 @@ class NeedsSnakemake(Exception):
     """The command holds a value that only exists inside the job; the message says which rule."""
 
 
-def own_tmpdir(job: Any, token: Tokens, folders: tuple[str, ...]) -> str | None:
+def own_tmpdir(job: Job, token: Tokens, folders: tuple[str, ...]) -> str | None:
     """What the rule itself, or ``--default-resources``, says the temporary directory is; None where
     nothing is said but the system's."""
     given = job.rule.resources.get("tmpdir")
@@ -48,7 +48,7 @@ def _system_tmpdir(path: str) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def _variables(job: Any, tmpdir: str) -> dict[str, Any]:
+def _variables(job: Job, tmpdir: str) -> dict[str, object]:
     """What the rule's command may name: as the run functions that Snakemake's parser makes see it,
     whose globals are those of the rule's own module."""
     return {
@@ -66,13 +66,13 @@ def _variables(job: Any, tmpdir: str) -> dict[str, Any]:
     }
 
 
-def _pattern(rule: Any, variables: Mapping[str, Any]) -> str:
+def _pattern(rule: Rule, variables: Mapping[str, object]) -> str:
     """What the rule gives to ``shell()``. It is an expression, such as an f-string that names
     ``output``, which Snakemake evaluates in the job: ``rule.shellcmd`` is its value while the
     Snakefile was read."""
     given: list[str] = []
 
-    def shell(command: Any, *_: Any, **__: Any) -> None:
+    def shell(command: object, *_: object, **__: object) -> None:
         given.append(str(command))
 
     run = rule.run_func
@@ -89,13 +89,13 @@ _OF_JOBS = frozenset(
 )
 
 
-def formatted(pattern: str, variables: dict[str, Any]) -> str:
+def formatted(pattern: str, variables: dict[str, object]) -> str:
     """Snakemake's own formatting, with ``{x:q}`` and the rest, of just these variables."""
     own = ("stepout", "_quote_all", "quote_func", "_pattern")  # names of its parameters
     return str(format_command(pattern, **{k: v for k, v in variables.items() if k not in own}))
 
 
-def shell_command(job: Any, where: JobPaths, tmpdir: str) -> tuple[str, str]:
+def shell_command(job: Job, where: JobPaths, tmpdir: str) -> tuple[str, str]:
     """The shell and the whole text that Snakemake's ``shell()`` would give it.
 
     Raises ``NeedsSnakemake`` if the command holds a value that is not known here, ``PlanError``

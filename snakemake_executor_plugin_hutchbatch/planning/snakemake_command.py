@@ -6,10 +6,9 @@ docs/design/snakemake.md, "Resources and retries" and "The executor interface", 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 from snakemake_interface_executor_plugins.utils import (
@@ -18,11 +17,13 @@ from snakemake_interface_executor_plugins.utils import (
     join_cli_args,
 )
 
+from ..snakemake_types import AnyJob, Command, Workflow
+
 #: Where the container finds the values of --config and the files of --configfile.
 CONFIG = ".hutchbatch-config.yaml"
 
 
-def arguments(job: Any, unneeded: Sequence[str]) -> str:
+def arguments(job: AnyJob, unneeded: Sequence[str]) -> str:
     """The arguments as the executor interface's ``RealExecutor`` makes them, but:
 
     the vCPUs asked for instead of all; no retries within (a rule's own ``retries:`` gives way to
@@ -48,7 +49,7 @@ def arguments(job: Any, unneeded: Sequence[str]) -> str:
     )
 
 
-def config(workflow: Any) -> str | None:
+def config(workflow: Workflow) -> str | None:
     """What the command line says about ``config``, as YAML; None if it says nothing.
 
     On a command line Snakemake takes quotes off the ends of values and reads what is left as
@@ -58,7 +59,7 @@ def config(workflow: Any) -> str | None:
     return yaml.safe_dump(_plain(wanted), allow_unicode=True) if wanted else None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -66,7 +67,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def command(workflow: Any, formatted: Callable[[Any], str], job: Any) -> str:
+def command(workflow: Workflow, formatted: Command, job: AnyJob) -> str:
     """Snakemake's command line for a job, with ``CONFIG`` in place of the user's own files and
     values, and local wrappers where the container has them."""
     settings = workflow.config_settings
@@ -92,7 +93,7 @@ def command(workflow: Any, formatted: Callable[[Any], str], job: Any) -> str:
 
 
 @contextmanager
-def _swapped(settings: Any, **values: Any) -> Iterator[None]:
+def _swapped(settings: object, **values: object) -> Iterator[None]:
     before = {name: getattr(settings, name) for name in values}
     for name, value in values.items():
         setattr(settings, name, value)
@@ -116,14 +117,14 @@ def local_folder(url: str | None) -> str | None:
     return os.path.relpath(url.removeprefix("file:").replace("//", "/", 1) or ".")
 
 
-def wrapper_folders(workflow: Any) -> list[str]:
+def wrapper_folders(workflow: Workflow) -> list[str]:
     """Folders of wrappers on this machine, relative to the working directory."""
     addresses = [workflow.workflow_settings.wrapper_prefix]
     addresses += [rule.wrapper for rule in workflow.rules if rule.wrapper]
     return sorted({folder for url in addresses if (folder := local_folder(url))})
 
 
-def unreachable(job: Any) -> str | None:
+def unreachable(job: AnyJob) -> str | None:
     """Why Snakemake in a container cannot run this job; None if it can."""
     workflow = job.dag.workflow
     known = set(map(str, workflow.config_settings.configfiles))

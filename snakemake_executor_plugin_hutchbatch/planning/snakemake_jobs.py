@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
 
+from ..snakemake_types import AnyJob, File, Job, is_group
 from . import naming
 
 #: Snakemake's word for a resource that it could not evaluate.
@@ -16,14 +16,14 @@ TO_BE_DETERMINED = "<TBD>"
 _OWN_STORE = ("endpoint_url", "access_key", "token", "signature_version")
 
 
-def files_of(job: Any) -> Iterator[Any]:
+def files_of(job: Job) -> Iterator[File]:
     """Inputs, outputs, logs and benchmark of a job."""
     yield from chain(job.input, job.output, job.log)
     if job.benchmark:
         yield job.benchmark
 
 
-def s3_url(file: Any) -> str | None:
+def s3_url(file: File) -> str | None:
     """Where Snakemake's S3 storage keeps a file; None for a file that is elsewhere."""
     if not file.is_storage:
         return None
@@ -36,17 +36,16 @@ def s3_url(file: Any) -> str | None:
     return f"s3://{stored.bucket}/{stored.key}"
 
 
-def expected_outputs(job: Any, unneeded: frozenset[str]) -> list[str]:
+def expected_outputs(job: AnyJob, unneeded: frozenset[str]) -> list[str]:
     """URLs of all that must lie in S3 when ``job`` has succeeded."""
-    jobs = job.jobs if job.is_group() else [job]
     urls = []
-    for member in jobs:
+    for member in members(job):
         files = [*member.output, *([member.benchmark] if member.benchmark else [])]
         for file in files:
             flags = getattr(getattr(file, "_file", None), "flags", None) or {}
             if any(flag in flags for flag in ("nodelocal", "pipe", "service")):
                 continue
-            if job.is_group() and str(file) in unneeded:
+            if is_group(job) and str(file) in unneeded:
                 continue
             url = s3_url(file)
             if url:
@@ -54,39 +53,39 @@ def expected_outputs(job: Any, unneeded: frozenset[str]) -> list[str]:
     return urls
 
 
-def log_urls(job: Any) -> list[str]:
+def log_urls(job: AnyJob) -> list[str]:
     """The S3 URLs of a job's, or a group's, log files."""
     return [url for _, url in log_files(job)]
 
 
-def log_files(job: Any) -> list[tuple[str, str]]:
+def log_files(job: AnyJob) -> list[tuple[str, str]]:
     """Names and S3 URLs of a job's, or a group's, log files. A name is the user's own where there
     is one."""
     found = [(str(f), url) for m in members(job) for f in m.log if (url := s3_url(f))]
     return [(url if name.startswith(".snakemake/") else name, url) for name, url in found]
 
 
-def members(job: Any) -> list[Any]:
+def members(job: AnyJob) -> list[Job]:
     """A group's jobs, or the job itself."""
-    return list(job.jobs) if job.is_group() else [job]
+    return list(job.jobs) if is_group(job) else [job]
 
 
-def rule_name(job: Any) -> str:
+def rule_name(job: AnyJob) -> str:
     """The rule, or for a group its rules joined: what people call the job."""
-    if not job.is_group():
+    if not is_group(job):
         return str(job.rule.name)
     rules = sorted({m.rule.name for m in job.jobs})
     return "+".join(rules)
 
 
-def job_label(job: Any) -> str:
+def job_label(job: AnyJob) -> str:
     """``align sample=A``; a group's is ``align+sort (group g)``."""
-    if job.is_group():
+    if is_group(job):
         return naming.label(f"{rule_name(job)} (group {job.groupid})", {})
     return naming.label(job.rule.name, job.wildcards_dict)
 
 
-def inputs_of(job: Any) -> list[str]:
+def inputs_of(job: AnyJob) -> list[str]:
     """URLs of what a job reads that it does not make itself."""
     jobs = members(job)
     made = {str(file) for member in jobs for file in member.output}

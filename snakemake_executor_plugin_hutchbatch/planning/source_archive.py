@@ -19,11 +19,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snakemake_interface_common.exceptions import WorkflowError
 
 from ..aws.retry import Retrier
+from ..snakemake_types import Workflow
 from ..storage.urls import split_url
 from ..supervisor.taskspec import Sources
 from . import snakemake_command
@@ -65,7 +66,7 @@ def beside(root: Path) -> Iterator[str]:
             yield from _below(root, entry.name)
 
 
-def _beside_snakefiles(root: Path, workflow: Any) -> Iterator[str]:
+def _beside_snakefiles(root: Path, workflow: Workflow) -> Iterator[str]:
     """Files in the folders of included Snakefiles and modules."""
     folders = {os.path.relpath(Path(str(path)).parent, root) for path in workflow.included}
     for folder in sorted(folders - {"."}):
@@ -133,7 +134,7 @@ def pack(root: Path, files: Iterable[str]) -> bytes:
     return buffer.getvalue()
 
 
-def _known(workflow: Any) -> Iterable[str]:
+def _known(workflow: Workflow) -> Iterable[str]:
     """What Snakemake itself would ship; where it fails (no git on this machine, a repository it
     may not read), at least the Snakefiles and config files."""
     try:
@@ -172,7 +173,11 @@ def warning(left_out: Iterable[tuple[str, str]]) -> str | None:
 
 
 def upload(
-    workflow: Any, s3: S3Client, work_prefix: str, retrier: Retrier, warn: Callable[[str], None]
+    workflow: Workflow,
+    s3: S3Client,
+    work_prefix: str,
+    retrier: Retrier,
+    warn: Callable[[str], None],
 ) -> tuple[Sources, dict[str, str]]:
     """Packs the workflow's sources and stores them; also the SHA-256 of each file by its name.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+from ..snakemake_types import File, Job
 from ..supervisor.environment import TMPDIR_VARIABLES
 from ..supervisor.taskspec import Benchmark, Log, Output, Step
 from . import fingerprint
@@ -13,7 +13,7 @@ from .shell_commands import NeedsSnakemake, own_tmpdir, shell_command
 from .snakemake_jobs import files_of, s3_url
 
 
-def updated(job: Any) -> list[Any]:
+def updated(job: Job) -> list[File]:
     """Outputs marked update() that there are: the job goes on with them."""
     return [
         file
@@ -22,7 +22,7 @@ def updated(job: Any) -> list[Any]:
     ]
 
 
-def named_by_hand(job: Any, command: str) -> list[Any]:
+def named_by_hand(job: Job, command: str) -> list[File]:
     """What the jobs before this one have made beside its inputs and its command names: on one
     machine it would lie in the working directory."""
     mine = {str(file) for file in files_of(job)}
@@ -39,7 +39,7 @@ def named_by_hand(job: Any, command: str) -> list[Any]:
     ]
 
 
-def done_with(job: Any, later: Any, unneeded: frozenset[str]) -> list[Any]:
+def done_with(job: Job, later: Sequence[Sequence[Job]], unneeded: frozenset[str]) -> list[File]:
     """Temporary inputs of a group's job that no ``later`` one needs, nor anybody else."""
     needed = {str(file) for level in later for member in level for file in member.input}
     return [
@@ -50,9 +50,9 @@ def done_with(job: Any, later: Any, unneeded: frozenset[str]) -> list[Any]:
     ]
 
 
-def step_of(job: Any, level: int, token: Tokens, where: JobPaths, unneeded: frozenset[str]) -> Step:
+def step_of(job: Job, level: int, token: Tokens, where: JobPaths, unneeded: frozenset[str]) -> Step:
     repeated = job.benchmark and (job.benchmark_repeats or 1) > 1
-    if repeated and "bench_iteration" in job.rule.shellcmd:
+    if repeated and "bench_iteration" in (job.rule.shellcmd or ""):
         raise NeedsSnakemake(f"rule {job.rule.name} counts the repeats of its benchmark")
     tmpdir = own_tmpdir(job, token, where.folders)
     shell, command = shell_command(job, where, tmpdir or token.tmpdir)
@@ -86,7 +86,7 @@ def step_of(job: Any, level: int, token: Tokens, where: JobPaths, unneeded: froz
     )
 
 
-def _comes_from(job: Any, file: Any, flag: str) -> bool:
+def _comes_from(job: Job, file: File, flag: str) -> bool:
     """Whether another job of the group marks an input with a flag."""
     return any(
         flag in made.flags
@@ -96,9 +96,10 @@ def _comes_from(job: Any, file: Any, flag: str) -> bool:
     )
 
 
-def _output(job: Any, file: Any, where: JobPaths, unneeded: bool) -> Output:
-    flags: Mapping[str, Any] = getattr(file._file, "flags", {})
-    ensure = flags.get("ensure") or {}
+def _output(job: Job, file: File, where: JobPaths, unneeded: bool) -> Output:
+    flags: Mapping[str, object] = getattr(file._file, "flags", {})
+    ensured = flags.get("ensure")
+    ensure: Mapping[str, object] = ensured if isinstance(ensured, Mapping) else {}
     stored = not unneeded and "nodelocal" not in flags and file.storage_object.retrieve
     return Output(
         path=where.path(file),
@@ -112,7 +113,7 @@ def _output(job: Any, file: Any, where: JobPaths, unneeded: bool) -> Output:
     )
 
 
-def _checksum(job: Any, ensure: Mapping[str, Any]) -> str | None:
+def _checksum(job: Job, ensure: Mapping[str, object]) -> str | None:
     """``sha256:…`` of ``ensure(…, sha256=…)``; it may be a function of the wildcards."""
     wanted = ensure.get("checksum")
     if callable(wanted):

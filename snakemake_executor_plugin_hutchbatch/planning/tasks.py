@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from ..snakemake_types import AnyJob, Job, is_group
 from ..supervisor import file_names, launch_folder
 from ..supervisor.taskspec import Input, Sources, Step, TaskSpec
 from .job_paths import JobPaths, launch_folders, tokens
@@ -16,7 +16,7 @@ from .steps import done_with, named_by_hand, step_of, updated
 
 
 def direct_task(
-    job: Any, plan: JobPlan, *, status: str, sources: Sources | None, unneeded: frozenset[str]
+    job: AnyJob, plan: JobPlan, *, status: str, sources: Sources | None, unneeded: frozenset[str]
 ) -> TaskSpec:
     """The task of a job in direct mode.
 
@@ -25,7 +25,7 @@ def direct_task(
     """
     token = tokens(plan.job_name)
     folders = launch_folders(job.dag.workflow)
-    levels = job.toposorted if job.is_group() else [[job]]
+    levels: Sequence[Sequence[Job]] = job.toposorted if is_group(job) else [[job]]
     made = {str(f) for level in levels for member in level for f in member.output}
     where = JobPaths(token.workdir, folders)
     steps: list[Step] = []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, replace
-from typing import Any
 
+from ..snakemake_types import AnyJob
 from . import naming
 from .plan import JobPlan
 
@@ -32,7 +32,7 @@ class Work:
     when it has succeeded.
     """
 
-    job: Any
+    job: AnyJob
     number: int
     label: str
     name: str
@@ -68,7 +68,16 @@ class PlanPool:
         return key, self._plans.setdefault(key, common)
 
 
-def work_of(job: Any, number: int, plan: JobPlan, common: JobPlan, **rest: Any) -> Work:
+def work_of(
+    job: AnyJob,
+    number: int,
+    plan: JobPlan,
+    common: JobPlan,
+    *,
+    history: History,
+    outputs: tuple[str, ...],
+    status: str,
+) -> Work:
     """The work of a job whose whole plan is ``plan``, shared with others as ``common``."""
     return Work(
         job=job,
@@ -77,7 +86,9 @@ def work_of(job: Any, number: int, plan: JobPlan, common: JobPlan, **rest: Any) 
         name=plan.job_name,
         wildcards=plan.tags.get(naming.WILDCARDS_TAG, ""),
         plan=common,
-        **rest,
+        history=history,
+        outputs=outputs,
+        status=status,
     )
 
 

@@ -1,0 +1,404 @@
+"""What this package uses of Snakemake's objects, whose own classes carry few types.
+
+Protocols only: Snakemake's objects match them by their attributes, without knowing of them.
+``tests/unit/test_snakemake_types.py`` compares them with the objects of a real run. Attributes
+whose names begin with ``hutchbatch_`` or ``_hutchbatch_`` are what this package itself keeps there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    MutableSet,
+    Sequence,
+)
+from pathlib import Path
+from types import FunctionType
+from typing import TYPE_CHECKING, Protocol, Union
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from typing_extensions import TypeIs
+
+# Files
+
+
+class S3Meta(Protocol):
+    """Of boto3's ``ServiceResource.meta``."""
+
+    client: S3Client
+
+
+class S3Resource(Protocol):
+    """boto3's S3 resource, which Snakemake's S3 storage works with."""
+
+    meta: S3Meta
+
+
+class ProviderSettings(Protocol):
+    """The settings of an S3 storage provider."""
+
+    endpoint_url: str | None
+    access_key: str | None
+    secret_key: str | None
+    token: str | None
+    signature_version: str | None
+
+
+class StorageProvider(Protocol):
+    """A storage provider of the S3 plugin."""
+
+    is_default: bool
+    settings: ProviderSettings
+    s3c: S3Resource
+
+
+class StorageObject(Protocol):
+    """An object in S3 as Snakemake's storage plugin knows it. ``retrieve``: whether it is fetched
+    before a job."""
+
+    query: str
+    bucket: str
+    key: str
+    provider: StorageProvider
+    retrieve: bool
+
+    def exists(self) -> bool: ...
+    def local_path(self) -> Path: ...
+
+
+Flags = MutableMapping[str, object]
+
+
+class Flagged(Protocol):
+    """A text with flags, as ``temp("a.txt")`` in a Snakefile makes it."""
+
+    flags: Flags
+
+
+class File(Protocol):
+    """An input, output, log or benchmark of a job. ``str()`` is its path, ``_file`` what the
+    Snakefile says."""
+
+    flags: Flags
+    is_storage: bool
+    is_directory: bool
+    _file: object
+
+    @property
+    def storage_object(self) -> StorageObject: ...
+    async def exists(self) -> bool: ...
+
+
+class Files(Collection[File], Protocol):
+    """A job's inputs, outputs or logs."""
+
+    def _plainstrings(self) -> object: ...
+
+
+# Rules and jobs
+
+
+class Resources(Protocol):
+    """A job's resources. A value is ``<TBD>`` where Snakemake cannot know it yet."""
+
+    def items(self) -> Iterable[tuple[str, object]]: ...
+    def get(self, name: str) -> object: ...
+
+
+class GivenResource(Protocol):
+    """A resource as the rule gives it."""
+
+    raw: object
+
+
+class Rule(Protocol):
+    """A rule. ``shellcmd``: its ``shell:`` text; ``run_func``: the function that Snakemake's parser
+    makes of its command."""
+
+    name: str
+    resources: Mapping[str, GivenResource]
+    shellcmd: str | None
+    run_func: FunctionType
+    wrapper: str | None
+    conda_env: object
+    env_modules: object
+    cache: object
+    is_handover: bool
+    wildcard_names: set[str]
+
+    def expand_resources(
+        self, wildcards: Mapping[str, str], input: Files, attempt: int
+    ) -> Mapping[str, object]: ...
+    def expand_output(self, wildcards: Mapping[str, str]) -> Sequence[Sequence[File]]: ...
+
+
+class Target(Protocol):
+    """A rule and its wildcards, as a command line names them."""
+
+    rulename: str
+    wildcards_dict: Mapping[str, str]
+
+
+class _EitherJob(Protocol):
+    """What a job and a group of jobs have in common."""
+
+    jobid: int | str
+    attempt: int
+    threads: int
+    resources: Resources
+    dag: Dag
+    input: Collection[File]
+    output: Collection[File]
+    log: Collection[File]
+    is_local: bool
+    rules: Iterable[str]
+
+    def is_group(self) -> bool: ...
+    def get_target_spec(self) -> Sequence[Target]: ...
+    def log_error(
+        self, msg: str | None = None, *, aux_logs: list[str] | None = None, **more: object
+    ) -> None: ...
+    def __len__(self) -> int: ...
+
+
+class Job(_EitherJob, Protocol):
+    """One job of one rule."""
+
+    rule: Rule
+    wildcards: object
+    wildcards_dict: Mapping[str, str]
+    params: object
+    input: Files
+    output: Files
+    log: Files
+    benchmark: File | None
+    benchmark_repeats: int | None
+    temp_output: Collection[File]
+    touch_output: Collection[File]
+    pipe_or_service_output: Collection[File]
+    pipe_group: object
+    container_img_url: str | None
+    shadow_dir: str | None
+    is_checkpoint: bool
+    is_norun: bool
+    is_shell: bool
+    is_script: bool
+    is_notebook: bool
+    is_wrapper: bool
+    is_cwl: bool
+    is_template_engine: bool
+    is_run: bool
+    _resources: Resources | None
+
+    def shadowed_path(self, file: File) -> object: ...
+    def get_log_error_info(self, msg: str | None, **more: object) -> Mapping[str, object]: ...
+    def cleanup(self, skip_outputs: Sequence[File]) -> Awaitable[None]: ...
+
+
+class GroupJob(_EitherJob, Protocol):
+    """Jobs that run together. ``toposorted``: in levels, each of which needs those before it."""
+
+    groupid: str
+    jobs: Collection[Job]
+    toposorted: Sequence[Sequence[Job]]
+    _resources: Resources | None
+
+
+# Not `|`, which Protocols take at runtime from Python 3.14 on only.
+AnyJob = Union[Job, GroupJob]  # noqa: UP007
+
+
+def is_group(job: AnyJob) -> TypeIs[GroupJob]:
+    """``job.is_group()``, from which a type checker learns what ``job`` is."""
+    return job.is_group()
+
+
+# Runs
+
+
+class Dag(Protocol):
+    """The graph of a run's jobs."""
+
+    workflow: Workflow
+    dependencies: Mapping[Job, Mapping[Job, Collection[File]]]
+    jobs: Iterable[Job]
+    ignore_incomplete: bool
+    forcefiles: MutableSet[File]
+
+    def needrun_jobs(self) -> Iterable[Job]: ...
+    def get_unneeded_temp_files(self, job: AnyJob) -> Iterable[str]: ...
+    def get_sources(self) -> Iterable[str]: ...
+    def incomplete_files(self) -> Awaitable[Iterable[File]]: ...
+    def __len__(self) -> int: ...
+
+
+class Persistence(Protocol):
+    """Snakemake's own records: what made which file, locks, files that are incomplete."""
+
+    _lockdir: Path
+
+    def unlock(self) -> None: ...
+    def cleanup(self, job: Job) -> None: ...
+    def _get_key(self, file: File) -> str: ...
+    def _filter_incomplete_keys(self, keys: Iterable[str]) -> Iterable[str]: ...
+    def _unmark_incomplete(self, key: str) -> None: ...
+    def _clear_cache(self) -> None: ...
+
+
+class Scheduler(Protocol):
+    """Decides which jobs start, and counts those that ended."""
+
+    failed: Collection[Job]
+    finished_jobs: int
+    _executor_error: bool
+
+
+class StorageSettings(Protocol):
+    """``--default-storage-provider`` and its relatives."""
+
+    default_storage_provider: str | None
+    default_storage_prefix: str | None
+
+
+class OwnStorageSettings(StorageSettings, Protocol):
+    """Those of a run, which also say where local copies lie."""
+
+    local_storage_prefix: Path
+    keep_storage_local: bool
+
+
+class PreemptibleRules(Protocol):
+    """``--preemptible-rules``."""
+
+    all: bool
+    rules: Collection[str]
+
+
+class RemoteExecutionSettings(Protocol):
+    """Of ``--container-image``, ``--envvars`` and ``--preemptible-…``."""
+
+    container_image: str
+    envvars: Collection[str]
+    preemptible_rules: PreemptibleRules
+    preemptible_retries: int | None
+    seconds_between_status_checks: float
+
+
+class DeploymentMethod(Protocol):
+    """One of ``--software-deployment-method``."""
+
+    name: str
+
+
+class DeploymentSettings(Protocol):
+    """``--software-deployment-method``."""
+
+    deployment_method: Collection[DeploymentMethod]
+
+
+class ConfigSettings(Protocol):
+    """``--config`` and ``--configfile``; ``overwrite_config``: what both of them say."""
+
+    overwrite_config: Mapping[str, object]
+    configfiles: Sequence[Path]
+    config_args: object
+    replace_workflow_config: bool
+
+
+class WorkflowSettings(Protocol):
+    """``--wrapper-prefix`` and ``--cache``."""
+
+    wrapper_prefix: str | None
+    cache: object
+
+
+class JobLimit(Protocol):
+    """``--max-jobs-per-timespan``."""
+
+    max_jobs: int
+
+
+class SchedulingSettings(Protocol):
+    """How jobs are started."""
+
+    max_jobs_per_timespan: JobLimit | None
+
+
+class ExecutionSettings(Protocol):
+    """How jobs are run."""
+
+    keep_incomplete: bool
+
+
+class DagSettings(Protocol):
+    """How the graph of jobs is made."""
+
+    force_incomplete: bool
+
+
+class StorageRegistry(Protocol):
+    """The storage providers of a run, by the names of their plugins."""
+
+    default_storage_provider: StorageProvider
+    _storages: Collection[str]
+
+
+class SourceCache(Protocol):
+    """Where Snakemake keeps copies of a workflow's remote sources."""
+
+    cache_path: Path
+    runtime_cache_path: object
+
+
+class ExecMode(Protocol):
+    """Whether this Snakemake leads a run or runs one job."""
+
+    name: str
+
+
+class Workflow(Protocol):
+    """A workflow, as Snakemake runs it. ``included``: its Snakefiles."""
+
+    dag: Dag
+    rules: Iterable[Rule]
+    included: Collection[object]
+    main_snakefile: object
+    configfiles: Iterable[object]
+    overwrite_workdir: str | Path | None
+    envvars: Collection[str]
+    globals: MutableMapping[str, object]
+    persistence: Persistence
+    scheduler: Scheduler | None
+    output_file_cache: object
+    remote_exec: bool
+    exec_mode: ExecMode
+    sourcecache: SourceCache
+    storage_registry: StorageRegistry
+    storage_provider_settings: Mapping[str, Mapping[str | None, object]] | None
+    config_settings: ConfigSettings
+    dag_settings: DagSettings
+    deployment_settings: DeploymentSettings
+    execution_settings: ExecutionSettings
+    remote_execution_settings: RemoteExecutionSettings
+    scheduling_settings: SchedulingSettings
+    storage_settings: OwnStorageSettings
+    workflow_settings: WorkflowSettings
+
+
+class Logger(Protocol):
+    """Snakemake's logger, or one that cleans what is shown."""
+
+    def debug(self, message: str) -> object: ...
+    def info(self, message: str) -> object: ...
+    def warning(self, message: str) -> object: ...
+    def error(self, message: str, *, extra: Mapping[str, object] | None = None) -> object: ...
+
+
+#: Snakemake's command line for a job that Snakemake itself runs in a container.
+Command = Callable[[AnyJob], str]
