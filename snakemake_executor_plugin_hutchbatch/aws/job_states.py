@@ -1,16 +1,20 @@
-"""The states of a job in AWS Batch."""
+"""The states of a job in AWS Batch: https://docs.aws.amazon.com/batch/latest/userguide/job_states.html"""
 
 from __future__ import annotations
 
 from typing import Literal
 
-#: Before there is a machine for the job.
-WAITING = ("SUBMITTED", "PENDING", "RUNNABLE")
-
-
-ENDED = ("SUCCEEDED", "FAILED")
-
-
 State = Literal["SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED"]
-#: Of Batch's states, those of jobs that may still write.
-LIVE: tuple[State, ...] = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
+
+#: No machine has been found for the job yet.
+WAITING: tuple[State, ...] = ("SUBMITTED", "PENDING", "RUNNABLE")
+#: It has a machine.
+BEGUN: tuple[State, ...] = ("STARTING", "RUNNING")
+#: It may still write, in the order in which a job goes through these states.
+LIVE: tuple[State, ...] = (*WAITING, *BEGUN)
+ENDED: tuple[State, ...] = ("SUCCEEDED", "FAILED")
+
+#: No state of Batch's: it no longer knows the job. The record has it beside the others.
+LOST = "LOST"
+#: The states in which Batch is done with a job.
+OVER: tuple[str, ...] = (*ENDED, LOST)

@@ -10,8 +10,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import cloudwatch, errors
+from ..aws import batch_calls, cloudwatch, errors
 from ..aws.clients import Clients
+from ..aws.job_states import ENDED
 from ..aws.retry import Retrier
 from ..planning import naming, supervisor_bundle
 from ..planning.plan import Budgets, JobPlan
@@ -107,7 +108,7 @@ def run(
         job_id = clients.submit.submit_job(**request)["jobId"]
         say(f"job {job_id} on queue {wanted.queue}: waiting for it to end")
         job = _follow(clients, job_id, retrier, seconds, say)
-        if job["status"] not in ("SUCCEEDED", "FAILED"):
+        if job["status"] not in ENDED:
             return [_waiting(clients, trial, job, seconds)]
         found = _read(clients, wanted, folder, job)
         job_id = None  # it has ended by itself
@@ -164,15 +165,14 @@ def _follow(
     end = retrier.clock() + seconds
     told = ""
     while True:
-        answer = retrier.call(
-            "following the job", lambda: clients.batch.describe_jobs(jobs=[job_id])
+        known = retrier.call(
+            "following the job", lambda: batch_calls.describe(clients.batch, [job_id])
         )
-        job: dict[str, Any] = {"status": "unknown", "jobId": job_id}
-        job.update(*answer["jobs"])
+        job = known.get(job_id, {"status": "unknown", "jobId": job_id})
         if job["status"] != told:
             told = job["status"]
             say(f"job {job_id}: {told}")
-        if told in ("SUCCEEDED", "FAILED") or retrier.clock() >= end:
+        if told in ENDED or retrier.clock() >= end:
             return job
         retrier.sleep(POLL)
 

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from ..aws import errors
 from ..settings.values import Policy
+from ..text import tables
 from . import instances
 from .catalog import Entry
 
@@ -234,15 +235,11 @@ def _names(queues: Iterable[Queue]) -> str:
 def table(queues: Mapping[str, Queue]) -> list[str]:
     """Lines of a table for people: queues by name, with what is known of each."""
     head = ("queue", "type", "bid %", "max vCPUs", "instance types", "state")
-    rows = [head]
+    rows = []
     for queue in sorted(queues.values(), key=lambda q: q.name):
         kind = {True: "spot", False: "on demand", None: "?"}[queue.spot]
         types = ", ".join(queue.instance_types[:4]) + (", …" if queue.instance_types[4:] else "")
         state = "accepts jobs" if queue.takes_jobs else f"not accepting jobs: {queue.why_not}"
         bid, most = str(queue.bid or "?"), f"{queue.max_vcpus:,}" if queue.max_vcpus else "?"
         rows.append((queue.name, kind, bid if queue.spot else "-", most, types or "?", state))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return tables.lines(rows, head)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..aws import batch_calls
 from ..text.printable import printable
 from . import fit, queues
 from .queues import Queue
@@ -95,8 +96,8 @@ def examine(batch: BatchClient, job_id: str, reason: str, queue: Queue, want: fi
             ahead = waiting.index(job_id)
         if waiting and not reason:
             # AWS tells the cause on the job at the head of the queue, whoever's it is.
-            head = batch.describe_jobs(jobs=waiting[:1])["jobs"]
-            reason = str(head[0].get("statusReason") or "") if head else ""
+            for head in batch_calls.describe(batch, waiting[:1]).values():
+                reason = str(head.get("statusReason") or "")
     except (ClientError, BotoCoreError):
         pass
     return Symptoms(reason, queue, want, in_use, ahead)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..aws.job_states import LOST
 from ..planning.plan import JobPlan
 from ..planning.work import Work
 from ..settlement import failure_cause
@@ -147,7 +148,7 @@ class Recorder:
         self._journal.execute(
             "UPDATE placements SET state = ?, ended = ?, running = COALESCE(?, running), why = ? "
             "WHERE batch_id = ?",
-            *(told.get("status", "LOST"), stopped or self._clock(), started, why, batch_id),
+            *(told.get("status", LOST), stopped or self._clock(), started, why, batch_id),
         )
         found = attempts(self._run_id, batch_id, told, failure, status)
         self._put(*(replace(a, reason=self._hide(a.reason) if a.reason else None) for a in found))

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..aws.batch_calls import DESCRIBE_LIMIT
+from ..aws import batch_calls
+from ..aws.batch_calls import DESCRIBE_LIMIT, BatchJob
 from ..aws.job_states import LIVE
 from ..aws.retry import Retrier
 from ..tracking.tracker import LOST_AFTER_SECONDS
@@ -55,12 +56,10 @@ class EarlierJobs:
         self._open = dict.fromkeys(traces)
         self._queues = {trace.submission: trace.queue for trace in self._open}
         self._first_looks: dict[str, float] = {}
-        self._made: dict[str, Sequence[Mapping[str, Any]]] = {}
+        self._made: dict[str, Sequence[BatchJob]] = {}
         self._lock = threading.Lock()
-        self._described = SingleFlight[str, Mapping[str, Any]](
-            self._describe, DESCRIBE_LIMIT, clock
-        )
-        self._listed = SingleFlight[str, Sequence[Mapping[str, Any]]](self._list, 1, clock)
+        self._described = SingleFlight[str, BatchJob](self._describe, DESCRIBE_LIMIT, clock)
+        self._listed = SingleFlight[str, Sequence[BatchJob]](self._list, 1, clock)
 
     def look(self, traces: Sequence[Trace], seconds: float = REMEMBERED) -> Look:
         """How the jobs of ``traces`` are, by answers that are not older than ``seconds``."""
@@ -89,7 +88,7 @@ class EarlierJobs:
             for trace in traces:
                 self._open.pop(trace, None)
 
-    def _is_lost(self, answer: Answer[Mapping[str, Any]]) -> bool:
+    def _is_lost(self, answer: Answer[BatchJob]) -> bool:
         since = answer.silent_since
         return since is not None and self._clock() - since > LOST_AFTER_SECONDS
 
@@ -117,24 +116,22 @@ class EarlierJobs:
             known = [trace.batch_id for trace in self._open]
         yield from (batch_id for batch_id in known if batch_id)
 
-    def _by_name(self, name: str, seconds: float) -> Sequence[Mapping[str, Any]]:
+    def _by_name(self, name: str, seconds: float) -> Sequence[BatchJob]:
         return self._listed.get([name], seconds)[name].value or ()
 
     # Asking
 
-    def _describe(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        answer = self._retrier.call(
-            "asking how jobs of an earlier run are",
-            lambda: self._batch.describe_jobs(jobs=list(ids)),
+    def _describe(self, ids: Sequence[str]) -> dict[str, BatchJob]:
+        return self._retrier.call(
+            "asking about the jobs of an earlier run",
+            lambda: batch_calls.describe(self._batch, ids),
         )
-        return {job["jobId"]: dict(job) for job in answer["jobs"]}
 
-    def _list(self, names: Sequence[str]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    def _list(self, names: Sequence[str]) -> dict[str, Sequence[BatchJob]]:
         (name,) = names
-        answer = self._retrier.call(
-            "looking for a job of an earlier run",
-            lambda: self._batch.list_jobs(
-                jobQueue=self._queues[name], filters=[{"name": "JOB_NAME", "values": [name]}]
-            ),
+        jobs, _ = batch_calls.list_jobs(
+            self._batch,
+            batch_calls.named(self._queues[name], name),
+            lambda call: self._retrier.call("looking for a job of an earlier run", call),
         )
-        return {name: [dict(job) for job in answer["jobSummaryList"]]}
+        return {name: jobs}

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import errors
-from ..aws.batch_calls import DESCRIBE_LIMIT, batched
+from ..aws import batch_calls, errors
+from ..aws.batch_calls import DESCRIBE_LIMIT, BatchJob, batched
 from ..aws.clients import Clients
 from ..aws.errors import is_denied
 from ..aws.job_states import LIVE, State
@@ -121,35 +121,25 @@ class _Search:
                 job["jobId"]
                 for queue in queues
                 for head, begin in since.items()
-                for job in self._listed(queue, head)
+                for job in self._list(batch_calls.named(queue, f"{head}-*"))
                 if job.get("status") in WANTED and job.get("createdAt", 0) / 1000 >= begin
             }
         )
 
-    def _listed(self, queue: str, head: str) -> list[Mapping[str, Any]]:
-        names: Any = {"name": "JOB_NAME", "values": [f"{head}-*"]}
-        return self._pages(partial(self._batch.list_jobs, jobQueue=queue, filters=[names]))
-
-    def _pages(self, call: Callable[..., Any]) -> list[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = []
-        more: dict[str, Any] = {}
-        while True:
-            page = self._try("looking for jobs of earlier runs", partial(call, **more))
-            found += page["jobSummaryList"] if page else ()
-            if not page or not page.get("nextToken"):
-                return found
-            more = {"nextToken": page["nextToken"]}
+    def _list(self, which: Mapping[str, Any]) -> list[BatchJob]:
+        """As far as AWS shows them."""
+        ask = partial(self._try, "looking for jobs of earlier runs")
+        return batch_calls.list_jobs(self._batch, which, ask)[0]
 
     def described(self, ids: Iterable[str]) -> Iterator[Mapping[str, Any]]:
         missing = list(ids)
         begin = self._retrier.clock()
         while True:
             for part in batched(list(missing), DESCRIBE_LIMIT):
-                ask = partial(self._batch.describe_jobs, jobs=part)
-                answer = self._try("asking how jobs of earlier runs are", ask)
-                known = {job["jobId"]: job for job in answer["jobs"]} if answer else {}
-                yield from known.values()
-                done = known if answer else part  # no answer now is none in two seconds
+                describe = partial(batch_calls.describe, self._batch, part)
+                known = self._try("asking about the jobs of earlier runs", describe)
+                yield from (known or {}).values()
+                done = part if known is None else known  # no answer now is none in two seconds
                 missing = [job_id for job_id in missing if job_id not in done]
             waited = self._retrier.clock() - begin
             if not missing or waited >= MISSING_SECONDS or self._retrier.stopped():
@@ -194,9 +184,8 @@ class _Search:
             yield piece(job["jobId"], SINGLE, index)
             return
         for state in WANTED:
-            children = partial(self._batch.list_jobs, arrayJobId=job["jobId"], jobStatus=state)
-            for summary in self._pages(children):
-                number = int(summary["jobId"].rpartition(":")[2])
+            for summary in self._list(batch_calls.children(job["jobId"], state)):
+                number = batch_calls.child_index(summary["jobId"])
                 yield piece(summary["jobId"], number, number)
 
     def known(self, family: tuple[str, list[_Piece]]) -> list[Trace]:

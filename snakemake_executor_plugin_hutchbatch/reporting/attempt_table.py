@@ -13,17 +13,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from ..aws.job_states import OVER
 from ..record.run_record import Record
 from ..record.schema import Attempt, Job, Placement, Submission
 from ..settlement.failure_cause import Cause
 from ..text.printable import printable
 from ..text.secrets import redacted
+from ..text.units import MIB
 
-MIB = 1 << 20
 #: Attempts that ended with these were not the job's fault.
 LOST = frozenset(c.value for c in (Cause.SPOT, Cause.HOST, Cause.CAPACITY, Cause.LOST))
-#: States of a placement in which AWS Batch is done with it.
-ENDED = frozenset({"SUCCEEDED", "FAILED", "LOST"})
 
 
 def _column(about: str, default: Any = None) -> Any:
@@ -155,7 +154,7 @@ def _rows_of(
         for index in range(len(made) - len(tried) + 1, len(made)):
             made[index] = _later(made[index], made[index - 1])
         last = made[-1] if tried else None
-        if last is None or (placement.state not in ENDED and last.stopped is not None):
+        if last is None or (placement.state not in OVER and last.stopped is not None):
             # An attempt that no description of Batch has told of yet.
             made.append(replace(here, attempt=len(tried) + 1, started=placement.running))
             if last:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..record.run_record import Record
+from ..text.units import memory
 from . import resource_advice, timeline
 from .attempt_table import Row
 from .statistics import Rule, Spread
-from .units import mib
 
 TEMPLATES = Path(__file__).with_name("templates")
 #: Spans of time of the areas.
@@ -93,7 +93,7 @@ def _told(row: Row) -> dict[str, str]:
     """What is shown of an attempt under the pointer."""
     used = []
     if row.peak_memory_mib is not None:
-        used.append(f"{mib(row.peak_memory_mib)} of {mib(row.memory_mib)}")
+        used.append(f"{memory(row.peak_memory_mib)} of {memory(row.memory_mib)}")
     cores = resource_advice.busy_cores(row)
     if cores is not None:
         used.append(f"{cores:.1f} of {row.vcpus} vCPUs")

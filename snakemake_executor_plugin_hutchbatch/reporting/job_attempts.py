@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..aws.job_states import ENDED
 from ..record.schema import Attempt
 from ..settings.table import default_of
-
-if TYPE_CHECKING:
-    from mypy_boto3_batch import BatchClient
-
-#: Ids in one DescribeJobs (AWS's limit).
-DESCRIBED = 100
-#: Calls at a time, for runs of thousands.
-THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -44,15 +35,6 @@ class Known:
     @property
     def is_live(self) -> bool:
         return self.state is not None and self.state not in ENDED
-
-
-def describe(batch: BatchClient, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """DescribeJobs of any number of ids, without those that Batch does not know. Raises botocore's
-    errors."""
-    parts = [list(ids[start : start + DESCRIBED]) for start in range(0, len(ids), DESCRIBED)]
-    with ThreadPoolExecutor(THREADS) as pool:
-        answers = pool.map(lambda part: batch.describe_jobs(jobs=part)["jobs"], parts)
-        return {job["jobId"]: dict(job) for jobs in answers for job in jobs}
 
 
 def known(

@@ -25,10 +25,10 @@ from ..settings.setting import option_name
 from ..text import tracebacks
 from ..text.printable import mapped, printable_lines
 from ..text.secrets import redacted
+from ..text.units import clock, count, duration, hours, iso, memory, money, percent
 from . import attempt_table, charts, resource_advice, statistics
 from .attempt_table import Row
 from .statistics import Prices, Totals, Use
-from .units import clock, count, duration, hours, iso, mib, money, percent
 
 EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[report]"'
 T = TypeVar("T")
@@ -307,7 +307,7 @@ FILTERS: Mapping[str, Callable[[Any], str]] = {
     "count": count,
     "hours": hours,
     "money": money,
-    "mib": mib,
+    "memory": memory,
     "iso": iso,
     "clock": clock,
 }

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..settlement.failure_cause import Cause
-from .attempt_table import MIB, Row
+from ..text.units import MIB
+from .attempt_table import Row
 
 #: A suggested ``mem_mb`` is the highest peak times this, rounded up, so that the next data fit too.
 MEMORY_HEADROOM = 1.2

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..aws.job_states import WAITING
+from ..aws.job_states import BEGUN, LIVE, LOST, OVER, WAITING
 from ..record.schema import Attempt, Job, Note, Placement, Run, Submission
 from ..settlement.failure_cause import Cause
 
@@ -145,7 +145,7 @@ def make(
 
 
 def is_live(placement: Placement) -> bool:
-    return placement.state in (*WAITING, "STARTING", "RUNNING")
+    return placement.state in LIVE
 
 
 def _last_placements(
@@ -166,7 +166,7 @@ def _state(job: Job, place: Placement | None, gone: bool) -> str:
         return "preparing"
     if place.state in WAITING:
         return "waiting"
-    if gone and place.state in ("SUCCEEDED", "FAILED", "LOST"):
+    if gone and place.state in OVER:
         return "done" if place.state == "SUCCEEDED" else "failed"
     # Ended ones are being judged, or sent once more.
     return {"STARTING": "starting", "RUNNING": "running"}.get(place.state, "preparing")
@@ -207,7 +207,7 @@ def _queues(
         ]
         waiting = [p for p in here if p.state in WAITING]
         waits = [now - at for p in waiting if (at := p.runnable or sent.get(p.submission))]
-        running = sum(p.state in ("STARTING", "RUNNING") for p in here)
+        running = sum(p.state in BEGUN for p in here)
         found.append(
             QueueCounts(
                 queue,
@@ -239,7 +239,7 @@ def with_news(
 ) -> list[Placement]:
     """The placements with the states that Batch tells now; those it forgot are ``LOST``."""
     return [
-        replace(place, state=str(described.get(place.batch_id, {}).get("status", "LOST")))
+        replace(place, state=str(described.get(place.batch_id, {}).get("status", LOST)))
         if is_live(place) and place.batch_id
         else place
         for place in placements

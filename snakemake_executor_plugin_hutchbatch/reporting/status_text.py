@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
-from tabulate import tabulate
-
+from ..text import tables
+from ..text.units import clock, wait
 from .status import COUNTS, Overview, RuleCounts
 
 #: Styles by outcome, for ``commands.common.painted``.
@@ -14,30 +13,11 @@ STYLES = {"done": "green", "running": "bold", "failed": "red", "cancelled": "yel
 _HEADS = ("rule", "not sent", "waiting", "starting", "running", "done", "failed", "again", "lost")
 
 
-def span(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3 h 5 min``, ``2 d 4 h``."""
-    whole = max(0, round(seconds))
-    if whole < 100:
-        return f"{whole} s"
-    minutes = round(whole / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min"
-    return f"{hours // 24} d {hours % 24} h"
-
-
-def clock(seconds: float) -> str:
-    """A moment in this machine's time zone."""
-    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
-
-
 def first_line(view: Overview) -> str:
     """What a user wants to know first."""
     total = view.total
     wanted = f" of {view.wanted:,}" if view.wanted is not None else ""
-    took = span((view.ended or view.at) - view.started)
+    took = wait((view.ended or view.at) - view.started)
     jobs = f"{total.done:,}{wanted} jobs done"
     if total.failed:
         jobs += f", {total.failed:,} failed"
@@ -52,7 +32,7 @@ def first_line(view: Overview) -> str:
         )
         return (
             f"{jobs}. Snakemake (process {view.pid} on {view.host or 'an unknown machine'}) has "
-            f"ended unexpectedly; its last sign of life was {span(view.silent)} ago. {left}"
+            f"ended unexpectedly; its last sign of life was {wait(view.silent)} ago. {left}"
         )
     return f"{jobs}. It took {took}."
 
@@ -64,21 +44,21 @@ def lines(view: Overview) -> list[str]:
         rows = [_row(rule) for rule in view.rules]
         if len(rows) > 1:
             rows.append(_row(view.total))
-        text += _table(rows, _HEADS)
+        text += tables.lines(rows, _HEADS)
     if view.to_come and view.outcome == "running":
         text.append(
             f"{view.to_come:,} more jobs wait for other jobs to end, or for a free place (--jobs)."
         )
     if view.queues:
         text.append("")
-        text += _table(
+        text += tables.lines(
             [
                 (
                     each.queue,
                     each.waiting,
                     each.running,
-                    "-" if each.median_wait is None else span(each.median_wait),
-                    "-" if each.longest_wait is None else span(each.longest_wait),
+                    "-" if each.median_wait is None else wait(each.median_wait),
+                    "-" if each.longest_wait is None else wait(each.longest_wait),
                 )
                 for each in view.queues
             ],
@@ -96,14 +76,6 @@ def _row(rule: RuleCounts) -> tuple[str | int, ...]:
     return (rule.rule, *(getattr(rule, name) for name in COUNTS), rule.again, rule.lost)
 
 
-def _table(rows: Sequence[Sequence[str | int]], heads: Sequence[str]) -> list[str]:
-    aligned = ["left" if isinstance(cell, str) else "right" for cell in rows[0]]
-    shown = [[f"{c:,}" if isinstance(c, int) else c for c in row] for row in rows]
-    return tabulate(
-        shown, heads, tablefmt="plain", colalign=aligned, disable_numparse=True
-    ).splitlines()
-
-
 def runs_table(views: Sequence[Overview], done: Sequence[int]) -> list[str]:
     """One line for each run. ``done``: how many of its jobs are."""
     rows = []
@@ -113,11 +85,11 @@ def runs_table(views: Sequence[Overview], done: Sequence[int]) -> list[str]:
         rows.append(
             (
                 view.run_id,
-                clock(view.started),
-                "-" if until is None else span(until - view.started),
+                clock(view.started, zone=False),
+                "-" if until is None else wait(until - view.started),
                 view.outcome,
                 f"{count:,}{wanted}",
                 f"{view.user}@{view.host}" if view.host else view.user,
             )
         )
-    return _table(rows, ("run", "started", "took", "outcome", "jobs done", "by"))
+    return tables.lines(rows, ("run", "started", "took", "outcome", "jobs done", "by"))

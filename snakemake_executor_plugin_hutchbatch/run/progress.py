@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..aws.job_states import WAITING
+
 #: Seconds to the first line, and at most between two: each is twice as long as the one before.
 FIRST = 15.0
 LONGEST = 300.0
 
 _GROUPS = (
-    ("queued", ("SUBMITTED", "PENDING", "RUNNABLE")),
+    ("queued", WAITING),
     ("starting", ("STARTING",)),
     ("running", ("RUNNING",)),
 )

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..reporting.units import count, duration
+from ..text.units import count, counted, duration
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ def _jobs(ended: Ended, counts: Counts) -> str:
     left = ended.total - done - failures - counts.cancelled
     if left > 0 and ended.outcome != "done":
         parts.append(f"{count(left)} not started")
-    starts = "start" if counts.lost == 1 else "starts"
-    text = f"Jobs: {', '.join(parts)}; {count(counts.lost)} {starts} lost to spot machines."
+    starts = counted(counts.lost, "start")
+    text = f"Jobs: {', '.join(parts)}; {starts} lost to spot machines."
     if ended.outcome == "cancelled":
         text += " The run was cancelled: start Snakemake again, and it goes on from here."
     return text

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import errors
+from ..aws import batch_calls, errors
 from ..aws.batch_calls import DESCRIBE_LIMIT, batched
 from ..aws.retry import Retrier
 from ..planning.snakemake_jobs import log_files
@@ -94,11 +95,8 @@ class Settlement:
         known: dict[str, dict[str, Any]] = {}
         for ids in batched(unclear, DESCRIBE_LIMIT):
             try:
-                jobs = self._retrier.call(
-                    "reading how jobs ended",
-                    lambda ids=ids: self._batch.describe_jobs(jobs=ids)["jobs"],  # type: ignore[misc]
-                )
-                known.update({job["jobId"]: dict(job) for job in jobs})
+                describe = partial(batch_calls.describe, self._batch, ids)
+                known.update(self._retrier.call("reading how jobs ended", describe))
             except (ClientError, BotoCoreError):
                 continue  # what is known by now must do
             except Exception:

@@ -123,7 +123,7 @@ class Sender:
         try:
             return self._submitter.submit(request)
         except SubmissionError as error:
-            if not job_definitions.is_gone(error.__cause__):
+            if not job_definitions.is_refused_definition(error.__cause__):
                 raise
             # Somebody removed it since this run found it (`hutchbatch definitions --prune`).
             self._definitions.forget(request["jobDefinition"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import errors, retry
+from ..aws import batch_calls, errors, retry
 from ..aws.retry import RateLimiter, Retrier
 from ..planning.batch_requests import VARIABLES
 from ..planning.plan import JobPlan
@@ -182,13 +182,11 @@ class Submitter:
         for wait in (0.0, SETTLE_SECONDS):
             if wait:
                 self._retrier.sleep(wait)
-            found = self._retrier.call(
-                "checking whether a job was submitted",
-                lambda: self._batch.list_jobs(
-                    jobQueue=request["jobQueue"],
-                    filters=[{"name": "JOB_NAME", "values": [request["jobName"]]}],
-                ),
-            )["jobSummaryList"]
+            found, _ = batch_calls.list_jobs(
+                self._batch,
+                batch_calls.named(request["jobQueue"], request["jobName"]),
+                lambda call: self._retrier.call("checking whether a job was submitted", call),
+            )
             # Anybody may give a job this name: ours has the very revision that was asked for.
             wanted = request.get("jobDefinition")
             ours = [job for job in found if job.get("jobDefinition", wanted) == wanted]

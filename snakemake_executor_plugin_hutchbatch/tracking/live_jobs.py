@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..aws.job_states import LIVE
+from ..aws.job_states import BEGUN, LIVE
 
 #: Which child waits and which runs is only shown, and needed once jobs starve: seconds between
 #: two listings of an array whose counts say no more than how many.
@@ -94,7 +94,7 @@ class Wanted:
 
 def begun(counts: Mapping[str, int]) -> int:
     """How many children have begun to start; of those that failed nobody knows."""
-    return sum(counts.get(s, 0) for s in ("STARTING", "RUNNING", "SUCCEEDED"))
+    return sum(counts.get(s, 0) for s in (*BEGUN, "SUCCEEDED"))
 
 
 def to_list(

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import errors
-from ..aws.batch_calls import DESCRIBE_LIMIT, batched
-from ..aws.job_states import ENDED
+from ..aws import batch_calls, errors
+from ..aws.batch_calls import DESCRIBE_LIMIT, BatchJob, batched
+from ..aws.job_states import BEGUN, ENDED
 from ..text import tracebacks
 from . import live_jobs
 from .live_jobs import Array, LiveJob
@@ -181,11 +181,9 @@ class Tracker(Generic[T]):
     def _describe(self, ids: list[str]) -> dict[str, dict[str, Any]] | None:
         """Those of ``ids`` that AWS tells of; None if it cannot be asked now."""
 
-        def call() -> dict[str, dict[str, Any]]:
-            jobs = self._batch.describe_jobs(jobs=ids)["jobs"]
-            return {job["jobId"]: dict(job) for job in jobs}
-
-        known: dict[str, dict[str, Any]] | None = self._ask(call)
+        known: dict[str, BatchJob] | None = self._ask(
+            lambda: batch_calls.describe(self._batch, ids)
+        )
         return known
 
     def _look(self, array: Array[T], job: Mapping[str, Any] | None, found: Poll[T]) -> None:
@@ -262,21 +260,12 @@ class Tracker(Generic[T]):
 
     def _list(self, array: Array[T], state: str) -> tuple[dict[int, dict[str, Any]], bool]:
         """The children in a state, by index: what could be had of them, and whether that is all."""
-        listed: dict[int, dict[str, Any]] = {}
-        token: str | None = None
-        while True:
-            request: dict[str, Any] = {"arrayJobId": array.job_id, "jobStatus": state}
-            if token:
-                request["nextToken"] = token
-            page = self._ask(lambda: self._batch.list_jobs(**request))  # noqa: B023
-            if page is None:
-                return listed, False
-            for job in page["jobSummaryList"]:
-                index = int(job["jobId"].rpartition(":")[2])
-                listed[index] = {k: v for k, v in job.items() if k in _TOLD}
-            token = page.get("nextToken")
-            if not token:
-                return listed, True
+        which = batch_calls.children(array.job_id, state)
+        jobs, is_all = batch_calls.list_jobs(self._batch, which, self._ask)
+        return {
+            batch_calls.child_index(job["jobId"]): {k: v for k, v in job.items() if k in _TOLD}
+            for job in jobs
+        }, is_all
 
     def _settle(
         self,
@@ -311,7 +300,7 @@ class Tracker(Generic[T]):
         live.state, live.since = state, self._clock()
         live.started = job.get("startedAt")
         found.changed.append(live)
-        if state in ("STARTING", "RUNNING") and before not in ("STARTING", "RUNNING"):
+        if state in BEGUN and before not in BEGUN:
             found.started.append(live.what)
 
     def _ask(self, call: Callable[[], Any]) -> Any:

@@ -16,8 +16,8 @@ from snakemake_executor_plugin_hutchbatch.planning.plan import JobPlan
 from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder
 from snakemake_executor_plugin_hutchbatch.settings.values import Mount
 from snakemake_executor_plugin_hutchbatch.submission import job_definitions
-from snakemake_executor_plugin_hutchbatch.submission.job_definitions import (
-    Definitions,
+from snakemake_executor_plugin_hutchbatch.submission.job_definitions import Definitions
+from snakemake_executor_plugin_hutchbatch.submission.old_definitions import (
     RegisteredDefinition,
     prunable,
 )

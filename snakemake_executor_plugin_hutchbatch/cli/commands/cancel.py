@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...aws import clients
+from ...aws import batch_calls, clients
 from ...aws.clients import Clients
 from ...aws.job_states import ENDED
 from ...aws.retry import Retrier
@@ -18,7 +18,7 @@ from ...record.controllers import is_gone
 from ...record.journal import Reader
 from ...record.run_record import Record
 from ...record.schema import Run, Submission
-from ...reporting import cancel_targets, job_attempts, status
+from ...reporting import cancel_targets, status
 from ...reporting.cancel_targets import Wanted
 from ...text import terminal
 from ...text.terminal import note
@@ -168,19 +168,17 @@ class _Canceller:
     def _with_news(self, record: Record) -> Record:
         live = [p.batch_id for p in record.placements if status.is_live(p) and p.batch_id]
         with asking("asking about the jobs"):
-            described = job_attempts.describe(self._clients.batch, live)
+            described = batch_calls.describe_all(self._clients.batch, live)
         placements = status.with_news(record.placements, described)
         return replace(record, placements=tuple(placements))
 
     def _by_name(self, submission: Submission) -> str | None:
         with asking("looking for a job whose submission had no answer"):
-            jobs = self._clients.batch.list_jobs(
-                jobQueue=submission.queue,
-                filters=[{"name": "JOB_NAME", "values": [submission.name]}],
-            )["jobSummaryList"]
+            which = batch_calls.named(submission.queue, submission.name)
+            jobs, _ = batch_calls.list_jobs(self._clients.batch, which)
         for job in jobs:
             if job["jobId"] not in self._done and job["status"] not in ENDED:
-                return job["jobId"]
+                return str(job["jobId"])
         return None
 
     def end(self, wanted: Wanted) -> tuple[int, int, str]:

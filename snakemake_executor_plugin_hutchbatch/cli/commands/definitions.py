@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...aws import clients
-from ...submission import job_definitions
-from ...submission.job_definitions import RegisteredDefinition
-from ...text import terminal
+from ...submission import old_definitions
+from ...submission.old_definitions import RegisteredDefinition
+from ...text import tables, terminal
 from .common import Help, add_region, asking, epilog
 
 
@@ -38,7 +38,7 @@ def add(subcommands: Any) -> None:
     parser.add_argument(
         "--older-than",
         type=_days,
-        default=job_definitions.KEEP_DAYS,
+        default=old_definitions.KEEP_DAYS,
         metavar="DAYS",
         help="with --prune: keep those made in the last DAYS days",
     )
@@ -57,16 +57,16 @@ def _days(text: str) -> int:
 def _run(options: argparse.Namespace) -> int:
     with asking("reading the job definitions"):
         batch = clients.clients(clients.session(options.region)).batch
-        found = job_definitions.ours(batch)
+        found = old_definitions.ours(batch)
         if not options.prune:
             terminal.say(*table(terminal.shown(found)))
             return 0
         now = datetime.datetime.now(datetime.UTC)
-        old = job_definitions.prunable(found, now, options.older_than)
-        unused = job_definitions.unused(batch, old)
+        old = old_definitions.prunable(found, now, options.older_than)
+        unused = old_definitions.unused(batch, old)
         for each in unused:
             if not options.dry_run:
-                job_definitions.deregister(batch, each)
+                old_definitions.deregister(batch, each)
             verb = "would remove" if options.dry_run else "removed"
             terminal.say(f"{verb} {each.name}:{each.revision}")
     terminal.say(_sum(len(found), len(old), len(unused), options.older_than, options.dry_run))
@@ -77,10 +77,8 @@ def table(found: Sequence[RegisteredDefinition]) -> list[str]:
     """One line for each definition, below a head line."""
     if not found:
         return ["hutchbatch has no job definitions in this account and region."]
-    rows = [("definition", "made", "image")]
-    rows += [(f"{d.name}:{d.revision}", d.made_on, d.image) for d in found]
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    return [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows]
+    rows = [(f"{d.name}:{d.revision}", d.made_on, d.image) for d in found]
+    return tables.lines(rows, ("definition", "made", "image"))
 
 
 def _sum(found: int, old: int, unused: int, days: int, dry_run: bool) -> str:

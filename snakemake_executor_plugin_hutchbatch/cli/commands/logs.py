@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from ...aws import batch_calls
 from ...aws import clients as aws
 from ...aws.clients import Clients
 from ...record import run_record
@@ -146,11 +147,8 @@ def _ask_batch(clients: Clients, name: str) -> Target:
         return Target(name, (name,))
     name, _, child = name.partition(":")
     with asking("looking for the job"):
-        pages = clients.batch.get_paginator("describe_job_queues").paginate()
-        for queue in [q["jobQueueName"] for page in pages for q in page["jobQueues"]]:
-            jobs = clients.batch.list_jobs(
-                jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}]
-            )["jobSummaryList"]
+        for queue in batch_calls.queue_arns(clients.batch):
+            jobs, _ = batch_calls.list_jobs(clients.batch, batch_calls.named(queue, name))
             if jobs:
                 return Target(name, (jobs[0]["jobId"] + (f":{child}" if child else ""),))
     raise CommandError(

@@ -9,19 +9,19 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ...aws import errors
+from ...aws import batch_calls, errors
 from ...aws.clients import Clients
 from ...aws.cloudwatch import MOST_EVENTS, Stream
 from ...record import controllers
 from ...reporting import job_attempts
 from ...reporting.find_job import Target
 from ...reporting.job_attempts import Container, Known
-from ...reporting.units import clock
 from ...settings.table import default_of
 from ...settlement import log_tails
 from ...storage.urls import split_url
 from ...text import terminal
 from ...text.terminal import note
+from ...text.units import clock
 from .common import CommandError, asking
 
 #: Seconds between two looks with --follow.
@@ -46,7 +46,7 @@ class LogPrinter:
     def look(self, target: Target) -> Known:
         """Raises ``CommandError`` where neither AWS nor the record knows the job."""
         with asking("asking about the job"):
-            described = job_attempts.describe(self._clients.batch, target.batch_ids)
+            described = batch_calls.describe_all(self._clients.batch, target.batch_ids)
         known = job_attempts.known(target.batch_ids, described, target.attempts)
         if known.array:
             raise CommandError(

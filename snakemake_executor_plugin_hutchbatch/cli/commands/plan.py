@@ -6,12 +6,11 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from ...planning import run_plan
 from ...planning.run_plan import PlannedRule, RunPlan
-from ...text import terminal
+from ...text import tables, terminal
 from ...text.terminal import Line, Painted
+from ...text.units import counted
 from .common import FINE, WRONG, CommandError, Help, epilog
 
 #: Snakemake starts no executor for these.
@@ -92,18 +91,12 @@ def lines(found: RunPlan) -> list[Line]:
     told: list[Line] = []
     if found.rules:
         head = ("rule", "jobs", "runs", "image", "queue", "vCPUs", "memory MiB", "time min")
-        table = tabulate(
-            [_row(rule) for rule in found.rules],
-            headers=head,
-            tablefmt="plain",
-            disable_numparse=True,
-        )
-        told += table.splitlines()
+        told += tables.lines([_row(rule) for rule in found.rules], head)
         jobs = sum(rule.jobs for rule in found.rules if rule.runs != "here")
         here = sum(rule.jobs for rule in found.rules if rule.runs == "here")
         told.append("")
         told.append(
-            f"{_count(jobs, 'job')} on AWS Batch"
+            f"{counted(jobs, 'job')} on AWS Batch"
             + (f", {here} here" if here else "")
             + f"; files are in {found.storage_prefix}."
         )
@@ -153,10 +146,6 @@ def _time(values: tuple[int | None, int | None] | None) -> str:
     if least is None:
         return "no limit"
     return _span((least, most)) if most is not None else f"{least:,} to no limit"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _and(names: Sequence[str]) -> str:

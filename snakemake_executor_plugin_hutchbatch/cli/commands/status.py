@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from ...aws import batch_calls
 from ...aws import clients as aws
 from ...aws.clients import Clients
 from ...queues import catalog, fit, queues, why_waiting
@@ -18,10 +19,11 @@ from ...record.controllers import is_gone
 from ...record.journal import Reader
 from ...record.run_record import Record
 from ...record.schema import Job, Placement, Run
-from ...reporting import job_attempts, status, status_text
+from ...reporting import status, status_text
 from ...reporting.status import Overview
 from ...text import terminal
 from ...text.terminal import Line, Painted, Screen
+from ...text.units import wait
 from .common import WRONG, Help, add_directory, asking, epilog, journal_path
 
 #: Seconds between two looks with --watch.
@@ -147,7 +149,7 @@ def view(reader: Reader, run: Run, now: float, ask: bool = False) -> Overview:
     if live and (gone or ask):
         clients = aws.clients(aws.session(run.region or None))
         with asking("asking about the jobs"):
-            described = job_attempts.describe(clients.batch, live)
+            described = batch_calls.describe_all(clients.batch, live)
         placements = status.with_news(placements, described)
         stuck = examine(clients, described, record, now)
     seen = status.make(
@@ -191,5 +193,5 @@ def _diagnosis(
     want = fit.Want(job.vcpus, job.memory, job.gpus)
     reason = str(described.get("statusReason") or "")
     symptoms = why_waiting.examine(clients.batch, described["jobId"], reason, queue, want)
-    waited = status_text.span(now - described.get("createdAt", now * 1000) / 1000)
+    waited = wait(now - described.get("createdAt", now * 1000) / 1000)
     return f"{job.label} has waited {waited} to start: {why_waiting.diagnose(symptoms)}."

@@ -14,6 +14,7 @@ from snakemake_executor_plugin_hutchbatch.record.schema import (
     Submission,
 )
 from snakemake_executor_plugin_hutchbatch.reporting import status, status_text
+from snakemake_executor_plugin_hutchbatch.text import units
 
 RUN = Run("r", 1000.0, user="jdoe", host="rhino", pid=7, beat=1090.0, wanted=10)
 
@@ -143,4 +144,4 @@ def test_the_picture_has_a_row_a_rule_and_says_what_to_do(rows):
     [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (7200, "2 h 0 min"), (200_000, "2 d 7 h")],
 )
 def test_spans_are_told_in_two_units_at_most(seconds, words):
-    assert status_text.span(seconds) == words
+    assert units.wait(seconds) == words
