@@ -34,7 +34,7 @@ from .run.summary import Tally
 from .settlement import failed_logs, failure_report, log_tails
 from .settlement.failed_logs import Copy
 from .settlement.failure_cause import Cause, Failure
-from .settlement.failure_report import Alike
+from .settlement.failure_report import SimilarFailures
 from .settlement.retry_policy import Resubmit
 from .settlement.settle import Settled
 from .snakemake_patches import failed_outputs
@@ -74,7 +74,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             # Of Snakemake's errors the one that is shown without lines of our code.
             raise ApiError("\n".join(map(terminal.clean, str(error).split("\n")))) from None
         rate_limit.lift(self.workflow)
-        self._alike = Alike()
+        self._similar = SimilarFailures()
         self._progress = Progress(time.monotonic())
         self._tally = Tally()
         self._began = time.monotonic()
@@ -136,7 +136,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         """Plans here, where Snakemake's objects may be asked; submits in the background."""
         for job in jobs:
             self.run_job_pre(job)
-            self._alike.begins(job.jobid)
+            self._similar.begins(job.jobid)
             self._tally.begins(job.jobid, len(members(job)))
             self.run_job(job)
 
@@ -286,7 +286,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         work, job = settled.outcome.what, settled.outcome.description
         text = log_end = ""
         with tracebacks.logged(f"The output of {work.label} could not be shown."):
-            if self._alike.is_first(work.plan.rule, work.job.jobid, failure):
+            if self._similar.is_first(work.plan.rule, work.job.jobid, failure):
                 stream, tails = self._services.endings.tails(
                     job,
                     work.plan.log_group,
@@ -360,7 +360,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         services.outbox.close()
         for pool in services.pools:
             pool.shutdown(wait=True)
-        for told in self._alike.counts():
+        for told in self._similar.counts():
             self.logger.error(told)
         outcome = finish.outcome(self.workflow, self._cancelled.is_set())
         lives = bool(services.tracker.live_count())

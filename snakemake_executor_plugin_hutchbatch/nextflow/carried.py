@@ -1,4 +1,4 @@
-"""What a config gives to a profile, and what is left over."""
+"""What is carried over from a config to a profile, and what is not."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Scopes of which one line tells all.
+#: Scopes that are summed up in one line.
 _TOGETHER = ("params", "timeline", "report", "trace", "dag", "manifest", "tower", "plugins")
 
-
-#: Characters that are shown of a piece of a config.
+#: Characters shown of a piece of a config.
 MOST_SHOWN = 200
 
 
 def shown(text: str) -> str:
-    """A piece of a config in a line of its own: what could drive a terminal, or is no part of a
-    YAML file, as ``?``; the end of a long one cut."""
+    """A piece of a config as one line: characters that could control a terminal, or that YAML
+    forbids, become ``?``; long pieces are cut."""
     line = "".join(c if c.isprintable() else "?" for c in " ".join(text[: 2 * MOST_SHOWN].split()))
     return line if len(line) <= MOST_SHOWN else line[:MOST_SHOWN] + " …"
 
 
 @dataclass(frozen=True)
 class Left:
-    """What was not carried over: ``what``, in which line of the config, ``why`` or what to do."""
+    """Something that was not carried over: ``what``, in which line of the config, and ``why`` or
+    what to do."""
 
     line: int
     what: str
@@ -35,9 +35,9 @@ class Left:
 
 @dataclass
 class Carried:
-    """Parts of a profile. ``settings``: ours, by name; ``defaults``: default resources; ``rules``:
-    resources by rule; ``threads`` by rule. Amounts that grow are Snakemake's expressions:
-    ``8000 * attempt``."""
+    """Parts of a profile. ``settings``: hutchbatch's, by name; ``defaults``: default resources;
+    ``rules``: resources by rule; ``threads`` by rule. Amounts that grow with each attempt are
+    Snakemake expressions: ``8000 * attempt``."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, int | str] = field(default_factory=dict)
@@ -50,13 +50,13 @@ class Carried:
 
 
 def grouped(left: list[Left]) -> list[Left]:
-    """One line for all of a label, or of a scope that has the same remedy."""
+    """One entry for each label, and for each scope whose parts have the same remedy."""
     found: dict[tuple[str, str], list[Left]] = {}
     for each in sorted(left, key=lambda each: each.line):
         scope = re.match(r"with(Label|Name) [^:]*|the profile|\w+", each.what)
         named = scope[0] if scope else each.what
-        alike = named.startswith(("with", "the")) or named in _TOGETHER
-        found.setdefault((named if alike else each.what, each.why), []).append(each)
+        together = named.startswith(("with", "the")) or named in _TOGETHER
+        found.setdefault((named if together else each.what, each.why), []).append(each)
     return [
         Left(those[0].line, _together(named, those), why) for (named, why), those in found.items()
     ]

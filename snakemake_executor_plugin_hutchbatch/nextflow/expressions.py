@@ -1,4 +1,4 @@
-"""The values in a config: literals, quantities, sums and products with ``task.attempt``."""
+"""Evaluates values in a config: literals, quantities, sums and products with ``task.attempt``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from .tokens import Token, bare
 
-#: Nextflow's units of memory, in MB. Its GB has 1,024 MB; whoever writes 8.GB means 8000 MB, which
-#: also leaves the machine its share (``queues/instances.py``).
+#: Nextflow's units of memory, in MB. Its GB has 1,024 MB, but 8.GB is read as 8000 MB, which leaves
+#: the machine its share (``queues/instances.py``).
 MEMORY_MB = {"B": 1e-6, "KB": 1e-3, "MB": 1.0, "GB": 1e3, "TB": 1e6}
 #: Its units of time, in minutes.
 TIME_MINUTES: Mapping[str, float] = {
@@ -21,7 +21,7 @@ TIME_MINUTES: Mapping[str, float] = {
     **dict.fromkeys(("d", "day", "days"), 1440.0),
 }
 _QUANTITY = r"(\d+(?:\.\d+)?)[ .]*([A-Za-z]+)"
-#: Characters of a quantity, and of a text with values put in; brackets in each other; and the
+#: Most characters of a quantity, and of a string after interpolation; nested brackets; and the
 #: largest amount: a petabyte in MB is 10**9, and a century has 10**8 minutes.
 MOST_QUANTITY, MOST_TEXT, DEEPEST, LARGEST = 100, 10_000, 20, 1e15
 
@@ -36,25 +36,25 @@ class Amount:
 
     @property
     def is_sane(self) -> bool:
-        """Whether it is a number, and one that somebody could mean."""
+        """Whether it is a plausible number."""
         return abs(self.base) <= LARGEST and abs(self.growth) <= LARGEST
 
 
 @dataclass(frozen=True)
 class Raw:
-    """Groovy code that is not understood."""
+    """Groovy code that is not evaluated."""
 
     text: str
 
 
 class NotPlain(Exception):
-    """More than is understood here."""
+    """The value is more than this module evaluates."""
 
 
 def evaluate(tokens: Sequence[Token], params: Mapping[tuple[str, ...], Any], text: str) -> Any:
-    """str, bool, None, list, dict, ``Amount``, or ``Raw`` of what is more than that.
+    """A str, bool, None, list, dict or ``Amount``; ``Raw`` for anything else.
 
-    ``params``: values for ``params.name``; ``text``: the config, of which ``tokens`` are a part.
+    ``params``: values for ``params.name``; ``text``: the config that contains ``tokens``.
     """
     plain = [t for t in tokens if t.kind != "newline"]
     ends = [at for at, token in enumerate(plain) if token.text == "?:"]
@@ -86,9 +86,9 @@ def _raw(tokens: Sequence[Token], text: str) -> Raw:
 
 
 def quantity(value: Any, unit: str) -> Amount | None:
-    """A value as an amount of ``MB`` or ``minutes``, also of texts like ``8 GB`` and ``1d 6h``.
+    """A value as an amount of ``MB`` or ``minutes``; strings like ``8 GB`` and ``1d 6h`` work, too.
 
-    A bare number is of bytes or milliseconds, as in Nextflow. None if it is neither.
+    A number without a unit is bytes or milliseconds, as in Nextflow. None if it is no such amount.
     """
     if isinstance(value, Amount):
         if value.unit:
@@ -186,7 +186,7 @@ class _Expression:
         raise NotPlain
 
     def _number(self, token: Token) -> Amount:
-        """``8``, ``8.GB``, ``4.h`` or, which people write, ``8GB``."""
+        """``8``, ``8.GB``, ``4.h``, or ``8GB``, which people also write."""
         number = float(token.text.replace("_", ""))
         ahead = 1 if self._peek().text == "." else 0
         unit = self._peek(ahead)
@@ -229,7 +229,7 @@ class _Expression:
         raise NotPlain
 
     def _check_max(self) -> Any:
-        """nf-core's cap: the value without it, since queues have limits of their own."""
+        """nf-core's cap is ignored, since queues have limits of their own."""
         self._take("(")
         value = self.sum()
         self._take(",")

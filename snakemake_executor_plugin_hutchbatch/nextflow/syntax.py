@@ -1,4 +1,4 @@
-"""A config's text → its settings, each with its place, its value and its line."""
+"""Parses a config into its settings, each with its path, its value and its line."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from .expressions import evaluate
 from .tokens import Token, bare, tokens
 
 _CLOSERS = {"{": "}", "[": "]", "(": ")"}
-#: A statement goes on in the next line after one of these, or before one of the others.
+#: A statement continues in the next line if its line ends with one of the first, or the next line
+#: begins with one of the second.
 _GOES_ON = {"?", ":", "+", "-", "*", "/", ",", "&&", "||", "?:", "="}
 _CONTINUES = {"?", ":", ".", "?:", "&&", "||"}
-#: Words that begin a statement of a program, not a setting.
+#: Words that begin program code, not a setting.
 _CODE = {"def", "if", "else", "try", "catch", "finally", "for", "while", "return", "import"}
 
 Selector = tuple[str, str]
 
-#: Characters of a config: what people write has some thousands.
+#: Most characters of a config: real ones have some thousands.
 MOST_CHARS = 256 * 1024
-#: Its settings; the largest of nf-core's pipelines have hundreds.
+#: Most settings: the largest of nf-core's pipelines have hundreds.
 MOST_SETTINGS = 5000
-#: Blocks within each other, the parts of a name (``a.b.c``) and their characters.
+#: Most nested blocks, parts of a name (``a.b.c``), and characters of a name.
 DEEPEST, MOST_PARTS, MOST_NAME = 20, 20, 500
 
 
@@ -33,8 +34,8 @@ class NextflowError(ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One setting. ``selector``: ``("withName", "ALIGN")`` where it is for some processes only;
-    ``value``: as of ``expressions.evaluate``; ``text``: the value as it stands there."""
+    """One setting. ``selector``: ``("withName", "ALIGN")`` if it only applies to some processes;
+    ``value``: from ``expressions.evaluate``; ``text``: the value as written."""
 
     path: tuple[str, ...]
     selector: Selector | None
@@ -45,7 +46,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Skipped:
-    """What sets nothing that could be read."""
+    """A part of the config that was not read."""
 
     what: str
     line: int
@@ -53,8 +54,8 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Config:
-    """What stands in a config. Of equal entries the last one counts. ``profile``: the one that was
-    read with it."""
+    """A parsed config. Of entries with the same path the last one counts. ``profile``: the one that
+    was included."""
 
     entries: tuple[Entry, ...]
     skipped: tuple[Skipped, ...]
@@ -62,14 +63,14 @@ class Config:
 
 
 def read(text: str, profile: str | None = None) -> Config:
-    """The settings of a config, with those of one of its ``profiles`` on top: unless it is named,
-    of the only one that runs on AWS Batch, if nothing outside of it does.
+    """The settings of a config, with those of one of its ``profiles`` on top. By default that is
+    the only profile that runs on AWS Batch, unless the config does so outside of its profiles.
 
-    Raises ``NextflowError`` for a block or bracket that does not end, an unknown profile, and for
-    what is larger or deeper than anything that people write.
+    Raises ``NextflowError`` for an unclosed block or bracket, an unknown profile, and for a config
+    that is larger or deeper than any real one.
     """
     if len(text) > MOST_CHARS:
-        raise NextflowError(f"it has more than {MOST_CHARS:,} characters: no config is so long")
+        raise NextflowError(f"it has more than {MOST_CHARS:,} characters, too many for a config")
     reader = _Reader(text)
     reader.block((), None, None)
     outside: list[_Unread] = []
@@ -139,10 +140,10 @@ class _Reader:
         return token
 
     def block(self, path: tuple[str, ...], selector: Selector | None, opened: Token | None) -> None:
-        """Statements up to the block's end; to the file's where ``opened`` is None."""
+        """Reads statements to the end of the block, or of the file if ``opened`` is None."""
         self._depth += 1
         if opened and self._depth > DEEPEST:
-            raise NextflowError(f"line {opened.line}: more than {DEEPEST} blocks in each other")
+            raise NextflowError(f"line {opened.line}: more than {DEEPEST} nested blocks")
         self._statements(path, selector, opened)
         self._depth -= 1
 
@@ -153,11 +154,11 @@ class _Reader:
             token = self._next
             if token.kind == "end":
                 if opened:
-                    raise NextflowError(f"line {opened.line}: the {{ there has no }}")
+                    raise NextflowError(f"line {opened.line}: this {{ has no }}")
                 return
             if token.text == "}":
                 if opened is None:
-                    raise NextflowError(f"line {token.line}: the }} there has no {{")
+                    raise NextflowError(f"line {token.line}: this }} has no {{")
                 self._take()
                 return
             if token.kind == "newline" or token.text == ";":
@@ -177,7 +178,7 @@ class _Reader:
         names, chosen = self._path(selector)
         whole = (*path, *names[: MOST_PARTS + 1])
         if len(whole) > MOST_PARTS or sum(map(len, whole)) > MOST_NAME:
-            raise NextflowError(f"line {first.line}: the name there is longer than any setting's")
+            raise NextflowError(f"line {first.line}: this name is too long for a setting")
         if self._next.text == "{":
             self.block(whole, chosen, self._take())
         elif self._next.text == "=" and names:
@@ -185,12 +186,14 @@ class _Reader:
             value = tuple(self._expression())
             self.found.append(_Unread(whole, chosen, value, first.line))
             if len(self.found) > MOST_SETTINGS:
-                raise NextflowError(f"it has more than {MOST_SETTINGS:,} settings: no config has")
+                raise NextflowError(
+                    f"it has more than {MOST_SETTINGS:,} settings, too many for a config"
+                )
         else:
             self._skip(first, path)
 
     def _path(self, selector: Selector | None) -> tuple[list[str], Selector | None]:
-        """``a.b.c``, and the selector where one stands in it."""
+        """A name like ``a.b.c``, and the selector if it contains one."""
         names: list[str] = []
         while True:
             token = self._take()
@@ -210,7 +213,7 @@ class _Reader:
             self._take()
 
     def _selected(self) -> str:
-        """The text of a selector, up to its block or the dot behind it."""
+        """The text of a selector, up to its block or the dot after it."""
         start = self._next.start
         self._take()
         while self._next.text not in ("{", "=", ".") and self._next.kind not in ("newline", "end"):
@@ -227,7 +230,7 @@ class _Reader:
                 if depth:
                     text = depth[-1].text
                     raise NextflowError(
-                        f"line {depth[-1].line}: the {text} there has no {_CLOSERS[text]}"
+                        f"line {depth[-1].line}: this {text} has no {_CLOSERS[text]}"
                     )
                 return taken
             if not depth and (token.text in ("}", ";") or self._ends(token, taken)):
@@ -251,7 +254,7 @@ class _Reader:
         return self._all[ahead].text not in _CONTINUES
 
     def _skip(self, first: Token, path: tuple[str, ...]) -> None:
-        """Takes a statement of a program: at least one token, so that reading goes on."""
+        """Skips program code: at least one token, so that reading makes progress."""
         rest = self._expression()
         if not rest:
             self._take()

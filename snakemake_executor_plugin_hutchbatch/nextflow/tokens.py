@@ -1,4 +1,4 @@
-"""The pieces of a config's text."""
+"""Splits a config's text into tokens."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# No part of it can match one text in two ways, so that it takes time in proportion to the text;
-# what has an end that must be looked for is left to `_closed`.
+# No part of it can match a text in two ways, so that it takes linear time; tokens whose end must be
+# searched for are left to `_opened`.
 _TOKEN = re.compile(
     r"""
     (?P<comment>//[^\n]*|\#![^\n]*)
@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     """,
     re.X | re.S,
 )
-#: How what was opened goes on and ends.
+#: How a token continues and ends, by how it begins.
 _REST = {
     "/*": re.compile(r".*?\*/", re.S),
     "'''": re.compile(r".*?'''", re.S),
@@ -46,8 +46,8 @@ class Token:
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """All of a text but its comments and spaces, newlines that follow each other as one; the last
-    one is of kind ``end``."""
+    """The tokens of a text without comments and spaces; consecutive newlines are one token, and the
+    last token is of kind ``end``."""
     line, at = 1, 0
     ends = _Ends(text)
     newline_before = False
@@ -67,8 +67,8 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 def _opened(text: str, at: int, opened: str, ends: _Ends) -> tuple[str, int]:
-    """The kind of what begins at ``at``, and the offset behind its end."""
-    # Three quotes without an end are an empty text, and more.
+    """The kind of the token that begins at ``at``, and the offset after its end."""
+    # Three quotes that are never closed are an empty string and one more quote.
     others = {"/*": "/" if _MAY_BE_PATTERN.match(text[max(0, at - 2) : at]) else ""}
     for each in (opened, others.get(opened, opened[:1])):
         if each in _REST and (end := ends.after(each, at + len(each))):
@@ -77,14 +77,15 @@ def _opened(text: str, at: int, opened: str, ends: _Ends) -> tuple[str, int]:
 
 
 class _Ends:
-    """Where things end. What has none once has none later, so nothing is looked for twice."""
+    """Where tokens end. An end that was not found is not searched for again."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._none_before: dict[str, int] = {}
 
     def after(self, opened: str, at: int) -> int | None:
-        """The offset behind the end of what begins before ``at``."""
+        """The offset after the end of the token that begins before ``at``; None if it never
+        ends."""
         if at < self._none_before.get(opened, 0):
             return None
         match = _REST[opened].match(self._text, at)
@@ -99,7 +100,7 @@ class _Ends:
 
 
 def bare(token: Token) -> str:
-    """A name, or a string without its quotes."""
+    """A token's text, a string's without its quotes."""
     text = token.text
     if token.kind != "string" or text[0] in "~/":  # patterns have no quotes
         return text

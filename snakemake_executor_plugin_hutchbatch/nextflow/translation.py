@@ -1,4 +1,4 @@
-"""A config's settings → keys of a Snakemake profile, and what could not be carried over."""
+"""Translates a config's settings into keys of a Snakemake profile, and lists what is left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .carried import Carried, Left, grouped, shown
 from .expressions import Amount, Raw, quantity
 from .syntax import Config, Entry
 
-#: Settings of one value: ours, read by ``settings.table``.
+#: Settings of one value, and hutchbatch's setting (``settings.table``) for each.
 _SETTINGS = {
     "aws.region": "region",
     "process.queue": "queue",
@@ -26,23 +26,23 @@ _SETTINGS = {
     "aws.batch.schedulingPriority": "scheduling_priority",
     "workDir": "work_prefix",
 }
-#: What needs no counterpart: hutchbatch does it anyway, or it says nothing of a job.
+#: What needs no counterpart: hutchbatch does it anyway, or it does not concern jobs.
 _NEEDLESS = re.compile(
     r"process\.executor|(docker|singularity|podman)\..*|aws\.batch\.(platformType|retryMode)"
     r"|aws\.client\..*|(process\.)?(cache|resume|echo|debug|tag)|executor\.(name|\$.*|submitRateLimit|pollInterval)"
 )
-#: What to do instead, by where the setting stands.
+#: What to do instead, by the setting's name.
 _INSTEAD = (
     (r"params(\..*)?", "values for the workflow: put them into config/config.yaml"),
-    (r"(timeline|report|trace|dag)\..*", "reports: Snakemake and hutchbatch make their own"),
-    (r"aws\.(accessKey|secretKey|sessionToken)", "credentials do not belong into a profile"),
-    (r"(tower|wave|fusion|manifest)\..*", "a matter of Nextflow's only"),
+    (r"(timeline|report|trace|dag)\..*", "reports: Snakemake and hutchbatch have their own"),
+    (r"aws\.(accessKey|secretKey|sessionToken)", "credentials do not belong in a profile"),
+    (r"(tower|wave|fusion|manifest)\..*", "it only concerns Nextflow"),
     (r"process\.publishDir.*", "name the results in the rules' output:"),
     (r"process\.(ext|beforeScript|afterScript|module|conda)(\..*)?", "put it into the rule"),
 )
-_IGNORED = "a failed job counts as failed; with keep-going the others go on"
-_PLACEHOLDER = "it is not a plain value that can be read here"
-#: Processes that one selector names; more are said to be a pattern.
+_IGNORED = "a failed job counts as failed; with keep-going the others continue"
+_PLACEHOLDER = "it is not a plain value"
+#: Most processes that one selector names; longer ones are reported as a pattern.
 MOST_NAMES = 100
 _SIMPLE_NAME = re.compile(r"[\w-]+(\|[\w-]+)*")
 
@@ -52,7 +52,7 @@ class _Unfit(Exception):
 
 
 def translate(config: Config) -> Carried:
-    """All of a config that a profile can say."""
+    """What a profile can express of a config, and what it cannot."""
     made = Carried()
     retries: dict[str, _Retries] = {}
     for entry in config.entries:
@@ -77,24 +77,22 @@ def translate(config: Config) -> Carried:
 
 
 def _targets(entry: Entry, made: Carried) -> list[str]:
-    """The rules an entry is for; one empty name for all."""
+    """The rules that an entry applies to; one empty name for all."""
     if entry.selector is None:
         return [""]
     kind, text = entry.selector
-    name, said = shown(text), f"{entry.path[-1]} = {shown(entry.text)}"
+    name, setting = shown(text), f"{entry.path[-1]} = {shown(entry.text)}"
     if kind == "withLabel":
-        what = f"withLabel {name}: {said}"
-        made.left.append(
-            Left(entry.line, what, "rules have no labels: say it in each of the rules")
-        )
+        what = f"withLabel {name}: {setting}"
+        made.left.append(Left(entry.line, what, "rules have no labels: set it in each rule"))
         return []
     # WORKFLOW:PROCESS: a rule has the last part's name.
     simple = text.count("|") < MOST_NAMES and _SIMPLE_NAME.fullmatch(text.replace(":", ""))
     names = text.split("|") if simple else []
     if not names:
-        what = f"withName {name}: {said}"
+        what = f"withName {name}: {setting}"
         made.left.append(
-            Left(entry.line, what, "a pattern of names: say it for each rule in set-resources")
+            Left(entry.line, what, "a pattern of names: set it for each rule in set-resources")
         )
     return [name.rpartition(":")[2] for name in names]
 
@@ -116,9 +114,9 @@ def _whole_run(made: Carried, name: str, entry: Entry) -> None:
         setting = _SETTINGS[name]
         text = _plain(value)
         if setting == "spot_attempts" and text == "0":
-            text = "1"  # Nextflow's 0: never again
+            text = "1"  # Nextflow's 0 means no second attempt
         if setting == "work_prefix" and not text.startswith("s3://"):
-            raise _Unfit("jobs need a place in S3")
+            raise _Unfit("jobs need a location in S3")
         SETTINGS[setting].parse(text)
         made.settings[setting] = text
     elif not _NEEDLESS.fullmatch(name):
@@ -126,17 +124,19 @@ def _whole_run(made: Carried, name: str, entry: Entry) -> None:
 
 
 def _instead(name: str) -> str:
-    return next((why for form, why in _INSTEAD if re.fullmatch(form, name)), "no counterpart here")
+    return next(
+        (why for form, why in _INSTEAD if re.fullmatch(form, name)), "hutchbatch has no counterpart"
+    )
 
 
 def _why_skipped(what: str) -> str:
     if what.startswith("includeConfig"):
-        return "that file is not read: give it to hutchbatch init on its own"
+        return "this file is not read: run hutchbatch init with it separately"
     if what.startswith("the profile"):
-        return "choose it with --nextflow-profile to have it instead"
+        return "use --nextflow-profile to choose it instead"
     if what == "plugins":
-        return "a matter of Nextflow's only"
-    return "Groovy code is not run here"
+        return "it only concerns Nextflow"
+    return "Groovy code is not run"
 
 
 def _volumes(made: Carried, value: Any) -> None:
@@ -153,13 +153,13 @@ def _volumes(made: Carried, value: Any) -> None:
         made.settings["volumes"] = volumes
 
 
-# What a process may say, for all (an empty name) or for some
+# Directives of processes, for all (an empty name) or for some
 
 
 def _cpus(made: Carried, rule: str, value: Any) -> None:
     threads = _expression(_number(value))
     if not rule:
-        raise _Unfit(f"a profile has them for single rules only: set-threads ({threads})")
+        raise _Unfit(f"a profile can only set them for single rules: set-threads ({threads})")
     made.threads[rule] = threads
 
 
@@ -239,7 +239,7 @@ def _expression(amount: Amount) -> int | str:
 
 
 class _Retries:
-    """errorStrategy and maxRetries of one place in the config."""
+    """errorStrategy and maxRetries from one place in the config."""
 
     def __init__(self, line: int) -> None:
         self.line = line
@@ -263,11 +263,11 @@ class _Retries:
         if limit:
             self.attempts = int(limit[2]) - (limit[1] == "<")
         if isinstance(entry.value, Raw) and "exitStatus" in entry.text:
-            raise _Unfit("Snakemake tries again after any failure, not after some exit codes only")
+            raise _Unfit("Snakemake retries after any failure, not only after some exit codes")
 
     @property
     def number(self) -> int | None:
-        """How often a failed job is tried again; Nextflow's own default is once."""
+        """How often a failed job is retried; Nextflow's default is once."""
         if not self.retries:
             return None
         most = 1 if self.most is None else self.most
@@ -275,8 +275,8 @@ class _Retries:
 
 
 def _decide_retries(made: Carried, found: Mapping[str, _Retries]) -> None:
-    """Snakemake's ``retries`` in a profile is for all rules; a rule can have its own in the
-    Snakefile only."""
+    """``retries`` in a Snakemake profile applies to all rules; a rule's own number can only be set
+    in the Snakefile."""
     everywhere = found.get("")
     if everywhere is not None and everywhere.retries:
         made.retries = everywhere.number
@@ -292,6 +292,6 @@ def _decide_retries(made: Carried, found: Mapping[str, _Retries]) -> None:
             Left(
                 each.line,
                 f"retries of {rule}",
-                f"a profile has one number for all rules: write retries: {number} into rule {rule}",
+                f"a profile has one number for all rules: put retries: {number} into rule {rule}",
             )
         )

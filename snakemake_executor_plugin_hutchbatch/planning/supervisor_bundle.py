@@ -125,7 +125,7 @@ version={version},job_id=g("AWS_BATCH_JOB_ID","unknown"),attempt=int(g("AWS_BATC
 phase="start",exit_code={spec},cause="STAGE_IN",problem="setup" if isinstance(e,SetupError) else
 "s3",facts=dict(activity="supervisor",file=u,words=str(e)[:500],http_status=getattr(e,"status",None)))))
 if hashlib.sha256(b).hexdigest()!=os.environ.get("HUTCHBATCH_SUPERVISOR_SHA256"):
- fail(u+" is not the supervisor this job was submitted with. Nothing of it was run.",{changed})
+ fail(u+" is not the supervisor this job was submitted with, so it was not run.",{changed})
 sys.meta_path.insert(0,Bundle(json.loads(zlib.decompress(b))))
 sys.modules[P+".connection"]=sys.modules[P+".s3_bootstrap"]=sys.modules["__main__"]
 from {package}.main import main

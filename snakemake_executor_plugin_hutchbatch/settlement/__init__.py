@@ -1,1 +1,1 @@
-"""What becomes of a job that ended or waits too long: success, retry or failure."""
+"""Decides whether a job that ended or waits too long is a success, a retry or a failure."""

@@ -1,8 +1,8 @@
-"""How an ended job went, from everything that knows: Batch, S3, the supervisor, the log.
+"""Collects how a job ended from every source: Batch, S3, the supervisor's status, the log.
 
-``failure_cause.py`` decides; this module fetches what it needs: for all jobs that a poll found
-ended at once, so that S3 is asked for one object a job and little more. What cannot be fetched
-leaves what the rest says: nothing here hides a cause that is known.
+``failure_cause.py`` decides; this module fetches what it needs, together for all jobs that one poll
+found ended, so that S3 is asked for little more than one object a job. A source that cannot be read
+never hides a cause that another one shows.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from .log_tails import Tail
 
 #: Lines of a failed job's output shown in the terminal.
 TAIL_LINES = 30
-#: Bytes at the end of a log file among which its last lines are looked for.
+#: Bytes at the end of a log file that are searched for its last lines.
 TAIL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a job ended: ``failure`` is None for a success. ``status``: what its supervisor said of
-    its last attempt, None where it said nothing."""
+    """How a job ended: ``failure`` is None for a success. ``status``: what its supervisor wrote
+    about its last attempt, None if it wrote nothing."""
 
     failure: Failure | None
     status: taskspec.Status | None
@@ -44,8 +44,8 @@ class Ending:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A job that has ended. ``job``: DescribeJobs' word, None for a job that Batch no longer knows;
-    ``outputs``: URLs that must be there after a success."""
+    """A job that has ended. ``job``: its description from DescribeJobs, None if Batch no longer
+    knows it; ``outputs``: URLs that must exist after a success."""
 
     job_id: str
     job: Mapping[str, Any] | None
@@ -54,15 +54,16 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What S3 has of a job's last attempt. ``unreadable``: there may be more than we can read."""
+class _StoredStatus:
+    """The status of a job's last attempt in S3. ``unreadable``: there may be one that this user
+    cannot read."""
 
     status: taskspec.Status | None
     unreadable: bool = False
 
 
 class Endings:
-    """Reads the endings of one run's jobs; ``foresee`` from one thread, the rest from any."""
+    """Reads how one run's jobs ended; call ``foresee`` from one thread, the rest from any."""
 
     def __init__(
         self,
@@ -78,12 +79,12 @@ class Endings:
         self._retrier = retrier
         self._inventory = inventory or Inventory(clients.s3, retrier)
         self._lock = threading.Lock()
-        self._foreseen: dict[str, _Told] = {}
+        self._foreseen: dict[str, _StoredStatus] = {}
 
     def foresee(self, outcomes: Sequence[Outcome]) -> None:
-        """Asks S3 in bulk for all that ``end`` will need to know of these jobs.
+        """Fetches from S3, in bulk, all that ``end`` will need for these jobs.
 
-        Raises nothing: what could not be asked is asked again by ``end``.
+        Raises nothing: ``end`` fetches again what could not be fetched here.
         """
         try:
             self._look([url for outcome in outcomes for url in outcome.outputs])
@@ -102,14 +103,14 @@ class Endings:
         if outcome.job is None:
             return
         try:
-            told = self._status(outcome.job_id, outcome.job, outcome.status_prefix)
+            stored = self._status(outcome.job_id, outcome.job, outcome.status_prefix)
         except (ClientError, BotoCoreError):
             return
         except Exception:
             tracebacks.log(f"The status of job {outcome.job_id} could not be read; asking again.")
             return
         with self._lock:
-            self._foreseen[outcome.job_id] = told
+            self._foreseen[outcome.job_id] = stored
 
     def end(
         self,
@@ -123,59 +124,65 @@ class Endings:
     ) -> Ending:
         """How a job ended.
 
-        ``job``: DescribeJobs' word, None for a job that Batch no longer knows, whose outputs then
-        decide (those newer than ``since``). ``log_group`` has its output. Raises botocore's errors
-        that do not pass.
+        ``job``: its description from DescribeJobs; None if Batch no longer knows it: then its
+        outputs decide, if they are newer than ``since``. ``log_group`` has its output. Raises
+        botocore's errors that retries do not solve.
         """
         with self._lock:
-            told = self._foreseen.pop(job_id, None)
-        if told is None:
+            stored = self._foreseen.pop(job_id, None)
+        if stored is None:
             if job is None or job.get("status") == "SUCCEEDED":
                 self._look(outputs, pool=False)
-            else:  # a bad ending is known for what it is, whatever became of the outputs
+            else:  # the failure is known, whatever happened to the outputs
                 self._inventory.forget(outputs)
-            told = _Told(None) if job is None else self._told(job_id, job, status_prefix)
+            stored = (
+                _StoredStatus(None)
+                if job is None
+                else self._status_if_readable(job_id, job, status_prefix)
+            )
         if job is None:
             if outputs and not self._missing(outputs, since):
                 return Ending(None, None)
             return Ending(failure_cause.forgotten(), None)
-        status, lines = told.status, None
-        if status is None and not told.unreadable:
+        status, lines = stored.status, None
+        if status is None and not stored.unreadable:
             _, lines = self.last_lines(job, log_group, TAIL_LINES, whole=True)
             status = taskspec.status_in(lines, job_id, _attempt(job))
         if failure_cause.read(job) is not None:
             return Ending(failure_cause.read(job, status, lines), status)
         gone = self._missing(outputs)
-        # An ENTRYPOINT that ignores the command may end well; outputs of an earlier run must not
-        # pass for this job's.
+        # An ENTRYPOINT that ignores the command may succeed; outputs of an earlier run must not
+        # count as this job's.
         if status is None and (not outputs or gone or self._missing(outputs, since)):
             return Ending(failure_cause.not_entered(0), None)
         if gone:
-            # As a success this would end the whole workflow: Snakemake would miss the files.
-            missing = f"it succeeded but is missing {', '.join(gone)}"
+            # Counted as a success, it would end the whole workflow: Snakemake would miss the files.
+            missing = f"it succeeded, but its outputs are missing: {', '.join(gone)}"
             failure = Failure(Cause.MISSING_OUTPUT, missing, problem=Problem.OUTPUTS)
             return Ending(failure, status)
         return Ending(None, status)
 
-    def _told(self, job_id: str, job: Mapping[str, Any], prefix: str) -> _Told:
-        """As ``_status``; of a job that failed, without one that cannot be read."""
+    def _status_if_readable(
+        self, job_id: str, job: Mapping[str, Any], prefix: str
+    ) -> _StoredStatus:
+        """As ``_status``; raises nothing for a job that failed."""
         try:
             return self._status(job_id, job, prefix)
         except Exception:
             if job.get("status") == "SUCCEEDED":
                 raise
             tracebacks.log(f"The status of failed job {job_id} could not be read.")
-            return _Told(None, unreadable=True)
+            return _StoredStatus(None, unreadable=True)
 
     def _missing(self, outputs: Sequence[str], since: datetime.datetime | None = None) -> list[str]:
-        """Those of which there is nothing, or nothing newer. S3 tells times in whole seconds."""
+        """The URLs that do not exist, or are older than ``since``. S3's times are whole seconds."""
         if since is None:
             return [url for url in outputs if not self._inventory.exists(url)]
         begin = since.replace(microsecond=0).timestamp()
         found = {url: self._inventory.find(url) for url in outputs}
         return [url for url, item in found.items() if item is None or item.modified < begin]
 
-    def _status(self, job_id: str, job: Mapping[str, Any], prefix: str) -> _Told:
+    def _status(self, job_id: str, job: Mapping[str, Any], prefix: str) -> _StoredStatus:
         attempt = _attempt(job)
         url = taskspec.status_url(prefix, job_id, attempt)
         s3 = self._clients.s3
@@ -185,16 +192,16 @@ class Endings:
                 lambda: small_objects.read(s3, url, taskspec.STATUS_BYTES),
             )
             status = taskspec.load_status(body.decode())
-            # One of another job would tell of another job.
-            return _Told(status if (status.job_id, status.attempt) == (job_id, attempt) else None)
+            is_ours = (status.job_id, status.attempt) == (job_id, attempt)
+            return _StoredStatus(status if is_ours else None)
         except ClientError as error:
             code = errors.status(error)
             if code not in (403, 404):
                 raise
-            # Killed before it could write one; 403: the same, or there is one and we may not.
-            return _Told(None, unreadable=code == 403)
+            # Killed before it could write one; 403: the same, or access to it is denied.
+            return _StoredStatus(None, unreadable=code == 403)
         except ValueError:
-            return _Told(None)  # not the supervisor's
+            return _StoredStatus(None)  # the supervisor did not write it
 
     def last_lines(
         self,
@@ -203,8 +210,8 @@ class Endings:
         count: int | None = None,
         whole: bool = False,
     ) -> tuple[str, list[str]]:
-        """The job's log stream and the last ``count`` lines in it (``tail_lines`` unless told);
-        empty where there are none. ``whole``: with a status that is among them. Never raises."""
+        """The job's log stream and the last ``count`` lines in it (by default ``tail_lines``);
+        empty if there are none. ``whole``: keep the supervisor's status lines. Never raises."""
         count = self._tail_lines if count is None else count
         stream = str(((job or {}).get("container") or {}).get("logStreamName") or "")
         if not stream or not count:
@@ -222,7 +229,7 @@ class Endings:
         since: datetime.datetime | None,
         snakemake: bool,
     ) -> tuple[str, list[Tail]]:
-        """The job's log stream, and the last ``tail_lines`` lines of its output and of its log
+        """The job's log stream, and the last ``tail_lines`` lines of its output and of those log
         ``files`` (names and URLs) that are not older than ``since``. Never raises."""
         count = self._tail_lines
         window = max(count, log_tails.WINDOW) if count else 0

@@ -1,7 +1,7 @@
-"""Copies of failed jobs' logs on this machine, where Snakemake wants paths.
+"""Copies of failed jobs' logs on this machine, because Snakemake needs paths.
 
-``--show-failed-logs`` opens the files that an error names and stops at the first that is not
-there, and logger plugins may open them, too; so an error names the copies alone.
+``--show-failed-logs`` opens the files that an error names and stops at the first that does not
+exist, and logger plugins may open them, too; so an error only names the copies.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 #: Beside Snakemake's own records.
-PLACE = Path(".snakemake") / "hutchbatch" / "logs"
-#: Failed jobs of a run that get copies: each costs calls, and thousands may fail alike.
+FOLDER = Path(".snakemake") / "hutchbatch" / "logs"
+#: Failed jobs of a run that get copies: each costs calls, and thousands may fail the same way.
 MOST_JOBS = 200
-#: The end of a rule's log file that is copied (bytes), as much as CloudWatch gives at once.
+#: Bytes copied from the end of a rule's log file: as much as CloudWatch returns in one call.
 MOST_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the logs of a failed job lie: ``stream`` in CloudWatch's ``group``, empty if it never
-    ran; ``files``: names and URLs in S3 of the rule's ``log:`` files; ``since``: older ones are of
-    an earlier job."""
+    """Where the logs of a failed job are: ``stream`` in CloudWatch's ``group``, empty if it never
+    ran; ``files``: names and URLs in S3 of the rule's ``log:`` files; ``since``: older ones belong
+    to an earlier job."""
 
     rule: str
     label: str
@@ -60,25 +60,25 @@ class Copy:
 
 @dataclass
 class FailedLogs:
-    """Keeps the copies of one run. Never raises; a job's own failure matters more."""
+    """Keeps the copies of one run. Never raises: a job's own failure matters more."""
 
     clients: Clients
-    place: Path = PLACE
+    folder: Path = FOLDER
     _kept: int = field(default=0, init=False)
 
     def keep(self, source: Source) -> tuple[Copy, ...]:
-        """The copies: of the job's output, then of its log files; what is not there, or empty, is
-        left out."""
+        """The copies: of the job's output, then of its log files; missing and empty ones are left
+        out."""
         if self._kept >= MOST_JOBS:
             return ()
         self._kept += 1
-        with suppress(OSError):  # `_write` meets it, too
-            files.private_folder(self.place.parent)
+        with suppress(OSError):  # `_write` fails, too
+            files.private_folder(self.folder.parent)
         wildcards = source.label.partition(" ")[2]
         name = "-".join(
             part for part in (naming.slug(wildcards, 100), source.job_id.replace(":", "-")) if part
         )
-        folder = self.place / naming.slug(source.rule, 100)
+        folder = self.folder / naming.slug(source.rule, 100)
         copies = [(folder / f"{name}.log", OUTPUT, self._output(source))]
         for number, (file, url) in enumerate(source.files, 1):
             lines = last_lines(self.clients.s3, url, MOST_BYTES, source.since)
@@ -96,25 +96,25 @@ class FailedLogs:
 def last_lines(
     s3: S3Client, url: str, most_bytes: int, since: datetime.datetime | None = None
 ) -> list[str]:
-    """The lines in the last bytes of a log file, control characters taken out; none if it cannot be
-    had, or is older than ``since``: then an earlier job has left it. Never raises."""
+    """The lines in the last bytes of a log file, without control characters; none if it cannot be
+    read, or is older than ``since`` and so an earlier job's. Never raises."""
     bucket, key = split_url(url)
     try:
         answer = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=-{most_bytes}")
-        # S3 tells times in whole seconds.
+        # S3's times are whole seconds.
         if since is not None and answer["LastModified"] < since.replace(microsecond=0):
             return []
         text = answer["Body"].read(most_bytes).decode(errors="replace")
     except (ClientError, BotoCoreError):  # an empty file has no range either
         return []
-    except Exception:  # an answer that is none, or a connection that broke
+    except Exception:  # an invalid answer, or a broken connection
         tracebacks.log(f"The log file {url} could not be read.")
         return []
     if not text:
         return []
     if not str(answer.get("ContentRange") or "bytes 0-").startswith("bytes 0-"):
         text = text.partition("\n")[2] or text  # half a line
-    # Of a progress bar, what a terminal would show in the end.
+    # For a progress bar, what a terminal would show in the end.
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     return [printable(line) for line in lines][: -1 if text.endswith("\n") else None]
 
@@ -130,12 +130,12 @@ def _write(path: Path, lines: Sequence[str]) -> bool:
 
 
 def log_error(job: Any, logger: Any, msg: str | None, copies: Sequence[str], **more: Any) -> None:
-    """Snakemake's own error of a job (its ``log_error``), with the copies for its log files."""
+    """Logs Snakemake's own error of a job (its ``log_error``), naming the copies as log files."""
     if job.is_group() or not copies:
         job.log_error(msg=msg, aux_logs=list(copies), **more)
         return
-    told = job.get_log_error_info(msg, **more)
+    info = job.get_log_error_info(msg, **more)
     logger.error(
-        f"Error in rule {job.rule.name}, jobid: {told['jobid']}",
-        extra={**told, "log": list(copies)},
+        f"Error in rule {job.rule.name}, jobid: {info['jobid']}",
+        extra={**info, "log": list(copies)},
     )

@@ -1,7 +1,7 @@
-"""Reading an ended job: the one place that knows what AWS's words mean.
+"""Why a job failed: the only module that knows what AWS's reasons mean. Pure.
 
-Pure: a description of DescribeJobs and, where there is one, the supervisor's status go in; a cause,
-a problem and a sentence come out. AWS's words are matched in any case.
+A job's description from DescribeJobs and, where there is one, the supervisor's status go in; a
+cause, a problem and a sentence come out. AWS's words are matched in upper or lower case.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from typing import Any
 from ..supervisor import problems, taskspec
 from ..supervisor.problems import Cause, Facts, Problem
 from . import pulls
-from .sentences import Known, meaning, sentence
+from .problem_context import ProblemContext, meaning
+from .sentences import sentence
 
 __all__ = ["Cause", "Failure", "Problem", "is_host_lost", "meaning", "not_entered", "read"]
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A bad ending: its cause, one sentence for the user, the exit code if there was one.
+    """A failure: its cause, one sentence for the user, the exit code if there was one.
 
-    ``problem``: what exactly; ``attempts``: how many of AWS Batch's ended so; ``words``: AWS's own.
+    ``problem``: what exactly failed; ``attempts``: how many of AWS Batch's attempts ended like
+    this; ``words``: AWS's reason.
     """
 
     cause: Cause
@@ -43,7 +45,7 @@ _TIMED_OUT = _of(r"^job attempt duration exceeded timeout")
 # https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable_time_limit_actions.html
 _TIME_LIMIT = _of(r"\bby JobStateTimeLimit\b")
 _MISFIT = _of(r"\bMISCONFIGURATION\b")
-#: ECS's word after the fact, and runc's for a container that had not even begun.
+#: ECS's words for a container that ran, and runc's for one that had not started yet.
 _MEMORY = _of(r"\bOutOfMemory|\boom-?killed\b|killed due to memory usage")
 _LOGGING = _of(r"failed to initialize logging driver")
 _RESOURCES = _of(r"\bResourceInitializationError\b")
@@ -59,7 +61,7 @@ _HOST_FAILED = _of(
 )
 
 _DENIED = _of(r"access ?denied|not authorized to perform|unable to assume (the )?(task )?role")
-#: Who may not do what, as IAM says it; ECS names a role that it cannot assume.
+#: Who is not allowed to do what, in IAM's words; ECS names a role that it cannot assume.
 _WHO = _of(r"\b(?:user|role):? '?(arn:[^\s']+)")
 _ACTION = _of(r"not authorized to perform:? ([\w-]+:\w+)(?:.{0,20}? on resource:? (\S+))?")
 
@@ -80,7 +82,7 @@ _SUPERVISOR_CODES = {
 
 @dataclass(frozen=True)
 class _Job:
-    """What a description says of the end."""
+    """What a job's description says about its end."""
 
     job: Mapping[str, Any]
     reason: str
@@ -101,22 +103,22 @@ class _Job:
 
     @property
     def by_hand(self) -> bool:
-        """Whether somebody ended it: then ``statusReason`` is what they wrote."""
+        """Whether a user or a program stopped it: ``statusReason`` is then their reason."""
         flags = self.job.get("isTerminated") or self.job.get("isCancelled")
         return bool(flags and self.status_reason)
 
-    def failure(self, cause: Cause, problem: Problem, words: str = "", **known: Any) -> Failure:
-        told = Known(
+    def failure(self, cause: Cause, problem: Problem, words: str = "", **details: Any) -> Failure:
+        context = ProblemContext(
             exit_code=self.exit_code or 0,
             words=words,
             image=self.image,
             memory=self._requirement("MEMORY"),
             seconds=(self.job.get("timeout") or {}).get("attemptDurationSeconds"),
             attempts=self.attempts,
-            **known,
+            **details,
         )
         return Failure(
-            cause, sentence(problem, told), self.exit_code, problem, self.attempts, words
+            cause, sentence(problem, context), self.exit_code, problem, self.attempts, words
         )
 
     def _requirement(self, kind: str) -> str:
@@ -133,9 +135,9 @@ def read(
 ) -> Failure | None:
     """None for a success, else why the job failed.
 
-    ``job`` is one of DescribeJobs' with status SUCCEEDED or FAILED; ``status`` the supervisor's
-    for the last attempt, where it could tell one; ``lines`` the last ones of its output, None
-    where they are not known.
+    ``job``: its description from DescribeJobs, with status SUCCEEDED or FAILED; ``status``: the
+    supervisor's status of the last attempt, if there is one; ``lines``: the last lines of its
+    output, None if they are not known.
     """
     if job.get("status") == "SUCCEEDED":
         return None
@@ -159,7 +161,7 @@ def read(
         cause, problem, facts = _SUPERVISOR_CODES[code]
         return ended.failure(cause, problem, facts=facts)
     if status is None and code == taskspec.EXIT_TERMINATED:
-        # A command's own exit code comes with a status: this is the end of the whole container.
+        # A command's own exit code comes with a status: here the whole container was stopped.
         return ended.failure(Cause.HOST, Problem.STOPPED)
     if status is None and lines and code < 128:
         return not_entered(code)
@@ -167,25 +169,25 @@ def read(
 
 
 def not_entered(exit_code: int) -> Failure:
-    """The container ended, but nothing of ours ever ran in it: no status, neither in S3 nor in its
-    output."""
-    told = sentence(Problem.NOT_ENTERED, Known(exit_code=exit_code))
-    return Failure(Cause.IMAGE, told, exit_code, Problem.NOT_ENTERED)
+    """The container ended, but the supervisor never ran in it: there is no status, neither in S3
+    nor in its output."""
+    text = sentence(Problem.NOT_ENTERED, ProblemContext(exit_code=exit_code))
+    return Failure(Cause.IMAGE, text, exit_code, Problem.NOT_ENTERED)
 
 
 def forgotten() -> Failure:
-    """Batch no longer knows a job whose outputs are not there."""
-    told = sentence(Problem.FORGOTTEN, Known())
-    return Failure(Cause.LOST, told, problem=Problem.FORGOTTEN)
+    """Batch no longer knows a job whose outputs are missing."""
+    text = sentence(Problem.FORGOTTEN, ProblemContext())
+    return Failure(Cause.LOST, text, problem=Problem.FORGOTTEN)
 
 
 def is_host_lost(status_reason: str) -> bool:
-    """Whether an attempt ended with its spot machine, by Batch's word."""
+    """Whether an attempt ended with its spot machine, according to Batch's reason."""
     return bool(_HOST_LOST.search(status_reason))
 
 
 def _outside(job: _Job) -> Failure | None:
-    """Causes that lie outside the container's own process; AWS's surest words first."""
+    """Causes outside the container's own process; AWS's least ambiguous reasons first."""
     reason, status = job.reason, job.status_reason
     if _HOST_LOST.search(status):
         return job.failure(Cause.SPOT, Problem.SPOT_LOST, status)
@@ -207,7 +209,7 @@ def _outside(job: _Job) -> Failure | None:
 
 
 def _by_words(job: _Job, words: str) -> Failure | None:
-    """What ECS says of a container, in whichever of the two fields AWS Batch puts it."""
+    """What ECS says about a container, whichever of the two fields AWS Batch puts it in."""
     if _MEMORY.search(words):
         return job.failure(Cause.OUT_OF_MEMORY, Problem.OUT_OF_MEMORY, words)
     if _OVERRIDES.search(words):
@@ -216,7 +218,7 @@ def _by_words(job: _Job, words: str) -> Failure | None:
         return by_role
     if pulls.is_pull(words):
         if pulls.is_final(words, job.image):
-            other = pulls.is_for_others(words)
+            other = pulls.is_for_another_platform(words)
             problem = Problem.PROCESSOR if other else Problem.PULL_REFUSED
             return job.failure(Cause.IMAGE, problem, words)
         return job.failure(Cause.HOST, Problem.PULL_LATER, words)
@@ -235,14 +237,14 @@ def _by_words(job: _Job, words: str) -> Failure | None:
 
 
 def _denied(job: _Job, words: str) -> Failure | None:
-    """A role that lacks a permission; None for a registry that denies an image to everybody."""
+    """A role without a permission; None for a registry that denies everybody an image."""
     who, action = _WHO.search(words), _ACTION.search(words)
     if pulls.is_pull(words) and not who and not action:
         return None
     role = f"the role {_role_name(who[1])}" if who else _usual_role(job, words)
     what = ""
     if action:
-        what = f"do {action[1]}" + (f" on {action[2].rstrip('.,')}" if action[2] else "")
+        what = f"use {action[1]}" + (f" on {action[2].rstrip('.,')}" if action[2] else "")
     elif who:
         what = "be used for it"
     return job.failure(Cause.DENIED, Problem.ROLE, words, who=role, action=what)
@@ -257,7 +259,7 @@ def _role_name(arn: str) -> str:
 
 
 def _usual_role(job: _Job, words: str) -> str:
-    """Whose credentials ECS takes: for secrets the execution role, for the rest the instances'.
+    """Whose credentials ECS uses: for secrets the execution role's, otherwise the instances'.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/security-ecs-iam-role-overview.html
     """
     execution = str(job.container.get("executionRoleArn") or "")
@@ -267,7 +269,7 @@ def _usual_role(job: _Job, words: str) -> str:
 
 
 def _is_of_this_end(status: taskspec.Status, exit_code: int) -> bool:
-    """A container that is being stopped may be killed after it has told its status."""
+    """A container that is being stopped may be killed after it has written its status."""
     if status.cause == Cause.TERMINATED.value:
         return exit_code in _STOPPED
     return status.exit_code == exit_code
@@ -277,7 +279,7 @@ def _from_status(job: _Job, status: taskspec.Status) -> Failure:
     facts = status.facts or Facts()
     cause, problem = _cause(status.cause), _problem(status.problem)
     if cause is Cause.TERMINATED:
-        # Nobody asked for it (that is told before this): its machine did.
+        # No user asked for it (those cases come before this): its machine did.
         cause = Cause.SPOT if facts.taken_back else Cause.HOST
         problem = Problem.STOPPED
     return job.failure(cause, problem, facts=facts, step=status.step, phase=status.phase)

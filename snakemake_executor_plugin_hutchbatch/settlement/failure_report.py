@@ -1,4 +1,4 @@
-"""The report under Snakemake's own error message: what a user needs to go on. Pure."""
+"""The report below Snakemake's own error message: what a user needs to fix the problem. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..text.printable import printable
 from .failed_logs import Copy
 from .failure_cause import Cause, Failure, is_host_lost
 from .log_tails import OUTPUT, Tail
-from .sentences import meaning
+from .problem_context import meaning
 
 #: Rule, cause and exit code.
 _Kind = tuple[str, Cause, int | None]
@@ -21,8 +21,8 @@ _INSTANCE = re.compile(r"i-[0-9a-f]+")
 
 
 def attempts(job: Mapping[str, Any]) -> list[str]:
-    """One text for each attempt that Batch made: how it ended, and on which instance if told."""
-    told = []
+    """One text for each attempt that Batch made: how it ended, and on which instance if known."""
+    texts = []
     for number, attempt in enumerate(job.get("attempts") or [], 1):
         reason = printable(str(attempt.get("statusReason") or ""))
         container = attempt.get("container") or {}
@@ -32,15 +32,15 @@ def attempts(job: Mapping[str, Any]) -> list[str]:
         how = meaning(code) if code is not None else (reason or "no reason given")
         if is_host_lost(reason):
             how = "its spot machine was taken back"
-        told.append(f"{number}: {how}{where}")
-    return told
+        texts.append(f"{number}: {how}{where}")
+    return texts
 
 
 def spot_losses(job: Mapping[str, Any] | None, failure: Failure | None) -> int:
     """How many of a job's attempts ended with their spot machine."""
     tried = (job or {}).get("attempts") or []
     lost = sum(is_host_lost(str(attempt.get("statusReason") or "")) for attempt in tried)
-    # A machine that had time to stop its containers does not show in Batch's words.
+    # Batch's reason does not show that a machine was lost if it had time to stop its containers.
     return max(lost, 1) if failure is not None and failure.cause is Cause.SPOT else lost
 
 
@@ -54,7 +54,7 @@ def report(
     tails: Sequence[Tail],
     copies: Sequence[Copy] = (),
 ) -> str:
-    """The lines for the terminal. ``job_id``: of a job that has an output."""
+    """The lines for the terminal. ``job_id``: empty for a job without output."""
     text = [f"{label} failed: {printable(failure.sentence)} [{failure.cause.value}]"]
     text.append(f"  image: {printable(plan.image)}")
     text.append(f"  queue: {plan.queue}")
@@ -76,11 +76,11 @@ def _named(name: str) -> str:
     return f"its {OUTPUT}" if name == OUTPUT else f"its log {printable(name)}"
 
 
-class Alike:
-    """Failures that are the same but for the job: the first is told whole, the rest are counted.
+class SimilarFailures:
+    """Groups failures of the same kind: the first is shown in full, the rest are counted.
 
-    Only what a job ended with counts: one that Snakemake tries again (``retries:``) has not failed
-    yet, and may fail otherwise. Jobs are known by Snakemake's ids.
+    Only a job's last failure counts: one that Snakemake tries again (``retries:``) has not failed
+    yet, and may fail in another way. Jobs are identified by Snakemake's ids.
     """
 
     def __init__(self) -> None:
@@ -88,12 +88,12 @@ class Alike:
         self._failed: dict[Hashable, _Kind] = {}
 
     def begins(self, job_id: Hashable) -> None:
-        """A job is run, perhaps once more."""
+        """Notes that a job runs, for the first time or again."""
         self._failed.pop(job_id, None)
 
     def is_first(self, rule: str, job_id: Hashable, failure: Failure) -> bool:
-        """Whether this one should be told whole; counts the job either way."""
-        # Sentences differ by names of files, ids and times; these do not.
+        """Whether this one should be shown in full; counts the job either way."""
+        # Sentences differ in names of files, ids and times; these do not.
         kind = (rule, failure.cause, failure.exit_code)
         self._failed[job_id] = kind
         return self._first.setdefault(kind, job_id) == job_id
@@ -102,7 +102,7 @@ class Alike:
         """One line for each kind of failure that several jobs ended with."""
         jobs = Counter(self._failed.values())
         return [
-            f"{jobs[kind]} jobs of rule {kind[0]} failed alike; the first is told above."
+            f"{jobs[kind]} jobs of rule {kind[0]} failed the same way; the first is shown above."
             for kind in self._first
             if jobs[kind] > 1
         ]

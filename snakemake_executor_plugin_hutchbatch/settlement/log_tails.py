@@ -1,20 +1,20 @@
-"""The last lines of what a failed job wrote: its output, and its rule's ``log:`` files. Pure."""
+"""The last lines of a failed job's output and of its rule's ``log:`` files. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: What a job's output is called where its log files have their names.
+#: The name of a job's output, beside the names of its log files.
 OUTPUT = "output"
-#: Lines of the output among which the last ones are looked for: those that do not count are many.
+#: Lines of the output that are searched for the last ones: many of them do not count.
 WINDOW = 1000
 #: Characters of all tails together that the record keeps.
 MOST_RECORDED = 64 * 1024
 
 #: How the supervisor's own lines begin (``supervisor/errors.py``, ``supervisor/taskspec.py``).
 _SUPERVISOR = ("hutchbatch: ", "hutchbatch-status ")
-#: What Snakemake says of each file that it moves (snakemake.io and snakemake.dag).
+#: What Snakemake logs about each file that it transfers (snakemake.io and snakemake.dag).
 _TRANSFERS = (
     "Retrieving from storage: ",
     "Finished retrieval.",
@@ -27,7 +27,7 @@ _TRANSFERS = (
 
 @dataclass(frozen=True)
 class Text:
-    """Lines of a log file, from wherever on, to its end; ``name`` as the rule has it."""
+    """The last lines of a log file; ``name`` as in the rule."""
 
     name: str
     lines: tuple[str, ...]
@@ -35,7 +35,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Tail:
-    """Last lines to be shown. ``names``: all that end with them."""
+    """Last lines to be shown. ``names``: all texts that end with them."""
 
     names: tuple[str, ...]
     lines: tuple[str, ...]
@@ -43,20 +43,20 @@ class Tail:
     @property
     def title(self) -> str:
         """``its output and of its log logs/a.txt``."""
-        said = [f"its {n}" if n == OUTPUT else f"its log {n}" for n in self.names]
-        return " and of ".join(said)
+        titles = [f"its {n}" if n == OUTPUT else f"its log {n}" for n in self.names]
+        return " and of ".join(titles)
 
 
 def own_lines(lines: Sequence[str], snakemake: bool) -> list[str]:
-    """A job's output without hutchbatch's lines and, where Snakemake ran in the job, without what
-    it says of files that it moved."""
-    foreign = _SUPERVISOR + (_TRANSFERS if snakemake else ())
-    return [line for line in lines if not line.startswith(foreign)]
+    """A job's output without hutchbatch's lines and, where Snakemake ran in the job, without its
+    lines about transferred files."""
+    others = _SUPERVISOR + (_TRANSFERS if snakemake else ())
+    return [line for line in lines if not line.startswith(others)]
 
 
 def tails(output: Sequence[str], logs: Sequence[Text], count: int) -> list[Tail]:
-    """The last ``count`` lines of each, those that are there in two of them once; texts that are
-    empty are left out. Of the output more is shown where that saves a log's lines."""
+    """The last ``count`` lines of each text, without repeating lines that two of them share; empty
+    texts are left out. More of the output is shown where it contains a log's last lines."""
     texts = [Text(OUTPUT, tuple(output)), *logs]
     texts = [Text(text.name, _trimmed(text.lines)) for text in texts]
     shown: list[tuple[Tail, tuple[str, ...]]] = []  # with all the lines that are known
@@ -85,7 +85,7 @@ def _trimmed(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def find(part: Sequence[str], whole: Sequence[str]) -> int:
-    """Where ``part`` last stands in ``whole``, line for line; -1 if it does not."""
+    """The index of the last occurrence of ``part`` in ``whole``, line for line; -1 if none."""
     size = len(part)
     if not size:
         return -1
@@ -96,8 +96,8 @@ def find(part: Sequence[str], whole: Sequence[str]) -> int:
 
 
 def recorded(found: Sequence[Tail]) -> str:
-    """All tails as the record keeps them: the ends of the last lines, within bounds, each headed by
-    its name unless it is the output alone."""
+    """All tails as the record keeps them: at most ``MOST_RECORDED`` characters, each under its
+    name unless it is the output alone."""
     kept = []
     for tail in found:
         lines, left = list(tail.lines), MOST_RECORDED // len(found)

@@ -1,4 +1,4 @@
-"""Why an image could not be pulled: whether another try may do better. Pure.
+"""Why an image could not be pulled, and whether another attempt can succeed. Pure.
 
 The words are the registry's, Docker's and the ECS agent's.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
@@ -10,7 +10,7 @@ import re
 
 #: ``CannotPullContainerError``, ``CannotPullImageManifestError``, ``CannotPullECRContainerError``.
 _PULL = re.compile("cannotpull", re.IGNORECASE)
-#: The registry, or the way to it, was slow, or refused for the moment.
+#: The registry or the network was slow, or refused for the moment.
 _PASSING = (
     r"toomanyrequests",
     r"too many requests",
@@ -38,7 +38,7 @@ _PASSING = (
     r"token has expired",
     r"\b(?:429|502|503|504)\b",
 )
-#: The image is not there, or not for us, at any time.
+#: The image does not exist, or access to it is denied for good.
 _FINAL = (
     r"manifest unknown",
     r"name unknown",
@@ -57,15 +57,15 @@ _FINAL = (
     r"no longer supported",
     r"unsupported media type",
 )
-#: The image is there, but not for this kind of machine.
+#: The image exists, but not for this kind of machine.
 _PLATFORM = re.compile(
     r"no matching manifest|no match for platform|matching platform|used on this platform",
     re.IGNORECASE,
 )
 _passing = re.compile("|".join(_PASSING), re.IGNORECASE)
 _final = re.compile("|".join(_FINAL), re.IGNORECASE)
-#: Addresses, references, tags and digests, since names may hold any of the words above; and the
-#: number that Docker gives every failure of a pull.
+#: Addresses, references, tags and digests, since names may contain any of the words above; and the
+#: number that Docker gives to every failed pull.
 _NAMES = re.compile(
     r"""https?://[^\s"']+|"[^"\s]*"|(?<!\w)'[^'\s]*'|\S+/\S+|sha256:\S+|\[manifests [^\]]*\]"""
     r"""|API error \(\d+\)"""
@@ -78,8 +78,8 @@ def is_pull(words: str) -> bool:
 
 
 def is_final(words: str, image: str) -> bool:
-    """Whether no further try helps. Words that nobody knows may pass: a try costs minutes, a job
-    that is given up too early costs a run. ``image``: its name as the job has it."""
+    """Whether another attempt is useless. Unknown words count as temporary: an attempt costs
+    minutes, a job that is given up too early costs a run. ``image``: its name in the job."""
     if image:
         words = re.sub(rf"(?<![\w.-]){re.escape(image)}(?![\w-])", " ", words)
     said = _NAMES.sub(" ", words)
@@ -87,6 +87,6 @@ def is_final(words: str, image: str) -> bool:
     return bool(final) and not _passing.search(said)
 
 
-def is_for_others(words: str) -> bool:
-    """Whether the image is there, but for another processor or system."""
+def is_for_another_platform(words: str) -> bool:
+    """Whether the image exists, but for another processor or system."""
     return bool(_PLATFORM.search(words))

@@ -1,6 +1,7 @@
-"""What becomes of a job that ended badly or waits too long: again, elsewhere, or a failure. Pure.
+"""Whether a job that failed or waits too long is tried again, moved to another queue or failed.
+Pure.
 
-Each cause has its own budget; losses of machines never use up Snakemake's ``retries``.
+Each cause has its own budget; lost machines never use up Snakemake's ``retries``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ..queues import fit, why_waiting
 from ..queues.queues import Queue
 from .failure_cause import Cause, Failure, Problem
 
-#: How long a queue counts as starving after it starved a job (seconds): siblings start higher.
+#: Seconds that a queue counts as starving after it starved a job: other jobs start on a later rung.
 REMEMBERED = 30 * 60.0
 #: Submissions of a job whose next step cannot be decided.
 BY_DEFAULT = 3
@@ -24,7 +25,7 @@ BY_DEFAULT = 3
 
 @dataclass(frozen=True)
 class Resubmit:
-    """Submit ``plan`` (its queue and memory may be new); ``line`` says so to the user."""
+    """Submit ``plan`` (its queue and memory may be new); ``line`` informs the user."""
 
     plan: JobPlan
     history: History
@@ -54,15 +55,15 @@ def after(
 
 
 def by_default(failure: Failure, plan: JobPlan, history: History) -> Resubmit | Failure:
-    """As ``after``, where that failed: lost machines never end a job at once, nothing else is
-    tried again."""
+    """The fallback where ``after`` failed: jobs that lost their machine are tried again a few
+    times, nothing else is."""
     if failure.cause not in (Cause.SPOT, Cause.HOST) or history.submissions >= BY_DEFAULT:
         return failure
     return _here_again(failure, plan, history)
 
 
 def _after_spot_loss(failure: Failure, plan: JobPlan, history: History) -> Resubmit | Failure:
-    # A container that was stopped in time ends by itself, and AWS Batch does not try again.
+    # A container that shuts down before its machine ends by itself: AWS Batch does not retry it.
     if failure.problem is Problem.STOPPED:
         history = replace(history, spot_losses=history.spot_losses + failure.attempts)
         if history.spot_losses < plan.budgets.spot_attempts:
@@ -78,7 +79,7 @@ def _after_spot_loss(failure: Failure, plan: JobPlan, history: History) -> Resub
 def _misfit(failure: Failure, plan: JobPlan, queue: Queue) -> Failure:
     want = fit.Want(plan.vcpus, plan.memory, plan.gpus)
     why = why_waiting.diagnose(why_waiting.Symptoms(failure.words, queue, want))
-    return replace(failure, sentence=f"AWS Batch cancelled it, since {why}")
+    return replace(failure, sentence=f"AWS Batch cancelled it: {why}")
 
 
 def _last(plan: JobPlan) -> str:
@@ -87,7 +88,7 @@ def _last(plan: JobPlan) -> str:
 
 def _here_again(failure: Failure, plan: JobPlan, history: History) -> Resubmit:
     history = replace(history, submissions=history.submissions + 1)
-    return Resubmit(plan, history, f"{plan.label}: {failure.sentence}. It is started again.")
+    return Resubmit(plan, history, f"{plan.label}: {failure.sentence}. It is being started again.")
 
 
 def higher(plan: JobPlan, history: History, why: str) -> Resubmit | None:
@@ -105,7 +106,7 @@ def _with_more_memory(
     failure: Failure, plan: JobPlan, history: History, queue: Queue | None
 ) -> Resubmit | Failure:
     if queue is None or not queue.instance_types:
-        queue = Queue(plan.queue, instance_types=("optimal",))  # somewhere it must end
+        queue = Queue(plan.queue, instance_types=("optimal",))  # some limit is needed
     most = fit.largest_memory(fit.Want(plan.vcpus, plan.memory, plan.gpus), queue) or plan.memory
     memory = min(math.ceil(plan.memory * plan.budgets.oom_memory_factor), most)
     if memory <= plan.memory:
@@ -114,36 +115,36 @@ def _with_more_memory(
         )
     history = replace(history, submissions=history.submissions + 1)
     line = (
-        f"{plan.label} was killed for memory with {plan.memory:,} MiB and is started again with "
-        f"{memory:,} MiB."
+        f"{plan.label} was killed for lack of memory with {plan.memory:,} MiB and is being started "
+        f"again with {memory:,} MiB."
     )
     return Resubmit(replace(plan, memory=memory), history, line)
 
 
 def start(plan: JobPlan, starved: Mapping[str, float], now: float) -> tuple[JobPlan, History]:
-    """Where a new job begins: the first rung that did not starve a sibling lately, or the top.
+    """Where a new job starts: the first rung that has not starved a job lately, or the last rung.
 
-    ``starved``: when each queue last did, by the clock of ``now``.
+    ``starved``: when each queue last did, on the clock of ``now`` (seconds).
     """
     rungs = plan.ladder.rungs
     for rung, queue in enumerate(rungs):
         if rung == len(rungs) - 1 or now - starved.get(queue, -math.inf) > REMEMBERED:
             here = plan if plan.queue == queue else replace(plan, queue=queue)
-            return here, _beginning(rung)
-    return plan, _beginning(0)
+            return here, _first_history(rung)
+    return plan, _first_history(0)
 
 
 @functools.cache
-def _beginning(rung: int) -> History:
-    """One object for the thousands of jobs that begin alike."""
+def _first_history(rung: int) -> History:
+    """One object for the thousands of jobs that start on this rung."""
     return History(rung=rung)
 
 
 def is_starving(*, minutes: float, waited: float, still: float, rung: int, rungs: int) -> bool:
-    """Whether a job should be taken to the next rung.
+    """Whether a job should move to the next rung.
 
-    ``waited``: seconds that it is RUNNABLE; ``still``: seconds since its queue last started one of
-    our jobs.
+    ``waited``: seconds that it has been RUNNABLE; ``still``: seconds since its queue last started
+    one of this run's jobs.
     """
     limit = minutes * 60
     return minutes > 0 and rung + 1 < rungs and waited > limit and still > limit

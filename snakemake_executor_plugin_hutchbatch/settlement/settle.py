@@ -1,4 +1,4 @@
-"""Ended jobs → successes, failures, further submissions. Several at a time, since S3 is asked."""
+"""Turns ended jobs into successes, failures and resubmissions, many at once to save calls to S3."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from .starvation import LEAVING
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
-#: Endings that are read together: a page of a listing tells of their outputs.
-TOGETHER = 500
+#: Jobs whose endings are read together, so that pages of listings cover their outputs.
+CHUNK = 500
 
 
 @dataclass(frozen=True)
 class Settled:
-    """How a submission ended: ``failure`` None after a success; ``step``: it is tried again;
+    """How a submission ended: ``failure`` is None after a success; ``step``: how it is tried again;
     ``copies``: of a failed job's logs, on this machine."""
 
     outcome: Ended[Work]
@@ -46,7 +46,7 @@ class Settled:
 
 
 class Settlement:
-    """Reads endings and decides. Never raises: what cannot be read is that job's failure."""
+    """Reads how jobs ended and decides. Never raises: a job whose end cannot be read has failed."""
 
     def __init__(
         self,
@@ -65,9 +65,9 @@ class Settlement:
         self._failed_logs = failed_logs
 
     def settle(self, ended: Sequence[Ended[Work]]) -> Iterator[Settled]:
-        """Each of ``ended``, in order, as soon as it is known."""
-        for place in range(0, len(ended), TOGETHER):
-            some = ended[place : place + TOGETHER]
+        """Each of ``ended``, in order, as soon as it is decided."""
+        for start in range(0, len(ended), CHUNK):
+            some = ended[start : start + CHUNK]
             try:
                 self._endings.foresee(
                     [
@@ -81,7 +81,7 @@ class Settlement:
             yield from self._pool.map(self._settle, self._completed(judged))
 
     def _judged(self, outcome: Ended[Work]) -> Settled:
-        """How it ended, as far as its description tells."""
+        """How it ended, as far as its description shows."""
         try:
             return self._judge(outcome)
         except Exception as error:
@@ -89,8 +89,8 @@ class Settlement:
             return Settled(outcome, _by_description(outcome.description, error), None)
 
     def _completed(self, judged: Sequence[Settled]) -> Iterator[Settled]:
-        """The same; those that ListJobs' short word of an array's child does not explain, such as a
-        success at a later attempt, are described, by hundreds, and judged again."""
+        """The same jobs; those whose short entry in ListJobs (an array's child) is not enough, such
+        as a success at a later attempt, are described in batches and judged again."""
         unclear = {s.outcome.job_id for s in judged if _is_unclear(s)}
         known: dict[str, dict[str, Any]] = {}
         for ids in batched(unclear, DESCRIBE_LIMIT):
@@ -98,7 +98,7 @@ class Settlement:
                 describe = partial(batch_calls.describe, self._batch, ids)
                 known.update(self._retrier.call("reading how jobs ended", describe))
             except (ClientError, BotoCoreError):
-                continue  # what is known by now must do
+                continue  # decide with what is known so far
             except Exception:
                 tracebacks.log("AWS Batch's answer about ended jobs could not be read.")
         for settled in judged:
@@ -109,7 +109,8 @@ class Settlement:
                 yield self._judged(replace(settled.outcome, description=job))
 
     def _settle(self, settled: Settled) -> Settled:
-        """What becomes of it. Where that cannot be said, its failure keeps its own cause."""
+        """The job with its retry or its final failure. If that cannot be decided, the failure keeps
+        its own cause."""
         if settled.failure is None:
             return settled
         label = settled.outcome.what.label
@@ -159,14 +160,14 @@ class Settlement:
     def _next(self, outcome: Ended[Work], failure: Failure) -> Resubmit | Failure:
         work, job = outcome.what, outcome.description or {}
         plan: Any = work.own_plan
-        # CancelJob ends only what has not begun to start; a job that had runs on.
+        # CancelJob only ends jobs that have not started yet; others keep running.
         if outcome.left and str(job.get("statusReason") or "").startswith(LEAVING):
             return retry_policy.higher(plan, work.history, "waited there too long") or failure
         return retry_policy.after(failure, plan, work.history, self._queues)
 
 
 def _by_description(job: dict[str, Any] | None, error: Exception) -> Failure:
-    """What is known of an ending whose status, outputs or log could not be read."""
+    """The failure, where the job's status, outputs or log could not be read."""
     failure = None
     try:
         failure = failure_cause.read(job) if job else None
@@ -176,7 +177,7 @@ def _by_description(job: dict[str, Any] | None, error: Exception) -> Failure:
         return failure
     if isinstance(error, (ClientError, BotoCoreError)):
         return Failure(Cause.LOST, errors.explain(error, "reading how it ended").rstrip("."))
-    return Failure(Cause.LOST, f"its ending could not be read: {error!r}")
+    return Failure(Cause.LOST, f"hutchbatch could not find out how it ended: {error!r}")
 
 
 def _is_unclear(settled: Settled) -> bool:

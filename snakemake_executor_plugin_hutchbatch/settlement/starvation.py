@@ -1,4 +1,4 @@
-"""Jobs that wait: which are taken to another queue, and what the user is told about the others."""
+"""Waiting jobs: moves starving ones to another queue, and reports why the others wait."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from . import retry_policy
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
-#: Seconds that a job may be RUNNABLE before anybody asks why: Batch needs two or three minutes to
-#: start a machine.
+#: Seconds that a job may be RUNNABLE before the reason is looked up: Batch needs two or three
+#: minutes to start a machine.
 PATIENT_SECONDS = 240.0
-#: AWS shows this as the reason of a job that we took out of its queue.
-LEAVING = "hutchbatch takes it to another queue"
+#: AWS shows this as the reason for a job that hutchbatch took out of its queue.
+LEAVING = "hutchbatch is moving it to another queue"
 
 
 class Planned(Protocol):
@@ -43,13 +43,13 @@ P = TypeVar("P", bound=Planned)
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Reported:
     queue: str
     sentence: str
 
 
 class StarvationWatch(Generic[P]):
-    """Looks after waiting jobs once a poll."""
+    """Checks the waiting jobs once for each poll."""
 
     def __init__(
         self,
@@ -70,22 +70,23 @@ class StarvationWatch(Generic[P]):
         self._clock = clock
         self._moved: dict[str, float] = {}
         self._examined: dict[str, float] = {}
-        self._told: set[_Told] = set()
+        self._reported: set[_Reported] = set()
         self._began = clock()
         self._may_move = True
-        #: When each queue last starved a job: new siblings start higher (``retry_policy.start``).
+        #: When each queue last starved a job: new jobs start on a later rung
+        #: (``retry_policy.start``).
         self.starved: dict[str, float] = {}
 
     def start(self, plan: JobPlan) -> tuple[JobPlan, History]:
-        """Where a new job begins on its ladder."""
+        """The rung of its ladder that a new job starts on."""
         return retry_policy.start(plan, self.starved, self._clock())
 
     def starves(self, queue: str) -> None:
-        """A queue has just given a job up for want of machines."""
+        """Notes that a queue has just given up a job for lack of machines."""
         self.starved[queue] = self._clock()
 
     def look(self, poll: Poll[P]) -> None:
-        """Takes starving jobs out of their queues and says why others wait."""
+        """Takes starving jobs out of their queues and reports why others wait."""
         now = self._clock()
         for sent in poll.started:
             self._moved[sent.plan.queue] = now
@@ -109,8 +110,9 @@ class StarvationWatch(Generic[P]):
             self._take_out(starving, now)
 
     def _take_out(self, starving: list[LiveJob[P]], now: float) -> None:
-        """Out of their queues, to be sent to the next ones when Batch tells of their end."""
-        # First, so that an ending in between is known for what it is.
+        """Takes them out of their queues; they are sent to the next ones once Batch has ended
+        them."""
+        # First, so that a job that ends in between is recognised.
         self._tracker.leaving(starving)
         left = self._termination.take_out([live.job_id for live in starving], LEAVING)
         stay = set(left.ids)
@@ -122,8 +124,8 @@ class StarvationWatch(Generic[P]):
         if left.denied:
             self._may_move = False
             self._say(
-                "You may not take jobs out of their queues (batch:CancelJob): waiting jobs stay "
-                "where they are."
+                "You have no permission to take jobs out of their queues (batch:CancelJob): "
+                "waiting jobs stay where they are."
             )
 
     def _patient(self, plan: JobPlan) -> float:
@@ -131,24 +133,25 @@ class StarvationWatch(Generic[P]):
         return min(PATIENT_SECONDS, minutes * 60) if minutes else PATIENT_SECONDS
 
     def _explain(self, live: LiveJob[P], now: float) -> None:
-        """One sentence a queue and cause, however many wait there; asked again after a while."""
+        """Reports one sentence for each queue and cause, however many jobs wait; repeated lookups
+        are spaced."""
         plan = live.what.plan
-        # AWS gives the cause on the job at the head of its queue only.
-        spoken = bool(live.reason)
+        # AWS only gives a reason for the job at the head of its queue.
+        has_reason = bool(live.reason)
         last = self._examined.get(plan.queue)
-        if last is not None and (last == now or (now - last < PATIENT_SECONDS and not spoken)):
+        if last is not None and (last == now or (now - last < PATIENT_SECONDS and not has_reason)):
             return
         self._examined[plan.queue] = now
         queue = self._queues.get(plan.queue) or Queue(plan.queue)
         want = fit.Want(plan.vcpus, plan.memory, plan.gpus)
         symptoms = why_waiting.examine(self._batch, live.job_id, live.reason, queue, want)
         sentence = why_waiting.diagnose(symptoms)
-        told = _Told(plan.queue, sentence)
-        # Places in the queue change all the time; one telling of that is enough.
+        report = _Reported(plan.queue, sentence)
+        # Places in the queue change all the time; reporting that once is enough.
         if symptoms.ahead:
-            told = replace(told, sentence="others are before it")
-        if told not in self._told:
-            self._told.add(told)
+            report = replace(report, sentence="others are ahead of it")
+        if report not in self._reported:
+            self._reported.add(report)
             minutes = (now - live.since) / 60
             line = f"{live.what.label} has waited {minutes:.0f} minutes to start: {sentence}."
             self._say(line)

@@ -16,7 +16,8 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from ..settlement.sentences import Known, sentence
+from ..settlement.problem_context import ProblemContext
+from ..settlement.sentences import sentence
 from ..storage.inventory import Inventory
 from ..storage.object_cache import Object
 from ..supervisor.errors import Failure
@@ -112,7 +113,7 @@ def fetch(file: Any) -> None:
     except Differs as error:
         raise WorkflowError(f"{error}.") from None
     except Failure as error:
-        told = sentence(error.problem, Known(facts=error.facts))
+        told = sentence(error.problem, ProblemContext(facts=error.facts))
         raise WorkflowError(f"{file} could not be fetched: {told}.") from None
     except OSError as error:
         raise WorkflowError(f"{file} could not be fetched from {url}: {error}") from error

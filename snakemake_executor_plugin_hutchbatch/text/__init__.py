@@ -1,1 +1,1 @@
-"""Text for people: fit to be shown, without secrets, on its way to terminal and log."""
+"""Text that users see: made safe to show, secrets removed, written to terminal and log."""

@@ -1,9 +1,9 @@
-"""Text that others wrote (names of rules, reasons, log lines, records), made fit to be shown. Pure.
+"""Makes untrusted text (names of rules, reasons, log lines, records) safe to show. Pure.
 
-What must not reach a terminal or a page as it is: control characters and the escape sequences that
-begin with them (https://en.wikipedia.org/wiki/ANSI_escape_code), C1's included; marks that change
-the direction of text (https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing); the line
-and paragraph separators; halves of surrogate pairs, which no encoding takes.
+These must not reach a terminal or a page: control characters, C1's included, and the escape
+sequences that begin with them (https://en.wikipedia.org/wiki/ANSI_escape_code); marks that change
+the direction of text (https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing); line and
+paragraph separators; unpaired surrogates, which no encoding accepts.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: What stands for a character that is not shown.
+#: What replaces a character that is not shown.
 HIDDEN_CHARACTER = "?"
 
 
 def printable(text: str) -> str:
-    """``text`` as one line: tabs stay, every other character that does not print is a ``?``, and
-    spaces of other widths are plain ones."""
+    """``text`` as one line: tabs stay, any other unprintable character becomes a ``?``, and spaces
+    of other widths become plain ones."""
     text = text.rstrip("\r\n")
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def printable_lines(text: str) -> list[str]:
-    """The lines of a text that is meant to have several, each of them ``printable``."""
+    """The lines of a text that may have several, each made ``printable``."""
     return [printable(line) for line in text.split("\n")]
 
 
@@ -38,13 +38,13 @@ def _shown(character: str) -> str:
 
 
 def mapped(value: T, change: Callable[[str], str]) -> T:
-    """``value`` with every text in it changed: in dataclasses, mappings (keys, too), lists, tuples
-    and sets."""
+    """``value`` with every string in it changed: in dataclasses, mappings (also keys), lists,
+    tuples and sets."""
     return _mapped(value, change)  # type: ignore[no-any-return]
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    if type(value) is str:  # an enumeration's member stays what it is
+    if type(value) is str:  # members of enumerations are left alone
         return change(value)
     if is_dataclass(value) and not isinstance(value, type):
         names = [f.name for f in fields(value) if f.init]

@@ -1,6 +1,6 @@
-"""Secrets of well-known kinds in a text, taken out before it is kept or shown. Pure.
+"""Removes secrets of well-known kinds from a text before it is stored or shown. Pure.
 
-Only what says by its name or its form that it is one; an ordinary value stays what it is.
+Only what its name or its form marks as a secret; ordinary values are left alone.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-#: What stands for a secret.
+#: What replaces a secret.
 HIDDEN = "…"
 
 #: How the name of a secret ends: ``token``, ``db_password``, ``NCBI_API_KEY``, ``clientSecret``.
-#: Not ``max_tokens``, ``token_file``, ``secret_name`` or ``PWD``: they hold none.
+#: Not ``max_tokens``, ``token_file``, ``secret_name`` or ``PWD``: these are not secrets.
 _NAMES = (
     r"password|passwd|passphrase|secret|token|webhook(?:[_-]?url)?"
     r"|(?:api|auth|access|secret|private|account|signing|encryption|service|subscription|license)"
@@ -21,15 +21,15 @@ _NAMES = (
 _NAME = re.compile(rf"(?:.*[^a-z]|.*[a-z](?=[A-Z])|)(?i:{_NAMES}|pwd)", re.DOTALL)
 #: Environment variables such as ``OPENAI_KEY``.
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*_(?:KEY|PASS|PAT|PWD)")
-#: Names that look like one of a secret and hold none.
+#: Names that look like a secret's, but are not.
 _ORDINARY_NAMES = frozenset({"PWD", "OLDPWD", "pwd"})
-#: Values that say that there is no secret.
+#: Values that are no secrets, whatever their name.
 _ORDINARY = r"(?i:true|false|none|null|nil|yes|no|on|off|~|\d{1,4})"
 _ORDINARY_VALUE = re.compile(_ORDINARY)
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether what has this name (a key of a configuration, a variable) is a secret."""
+    """Whether a configuration key or a variable of this name holds a secret."""
     bare = name.strip("\"' ")
     if bare in _ORDINARY_NAMES:
         return False
@@ -37,14 +37,13 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_ordinary_value(value: str) -> bool:
-    """Whether a value says that there is no secret: empty, a switch, a small number, a hidden
-    one."""
+    """Whether a value cannot be a secret: empty, a switch, a small number, or hidden already."""
     bare = value.strip("\"' ")
     return bare in ("", HIDDEN) or bool(_ORDINARY_VALUE.fullmatch(bare))
 
 
 _WEBHOOKS = (
-    # https://api.slack.com/messaging/webhooks, and the like of other services.
+    # https://api.slack.com/messaging/webhooks, and similar services.
     r"hooks\.slack(?:-gov)?\.com/[a-z]+/",
     r"(?:[\w-]+\.)?discord(?:app)?\.com/api/(?:v\d+/)?webhooks/",
     r"[\w.-]*webhook\.office\.com/webhookb2/",
@@ -65,8 +64,8 @@ _SIGNED = re.compile(
 )
 _URL = re.compile(r"(?i)(?<![a-z])https?://[^\s\"'<>`]+")
 _PARAMETER = re.compile(r"([?&])([\w.-]+)=([^&#]*)")
-# No name or word below is looked for in the middle of a longer one: a log may have lines of
-# megabytes, and a search must take time in proportion to them.
+# No name or word below is searched for in the middle of a longer one: a log may have lines of
+# megabytes, and a search must take linear time.
 _KINDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
@@ -82,7 +81,7 @@ _KINDS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1:{HIDDEN}@",
     ),
-    # A lone token in front of a host, such as GitHub's.
+    # A token alone in front of a host, such as GitHub's.
     (re.compile(r"(?i)((?<![a-z])https?://)[^\s/?#:@'\"]{20,1000}@"), rf"\1{HIDDEN}@"),
     (
         re.compile(
@@ -92,7 +91,7 @@ _KINDS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{HIDDEN}",
     ),
     (re.compile(r"(?i)((?<!\w)bearer +)(?=[a-z]*[\d._~+/=-])[\w.~+/=-]{16,}"), rf"\1{HIDDEN}"),
-    # Tokens that say by their beginning whose they are.
+    # Tokens with a known prefix.
     (re.compile(r"(?<![A-Za-z0-9])(AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"), rf"\1{HIDDEN}"),
     (re.compile(r"(?<![\w-])(gh[opusr]_|github_pat_)\w{20,}"), rf"\1{HIDDEN}"),
     (re.compile(r"(?<![\w-])(glpat-|xox[a-z]-|xapp-|dckr_pat_|pypi-)[\w-]{16,}"), rf"\1{HIDDEN}"),
@@ -109,7 +108,7 @@ _KINDS: tuple[tuple[re.Pattern[str], str], ...] = (
 _VALUE = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s"'&;,<>()\[\]{}`|]+)"""
 #: ``token=…``, ``API_KEY=…``
 _ASSIGNED = re.compile(rf"(?P<name>(?<![\w.-])[\w.-]++)(?P<sign>=)(?P<value>{_VALUE})")
-#: With a colon only where a key of JSON or YAML or an HTTP header stands: "unexpected token: x" and
+#: With a colon only as a key of JSON or YAML or an HTTP header: "unexpected token: x" and
 #: "password: it is wrong" are ordinary sentences.
 _KEY = r"[ \t]{0,200}+(?P<quote>[\"']?)(?<![\w.-])[\w.-]++(?P=quote)"
 _COLON = r"(?P<sign>[ \t]{0,9}:[ \t]+|(?<=[\"']):)"
@@ -117,12 +116,12 @@ _KEYED = re.compile(rf"(?P<name>(?<=[{{,\[\"']){_KEY}){_COLON}(?P<value>{_VALUE}
 _LINE = re.compile(rf"(?P<name>^{_KEY}){_COLON}(?P<value>{_VALUE})(?=[ \t]*$)", re.MULTILINE)
 #: ``--password …``
 _OPTION = re.compile(rf"(?P<name>(?<![\w-])--[\w-]++)(?P<sign>[ \t]+)(?P<value>(?!-){_VALUE})")
-#: Options whose values are no secrets, but where secrets are kept.
-_PLACES = ("--hutchbatch-",)
+#: Options whose values say where secrets are stored.
+_LOCATION_OPTIONS = ("--hutchbatch-",)
 
 
 def redacted(text: str, known: Iterable[str] = ()) -> str:
-    """``text`` without secrets of these kinds, and without those that are ``known``."""
+    """``text`` without secrets of these kinds, and without the ``known`` ones."""
     for pattern, instead in _KINDS:
         text = pattern.sub(instead, text)
     text = _URL.sub(lambda found: _redacted_url(found[0]), text)
@@ -144,7 +143,7 @@ def _redacted_url(url: str) -> str:
 
 def _without_value(found: re.Match[str]) -> str:
     name, value = found["name"].strip(), found["value"]
-    if name.startswith(_PLACES) or is_ordinary_value(value):
+    if name.startswith(_LOCATION_OPTIONS) or is_ordinary_value(value):
         return found[0]
     if not is_secret_name(name.removeprefix("--")):
         return found[0]
@@ -152,5 +151,5 @@ def _without_value(found: re.Match[str]) -> str:
 
 
 def _standing_alone(secret: str) -> re.Pattern[str]:
-    """Not in the middle of a longer word."""
+    """Matches the secret, but not in the middle of a longer word."""
     return re.compile(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])")

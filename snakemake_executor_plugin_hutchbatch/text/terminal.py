@@ -1,10 +1,9 @@
-"""The one place where the plugin and its commands write to the terminal, and to Snakemake's log.
+"""The only module that writes to the terminal and to Snakemake's log.
 
-Whatever is said here may hold text of others: of records, jobs, AWS. It is cleaned on its way out
-(``printable.printable``, ``secrets.redacted``). One text is one line; several lines are several
-texts, so that no line break in a name can begin a line of ours. ``tests/security`` proves that no
-other module writes anywhere.
-"""
+Messages may contain untrusted text from records, jobs or AWS, so every one is cleaned before it is
+written (``printable.printable``, ``secrets.redacted``). One string is one line, so that no line
+break in a name can forge a line of hutchbatch. ``tests/security`` checks that no other module
+writes."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ from .secrets import redacted
 
 #: Styles by name; their codes: https://en.wikipedia.org/wiki/ANSI_escape_code#SGR
 _CODES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
-#: What a note begins with, to be told from what a command shows.
+#: How a note begins, to set it apart from a command's output.
 _NOTE = "hutchbatch: "
 
 
@@ -42,13 +41,13 @@ Line = str | Painted | Sequence[str | Painted]
 
 
 def has_colours(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
-    """On terminals that know them, and not with https://no-color.org."""
+    """Whether the terminal shows colours, and https://no-color.org does not forbid them."""
     dumb = environment.get("TERM", "") in ("", "dumb")
     return stream.isatty() and not dumb and not environment.get("NO_COLOR")
 
 
 def clean(text: str, hide: Callable[[str], str] = redacted) -> str:
-    """A text of others as it may stand in a line."""
+    """Untrusted text, made safe to show as part of a line."""
     return printable(hide(text))
 
 
@@ -70,7 +69,7 @@ def _write(stream: IO[str], text: str) -> None:
 
 
 def say(*lines: Line) -> None:
-    """What a command is asked for, line by line."""
+    """Writes a command's output, line by line."""
     colours = has_colours(sys.stdout)
     for line in lines:
         _write(sys.stdout, _rendered(line, colours) + "\n")
@@ -78,7 +77,8 @@ def say(*lines: Line) -> None:
 
 
 def note(sentence: str, *more: str) -> None:
-    """Something beside the output, which stays fit for a pipe; ``more``: lines below it."""
+    """Writes a message to the error output, so that the output stays fit for a pipe; ``more``:
+    lines below it."""
     for line in (_NOTE + sentence, *more):
         _write(sys.stderr, clean(line) + "\n")
     sys.stderr.flush()
@@ -86,42 +86,42 @@ def note(sentence: str, *more: str) -> None:
 
 @contextmanager
 def output_as_notes() -> Iterator[None]:
-    """What other code prints within goes beside the output."""
+    """What other code prints within goes to the error output."""
     with redirect_stdout(sys.stderr):
         yield
 
 
 def say_json(value: Any, indent: int | None = None) -> None:
-    """A value for programs: exact, in ASCII, so that it drives no terminal either."""
+    """Writes a value for programs: exact, and in ASCII, so that it cannot control a terminal."""
     text = json.dumps(value, indent=indent, ensure_ascii=True)
     _write(sys.stdout, text.replace("\x7f", r"\u007f") + "\n")
     sys.stdout.flush()
 
 
 def say_table(lines: Iterable[str]) -> None:
-    """A table for programs, whose cells hide their secrets already."""
+    """Writes a table for programs; secrets are removed from its cells already."""
     for line in lines:
         _write(sys.stdout, printable(line) + "\n")
 
 
 def say_exactly(text: str) -> None:
-    """A text that is wholly ours, such as a script for a shell."""
+    """Writes trusted text unchanged, such as a script for a shell."""
     _write(sys.stdout, text + "\n")
 
 
 def job_output(text: str) -> None:
-    """A line of what a job wrote: into a pipe or a file just that, on a terminal what prints."""
+    """Writes a line of a job's output: unchanged into a pipe or a file, printable on a terminal."""
     text = text.removesuffix("\n")
     _write(sys.stdout, (printable(text) if sys.stdout.isatty() else text) + "\n")
 
 
 def flush() -> None:
-    """Raises ``BrokenPipeError`` where the reader is gone."""
+    """Raises ``BrokenPipeError`` if the reader is gone."""
     sys.stdout.flush()
 
 
 def is_interactive() -> bool:
-    """Whether somebody is there to answer."""
+    """Whether a person can answer questions."""
     return sys.stdin.isatty()
 
 
@@ -131,24 +131,24 @@ def ask(question: str) -> str:
 
 
 def show_traceback() -> None:
-    """Of the exception that is being handled."""
+    """Writes the traceback of the exception that is being handled."""
     for line in traceback_lines():
         _write(sys.stderr, clean(line) + "\n")
 
 
 def traceback_lines() -> list[str]:
-    """Its lines, none of which can pass for one of ours: an error's text may have several."""
+    """The lines of that traceback, indented so that none can pass for a line of hutchbatch."""
     return [f"  {line}" for line in traceback.format_exc().rstrip("\n").split("\n")]
 
 
 def forget_reader() -> None:
-    """After a closed pipe nothing more is written, not even by Python at its end:
+    """After the pipe was closed: discards further output, also what Python writes when it exits.
     https://docs.python.org/3/library/signal.html#note-on-sigpipe"""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose help and errors come out here, too."""
+    """A parser that writes its help and errors through this module."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         stream = file or sys.stderr
@@ -157,7 +157,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Screen:
-    """Shows the same thing again and again: in place on a terminal, else one below the other."""
+    """Shows a view repeatedly: in place on a terminal, otherwise one below the other."""
 
     def __init__(self) -> None:
         self._in_place = sys.stdout.isatty()
@@ -178,7 +178,7 @@ class Screen:
             sys.stdout.flush()
 
     def show(self, lines: Sequence[Line]) -> None:
-        """From the top left corner on, as much as the terminal has lines for."""
+        """Shows ``lines`` from the top left corner, as many as the terminal has room for."""
         if not self._in_place:
             say(*lines)
             return
@@ -195,8 +195,8 @@ class Screen:
 
 
 class Log:
-    """Snakemake's logger for lines of ours. A list is one message of several lines; a traceback
-    (``exc_info``) goes with it, which Snakemake's own handlers would leave out."""
+    """Snakemake's logger for hutchbatch's messages. A list is one message of several lines; with
+    ``exc_info`` the traceback is added, which Snakemake's own handlers would leave out."""
 
     def __init__(self, logger: Any, hide: Callable[[str], str] = redacted) -> None:
         self._logger = logger
@@ -224,24 +224,24 @@ class Log:
         lines = [message] if isinstance(message, str) else list(message)
         if exc_info:
             lines += traceback_lines()
-        # No arguments: a per cent sign in a name is one.
+        # No arguments, so that a percent sign in a name is just that.
         put("\n".join(clean(line, self._hide) for line in lines), extra=extra)
 
 
 def snakemake_log() -> Log:
-    """The log of Snakemake in this process."""
-    # Only Snakemake itself loads what needs it.
+    """The log of the Snakemake in this process."""
+    # Imported late: commands do without Snakemake, which is slow to load.
     from snakemake.logging import logger  # noqa: PLC0415
 
     return Log(logger)
 
 
 def at_once(line: str) -> None:
-    """Past every lock: for a signal's handler, which may have come in the middle of a line."""
+    """Writes without any lock: for a signal handler, which may interrupt another write."""
     with suppress(OSError):
         os.write(2, (clean(line) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def shown(value: Any) -> Any:
-    """A value of any kind with its texts as they may stand in a table or a page."""
+    """Any value with its strings made safe for a table or a page."""
     return mapped(value, clean)

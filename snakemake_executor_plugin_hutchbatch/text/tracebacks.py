@@ -1,4 +1,4 @@
-"""Errors that must end neither a run nor another job: reported, with their traceback."""
+"""Reports errors that must stop neither the run nor other jobs, with their traceback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import terminal
 
 
 def log(sentence: str) -> None:
-    """To be called where an exception is handled: says what became of it.
+    """Reports the exception that is being handled; ``sentence`` says what follows from it.
 
     Commands that run without Snakemake write it to the error output.
     """
@@ -22,7 +22,7 @@ def log(sentence: str) -> None:
 
 @contextmanager
 def logged(sentence: str) -> Iterator[None]:
-    """An exception within is logged with ``sentence``, and no more than that."""
+    """Logs an exception within, with ``sentence``, and goes on."""
     try:
         yield
     except Exception:

@@ -33,7 +33,8 @@ from snakemake_executor_plugin_hutchbatch.settlement import (
 from snakemake_executor_plugin_hutchbatch.settlement.failed_logs import Copy
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, Failure
 from snakemake_executor_plugin_hutchbatch.settlement.log_tails import OUTPUT, Tail
-from snakemake_executor_plugin_hutchbatch.settlement.sentences import Known, sentence
+from snakemake_executor_plugin_hutchbatch.settlement.problem_context import ProblemContext
+from snakemake_executor_plugin_hutchbatch.settlement.sentences import sentence
 from snakemake_executor_plugin_hutchbatch.supervisor import (
     checksum,
     download,
@@ -213,7 +214,7 @@ def test_the_report_of_a_failed_job_looks_as_the_docs_say():
     wanted = a_plan(queue=queue, image=image)
     told = {"job_id": job_id, "tails": tails, "copies": copies}
     assert failure_report.report(label, failure, wanted, None, **told) == shown
-    seen = failure_report.Alike()
+    seen = failure_report.SimilarFailures()
     for _ in range(3):
         seen.is_first(label.split()[0], str(_), failure)
     assert seen.counts() == [alike]
@@ -255,7 +256,10 @@ def test_the_images_that_do_not_work_end_with_the_sentences_of_the_docs(tmp_path
     said = [
         failure_cause.read(codes),
         failure_cause.not_entered(1),
-        Failure(no_bash.value.cause, sentence(no_bash.value.problem, Known(facts=no_shell_facts))),
+        Failure(
+            no_bash.value.cause,
+            sentence(no_bash.value.problem, ProblemContext(facts=no_shell_facts)),
+        ),
         failure_cause.read({"status": "FAILED", "container": {"reason": no_shell}}),
     ]
     table = rows(section(ADMINISTRATORS, "Which images work"))
@@ -303,9 +307,9 @@ def test_sentences_about_a_full_scratch_are_said_by_the_code():
     text = section(FEATURES_PAGE, "Files in the container")
     facts = Facts(activity=problems.INPUTS, file="/x", disk_mb=5000)
     (quoted,) = (words for words in code(text) if words.startswith("no space"))
-    told = sentence(Problem.DISK_FULL, Known(facts=facts))
+    told = sentence(Problem.DISK_FULL, ProblemContext(facts=facts))
     assert told.startswith(quoted)
-    assert "disk_mb said 5,000 MB" in told
+    assert "disk_mb is 5,000 MB" in told
     kinds = {"crc32": "CRC32", "sha256": "SHA-256", "sha1": "SHA-1"}
     assert list(checksum.NAMED) == list(kinds)
     assert all(name in text for name in kinds.values())

@@ -145,7 +145,7 @@ def test_a_profile_is_not_overwritten_unless_asked_for(tmp_path):
         (["--bucket", "My Bucket"], 2, "a bucket's name looks like fh-pi-lastname-f-eco"),
         (["--prefix", "a b"], 2, "a folder looks like myproject"),
         (["--from-nextflow", "none.config"], 1, "none.config could not be read: No such file"),
-        (["--from-nextflow", "bad.config"], 1, "bad.config: line 1: the { there has no }"),
+        (["--from-nextflow", "bad.config"], 1, "bad.config: line 1: this { has no }"),
         (["--nextflow-profile", "x"], 2, "--nextflow-profile needs --from-nextflow"),
         (["--profile", "bad.config"], 1, "could not be written: File exists"),
     ],

@@ -88,12 +88,12 @@ def test_a_failing_script_and_outputs_that_are_not_made_are_reported(workflow):
     assert "gave up" in output
     for said in (
         "script failed: the command of rule script ended with exit code 1 [COMMAND]",
-        "lazy failed: the command of rule lazy ended well, but lazy/a.txt is missing; lazy/c.txt "
+        "lazy failed: the command of rule lazy succeeded, but lazy/a.txt is missing; lazy/c.txt "
         "is missing. ",
         "    no such chromosome\n",
-        "empty failed: the command of rule empty ended well, but empty.txt is empty; folder is a "
+        "empty failed: the command of rule empty succeeded, but empty.txt is empty; folder is a "
         "file, not a directory. ",
-        "earlier+later (group g) failed: the command of rule later ended well, but later.txt is "
+        "earlier+later (group g) failed: the command of rule later succeeded, but later.txt is "
         "missing. ",
         "Jobs: 0 done, 5 failed (earlier+later: 2 MISSING_OUTPUT; empty: 1 MISSING_OUTPUT; lazy: "
         "1 MISSING_OUTPUT; script: 1 COMMAND), 1 not started; ",

@@ -15,7 +15,7 @@ from .conftest import Container, Ended, Store
 from .faults import Proxy
 
 FULL = "no space left on scratch"
-ADVICE = "(the rule's disk_mb said 5,000 MB). Run fewer jobs at once"
+ADVICE = "(the rule's disk_mb is 5,000 MB). Run fewer jobs at once"
 
 
 def disk(path: Path, options: str) -> Iterator[Path]:
@@ -64,7 +64,7 @@ def test_inputs_that_do_not_fit_are_told_before_the_transfer_and_when_the_disk_i
     ended_as(ended, "STAGE_IN", 211, lines=2)
     before, _ = ended.err.splitlines()
     assert "the inputs need 6.0 MB and the scratch has 4.2 MB free now" in before
-    assert f"{FULL} while fetching inputs of 6.0 MB where 4.2 MB were free" in ended.said
+    assert f"{FULL} while fetching inputs of 6.0 MB, with 4.2 MB free" in ended.said
 
 
 def test_a_scratch_that_grows_in_time_takes_inputs_that_did_not_fit_at_first(

@@ -129,12 +129,12 @@ def test_the_profile_on_batch_counts_unless_another_is_named():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("process {\n cpus = 1\n", "line 1: the { there has no }"),
-        ("a = 1\n}\n", "line 2: the } there has no {"),
-        ("\nx = [1,\n2\n", "line 2: the [ there has no ]"),
+        ("process {\n cpus = 1\n", "line 1: this { has no }"),
+        ("a = 1\n}\n", "line 2: this } has no {"),
+        ("\nx = [1,\n2\n", "line 2: this [ has no ]"),
     ],
 )
-def test_what_does_not_end_is_told_with_its_line(text, told):
+def test_an_unclosed_bracket_is_reported_with_its_line(text, told):
     with pytest.raises(NextflowError) as error:
         read(text)
     assert str(error.value) == told
@@ -210,16 +210,16 @@ def test_a_hutch_config_becomes_settings_and_resources():
     ("text", "told"),
     [
         ("aws.batch.jobRole = '<YOUR JOB ROLE ARN HERE>'", "a job role is an ARN like"),
-        ("workDir = '/scratch/work'", "jobs need a place in S3"),
+        ("workDir = '/scratch/work'", "jobs need a location in S3"),
         ("process.cpus = 4", "set-threads (4)"),
         ("process.publishDir = 'results'", "name the results in the rules' output:"),
         ("process { withLabel: big { memory = 64.GB } }", "withLabel big: memory = 64.GB"),
         ("process { withName: '.*ALIGN' { cpus = 2 } }", "withName .*ALIGN: cpus = 2"),
         ("includeConfig 'conf/base.config'", "includeConfig 'conf/base.config'"),
-        ("if (params.x) { process.cpus = 2 }\n", "Groovy code is not run here"),
+        ("if (params.x) { process.cpus = 2 }\n", "Groovy code is not run"),
         ("timeline.enabled = true", "reports: "),
         ("process.memory = { big(it) }", "it is not a plain value"),
-        ("process.errorStrategy = 'ignore'", "with keep-going the others go on"),
+        ("process.errorStrategy = 'ignore'", "with keep-going the others continue"),
     ],
 )
 def test_what_is_not_carried_over_is_named(text, told):
@@ -248,10 +248,10 @@ def test_what_belongs_together_is_told_in_one_line():
     ]
 
 
-def test_credentials_are_neither_carried_over_nor_told():
+def test_credentials_are_neither_carried_over_nor_shown():
     made = carried("aws.accessKey = 'AKIA123'\naws { secretKey = 'sesame' }\n")
     told = " ".join(map(str, made.left))
-    assert "credentials do not belong into a profile" in told
+    assert "credentials do not belong in a profile" in told
     assert "AKIA123" not in told + str(vars(made))
     assert "sesame" not in told + str(vars(made))
 

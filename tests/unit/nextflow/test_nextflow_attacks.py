@@ -26,13 +26,16 @@ def rendered(text):
 
 
 REFUSED = {
-    "blocks": ("a{" * MANY + "}" * MANY, "line 1: more than 20 blocks in each other"),
-    "a long path": (".".join(["a"] * MANY) + "{\n x=1 }", "line 1: the name there is longer"),
-    "a path over blocks": ("a" * 300 + " {\n" + "b" * 300 + " = 1 }", "line 2: the name there is"),
+    "blocks": ("a{" * MANY + "}" * MANY, "line 1: more than 20 nested blocks"),
+    "a long path": (".".join(["a"] * MANY) + "{\n x=1 }", "line 1: this name is too long"),
+    "a path over blocks": (
+        "a" * 300 + " {\n" + "b" * 300 + " = 1 }",
+        "line 2: this name is too long",
+    ),
     "settings": ("x=1\n" * 5001, "it has more than 5,000 settings"),
     "size": ("/" * (MOST_CHARS + 1), "it has more than 262,144 characters"),
-    "open brackets": ("x = " + "(" * MANY, "line 1: the ( there has no )"),
-    "open ternaries": ("x = { y ? " * 5000, "line 1: the { there has no }"),
+    "open brackets": ("x = " + "(" * MANY, "line 1: this ( has no )"),
+    "open ternaries": ("x = { y ? " * 5000, "line 1: this { has no }"),
 }
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.settlement import sentences
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, read
-from snakemake_executor_plugin_hutchbatch.settlement.sentences import Known, meaning, sentence
+from snakemake_executor_plugin_hutchbatch.settlement.problem_context import ProblemContext, meaning
+from snakemake_executor_plugin_hutchbatch.settlement.sentences import sentence
 from snakemake_executor_plugin_hutchbatch.supervisor import problems, taskspec
 from snakemake_executor_plugin_hutchbatch.supervisor.problems import Defect, Facts, Problem, Wrong
 
@@ -352,16 +353,20 @@ def test_every_problem_has_a_sentence_whatever_is_known(problem):
         http_status=-1,
         needed=-1,
     )
-    for known in (Known(), Known(facts=odd, words="}" * 3000, step="{k}"), Known(exit_code=-5)):
+    for known in (
+        ProblemContext(),
+        ProblemContext(facts=odd, words="}" * 3000, step="{k}"),
+        ProblemContext(exit_code=-5),
+    ):
         assert 10 < len(sentence(problem, known)) < 1500
 
 
 @pytest.mark.parametrize("defect", Defect)
-def test_every_defect_of_an_output_is_told(defect):
+def test_every_defect_of_an_output_has_its_words(defect):
     facts = Facts(outputs=(Wrong("out", defect.value, "md5", "aa", "bb"),), count=3)
-    told = sentence(Problem.OUTPUTS, Known(step="a", facts=facts))
+    told = sentence(Problem.OUTPUTS, ProblemContext(step="a", facts=facts))
     assert "but out " in told
-    assert "not as the rule says" not in told
+    assert "as the rule declares" not in told
     assert "and 2 more" in told
 
 
@@ -376,26 +381,26 @@ def test_every_defect_of_an_output_is_told(defect):
         ({}, False),
     ],
 )
-@pytest.mark.parametrize(("activity"), list(sentences._ASKED))
+@pytest.mark.parametrize(("activity"), list(sentences._S3_ACTIVITIES))
 def test_the_job_role_is_suspected_only_where_s3_denies(activity, facts, told):
     known = Facts(activity=activity, file="s3://b/k", words="what S3 said", **facts)
     for problem in (Problem.S3, Problem.SETUP):
-        said = sentence(problem, Known(facts=known))
+        said = sentence(problem, ProblemContext(facts=known))
         assert ("job role" in said) is (told and problem is Problem.S3)
         assert "what S3 said" in said
 
 
 def test_files_are_called_as_users_know_them():
     facts = Facts(outputs=(Wrong(".snakemake/storage/s3/b/k", "missing"),), count=1)
-    assert "s3://b/k is missing" in sentence(Problem.OUTPUTS, Known(step="a", facts=facts))
+    assert "s3://b/k is missing" in sentence(Problem.OUTPUTS, ProblemContext(step="a", facts=facts))
     facts = Facts(activity=problems.COMMAND, file="/x/.snakemake/storage/s3/b/k", disk_mb=5000)
-    told = sentence(Problem.DISK_FULL, Known(facts=facts))
+    told = sentence(Problem.DISK_FULL, ProblemContext(facts=facts))
     assert "s3://b/k" in told
-    assert "disk_mb said 5,000 MB" in told
+    assert "disk_mb is 5,000 MB" in told
 
 
 @pytest.mark.parametrize(
     ("code", "words"), [(127, "not found"), (139, "SIGSEGV"), (137, "memory"), (2, "exit code 2")]
 )
-def test_exit_codes_are_told_with_their_meaning(code, words):
+def test_exit_codes_come_with_their_meaning(code, words):
     assert words in meaning(code)

@@ -5,7 +5,7 @@ from sample_plan import PLAN
 from snakemake_executor_plugin_hutchbatch.settlement.failed_logs import Copy
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, Failure
 from snakemake_executor_plugin_hutchbatch.settlement.failure_report import (
-    Alike,
+    SimilarFailures,
     attempts,
     report,
     spot_losses,
@@ -57,35 +57,39 @@ def test_what_comes_from_outside_cannot_drive_the_terminal():
 
 
 def test_two_hundred_alike_are_told_once_with_a_count():
-    alike = Alike()
+    similar = SimilarFailures()
     failures = [Failure(Cause.COMMAND, f"job {i} ended with exit code 1") for i in range(200)]
-    told = [alike.is_first("align", f"align {i}", f) for i, f in enumerate(failures)]
+    told = [similar.is_first("align", f"align {i}", f) for i, f in enumerate(failures)]
     assert told.count(True) == 1
-    assert alike.is_first("sort", "sort 1", failures[0])
-    assert alike.counts() == ["200 jobs of rule align failed alike; the first is told above."]
+    assert similar.is_first("sort", "sort 1", failures[0])
+    assert similar.counts() == [
+        "200 jobs of rule align failed the same way; the first is shown above."
+    ]
 
 
 def test_the_attempts_of_one_job_are_not_many_jobs():
-    alike = Alike()
+    similar = SimilarFailures()
     for _ in range(3):
-        assert alike.is_first("align", "align 1", Failure(Cause.COMMAND, "it failed"))
-    assert alike.counts() == []
+        assert similar.is_first("align", "align 1", Failure(Cause.COMMAND, "it failed"))
+    assert similar.counts() == []
 
 
 def test_only_what_jobs_ended_with_is_counted():
-    alike = Alike()
+    similar = SimilarFailures()
     failed, killed = Failure(Cause.COMMAND, "x", 1), Failure(Cause.OUT_OF_MEMORY, "y", 137)
     for job in range(5):
-        alike.begins(job)
-        assert alike.is_first("align", job, failed) is (job == 0)
+        similar.begins(job)
+        assert similar.is_first("align", job, failed) is (job == 0)
     # By `retries:` 0 and 1 succeed, 2 runs still when all is cancelled, 3 and 4 fail otherwise.
     for job in range(5):
-        alike.begins(job)
-    assert alike.counts() == []
-    alike.is_first("align", 3, killed)
-    assert alike.counts() == []
-    alike.is_first("align", 4, killed)
-    assert alike.counts() == ["2 jobs of rule align failed alike; the first is told above."]
+        similar.begins(job)
+    assert similar.counts() == []
+    similar.is_first("align", 3, killed)
+    assert similar.counts() == []
+    similar.is_first("align", 4, killed)
+    assert similar.counts() == [
+        "2 jobs of rule align failed the same way; the first is shown above."
+    ]
 
 
 def test_starts_that_spot_machines_took_count_whatever_became_of_the_job():
