@@ -13,7 +13,6 @@ import io
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import boto3
 
@@ -28,7 +27,7 @@ def family(instance_type: str) -> str:
     return instance_type.partition(".")[0]
 
 
-def rows(types: Iterable[Mapping[str, Any]]) -> list[Row]:
+def rows(types: Iterable[Mapping[str, object]]) -> list[Row]:
     """The file's rows of DescribeInstanceTypes' ``InstanceTypes``: by family, smallest first.
 
     Without bare metal, which has the sizes of the largest virtual machines again.
@@ -37,7 +36,7 @@ def rows(types: Iterable[Mapping[str, Any]]) -> list[Row]:
     return sorted(found, key=lambda row: (family(row[0]), row[1], row[2], row[0]))
 
 
-def _row(each: Mapping[str, Any]) -> Row:
+def _row(each: Mapping[str, object]) -> Row:
     architectures = each["ProcessorInfo"]["SupportedArchitectures"]
     gpus = each.get("GpuInfo", {}).get("Gpus", [])
     return (
@@ -64,7 +63,7 @@ def read(old: str) -> set[str]:
     return {row["type"] for row in csv.DictReader(lines)}
 
 
-def ask(ec2: Any, families: Iterable[str]) -> list[dict[str, Any]]:
+def ask(ec2: object, families: Iterable[str]) -> list[dict[str, object]]:
     """What AWS has of the families, in the client's region."""
     names = sorted(f"{each}.*" for each in families)
     # AWS takes 200 values a filter: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html

@@ -11,7 +11,6 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
 
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -38,6 +37,7 @@ from .settlement.failure_report import SimilarFailures
 from .settlement.retry_policy import Resubmit
 from .settlement.settle import Settled
 from .snakemake_patches import failed_outputs
+from .snakemake_types import AnyJob
 from .submission import messages
 from .submission.messages import Once
 from .submission.sender import PendingSubmission
@@ -132,7 +132,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     # Submission
 
-    def run_jobs(self, jobs: list[Any]) -> None:
+    def run_jobs(self, jobs: list[AnyJob]) -> None:
         """Plans here, where Snakemake's objects may be asked; submits in the background."""
         for job in jobs:
             self.run_job_pre(job)
@@ -140,7 +140,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self._tally.begins(job.jobid, len(members(job)))
             self.run_job(job)
 
-    def run_job(self, job: Any) -> None:
+    def run_job(self, job: AnyJob) -> None:
         self._count += 1
         failed_outputs.spare(job)  # until it is submitted
         outbox = self._services.outbox
@@ -167,19 +167,19 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         )
         return work
 
-    def submitted(self, job: Any, job_id: str) -> None:
+    def submitted(self, job: AnyJob, job_id: str) -> None:
         """A job is on Batch. Called by threads of the outbox."""
         failed_outputs.submitted(job)
         # Not RemoteExecutor's, which adds the job to a list of its own.
         RealExecutor.report_job_submission(self, SubmittedJobInfo(job, external_jobid=job_id))
 
-    def rejected(self, job: Any, failure: Failure, work: Work | None) -> None:
+    def rejected(self, job: AnyJob, failure: Failure, work: Work | None) -> None:
         """A job cannot be submitted. Called by threads of the outbox."""
         if work:
             self._services.recorder.over(work, failure)
         self._fail(SubmittedJobInfo(job), failure)
 
-    def get_job_args(self, job: Any, **kwargs: Any) -> str:
+    def get_job_args(self, job: AnyJob, **kwargs: object) -> str:
         return snakemake_command.arguments(job, list(self.dag.get_unneeded_temp_files(job)))
 
     def additional_general_args(self) -> str:
@@ -335,7 +335,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         job_info: SubmittedJobInfo,
         msg: str | None = None,
         copies: Sequence[str] = (),
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         # Not the base class's: it adds a sentence about logs that we show right below.
         if job_info.external_jobid is not None:

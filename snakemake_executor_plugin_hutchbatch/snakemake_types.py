@@ -14,7 +14,6 @@ from collections.abc import (
     Iterable,
     Mapping,
     MutableMapping,
-    MutableSet,
     Sequence,
 )
 from pathlib import Path
@@ -26,6 +25,24 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 # Files
+
+
+class ObjectSummary(Protocol):
+    """boto3's, of a listing."""
+
+    key: str
+
+
+class Objects(Protocol):
+    """boto3's, of a bucket."""
+
+    def filter(self, *, Prefix: str) -> Iterable[ObjectSummary]: ...
+
+
+class Bucket(Protocol):
+    """boto3's."""
+
+    objects: Objects
 
 
 class S3Meta(Protocol):
@@ -56,6 +73,10 @@ class StorageProvider(Protocol):
     is_default: bool
     settings: ProviderSettings
     s3c: S3Resource
+    #: What objects under the default storage prefix begin with (``supervisor/file_names.py``).
+    hutchbatch_prefix: str
+    _hutchbatch_inventory: object
+    _hutchbatch_boto: object
 
 
 class StorageObject(Protocol):
@@ -67,9 +88,24 @@ class StorageObject(Protocol):
     key: str
     provider: StorageProvider
     retrieve: bool
+    hutchbatch_protected: bool
+    _is_dir: bool | None
+    _local_suffix: str
+    _overwrite_local_path: Path | None
 
     def exists(self) -> bool: ...
+    def is_dir(self) -> bool: ...
     def local_path(self) -> Path: ...
+    def set_local_path(self, path: Path) -> None: ...
+    def retrieve_object(self) -> None: ...
+    def get_subkeys(self) -> Iterable[ObjectSummary]: ...
+    def s3bucket(self) -> Bucket: ...
+    def managed_mtime(self) -> Awaitable[float]: ...
+    def managed_remove(self) -> Awaitable[None]: ...
+    def _local_suffix_from_key(self, key: str) -> str: ...
+    #: The path that the plugin itself would take.
+    def hutchbatch_plain_path(self) -> Path: ...
+    def hutchbatch_is_made(self) -> bool: ...
 
 
 Flags = MutableMapping[str, object]
@@ -88,11 +124,13 @@ class File(Protocol):
     flags: Flags
     is_storage: bool
     is_directory: bool
+    should_not_be_retrieved_from_storage: bool
     _file: object
 
     @property
     def storage_object(self) -> StorageObject: ...
-    async def exists(self) -> bool: ...
+    def exists(self) -> Awaitable[bool]: ...
+    def exists_in_storage(self) -> Awaitable[bool]: ...
 
 
 class Files(Collection[File], Protocol):
@@ -136,6 +174,18 @@ class Rule(Protocol):
         self, wildcards: Mapping[str, str], input: Files, attempt: int
     ) -> Mapping[str, object]: ...
     def expand_output(self, wildcards: Mapping[str, str]) -> Sequence[Sequence[File]]: ...
+
+
+class CheckpointJob(Protocol):
+    """What a checkpoint that has run answers."""
+
+    output: Sequence[File]
+
+
+class Checkpoint(Protocol):
+    """Of ``checkpoints.…`` in a Snakefile."""
+
+    rule: Rule
 
 
 class Target(Protocol):
@@ -219,6 +269,20 @@ def is_group(job: AnyJob) -> TypeIs[GroupJob]:
     return job.is_group()
 
 
+class PathModifier(Protocol):
+    """Turns what a rule names into files, with their storage."""
+
+    workflow: Workflow
+
+    def apply_default_storage(self, path: object) -> Flagged: ...
+
+
+class LocalExecutor(Protocol):
+    """Snakemake's executor for jobs on this machine."""
+
+    workflow: Workflow
+
+
 # Runs
 
 
@@ -229,7 +293,7 @@ class Dag(Protocol):
     dependencies: Mapping[Job, Mapping[Job, Collection[File]]]
     jobs: Iterable[Job]
     ignore_incomplete: bool
-    forcefiles: MutableSet[File]
+    forcefiles: set[File]
 
     def needrun_jobs(self) -> Iterable[Job]: ...
     def get_unneeded_temp_files(self, job: AnyJob) -> Iterable[str]: ...
@@ -370,6 +434,7 @@ class Workflow(Protocol):
     included: Collection[object]
     main_snakefile: object
     configfiles: Iterable[object]
+    config: MutableMapping[str, object]
     overwrite_workdir: str | Path | None
     envvars: Collection[str]
     globals: MutableMapping[str, object]
@@ -391,14 +456,8 @@ class Workflow(Protocol):
     workflow_settings: WorkflowSettings
 
 
-class Logger(Protocol):
-    """Snakemake's logger, or one that cleans what is shown."""
-
-    def debug(self, message: str) -> object: ...
-    def info(self, message: str) -> object: ...
-    def warning(self, message: str) -> object: ...
-    def error(self, message: str, *, extra: Mapping[str, object] | None = None) -> object: ...
-
-
+#: A function of other people's code that is replaced, or what takes its place.
+Method = Callable[..., object]
+AsyncMethod = Callable[..., Awaitable[object]]
 #: Snakemake's command line for a job that Snakemake itself runs in a container.
 Command = Callable[[AnyJob], str]

@@ -14,12 +14,23 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, cast
 
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.model import OperationModel
 
+from ..snakemake_types import StorageProvider
 from . import errors, retry
 from .credentials import Renewal
+
+if TYPE_CHECKING:
+    from botocore.exceptions import _ClientErrorResponseTypeDef
+    from mypy_boto3_batch import BatchClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+
+    Client = BatchClient | CloudWatchLogsClient | S3Client
 
 #: Clocks further apart than this many seconds are set right; AWS refuses 300 (Batch) or 900 (S3).
 SKEW = 240.0
@@ -56,6 +67,19 @@ class Clock:
 CLOCK = Clock()
 
 
+class Context(TypedDict, total=False):
+    """What botocore keeps about one call, and we beside it."""
+
+    input_params: Mapping[str, str]
+    hutchbatch: _Trial
+
+
+class Request(TypedDict):
+    """A call that botocore is about to send again, as far as we read it."""
+
+    context: Context
+
+
 @dataclass
 class _Trial:
     """One call that fails for passing reasons. ``began`` by the monotonic clock."""
@@ -66,7 +90,7 @@ class _Trial:
 
 
 def strengthen(
-    client: Any,
+    client: Client,
     renewal: Renewal,
     clock: Clock = CLOCK,
     own_keys: bool = False,
@@ -83,11 +107,11 @@ def strengthen(
     probing = threading.local()
 
     def needs_retry(
-        response: Any,
-        operation: Any,
+        response: tuple[AWSResponse, _ClientErrorResponseTypeDef] | None,
+        operation: OperationModel,
         caught_exception: Exception | None,
-        request_dict: Mapping[str, Any],
-        **_: Any,
+        request_dict: Request,
+        **_: object,
     ) -> float | None:
         error = caught_exception
         if response is not None:
@@ -101,7 +125,7 @@ def strengthen(
             return pause(request_dict["context"], error)
         return None
 
-    def corrected(date: str, error: ClientError, request: Mapping[str, Any]) -> bool:
+    def corrected(date: str, error: ClientError, request: Request) -> bool:
         if clock.hear(date):
             return True
         used = renewal.used
@@ -113,14 +137,14 @@ def strengthen(
             return False
         probing.now = True
         try:
-            client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+            cast("S3Client", client).list_objects_v2(Bucket=bucket, MaxKeys=1)
         except (ClientError, BotoCoreError):
             pass
         finally:
             probing.now = False
         return renewal.used != used
 
-    def pause(context: dict[str, Any], error: Exception) -> float | None:
+    def pause(context: Context, error: Exception) -> float | None:
         trial = context.setdefault("hutchbatch", _Trial(monotonic()))
         waited = monotonic() - trial.began
         if waited > retrier:
@@ -131,10 +155,11 @@ def strengthen(
         trial.tries += 1
         return retry.backoff(trial.tries)
 
-    client.meta.events.register_last("needs-retry", needs_retry)
+    # The stubs do not know that an answer of this event counts.
+    client.meta.events.register_last("needs-retry", needs_retry)  # type: ignore[arg-type]
 
 
-def strengthen_storage(provider: Any, renewal: Renewal) -> None:
+def strengthen_storage(provider: StorageProvider, renewal: Renewal) -> None:
     """The same for the client of Snakemake's S3 storage, with patience: Snakemake asks at moments
     of its own and takes any error for the end of the run."""
     client, own_keys = provider.s3c.meta.client, bool(provider.settings.access_key)

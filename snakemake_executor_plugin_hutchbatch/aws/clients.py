@@ -10,7 +10,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import boto3
 import botocore.session
@@ -85,7 +85,15 @@ def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:
     )
 
 
-def _add_checksum(params: Mapping[str, Any], **_: Any) -> None:
+class HTTPRequest(TypedDict):
+    """A request that botocore has made of a call, as far as we read it."""
+
+    body: object
+    headers: dict[str, str]
+    context: Mapping[str, Mapping[str, object]]
+
+
+def _add_checksum(params: HTTPRequest, **_: object) -> None:
     """Buckets with Object Lock take no PUT without a checksum, and Snakemake's S3 plugin has
     botocore send none."""
     body, chosen = params["body"], params["context"].get("checksum", {}).get("request_algorithm")

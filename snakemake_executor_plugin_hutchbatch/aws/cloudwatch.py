@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -13,6 +13,7 @@ from ..text.printable import printable
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_logs.type_defs import GetLogEventsRequestTypeDef
 
 #: Events in one GetLogEvents answer at most, or 1 MB of them (AWS's limits).
 MOST_EVENTS = 10_000
@@ -33,7 +34,7 @@ class Stream:
         self, logs: CloudWatchLogsClient, group: str, stream: str, since: int | None = None
     ) -> None:
         self._logs = logs
-        self._request: dict[str, Any] = {
+        self._request: GetLogEventsRequestTypeDef = {
             "logGroupName": group,
             "logStreamName": stream,
             "startFromHead": True,

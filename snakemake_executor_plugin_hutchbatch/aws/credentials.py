@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import boto3
 import botocore.session
@@ -49,7 +48,7 @@ class Renewal:
         self._resolver = resolver
         self._clock = clock
         self._say: Callable[[str], None] | None = None
-        self._sleep: Callable[[float], Any] = time.sleep
+        self._sleep: Callable[[float], object] = time.sleep
         self._stopped: Callable[[], bool] = lambda: True
         self._lock = threading.Lock()
         self._held: Credentials | None = None
@@ -59,7 +58,7 @@ class Renewal:
     def begin(
         self,
         say: Callable[[str], None],
-        sleep: Callable[[float], Any],
+        sleep: Callable[[float], object],
         stopped: Callable[[], bool],
     ) -> None:
         """From here on ended credentials are waited for, until ``stopped``; ``sleep``: seconds."""
@@ -183,7 +182,7 @@ class Renewable(Credentials):
         return getattr(self.renewal.frozen(), "account_id", None)
 
 
-def sentence(environ: Any) -> str:
+def sentence(environ: Mapping[str, str]) -> str:
     """What a person is told whose credentials have ended."""
     path = environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
     profile = environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or "default"

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -39,7 +39,7 @@ class Retrier:
         say: Callable[[str], None],
         retrier: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Any] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -96,7 +96,7 @@ class RateLimiter:
         self,
         rate: float = SUBMIT_CALLS_PER_SECOND,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Any] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._full = self.rate = rate
         self._clock = clock

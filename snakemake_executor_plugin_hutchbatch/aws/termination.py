@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,6 +25,7 @@ BULK_LIMIT = 50
 #: Tries of a call that AWS throttles or does not answer, with growing waits: about a minute.
 TRIES = 8
 
+T = TypeVar("T")
 Operation = Literal["terminate", "cancel"]
 
 
@@ -32,6 +33,13 @@ Operation = Literal["terminate", "cancel"]
 #: https://docs.aws.amazon.com/batch/latest/APIReference/API_TerminateJobsErrorDetail.html
 PASSING = frozenset({"ThrottlingException", "ServerException"})
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+class Answer(TypedDict, total=False):
+    """TerminateJobs' and CancelJobs'."""
+
+    successful: list[str]
+    errors: list[Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,7 @@ class Termination:
         return _left(refused, problem)
 
     def _bulk(
-        self, call: Callable[..., Any], ids: list[str], reason: str
+        self, call: Callable[..., Answer], ids: list[str], reason: str
     ) -> tuple[Left, Exception | None]:
         """What one bulk call, and further ones for jobs that AWS says to try again, left; and the
         error of a call as a whole."""
@@ -108,7 +116,7 @@ class Termination:
         waiting = ids
         for attempt in range(1, TRIES + 1):
             answer, error = self._try(lambda: call(jobs=waiting, reason=reason))  # noqa: B023
-            if error is not None:
+            if answer is None or error is not None:
                 return _left([*refused, *waiting], error), error
             errors = _errors(answer, waiting)
             passing = {i: e for i, e in errors.items() if e.get("code") in PASSING}
@@ -124,7 +132,7 @@ class Termination:
         why = printable(said[0].removesuffix(": ")) if said else ""
         return Left(list(every), denied, why), None
 
-    def _try(self, call: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    def _try(self, call: Callable[[], T]) -> tuple[T | None, Exception | None]:
         for attempt in itertools.count(1):
             try:
                 return call(), None
@@ -135,7 +143,7 @@ class Termination:
         raise AssertionError  # pragma: no cover
 
 
-def _errors(answer: Mapping[str, Any], asked: Sequence[str]) -> dict[str, Mapping[str, str]]:
+def _errors(answer: Answer, asked: Sequence[str]) -> dict[str, Mapping[str, str]]:
     """AWS's word on each job that was not ended. One that the answer leaves out is asked for again:
     AWS names the jobs that it ended, those that it does not know among them."""
     errors = {str(e.get("job")): e for e in answer.get("errors") or ()}

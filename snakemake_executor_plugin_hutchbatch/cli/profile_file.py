@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -46,7 +45,7 @@ class _Line:
     """Keys of the profile below a comment."""
 
     comment: str
-    content: Mapping[str, Any]
+    content: Mapping[str, object]
 
 
 def render(answers: Answers, folder: Path, carried: Carried | None = None) -> str:
@@ -70,7 +69,7 @@ def _shown(line: _Line) -> str:
     return f"{comment}\n{_yaml(line.content)}"
 
 
-def _yaml(content: Mapping[str, Any]) -> str:
+def _yaml(content: Mapping[str, object]) -> str:
     text: str = yaml.safe_dump(
         dict(content), sort_keys=False, allow_unicode=True, default_flow_style=False, width=1000
     )

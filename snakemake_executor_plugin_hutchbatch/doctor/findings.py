@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 Level = Literal["ok", "warning", "problem"]
 
@@ -35,5 +35,5 @@ def missing(findings: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(action for f in findings for action in f.missing))
 
 
-def as_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+def as_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
     return [{**asdict(f), "missing": list(f.missing)} for f in findings]

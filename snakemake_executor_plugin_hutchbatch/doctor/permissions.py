@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 #: What a run cannot do without, and what then happens.
 NEEDED: Mapping[str, str] = {
@@ -51,14 +50,14 @@ def told(message: str, asked: str) -> str:
     return found[1] if found else asked
 
 
-def policy(missing: Iterable[str], context: AccountContext) -> dict[str, Any]:
+def policy(missing: Iterable[str], context: AccountContext) -> dict[str, object]:
     """The smallest policy (a JSON document of IAM) that allows ``missing``."""
     by_resource: dict[tuple[str, ...], list[str]] = {}
     for action in sorted(set(missing)):
         by_resource.setdefault(_resources(action, context), []).append(action)
-    statements: list[dict[str, Any]] = []
+    statements: list[dict[str, object]] = []
     for resources, actions in by_resource.items():
-        statement: dict[str, Any] = {"Effect": "Allow", "Action": actions}
+        statement: dict[str, object] = {"Effect": "Allow", "Action": actions}
         statement["Resource"] = list(resources)
         if actions == ["iam:PassRole"]:
             service = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -149,7 +148,7 @@ def _place(clients: Clients, place: Place) -> Finding:
     bucket, folder = split_url(place.url)
     key = f"{folder}hutchbatch-doctor-{uuid.uuid4().hex[:12]}"
     s3 = clients.s3
-    steps: tuple[tuple[str, str, Callable[[], Any]], ...] = (
+    steps: tuple[tuple[str, str, Callable[[], object]], ...] = (
         ("stored", "s3:PutObject", lambda: s3.put_object(Bucket=bucket, Key=key, Body=b"doctor\n")),
         ("read", "s3:GetObject", lambda: s3.get_object(Bucket=bucket, Key=key)),
         ("listed", "s3:ListBucket", lambda: s3.list_objects_v2(Bucket=bucket, Prefix=key)),

@@ -6,11 +6,12 @@ import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import batch_calls, cloudwatch, errors
+from ..aws.batch_calls import BatchJob
 from ..aws.clients import Clients
 from ..aws.job_states import ENDED
 from ..aws.retry import Retrier
@@ -31,6 +32,9 @@ from ..supervisor import taskspec
 from ..supervisor.taskspec import Input, Output, Step, TaskSpec
 from . import permissions
 from .findings import Finding
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import SubmitJobRequestTypeDef
 
 #: Small, with bash and glibc, and AWS's own copy: pulling it needs no account anywhere.
 IMAGE = "public.ecr.aws/docker/library/debian:stable-slim"
@@ -151,7 +155,7 @@ def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: s
 
 def _request(
     wanted: JobPlan, definition: str, trial: Trial, folder: str, task: TaskLocation
-) -> dict[str, Any]:
+) -> SubmitJobRequestTypeDef:
     bundle = Bundle(f"{folder}supervisor", supervisor_bundle.bundle_sha256())
     variables = submit_job.environment(wanted, task, bundle, trial.bucket_region, trial.endpoint)
     tags = {"hutchbatch-user": naming.tag_value(trial.user)}
@@ -160,7 +164,7 @@ def _request(
 
 def _follow(
     clients: Clients, job_id: str, retrier: Retrier, seconds: float, say: Callable[[str], None]
-) -> dict[str, Any]:
+) -> BatchJob:
     """The job's description when it has ended, or when time is up."""
     end = retrier.clock() + seconds
     told = ""
@@ -168,7 +172,8 @@ def _follow(
         known = retrier.call(
             "following the job", lambda: batch_calls.describe(clients.batch, [job_id])
         )
-        job = known.get(job_id, {"status": "unknown", "jobId": job_id})
+        unknown = cast(BatchJob, {"status": "unknown", "jobId": job_id})
+        job = known.get(job_id, unknown)
         if job["status"] != told:
             told = job["status"]
             say(f"job {job_id}: {told}")
@@ -177,7 +182,7 @@ def _follow(
         retrier.sleep(POLL)
 
 
-def _waiting(clients: Clients, trial: Trial, job: dict[str, Any], seconds: float) -> Finding:
+def _waiting(clients: Clients, trial: Trial, job: BatchJob, seconds: float) -> Finding:
     sentence = f"After {seconds / 60:.0f} minutes the job is still {job['status']}"
     if job["status"] == "RUNNABLE":
         want = fit.Want(1, MEMORY_MIB, 0)
@@ -189,7 +194,7 @@ def _waiting(clients: Clients, trial: Trial, job: dict[str, Any], seconds: float
     return Finding("warning", "job", sentence, remedy)
 
 
-def _read(clients: Clients, wanted: JobPlan, folder: str, job: dict[str, Any]) -> list[Finding]:
+def _read(clients: Clients, wanted: JobPlan, folder: str, job: BatchJob) -> list[Finding]:
     """What an ended job tells."""
     attempt = max(1, len(job.get("attempts") or []))
     try:

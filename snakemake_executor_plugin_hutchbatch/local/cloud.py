@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from .batch import BatchConfig, BatchService, build_batch_app
 from .environment import applied, endpoints, person
@@ -167,11 +167,11 @@ class LocalCloud:
         """``base`` with those, and without what would lead clients elsewhere."""
         return applied(self.environment, base)
 
-    def fault(self, **form: Any) -> None:
+    def fault(self, **form: object) -> None:
         """Lets something go wrong: see ``batch.faults.parse_fault``."""
         self.batch.fault(form)
 
-    def calls(self) -> Mapping[str, Any]:
+    def calls(self) -> Mapping[str, object]:
         """Batch's calls so far, by operation."""
         return self.batch.calls()
 

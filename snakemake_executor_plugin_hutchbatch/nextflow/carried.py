@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 #: Scopes that are summed up in one line.
 _TOGETHER = ("params", "timeline", "report", "trace", "dag", "manifest", "tower", "plugins")
@@ -39,7 +38,7 @@ class Carried:
     ``rules``: resources by rule; ``threads`` by rule. Amounts that grow with each attempt are
     Snakemake expressions: ``8000 * attempt``."""
 
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
     defaults: dict[str, int | str] = field(default_factory=dict)
     rules: dict[str, dict[str, int | str]] = field(default_factory=dict)
     threads: dict[str, int | str] = field(default_factory=dict)

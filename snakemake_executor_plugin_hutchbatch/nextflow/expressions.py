@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .tokens import Token, bare
 
@@ -51,7 +50,9 @@ class NotPlain(Exception):
     """The value is more than this module evaluates."""
 
 
-def evaluate(tokens: Sequence[Token], params: Mapping[tuple[str, ...], Any], text: str) -> Any:
+def evaluate(
+    tokens: Sequence[Token], params: Mapping[tuple[str, ...], object], text: str
+) -> object:
     """A str, bool, None, list, dict or ``Amount``; ``Raw`` for anything else.
 
     ``params``: values for ``params.name``; ``text``: the config that contains ``tokens``.
@@ -69,7 +70,7 @@ def evaluate(tokens: Sequence[Token], params: Mapping[tuple[str, ...], Any], tex
     return _value(plain[begin:], params, text)
 
 
-def _value(tokens: Sequence[Token], params: Mapping[tuple[str, ...], Any], text: str) -> Any:
+def _value(tokens: Sequence[Token], params: Mapping[tuple[str, ...], object], text: str) -> object:
     try:
         expression = _Expression(tokens, params)
         value = expression.sum()
@@ -85,7 +86,7 @@ def _raw(tokens: Sequence[Token], text: str) -> Raw:
     return Raw(" ".join(shown.split()))
 
 
-def quantity(value: Any, unit: str) -> Amount | None:
+def quantity(value: object, unit: str) -> Amount | None:
     """A value as an amount of ``MB`` or ``minutes``; strings like ``8 GB`` and ``1d 6h`` work, too.
 
     A number without a unit is bytes or milliseconds, as in Nextflow. None if it is no such amount.
@@ -112,7 +113,7 @@ def quantity(value: Any, unit: str) -> Amount | None:
 class _Expression:
     """Recursive descent over the tokens of one value. Raises ``NotPlain``."""
 
-    def __init__(self, tokens: Sequence[Token], params: Mapping[tuple[str, ...], Any]) -> None:
+    def __init__(self, tokens: Sequence[Token], params: Mapping[tuple[str, ...], object]) -> None:
         self._tokens = tokens
         self._params = params
         self._at = self._depth = 0
@@ -132,7 +133,7 @@ class _Expression:
         self._at += 1
         return token
 
-    def sum(self) -> Any:
+    def sum(self) -> object:
         self._depth += 1
         if self._depth > DEEPEST:
             raise NotPlain
@@ -140,7 +141,7 @@ class _Expression:
         self._depth -= 1
         return value
 
-    def _summed(self) -> Any:
+    def _summed(self) -> object:
         value = self._product()
         while self._peek().text in ("+", "-"):
             sign = 1 if self._take().text == "+" else -1
@@ -152,7 +153,7 @@ class _Expression:
             )
         return value
 
-    def _product(self) -> Any:
+    def _product(self) -> object:
         value = self._primary()
         while self._peek().text in ("*", "/"):
             divides = self._take().text == "/"
@@ -169,7 +170,7 @@ class _Expression:
             value = Amount(left.base * factor, left.growth * factor, left.unit or right.unit)
         return value
 
-    def _primary(self) -> Any:
+    def _primary(self) -> object:
         token = self._take()
         if token.kind == "string":
             return self._string(token)
@@ -195,9 +196,9 @@ class _Expression:
         self._at += ahead + 1
         return _with_unit(number, unit.text)
 
-    def _list(self) -> Any:
-        items: list[Any] = []
-        pairs: dict[str, Any] = {}
+    def _list(self) -> object:
+        items: list[object] = []
+        pairs: dict[str, object] = {}
         while self._peek().text != "]":
             if self._peek(1).text == ":" and self._peek().kind in ("word", "string"):
                 key = bare(self._take())
@@ -212,7 +213,7 @@ class _Expression:
             raise NotPlain
         return pairs or items
 
-    def _word(self, token: Token) -> Any:
+    def _word(self, token: Token) -> object:
         plain = {"true": True, "false": False, "null": None}
         if token.text in plain:
             return plain[token.text]
@@ -228,7 +229,7 @@ class _Expression:
             return self._param(tuple(path[1:]))
         raise NotPlain
 
-    def _check_max(self) -> Any:
+    def _check_max(self) -> object:
         """nf-core's cap is ignored, since queues have limits of their own."""
         self._take("(")
         value = self.sum()
@@ -237,7 +238,7 @@ class _Expression:
         self._take(")")
         return value
 
-    def _param(self, path: tuple[str, ...]) -> Any:
+    def _param(self, path: tuple[str, ...]) -> object:
         value = self._params.get(path, Raw(""))
         if isinstance(value, Raw):
             raise NotPlain
@@ -261,7 +262,7 @@ class _Expression:
         return value
 
 
-def _amount(value: Any) -> Amount:
+def _amount(value: object) -> Amount:
     if isinstance(value, Amount):
         return value
     raise NotPlain

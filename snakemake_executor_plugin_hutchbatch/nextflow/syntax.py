@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from .carried import shown
 from .expressions import evaluate
@@ -39,7 +38,7 @@ class Entry:
 
     path: tuple[str, ...]
     selector: Selector | None
-    value: Any
+    value: object
     text: str
     line: int
 
@@ -89,7 +88,7 @@ def read(text: str, profile: str | None = None) -> Config:
         profile = on_batch[0]
     chosen = outside + profiles.pop(profile or "", [])
     others = [Skipped(f"the profile {name}", those[0].line) for name, those in profiles.items()]
-    params: Mapping[tuple[str, ...], Any] = {
+    params: Mapping[tuple[str, ...], object] = {
         f.path[1:]: evaluate(f.tokens, {}, text) for f in chosen if f.path[0] == "params"
     }
     entries = tuple(

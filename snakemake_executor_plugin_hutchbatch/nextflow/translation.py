@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from ..settings import parsers
 from ..settings.table import SETTINGS
@@ -139,7 +138,7 @@ def _why_skipped(what: str) -> str:
     return "Groovy code is not run"
 
 
-def _volumes(made: Carried, value: Any) -> None:
+def _volumes(made: Carried, value: object) -> None:
     items = value if isinstance(value, list) else [value]
     volumes = []
     for item in items:
@@ -156,15 +155,15 @@ def _volumes(made: Carried, value: Any) -> None:
 # Directives of processes, for all (an empty name) or for some
 
 
-def _cpus(made: Carried, rule: str, value: Any) -> None:
+def _cpus(made: Carried, rule: str, value: object) -> None:
     threads = _expression(_number(value))
     if not rule:
         raise _Unfit(f"a profile can only set them for single rules: set-threads ({threads})")
     made.threads[rule] = threads
 
 
-def _resource(name: str, unit: str) -> Callable[[Carried, str, Any], None]:
-    def carry(made: Carried, rule: str, value: Any) -> None:
+def _resource(name: str, unit: str) -> Callable[[Carried, str, object], None]:
+    def carry(made: Carried, rule: str, value: object) -> None:
         amount = quantity(value, unit)
         if amount is None:
             raise _Unfit(_PLACEHOLDER)
@@ -173,7 +172,7 @@ def _resource(name: str, unit: str) -> Callable[[Carried, str, Any], None]:
     return carry
 
 
-def _queue(made: Carried, rule: str, value: Any) -> None:
+def _queue(made: Carried, rule: str, value: object) -> None:
     parsers.parse_queue(_plain(value))
     if rule:
         _put(made, rule, "hutchbatch_queue", _plain(value))
@@ -181,7 +180,7 @@ def _queue(made: Carried, rule: str, value: Any) -> None:
         made.settings["queue"] = _plain(value)
 
 
-def _container(made: Carried, rule: str, value: Any) -> None:
+def _container(made: Carried, rule: str, value: object) -> None:
     image = parsers.parse_image(_plain(value))
     if rule:
         _put(made, rule, "hutchbatch_image", image)
@@ -189,11 +188,11 @@ def _container(made: Carried, rule: str, value: Any) -> None:
         made.container_image = image
 
 
-def _accelerator(made: Carried, rule: str, value: Any) -> None:
+def _accelerator(made: Carried, rule: str, value: object) -> None:
     _put(made, rule, "gpu", _whole(value))
 
 
-_DIRECTIVES: Mapping[tuple[str, ...], Callable[[Carried, str, Any], None]] = {
+_DIRECTIVES: Mapping[tuple[str, ...], Callable[[Carried, str, object], None]] = {
     ("cpus",): _cpus,
     ("memory",): _resource("mem_mb", "MB"),
     ("time",): _resource("runtime", "minutes"),
@@ -208,7 +207,7 @@ def _put(made: Carried, rule: str, name: str, value: int | str) -> None:
     (made.rules.setdefault(rule, {}) if rule else made.defaults)[name] = value
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, Amount) and not value.growth and not value.unit:
         return f"{value.base:g}"
     if not isinstance(value, str):
@@ -216,13 +215,13 @@ def _plain(value: Any) -> str:
     return value
 
 
-def _number(value: Any) -> Amount:
+def _number(value: object) -> Amount:
     if isinstance(value, Amount) and not value.unit:
         return value
     raise _Unfit(_PLACEHOLDER)
 
 
-def _whole(value: Any) -> int:
+def _whole(value: object) -> int:
     amount = _number(value)
     if amount.growth or amount.base != int(amount.base):
         raise _Unfit(_PLACEHOLDER)

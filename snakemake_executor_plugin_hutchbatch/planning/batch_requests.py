@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from . import naming
 from .plan import JobPlan
 from .supervisor_bundle import container_command
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import (
+        ContainerPropertiesTypeDef,
+        LogConfigurationTypeDef,
+        MountPointTypeDef,
+        RegisterJobDefinitionRequestTypeDef,
+        VolumeTypeDef,
+    )
 
 OURS = ("created-by", "hutchbatch")
 
@@ -22,9 +32,9 @@ VARIABLES = frozenset(
 )
 
 
-def container_properties(plan: JobPlan) -> dict[str, Any]:
+def container_properties(plan: JobPlan) -> ContainerPropertiesTypeDef:
     """What ECS is told about a container, apart from what each submission overrides."""
-    properties: dict[str, Any] = {
+    properties: ContainerPropertiesTypeDef = {
         "image": plan.image,
         "command": container_command(plan.aws_cli_path or ""),
         # Required here, and overridden by every submission.
@@ -32,10 +42,14 @@ def container_properties(plan: JobPlan) -> dict[str, Any]:
             {"type": "VCPU", "value": "1"},
             {"type": "MEMORY", "value": "2048"},
         ],
-        "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": plan.log_group}},
+        "logConfiguration": _logs(plan, {}),
     }
-    volumes = [{"name": "scratch", "host": {"sourcePath": plan.scratch.source}}]
-    points: list[dict[str, Any]] = [{"sourceVolume": "scratch", "containerPath": plan.scratch.path}]
+    volumes: list[VolumeTypeDef] = [
+        {"name": "scratch", "host": {"sourcePath": plan.scratch.source}}
+    ]
+    points: list[MountPointTypeDef] = [
+        {"sourceVolume": "scratch", "containerPath": plan.scratch.path}
+    ]
     if plan.aws_cli_path:
         # Read-only: the host's own AWS CLI, whose Python runs the supervisor.
         volumes.append({"name": "aws-cli", "host": {"sourcePath": plan.aws_cli_path}})
@@ -66,13 +80,17 @@ def container_properties(plan: JobPlan) -> dict[str, Any]:
     return properties
 
 
-def registration(plan: JobPlan) -> dict[str, Any]:
+def _logs(plan: JobPlan, more: Mapping[str, str]) -> LogConfigurationTypeDef:
+    return {"logDriver": "awslogs", "options": {"awslogs-group": plan.log_group, **more}}
+
+
+def registration(plan: JobPlan) -> RegisterJobDefinitionRequestTypeDef:
     """The RegisterJobDefinition request; equal contents give equal names."""
     properties = container_properties(plan)
     content = json.dumps(properties, sort_keys=True)
     name = naming.definition_name(plan.image, naming.digest(content, length=16))
     # Without a prefix of its own the stream of a named group would be Docker's container id.
-    properties["logConfiguration"]["options"]["awslogs-stream-prefix"] = name
+    properties["logConfiguration"] = _logs(plan, {"awslogs-stream-prefix": name})
     return {
         "jobDefinitionName": name,
         "type": "container",

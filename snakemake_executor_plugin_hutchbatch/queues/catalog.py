@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import yaml
 
@@ -36,28 +36,31 @@ class Entry:
     bid_percentage: int | None = None
 
 
-def _text(value: Any) -> str | None:
+T = TypeVar("T")
+
+
+def _text(value: object) -> str | None:
     return None if isinstance(value, str) and value else "a name"
 
 
-def _type(value: Any) -> str | None:
+def _type(value: object) -> str | None:
     return None if value in ("SPOT", "EC2") else "SPOT or EC2"
 
 
-def _types(value: Any) -> str | None:
+def _types(value: object) -> str | None:
     fine = isinstance(value, list) and value and all(isinstance(v, str) and v for v in value)
     return None if fine else "a list of instance types, like [optimal] or [r5, p3.16xlarge]"
 
 
-def _number(low: int, high: int) -> Callable[[Any], str | None]:
-    def check(value: Any) -> str | None:
+def _number(low: int, high: int) -> Callable[[object], str | None]:
+    def check(value: object) -> str | None:
         fine = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
         return None if fine else f"a whole number from {low:,} to {high:,}"
 
     return check
 
 
-_FIELDS: Mapping[str, Callable[[Any], str | None]] = {
+_FIELDS: Mapping[str, Callable[[object], str | None]] = {
     "compute_environment": _text,
     "type": _type,
     "instance_types": _types,
@@ -114,7 +117,7 @@ def parse(text: str, source: str) -> dict[str, Entry]:
         else:
             lines = [(k.value, k.start_mark.line + 1) for k, _ in node.value] if fields else []
             faults += _field_faults(name, fields or {}, lines)
-            entries[name] = Entry(name, **_known(fields or {}))
+            entries[name] = _entry(name, fields or {})
     if faults:
         raise CatalogError("\n".join(_lines(source, faults)))
     return entries
@@ -130,16 +133,25 @@ def _lines(source: str, faults: list[tuple[int, str]]) -> list[str]:
     return told[:MOST_FAULTS] + more
 
 
-def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
-    known = {k: v for k, v in fields.items() if k in _FIELDS}
-    types = known.get("instance_types")
-    if isinstance(types, list):
-        known["instance_types"] = tuple(types)
-    return known
+def _entry(name: str, fields: Mapping[str, object]) -> Entry:
+    """Without what ``_field_faults`` finds fault with."""
+    types = fields.get("instance_types")
+    return Entry(
+        name,
+        compute_environment=_is(str, fields.get("compute_environment")),
+        type=_is(str, fields.get("type")),
+        instance_types=tuple(map(str, types)) if isinstance(types, list) else (),
+        max_vcpus=_is(int, fields.get("max_vcpus")),
+        bid_percentage=_is(int, fields.get("bid_percentage")),
+    )
+
+
+def _is(kind: type[T], value: object) -> T | None:
+    return value if isinstance(value, kind) else None
 
 
 def _field_faults(
-    name: str, fields: Mapping[str, Any], lines: Sequence[tuple[str, int]]
+    name: str, fields: Mapping[str, object], lines: Sequence[tuple[str, int]]
 ) -> list[tuple[int, str]]:
     faults = []
     seen: set[str] = set()

@@ -3,8 +3,6 @@ them make a billion entries), no tags, no depths that nobody writes."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import yaml
 
 #: Collections within each other. A catalogue, the only file that is read so, has 4.
@@ -19,7 +17,7 @@ class _Loader(yaml.SafeLoader):
 
     depth = 0
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             problem = "anchors and aliases (& and *) are not read"
@@ -45,7 +43,7 @@ def compose(text: str) -> yaml.Node | None:
         loader.dispose()
 
 
-def value(node: yaml.Node) -> Any:
+def value(node: yaml.Node) -> object:
     """What a node means. Keys are texts, whatever they look like; so are numbers that are not
     whole, and dates. Raises ``yaml.YAMLError`` for a key that is no text."""
     if isinstance(node, yaml.MappingNode):

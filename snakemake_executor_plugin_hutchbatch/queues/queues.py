@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -17,6 +17,7 @@ from .catalog import Entry
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
+    from mypy_boto3_batch.type_defs import ComputeEnvironmentDetailTypeDef, JobQueueDetailTypeDef
 
 #: "Sufficient for most jobs" (the Hutch's page on AWS Batch), and newer lab accounts' one queue.
 GENERAL_QUEUES = ("mixed", "default")
@@ -87,7 +88,7 @@ def describe(
     told = None
     try:
         pages = batch.get_paginator("describe_job_queues").paginate()
-        details: list[dict[str, Any]] = [dict(item) for page in pages for item in page["jobQueues"]]
+        details = [item for page in pages for item in page["jobQueues"]]
     except ClientError as error:
         if not errors.is_denied(error):
             raise
@@ -98,7 +99,7 @@ def describe(
     try:
         found = batch.get_paginator("describe_compute_environments").paginate()
         environments = {
-            e["computeEnvironmentArn"]: dict(e) for p in found for e in p["computeEnvironments"]
+            e["computeEnvironmentArn"]: e for p in found for e in p["computeEnvironments"]
         }
     except ClientError as error:
         if not errors.is_denied(error):
@@ -115,7 +116,11 @@ def describe(
     return queues, told
 
 
-def live(item: Mapping[str, Any], environments: Mapping[str, Any], known: Queue) -> Queue:
+def live(
+    item: JobQueueDetailTypeDef,
+    environments: Mapping[str, ComputeEnvironmentDetailTypeDef],
+    known: Queue,
+) -> Queue:
     """``known`` with what AWS says put in its place."""
     enabled = item.get("state") == "ENABLED"
     valid = item.get("status", "VALID") in ("VALID", "UPDATING", "CREATING")
@@ -133,12 +138,13 @@ def live(item: Mapping[str, Any], environments: Mapping[str, Any], known: Queue)
         return queue
     if enabled and not any(e.get("state") == "ENABLED" for e in backing):
         return replace(queue, takes_jobs=False, why_not="its compute environment is disabled")
-    resources = [e.get("computeResources") or {} for e in backing]
+    resources = [r for e in backing if (r := e.get("computeResources"))]
     types = dict.fromkeys(t for r in resources for t in r.get("instanceTypes") or [])
     bids = [r["bidPercentage"] for r in resources if r.get("bidPercentage")]
     return replace(
         queue,
-        spot=all(str(r.get("type", "")).endswith("SPOT") for r in resources),
+        spot=len(resources) == len(backing)
+        and all(r.get("type", "").endswith("SPOT") for r in resources),
         instance_types=tuple(types) or known.instance_types,
         max_vcpus=sum(int(r.get("maxvCpus") or 0) for r in resources) or known.max_vcpus,
         bid=max(bids) if bids else known.bid,

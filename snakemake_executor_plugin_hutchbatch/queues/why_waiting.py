@@ -81,9 +81,9 @@ def examine(batch: BatchClient, job_id: str, reason: str, queue: Queue, want: fi
             o["computeEnvironment"] for q in described for o in q.get("computeEnvironmentOrder", [])
         ]
         found = batch.describe_compute_environments(computeEnvironments=names)
-        environments = {e["computeEnvironmentArn"]: dict(e) for e in found["computeEnvironments"]}
+        environments = {e["computeEnvironmentArn"]: e for e in found["computeEnvironments"]}
         for item in described:
-            queue = queues.live(dict(item), environments, queue)  # switched off meanwhile?
+            queue = queues.live(item, environments, queue)  # switched off meanwhile?
         resources = [e.get("computeResources", {}) for e in found["computeEnvironments"]]
         in_use = sum(int(r.get("desiredvCpus") or 0) for r in resources)
     except (ClientError, BotoCoreError):

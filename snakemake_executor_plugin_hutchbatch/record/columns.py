@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..supervisor.strict_json import LARGEST, StrictJsonError, clean, loads
 
@@ -20,7 +20,7 @@ MOST_SECONDS = 2.0**36
 Cell = str | int | float | None
 
 
-def stored(value: Any, kind: str = "") -> Cell:
+def stored(value: object, kind: str = "") -> Cell:
     """What SQLite can bind (https://www.sqlite.org/datatype3.html). Bytes that are not UTF-8 are
     written out; a number out of its range is not known.
 
@@ -37,7 +37,7 @@ def stored(value: Any, kind: str = "") -> Cell:
     return cell
 
 
-def _bound(value: Any) -> Cell:
+def _bound(value: object) -> Cell:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -51,11 +51,11 @@ def _bound(value: Any) -> Cell:
     return _written(value)
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     return clean(value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value))
 
 
-def _nearest(value: Any, kind: str) -> Cell:
+def _nearest(value: object, kind: str) -> Cell:
     if kind.startswith(("str", "Mapping")):
         return "" if kind.startswith("str") else "{}"
     if isinstance(value, int):
@@ -71,7 +71,7 @@ def kinds(record: type) -> Mapping[str, str]:
 
 def reader_of(
     record: type[R], columns: Sequence[str] | None = None
-) -> Callable[[Sequence[Any]], R | None]:
+) -> Callable[[Sequence[object]], R | None]:
     """What makes records of rows of these ``columns`` (all fields, unless they are named; others
     have their defaults); None for a row that is none: a text where a number belongs, a number that
     is no moment, JSON of another kind."""
@@ -79,7 +79,7 @@ def reader_of(
     names = list(columns or known)
     readers = [_READERS[known[name]] for name in names]
 
-    def read(row: Sequence[Any]) -> R | None:
+    def read(row: Sequence[object]) -> R | None:
         try:
             cells = (of(cell) for of, cell in zip(readers, row, strict=True))
             return record(**dict(zip(names, cells, strict=True)))
@@ -93,26 +93,26 @@ class _Unfit(ValueError):
     """A column holds what the field cannot be."""
 
 
-def _text(cell: Any) -> str:
+def _text(cell: object) -> str:
     if not isinstance(cell, str):
         raise _Unfit
     return cell
 
 
-def _integer(cell: Any) -> int:
+def _integer(cell: object) -> int:
     if not isinstance(cell, int):
         raise _Unfit
     return cell
 
 
-def _number(cell: Any) -> float:
+def _number(cell: object) -> float:
     if not isinstance(cell, (int, float)) or not 0 <= cell <= MOST_SECONDS:
         raise _Unfit
     return cell
 
 
-def _pairs(of: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
-    def read(cell: Any) -> dict[str, Any]:
+def _pairs(of: Callable[[object], object]) -> Callable[[object], dict[str, object]]:
+    def read(cell: object) -> dict[str, object]:
         try:
             found = loads(_text(cell)) if cell not in (None, "") else {}
         except StrictJsonError:
@@ -124,11 +124,11 @@ def _pairs(of: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
     return read
 
 
-def _or_none(of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _or_none(of: Callable[[object], object]) -> Callable[[object], object]:
     return lambda cell: None if cell is None else of(cell)
 
 
-_READERS: Mapping[str, Callable[[Any], Any]] = {
+_READERS: Mapping[str, Callable[[object], object]] = {
     "str": _text,
     "int": _integer,
     "float": _number,

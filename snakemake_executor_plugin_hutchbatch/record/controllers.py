@@ -11,7 +11,6 @@ import uuid
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -40,7 +39,7 @@ class Controller:
     machine: str = ""
 
 
-def read(raw: Any) -> Controller:
+def read(raw: object) -> Controller:
     """A process as JSON has it, unknown fields left out. Raises ``ValueError`` for what is none."""
     found = raw if isinstance(raw, dict) else {}
     host, pid, started = (found.get(name) for name in ("host", "pid", "started"))

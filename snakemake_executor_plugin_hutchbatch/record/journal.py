@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .. import files
 from .columns import Cell, kinds, reader_of, stored
@@ -32,7 +32,7 @@ from .record_file import (
     table,
     unreadable,
 )
-from .schema import TABLES
+from .schema import TABLES, Row
 
 __all__ = ["BUSY_SECONDS", "PLACE", "VERSION", "Journal", "JournalError", "Reader", "table"]
 
@@ -93,7 +93,7 @@ class Reader:
             raise
         return connection
 
-    def rows(self, record: type[R], where: str = "1", *values: Any) -> list[R]:
+    def rows(self, record: type[R], where: str = "1", *values: object) -> list[R]:
         """The rows of a table as its records; ``where`` is SQL with ``?`` for ``values``, and may
         end with ORDER BY and LIMIT."""
         columns = self._known_columns(record)
@@ -112,15 +112,17 @@ class Reader:
             self._columns[record] = tuple(name for name in wanted if name in there) or wanted
         return self._columns[record]
 
-    def counts(self, record: type, column: str, where: str = "1", *values: Any) -> dict[Any, int]:
+    def counts(
+        self, record: type, column: str, where: str = "1", *values: object
+    ) -> dict[Cell, int]:
         """How many rows there are for each value of a column; ``where`` as for ``rows``."""
         query = (
             f"SELECT {column}, COUNT(*) FROM {table(record)} WHERE {where} "  # noqa: S608
             f"GROUP BY {column}"
         )
-        return dict(self._fetch(query, values))
+        return {value: int(count or 0) for value, count in self._fetch(query, values)}
 
-    def _fetch(self, query: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
+    def _fetch(self, query: str, values: Iterable[object]) -> list[tuple[Cell, ...]]:
         try:
             # As they were written: a name that is not UTF-8 is found again.
             return self._connection.execute(query, tuple(map(stored, values))).fetchall()
@@ -173,7 +175,7 @@ class Journal:
         self._thread = threading.Thread(target=self._work, name="hutchbatch-journal", daemon=True)
         self._thread.start()
 
-    def put(self, *records: Any) -> None:
+    def put(self, *records: Row) -> None:
         """Adds records; one with the key of an earlier one takes its place."""
         for record in records:
             kind = type(record)
@@ -182,14 +184,14 @@ class Journal:
             into = f"{table(kind)} ({', '.join(row)})"
             self._add(f"INSERT OR REPLACE INTO {into} VALUES ({marks})", _cells(kind, row))  # noqa: S608
 
-    def change(self, record: type, key: tuple[Any, ...], **changes: Any) -> None:
+    def change(self, record: type, key: tuple[object, ...], **changes: object) -> None:
         """Changes columns of one row, if it is there."""
         names = ", ".join(f"{name} = ?" for name in changes)
         where = " AND ".join(f"{name} = ?" for name in TABLES[record])
         values = (*_cells(record, changes), *map(stored, key))
         self._add(f"UPDATE {table(record)} SET {names} WHERE {where}", values)  # noqa: S608
 
-    def execute(self, statement: str, *values: Any) -> None:
+    def execute(self, statement: str, *values: object) -> None:
         """A change of many rows at once, in SQL."""
         self._add(statement, tuple(map(stored, values)))
 
@@ -303,6 +305,6 @@ class Journal:
         )
 
 
-def _cells(record: type, values: dict[str, Any]) -> tuple[Cell, ...]:
+def _cells(record: type, values: dict[str, object]) -> tuple[Cell, ...]:
     known = kinds(record)
     return tuple(stored(value, known[name]) for name, value in values.items())

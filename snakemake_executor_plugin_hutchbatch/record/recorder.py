@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from ..aws.job_states import LOST
 from ..planning.plan import JobPlan
@@ -18,7 +18,10 @@ from ..text.printable import printable
 from ..text.secrets import redacted
 from ..tracking.live_jobs import LiveJob
 from .journal import Journal
-from .schema import SINGLE, Attempt, Job, Note, Placement, Run, Submission
+from .schema import SINGLE, Attempt, Job, Note, Placement, Row, Run, Submission
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import AttemptDetailTypeDef, JobDetailTypeDef
 
 #: Seconds between two signs of life.
 BEAT_SECONDS = 20.0
@@ -134,7 +137,7 @@ class Recorder:
     def ended(
         self,
         batch_id: str,
-        job: Mapping[str, Any] | None,
+        job: JobDetailTypeDef | None,
         failure: Failure | None,
         status: Status | None,
         why: str | None = None,
@@ -142,22 +145,29 @@ class Recorder:
         """The end of one submission of a job. ``why``: why there is another one after it."""
         if self._journal is None:
             return
-        told = job or {}
         why = self._hide(why) if why else why
-        stopped, started = _seconds(told.get("stoppedAt")), _seconds(told.get("startedAt"))
+        state = job.get("status", LOST) if job else LOST
+        stopped, started = (
+            (_seconds(job.get("stoppedAt")), _seconds(job.get("startedAt")))
+            if job
+            else (None, None)
+        )
         self._journal.execute(
             "UPDATE placements SET state = ?, ended = ?, running = COALESCE(?, running), why = ? "
             "WHERE batch_id = ?",
-            *(told.get("status", LOST), stopped or self._clock(), started, why, batch_id),
+            *(state, stopped or self._clock(), started, why, batch_id),
         )
-        found = attempts(self._run_id, batch_id, told, failure, status)
+        found = attempts(self._run_id, batch_id, job, failure, status) if job else []
         self._put(*(replace(a, reason=self._hide(a.reason) if a.reason else None) for a in found))
 
     def over(self, work: Work, failure: Failure | None, log_end: str | None = None) -> None:
         """The job's own end, as it is told to Snakemake. ``log_end``: its last lines."""
         if self._journal is None:
             return
-        changes: dict[str, Any] = {"state": "failed" if failure else "done", "ended": self._clock()}
+        changes: dict[str, object] = {
+            "state": "failed" if failure else "done",
+            "ended": self._clock(),
+        }
         if failure:
             changes["cause"] = failure.cause.value
             changes["sentence"] = printable(self._hide(failure.sentence))
@@ -186,25 +196,25 @@ class Recorder:
             self._journal.change(Run, (self._run_id,), ended=now, beat=now, outcome=outcome)
             self._journal.close()
 
-    def _put(self, *records: Any) -> None:
+    def _put(self, *records: Row) -> None:
         if self._journal:
             self._journal.put(*records)
 
 
-def _seconds(milliseconds: Any) -> float | None:
+def _seconds(milliseconds: int | None) -> float | None:
     return milliseconds / 1000 if milliseconds else None
 
 
 def attempts(
     run_id: str,
     batch_id: str,
-    job: Mapping[str, Any],
+    job: JobDetailTypeDef,
     failure: Failure | None,
     status: Status | None,
 ) -> list[Attempt]:
     """A job's containers, as DescribeJobs (or ListJobs, which tells one) and the supervisor's
     status of the last one have them. Pure."""
-    told = list(job.get("attempts") or [])
+    told: list[AttemptDetailTypeDef | JobDetailTypeDef] = [*(job.get("attempts") or ())]
     if not told and (job.get("startedAt") or job.get("container")):
         told = [job]
     found = []
@@ -242,8 +252,11 @@ def attempts(
     return found
 
 
-def _cause(item: Mapping[str, Any], failure: Failure | None, last: bool) -> str | None:
+def _cause(
+    item: AttemptDetailTypeDef | JobDetailTypeDef, failure: Failure | None, last: bool
+) -> str | None:
     if last:
         return failure.cause.value if failure else None
-    read = failure_cause.read({**item, "status": "FAILED"})
+    # An attempt says less than a job, in the same words.
+    read = failure_cause.read(cast("JobDetailTypeDef", {**item, "status": "FAILED"}))
     return read.cause.value if read else None

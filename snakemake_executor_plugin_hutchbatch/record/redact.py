@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from ..text.secrets import HIDDEN, is_ordinary_value, is_secret_name, redacted
@@ -81,7 +80,10 @@ class Discretion:
 
 
 def of_run(
-    config: Any, settings: Iterable[Any], environment: Mapping[str, str], arguments: Iterable[str]
+    config: object,
+    settings: Iterable[object],
+    environment: Mapping[str, str],
+    arguments: Iterable[str],
 ) -> Discretion:
     """What is known of a run: its configuration, the settings of Snakemake's plugins (dataclasses),
     the environment and the command line."""
@@ -109,7 +111,7 @@ def _is_path(value: str) -> bool:
         return False
 
 
-def _of_config(value: Any) -> Iterator[str]:
+def _of_config(value: object) -> Iterator[str]:
     left, seen = [value], set[int]()
     while left:
         each = left.pop()
@@ -127,7 +129,7 @@ def _of_config(value: Any) -> Iterator[str]:
             left += [item for item in each if isinstance(item, (Mapping, list, tuple))]
 
 
-def _of_settings(settings: Any) -> Iterator[str]:
+def _of_settings(settings: object) -> Iterator[str]:
     if is_dataclass(settings):
         for each in fields(settings):
             value = getattr(settings, each.name, None)

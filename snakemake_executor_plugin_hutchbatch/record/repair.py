@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Any
 
 from .journal import BUSY_SECONDS, PLACE, VERSION, Journal, JournalError, table
 from .record_file import has_tables, is_busy
@@ -88,7 +87,7 @@ def _add_columns(connection: sqlite3.Connection) -> None:
     connection.commit()
 
 
-def _default(column: Field[Any]) -> str:
+def _default(column: Field[object]) -> str:
     if column.default_factory is not MISSING:
         return f"'{json.dumps(column.default_factory())}'"
     value = column.default

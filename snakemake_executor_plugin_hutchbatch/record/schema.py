@@ -161,6 +161,8 @@ class Note:
     number: int | None = None
 
 
+Row = Run | Job | Submission | Placement | Attempt | Note
+
 #: Each table and the columns that tell its rows apart.
 TABLES: Mapping[type, tuple[str, ...]] = {
     Run: ("run_id",),

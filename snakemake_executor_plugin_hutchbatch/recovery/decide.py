@@ -8,12 +8,15 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING
 
 from ..aws.job_states import LIVE, State
 from .unfinished_jobs import Trace
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import JobDetailTypeDef
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,12 @@ class Found:
 
     trace: Trace
     batch_id: str
-    job: Mapping[str, Any]
+    job: JobDetailTypeDef
     good: bool = False
 
     @property
     def state(self) -> State:
-        return cast(State, self.job.get("status"))
+        return self.job.get("status")
 
     @property
     def lives(self) -> bool:

@@ -6,15 +6,18 @@ Anybody who may submit jobs can give one any name and tags.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..planning.batch_requests import VARIABLES, container_properties
 from ..planning.definition_content import of_container
 from ..planning.plan import JobPlan
 from ..planning.supervisor_bundle import bundle_sha256
 
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import JobDetailTypeDef
 
-def would_run(job: Mapping[str, Any], plan: JobPlan, endpoint: str | None) -> bool:
+
+def would_run(job: JobDetailTypeDef, plan: JobPlan, endpoint: str | None) -> bool:
     """Whether a job that DescribeJobs describes runs in the container of ``plan``, with this
     supervisor, its variables and S3 ``endpoint``; its task is another matter (``rebuild``)."""
     container = job.get("container") or {}

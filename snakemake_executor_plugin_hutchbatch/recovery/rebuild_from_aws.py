@@ -9,12 +9,12 @@ cannot be read of one job, queue or run hides nothing of the others.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -34,6 +34,10 @@ from .unfinished_jobs import Trace
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
+    from mypy_boto3_batch.type_defs import (
+        JobDetailTypeDef,
+        ListJobsRequestTypeDef,
+    )
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
@@ -126,12 +130,12 @@ class _Search:
             }
         )
 
-    def _list(self, which: Mapping[str, Any]) -> list[BatchJob]:
+    def _list(self, which: ListJobsRequestTypeDef) -> list[BatchJob]:
         """As far as AWS shows them."""
         ask = partial(self._try, "looking for jobs of earlier runs")
         return batch_calls.list_jobs(self._batch, which, ask)[0]
 
-    def described(self, ids: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    def described(self, ids: Iterable[str]) -> Iterator[JobDetailTypeDef]:
         missing = list(ids)
         begin = self._retrier.clock()
         while True:
@@ -152,7 +156,7 @@ class _Search:
                 "not describe them: if they do, they are submitted again."
             )
 
-    def pieces(self, job: Mapping[str, Any], mark: RunMarker) -> Iterator[_Piece]:
+    def pieces(self, job: JobDetailTypeDef, mark: RunMarker) -> Iterator[_Piece]:
         """The descriptions of a job, or of an array's children; none where it names none."""
         variables = {
             pair["name"]: pair["value"]

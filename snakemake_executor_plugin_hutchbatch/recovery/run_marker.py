@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -31,6 +31,7 @@ from ..supervisor.strict_json import clean, loads
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
 
 #: Seconds between two signs of life: a PUT each (``controllers.SILENT_SECONDS`` is much longer).
 SIGN_SECONDS = 300.0
@@ -166,7 +167,7 @@ class Presence:
     def _listed(self) -> list[str]:
         """The ids of runs that have marks, the newest first."""
         bucket, prefix = split_url(self._place)
-        request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+        request: ListObjectsV2RequestTypeDef = {"Bucket": bucket, "Prefix": prefix}
         found: dict[str, float] = {}
         keys = 0
         try:
@@ -204,7 +205,7 @@ class Presence:
         bucket, key = split_url(self._url(run_id))
         self._try(lambda: self._s3.delete_object(Bucket=bucket, Key=key))
 
-    def _try(self, call: Callable[[], Any]) -> None:
+    def _try(self, call: Callable[[], object]) -> None:
         try:
             self._retrier.call("marking this run as under way", call)
         except (ClientError, BotoCoreError):

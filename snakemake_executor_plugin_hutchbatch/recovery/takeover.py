@@ -170,7 +170,9 @@ class Takeover:
         are S3's: by Batch's only how long the job waited, since their clocks may differ.
         """
         outputs = found.trace.outputs
-        started, created = (int(found.job.get(k) or 0) // 1000 for k in ("startedAt", "createdAt"))
+        started, created = (
+            (time or 0) // 1000 for time in (found.job.get("startedAt"), found.job.get("createdAt"))
+        )
         sent = self._sent(found)
         if started:
             self._inventory.look(inputs, self._pool)

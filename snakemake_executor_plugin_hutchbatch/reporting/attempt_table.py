@@ -11,7 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TypeVar, cast
 
 from ..aws.job_states import OVER
 from ..record.run_record import Record
@@ -25,8 +25,11 @@ from ..text.units import MIB
 LOST = frozenset(c.value for c in (Cause.SPOT, Cause.HOST, Cause.CAPACITY, Cause.LOST))
 
 
-def _column(about: str, default: Any = None) -> Any:
-    return field(default=default, metadata={"about": about})
+T = TypeVar("T")
+
+
+def _column(about: str, default: T | None = None) -> T:
+    return cast(T, field(default=default, metadata={"about": about}))
 
 
 @dataclass(frozen=True)
@@ -250,10 +253,10 @@ def tsv(table: Iterable[Row]) -> Iterator[str]:
         yield "\t".join(_cell(name, getattr(row, name)) for name in COLUMNS)
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(name: str, value: object) -> str:
     if value is None:
         return ""
-    if name in _TIMES:
+    if name in _TIMES and isinstance(value, (int, float)):
         at = datetime.datetime.fromtimestamp(value, datetime.UTC)
         return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, float):

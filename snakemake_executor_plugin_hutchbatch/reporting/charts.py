@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from ..record.run_record import Record
 from ..text.units import memory
@@ -33,14 +33,37 @@ def script() -> str:
     return bundle.replace("</script", r"<\/script").replace("<!--", r"<\!--")
 
 
-def data(
-    record: Record, rows: Sequence[Row], rules: Sequence[Rule], until: float
-) -> dict[str, Any]:
+class Bar(TypedDict, total=False):
+    """One job. ``phases``: number of the phase, from, to, and number of the attempt."""
+
+    label: str
+    rule: int
+    state: str
+    lost: bool
+    phases: list[tuple[int, float, float, int]]
+    attempts: list[dict[str, str]]
+
+
+class Data(TypedDict):
     """What the pictures are drawn from. Times in seconds since the run began."""
+
+    began: float
+    ended: float
+    bins: int
+    phases: Sequence[str]
+    queues: list[str]
+    jobs: list[Bar]
+    areas: dict[str, list[float]]
+    use: dict[str, list[float]]
+    rules: list[dict[str, object]]
+
+
+def data(record: Record, rows: Sequence[Row], rules: Sequence[Rule], until: float) -> Data:
+    """What the pictures of a run are drawn from."""
     began = record.run.started
     numbers = {rule.name: i for i, rule in enumerate(rules)}
     names = {name: i for i, name in enumerate(timeline.PHASES)}
-    jobs: dict[tuple[str, str], dict[str, Any]] = {}
+    jobs: dict[tuple[str, str], Bar] = {}
     areas: list[timeline.Interval] = []
     use: list[timeline.Interval] = []
     for row in rows:
@@ -49,7 +72,7 @@ def data(
             {
                 "label": row.label,
                 "rule": numbers[row.rule],
-                "lost": 0,
+                "lost": False,
                 "phases": [],
                 "attempts": [],
             },
@@ -106,14 +129,14 @@ def _told(row: Row) -> dict[str, str]:
     return {name: text for name, text in told.items() if text}
 
 
-def _spread(spread: Spread | None) -> dict[str, Any] | None:
+def _spread(spread: Spread | None) -> dict[str, object] | None:
     if spread is None:
         return None
     rounded = {k: round(v, 2) for k, v in asdict(spread).items() if k != "points"}
     return {**rounded, "points": [round(p, 2) for p in spread.points]}
 
 
-def for_script(value: Any) -> str:
+def for_script(value: object) -> str:
     """JSON that ends no script element and starts no comment, whatever the texts in it."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..aws.job_states import ENDED
 from ..record.schema import Attempt
 from ..settings.table import default_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import JobDetailTypeDef
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Known:
 
 
 def known(
-    ids: Sequence[str], described: Mapping[str, Mapping[str, Any]], recorded: Sequence[Attempt]
+    ids: Sequence[str], described: Mapping[str, JobDetailTypeDef], recorded: Sequence[Attempt]
 ) -> Known:
     """Of ``ids``, the submissions of one job. What Batch has forgotten is taken from the record.
     Pure."""
@@ -53,15 +56,18 @@ def known(
                 for each in recorded
                 if each.batch_id == batch_id
             ]
-    last = described.get(ids[-1], {}) if ids else {}
+    last = described.get(ids[-1]) if ids else None
+    if last is None:
+        return Known(tuple(found))
     array = last.get("arrayProperties") or {}
     size = 0 if "index" in array else int(array.get("size") or 0)
     return Known(tuple(found), last.get("status"), str(last.get("statusReason") or ""), size)
 
 
-def _of(batch_id: str, job: Mapping[str, Any]) -> list[Container]:
+def _of(batch_id: str, job: JobDetailTypeDef) -> list[Container]:
     current = job.get("container") or {}
-    options = (current.get("logConfiguration") or {}).get("options") or {}
+    logs = current.get("logConfiguration")
+    options = (logs.get("options") if logs else None) or {}
     group = options.get("awslogs-group") or default_of("log_group")
     streams = [
         (attempt.get("container") or {}).get("logStreamName") for attempt in job.get("attempts", [])

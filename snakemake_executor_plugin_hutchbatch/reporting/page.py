@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path, PurePath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .. import files
 from ..record import run_record
@@ -58,7 +58,7 @@ class Alike:
     rule: str
     cause: str
     count: int
-    jobs: tuple[Mapping[str, Any], ...]
+    jobs: tuple[Mapping[str, object], ...]
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _content(record: Record, prices: Prices, gone: bool) -> dict[str, Any]:
+def _content(record: Record, prices: Prices, gone: bool) -> dict[str, object]:
     rows = attempt_table.rows(record)
     until = record.known_until
     sums = statistics.totals(rows, record.run.started, until)
@@ -302,7 +302,7 @@ def _settings(run: Run) -> list[tuple[str, str]]:
     return [(k, str(v)) for k, v in {**about, **given, **versions}.items() if v]
 
 
-FILTERS: Mapping[str, Callable[[Any], str]] = {
+FILTERS: Mapping[str, Callable[[float], str]] = {
     "duration": duration,
     "count": count,
     "hours": hours,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from ..aws.retry import RateLimiter, Retrier
 from ..aws.termination import Termination
@@ -24,6 +23,7 @@ from ..settlement.evidence import Endings
 from ..settlement.settle import Settlement
 from ..settlement.starvation import StarvationWatch
 from ..snakemake_patches import local_inputs, s3_storage
+from ..snakemake_types import Command, Workflow
 from ..storage.leavings import Leavings
 from ..submission.job_definitions import Definitions
 from ..submission.outbox import Outbox, Snakemake
@@ -60,10 +60,10 @@ class RunServices:
 
 def build(
     snakemake: Snakemake,
-    workflow: Any,
+    workflow: Workflow,
     context: RunContext,
     environments: Mapping[Mode, Mapping[str, str]],
-    command: Callable[[Any], str],
+    command: Command,
     retrier: Retrier,
     logger: Log,
     discretion: Discretion,

@@ -11,18 +11,18 @@ from collections.abc import Callable
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from ..planning.preflight import RunContext
 from ..record import controllers, redact, repair
 from ..record.recorder import Recorder
 from ..record.redact import Discretion, discreet
 from ..record.schema import Run
+from ..snakemake_types import Workflow
 
 _PACKAGES = ("snakemake", "snakemake-executor-plugin-hutchbatch", "boto3")
 
 
-def discretion_of(workflow: Any) -> Discretion:
+def discretion_of(workflow: Workflow) -> Discretion:
     """What of this run must not be kept or shown."""
     given = workflow.storage_provider_settings or {}
     settings = [settings for tagged in given.values() for settings in tagged]
@@ -31,14 +31,14 @@ def discretion_of(workflow: Any) -> Discretion:
 
 
 def recorder(
-    workflow: Any, context: RunContext, warn: Callable[[str], None], hide: Discretion
+    workflow: Workflow, context: RunContext, warn: Callable[[str], None], hide: Discretion
 ) -> Recorder:
     """The run's record, begun; one that writes nothing, and a warning, where the disk takes
     none."""
     return Recorder(repair.opened(warn), _run(workflow, context, hide), hide=hide)
 
 
-def _run(workflow: Any, context: RunContext, hide: Discretion) -> Run:
+def _run(workflow: Workflow, context: RunContext, hide: Discretion) -> Run:
     site = context.site
     now = time.time()
     controller = controllers.this()

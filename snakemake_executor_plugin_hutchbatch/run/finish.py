@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from ..aws.termination import Termination
 from ..planning.snakemake_jobs import rule_name
 from ..planning.work import Work
+from ..snakemake_types import Workflow
 from ..text import terminal
+from ..text.terminal import Log
 from ..tracking.tracker import Tracker
 from .summary import Ended, Tally
 
@@ -28,7 +29,7 @@ INTERRUPTED = 130
 def end_all(
     tracker: Tracker[Work],
     termination: Termination,
-    logger: Any,
+    logger: Log,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Ends every live job, and says how far it is."""
@@ -56,10 +57,10 @@ def end_all(
 
 
 @contextmanager
-def on_second_interrupt(run_id: str, workflow: Any) -> Iterator[None]:
+def on_second_interrupt(run_id: str, workflow: Workflow) -> Iterator[None]:
     """While jobs are being ended, Ctrl-C leaves at once and says what finishes the work."""
 
-    def leave(number: int, frame: Any) -> None:
+    def leave(number: int, frame: object) -> None:
         # Not by the logger: it may be in the middle of a line, with its lock held.
         terminal.at_once(
             f"Left at once. Jobs may go on; to stop them all: hutchbatch cancel {run_id}"
@@ -78,7 +79,7 @@ def on_second_interrupt(run_id: str, workflow: Any) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def outcome(workflow: Any, cancelled: bool) -> str:
+def outcome(workflow: Workflow, cancelled: bool) -> str:
     """``cancelled``, ``failed`` or ``done``, for the record."""
     if cancelled:
         return "cancelled"
@@ -87,13 +88,15 @@ def outcome(workflow: Any, cancelled: bool) -> str:
     return "failed" if wrong else "done"
 
 
-def ended(workflow: Any, run_id: str, outcome: str, seconds: float, tally: Tally) -> Ended:
+def ended(workflow: Workflow, run_id: str, outcome: str, seconds: float, tally: Tally) -> Ended:
     """What Snakemake's scheduler knows of a run beside the jobs on AWS Batch. ``tally`` is told of
     those that ended well there, and that Snakemake did not accept."""
     scheduler = workflow.scheduler
-    for job in scheduler.failed:
+    failed = scheduler.failed if scheduler else ()
+    for job in failed:
         if not job.is_local and not tally.has_failed(job.jobid):
             tally.fails(job.jobid, rule_name(job), "at Snakemake's own checks", len(job))
+    finished = scheduler.finished_jobs if scheduler else 0
     return Ended(
         run_id,
         outcome,
@@ -101,6 +104,6 @@ def ended(workflow: Any, run_id: str, outcome: str, seconds: float, tally: Tally
         str(workflow.storage_settings.default_storage_prefix),
         total=len(workflow.dag),
         # Its own count, which "3 of 10 steps done" shows, has both.
-        done_here=max(0, scheduler.finished_jobs - tally.counts().done),
-        failed_here=[rule_name(job) for job in scheduler.failed if job.is_local],
+        done_here=max(0, finished - tally.counts().done),
+        failed_here=[rule_name(job) for job in failed if job.is_local],
     )

@@ -10,16 +10,28 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
+from argparse import Action
+from collections.abc import Iterator, Mapping
 from types import FrameType
-from typing import Any
+from typing import Protocol, runtime_checkable
+
+from ..snakemake_types import Workflow
 
 #: The limit, and its former name.
 OPTIONS = ("--max-jobs-per-timespan", "--max-jobs-per-second")
 _DESTINATIONS = ("max_jobs_per_timespan", "max_jobs_per_second")
 
 
-def lift(workflow: Any) -> None:
+@runtime_checkable
+class _Parser(Protocol):
+    """ConfigArgParse's, once it has parsed: by source and option, an action and its values."""
+
+    def get_source_to_settings_dict(
+        self,
+    ) -> Mapping[str, Mapping[str, tuple[Action | None, list[str]]]]: ...
+
+
+def lift(workflow: Workflow) -> None:
     """Takes the limit away unless the command line, a profile or the environment sets it, or
     Snakemake was not started by its command (then nobody knows). Its scheduler reads the limit
     again in each round, and the first one begins after the executor is made."""
@@ -29,7 +41,7 @@ def lift(workflow: Any) -> None:
         limit.max_jobs = sys.maxsize
 
 
-def is_set(parser: Any) -> bool:
+def is_set(parser: _Parser) -> bool:
     """Whether anything but the default says what the limit is. ``parser``: has parsed."""
     sources = dict(parser.get_source_to_settings_dict())
     sources.pop("defaults", None)
@@ -40,9 +52,10 @@ def is_set(parser: Any) -> bool:
     )
 
 
-def _parsers(frame: FrameType | None) -> Iterator[Any]:
+def _parsers(frame: FrameType | None) -> Iterator[_Parser]:
     while frame is not None:
-        if hasattr(found := frame.f_locals.get("parser"), "get_source_to_settings_dict"):
+        found = frame.f_locals.get("parser")
+        if isinstance(found, _Parser):
             yield found
         frame = frame.f_back
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
@@ -17,7 +17,7 @@ from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 from ..text.printable import printable
 from .setting import RESOURCE_PREFIX, Setting, option_name
 from .table import SETTINGS
-from .values import SettingError
+from .values import SettingError, Value
 
 #: Settings that are also a resource ``hutchbatch_<name>``; ``image`` is a resource only.
 PER_JOB = tuple(setting.name for setting in SETTINGS.values() if setting.per_rule)
@@ -26,15 +26,15 @@ PER_JOB = tuple(setting.name for setting in SETTINGS.values() if setting.per_rul
 ALIASES = {alias: setting.name for setting in SETTINGS.values() for alias in setting.aliases}
 
 
-def _as_list(value: Any) -> list[str]:
+def _as_list(value: object) -> list[str]:
     return [str(v) for v in value] if isinstance(value, (list, tuple)) else [str(value)]
 
 
-def _field(setting: Setting) -> tuple[str, Any, Any]:
+def _field(setting: Setting) -> tuple[str, object, object]:
     """A field from which Snakemake makes an option of the command line. Its default is None, so
     that what was set can be told from what was not."""
     metadata = {"help": setting.help_text, "env_var": True, "metavar": setting.metavar}
-    kind: Any = Optional[str]  # Snakemake does not understand str | None
+    kind: object = Optional[str]  # Snakemake does not understand str | None
     if setting.listed:
         kind = Optional[list[str]]
         # Snakemake hands a nargs list to parse_func whole; without one it would take str() of it.
@@ -42,7 +42,7 @@ def _field(setting: Setting) -> tuple[str, Any, Any]:
     return setting.name, kind, field(default=None, metadata=metadata)
 
 
-_Fields: Any = make_dataclass(
+_Fields: type = make_dataclass(
     "_Fields",
     [_field(setting) for setting in SETTINGS.values() if setting.is_option],
     bases=(ExecutorSettingsBase,),
@@ -58,7 +58,7 @@ class ExecutorSettings(_Fields):
     """
 
     def __post_init__(self) -> None:
-        self._parsed: dict[str, Any] = {}
+        self._parsed: dict[str, Value] = {}
         problems = []
         for setting in SETTINGS.values():
             typed = getattr(self, setting.name) if setting.is_option else None
@@ -72,11 +72,11 @@ class ExecutorSettings(_Fields):
             # Of Snakemake's errors the one that is shown as it is, without lines of code.
             raise ApiError("\n".join(map(printable, problems)))
 
-    def given(self, name: str) -> Any:
+    def given(self, name: str) -> Value:
         """What the user set; None for nothing."""
         return self._parsed.get(name)
 
-    def value(self, name: str) -> Any:
+    def value(self, name: str) -> Value:
         """What the user set, else the default; None where there is neither."""
         return self._parsed[name] if name in self._parsed else SETTINGS[name].default_value
 
@@ -85,29 +85,29 @@ class ExecutorSettings(_Fields):
 class JobSettings:
     """What counts for one job: ``own``, the values of its resources, before the run's."""
 
-    own: Mapping[str, Any]
+    own: Mapping[str, Value]
     run: ExecutorSettings
 
-    def given(self, name: str) -> Any:
+    def given(self, name: str) -> Value:
         """What was set for the job or the run; None for nothing."""
         return self.own[name] if name in self.own else self.run.given(name)
 
-    def value(self, name: str) -> Any:
+    def value(self, name: str) -> Value:
         """What was set for the job or the run, else the default; None where there is none."""
         return self.own[name] if name in self.own else self.run.value(name)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else repr(str(value))
 
 
-def job_values(resources: Mapping[str, Any]) -> dict[str, Any]:
+def job_values(resources: Mapping[str, object]) -> dict[str, Value]:
     """The per-job settings among a job's resources, parsed, by setting name.
 
     Raises ``SettingError`` naming the resource that cannot be used, also for an unknown
     ``hutchbatch_…`` name (a typing error would otherwise pass unseen).
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Value] = {}
     for resource, raw in resources.items():
         name = ALIASES.get(resource)
         if resource.startswith(RESOURCE_PREFIX):

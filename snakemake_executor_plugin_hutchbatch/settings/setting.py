@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+
+from .values import Value
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Setting:
     """
 
     name: str
-    parse: Callable[[Any], Any]
+    parse: Callable[[object], object]
     metavar: str
     help: str
     default: str | tuple[()] | None = None
@@ -35,7 +36,7 @@ class Setting:
         return self.help.format(default=self.default)
 
     @cached_property
-    def default_value(self) -> Any:
+    def default_value(self) -> Value:
         """The default, parsed; None where there is none."""
         return None if self.default is None else self.parse(self.default)
 

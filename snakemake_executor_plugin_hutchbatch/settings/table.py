@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from . import parsers
 from .setting import Setting
+from .values import Value
 
 #: Where the Hutch's queues are: the region if neither the user nor AWS's configuration names one.
 FALLBACK_REGION = "us-west-2"
@@ -252,6 +252,6 @@ _ROWS = (
 SETTINGS: Mapping[str, Setting] = {row.name: row for row in _ROWS}
 
 
-def default_of(name: str) -> Any:
+def default_of(name: str) -> Value:
     """The parsed default of a setting; None where it has none."""
     return SETTINGS[name].default_value

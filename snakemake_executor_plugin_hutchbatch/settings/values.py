@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Literal, TypeVar, get_args
+from typing import Any, Final, Literal, TypeVar, get_args
 
 Policy = Literal["availability", "balanced", "capacity"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 MODES = ("auto", "direct", "snakemake")
+
+
+#: What a parser made of a setting. Its type is that parser's, which depends on the setting's name.
+Value = Any
 
 
 class SettingError(ValueError):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -26,6 +26,9 @@ from ..text import tracebacks
 from . import failed_logs, failure_cause, log_tails
 from .failure_cause import Cause, Failure, Problem
 from .log_tails import Tail
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import JobDetailTypeDef
 
 #: Lines of a failed job's output shown in the terminal.
 TAIL_LINES = 30
@@ -48,7 +51,7 @@ class Outcome:
     knows it; ``outputs``: URLs that must exist after a success."""
 
     job_id: str
-    job: Mapping[str, Any] | None
+    job: JobDetailTypeDef | None
     outputs: Sequence[str]
     status_prefix: str
 
@@ -115,7 +118,7 @@ class Endings:
     def end(
         self,
         job_id: str,
-        job: Mapping[str, Any] | None,
+        job: JobDetailTypeDef | None,
         *,
         outputs: Sequence[str],
         status_prefix: str,
@@ -162,9 +165,7 @@ class Endings:
             return Ending(failure, status)
         return Ending(None, status)
 
-    def _status_if_readable(
-        self, job_id: str, job: Mapping[str, Any], prefix: str
-    ) -> _StoredStatus:
+    def _status_if_readable(self, job_id: str, job: JobDetailTypeDef, prefix: str) -> _StoredStatus:
         """As ``_status``; raises nothing for a job that failed."""
         try:
             return self._status(job_id, job, prefix)
@@ -182,7 +183,7 @@ class Endings:
         found = {url: self._inventory.find(url) for url in outputs}
         return [url for url, item in found.items() if item is None or item.modified < begin]
 
-    def _status(self, job_id: str, job: Mapping[str, Any], prefix: str) -> _StoredStatus:
+    def _status(self, job_id: str, job: JobDetailTypeDef, prefix: str) -> _StoredStatus:
         attempt = _attempt(job)
         url = taskspec.status_url(prefix, job_id, attempt)
         s3 = self._clients.s3
@@ -205,7 +206,7 @@ class Endings:
 
     def last_lines(
         self,
-        job: Mapping[str, Any] | None,
+        job: JobDetailTypeDef | None,
         log_group: str,
         count: int | None = None,
         whole: bool = False,
@@ -213,7 +214,7 @@ class Endings:
         """The job's log stream and the last ``count`` lines in it (by default ``tail_lines``);
         empty if there are none. ``whole``: keep the supervisor's status lines. Never raises."""
         count = self._tail_lines if count is None else count
-        stream = str(((job or {}).get("container") or {}).get("logStreamName") or "")
+        stream = stream_of(job)
         if not stream or not count:
             return stream, []
         lines = cloudwatch.tail(self._clients.logs, log_group, stream, count)
@@ -223,7 +224,7 @@ class Endings:
 
     def tails(
         self,
-        job: Mapping[str, Any] | None,
+        job: JobDetailTypeDef | None,
         log_group: str,
         files: Sequence[tuple[str, str]],
         since: datetime.datetime | None,
@@ -243,5 +244,11 @@ class Endings:
         return stream, log_tails.tails(output, logs, count)
 
 
-def _attempt(job: Mapping[str, Any]) -> int:
+def stream_of(job: JobDetailTypeDef | None) -> str:
+    """The name of a job's log stream; empty where it has none."""
+    container = job.get("container") if job else None
+    return str((container and container.get("logStreamName")) or "")
+
+
+def _attempt(job: JobDetailTypeDef) -> int:
     return max(1, len(job.get("attempts") or []))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,9 +19,11 @@ from .. import files
 from ..aws import cloudwatch
 from ..aws.clients import Clients
 from ..planning import naming
+from ..snakemake_types import AnyJob, is_group
 from ..storage.urls import split_url
 from ..text import tracebacks
 from ..text.printable import printable
+from ..text.terminal import Log
 from .log_tails import OUTPUT
 
 if TYPE_CHECKING:
@@ -129,9 +131,11 @@ def _write(path: Path, lines: Sequence[str]) -> bool:
     return True
 
 
-def log_error(job: Any, logger: Any, msg: str | None, copies: Sequence[str], **more: Any) -> None:
+def log_error(
+    job: AnyJob, logger: Log, msg: str | None, copies: Sequence[str], **more: object
+) -> None:
     """Logs Snakemake's own error of a job (its ``log_error``), naming the copies as log files."""
-    if job.is_group() or not copies:
+    if is_group(job) or not copies:
         job.log_error(msg=msg, aux_logs=list(copies), **more)
         return
     info = job.get_log_error_info(msg, **more)

@@ -7,15 +7,18 @@ cause, a problem and a sentence come out. AWS's words are matched in upper or lo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ..supervisor import problems, taskspec
 from ..supervisor.problems import Cause, Facts, Problem
 from . import pulls
 from .problem_context import ProblemContext, meaning
 from .sentences import sentence
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import ContainerDetailTypeDef, JobDetailTypeDef
 
 __all__ = ["Cause", "Failure", "Problem", "is_host_lost", "meaning", "not_entered", "read"]
 
@@ -84,13 +87,13 @@ _SUPERVISOR_CODES = {
 class _Job:
     """What a job's description says about its end."""
 
-    job: Mapping[str, Any]
+    job: JobDetailTypeDef
     reason: str
     status_reason: str
     exit_code: int | None
 
     @property
-    def container(self) -> Mapping[str, Any]:
+    def container(self) -> ContainerDetailTypeDef:
         return self.job.get("container") or {}
 
     @property
@@ -107,15 +110,21 @@ class _Job:
         flags = self.job.get("isTerminated") or self.job.get("isCancelled")
         return bool(flags and self.status_reason)
 
-    def failure(self, cause: Cause, problem: Problem, words: str = "", **details: Any) -> Failure:
-        context = ProblemContext(
+    def failure(
+        self,
+        cause: Cause,
+        problem: Problem,
+        words: str = "",
+        details: ProblemContext | None = None,
+    ) -> Failure:
+        context = replace(
+            details or ProblemContext(),
             exit_code=self.exit_code or 0,
             words=words,
             image=self.image,
             memory=self._requirement("MEMORY"),
             seconds=(self.job.get("timeout") or {}).get("attemptDurationSeconds"),
             attempts=self.attempts,
-            **details,
         )
         return Failure(
             cause, sentence(problem, context), self.exit_code, problem, self.attempts, words
@@ -129,7 +138,7 @@ class _Job:
 
 
 def read(
-    job: Mapping[str, Any],
+    job: JobDetailTypeDef,
     status: taskspec.Status | None = None,
     lines: Sequence[str] | None = None,
 ) -> Failure | None:
@@ -159,7 +168,7 @@ def read(
         return _from_status(ended, status)
     if code in _SUPERVISOR_CODES:
         cause, problem, facts = _SUPERVISOR_CODES[code]
-        return ended.failure(cause, problem, facts=facts)
+        return ended.failure(cause, problem, details=ProblemContext(facts=facts))
     if status is None and code == taskspec.EXIT_TERMINATED:
         # A command's own exit code comes with a status: here the whole container was stopped.
         return ended.failure(Cause.HOST, Problem.STOPPED)
@@ -223,10 +232,12 @@ def _by_words(job: _Job, words: str) -> Failure | None:
             return job.failure(Cause.IMAGE, problem, words)
         return job.failure(Cause.HOST, Problem.PULL_LATER, words)
     if _LOGGING.search(words) and _ABSENT.search(words):
-        group = ((job.container.get("logConfiguration") or {}).get("options") or {}).get(
-            "awslogs-group", "/aws/batch/job"
+        logs = job.container.get("logConfiguration")
+        options = (logs.get("options") if logs else None) or {}
+        group = options.get("awslogs-group", "/aws/batch/job")
+        return job.failure(
+            Cause.REJECTED, Problem.LOG_GROUP, words, ProblemContext(log_group=group)
         )
-        return job.failure(Cause.REJECTED, Problem.LOG_GROUP, words, log_group=group)
     if _RESOURCES.search(words) and _ABSENT.search(words):
         return job.failure(Cause.REJECTED, Problem.SECRET, words)
     if _PROCESSOR.search(words):
@@ -247,7 +258,7 @@ def _denied(job: _Job, words: str) -> Failure | None:
         what = f"use {action[1]}" + (f" on {action[2].rstrip('.,')}" if action[2] else "")
     elif who:
         what = "be used for it"
-    return job.failure(Cause.DENIED, Problem.ROLE, words, who=role, action=what)
+    return job.failure(Cause.DENIED, Problem.ROLE, words, ProblemContext(who=role, action=what))
 
 
 def _role_name(arn: str) -> str:
@@ -282,7 +293,8 @@ def _from_status(job: _Job, status: taskspec.Status) -> Failure:
         # No user asked for it (those cases come before this): its machine did.
         cause = Cause.SPOT if facts.taken_back else Cause.HOST
         problem = Problem.STOPPED
-    return job.failure(cause, problem, facts=facts, step=status.step, phase=status.phase)
+    details = ProblemContext(facts=facts, step=status.step, phase=status.phase)
+    return job.failure(cause, problem, details=details)
 
 
 def _cause(name: str | None) -> Cause:

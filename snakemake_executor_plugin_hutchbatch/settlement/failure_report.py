@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
 
 from ..planning.plan import JobPlan
 from ..text.printable import printable
@@ -14,13 +14,16 @@ from .failure_cause import Cause, Failure, is_host_lost
 from .log_tails import OUTPUT, Tail
 from .problem_context import meaning
 
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import JobDetailTypeDef
+
 #: Rule, cause and exit code.
 _Kind = tuple[str, Cause, int | None]
 
 _INSTANCE = re.compile(r"i-[0-9a-f]+")
 
 
-def attempts(job: Mapping[str, Any]) -> list[str]:
+def attempts(job: JobDetailTypeDef) -> list[str]:
     """One text for each attempt that Batch made: how it ended, and on which instance if known."""
     texts = []
     for number, attempt in enumerate(job.get("attempts") or [], 1):
@@ -36,9 +39,9 @@ def attempts(job: Mapping[str, Any]) -> list[str]:
     return texts
 
 
-def spot_losses(job: Mapping[str, Any] | None, failure: Failure | None) -> int:
+def spot_losses(job: JobDetailTypeDef | None, failure: Failure | None) -> int:
     """How many of a job's attempts ended with their spot machine."""
-    tried = (job or {}).get("attempts") or []
+    tried = (job.get("attempts") if job else None) or []
     lost = sum(is_host_lost(str(attempt.get("statusReason") or "")) for attempt in tried)
     # Batch's reason does not show that a machine was lost if it had time to stop its containers.
     return max(lost, 1) if failure is not None and failure.cause is Cause.SPOT else lost
@@ -48,7 +51,7 @@ def report(
     label: str,
     failure: Failure,
     plan: JobPlan,
-    job: Mapping[str, Any] | None,
+    job: JobDetailTypeDef | None,
     *,
     job_id: str,
     tails: Sequence[Tail],
@@ -58,7 +61,7 @@ def report(
     text = [f"{label} failed: {printable(failure.sentence)} [{failure.cause.value}]"]
     text.append(f"  image: {printable(plan.image)}")
     text.append(f"  queue: {plan.queue}")
-    tried = attempts(job or {})
+    tried = attempts(job) if job else []
     if len(tried) > 1 or failure.cause in (Cause.SPOT, Cause.HOST):
         text.append(f"  attempts: {'; '.join(tried) or 'none'}")
     for tail in tails:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,7 +20,7 @@ from ..supervisor.taskspec import Status
 from ..text import tracebacks
 from ..tracking.tracker import Ended
 from . import failure_cause, retry_policy
-from .evidence import Endings, Outcome
+from .evidence import Endings, Outcome, stream_of
 from .failed_logs import Copy, FailedLogs, Source
 from .failure_cause import Cause, Failure
 from .retry_policy import Resubmit
@@ -28,6 +28,7 @@ from .starvation import LEAVING
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
+    from mypy_boto3_batch.type_defs import JobDetailTypeDef
 
 #: Jobs whose endings are read together, so that pages of listings cover their outputs.
 CHUNK = 500
@@ -92,7 +93,7 @@ class Settlement:
         """The same jobs; those whose short entry in ListJobs (an array's child) is not enough, such
         as a success at a later attempt, are described in batches and judged again."""
         unclear = {s.outcome.job_id for s in judged if _is_unclear(s)}
-        known: dict[str, dict[str, Any]] = {}
+        known: dict[str, JobDetailTypeDef] = {}
         for ids in batched(unclear, DESCRIBE_LIMIT):
             try:
                 describe = partial(batch_calls.describe, self._batch, ids)
@@ -143,30 +144,29 @@ class Settlement:
         return Settled(outcome, ending.failure, ending.status)
 
     def _copies(self, outcome: Ended[Work]) -> tuple[Copy, ...]:
-        work, job = outcome.what, outcome.description or {}
-        stream = str((job.get("container") or {}).get("logStreamName") or "")
+        work = outcome.what
         return self._failed_logs.keep(
             Source(
                 work.plan.rule,
                 work.label,
                 outcome.job_id,
                 work.plan.log_group,
-                stream,
+                stream_of(outcome.description),
                 log_files(work.job),
                 work.begun,
             )
         )
 
     def _next(self, outcome: Ended[Work], failure: Failure) -> Resubmit | Failure:
-        work, job = outcome.what, outcome.description or {}
-        plan: Any = work.own_plan
+        work, job = outcome.what, outcome.description
+        plan = work.own_plan
         # CancelJob only ends jobs that have not started yet; others keep running.
-        if outcome.left and str(job.get("statusReason") or "").startswith(LEAVING):
+        if outcome.left and job and str(job.get("statusReason") or "").startswith(LEAVING):
             return retry_policy.higher(plan, work.history, "waited there too long") or failure
         return retry_policy.after(failure, plan, work.history, self._queues)
 
 
-def _by_description(job: dict[str, Any] | None, error: Exception) -> Failure:
+def _by_description(job: JobDetailTypeDef | None, error: Exception) -> Failure:
     """The failure, where the job's status, outputs or log could not be read."""
     failure = None
     try:

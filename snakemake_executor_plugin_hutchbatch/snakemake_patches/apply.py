@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import Any
 
 from snakemake_interface_common.exceptions import ApiError
 
@@ -64,12 +63,12 @@ def exists(patch: Patch) -> bool:
     return hasattr(owner, name)
 
 
-def owner_of(patch: Patch) -> tuple[Any, str]:
+def owner_of(patch: Patch) -> tuple[object, str]:
     """The module or class that is patched, and the name of the attribute in it.
 
     Raises ``ImportError`` or ``AttributeError`` where there is none.
     """
-    owner: Any = import_module(patch.module)
+    owner: object = import_module(patch.module)
     *names, last = patch.attribute.split(".")
     for name in names:
         owner = getattr(owner, name)

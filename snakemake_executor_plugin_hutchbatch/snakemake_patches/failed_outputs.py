@@ -8,50 +8,51 @@ or is kept by --keep-incomplete, stays marked as incomplete.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from snakemake.exceptions import WorkflowError
 
+from ..planning.snakemake_jobs import members
+from ..snakemake_types import AnyJob, Dag, Job
 from ..text import terminal
 
-_spared: set[Any] = set()
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import JobDetailTypeDef
+
+_spared: set[Job] = set()
 #: Outputs that were not incomplete before this run began: only these are not so again.
 _whole: set[str] | None = None
 
 
-def spare(job: Any) -> None:
+def spare(job: AnyJob) -> None:
     """Should the job fail now, it has not run: to be told before its failure is."""
     global _whole  # noqa: PLW0603  one run a process
-    members = _members(job)
+    jobs = members(job)
     if _whole is None:
-        _whole = _not_incomplete(members[0].dag)
-    _spared.update(members)
+        _whole = _not_incomplete(jobs[0].dag)
+    _spared.update(jobs)
 
 
-def _not_incomplete(dag: Any) -> set[str]:
+def _not_incomplete(dag: Dag) -> set[str]:
     persistence = dag.workflow.persistence
     keys: set[str] = {persistence._get_key(f) for job in dag.needrun_jobs() for f in job.output}
     return keys - set(persistence._filter_incomplete_keys(keys))
 
 
-def submitted(job: Any) -> None:
+def submitted(job: AnyJob) -> None:
     """From now on the job may run."""
-    _spared.difference_update(_members(job))
+    _spared.difference_update(members(job))
 
 
-def _members(job: Any) -> list[Any]:
-    return list(job.jobs) if job.is_group() else [job]
-
-
-def never_ran(job: Mapping[str, Any] | None, submissions: int) -> bool:
+def never_ran(job: JobDetailTypeDef | None, submissions: int) -> bool:
     """Whether a job that Batch describes so never had a container, nor did one before it."""
     if job is None or submissions > 1:
         return False
-    return not any("startedAt" in told for told in (job, *(job.get("attempts") or [])))
+    return not any("startedAt" in told for told in (job, *(job.get("attempts") or ())))
 
 
-def _unmark(job: Any) -> None:
+def _unmark(job: Job) -> None:
     """Takes the marks away that the job's outputs got when it was submitted."""
     persistence = job.dag.workflow.persistence
     persistence._clear_cache()
@@ -63,7 +64,7 @@ def _unmark(job: Any) -> None:
 def postprocess(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     """In place of ``Job.postprocess``: how Snakemake ends failed jobs."""
 
-    async def postprocess(self: Any, *args: Any, error: bool = False, **options: Any) -> None:
+    async def postprocess(self: Job, *args: object, error: bool = False, **options: object) -> None:
         if not error or self.is_local:
             await plain(self, *args, error=error, **options)
         elif self in _spared:
@@ -75,7 +76,7 @@ def postprocess(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitabl
     return postprocess
 
 
-async def _remove_outputs(job: Any) -> None:
+async def _remove_outputs(job: Job) -> None:
     """First the files, then the mark that they are incomplete."""
     try:
         # What was to be updated has not been touched: outputs are stored after a success.

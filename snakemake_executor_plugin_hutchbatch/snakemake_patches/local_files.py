@@ -12,12 +12,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
 from ..settlement.problem_context import ProblemContext
 from ..settlement.sentences import sentence
+from ..snakemake_types import (
+    AsyncMethod,
+    File,
+    Job,
+    LocalExecutor,
+    Method,
+    StorageObject,
+    StorageProvider,
+)
 from ..storage.inventory import Inventory
 from ..storage.object_cache import Object
 from ..supervisor.errors import Failure
@@ -27,14 +35,12 @@ from .local_copies import Differs, LocalCopies
 #: Says to a Snakemake process that the one which leads the run has started it.
 CHILD = "HUTCHBATCH_LOCAL_JOB"
 
-Method = Callable[..., Any]
-
 
 @dataclass
 class _Run:
     """The one Snakemake of this process."""
 
-    inventory: Callable[[Any], Inventory]
+    inventory: Callable[[StorageProvider], Inventory]
     warn: Callable[[str], None]
     copies: LocalCopies | None = None
     keep: bool = False
@@ -63,7 +69,7 @@ def _finish() -> None:
 class _Object:
     """A file of Snakemake's, as ``LocalCopies`` wants it."""
 
-    stored: Any
+    stored: StorageObject
     url: str
     identity: str
     modified: float
@@ -78,17 +84,17 @@ class _Object:
             self.stored._overwrite_local_path = before
 
 
-def _url(file: Any) -> str:
+def _url(file: File) -> str:
     return f"s3://{file.storage_object.bucket}/{file.storage_object.key}"
 
 
-def stored(file: Any) -> Object | None:
+def stored(file: File) -> Object | None:
     """What S3 has of a file. Raises botocore's errors."""
     assert _run is not None  # noqa: S101  begin() comes first
     return _run.inventory(file.storage_object.provider).find(_url(file))
 
 
-def fetch(file: Any) -> None:
+def fetch(file: File) -> None:
     """Has a stored file at its name here.
 
     Raises ``WorkflowError`` with a sentence where it cannot be had, or must not be put there.
@@ -119,41 +125,41 @@ def fetch(file: Any) -> None:
         raise WorkflowError(f"{file} could not be fetched from {url}: {error}") from error
 
 
-def begin(inventory: Callable[[Any], Inventory], warn: Callable[[str], None]) -> None:
+def begin(inventory: Callable[[StorageProvider], Inventory], warn: Callable[[str], None]) -> None:
     """``inventory``: that of a storage provider. Once a process."""
     global _run  # noqa: PLW0603  one Snakemake a process
     if _run is None:
         _run = _Run(inventory, warn)
 
 
-def is_made(_plain: Any) -> Callable[[Any], bool]:
+def is_made(_plain: object) -> Callable[[StorageObject], bool]:
     """In place of ``StorageObject.hutchbatch_is_made``."""
 
-    def is_made(stored: Any) -> bool:
+    def is_made(stored: StorageObject) -> bool:
         name = name_of(stored)
         return copies().is_here(name) if name else stored.local_path().exists()
 
     return is_made
 
 
-def exists_local(plain: Method) -> Method:
+def exists_local(plain: AsyncMethod) -> AsyncMethod:
     """In place of ``_IOFile.exists_local``."""
 
-    async def exists_local(self: Any) -> bool:
+    async def exists_local(self: File) -> bool:
         return copies().is_here(str(self)) if is_named(self) else bool(await plain(self))
 
     return exists_local
 
 
-def mtime_uncached(plain: Method) -> Method:
+def mtime_uncached(plain: AsyncMethod) -> AsyncMethod:
     """In place of ``_IOFile.mtime_uncached``."""
     from snakemake import io  # noqa: PLC0415  only where a run begins
 
-    async def mtime_uncached(self: Any, skip_storage: bool = False) -> Any:
+    async def mtime_uncached(self: File, skip_storage: bool = False) -> object:
         if not is_named(self):
             return await plain(self, skip_storage=skip_storage)
         stored = None if skip_storage else await self.storage_object.managed_mtime()
-        here = Path(self).stat().st_mtime if copies().is_here(str(self)) else None
+        here = Path(str(self)).stat().st_mtime if copies().is_here(str(self)) else None
         return io.Mtime(local=here, storage=stored)
 
     return mtime_uncached
@@ -163,7 +169,7 @@ def open_(plain: Method) -> Method:
     """In place of ``_IOFile.open``."""
     from snakemake import io  # noqa: PLC0415  only where a run begins
 
-    def open_(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def open_(self: File, *args: object, **kwargs: object) -> object:
         if is_named(self) and not copies().is_here(str(self)):
             raise io.InputOpenException(self)  # Snakemake fetches it, and asks again
         return plain(self, *args, **kwargs)
@@ -171,10 +177,10 @@ def open_(plain: Method) -> Method:
     return open_
 
 
-def retrieve_from_storage(plain: Method) -> Method:
+def retrieve_from_storage(plain: AsyncMethod) -> AsyncMethod:
     """In place of ``_IOFile.retrieve_from_storage``."""
 
-    async def retrieve_from_storage(self: Any) -> None:
+    async def retrieve_from_storage(self: File) -> None:
         if not is_named(self):
             await plain(self)
         elif not self.should_not_be_retrieved_from_storage:
@@ -183,10 +189,10 @@ def retrieve_from_storage(plain: Method) -> Method:
     return retrieve_from_storage
 
 
-def remove(plain: Method) -> Method:
+def remove(plain: AsyncMethod) -> AsyncMethod:
     """In place of ``snakemake.io.remove``."""
 
-    async def remove(file: Any, *args: Any, only_local: bool = False, **kwargs: Any) -> None:
+    async def remove(file: File, *args: object, only_local: bool = False, **kwargs: object) -> None:
         if not is_named(file):
             await plain(file, *args, only_local=only_local, **kwargs)
             return
@@ -197,7 +203,7 @@ def remove(plain: Method) -> Method:
     return remove
 
 
-def _makes(job: Any) -> Iterator[Any]:
+def _makes(job: Job) -> Iterator[File]:
     files = chain(job.output, job.log, [job.benchmark] if job.benchmark else [])
     return (file for file in files if is_named(file))
 
@@ -205,7 +211,7 @@ def _makes(job: Any) -> Iterator[Any]:
 def run_single_job(plain: Method) -> Method:
     """In place of the local ``Executor.run_single_job``."""
 
-    def run_single_job(self: Any, job: Any) -> Any:
+    def run_single_job(self: LocalExecutor, job: Job) -> object:
         assert _run is not None  # noqa: S101  begin() comes first
         _run.keep = bool(self.workflow.storage_settings.keep_storage_local)
         for file in [] if job.is_norun else _makes(job):
@@ -222,7 +228,7 @@ def run_single_job(plain: Method) -> Method:
 def get_job_exec_prefix(plain: Method) -> Method:
     """In place of the local ``Executor.get_job_exec_prefix``."""
 
-    def get_job_exec_prefix(self: Any, job: Any) -> str:
+    def get_job_exec_prefix(self: LocalExecutor, job: Job) -> str:
         return f"export {CHILD}=1 && {plain(self, job)}"
 
     return get_job_exec_prefix

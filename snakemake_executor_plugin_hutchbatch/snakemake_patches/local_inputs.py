@@ -6,15 +6,16 @@ same befalls functions that open or glob a checkpoint's output.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import cast
 
 from snakemake.exceptions import InputFunctionException
 from snakemake_interface_common.exceptions import WorkflowError
 
 from ..planning.requirements import PlanError
-from ..planning.snakemake_jobs import TO_BE_DETERMINED, s3_url
+from ..planning.snakemake_jobs import TO_BE_DETERMINED, members, s3_url
+from ..snakemake_types import AnyJob, Checkpoint, CheckpointJob, File, Method, Rule, is_group
 from . import local_files
 
 #: What is fetched to be read by a function, in bytes: lists and tables, not reads and genomes.
@@ -26,12 +27,14 @@ DISK = frozenset(("disk", "disk_mb", "disk_mib"))
 #: Known only in the job, or other units of ``mem_mb`` and ``disk_mb``.
 _DERIVED = ("tmpdir", "mem", "mem_mib", "disk", "disk_mib")
 
+Get = Callable[..., CheckpointJob]
+
 
 class TooLarge(Exception):
     """More than ``MAX_BYTES``; the message says how much."""
 
 
-def bring(files: list[Any]) -> list[str]:
+def bring(files: list[File]) -> list[str]:
     """Has those of Snakemake's files that are in S3 under their names here; what was not here.
 
     Raises ``TooLarge`` before anything is fetched, ``WorkflowError`` where one cannot be had, and
@@ -52,7 +55,7 @@ def bring(files: list[Any]) -> list[str]:
     return new
 
 
-def _size(file: Any) -> int:
+def _size(file: File) -> int:
     found = local_files.stored(file)
     return found.size if found else 0
 
@@ -63,13 +66,13 @@ def remove(names: list[str]) -> None:
         local_files.copies().discard(name)
 
 
-def evaluate_resources(job: Any) -> dict[str, str]:
+def evaluate_resources(job: AnyJob) -> dict[str, str]:
     """Evaluates the resources of a job that read its inputs; URLs by path of what they may read.
 
     Raises ``PlanError`` where that cannot be read here, and botocore's errors.
     """
     read: dict[str, str] = {}
-    for member in job.jobs if job.is_group() else [job]:
+    for member in members(job):
         names = sorted(
             name
             for name, value in member.resources.items()
@@ -80,7 +83,7 @@ def evaluate_resources(job: Any) -> dict[str, str]:
         if not names:
             continue
         what = f"{', '.join(names)} of rule {member.rule.name} is a function that reads its inputs"
-        if job.is_group() and set(member.input) & {f for m in job.jobs for f in m.output}:
+        if is_group(job) and set(member.input) & {f for m in job.jobs for f in m.output}:
             if DISK.issuperset(names):
                 continue  # Snakemake's own default is such a function
             raise PlanError(f"{what}, which are made in the same group: take it out of the group")
@@ -94,7 +97,7 @@ def evaluate_resources(job: Any) -> dict[str, str]:
 
 
 @contextmanager
-def _here(files: list[Any], what: str) -> Iterator[None]:
+def _here(files: list[File], what: str) -> Iterator[None]:
     try:
         brought = bring(files)
     except TooLarge as error:
@@ -112,10 +115,10 @@ def _here(files: list[Any], what: str) -> Iterator[None]:
 _threads_read: set[str] = set()
 
 
-def _expand_resources(plain: Callable[..., Any], rule: Any, *args: Any, **kwargs: Any) -> Any:
+def _expand_resources(plain: Method, rule: Rule, *args: object, **kwargs: object) -> object:
     """``Rule.expand_resources``, for functions that look at inputs: where ``threads`` cannot be
     evaluated it ends the whole run, and a function may do so itself."""
-    files = list(args[1] if len(args) > 1 else kwargs["input"])
+    files = list(cast(Iterable[File], args[1] if len(args) > 1 else kwargs["input"]))
     what = f"a resource of rule {rule.name} is a function that reads its inputs"
     try:
         return plain(rule, *args, **kwargs)
@@ -134,7 +137,7 @@ def _expand_resources(plain: Callable[..., Any], rule: Any, *args: Any, **kwargs
         raise WorkflowError(str(error)) from None
 
 
-def _could_be_here(files: list[Any]) -> bool:
+def _could_be_here(files: list[File]) -> bool:
     """Whether inputs are in S3 that are not here."""
     return any(
         s3_url(file) and not local_files.copies().is_here(str(file)) and local_files.stored(file)
@@ -157,7 +160,9 @@ class CheckpointOutputs:
         """URLs by path of what functions may open: Snakemake in a container calls them, too."""
         return dict(self._brought)
 
-    def get(self, plain: Callable[..., Any], checkpoint: Any, **wildcards: str) -> Any:
+    def get(
+        self, plain: Callable[..., CheckpointJob], checkpoint: Checkpoint, **wildcards: str
+    ) -> CheckpointJob:
         """What ``plain`` answers, with copies of the outputs here."""
         try:
             found = plain(checkpoint, **wildcards)
@@ -196,20 +201,20 @@ def begin(warn: Callable[[str], None]) -> None:
     _outputs = CheckpointOutputs(warn)
 
 
-def checkpoint_get(plain: Callable[..., Any]) -> Callable[..., Any]:
+def checkpoint_get(plain: Get) -> Get:
     """In place of ``Checkpoint.get``: functions can open what it answers."""
 
-    def get(self: Any, **wildcards: str) -> Any:
+    def get(self: Checkpoint, **wildcards: str) -> CheckpointJob:
         assert _outputs is not None  # noqa: S101  begin() comes first
         return _outputs.get(plain, self, **wildcards)
 
     return get
 
 
-def expand_resources(plain: Callable[..., Any]) -> Callable[..., Any]:
+def expand_resources(plain: Method) -> Method:
     """In place of ``Rule.expand_resources``: ``threads`` may depend on inputs in S3."""
 
-    def expand_resources(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def expand_resources(self: Rule, *args: object, **kwargs: object) -> object:
         return _expand_resources(plain, self, *args, **kwargs)
 
     return expand_resources

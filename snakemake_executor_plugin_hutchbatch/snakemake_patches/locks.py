@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from snakemake.exceptions import IncompleteFilesException
 from snakemake_interface_common.exceptions import ApiError
@@ -24,6 +23,7 @@ from ..planning.snakemake_jobs import s3_url
 from ..record import controllers
 from ..record.controllers import Controller
 from ..recovery import unfinished_jobs
+from ..snakemake_types import Dag, File, Job, Persistence
 from ..supervisor import strict_json
 from ..text import terminal
 
@@ -78,13 +78,13 @@ def check_folder() -> None:
         )
 
 
-Lock = Callable[[Any], AbstractContextManager[None]]
+Lock = Callable[[Persistence], AbstractContextManager[None]]
 
 
 def lock(plain: Lock) -> Lock:
     """In place of ``FilePersistence.lock``: removes the locks of dead processes first."""
 
-    def lock(self: Any) -> AbstractContextManager[None]:
+    def lock(self: Persistence) -> AbstractContextManager[None]:
         for dead in sweep(Path(self._lockdir)):
             terminal.snakemake_log().info(
                 f"An earlier run in this folder was killed (process {dead.pid} of this machine): "
@@ -98,7 +98,7 @@ def lock(plain: Lock) -> Lock:
 def write_locks(plain: Callable[..., None]) -> Callable[..., None]:
     """In place of ``FilePersistence._write_locks``: the first line names the owner."""
 
-    def write_locks(self: Any, lock_type: str, keys: Iterable[str]) -> None:
+    def write_locks(self: Persistence, lock_type: str, keys: Iterable[str]) -> None:
         names = list(keys)
         # In the file itself: between a lock and a second file a kill could fall.
         plain(self, lock_type, [owner_line(controllers.this()), *names] if names else [])
@@ -106,10 +106,10 @@ def write_locks(plain: Callable[..., None]) -> Callable[..., None]:
     return write_locks
 
 
-def check_incomplete(_plain: Any) -> Callable[[Any], Awaitable[None]]:
+def check_incomplete(_plain: object) -> Callable[[Dag], Awaitable[None]]:
     """In place of ``DAG.check_incomplete``: incomplete outputs are made again, not refused."""
 
-    async def check_incomplete(self: Any) -> None:
+    async def check_incomplete(self: Dag) -> None:
         if not self.ignore_incomplete:
             self.forcefiles.update(await _unfinished(self))
 
@@ -120,7 +120,7 @@ def finished(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[N
     """In place of ``FilePersistence.finished``: a full disk is a warning."""
     told: set[str] = set()
 
-    async def finished(self: Any, job: Any) -> None:
+    async def finished(self: Persistence, job: Job) -> None:
         # A full disk here is no reason to end jobs there and to drop their results.
         try:
             await plain(self, job)
@@ -135,7 +135,7 @@ def finished(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[N
     return finished
 
 
-async def _unfinished(dag: Any) -> list[Any]:
+async def _unfinished(dag: Dag) -> list[File]:
     """Outputs that exist and whose jobs an earlier run left unfinished: those that Snakemake
     marked, and those that only our record knows.
 

@@ -6,15 +6,14 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable
-from typing import Any
 
-Maker = Callable[[Any, Any], logging.Handler]
+Maker = Callable[[object, object], logging.Handler]
 
 
 def default_filehandler(plain: Maker) -> Maker:
     """In place of ``LoggerManager._default_filehandler``."""
 
-    def default_filehandler(self: Any, logfile: Any) -> logging.Handler:
+    def default_filehandler(self: object, logfile: object) -> logging.Handler:
         handler = plain(self, logfile)
         stream = getattr(handler, "stream", None)
         if isinstance(handler, logging.FileHandler) and isinstance(stream, io.TextIOWrapper):

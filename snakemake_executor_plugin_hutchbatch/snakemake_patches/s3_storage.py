@@ -7,7 +7,7 @@ executor.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 from boto3.s3.transfer import TransferConfig
@@ -16,12 +16,14 @@ from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_storage_plugins.storage_object import StorageObjectTouch
 
 from ..aws import client_hooks, credentials, errors
+from ..snakemake_types import AsyncMethod, File, Method, StorageObject, StorageProvider
 from ..storage.buckets import StorageError, check_bucket
 from ..storage.inventory import Inventory
 from ..supervisor.file_names import is_named
 from ..supervisor.upload import PROTECTED
 
-Method = Callable[..., Any]
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 #: Settings of a storage provider that lead to an S3, or rights, of its own.
 _OWN = ("endpoint_url", "access_key", "secret_key", "token", "signature_version")
@@ -30,10 +32,10 @@ _OWN = ("endpoint_url", "access_key", "secret_key", "token", "signature_version"
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 _WHOLE = TransferConfig(multipart_threshold=5 * 2**30)
 
-_inventories: dict[tuple[Any, ...], Inventory] = {}
+_inventories: dict[tuple[object, ...], Inventory] = {}
 
 
-def inventory(provider: Any) -> Inventory:
+def inventory(provider: StorageProvider) -> Inventory:
     """The inventory of the S3 that a storage provider reads: one for all that read the same."""
     known: Inventory | None = getattr(provider, "_hutchbatch_inventory", None)
     if known is None:
@@ -50,7 +52,7 @@ def check_credentials(plain: Method) -> Method:
     Snakefile is read: an error any later comes with a page of traceback, or as "missing input
     files"."""
 
-    def provider_post_init(self: Any) -> None:
+    def provider_post_init(self: StorageProvider) -> None:
         credentials.share(credentials.RENEWAL)
         try:
             plain(self)
@@ -68,7 +70,7 @@ def check_buckets(plain: Method) -> Method:
     """In place of ``StorageObject.__post_init__``."""
     seen: set[str] = set()
 
-    def object_post_init(self: Any) -> None:
+    def object_post_init(self: StorageObject) -> None:
         plain(self)
         bucket = getattr(self, "bucket", "{")
         if bucket not in seen and "{" not in bucket:
@@ -83,42 +85,42 @@ def check_buckets(plain: Method) -> Method:
     return object_post_init
 
 
-def not_protected(_plain: Any) -> bool:
+def not_protected(_plain: object) -> bool:
     """``StorageObject.hutchbatch_protected``, until ``protected()`` marks an object."""
     return False
 
 
-def no_inventory(_plain: Any) -> Method:
+def no_inventory(_plain: object) -> AsyncMethod:
     """In place of ``StorageObject.inventory``."""
 
-    async def inventorize(self: Any, cache: Any) -> None:
+    async def inventorize(self: StorageObject, cache: object) -> None:
         """Snakemake's own hook lists without bounds, and only the first folder."""
 
     return inventorize
 
 
-def no_parent(_plain: Any) -> Method:
+def no_parent(_plain: object) -> Method:
     """In place of ``StorageObject.get_inventory_parent``."""
 
-    def no_parent(self: Any) -> None:
+    def no_parent(self: StorageObject) -> None:
         return None
 
     return no_parent
 
 
-def exists(_plain: Any) -> Method:
+def exists(_plain: object) -> Method:
     """In place of ``StorageObject.exists``."""
 
-    def exists(self: Any) -> bool:
+    def exists(self: StorageObject) -> bool:
         return inventory(self.provider).exists(_url(self))
 
     return exists
 
 
-def is_dir(_plain: Any) -> Method:
+def is_dir(_plain: object) -> Method:
     """In place of ``StorageObject.is_dir``."""
 
-    def is_dir(self: Any) -> bool:
+    def is_dir(self: StorageObject) -> bool:
         return inventory(self.provider).is_directory(_url(self))
 
     return is_dir
@@ -127,7 +129,7 @@ def is_dir(_plain: Any) -> Method:
 def size(plain: Method) -> Method:
     """In place of ``StorageObject.size``."""
 
-    def size(self: Any) -> Any:
+    def size(self: StorageObject) -> object:
         found = inventory(self.provider).find(_url(self))
         return found.size if found else plain(self)  # made here and not stored yet
 
@@ -137,7 +139,7 @@ def size(plain: Method) -> Method:
 def mtime(plain: Method) -> Method:
     """In place of ``StorageObject.mtime``."""
 
-    def mtime(self: Any) -> Any:
+    def mtime(self: StorageObject) -> object:
         found = inventory(self.provider).find(_url(self))
         return found.modified if found else plain(self)
 
@@ -147,7 +149,7 @@ def mtime(plain: Method) -> Method:
 def forget_after(plain: Method) -> Method:
     """In place of ``StorageObject.store_object`` and ``remove``."""
 
-    def changed(self: Any) -> None:
+    def changed(self: StorageObject) -> None:
         try:
             plain(self)
         finally:
@@ -156,37 +158,40 @@ def forget_after(plain: Method) -> Method:
     return changed
 
 
-def touch(_plain: Any) -> Method:
+def touch(_plain: object) -> Callable[[StorageObject], None]:
     """``StorageObject.touch``, which the plugin lacks."""
 
-    def touch(self: Any) -> None:
+    def touch(self: StorageObject) -> None:
         """--touch: a new time for what is there, and nothing else of it changed."""
         keys = [i.key for i in self.get_subkeys()] if self.is_dir() else [self.key]
         client = self.provider.s3c.meta.client
         for key in keys:
             told = client.head_object(Bucket=self.bucket, Key=key)
-            kept = {name: told[name] for name in ("Metadata", "ContentType") if name in told}
-            source = {"Bucket": self.bucket, "Key": key}
-            kept["MetadataDirective"] = "REPLACE"
+            kept: dict[str, object] = {"MetadataDirective": "REPLACE"}
+            for name in ("Metadata", "ContentType"):
+                if name in told:
+                    kept[name] = told[name]
+            source: CopySourceTypeDef = {"Bucket": self.bucket, "Key": key}
             client.copy(source, self.bucket, key, ExtraArgs=kept, Config=_WHOLE)
         inventory(self.provider).forget([_url(self)])
 
     return touch
 
 
-def managed_touch(_plain: Any) -> Any:
+def managed_touch(_plain: object) -> Method:
     """``StorageObject.managed_touch``; Snakemake asks for the class that has it."""
     from snakemake_storage_plugin_s3 import StorageObject  # noqa: PLC0415  only where a run begins
 
     StorageObjectTouch.register(StorageObject)
-    return StorageObjectTouch.managed_touch
+    method: Method = StorageObjectTouch.managed_touch
+    return method
 
 
-def _url(stored: Any) -> str:
+def _url(stored: StorageObject) -> str:
     return f"s3://{stored.bucket}/{stored.key}"
 
 
-def is_protected(stored: Any) -> bool:
+def is_protected(stored: StorageObject) -> bool:
     """Whether an object, or the first of a directory, bears the mark of protected()."""
     if not stored.exists():
         return False
@@ -197,17 +202,17 @@ def is_protected(stored: Any) -> bool:
     return PROTECTED in answer.get("Metadata", {})
 
 
-def wait_in_storage(plain: Method) -> Method:
+def wait_in_storage(plain: AsyncMethod) -> AsyncMethod:
     """In place of ``snakemake.jobs.wait_for_files``. With --keep-storage-local-copies Snakemake
     waits for local copies of its targets, which it has not fetched where remote jobs made them."""
 
-    async def wait_for_files(files: Any, *args: Any, **options: Any) -> None:
+    async def wait_for_files(files: object, *args: object, **options: object) -> None:
         await plain(files, *args, **{**options, "wait_for_local": False})
 
     return wait_for_files
 
 
-def _may_be_protected(file: Any) -> bool:
+def _may_be_protected(file: File) -> bool:
     return (
         file.is_storage
         and "protected" in file.flags
@@ -215,11 +220,11 @@ def _may_be_protected(file: Any) -> bool:
     )
 
 
-def protected(plain: Method) -> Method:
+def protected(plain: AsyncMethod) -> AsyncMethod:
     """In place of ``_IOFile.protected``. Snakemake's own refusal, before the first job is sent,
     sees files in S3 too, and passes over the person's own."""
 
-    async def protected(self: Any) -> bool:
+    async def protected(self: File) -> bool:
         if _may_be_protected(self):
             return is_protected(self.storage_object)
         return False if is_named(self) else bool(await plain(self))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
-from typing import Any
 
 from ..aws.client_hooks import CLOCK
 
 
-def get_current_datetime(_plain: Any) -> Callable[..., Any]:
+def get_current_datetime(_plain: object) -> Callable[..., datetime.datetime]:
     """In place of ``botocore.auth.get_current_datetime``."""
     return CLOCK.now

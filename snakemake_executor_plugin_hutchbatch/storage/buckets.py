@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import clients, errors
+from ..snakemake_types import StorageProvider
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -63,7 +64,7 @@ def _bucket_sentence(error: Exception, bucket: str) -> str:
     return errors.explain(error, f"reaching the bucket {bucket}")
 
 
-def access(provider: Any) -> clients.S3Access:
+def access(provider: StorageProvider) -> clients.S3Access:
     """The storage plugin's own endpoint and keys, so that we see what Snakemake sees."""
     settings = provider.settings
     return clients.S3Access(

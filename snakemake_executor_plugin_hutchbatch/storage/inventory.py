@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor as ThreadPool
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -25,6 +25,7 @@ from .urls import split_url
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef, ListObjectsV2RequestTypeDef
 
 T = TypeVar("T")
 
@@ -171,17 +172,14 @@ class Inventory:
 
     def _below(self, bucket: str, key: str, page: int = PAGE) -> Iterator[tuple[str, Object]]:
         """Objects of a directory; a key that ends in a slash is only a sign that there is one."""
-        token: dict[str, Any] = {}
+        request: ListObjectsV2RequestTypeDef
+        request = {"Bucket": bucket, "Prefix": key + "/", "MaxKeys": page}
         while True:
-            answer = self._call(
-                lambda token=token: self._s3.list_objects_v2(  # type: ignore[misc]
-                    Bucket=bucket, Prefix=key + "/", MaxKeys=page, **token
-                )
-            )
+            answer = self._call(lambda: self._s3.list_objects_v2(**request))
             yield from _objects(answer)
             if not answer.get("IsTruncated"):
                 return
-            token = {"ContinuationToken": answer["NextContinuationToken"]}
+            request["ContinuationToken"] = answer["NextContinuationToken"]
 
     def _directory(self, bucket: str, key: str) -> Object | None:
         memory, begun = self._memory(bucket), self._clock()
@@ -222,10 +220,11 @@ class Inventory:
 
     def _page(self, bucket: str, prefix: str, after: str, size: int, begun: float) -> str | None:
         """Remembers a page; the last key of it, None if it was the last."""
-        start: dict[str, Any] = {"StartAfter": after} if after else {}
-        answer = self._call(
-            lambda: self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=size, **start)
-        )
+        request: ListObjectsV2RequestTypeDef
+        request = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": size}
+        if after:
+            request["StartAfter"] = after
+        answer = self._call(lambda: self._s3.list_objects_v2(**request))
         memory = self._memory(bucket)
         with self._lock:
             for key, item in _objects(answer):
@@ -266,7 +265,7 @@ class Inventory:
         return self._retrier.call("reading your bucket", function)
 
 
-def _objects(answer: Any) -> Iterator[tuple[str, Object]]:
+def _objects(answer: ListObjectsV2OutputTypeDef) -> Iterator[tuple[str, Object]]:
     for item in answer.get("Contents", ()):
         if not item["Key"].endswith("/"):
             yield (

@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .urls import split_url
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 
 class TooLarge(ValueError):
@@ -34,11 +35,11 @@ def read(s3: S3Client, url: str, most: int) -> bytes:
 def fetch(s3: S3Client, url: str, most: int) -> Small:
     """An object of at most ``most`` bytes. Raises ``TooLarge``, and botocore's errors."""
     bucket, key = split_url(url)
-    answer: Any = s3.get_object(Bucket=bucket, Key=key)
+    answer = s3.get_object(Bucket=bucket, Key=key)
     return Small(body(answer, url, most), _age(answer))
 
 
-def body(answer: Any, url: str, most: int) -> bytes:
+def body(answer: GetObjectOutputTypeDef, url: str, most: int) -> bytes:
     """What GetObject's answer holds, at most ``most`` bytes; ``url``: of what, for the error.
     Raises ``TooLarge``, and botocore's errors."""
     with closing(answer["Body"]) as stream:
@@ -54,12 +55,12 @@ def body(answer: Any, url: str, most: int) -> bytes:
     raise TooLarge(f"{url} has more than {most:,} bytes")
 
 
-def _age(answer: Any) -> float:
+def _age(answer: GetObjectOutputTypeDef) -> float:
     changed = float(answer["LastModified"].timestamp())
     return max(0.0, now(answer, changed) - changed)
 
 
-def now(answer: Any, otherwise: float) -> float:
+def now(answer: GetObjectOutputTypeDef, otherwise: float) -> float:
     """S3's own time, which every answer has (seconds since 1970)."""
     try:
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()

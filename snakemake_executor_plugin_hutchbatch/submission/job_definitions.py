@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -25,6 +25,11 @@ from ..planning.plan import JobPlan
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
+    from mypy_boto3_batch.type_defs import (
+        DescribeJobDefinitionsRequestTypeDef,
+        DescribeJobDefinitionsResponseTypeDef,
+        RegisterJobDefinitionRequestTypeDef,
+    )
 
 #: All our names begin with this (``naming.definition_name``).
 PREFIX = "hutchbatch-"
@@ -88,7 +93,7 @@ class Definitions:
             self._removed.update(name for name, known in self._arns.items() if known == arn)
             self._arns = {name: known for name, known in self._arns.items() if known != arn}
 
-    def _find(self, request: Mapping[str, Any]) -> str | None:
+    def _find(self, request: RegisterJobDefinitionRequestTypeDef) -> str | None:
         """The newest active revision with exactly the content of ``request``; None if there is
         none."""
         name, wanted = request["jobDefinitionName"], definition_content.of_definition(request)
@@ -125,25 +130,28 @@ class Definitions:
 
     def _pages_of(self, name: str) -> Iterator[list[Revision]]:
         """The active revisions of a name."""
-        for number, page in enumerate(self._pages(jobDefinitionName=name), 1):
+        for number, page in enumerate(self._pages(name), 1):
             found = definition_content.revisions(page["jobDefinitions"], PREFIX)
             yield [revision for its_name, revision in found if its_name == name]
             if number == PAGES_OF_A_NAME:
                 break
 
-    def _pages(self, **which: Any) -> Iterator[Mapping[str, Any]]:
-        call = partial(
-            self._batch.describe_job_definitions, status="ACTIVE", maxResults=100, **which
-        )
-        return batch_calls.pages(
+    def _pages(self, name: str | None = None) -> Iterator[DescribeJobDefinitionsResponseTypeDef]:
+        which: DescribeJobDefinitionsRequestTypeDef = {"status": "ACTIVE", "maxResults": 100}
+        if name is not None:
+            which["jobDefinitionName"] = name
+        call = partial(self._batch.describe_job_definitions, **which)
+        pages = batch_calls.pages(
             call, lambda page: self._retrier.call("looking for a job definition", page)
         )
+        return (page for page in pages if page)
 
-    def _register(self, request: dict[str, Any]) -> str:
-        tags = {**request["tags"], MADE_ON: self._today().isoformat()}
+    def _register(self, request: RegisterJobDefinitionRequestTypeDef) -> str:
+        dated = request.copy()
+        dated["tags"] = {**request["tags"], MADE_ON: self._today().isoformat()}
         answer = self._retrier.call(
             "registering a job definition",
-            lambda: self._batch.register_job_definition(**{**request, "tags": tags}),
+            lambda: self._batch.register_job_definition(**dated),
         )
         self._removed.discard(request["jobDefinitionName"])
         return answer["jobDefinitionArn"]

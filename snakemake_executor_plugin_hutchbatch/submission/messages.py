@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..planning.work import Work
 from ..recovery.takeover import TakenOver
 from ..settlement.failure_report import attempts
 from ..settlement.retry_policy import Resubmit
 from .sender import Sent
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import JobDetailTypeDef
 
 #: Job by job up to so many jobs that go the same way in one poll; beyond, the first and a count.
 TOLD_EACH = 3
@@ -27,7 +30,7 @@ def submitted(sent: Sent) -> str:
     )
 
 
-def started_again(work: Work, job: dict[str, Any]) -> str:
+def started_again(work: Work, job: JobDetailTypeDef) -> str:
     """Batch itself starts a job again."""
     tried = attempts(job)
     return (

@@ -7,10 +7,10 @@ again.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..aws import batch_calls
 from ..planning.batch_requests import OURS
@@ -18,6 +18,7 @@ from .job_definitions import MADE_ON, PREFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
+    from mypy_boto3_batch.type_defs import JobDefinitionTypeDef
 
 #: Days after which an unused definition may be removed.
 KEEP_DAYS = 30
@@ -37,11 +38,11 @@ class RegisteredDefinition:
 def ours(batch: BatchClient) -> list[RegisteredDefinition]:
     """All active definitions of hutchbatch, sorted by name. Raises botocore's errors."""
     pages = batch_calls.pages(partial(batch.describe_job_definitions, status="ACTIVE"))
-    every = (definition for page in pages for definition in page["jobDefinitions"])
+    every = (definition for page in pages if page for definition in page["jobDefinitions"])
     return sorted(_read(every), key=lambda each: (each.name, each.revision))
 
 
-def _read(described: Iterable[Mapping[str, Any]]) -> Iterator[RegisteredDefinition]:
+def _read(described: Iterable[JobDefinitionTypeDef]) -> Iterator[RegisteredDefinition]:
     """Those of DescribeJobDefinitions' definitions that are ours, by name and by tag."""
     for each in described:
         tags = each.get("tags") or {}
@@ -87,7 +88,7 @@ def _is_used(batch: BatchClient, definition: RegisteredDefinition, queue: str) -
     # One job is enough: reading ends with the first page that has one.
     which = batch_calls.with_definition(queue, definition.arn)
     pages = batch_calls.pages(partial(batch.list_jobs, **which))
-    return any(page["jobSummaryList"] for page in pages)
+    return any(page and page["jobSummaryList"] for page in pages)
 
 
 def deregister(batch: BatchClient, definition: RegisteredDefinition) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol, TypeVarTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,7 +18,9 @@ from ..recovery.earlier_jobs import LOOK_SECONDS
 from ..recovery.takeover import NotYet, Takeover
 from ..settlement.failure_cause import Cause, Failure
 from ..settlement.retry_policy import Resubmit
+from ..snakemake_types import AnyJob
 from ..text import tracebacks
+from ..text.terminal import Log
 from ..tracking.poll_interval import Pace
 from ..tracking.tracker import Tracker
 from . import messages
@@ -27,14 +29,16 @@ from .delay_queue import DelayQueue
 from .sender import PendingSubmission, Sender
 from .submit_job import SubmissionError
 
+T = TypeVarTuple("T")
+
 
 class Snakemake(Protocol):
     """What the executor does for this module."""
 
-    def submitted(self, job: Any, job_id: str) -> None:
+    def submitted(self, job: AnyJob, job_id: str) -> None:
         """Tells Snakemake that a job is on Batch."""
 
-    def rejected(self, job: Any, failure: Failure, work: Work | None) -> None:
+    def rejected(self, job: AnyJob, failure: Failure, work: Work | None) -> None:
         """Tells Snakemake that a job cannot be submitted; ``work`` None: nor even planned."""
 
 
@@ -45,7 +49,7 @@ class Outbox:
     def __init__(
         self,
         snakemake: Snakemake,
-        logger: Any,
+        logger: Log,
         sender: Sender,
         takeover: Takeover,
         tracker: Tracker[Work],
@@ -105,7 +109,7 @@ class Outbox:
 
     @contextmanager
     def failing(
-        self, jobs: Sequence[tuple[Any, Work | None]], what: str = "submitting the job"
+        self, jobs: Sequence[tuple[AnyJob, Work | None]], what: str = "submitting the job"
     ) -> Iterator[None]:
         """Errors within are these jobs' failures."""
         try:
@@ -169,7 +173,7 @@ class Outbox:
         self._logger.info(messages.submitted(sent))
 
 
-def _told(function: Callable[..., None], *arguments: Any) -> None:
+def _told(function: Callable[[*T], None], *arguments: *T) -> None:
     """In a thread of a pool, whose exceptions nobody would see."""
     with tracebacks.logged("A thread that sends jobs failed."):
         function(*arguments)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..aws.retry import Retrier
 from ..planning import arrays, naming, source_archive
@@ -25,6 +25,10 @@ from . import job_definitions, submit_job
 from .fencing import Numbers
 from .job_definitions import Definitions
 from .submit_job import SubmissionError, Submitter
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import SubmitJobRequestTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ class Sender:
         self._recorder.sent(name, batch_id, len(works))
         return Sent(batch_id, works)
 
-    def _submit(self, request: dict[str, Any], plan: JobPlan) -> str:
+    def _submit(self, request: SubmitJobRequestTypeDef, plan: JobPlan) -> str:
         try:
             return self._submitter.submit(request)
         except SubmissionError as error:
@@ -167,7 +171,7 @@ class Sender:
         bucket, key = split_url(place.url)
         s3 = self._context.clients.s3
         start = place.index * place.size
-        request: dict[str, Any] = {"Bucket": bucket, "Key": key}
+        request: GetObjectRequestTypeDef = {"Bucket": bucket, "Key": key}
         if place.size:
             request["Range"] = f"bytes={start}-{start + place.size - 1}"
 

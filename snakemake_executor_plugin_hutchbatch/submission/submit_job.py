@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,6 +20,12 @@ from ..planning.work import TaskLocation
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
+    from mypy_boto3_batch.type_defs import (
+        ContainerOverridesTypeDef,
+        ResourceRequirementTypeDef,
+        RetryStrategyTypeDef,
+        SubmitJobRequestTypeDef,
+    )
 
 #: ECS takes 8,192 characters in all; a longer override is accepted and fails later
 #: (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html).
@@ -29,7 +35,7 @@ MAX_OVERRIDES = 7300
 SETTLE_SECONDS = 2.0
 
 
-def retry_strategy(spot_attempts: int) -> dict[str, Any]:
+def retry_strategy(spot_attempts: int) -> RetryStrategyTypeDef:
     """Batch itself retries what a reclaimed spot host lost, and nothing else.
 
     The first match wins, and no match means retry; whether ``*`` matches what is not there, AWS
@@ -79,18 +85,18 @@ def submit_request(
     variables: Mapping[str, str],
     tags: Mapping[str, str],
     size: int = 1,
-) -> dict[str, Any]:
+) -> SubmitJobRequestTypeDef:
     """The SubmitJob request of one job, or of an array of ``size`` jobs.
 
     Raises ``SubmissionError`` if its overrides are longer than AWS Batch can pass on.
     """
-    requirements = [
+    requirements: list[ResourceRequirementTypeDef] = [
         {"type": "VCPU", "value": str(plan.vcpus)},
         {"type": "MEMORY", "value": str(plan.memory)},
     ]
     if plan.gpus:
         requirements.append({"type": "GPU", "value": str(plan.gpus)})
-    overrides = {
+    overrides: ContainerOverridesTypeDef = {
         "environment": [{"name": k, "value": v} for k, v in variables.items()],
         "resourceRequirements": requirements,
     }
@@ -102,7 +108,7 @@ def submit_request(
             f"{MAX_OVERRIDES:,} at most: shorten the largest of envvars:, {largest}, or put its "
             "content into an input file"
         )
-    request: dict[str, Any] = {
+    request: SubmitJobRequestTypeDef = {
         "jobName": name,
         "jobQueue": plan.queue,
         "jobDefinition": definition,
@@ -135,7 +141,7 @@ class Submitter:
         self._retrier = retrier
         self._limiter = limiter
 
-    def submit(self, request: Mapping[str, Any]) -> str:
+    def submit(self, request: SubmitJobRequestTypeDef) -> str:
         """The job's id. Raises ``SubmissionError`` with AWS's refusal in plain words."""
         started = self._retrier.clock()
         attempt = 0
@@ -176,7 +182,7 @@ class Submitter:
             )
         return made[0]
 
-    def _find(self, request: Mapping[str, Any]) -> list[str]:
+    def _find(self, request: SubmitJobRequestTypeDef) -> list[str]:
         """The ids of the jobs with this request's name, which no other submission has, the first
         made first. A job appears there a moment after it was made: asked twice."""
         for wait in (0.0, SETTLE_SECONDS):

@@ -8,11 +8,41 @@ from __future__ import annotations
 import io
 import threading
 import time
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Callable,
+    Dict,
+    Iterable,
+    Mapping,
+    Optional,
+    Protocol,
+    Tuple,
+    TypedDict,
+    Union,
+)
 
 from . import checksum, s3_bootstrap
 from .body import Body
 from .s3 import AMAZON, Answer, S3Error
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+    from botocore.awsrequest import AWSResponse
+    from botocore.exceptions import ClientError
+    from botocore.model import OperationModel
+    from mypy_boto3_s3 import S3Client
+
+    class _Readable(Protocol):
+        """Botocore's body of an answer."""
+
+        def read(self, amount: int = ...) -> bytes: ...
+
+    class _Request(TypedDict):
+        """What botocore is about to send, as far as it is changed."""
+
+        headers: Dict[str, str]
+        body: object
+
 
 #: botocore keeps ten connections.
 THREADS = 8
@@ -25,7 +55,9 @@ class Boto:
 
     threads = THREADS
 
-    def __init__(self, client: Any, who: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, client: S3Client, who: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
 
         self.client, self.who, self.sleep = client, who, sleep
@@ -48,8 +80,8 @@ class Boto:
         key: str = "",
         query: Iterable[Tuple[str, str]] = (),
         headers: Optional[Mapping[str, str]] = None,
-        body: Any = b"",
-        read: Optional[Callable[[Any], Any]] = None,
+        body: Union[bytes, Body] = b"",
+        read: Optional[Callable[[_Stream], object]] = None,
     ) -> Answer:
         """See ``S3.request``. Raises ``S3Error`` or ``OSError``."""
         asked = dict(query)
@@ -63,7 +95,7 @@ class Boto:
             arguments["Body"] = body if isinstance(body, bytes) else io.BufferedReader(_Raw(body))
             if checksum.CRC32 in more:  # as a parameter: botocore then makes none of its own
                 arguments["ChecksumCRC32"] = more.pop(checksum.CRC32)
-        elif body:
+        elif isinstance(body, bytes) and body:
             raw = body
         for turn in range(1, TRIES + 1):
             self._calls.pending = (more, raw)
@@ -88,7 +120,7 @@ class Boto:
         bucket, key = s3_bootstrap.split_url(url)
         self.request("PUT", bucket, key, body=data)
 
-    def _before(self, params: Dict[str, Any], **_: Any) -> None:
+    def _before(self, params: _Request, **_: object) -> None:
         pending = getattr(self._calls, "pending", None)
         if pending is None:
             return  # a call of somebody else's
@@ -99,7 +131,9 @@ class Boto:
         if raw is not None:
             params["body"] = raw
 
-    def _after(self, http_response: Any, parsed: Any, model: Any, **_: Any) -> None:
+    def _after(
+        self, http_response: AWSResponse, parsed: object, model: OperationModel, **_: object
+    ) -> None:
         self.date = http_response.headers.get("date", self.date)
         self.is_amazon = self.is_amazon or http_response.headers.get("server") == AMAZON
         self._calls.content = b"" if model.has_streaming_output else http_response.content
@@ -108,7 +142,7 @@ class Boto:
 class _Stream:
     """The body of a GET, as ``connection.Connection`` gives it."""
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: Any) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], body: _Readable) -> None:
         self.status, self.headers, self._body = status, headers, body
 
     def read(self) -> bytes:
@@ -139,9 +173,10 @@ class _Raw(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        data = self._body.read(self._place, len(buffer))
-        buffer[: len(data)] = data
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)
+        data = self._body.read(self._place, len(view))
+        view[: len(data)] = data
         self._place += len(data)
         return len(data)
 
@@ -154,7 +189,7 @@ class _Raw(io.RawIOBase):
         return self._place
 
 
-def _operation(method: str, query: Mapping[str, str]) -> Tuple[str, Dict[str, Any]]:
+def _operation(method: str, query: Mapping[str, str]) -> Tuple[str, Dict[str, object]]:
     """The client's method for a request, and what of the query it wants as parameters."""
     if method == "GET" and "list-type" in query:
         names = {
@@ -162,7 +197,7 @@ def _operation(method: str, query: Mapping[str, str]) -> Tuple[str, Dict[str, An
             "continuation-token": "ContinuationToken",
             "encoding-type": "EncodingType",
         }
-        arguments: Dict[str, Any] = {names[k]: v for k, v in query.items() if k in names}
+        arguments: Dict[str, object] = {names[k]: v for k, v in query.items() if k in names}
         if "max-keys" in query:
             arguments["MaxKeys"] = int(query["max-keys"])
         return "list_objects_v2", arguments
@@ -175,13 +210,13 @@ def _operation(method: str, query: Mapping[str, str]) -> Tuple[str, Dict[str, An
             "PUT": "put_object",
             "DELETE": "delete_object",
         }[method], {}
-    upload: Dict[str, Any] = {"UploadId": query["uploadId"]}
+    upload: Dict[str, object] = {"UploadId": query["uploadId"]}
     if method == "PUT":
         return "upload_part", {**upload, "PartNumber": int(query["partNumber"])}
     return {"POST": "complete_multipart_upload", "DELETE": "abort_multipart_upload"}[method], upload
 
 
-def _s3_error(error: Any) -> S3Error:
+def _s3_error(error: ClientError) -> S3Error:
     told = error.response.get("Error", {})
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
     code = str(told.get("Code", ""))

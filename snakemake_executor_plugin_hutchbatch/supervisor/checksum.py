@@ -14,7 +14,7 @@ import hashlib
 import re
 import zlib
 from binascii import a2b_base64, b2a_base64
-from typing import Any, Iterable, Mapping, Optional, Tuple
+from typing import Iterable, Mapping, Optional, Tuple, Union
 
 #: Asks S3 to tell what it has.
 ASK = {"x-amz-checksum-mode": "ENABLED"}
@@ -42,7 +42,7 @@ class Check:
         self.crc = 0
         self._digest = None if kind == "crc32" else _digest(kind)
 
-    def update(self, data: Any) -> None:
+    def update(self, data: Union[bytes, bytearray, memoryview]) -> None:
         if self._digest is None:
             self.crc = zlib.crc32(data, self.crc)
         else:
@@ -132,7 +132,7 @@ def _product(a: int, b: int) -> int:
     return product
 
 
-def _digest(kind: str) -> Any:
+def _digest(kind: str) -> Optional[hashlib._Hash]:
     if kind != "md5":
         return hashlib.new(kind)
     try:

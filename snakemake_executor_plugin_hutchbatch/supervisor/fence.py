@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import Any, Mapping, NamedTuple, Optional
+from typing import Mapping, NamedTuple, Optional
 
 from . import times
 
@@ -63,7 +63,7 @@ def parse(text: Optional[str]) -> Optional[Stamp]:
     return Stamp(int(match[1]), int(match[2]), match[3], match[4])
 
 
-def stamp_of(headers: Mapping[str, Any]) -> Optional[Stamp]:
+def stamp_of(headers: Mapping[str, str]) -> Optional[Stamp]:
     """The stamp of an object, from the headers of its HEAD (lower-case names); None where it has
     none that can be believed."""
     stamp = parse(headers.get(HEADER))

@@ -17,9 +17,21 @@ import shutil
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Optional, Tuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Iterable, Optional, Sequence, Tuple
 
 from . import launch_folder
+
+if TYPE_CHECKING:
+    from ..snakemake_types import (
+        Flagged,
+        Flags,
+        Method,
+        PathModifier,
+        Rule,
+        StorageObject,
+        Workflow,
+    )
 
 #: The variable that names the launch folder to Snakemake in a container, by all its names.
 LAUNCH = "HUTCHBATCH_LAUNCH_FOLDERS"
@@ -30,14 +42,14 @@ MODIFIED = "path_modified"
 _now = threading.local()
 
 
-def name_of(stored: Any) -> Optional[str]:
+def name_of(stored: StorageObject) -> Optional[str]:
     """The author's name of an object under the default prefix; None for any other object."""
     prefix = getattr(stored.provider, "hutchbatch_prefix", None)
     query = str(stored.query)
     return query[len(prefix) :] if prefix and query.startswith(prefix) else None
 
 
-def is_named(value: Any) -> bool:
+def is_named(value: object) -> bool:
     """Whether a text or file of Snakemake's is one under the default prefix."""
     stored = (getattr(value, "flags", None) or {}).get(STORED)
     return stored is not None and name_of(stored) is not None
@@ -62,20 +74,21 @@ def place_in_job(name: str, folders: Tuple[str, ...], work: str) -> Optional[str
     return None if reaches_out(name) else name
 
 
-def name_objects(cls: Any, in_job: bool) -> None:
+def name_objects(plugin: ModuleType, in_job: bool) -> None:
     """Patches the storage plugin's objects. May come before Snakemake is imported whole."""
+    cls = plugin.StorageObject
     plain = cls.local_path
     folders, work = launch_folders(), os.getcwd()
 
-    def local_path(self: Any) -> Any:
+    def local_path(self: StorageObject) -> Path:
         name = None if self._overwrite_local_path else name_of(self)
         path = place_in_job(name, folders, work) if name and in_job else name
         return Path(path) if path else plain(self)
 
-    def print_query(self: Any) -> str:
+    def print_query(self: StorageObject) -> str:
         return name_of(self) or self.__dict__["print_query"]
 
-    def set_print_query(self: Any, text: str) -> None:
+    def set_print_query(self: StorageObject, text: str) -> None:
         self.__dict__["print_query"] = text
 
     cls.local_path = local_path
@@ -90,24 +103,24 @@ def keep_names(in_job: bool) -> None:
     if getattr(path_modifier.PathModifier, "_hutchbatch", False):
         return
     path_modifier.PathModifier._hutchbatch = True
-    _flag_by_name(path_modifier.PathModifier)
-    _remember_rules(rules.Rule)
+    _flag_by_name(path_modifier)
+    _remember_rules(rules)
     _expand_by_name(io)
-    _refer_by_name(rules.RuleProxy, io)
+    _refer_by_name(rules, io)
     _print_by_name(io)
     if in_job:
-        from snakemake.workflow import Workflow
+        from snakemake import workflow
 
-        _configure_here(Workflow, launch_folders())
+        _configure_here(workflow, launch_folders())
         _remove_before_the_run()
 
 
-def _configure_here(cls: Any, folders: Tuple[str, ...]) -> None:
+def _configure_here(workflow: ModuleType, folders: Tuple[str, ...]) -> None:
     """In a job: what the configuration says about the launch folder is meant of this one."""
-    work = os.getcwd()
+    cls, work = workflow.Workflow, os.getcwd()
 
-    def translated(plain: Any) -> Any:
-        def read(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def translated(plain: Method) -> Method:
+        def read(self: Workflow, *args: object, **kwargs: object) -> object:
             before = launch_folder.everywhere(self.globals["config"], folders, work)
             self.globals["config"] = before
             found = plain(self, *args, **kwargs)
@@ -127,7 +140,7 @@ def _remove_before_the_run() -> None:
 
     plain = Job.remove_existing_output
 
-    async def remove_existing_output(self: Any) -> None:
+    async def remove_existing_output(self: Job) -> None:
         await plain(self)
         for file in [*self.output, *self.log]:
             if is_named(file) and not is_flagged(file, "update"):
@@ -144,17 +157,18 @@ def remove_here(path: str) -> None:
         os.remove(path)
 
 
-def _flag_by_name(cls: Any) -> None:
+def _flag_by_name(path_modifier: ModuleType) -> None:
+    cls = path_modifier.PathModifier
     plain_apply, plain_modify = cls.apply_default_storage, cls.modify
 
-    def apply_default_storage(self: Any, path: Any) -> Any:
+    def apply_default_storage(self: PathModifier, path: object) -> object:
         settings = self.workflow.storage_settings
         provider = self.workflow.storage_registry.default_storage_provider
         if settings.default_storage_provider == "s3" and settings.default_storage_prefix:
             provider.hutchbatch_prefix = settings.default_storage_prefix.rstrip("/") + "/"
         return plain_apply(self, _resolved(path))
 
-    def modify(self: Any, path: Any, property: Any = None) -> Any:
+    def modify(self: PathModifier, path: object, property: object = None) -> object:
         modified = plain_modify(self, path, property)
         if STORED in getattr(modified, "flags", {}) or not isinstance(modified, str):
             return modified
@@ -168,7 +182,7 @@ def _flag_by_name(cls: Any) -> None:
     cls.modify = modify
 
 
-def _resolved(path: Any) -> Any:
+def _resolved(path: object) -> object:
     """A name with the values of its own rule's path variables: Snakemake takes the workflow's."""
     pathvars = getattr(getattr(_now, "rule", None), "pathvars", None)
     if pathvars is None or not isinstance(path, str) or "<" not in path:
@@ -181,10 +195,11 @@ def _resolved(path: Any) -> Any:
     return text
 
 
-def _remember_rules(cls: Any) -> None:
+def _remember_rules(rules: ModuleType) -> None:
+    cls = rules.Rule
     plain = cls.apply_path_modifier
 
-    def apply_path_modifier(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def apply_path_modifier(self: Rule, *args: object, **kwargs: object) -> object:
         before, _now.rule = getattr(_now, "rule", None), self
         try:
             return plain(self, *args, **kwargs)
@@ -194,24 +209,25 @@ def _remember_rules(cls: Any) -> None:
     cls.apply_path_modifier = apply_path_modifier
 
 
-def unflagged(value: Any) -> Any:
+def unflagged(value: object) -> object:
     """A text or file under the default prefix as plain Snakemake has it: without the storage."""
     if not is_named(value):
         return value
     from snakemake.io import AnnotatedString
 
+    flags: Flags = getattr(value, "flags", {})
+
     text = AnnotatedString(str(value))
-    text.flags.update({k: v for k, v in value.flags.items() if k != STORED})
+    text.flags.update({k: v for k, v in flags.items() if k != STORED})
     return text
 
 
-def _expand_by_name(io: Any) -> None:
+def _expand_by_name(io: ModuleType) -> None:
     plain_expand = io.expand
 
-    def expand(*args: Any, **wildcards: Any) -> Any:
-        patterns = args[0]
-        if isinstance(patterns, (str, Path)):
-            patterns = [patterns]
+    def expand(*args: object, **wildcards: object) -> object:
+        given = args[0]
+        patterns = given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
         return plain_expand([unflagged(p) for p in patterns], *args[1:], **wildcards)
 
     _replace_everywhere("expand", plain_expand, expand)
@@ -220,18 +236,19 @@ def _expand_by_name(io: Any) -> None:
         return
     plain_format = mixin.format
 
-    def format(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def format(self: str, *args: object, **kwargs: object) -> object:
         return plain_format(unflagged(self), *args, **kwargs)
 
     mixin.format = format
 
 
-def _refer_by_name(cls: Any, io: Any) -> None:
+def _refer_by_name(rules: ModuleType, io: ModuleType) -> None:
     """``rules.a.output`` gets its storage where it is used."""
+    cls = rules.RuleProxy
     plain = cls._to_iofile
 
-    def to_iofile(self: Any, files: Any) -> Any:
-        cleaned = plain(self, files)
+    def to_iofile(self: object, files: Sequence[object]) -> Sequence[Flagged]:
+        cleaned: Sequence[Flagged] = plain(self, files)
         for old, new in zip(files, cleaned):
             if is_named(new):
                 del new.flags[STORED]
@@ -242,14 +259,14 @@ def _refer_by_name(cls: Any, io: Any) -> None:
     cls._to_iofile = to_iofile
 
 
-def _print_by_name(io: Any) -> None:
+def _print_by_name(io: ModuleType) -> None:
     try:
         from snakemake.io import fmt
     except ImportError:
         return
     plain = fmt.fmt_iofile
 
-    def fmt_iofile(file: Any, *args: Any, **kwargs: Any) -> Any:
+    def fmt_iofile(file: object, *args: object, **kwargs: object) -> object:
         if is_named(file):
             file = io.IOFile(unflagged(file))
         return plain(file, *args, **kwargs)
@@ -257,7 +274,7 @@ def _print_by_name(io: Any) -> None:
     _replace_everywhere("fmt_iofile", plain, fmt_iofile)
 
 
-def _replace_everywhere(name: str, plain: Any, ours: Any) -> None:
+def _replace_everywhere(name: str, plain: object, ours: object) -> None:
     """In all of Snakemake's modules: they import functions by name."""
     for module in list(sys.modules.values()):
         if getattr(module, "__name__", "").partition(".")[0] == "snakemake":

@@ -25,7 +25,18 @@ import re
 import stat
 import threading
 import time
-from typing import Any, Callable, Container, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Callable,
+    Container,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    TypedDict,
+    cast,
+)
 
 from .errors import LocalError, Stopped, say
 from .removal import FOLDER, remove_tree
@@ -343,7 +354,7 @@ def is_sealed(place: str) -> bool:
         return False
 
 
-def _is_same(content: str, sealed: Any) -> bool:
+def _is_same(content: str, sealed: Tuple[str, int, int, int]) -> bool:
     name, mode, size, modified = sealed
     state = os.lstat(os.path.join(content, name))
     return (state.st_mode, state.st_size, state.st_mtime_ns) == (mode, size, modified)
@@ -364,13 +375,21 @@ def _files(content: str) -> Iterator[Tuple[str, int, int, int]]:
                     yield name, state.st_mode, state.st_size, state.st_mtime_ns
 
 
-def _seal(place: str) -> Any:
+class _Seal(TypedDict, total=False):
+    """What a seal says. ``files``: name, mode, size and time (in ns) of each."""
+
+    boot: str
+    size: int
+    files: List[Tuple[str, int, int, int]]
+
+
+def _seal(place: str) -> _Seal:
     try:
         with open(os.path.join(place, SEAL), encoding="ascii") as file:
             found = json.load(file)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return cast(_Seal, found) if isinstance(found, dict) else {}
 
 
 def _sealed_size(place: str) -> int:

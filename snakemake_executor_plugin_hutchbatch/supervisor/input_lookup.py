@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import threading
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, cast
 from urllib.parse import unquote_plus
 
 from . import times
@@ -69,7 +69,8 @@ def list_keys(
                 raise NoAnswer("a listing that goes round in circles")
             return found, following
 
-        found, token = s3.request("GET", bucket, query=query, read=read).value
+        answer = s3.request("GET", bucket, query=query, read=read)
+        found, token = cast(Tuple[List[Remote], str], answer.value)
         yield from found
         if not token:
             return

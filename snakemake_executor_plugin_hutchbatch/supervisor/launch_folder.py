@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from typing import Any, Iterable, Tuple
+from typing import Iterable, Match, Tuple
 
 #: A path begins after none of these: in ``https://example.org/data`` no ``/data`` begins. Other
 #: letters than ASCII's are letters of names, too.
@@ -62,7 +62,7 @@ def _quoted(folder: str) -> bool:
     return shlex.quote(folder) != folder
 
 
-def _instead(match: Any, here: str) -> str:
+def _instead(match: Match[str], here: str) -> str:
     if _REMOTE.search(match.string, max(0, match.start() - 300), match.start()):
         return str(match.group())
     return here
@@ -76,7 +76,7 @@ def inside(path: str, folders: Iterable[str]) -> str:
     return path
 
 
-def everywhere(value: Any, folders: Iterable[str], here: str) -> Any:
+def everywhere(value: object, folders: Iterable[str], here: str) -> object:
     """``replaced`` for all texts in lists and mappings, such as a configuration's."""
     if isinstance(value, str):
         return replaced(value, folders, here)

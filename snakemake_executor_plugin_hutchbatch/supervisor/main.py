@@ -11,13 +11,16 @@ import select
 import signal
 import threading
 import time
-from typing import Any, List, Mapping, NoReturn, Optional
+from typing import TYPE_CHECKING, List, Mapping, NoReturn, Optional
 
 from . import processes
 from .errors import Failure
 from .problems import Cause, Problem
 from .task_run import Job
 from .taskspec import EXIT_TERMINATED
+
+if TYPE_CHECKING:
+    from .deathwatch import DeathWatch
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: AWS Batch kills a container 30 s after SIGTERM. Of these the command has 10 (command.GRACE), the
@@ -64,7 +67,7 @@ def main(environ: Mapping[str, str]) -> NoReturn:
     os._exit(code)  # threads in dead connections must not hold the container
 
 
-def _death_watch() -> Any:
+def _death_watch() -> Optional[DeathWatch]:
     """What ends the command when we are killed; None for process 1, which the kernel sees to."""
     if os.getpid() == 1:
         return None

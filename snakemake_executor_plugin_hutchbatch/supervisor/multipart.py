@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
 from __future__ import annotations
 
 import threading
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union, cast
 
 from . import checksum, fence, s3_bootstrap
 from .body import CHUNK, Body
@@ -88,7 +88,7 @@ class Multipart:
         self,
         method: str,
         query: Sequence[Tuple[str, str]],
-        body: Any = b"",
+        body: Union[bytes, Body] = b"",
         headers: Optional[Mapping[str, str]] = None,
     ) -> Answer:
         return self._store.s3.request(
@@ -119,7 +119,7 @@ class Multipart:
             # Not AWS's S3: an older one that knows no checksums of whole objects.
             self._checksums = False
             return self._create()
-        upload = field(begun.value, "UploadId")
+        upload = field(cast(bytes, begun.value), "UploadId")
         if not upload:
             raise S3Error(0, "", "S3 gave no name for the upload")
         return upload
@@ -197,10 +197,11 @@ class Multipart:
         for turn in range(1, ASKED + 1):
             try:
                 answer = self._request("POST", [("uploadId", self._id)], body.encode(), headers)
+                told = cast(bytes, answer.value)
                 # S3 says 200 before it has tried, and how it ended in the body.
-                if b"<CompleteMultipartUploadResult" in answer.value:
+                if b"<CompleteMultipartUploadResult" in told:
                     return
-                _raise_told(answer.value)
+                _raise_told(told)
             except S3Error as error:
                 if error.status == 404 and error.code != "NoSuchKey":
                     if self._is_there():

@@ -18,24 +18,29 @@ import posixpath
 import re
 import sys
 import threading
-from typing import Any, Iterator, List
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Callable, Iterator, List, cast
 
 from . import fence, file_names, refused_outputs, times
 from .boto import Boto
 from .download import stage_in
 from .errors import say
 from .fence import Stamp
-from .s3 import S3Error
+from .s3 import S3, S3Error
 from .store import Store, Superseded
 from .taskspec import Input, Output
 from .thread_pool import run_all
 from .unfinished import wait_for_writers
 from .upload import stage_out
 
+if TYPE_CHECKING:
+    from ..snakemake_types import File, StorageObject, StorageProvider
+
 PLUGIN = "snakemake_storage_plugin_s3"
 
 
-def mend(plugin: Any, in_job: bool = False) -> None:
+def mend(plugin: ModuleType, in_job: bool = False) -> None:
     """Patches the plugin's classes; a second time it does nothing. ``in_job``: for Snakemake in a
     container."""
     cls = plugin.StorageObject
@@ -44,7 +49,7 @@ def mend(plugin: Any, in_job: bool = False) -> None:
     cls._hutchbatch_mended = True
     plain_init, plain_size, plain_mtime = cls.__post_init__, cls.size, cls.mtime
 
-    def post_init(self: Any) -> None:
+    def post_init(self: StorageObject) -> None:
         plain_init(self)
         # The key as it is: to the plugin's URL parser "#" and "?" end a path.
         bucket, slash, key = str(self.query)[len("s3://") :].partition("/")
@@ -52,43 +57,43 @@ def mend(plugin: Any, in_job: bool = False) -> None:
             self.bucket, self.key = bucket, posixpath.normpath(key.lstrip("/"))
             self._local_suffix = self._local_suffix_from_key(self.key)
 
-    def bucket_exists(self: Any) -> bool:
+    def bucket_exists(self: StorageObject) -> bool:
         return True  # never create one
 
-    def is_dir(self: Any) -> bool:
+    def is_dir(self: StorageObject) -> bool:
         if not self._is_dir:  # "no" is not remembered: a job may make it yet
             self._is_dir = any(True for _ in self.get_subkeys())
         return bool(self._is_dir)
 
-    def remove(self: Any) -> None:
+    def remove(self: StorageObject) -> None:
         directory = self.is_dir()
         _remove(self, [item.key for item in self.get_subkeys()] if directory else [self.key])
         if directory:
             self._is_dir = None
 
-    def size(self: Any) -> Any:
+    def size(self: StorageObject) -> object:
         # ensure() is checked before the upload: what was just made is what counts.
         return _stored_or_made(self, plain_size, os.path.getsize)
 
-    def mtime(self: Any) -> Any:
+    def mtime(self: StorageObject) -> object:
         return _stored_or_made(self, plain_mtime, lambda made: os.stat(made).st_mtime)
 
-    def store_object(self: Any) -> None:
+    def store_object(self: StorageObject) -> None:
         path = self.local_path()
         directory = path.is_dir()
         if directory:
             self._is_dir = True
         marked = bool(getattr(self, "hutchbatch_protected", False))
         output = Output(str(path), _url(self), directory, protected=marked)
-        stage_out(_boto(self), [output], os.getcwd(), threading.Event(), _own(self))
+        stage_out(_s3(self), [output], os.getcwd(), threading.Event(), _own(self))
 
-    def retrieve_object(self: Any) -> None:
+    def retrieve_object(self: StorageObject) -> None:
         path = self.local_path()
         # Nothing tells a file from a directory of its name but what the plugin has decided.
         wanted = Input(_url(self) + ("/" if self.is_dir() else ""), str(path))
-        stage_in(_boto(self), [wanted], os.getcwd(), lambda: _free(path), threading.Event())
+        stage_in(_s3(self), [wanted], os.getcwd(), lambda: _free(path), threading.Event())
 
-    def list_candidate_matches(self: Any) -> Iterator[str]:
+    def list_candidate_matches(self: StorageObject) -> Iterator[str]:
         # The plugin compares a URL with a bucket's name, and never finds it.
         constant = re.split(r"\{(?!\{)", self.key)[0]
         if "{" in self.bucket:
@@ -96,7 +101,7 @@ def mend(plugin: Any, in_job: bool = False) -> None:
         for item in self.s3bucket().objects.filter(Prefix=constant):
             yield f"s3://{self.bucket}/{item.key}"
 
-    def is_made(self: Any) -> bool:
+    def is_made(self: StorageObject) -> bool:
         return os.path.exists(self.local_path())
 
     cls.__post_init__ = post_init
@@ -105,15 +110,20 @@ def mend(plugin: Any, in_job: bool = False) -> None:
     cls.size, cls.mtime = size, mtime
     cls.store_object, cls.retrieve_object = store_object, retrieve_object
     cls.list_candidate_matches = list_candidate_matches
-    file_names.name_objects(cls, in_job)
-    _once_snakemake_is_up(plugin.StorageProvider, in_job)
+    file_names.name_objects(plugin, in_job)
+    _once_snakemake_is_up(plugin, in_job)
 
 
-def _url(stored: Any) -> str:
+def _url(stored: StorageObject) -> str:
     return f"s3://{stored.bucket}/{stored.key}"
 
 
-def _boto(stored: Any) -> Any:
+def _s3(stored: StorageObject) -> S3:
+    """What ``download``, ``upload`` and ``store`` use of an ``S3``, a ``Boto`` has."""
+    return cast("S3", _boto(stored))
+
+
+def _boto(stored: StorageObject) -> Boto:
     """In place of an ``S3``: over the storage's own client."""
     client = stored.provider.s3c.meta.client
     known = getattr(stored.provider, "_hutchbatch_boto", None)
@@ -123,7 +133,7 @@ def _boto(stored: Any) -> Any:
     return known
 
 
-def _own(stored: Any) -> Stamp:
+def _own(stored: StorageObject) -> Stamp:
     """The stamp of what is stored now: the job's in its container. At the controller, that of a
     submission made now, by S3's clock: no attempt of an earlier one may replace it."""
     told = fence.parse(os.environ.get(fence.STAMP))
@@ -137,13 +147,13 @@ def _own(stored: Any) -> Stamp:
     return Stamp(int(times.of_header(boto.date) * 1000) + 999, 1, "local")
 
 
-def _remove(stored: Any, keys: List[str]) -> None:
+def _remove(stored: StorageObject, keys: List[str]) -> None:
     boto = _boto(stored)
     if fence.STAMP not in os.environ:
         for key in keys:
             boto.request("DELETE", stored.bucket, key)
         return
-    store = Store(boto, _own(stored))
+    store = Store(_s3(stored), _own(stored))
     tasks = [lambda key=key: _remove_older(store, stored.bucket, key) for key in keys]
     run_all(tasks, boto.threads, threading.Event())
 
@@ -155,12 +165,14 @@ def _remove_older(store: Store, bucket: str, key: str) -> None:
         say(f"{error}, and it is not removed.")
 
 
-def _free(path: Any) -> int:
+def _free(path: Path) -> int:
     state = os.statvfs(path.parent)
     return state.f_bavail * state.f_frsize
 
 
-def _stored_or_made(stored: Any, ask: Any, of_file: Any) -> Any:
+def _stored_or_made(
+    stored: StorageObject, ask: Callable[[StorageObject], object], of_file: Callable[[Path], object]
+) -> object:
     """Of the object in S3; of the local file where there is none yet."""
     try:
         return ask(stored)
@@ -171,11 +183,12 @@ def _stored_or_made(stored: Any, ask: Any, of_file: Any) -> Any:
         return of_file(made)
 
 
-def _once_snakemake_is_up(provider: Any, in_job: bool) -> None:
+def _once_snakemake_is_up(plugin: ModuleType, in_job: bool) -> None:
     """What patches Snakemake itself, which imports the plugin while it is not yet complete."""
+    provider = plugin.StorageProvider
     plain_init = provider.__post_init__
 
-    def post_init(self: Any) -> None:
+    def post_init(self: StorageProvider) -> None:
         plain_init(self)
         wait_for_writers()
         _mark_protected()
@@ -194,7 +207,7 @@ def _mark_protected() -> None:
     if getattr(plain_store, "_hutchbatch", False):
         return
 
-    async def store_in_storage(self: Any) -> None:
+    async def store_in_storage(self: File) -> None:
         if self.is_storage and "protected" in self.flags:
             self.storage_object.hutchbatch_protected = True
         await plain_store(self)

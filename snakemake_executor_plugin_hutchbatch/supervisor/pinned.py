@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence, cast
 
 from .connection import Connection
 from .errors import Failure, words
@@ -76,7 +76,7 @@ def read_task(s3: S3, environ: Mapping[str, str]) -> bytes:
     try:
         if size is None or index is None:
             bucket, key = split_url(url)
-            content = s3.request("GET", bucket, key, read=_bounded).value
+            content = cast(bytes, s3.request("GET", bucket, key, read=_bounded).value)
         else:
             content = s3.get(url, (index * size, size))
         return opened(content, environ.get("HUTCHBATCH_TASK_SHA256", ""), index)

@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
-from typing import Any, Dict, List, Optional
+from typing import TYPE_CHECKING, List, Mapping, Optional
 
 from .errors import Failure
 from .output_checks import defect, refused
 from .problems import Wrong
 from .taskspec import Output
+
+if TYPE_CHECKING:
+    from ..snakemake_types import File, Job
 
 #: The variable that names the file to Snakemake.
 VARIABLE = "HUTCHBATCH_REFUSED_OUTPUTS"
@@ -32,7 +35,9 @@ def report_to_supervisor() -> None:
     if getattr(plain, "_hutchbatch", False):
         return
 
-    async def check_and_touch_output(self: Any, job: Any, *args: Any, **options: Any) -> None:
+    async def check_and_touch_output(
+        self: object, job: Job, *args: object, **options: object
+    ) -> None:
         try:
             await plain(self, job, *args, **options)
         except Exception:
@@ -43,7 +48,7 @@ def report_to_supervisor() -> None:
     DAG.check_and_touch_output = check_and_touch_output
 
 
-def _tell(job: Any) -> None:
+def _tell(job: Job) -> None:
     """Leaves what is wrong with a job's outputs. Never raises: Snakemake's own error counts."""
     path = os.environ.get(VARIABLE)
     if not path:
@@ -56,10 +61,11 @@ def _tell(job: Any) -> None:
         return
 
 
-def _wrong(job: Any, file: Any) -> Optional[Wrong]:
+def _wrong(job: Job, file: File) -> Optional[Wrong]:
     if file in job.pipe_or_service_output:
         return None
-    ensure: Dict[str, Any] = file.flags.get("ensure") or {}
+    ensured = file.flags.get("ensure")
+    ensure: Mapping[str, object] = ensured if isinstance(ensured, dict) else {}
     checksum = ensure.get("checksum")
     if callable(checksum):
         checksum = checksum(job.wildcards)

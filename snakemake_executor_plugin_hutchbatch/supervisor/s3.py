@@ -15,11 +15,28 @@ import threading
 import time
 import zlib
 from calendar import timegm
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Union,
+    cast,
+)
 from urllib.parse import quote
 
 from . import checksum, s3_bootstrap
 from .connection import LARGEST_BODY, Connection, NoAnswer, SetupError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    from .body import Body
 
 #: Seconds without a byte after which a connection is given up (botocore's default).
 TIMEOUT = 60.0
@@ -73,7 +90,7 @@ class Answer(NamedTuple):
     """A successful answer; ``value`` is what the reader of the body returned."""
 
     headers: Mapping[str, str]
-    value: Any
+    value: object
 
 
 class S3:
@@ -105,7 +122,7 @@ class S3:
         self._lock = threading.Lock()
         self._keys: Optional[s3_bootstrap.Keys] = None
         self._ends = self._renew_after = 0.0
-        self._signing: Tuple[Any, bytes] = (None, b"")
+        self._signing: Tuple[Optional[Tuple[str, str]], bytes] = (None, b"")
 
     def get(
         self,
@@ -129,8 +146,7 @@ class S3:
                 raise NoAnswer("ranges are not served")
             return answer.read(piece[1] + 1)
 
-        data: bytes = self.request("GET", bucket, key, headers=headers, read=read).value
-        return data
+        return cast(bytes, self.request("GET", bucket, key, headers=headers, read=read).value)
 
     def put(self, url: str, data: bytes) -> None:
         bucket, key = s3_bootstrap.split_url(url)
@@ -144,8 +160,8 @@ class S3:
         key: str = "",
         query: Iterable[Tuple[str, str]] = (),
         headers: Optional[Mapping[str, str]] = None,
-        body: Any = b"",
-        read: Callable[[Connection], Any] = Connection.read,
+        body: Union[bytes, Body] = b"",
+        read: Callable[[Connection], object] = Connection.read,
     ) -> Answer:
         """One request, retried while that may help.
 
@@ -209,7 +225,7 @@ class S3:
         region: str,
         ahead: float,
         connection: Connection,
-        read: Callable[[Connection], Any],
+        read: Callable[[Connection], object],
     ) -> Answer | S3Error:
         """What was answered, read to its end."""
         if connection.status in (200, 204, 206):
@@ -259,17 +275,19 @@ class S3:
         region: str,
         request: Tuple[str, str, str, str],
         headers: Optional[Mapping[str, str]],
-        body: Any,
+        body: Union[bytes, Body],
     ) -> Tuple[Dict[str, str], int, Iterable[bytes]]:
         """All headers, and the body with its size."""
-        plain = isinstance(body, bytes)
-        size = len(body) if plain else body.size
-        digest = s3_bootstrap.EMPTY
-        if size:
-            digest = str(hashlib.sha256(body).hexdigest() if plain else body.sha256)
+        chunks: Iterable[bytes]
+        if isinstance(body, bytes):
+            size, chunks = len(body), (body,)
+            digest = hashlib.sha256(body).hexdigest() if body else s3_bootstrap.EMPTY
+        else:
+            size, chunks = body.size, body
+            digest = body.sha256 if size else s3_bootstrap.EMPTY
         made = {k.lower(): v for k, v in headers.items()} if headers else {}
         s3_bootstrap.sign(keys, region, request, made, digest, self.now(), self._signing_key)
-        return made, size, ((body,) if plain else body) if size else ()
+        return made, size, chunks if size else ()
 
     def _error(self, bucket: str, region: str, ahead: float, answer: Connection) -> S3Error:
         """What S3 said to a request of this region and clock; both are set right for the next."""
@@ -299,7 +317,7 @@ class S3:
         return error
 
 
-def xml(answer: Connection, root: str) -> Any:
+def xml(answer: Connection, root: str) -> Tuple[Element, str]:
     """The body of an answer: an XML element that is called ``root``, and the prefix of the names in
     it. Raises ``NoAnswer`` for anything else, so that S3 is asked again."""
     from xml.etree import ElementTree  # most jobs need none
@@ -311,7 +329,7 @@ def xml(answer: Connection, root: str) -> Any:
     except (ElementTree.ParseError, ValueError, LookupError):
         element = None
     space, _, name = element.tag.rpartition("}") if element is not None else ("", "", "")
-    if name != root:
+    if element is None or name != root:
         raise NoAnswer(f"no {root} in the answer: is something on the way to S3?")
     return element, space + "}" if space else ""
 

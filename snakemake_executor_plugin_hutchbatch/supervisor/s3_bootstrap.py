@@ -14,7 +14,7 @@ import hmac
 import json
 import os
 import time
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import quote, urlsplit
 
 from .connection import Connection, SetupError
@@ -178,7 +178,7 @@ def sign(
     headers: Dict[str, str],
     digest: str = EMPTY,
     seconds: Optional[float] = None,
-    derive: Any = signing_key,
+    derive: Callable[[str, str], bytes] = signing_key,
 ) -> None:
     """Adds the authorization to ``headers`` (lower-case names).
 

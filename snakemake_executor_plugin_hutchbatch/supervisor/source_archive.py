@@ -7,7 +7,8 @@ import io
 import lzma
 import os
 import tarfile
-from typing import Any
+from functools import partial
+from typing import Callable
 
 from .errors import Failure, LocalError, of_s3, words
 from .pinned import changed
@@ -39,12 +40,14 @@ def unpack(data: bytes, folder: str) -> None:
     """
     root = os.path.realpath(folder)
     # The rules are ours; Python's own, where it has them, must not add others.
-    options: Any = {"filter": "fully_trusted"} if hasattr(tarfile, "data_filter") else {}
+    extract: Callable[..., None] = tarfile.TarFile.extract
+    if hasattr(tarfile, "data_filter"):
+        extract = partial(extract, filter="fully_trusted")
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:
                 _check(member, root)  # against what lies on the disk by now, earlier links included
-                archive.extract(member, root, **options)
+                extract(archive, member, root)
     except (tarfile.TarError, EOFError, lzma.LZMAError) as error:
         facts = Facts(words=words(str(error)))
         raise Failure(EXIT_STAGE_IN, Cause.STAGE_IN, Problem.SOURCES_DAMAGED, facts) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
-from typing import Any, Dict, Mapping
+from typing import Dict, Mapping
 
 from . import fence, refused_outputs
 from .errors import LocalError
@@ -69,9 +69,8 @@ def _source(name: str) -> str:
     """A module's source: it is for Snakemake's Python, not for this one."""
     module = __name__.rpartition(".")[0] + "." + name
     # In a container from the bundle, which is one loader for all; some have another name here.
-    loader: Any = __spec__.loader
-    if hasattr(loader, "data"):
-        return str(loader.get_source(module))
-    spec = find_spec(module)
-    loader = spec and spec.loader
-    return str(loader.get_source(module))
+    loader = __spec__.loader if __spec__ else None
+    if not hasattr(loader, "data"):
+        spec = find_spec(module)
+        loader = spec.loader if spec else None
+    return str(loader.get_source(module))  # type: ignore[union-attr]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, Dict, List, Tuple, Union
+from typing import Dict, List, Match, Tuple, Union
 
 #: The largest integer of SQLite, and of most languages: https://www.sqlite.org/datatype3.html
 LARGEST = 2**63 - 1
@@ -22,7 +22,7 @@ class StrictJsonError(ValueError):
     """The text cannot be used; the message says why."""
 
 
-def loads(content: Union[bytes, str]) -> Any:
+def loads(content: Union[bytes, str]) -> object:
     """The value of a JSON text (UTF-8). Its reader limits the size.
 
     Raises ``StrictJsonError`` for what is no JSON, for numbers that are not finite or no 64-bit
@@ -50,7 +50,7 @@ def clean(text: str) -> str:
     return _SURROGATE.sub(_written_out, text)
 
 
-def _written_out(match: Any) -> str:
+def _written_out(match: Match[str]) -> str:
     number = ord(match.group())
     # PEP 383: the bytes 0x80 to 0xff of a file's name
     if 0xDC80 <= number <= 0xDCFF:
@@ -58,7 +58,7 @@ def _written_out(match: Any) -> str:
     return f"\\u{number:04x}"
 
 
-def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+def _object(pairs: List[Tuple[str, object]]) -> Dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise StrictJsonError("two equal keys in one object")
@@ -83,7 +83,7 @@ def _constant(text: str) -> None:
     raise StrictJsonError("a number that is not finite")
 
 
-def _check(value: Any) -> None:
+def _check(value: object) -> None:
     """Depth and texts; without recursion."""
     left = [(value, 1)]
     while left:

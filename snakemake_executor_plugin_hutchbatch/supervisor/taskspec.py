@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Dict, Iterable, Mapping, Optional, Tuple, Type, TypeVar
+from typing import Dict, Iterable, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 from . import strict_json
 from .problems import Facts, Wrong
@@ -199,12 +199,12 @@ def status_url(prefix: str, job_id: str, attempt: int) -> str:
     return "{}{}.{}.json".format(prefix, job_id.replace(":", "-"), attempt)
 
 
-def dumps(value: Any) -> str:
+def dumps(value: Union[TaskSpec, Status]) -> str:
     """A ``TaskSpec`` or ``Status`` as compact JSON, without absent values."""
     return json.dumps(_pruned(asdict(value)), separators=(",", ":"), ensure_ascii=False)
 
 
-def _pruned(value: Any) -> Any:
+def _pruned(value: object) -> object:
     if isinstance(value, dict):
         return {k: _pruned(v) for k, v in value.items() if not _at_default(v)}
     if isinstance(value, (list, tuple)):
@@ -245,7 +245,7 @@ def load_status(text: str) -> Status:
     return status
 
 
-def _facts(raw: Any) -> Facts:
+def _facts(raw: object) -> Facts:
     if not isinstance(raw, dict):
         raise TaskSpecError("facts: not an object")
     outputs = tuple(_make(Wrong, item, "facts.outputs") for item in _list(raw, "outputs"))
@@ -273,7 +273,7 @@ def status_in(lines: Iterable[str], job_id: str, attempt: int) -> Optional[Statu
     return found
 
 
-def _step(raw: Any, where: str) -> Step:
+def _step(raw: object, where: str) -> Step:
     if not isinstance(raw, dict):
         raise TaskSpecError(f"{where}: not an object")
     outputs = tuple(_make(Output, item, where + ".outputs") for item in _list(raw, "outputs"))
@@ -292,7 +292,7 @@ def _step(raw: Any, where: str) -> Step:
     )
 
 
-def _object(text: str) -> Dict[str, Any]:
+def _object(text: str) -> Dict[str, object]:
     try:
         raw = strict_json.loads(text)
     except strict_json.StrictJsonError as error:
@@ -302,26 +302,27 @@ def _object(text: str) -> Dict[str, Any]:
     return raw
 
 
-def _check_version(raw: Mapping[str, Any]) -> None:
+def _check_version(raw: Mapping[str, object]) -> None:
     if raw.get("version") != VERSION:
         raise TaskSpecError(f"version {raw.get('version')!r}, expected {VERSION}")
 
 
-def _list(raw: Mapping[str, Any], name: str) -> Any:
+def _list(raw: Mapping[str, object], name: str) -> Sequence[object]:
     value = raw.get(name, [])
     if not isinstance(value, (list, tuple)):
         raise TaskSpecError(f"{name}: not a list")
     return value
 
 
-def _paths(raw: Mapping[str, Any], name: str, where: str) -> Tuple[str, ...]:
+def _paths(raw: Mapping[str, object], name: str, where: str) -> Tuple[str, ...]:
     paths = _list(raw, name)
-    if not all(isinstance(path, str) for path in paths):
+    texts = tuple(path for path in paths if isinstance(path, str))
+    if len(texts) != len(paths):
         raise TaskSpecError(f"{where}.{name}: not a list of texts")
-    return tuple(paths)
+    return texts
 
 
-def _at_default(value: Any) -> bool:
+def _at_default(value: object) -> bool:
     return value is None or value is False or (isinstance(value, (list, tuple, dict)) and not value)
 
 
@@ -335,7 +336,7 @@ _TYPES: Dict[str, Tuple[type, ...]] = {
 }
 
 
-def _make(cls: Type[T], raw: Any, where: str) -> T:
+def _make(cls: Type[T], raw: object, where: str) -> T:
     """An instance of a dataclass above from parsed JSON; unknown or ill-typed fields are errors."""
     if not isinstance(raw, dict):
         raise TaskSpecError(f"{where}: not an object")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Any, List, NamedTuple, Optional, Set, Tuple
+from typing import List, NamedTuple, Optional, Set, Tuple
 
 #: What Snakemake itself puts into directories: here the only sign that an empty folder can leave in
 #: S3 (not every S3-alike takes the usual key that ends in a slash).
@@ -51,10 +51,14 @@ class Tree(NamedTuple):
     left_out: List[Tuple[str, str]]
 
 
+#: A folder's device and inode, and the chain of the folder by which it was reached.
+_Chain = Optional[Tuple[Tuple[int, int], "_Chain"]]
+
+
 class _Folder(NamedTuple):
     path: str
     prefix: str  # empty or ending in a slash
-    chain: Any  # identity of this folder and, nested, of those by which it was reached
+    chain: _Chain  # identity of this folder and, nested, of those by which it was reached
     linked: bool  # below a link
 
 
@@ -149,9 +153,9 @@ def _is_utf8(name: str) -> bool:
     return True
 
 
-def _above(top: str) -> Any:
+def _above(top: str) -> _Chain:
     """The chain of the directory itself: the folders that it lies in."""
-    chain: Any = None
+    chain: _Chain = None
     path = os.path.realpath(top)
     above = [path]
     while os.path.dirname(path) != path:
@@ -163,7 +167,7 @@ def _above(top: str) -> Any:
     return chain
 
 
-def _is_in(identity: Tuple[int, int], chain: Any) -> bool:
+def _is_in(identity: Tuple[int, int], chain: _Chain) -> bool:
     while chain is not None:
         if chain[0] == identity:
             return True

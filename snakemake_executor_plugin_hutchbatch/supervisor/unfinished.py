@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import Any, List
+from typing import TYPE_CHECKING, List
 
 from .openfiles import everybody, name_of, targets, writers
+
+if TYPE_CHECKING:
+    from ..snakemake_types import Job
 
 #: Seconds between looks: at first, and at most; and until the user is told.
 SHORT, LONG = 0.02, 0.5
@@ -26,7 +29,7 @@ def wait_for_writers() -> None:
     if getattr(plain, "_hutchbatch", False):
         return
 
-    async def postprocess(self: Any, *args: Any, error: bool = False, **options: Any) -> None:
+    async def postprocess(self: Job, *args: object, error: bool = False, **options: object) -> None:
         if not error and _made_here(self):
             await _written(self)
         await plain(self, *args, error=error, **options)
@@ -35,13 +38,13 @@ def wait_for_writers() -> None:
     Job.postprocess = postprocess
 
 
-def _made_here(job: Any) -> bool:
+def _made_here(job: Job) -> bool:
     workflow = job.dag.workflow
     mode = getattr(workflow.exec_mode, "name", "")
     return bool(job.is_local or workflow.remote_exec or mode == "SUBPROCESS")
 
 
-async def _written(job: Any) -> None:
+async def _written(job: Job) -> None:
     paths: List[str] = [
         os.path.join(job.shadow_dir or "", str(file))
         for file in job.output

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import checksum, fence, tree
 from .body import Body
@@ -107,7 +107,7 @@ def put_files(
             raise LocalError(error, item.path) from error
         sized.append((size, item))
     tasks: List[Task] = []
-    begun: List[Any] = []
+    begun: List[Multipart] = []
     for size, item in sorted(sized, key=lambda pair: -pair[0]):
         if size > MULTIPART:
             from .multipart import Multipart  # most jobs have none

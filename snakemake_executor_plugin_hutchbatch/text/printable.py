@@ -11,10 +11,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
+#: Collections that can be made again of changed items.
+_PLAIN = (list, tuple, set, frozenset)
 #: What replaces a character that is not shown.
 HIDDEN_CHARACTER = "?"
 
@@ -40,10 +42,10 @@ def _shown(character: str) -> str:
 def mapped(value: T, change: Callable[[str], str]) -> T:
     """``value`` with every string in it changed: in dataclasses, mappings (also keys), lists,
     tuples and sets."""
-    return _mapped(value, change)  # type: ignore[no-any-return]
+    return cast(T, _mapped(value, change))
 
 
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+def _mapped(value: object, change: Callable[[str], str]) -> object:
     if type(value) is str:  # members of enumerations are left alone
         return change(value)
     if is_dataclass(value) and not isinstance(value, type):
@@ -51,6 +53,6 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
         return replace(value, **{name: _mapped(getattr(value, name), change) for name in names})
     if isinstance(value, Mapping):
         return {_mapped(k, change): _mapped(v, change) for k, v in value.items()}
-    if type(value) in (list, tuple, set, frozenset):
+    if isinstance(value, (list, tuple, set, frozenset)) and type(value) in _PLAIN:
         return type(value)(_mapped(item, change) for item in value)
     return value

@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Protocol, Self, TypeVar
 
 from .printable import mapped, printable, printable_lines
 from .secrets import redacted
+
+T = TypeVar("T")
 
 #: Styles by name; their codes: https://en.wikipedia.org/wiki/ANSI_escape_code#SGR
 _CODES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
@@ -60,7 +62,7 @@ def _rendered(line: Line, colours: bool) -> str:
     return "".join(_rendered(part, colours) for part in line)
 
 
-def _write(stream: IO[str], text: str) -> None:
+def _write(stream: SupportsWrite, text: str) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
@@ -91,7 +93,7 @@ def output_as_notes() -> Iterator[None]:
         yield
 
 
-def say_json(value: Any, indent: int | None = None) -> None:
+def say_json(value: object, indent: int | None = None) -> None:
     """Writes a value for programs: exact, and in ASCII, so that it cannot control a terminal."""
     text = json.dumps(value, indent=indent, ensure_ascii=True)
     _write(sys.stdout, text.replace("\x7f", r"\u007f") + "\n")
@@ -150,7 +152,7 @@ def forget_reader() -> None:
 class Parser(argparse.ArgumentParser):
     """A parser that writes its help and errors through this module."""
 
-    def _print_message(self, message: str, file: Any = None) -> None:
+    def _print_message(self, message: str, file: SupportsWrite | None = None) -> None:
         stream = file or sys.stderr
         with suppress(AttributeError, OSError):
             _write(stream, "\n".join(printable_lines(message)))
@@ -194,32 +196,58 @@ class Screen:
 # Runs
 
 
+Extra = Mapping[str, object]
+
+
+class SupportsWrite(Protocol):
+    """A file for text."""
+
+    def write(self, text: str, /) -> object: ...
+
+
+class Logger(Protocol):
+    """Of the standard library's loggers."""
+
+    def debug(self, message: str, *, extra: Extra | None = None) -> object: ...
+    def info(self, message: str, *, extra: Extra | None = None) -> object: ...
+    def warning(self, message: str, *, extra: Extra | None = None) -> object: ...
+    def error(self, message: str, *, extra: Extra | None = None) -> object: ...
+
+
 class Log:
     """Snakemake's logger for hutchbatch's messages. A list is one message of several lines; with
     ``exc_info`` the traceback is added, which Snakemake's own handlers would leave out."""
 
-    def __init__(self, logger: Any, hide: Callable[[str], str] = redacted) -> None:
+    def __init__(self, logger: Logger, hide: Callable[[str], str] = redacted) -> None:
         self._logger = logger
         self._hide = hide
 
-    def debug(self, message: str | Sequence[str], **options: Any) -> None:
-        self._put(self._logger.debug, message, **options)
+    def debug(
+        self, message: str | Sequence[str], *, exc_info: bool = False, extra: Extra | None = None
+    ) -> None:
+        self._put(self._logger.debug, message, exc_info, extra)
 
-    def info(self, message: str | Sequence[str], **options: Any) -> None:
-        self._put(self._logger.info, message, **options)
+    def info(
+        self, message: str | Sequence[str], *, exc_info: bool = False, extra: Extra | None = None
+    ) -> None:
+        self._put(self._logger.info, message, exc_info, extra)
 
-    def warning(self, message: str | Sequence[str], **options: Any) -> None:
-        self._put(self._logger.warning, message, **options)
+    def warning(
+        self, message: str | Sequence[str], *, exc_info: bool = False, extra: Extra | None = None
+    ) -> None:
+        self._put(self._logger.warning, message, exc_info, extra)
 
-    def error(self, message: str | Sequence[str], **options: Any) -> None:
-        self._put(self._logger.error, message, **options)
+    def error(
+        self, message: str | Sequence[str], *, exc_info: bool = False, extra: Extra | None = None
+    ) -> None:
+        self._put(self._logger.error, message, exc_info, extra)
 
     def _put(
         self,
-        put: Callable[..., None],
+        put: Callable[..., object],
         message: str | Sequence[str],
-        exc_info: bool = False,
-        extra: Mapping[str, Any] | None = None,
+        exc_info: bool,
+        extra: Extra | None,
     ) -> None:
         lines = [message] if isinstance(message, str) else list(message)
         if exc_info:
@@ -242,6 +270,6 @@ def at_once(line: str) -> None:
         os.write(2, (clean(line) + "\n").encode("utf-8", "backslashreplace"))
 
 
-def shown(value: Any) -> Any:
+def shown(value: T) -> T:
     """Any value with its strings made safe for a table or a page."""
     return mapped(value, clean)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..aws.job_states import BEGUN, LIVE
+from ..aws.job_states import BEGUN, LIVE, State
 
 #: Which child waits and which runs is only shown, and needed once jobs starve: seconds between
 #: two listings of an array whose counts say no more than how many.
@@ -88,8 +88,8 @@ class Array(_Known, Generic[T]):
 class Wanted:
     """States to list; children in none of those lists are in state ``others`` (None: unknown)."""
 
-    listed: tuple[str, ...]
-    others: str | None
+    listed: tuple[State, ...]
+    others: State | None
 
 
 def begun(counts: Mapping[str, int]) -> int:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import batch_calls, errors
 from ..aws.batch_calls import DESCRIBE_LIMIT, BatchJob, batched
-from ..aws.job_states import BEGUN, ENDED
+from ..aws.job_states import BEGUN, ENDED, State
 from ..text import tracebacks
 from . import live_jobs
 from .live_jobs import Array, LiveJob
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
 T = TypeVar("T")
+A = TypeVar("A")
+K = TypeVar("K")
 
 #: A job that so many polls in a row, over so many seconds, do not know is lost: a fresh one may
 #: take a moment to appear, and DescribeJobs may leave out a job for a while.
@@ -48,7 +50,7 @@ class Ended(Generic[T]):
 
     job_id: str
     what: T
-    description: dict[str, Any] | None
+    description: BatchJob | None
     left: bool = False
 
 
@@ -60,7 +62,7 @@ class Poll(Generic[T]):
 
     ended: list[Ended[T]] = field(default_factory=list)
     started: list[T] = field(default_factory=list)
-    again: list[tuple[T, dict[str, Any]]] = field(default_factory=list)
+    again: list[tuple[T, BatchJob]] = field(default_factory=list)
     changed: list[LiveJob[T]] = field(default_factory=list)
     counts: list[Array[T]] = field(default_factory=list)
 
@@ -169,7 +171,7 @@ class Tracker(Generic[T]):
                     self._look_at(job_id, known.get(job_id), found)
         return found
 
-    def _look_at(self, job_id: str, job: dict[str, Any] | None, found: Poll[T]) -> None:
+    def _look_at(self, job_id: str, job: BatchJob | None, found: Poll[T]) -> None:
         array = self._arrays.get(job_id)
         if array is not None:
             self._look(array, job, found)
@@ -178,7 +180,7 @@ class Tracker(Generic[T]):
             if live := self._singles.get(job_id):
                 self._settle(self._singles, job_id, live, job, found)
 
-    def _describe(self, ids: list[str]) -> dict[str, dict[str, Any]] | None:
+    def _describe(self, ids: list[str]) -> dict[str, BatchJob] | None:
         """Those of ``ids`` that AWS tells of; None if it cannot be asked now."""
 
         known: dict[str, BatchJob] | None = self._ask(
@@ -186,7 +188,7 @@ class Tracker(Generic[T]):
         )
         return known
 
-    def _look(self, array: Array[T], job: Mapping[str, Any] | None, found: Poll[T]) -> None:
+    def _look(self, array: Array[T], job: BatchJob | None, found: Poll[T]) -> None:
         """An array's news. Children are asked for themselves only where a count says so."""
         now = self._clock()
         if job is None:
@@ -243,7 +245,7 @@ class Tracker(Generic[T]):
         wanted = live_jobs.to_list(array.counts, array.live_counts(), array.listed, now)
         if wanted is None:
             return
-        states: dict[int, tuple[str, Mapping[str, Any]]] = {}
+        states: dict[int, tuple[State | None, BatchJob | None]] = {}
         for state in wanted.listed:
             listed, whole = self._list(array, state)
             if not whole:
@@ -253,26 +255,27 @@ class Tracker(Generic[T]):
             array.listed = now
         with self._lock:
             for index, live in array.children.items():
-                state, job = states.get(index, (wanted.others or "", {}))
-                if state:
-                    live.reason = str(job.get("statusReason") or "")
-                    self._move(live, state, job, found)
+                now_in, job = states.get(index, (wanted.others, None))
+                if now_in:
+                    live.reason = str((job and job.get("statusReason")) or "")
+                    self._move(live, now_in, job, found)
 
-    def _list(self, array: Array[T], state: str) -> tuple[dict[int, dict[str, Any]], bool]:
+    def _list(self, array: Array[T], state: State) -> tuple[dict[int, BatchJob], bool]:
         """The children in a state, by index: what could be had of them, and whether that is all."""
         which = batch_calls.children(array.job_id, state)
         jobs, is_all = batch_calls.list_jobs(self._batch, which, self._ask)
-        return {
-            batch_calls.child_index(job["jobId"]): {k: v for k, v in job.items() if k in _TOLD}
-            for job in jobs
-        }, is_all
+        listed: dict[int, BatchJob] = {}
+        for job in jobs:
+            told = {k: v for k, v in job.items() if k in _TOLD}
+            listed[batch_calls.child_index(job["jobId"])] = cast(BatchJob, told)
+        return listed, is_all
 
     def _settle(
         self,
-        registry: dict[Any, LiveJob[T]],
-        key: Any,
+        registry: dict[K, LiveJob[T]],
+        key: K,
         live: LiveJob[T],
-        job: dict[str, Any] | None,
+        job: BatchJob | None,
         found: Poll[T],
     ) -> None:
         """One job's news; with the lock held."""
@@ -293,17 +296,17 @@ class Tracker(Generic[T]):
             live.attempts = attempts
             found.again.append((live.what, job))
 
-    def _move(self, live: LiveJob[T], state: str, job: Mapping[str, Any], found: Poll[T]) -> None:
+    def _move(self, live: LiveJob[T], state: str, job: BatchJob | None, found: Poll[T]) -> None:
         before = live.state
         if state == before:
             return
         live.state, live.since = state, self._clock()
-        live.started = job.get("startedAt")
+        live.started = job.get("startedAt") if job else None
         found.changed.append(live)
         if state in BEGUN and before not in BEGUN:
             found.started.append(live.what)
 
-    def _ask(self, call: Callable[[], Any]) -> Any:
+    def _ask(self, call: Callable[[], A]) -> A | None:
         """AWS's answer; None, and a sentence once, if there is none now."""
         self.calls += 1
         try:

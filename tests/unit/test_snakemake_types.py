@@ -15,7 +15,6 @@ from pathlib import Path
 
 from snakemake.io import flag
 from snakemake.jobs import GroupJob
-from snakemake.logging import logger
 from snakemake_executor_plugin_hutchbatch import snakemake_types
 
 
@@ -35,9 +34,16 @@ def samples(workflow):
         "Flagged": flag("a.txt", "temp"),
         "File": file,
         "Files": job.output,
+        "ObjectSummary": next(iter(stored.s3bucket().objects.filter(Prefix=stored.key))),
+        "Objects": stored.s3bucket().objects,
+        "Bucket": stored.s3bucket(),
         "Resources": job.resources,
         "GivenResource": job.rule.resources["mem_mb"],
         "Rule": job.rule,
+        "CheckpointJob": workflow.globals["checkpoints"].one.get(),
+        "Checkpoint": workflow.globals["checkpoints"].one,
+        "PathModifier": workflow.modifier.path_modifier,
+        "LocalExecutor": workflow.scheduler._local_executor,
         "Target": job.get_target_spec()[0],
         "Job": job,
         "GroupJob": group,
@@ -60,7 +66,6 @@ def samples(workflow):
         "SourceCache": workflow.sourcecache,
         "ExecMode": workflow.exec_mode,
         "Workflow": workflow,
-        "Logger": logger,
     }
 
 
@@ -88,7 +93,7 @@ import look
 rule all:
     input: "two.txt"
 
-rule one:
+checkpoint one:
     output: "one.txt"
     resources: mem_mb=100
     shell: "echo 1 > {output}"

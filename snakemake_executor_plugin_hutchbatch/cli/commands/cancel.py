@@ -6,7 +6,6 @@ import argparse
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ...aws import batch_calls, clients
 from ...aws.clients import Clients
@@ -23,7 +22,17 @@ from ...reporting.cancel_targets import Wanted
 from ...text import terminal
 from ...text.terminal import note
 from .. import stopping
-from .common import USAGE, WRONG, CommandError, Help, add_directory, asking, epilog, journal_path
+from .common import (
+    USAGE,
+    WRONG,
+    CommandError,
+    Help,
+    Subcommands,
+    add_directory,
+    asking,
+    epilog,
+    journal_path,
+)
 
 #: What AWS's console shows of jobs that were ended so.
 REASON = "stopped with hutchbatch cancel"
@@ -31,7 +40,7 @@ REASON = "stopped with hutchbatch cancel"
 SETTLE_SECONDS = 10.0
 
 
-def add(subcommands: Any) -> None:
+def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "cancel",
         help="stop the jobs of a run on AWS Batch",

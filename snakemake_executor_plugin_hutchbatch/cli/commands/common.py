@@ -6,17 +6,23 @@ import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws import errors
 from ...record.journal import PLACE
+from ...text import terminal
 
 #: Exit codes. 1: the command could not do its work, or what it tells of has failed; 2: the command
 #: line is wrong (argparse's own); the others as shells count signals.
 FINE, WRONG, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 EXIT_CODES = "exit codes: 0 success, 1 {wrong}, 2 wrong usage, 130 Ctrl-C"
+
+
+#: What ``add_subparsers`` of the whole command line gives.
+Subcommands: TypeAlias = "argparse._SubParsersAction[terminal.Parser]"
 
 
 class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):

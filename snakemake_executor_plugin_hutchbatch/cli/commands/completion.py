@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from ...text import terminal
-from .common import CommandError, Help, epilog
+from .common import CommandError, Help, Subcommands, epilog
 
 EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[cli]"'
 SHELLS = ("bash", "zsh", "fish")
 _FOLDERS = ("directory", "dir", "folder")
 
 
-def add(subcommands: Any) -> None:
+def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "completion",
         help="complete subcommands and options with the Tab key",

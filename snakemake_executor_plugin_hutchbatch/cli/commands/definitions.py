@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import datetime
 from collections.abc import Sequence
-from typing import Any
 
 from ...aws import clients
 from ...submission import old_definitions
 from ...submission.old_definitions import RegisteredDefinition
 from ...text import tables, terminal
-from .common import Help, add_region, asking, epilog
+from .common import Help, Subcommands, add_region, asking, epilog
 
 
-def add(subcommands: Any) -> None:
+def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "definitions",
         help="show the job definitions that runs have registered, and remove old ones",

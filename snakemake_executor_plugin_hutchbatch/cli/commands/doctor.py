@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any
 
 import boto3
 from snakemake_interface_common.exceptions import ApiError
@@ -31,7 +30,7 @@ from ...text import terminal
 from ...text.printable import mapped
 from ...text.secrets import redacted
 from ...text.terminal import Painted, note
-from .common import USAGE, WRONG, CommandError, Help, epilog
+from .common import USAGE, WRONG, CommandError, Help, Subcommands, epilog
 
 PACKAGES = (
     "snakemake-executor-plugin-hutchbatch",
@@ -42,7 +41,7 @@ PACKAGES = (
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
-def add(subcommands: Any) -> None:
+def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "doctor",
         help="check credentials, queues, bucket, role and permissions, and run a tiny job",

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ... import files
 from ...aws import clients
@@ -21,14 +20,14 @@ from ...settings.values import SettingError
 from ...text import terminal
 from ...text.terminal import note
 from .. import profile_file
-from .common import USAGE, CommandError, Help, epilog
+from .common import USAGE, CommandError, Help, Subcommands, epilog
 
 DEFAULT_PROFILE = Path("profiles/hutch")
 #: The Hutch's buckets delete what is in this folder after 30 days.
 WORK_FOLDER = "scratch-delete-30/hutchbatch"
 
 
-def add(subcommands: Any) -> None:
+def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "init",
         help="write a profile for AWS Batch, from your answers or a nextflow.config",
@@ -76,7 +75,7 @@ class Question:
     metavar: str
     text: str
     help: str
-    parse: Callable[[str], Any]
+    parse: Callable[[str], object]
 
 
 def parse_bucket(text: str) -> str:
@@ -235,7 +234,7 @@ def _answers(options: argparse.Namespace, carried: Carried | None) -> profile_fi
         elif question.name == "policy" and found["queue"] != "auto":
             found["policy"] = _typed("policy")
         elif question.name in given:
-            found[question.name] = _checked(question, given[question.name])
+            found[question.name] = _checked(question, str(given[question.name]))
         else:
             default = _default(question.name, found, given)
             if asks:
@@ -250,7 +249,7 @@ def _answers(options: argparse.Namespace, carried: Carried | None) -> profile_fi
     return profile_file.Answers(**found)
 
 
-def _default(name: str, found: dict[str, str], given: dict[str, Any]) -> str | None:
+def _default(name: str, found: dict[str, str], given: dict[str, object]) -> str | None:
     """What is taken if nothing is said; None where only the user knows."""
     if name == "bucket" and given.get("work_prefix"):
         return str(given["work_prefix"]).removeprefix("s3://").partition("/")[0]

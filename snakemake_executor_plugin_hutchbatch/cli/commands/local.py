@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from .common import CommandError, Help
+from .common import CommandError, Help, Subcommands
 
 LOCAL_DIRECTORY = ".hutchbatch-local"
 LOCAL_EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[local]"'
 
 
-def add(subcommands: Any) -> None:
+def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "local",
         help="try a workflow on this machine, with its own small AWS",

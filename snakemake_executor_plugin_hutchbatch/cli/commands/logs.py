@@ -7,7 +7,6 @@ import datetime
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from ...aws import batch_calls
 from ...aws import clients as aws
@@ -21,6 +20,7 @@ from .common import (
     USAGE,
     CommandError,
     Help,
+    Subcommands,
     add_directory,
     add_region,
     asking,
@@ -33,7 +33,7 @@ _SINCE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def add(subcommands: Any) -> None:
+def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "logs",
         help="show the output of a job",

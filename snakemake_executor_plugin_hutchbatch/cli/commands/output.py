@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -23,6 +23,9 @@ from ...text import terminal
 from ...text.terminal import note
 from ...text.units import clock
 from .common import CommandError, asking
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 #: Seconds between two looks with --follow.
 LOOK_SECONDS = 2.0
@@ -138,7 +141,7 @@ class LogPrinter:
                 shown = True
         return shown
 
-    def _log_file(self, url: str) -> Any:
+    def _log_file(self, url: str) -> GetObjectOutputTypeDef | None:
         """S3's answer; None where there is none, or none since then."""
         bucket, key = split_url(url)
         try:
@@ -150,7 +153,7 @@ class LogPrinter:
         return found
 
 
-def _print_file(found: Any) -> None:
+def _print_file(found: GetObjectOutputTypeDef) -> None:
     for raw in found["Body"].iter_lines():
         terminal.job_output(raw.decode(errors="backslashreplace"))
     terminal.flush()

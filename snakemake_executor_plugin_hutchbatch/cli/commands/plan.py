@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from ...planning import run_plan
 from ...planning.run_plan import PlannedRule, RunPlan
 from ...text import tables, terminal
 from ...text.terminal import Line, Painted
 from ...text.units import counted
-from .common import FINE, WRONG, CommandError, Help, epilog
+from .common import FINE, WRONG, CommandError, Help, Subcommands, epilog
 
 #: Snakemake starts no executor for these.
 _DRY = frozenset(("-n", "--dry-run", "--dryrun"))
 
 
-def add(subcommands: Any) -> None:
+def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "plan",
         help="show how a workflow would run, without sending anything",

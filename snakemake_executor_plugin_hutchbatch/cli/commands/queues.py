@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from ...aws import clients
 from ...queues import catalog, queues
@@ -12,10 +11,10 @@ from ...settings.table import default_of
 from ...settings.values import POLICIES
 from ...text import terminal
 from ...text.terminal import note
-from .common import CommandError, Help, add_region, asking, epilog
+from .common import CommandError, Help, Subcommands, add_region, asking, epilog
 
 
-def add(subcommands: Any) -> None:
+def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "queues",
         help="show the queues of AWS Batch and where jobs would go",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
 
 from ...record import run_record
 from ...record.controllers import is_gone
@@ -14,13 +13,13 @@ from ...reporting import attempt_table, page
 from ...reporting.statistics import Prices
 from ...text import terminal
 from ...text.terminal import note
-from .common import FINE, CommandError, Help, add_directory, epilog, journal_path
+from .common import FINE, CommandError, Help, Subcommands, add_directory, epilog, journal_path
 
 DEFAULT = Path("report.html")
 STDOUT = Path("-")
 
 
-def add(subcommands: Any) -> None:
+def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "report",
         help="show what ran when, what the rules needed, and why jobs failed",

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
 from ...record.controllers import is_gone
 from ...record.journal import Reader
 from ...record.schema import Job, Run
 from ...reporting import status, status_text
 from ...text import terminal
-from .common import Help, add_directory, epilog, journal_path
+from .common import Help, Subcommands, add_directory, epilog, journal_path
 
 
-def add(subcommands: Any) -> None:
+def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "runs",
         help="list the runs of this folder",
@@ -46,6 +45,6 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _plain(view: status.Overview, done: int) -> dict[str, Any]:
+def _plain(view: status.Overview, done: int) -> dict[str, object]:
     names = ("run_id", "outcome", "started", "ended", "wanted", "user", "host", "pid")
     return {**{name: getattr(view, name) for name in names}, "jobs_done": done}

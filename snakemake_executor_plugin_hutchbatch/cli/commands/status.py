@@ -7,7 +7,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ...aws import batch_calls
 from ...aws import clients as aws
@@ -24,7 +24,10 @@ from ...reporting.status import Overview
 from ...text import terminal
 from ...text.terminal import Line, Painted, Screen
 from ...text.units import wait
-from .common import WRONG, Help, add_directory, asking, epilog, journal_path
+from .common import WRONG, Help, Subcommands, add_directory, asking, epilog, journal_path
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import JobDetailTypeDef
 
 #: Seconds between two looks with --watch.
 WATCH_SECONDS = 5.0
@@ -32,7 +35,7 @@ WATCH_SECONDS = 5.0
 EXAMINED = 5
 
 
-def add(subcommands: Any) -> None:
+def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "status",
         help="show how a run stands",
@@ -102,7 +105,7 @@ def _run(options: argparse.Namespace) -> int:
         return _watch(look, options.watch, options.json)
 
 
-def _plain(seen: Overview) -> dict[str, Any]:
+def _plain(seen: Overview) -> dict[str, object]:
     return {**dataclasses.asdict(seen), "total": dataclasses.asdict(seen.total)}
 
 
@@ -166,10 +169,10 @@ def view(reader: Reader, run: Run, now: float, ask: bool = False) -> Overview:
 
 
 def examine(
-    clients: Clients, described: Mapping[str, Mapping[str, Any]], record: Record, now: float
+    clients: Clients, described: Mapping[str, JobDetailTypeDef], record: Record, now: float
 ) -> tuple[str, ...]:
     """The doctor's sentence about the job that has waited longest in each queue."""
-    oldest: dict[str, Mapping[str, Any]] = {}
+    oldest: dict[str, JobDetailTypeDef] = {}
     for told in sorted(described.values(), key=lambda told: told.get("createdAt", 0)):
         if told["status"] == "RUNNABLE":
             oldest.setdefault(told["jobQueue"], told)
@@ -188,7 +191,7 @@ def examine(
 
 
 def _diagnosis(
-    clients: Clients, described: Mapping[str, Any], job: Job, queue: Queue, now: float
+    clients: Clients, described: JobDetailTypeDef, job: Job, queue: Queue, now: float
 ) -> str:
     want = fit.Want(job.vcpus, job.memory, job.gpus)
     reason = str(described.get("statusReason") or "")

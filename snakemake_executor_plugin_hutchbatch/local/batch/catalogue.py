@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from ..json_types import Json
 from .config import BatchConfig, ComputeEnvironment, Queue
 from .definitions import position_of
 from .errors import not_found, refused
@@ -42,11 +43,11 @@ class Catalogue:
                 return each
         raise not_found(f"JobQueue {text} not found.")
 
-    def describe_queues(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def describe_queues(self, request: Mapping[str, Json]) -> dict[str, Json]:
         found, token = _page(self._config.queues, self.queue_arn, request.get("jobQueues"), request)
         return {"jobQueues": [self._queue(each) for each in found], **_token(token)}
 
-    def describe_environments(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def describe_environments(self, request: Mapping[str, Json]) -> dict[str, Json]:
         found, token = _page(
             self._config.compute_environments,
             self.environment_arn,
@@ -56,8 +57,8 @@ class Catalogue:
         described = [self._environment(each) for each in found]
         return {"computeEnvironments": described, **_token(token)}
 
-    def _queue(self, queue: Queue) -> dict[str, Any]:
-        answer: dict[str, Any] = {
+    def _queue(self, queue: Queue) -> dict[str, Json]:
+        answer: dict[str, Json] = {
             "jobQueueName": queue.name,
             "jobQueueArn": self.queue_arn(queue.name),
             "state": "ENABLED",
@@ -77,10 +78,10 @@ class Catalogue:
             answer["schedulingPolicyArn"] = self._config.arn("scheduling-policy", queue.name)
         return answer
 
-    def _environment(self, each: ComputeEnvironment) -> dict[str, Any]:
+    def _environment(self, each: ComputeEnvironment) -> dict[str, Json]:
         iam = f"arn:aws:iam::{self._config.account}"
         spot = each.type == "SPOT"
-        resources: dict[str, Any] = {
+        resources: dict[str, Json] = {
             "type": each.type,
             "allocationStrategy": (
                 "SPOT_PRICE_CAPACITY_OPTIMIZED" if spot else "BEST_FIT_PROGRESSIVE"
@@ -119,7 +120,7 @@ def _page(
     pool: Iterable[Named],
     arn: Callable[[str], str],
     names: list[str] | None,
-    request: Mapping[str, Any],
+    request: Mapping[str, Json],
 ) -> tuple[list[Named], str | None]:
     """Those named (unknown ones are left out, as AWS does), or all of them page by page."""
     every = list(pool)

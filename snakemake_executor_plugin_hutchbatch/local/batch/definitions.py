@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from ..json_types import Json
 from . import rules
 from .errors import not_found, refused
 
@@ -37,13 +37,13 @@ class Definition:
     name: str
     revision: int
     arn: str
-    container: dict[str, Any]
-    request: Mapping[str, Any]
+    container: dict[str, Json]
+    request: Mapping[str, Json]
     tags: dict[str, str] = field(default_factory=dict)
     status: str = "ACTIVE"
 
-    def describe(self) -> dict[str, Any]:
-        answer: dict[str, Any] = {
+    def describe(self) -> dict[str, Json]:
+        answer: dict[str, Json] = {
             "jobDefinitionName": self.name,
             "jobDefinitionArn": self.arn,
             "revision": self.revision,
@@ -69,7 +69,7 @@ class Definitions:
         self._by_name: dict[str, list[Definition]] = {}
         self._all: list[Definition] = []
 
-    def register(self, request: Mapping[str, Any]) -> Definition:
+    def register(self, request: Mapping[str, Json]) -> Definition:
         """Every registration makes a new revision, also of the same content (as on AWS)."""
         name = request["jobDefinitionName"]
         _check_registration(request)
@@ -119,7 +119,7 @@ class Definitions:
             raise not_found(f"JobDefinition {text} not found.")
         found.status = "INACTIVE"
 
-    def describe(self, request: Mapping[str, Any]) -> tuple[list[Definition], str | None]:
+    def describe(self, request: Mapping[str, Json]) -> tuple[list[Definition], str | None]:
         """A page, newest first, and the token of the next (AWS: DescribeJobDefinitions)."""
         ids = request.get("jobDefinitions")
         name, status = request.get("jobDefinitionName"), request.get("status")
@@ -165,7 +165,7 @@ class Definitions:
         return name, int(revision) if revision.isdigit() else None
 
 
-def _echoed(properties: Mapping[str, Any]) -> dict[str, Any]:
+def _echoed(properties: Mapping[str, Json]) -> dict[str, Json]:
     """containerProperties as AWS answers them."""
     echoed = {**{key: [] for key in _LISTS}, **properties}
     for name, lists in _INNER_LISTS.items():
@@ -174,7 +174,7 @@ def _echoed(properties: Mapping[str, Any]) -> dict[str, Any]:
     return echoed
 
 
-def _reordered(container: Mapping[str, Any]) -> dict[str, Any]:
+def _reordered(container: Mapping[str, Json]) -> dict[str, Json]:
     return {k: v[::-1] if k in _REORDERED else v for k, v in container.items()}
 
 
@@ -185,7 +185,7 @@ def position_of(token: str, most: int) -> int:
     raise refused("nextToken is not valid")
 
 
-def _check_registration(request: Mapping[str, Any]) -> None:
+def _check_registration(request: Mapping[str, Json]) -> None:
     rules.check_name("Job definition name", request["jobDefinitionName"])
     for key in ("nodeProperties", "eksProperties", "ecsProperties", "consumableResourceProperties"):
         if request.get(key) is not None:
@@ -204,7 +204,7 @@ def _check_registration(request: Mapping[str, Any]) -> None:
     _check_container(request["containerProperties"])
 
 
-def _check_container(container: Mapping[str, Any]) -> None:
+def _check_container(container: Mapping[str, Json]) -> None:
     if not container.get("image"):
         raise refused("Container image is required")
     requirements = container.get("resourceRequirements") or ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from . import jobs
 from .jobs import Attempt, Job
 
@@ -12,10 +10,10 @@ def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def job_detail(job: Job, queue_arn: str, blocked: str | None = None) -> dict[str, Any]:
+def job_detail(job: Job, queue_arn: str, blocked: str | None = None) -> dict[str, object]:
     """A JobDetail. ``blocked`` is what AWS says of the RUNNABLE job at the head of its queue."""
     submission = job.submission
-    answer: dict[str, Any] = {
+    answer: dict[str, object] = {
         "jobArn": job.arn,
         "jobName": submission.name,
         "jobId": job.id,
@@ -47,9 +45,9 @@ def job_detail(job: Job, queue_arn: str, blocked: str | None = None) -> dict[str
     return answer
 
 
-def job_summary(job: Job, blocked: str | None = None) -> dict[str, Any]:
+def job_summary(job: Job, blocked: str | None = None) -> dict[str, object]:
     """A JobSummary, as ListJobs gives it."""
-    answer: dict[str, Any] = {
+    answer: dict[str, object] = {
         "jobArn": job.arn,
         "jobId": job.id,
         "jobName": job.submission.name,
@@ -73,8 +71,8 @@ def job_summary(job: Job, blocked: str | None = None) -> dict[str, Any]:
     return answer
 
 
-def attempt_detail(attempt: Attempt) -> dict[str, Any]:
-    container: dict[str, Any] = {
+def attempt_detail(attempt: Attempt) -> dict[str, object]:
+    container: dict[str, object] = {
         "containerInstanceArn": attempt.instance_arn,
         "taskArn": attempt.task_arn,
         "networkInterfaces": [],
@@ -82,7 +80,7 @@ def attempt_detail(attempt: Attempt) -> dict[str, Any]:
     }
     if attempt.started is not None:
         container["logStreamName"] = attempt.stream
-    answer: dict[str, Any] = {"container": container}
+    answer: dict[str, object] = {"container": container}
     if attempt.started is not None:
         answer["startedAt"] = milliseconds(attempt.started)
     if attempt.stopped is not None:
@@ -92,9 +90,9 @@ def attempt_detail(attempt: Attempt) -> dict[str, Any]:
     return answer
 
 
-def _container(job: Job) -> dict[str, Any]:
+def _container(job: Job) -> dict[str, object]:
     """The job's container, with what its newest attempt knows by now."""
-    detail: dict[str, Any] = {**job.submission.container, "networkInterfaces": []}
+    detail: dict[str, object] = {**job.submission.container, "networkInterfaces": []}
     attempt = job.current
     if attempt is None:
         return detail
@@ -108,8 +106,8 @@ def _container(job: Job) -> dict[str, Any]:
     return detail
 
 
-def _exit(attempt: Attempt) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _exit(attempt: Attempt) -> dict[str, object]:
+    found: dict[str, object] = {}
     if attempt.exit_code is not None:
         found["exitCode"] = attempt.exit_code
     if attempt.reason is not None:
@@ -117,7 +115,7 @@ def _exit(attempt: Attempt) -> dict[str, Any]:
     return found
 
 
-def _add_times(answer: dict[str, Any], job: Job, blocked: str | None) -> None:
+def _add_times(answer: dict[str, object], job: Job, blocked: str | None) -> None:
     reason = blocked if job.status == jobs.RUNNABLE else job.status_reason
     if reason is not None:
         answer["statusReason"] = reason
@@ -127,7 +125,7 @@ def _add_times(answer: dict[str, Any], job: Job, blocked: str | None) -> None:
         answer["stoppedAt"] = milliseconds(job.stopped)
 
 
-def _array(job: Job) -> dict[str, Any]:
+def _array(job: Job) -> dict[str, object]:
     if job.parent is not None:
         return {"index": job.index}
     if not job.is_array:

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
-from typing import Any
 
+from ..json_types import Json
 from ..services.trouble import ROAD_KINDS, RoadFault
 from .endings import NOT_STARTED, Ending, not_started
 
@@ -162,7 +162,7 @@ KINDS: dict[str, type[BatchFault] | type[RoadFault]] = {**BATCH_KINDS, **ROAD_KI
 KIND_OF = {kind: name for name, kind in BATCH_KINDS.items()}
 
 
-def parse_fault(form: Mapping[str, Any]) -> BatchFault | RoadFault:
+def parse_fault(form: Mapping[str, Json]) -> BatchFault | RoadFault:
     """A fault of its JSON form: ``kind`` and the fields of its class; globs know ``*`` and ``?``.
 
     ============= ============================================== ================================
@@ -213,7 +213,7 @@ def parse_fault(form: Mapping[str, Any]) -> BatchFault | RoadFault:
     return kind(**given)
 
 
-def _check_type(key: str, value: Any, declared: str) -> None:
+def _check_type(key: str, value: Json, declared: str) -> None:
     kinds: tuple[type, ...] = (str,)
     if "float" in declared:
         kinds = (int, float)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
 from uuid import uuid4
 
 from starlette.applications import Starlette
@@ -60,9 +59,9 @@ def _endpoint(service: BatchService, route: model.Route) -> Endpoint:
     return endpoint
 
 
-def _parameters(request: Request, body: bytes) -> dict[str, Any]:
+def _parameters(request: Request, body: bytes) -> dict[str, object]:
     """Of path, query and body."""
-    parameters: Any = {}
+    parameters: object = {}
     if body:
         try:
             parameters = json.loads(body)
@@ -85,7 +84,7 @@ def error_response(error: BatchError) -> Response:
     )
 
 
-def _json(content: Any, status: int, headers: dict[str, str] | None = None) -> Response:
+def _json(content: object, status: int, headers: dict[str, str] | None = None) -> Response:
     return Response(
         json.dumps(content, separators=(",", ":")),
         status,

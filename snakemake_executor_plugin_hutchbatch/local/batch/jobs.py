@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from ..hosts.host import Launch, Mount
+from ..hosts.host import Launch, Mount, Running
+from ..json_types import Json
 from . import rules
 from .config import Queue
 from .definitions import Definition
@@ -29,19 +29,19 @@ class Submission:
     name: str
     queue: Queue
     definition: Definition
-    container: Mapping[str, Any]
+    container: Mapping[str, Json]
     parameters: Mapping[str, str]
     environment: Mapping[str, str]
     vcpus: int
     memory: int
     gpus: int
-    retry_strategy: Mapping[str, Any]
+    retry_strategy: Mapping[str, Json]
     timeout: int | None
     priority: int | None
     share: str | None
     propagate_tags: bool
-    depends_on: tuple[Mapping[str, Any], ...]
-    override: Mapping[str, Any]
+    depends_on: tuple[Mapping[str, Json], ...]
+    override: Mapping[str, Json]
 
     @property
     def log_stream_prefix(self) -> str:
@@ -68,7 +68,7 @@ class Attempt:
     stream: str
     vcpus: int
     memory: int
-    running: Any = None
+    running: Running | None = None
     started: float | None = None
     stopped: float | None = None
     exit_code: int | None = None
@@ -125,7 +125,7 @@ class Job:
 
 
 def merge(
-    request: Mapping[str, Any], definition: Definition, queue: Queue
+    request: Mapping[str, Json], definition: Definition, queue: Queue
 ) -> tuple[Submission, dict[str, str]]:
     """The submission and the job's own tags, of a request whose values were checked already."""
     override = request.get("containerOverrides") or {}
@@ -174,11 +174,11 @@ def substitute(command: Sequence[str], parameters: Mapping[str, str]) -> list[st
     ]
 
 
-def _pairs(pairs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _pairs(pairs: Sequence[Mapping[str, Json]]) -> dict[str, str]:
     return {pair["name"]: pair.get("value") or "" for pair in pairs}
 
 
-def _resources(container: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, int]:
+def _resources(container: Mapping[str, Json], override: Mapping[str, Json]) -> dict[str, int]:
     """By kind. Deprecated ``vcpus``/``memory`` of an override do not touch what the definition
     says in resourceRequirements (AWS: SubmitJob)."""
     sizes: dict[str, int] = {}
@@ -192,7 +192,7 @@ def _resources(container: Mapping[str, Any], override: Mapping[str, Any]) -> dic
     return sizes
 
 
-def _strategy(given: Mapping[str, Any] | None) -> dict[str, Any]:
+def _strategy(given: Mapping[str, Json] | None) -> dict[str, Json]:
     given = given or {}
     return {
         "attempts": given.get("attempts", 1),

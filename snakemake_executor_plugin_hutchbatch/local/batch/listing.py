@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
+from ..json_types import Json
 from . import jobs
 from .definitions import position_of
 from .errors import refused
@@ -18,14 +18,14 @@ Keep = Callable[[Job], bool]
 
 
 def list_jobs(
-    request: Mapping[str, Any], pool: Sequence[Job], of_array: bool
+    request: Mapping[str, Json], pool: Sequence[Job], of_array: bool
 ) -> tuple[list[Job], str | None]:
     """A page of ``pool`` (in order of creation, growing at its end) and the next page's token.
 
     With a filter the newest come first and ``jobStatus`` counts only beside SHARE_IDENTIFIER.
     A filter "doesn't apply to child jobs": an array's children are listed by state.
     """
-    filters: list[Mapping[str, Any]] = request.get("filters") or []
+    filters: list[Mapping[str, Json]] = request.get("filters") or []
     if len(filters) > 1:
         raise refused("Only one filter can be used at a time")
     wanted = None if of_array or not filters else _filter(filters[0])
@@ -76,7 +76,7 @@ def _both(one: Keep, other: Keep) -> Keep:
     return lambda job: one(job) and other(job)
 
 
-def _filter(given: Mapping[str, Any]) -> Keep:
+def _filter(given: Mapping[str, Json]) -> Keep:
     name, values = given.get("name"), given.get("values") or []
     if len(values) != 1:
         raise refused("A filter needs exactly one value")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import botocore.loaders
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape, StructureShape
@@ -77,18 +76,18 @@ def routes() -> tuple[Route, ...]:
     return tuple(found)
 
 
-def check_request(operation: str, parameters: Mapping[str, Any]) -> None:
+def check_request(operation: str, parameters: Mapping[str, object]) -> None:
     """Raises ClientException where the request is not what the model says."""
     _check(operation, parameters, "input")
 
 
-def check_answer(operation: str, answer: Mapping[str, Any]) -> None:
+def check_answer(operation: str, answer: Mapping[str, object]) -> None:
     """As ``check_request``, for what we are about to say. AWS itself leaves ``startedAt`` out of
     jobs that have not started, and tells of no tags, though its model allows neither."""
     _check(operation, answer, "output")
 
 
-def _check(operation: str, value: Mapping[str, Any], side: str) -> None:
+def _check(operation: str, value: Mapping[str, object], side: str) -> None:
     if operation not in service_model().operation_names and operation in _BULK:
         return
     model = service_model().operation_model(operation)
@@ -99,7 +98,7 @@ def _check(operation: str, value: Mapping[str, Any], side: str) -> None:
         raise refused(fault)
 
 
-def _faults(shape: Shape, value: Any, where: str, lenient: bool) -> Iterator[str]:
+def _faults(shape: Shape, value: object, where: str, lenient: bool) -> Iterator[str]:
     if isinstance(shape, StructureShape):
         yield from _structure_faults(shape, value, where, lenient)
     elif isinstance(shape, ListShape):
@@ -123,7 +122,7 @@ def _faults(shape: Shape, value: Any, where: str, lenient: bool) -> Iterator[str
 
 
 def _structure_faults(
-    shape: StructureShape, value: Any, where: str, lenient: bool
+    shape: StructureShape, value: object, where: str, lenient: bool
 ) -> Iterator[str]:
     if not isinstance(value, dict):
         yield f"{where or 'the request'} should be an object"

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from ..json_types import Json
 from . import describe, jobs, rules
 from .catalogue import Catalogue
 from .config import BatchConfig
@@ -23,8 +23,8 @@ FRONT = 100
 
 _JOB_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(:[0-9]+)?")
 
-Request = Mapping[str, Any]
-Answer = dict[str, Any]
+Request = Mapping[str, Json]
+Answer = dict[str, Json]
 
 
 class Operations:
@@ -105,7 +105,7 @@ class Operations:
         self._jobs.update((child.id, child) for child in job.children)
         return {"jobArn": job.arn, "jobName": submission.name, "jobId": job.id}
 
-    def _dependency(self, each: Mapping[str, Any], size: int | None) -> Job | None:
+    def _dependency(self, each: Mapping[str, Json], size: int | None) -> Job | None:
         job_id = each.get("jobId")
         if not job_id:
             return None

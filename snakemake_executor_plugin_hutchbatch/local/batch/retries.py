@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from ..json_types import Json
 
 
 def glob_matches(pattern: str, value: str | None) -> bool:
@@ -23,7 +24,7 @@ def glob_matches(pattern: str, value: str | None) -> bool:
 
 
 def is_retried(
-    strategy: Mapping[str, Any],
+    strategy: Mapping[str, Json],
     attempts_made: int,
     exit_code: int | None,
     status_reason: str | None,

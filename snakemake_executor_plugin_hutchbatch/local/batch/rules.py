@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from ..json_types import Json
 from .errors import refused
 
 #: https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html, and ECS's for overrides.
@@ -67,7 +67,7 @@ def check_tags(tags: Mapping[str, str], most: int = TAGS) -> None:
             raise refused(f"tag {key}: only letters, digits, spaces and _.:/=+@- are allowed")
 
 
-def check_environment(pairs: Sequence[Mapping[str, Any]]) -> None:
+def check_environment(pairs: Sequence[Mapping[str, Json]]) -> None:
     for pair in pairs:
         name = pair.get("name") or ""
         if not name:
@@ -100,13 +100,13 @@ def check_memory(mib: int) -> None:
         raise refused(f"Container memory should be at least {LEAST_MEMORY} MiB")
 
 
-def check_timeout(timeout: Mapping[str, Any]) -> None:
+def check_timeout(timeout: Mapping[str, Json]) -> None:
     seconds = timeout.get("attemptDurationSeconds")
     if seconds is not None and seconds < LEAST_TIMEOUT:
         raise refused(f"attemptDurationSeconds must be at least {LEAST_TIMEOUT} seconds")
 
 
-def check_retries(strategy: Mapping[str, Any]) -> None:
+def check_retries(strategy: Mapping[str, Json]) -> None:
     attempts = strategy.get("attempts")
     if attempts is None:
         raise refused("RetryAttempts must be provided with retry strategy")
@@ -127,14 +127,14 @@ def check_retries(strategy: Mapping[str, Any]) -> None:
                 raise refused(f"{key} should match valid pattern, got {text!r}")
 
 
-def check_array(properties: Mapping[str, Any]) -> None:
+def check_array(properties: Mapping[str, Json]) -> None:
     size = properties.get("size")
     low, high = ARRAY_SIZES
     if size is None or not low <= size <= high:
         raise refused(f"Array size must be between {low} and {high}")
 
 
-def check_dependencies(depends_on: Sequence[Mapping[str, Any]], is_array: bool) -> None:
+def check_dependencies(depends_on: Sequence[Mapping[str, Json]], is_array: bool) -> None:
     """A type without an array, or a missing job id, has no meaning (AWS: SubmitJob, dependsOn)."""
     if len(depends_on) > DEPENDENCIES:
         raise refused(f"Job cannot have more than {DEPENDENCIES} dependencies")
@@ -178,11 +178,11 @@ def check_reason(reason: str) -> None:
 
 
 def overrides_length(
-    command: Sequence[str] | None, environment: Mapping[str, str], resources: Sequence[Any]
+    command: Sequence[str] | None, environment: Mapping[str, str], resources: Sequence[Json]
 ) -> int:
     """Characters of the JSON that ECS counts to 8192. ``environment`` is the submission's *and*
     Batch's own variables: public reports tell of overrides of 7,680 and 7,765 bytes that failed."""
-    override: dict[str, Any] = {
+    override: dict[str, Json] = {
         "name": "default",
         "environment": [{"name": key, "value": value} for key, value in environment.items()],
     }

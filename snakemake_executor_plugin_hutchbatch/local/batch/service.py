@@ -8,7 +8,6 @@ import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from ..hosts.host import Exit, Host, Launch, Running
 from ..services.trouble import RoadFault, Trouble
@@ -89,8 +88,8 @@ class BatchService:
     # -- calls
 
     def call(
-        self, operation: str, parameters: Mapping[str, Any], size: int | None = None
-    ) -> dict[str, Any]:
+        self, operation: str, parameters: Mapping[str, object], size: int | None = None
+    ) -> dict[str, object]:
         """Performs an operation of AWS Batch. ``size`` is the request body's in bytes (reckoned
         where it is not given). Raises BatchError."""
         with self.lock:
@@ -103,8 +102,8 @@ class BatchService:
             raise
 
     def _call(
-        self, operation: str, parameters: Mapping[str, Any], size: int | None
-    ) -> dict[str, Any]:
+        self, operation: str, parameters: Mapping[str, object], size: int | None
+    ) -> dict[str, object]:
         if operation not in model.OPERATIONS:
             raise refused(f"{operation} is not supported")
         with self.lock:
@@ -140,7 +139,7 @@ class BatchService:
 
     # -- control
 
-    def fault(self, form: Mapping[str, Any]) -> None:
+    def fault(self, form: Mapping[str, object]) -> None:
         """Puts a fault in force; for its form see ``faults.parse_fault``. Raises ValueError."""
         fault = parse_fault(form)
         if isinstance(fault, RoadFault):
@@ -301,7 +300,7 @@ class _Outside:
         return lambda line: self._log_sink(attempt.stream, line)
 
 
-def _check_payload(operation: str, parameters: Mapping[str, Any], size: int | None) -> None:
+def _check_payload(operation: str, parameters: Mapping[str, object], size: int | None) -> None:
     limits = {
         "SubmitJob": ("Job", rules.SUBMIT_KIB),
         "RegisterJobDefinition": ("Job definition", rules.REGISTER_KIB),
@@ -311,5 +310,5 @@ def _check_payload(operation: str, parameters: Mapping[str, Any], size: int | No
         rules.check_size(kind, len(json.dumps(parameters)) if size is None else size, most)
 
 
-def _without_nulls(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _without_nulls(parameters: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in parameters.items() if value is not None}

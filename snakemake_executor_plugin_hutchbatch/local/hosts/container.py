@@ -26,7 +26,10 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:  # this file runs by itself
+    from ..json_types import Json
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
@@ -41,7 +44,7 @@ IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def call(name: str, *arguments: Any) -> None:
+def call(name: str, *arguments: Json) -> None:
     """Calls libc's ``name``; raises OSError with what was asked for."""
     if getattr(libc, name)(*arguments) != 0:
         errno = ctypes.get_errno()
@@ -288,7 +291,7 @@ def kill_those(pids: list[int], still: Callable[[], list[int]]) -> None:
             os.close(handle)
 
 
-def execute(order: dict[str, Any], go: int, trouble: int) -> NoReturn:
+def execute(order: dict[str, Json], go: int, trouble: int) -> NoReturn:
     """In the child: waits to be put into its cgroup, then becomes the command."""
     stage = "mount"
     try:
@@ -320,7 +323,7 @@ def execute(order: dict[str, Any], go: int, trouble: int) -> NoReturn:
 class Container:
     """The command's process and what it may leave behind."""
 
-    def __init__(self, order: dict[str, Any], limit: MemoryLimit) -> None:
+    def __init__(self, order: dict[str, Json], limit: MemoryLimit) -> None:
         self.order = order
         go_read, go_write = os.pipe()
         trouble_read, trouble_write = os.pipe()
@@ -393,7 +396,7 @@ def supervise(container: Container, control: socket.socket, wake: int, pending: 
             pending += data
 
 
-def run(control: socket.socket) -> dict[str, Any]:
+def run(control: socket.socket) -> dict[str, Json]:
     """Reads the order, runs it, returns the answer.
 
     The order's keys: ``command``, ``environment``, ``directory``, ``isolate``, ``root`` (an empty
@@ -440,7 +443,7 @@ def run(control: socket.socket) -> dict[str, Any]:
         limit.close()
 
 
-def answer(control: socket.socket, what: dict[str, Any]) -> None:
+def answer(control: socket.socket, what: dict[str, Json]) -> None:
     with contextlib.suppress(OSError):
         control.sendall(json.dumps(what).encode() + b"\n")
 

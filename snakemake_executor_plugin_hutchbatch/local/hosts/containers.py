@@ -17,8 +17,8 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+from ..json_types import Json
 from .engines import Engine, last_line
 from .host import Exit, Launch, Output
 from .host_python import host_python
@@ -254,7 +254,7 @@ class Container:
         for line in lines:
             self._output(line)
 
-    def _inspect(self, what: str) -> Any:
+    def _inspect(self, what: str) -> Json:
         found = self._engine.run("container", "inspect", f"--format={{{{json {what}}}}}", self.name)
         return json.loads(found.stdout) if found.returncode == 0 else None
 

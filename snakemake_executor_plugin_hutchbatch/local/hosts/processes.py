@@ -12,8 +12,8 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+from ..json_types import Json
 from .host import Exit, Launch, Output
 from .lines import LineSplitter
 from .volumes import Volumes, python_paths
@@ -75,7 +75,7 @@ class ProcessHost:
         for container in running:
             container.wait()
 
-    def order(self, launch: Launch, private: Path) -> dict[str, Any]:
+    def order(self, launch: Launch, private: Path) -> dict[str, Json]:
         """What ``container.py`` is told (see its ``run``)."""
         isolate = self.refused is None
         binds = []
@@ -218,7 +218,7 @@ class ProcessContainer:
         code = 128 - code if code < 0 else code
         return Exit(code, OUT_OF_MEMORY if answers["out_of_memory"] and code else None)
 
-    def _run_helper(self, order: dict[str, Any]) -> dict[str, Any]:
+    def _run_helper(self, order: dict[str, Json]) -> dict[str, Json]:
         """Starts ``container.py``, hands on its output, returns its answers."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
@@ -240,7 +240,7 @@ class ProcessContainer:
             try:
                 self._hand_over(helper)
                 with ours.makefile("rb") as file:
-                    answers: dict[str, Any] = {}
+                    answers: dict[str, Json] = {}
                     for line in file:
                         answers.update(json.loads(line))
             except BaseException:

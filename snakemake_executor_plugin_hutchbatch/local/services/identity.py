@@ -6,7 +6,6 @@ import hmac
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
@@ -22,7 +21,7 @@ JOB_ROLE = f"arn:aws:iam::{ACCOUNT}:role/local-batchtask"
 NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
-def sts_endpoint(role: Keys) -> Callable[[Request], Any]:
+def sts_endpoint(role: Keys) -> Callable[[Request], object]:
     """GetCallerIdentity, in STS's query protocol."""
 
     async def endpoint(request: Request) -> Response:
@@ -43,7 +42,7 @@ def sts_endpoint(role: Keys) -> Callable[[Request], Any]:
 
 def credentials_endpoint(
     role: Keys, token: str, now: Callable[[], datetime] = lambda: datetime.now(tz=UTC)
-) -> Callable[[Request], Any]:
+) -> Callable[[Request], object]:
     """What ECS gives a container that holds ``token``:
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html"""
 

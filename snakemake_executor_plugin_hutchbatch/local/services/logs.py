@@ -10,12 +10,12 @@ import heapq
 import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from nanio.errors import S3Error
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..json_types import Json
 from .log_store import MOST_BYTES, MOST_EVENTS, Event, LogStore, NoSuchStream
 
 JSON = "application/x-amz-json-1.1"
@@ -36,14 +36,14 @@ class LogsApi:
     def __init__(self, store: LogStore, region: str) -> None:
         self._store = store
         self._arn = f"arn:aws:logs:{region}:{ACCOUNT}:log-group:"
-        self._operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        self._operations: dict[str, Callable[[dict[str, Json]], dict[str, Json]]] = {
             "GetLogEvents": self.get_log_events,
             "FilterLogEvents": self.filter_log_events,
             "DescribeLogStreams": self.describe_log_streams,
             "DescribeLogGroups": self.describe_log_groups,
         }
 
-    def call(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+    def call(self, operation: str, asked: dict[str, Json]) -> dict[str, Json]:
         """The answer of ``operation``; raises LogsError."""
         if operation not in self._operations:
             known = ", ".join(sorted(self._operations))
@@ -56,7 +56,7 @@ class LogsApi:
         except NoSuchStream as error:
             raise LogsError("ResourceNotFoundException", str(error)) from None
 
-    def get_log_events(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def get_log_events(self, asked: dict[str, Json]) -> dict[str, Json]:
         """Tokens are ``f/OFFSET`` and ``b/OFFSET``: at either end the same comes back."""
         group, stream = self._group(asked), asked["logStreamName"]
         size = self._store.size(group, stream)
@@ -75,7 +75,7 @@ class LogsApi:
             "nextBackwardToken": f"b/{low}",
         }
 
-    def filter_log_events(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def filter_log_events(self, asked: dict[str, Json]) -> dict[str, Json]:
         """Events of several streams in the order of their times. The token names the last one
         that was given."""
         group = self._group(asked)
@@ -85,7 +85,7 @@ class LogsApi:
         matches = pattern(asked.get("filterPattern") or "")
         last = json.loads(asked["nextToken"]) if asked.get("nextToken") else [-1, "", -1]
         most = min(int(asked.get("limit") or MOST_EVENTS), MOST_EVENTS)
-        events: list[dict[str, Any]] = []
+        events: list[dict[str, Json]] = []
         token, size = None, 0
         for event, name in heapq.merge(
             *(self._of(group, name) for name in names),
@@ -102,13 +102,13 @@ class LogsApi:
             events.append(
                 {**_shown(event), "logStreamName": name, "eventId": f"{name}/{event.offset}"}
             )
-        answer: dict[str, Any] = {"events": events, "searchedLogStreams": []}
+        answer: dict[str, Json] = {"events": events, "searchedLogStreams": []}
         return answer if token is None else {**answer, "nextToken": token}
 
     def _of(self, group: str, name: str) -> Iterator[tuple[Event, str]]:
         return ((event, name) for event in self._store.forward(group, name))
 
-    def describe_log_streams(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def describe_log_streams(self, asked: dict[str, Json]) -> dict[str, Json]:
         group = self._group(asked)
         streams = self._store.streams(group, asked.get("logStreamNamePrefix", ""))
         if asked.get("orderBy") == "LastEventTime":
@@ -129,7 +129,7 @@ class LogsApi:
         ]
         return paged("logStreams", shown, asked)
 
-    def describe_log_groups(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def describe_log_groups(self, asked: dict[str, Json]) -> dict[str, Json]:
         groups = self._store.groups(asked.get("logGroupNamePrefix", ""))
         shown = [
             {"logGroupName": name, "arn": f"{self._arn}{name}:*", "storedBytes": 0}
@@ -138,13 +138,13 @@ class LogsApi:
         ]
         return paged("logGroups", shown, asked)
 
-    def _group(self, asked: dict[str, Any]) -> str:
+    def _group(self, asked: dict[str, Json]) -> str:
         identifier: str = asked.get("logGroupName") or asked.get("logGroupIdentifier") or ""
         return identifier.removeprefix(self._arn).removesuffix(":*")
 
 
 def take(
-    events: Iterable[Event], asked: dict[str, Any], most: int, offset: int
+    events: Iterable[Event], asked: dict[str, Json], most: int, offset: int
 ) -> tuple[list[Event], int, int]:
     """The first events that are in the time asked for, as many as fit into one answer, and the
     offsets between which everything has been looked at."""
@@ -162,10 +162,10 @@ def take(
     return chosen, low, high
 
 
-def paged(name: str, items: list[dict[str, Any]], asked: dict[str, Any]) -> dict[str, Any]:
+def paged(name: str, items: list[dict[str, Json]], asked: dict[str, Json]) -> dict[str, Json]:
     """``limit`` (50 unless told) items from ``nextToken`` on."""
     start, limit = int(asked.get("nextToken") or 0), int(asked.get("limit") or 50)
-    answer: dict[str, Any] = {name: items[start : start + limit]}
+    answer: dict[str, Json] = {name: items[start : start + limit]}
     return answer if start + limit >= len(items) else {**answer, "nextToken": str(start + limit)}
 
 
@@ -192,12 +192,12 @@ def pattern(text: str) -> Callable[[str], bool]:
     return matches
 
 
-def _in_time(event: Event, asked: dict[str, Any]) -> bool:
+def _in_time(event: Event, asked: dict[str, Json]) -> bool:
     start, end = asked.get("startTime"), asked.get("endTime")
     return (start is None or event.timestamp >= start) and (end is None or event.timestamp < end)
 
 
-def _shown(event: Event) -> dict[str, Any]:
+def _shown(event: Event) -> dict[str, Json]:
     return {
         "timestamp": event.timestamp,
         "message": event.message,
@@ -223,7 +223,7 @@ def _error(code: str, message: str, status: int = 400) -> Response:
     return Response(body, status, {"x-amzn-ErrorType": code}, media_type=JSON)
 
 
-def logs_endpoint(api: LogsApi) -> Callable[[Request], Any]:
+def logs_endpoint(api: LogsApi) -> Callable[[Request], Json]:
     """The Starlette endpoint."""
 
     async def endpoint(request: Request) -> Response:

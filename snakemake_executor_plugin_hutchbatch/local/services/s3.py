@@ -19,7 +19,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -38,6 +37,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..hosts.terminal import tell
+from ..json_types import Json
 from . import s3_objects
 from .counting import Counted
 from .s3_storage import AFTER_ALL, FolderStorage
@@ -303,7 +303,7 @@ class S3Process:
             )
         self._listening.close()  # the child has it; connections end with the child
 
-    def tell(self, fault: Mapping[str, Any] | None) -> dict[str, int]:
+    def tell(self, fault: Mapping[str, Json] | None) -> dict[str, int]:
         """Puts a fault in force (``trouble.py``), or ends all with None, and begins the counts
         again; with an empty one nothing changes. Gives how often each kind struck so far; empty
         when the process is gone."""
@@ -313,7 +313,7 @@ class S3Process:
         """Calls so far, by operation."""
         return self._ask({}).get("calls", {})
 
-    def _ask(self, fault: Mapping[str, Any] | None) -> dict[str, dict[str, int]]:
+    def _ask(self, fault: Mapping[str, Json] | None) -> dict[str, dict[str, int]]:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None  # noqa: S101
         with self._telling:
@@ -365,7 +365,7 @@ def main() -> None:
     server(app).run(sockets=[listening])
 
 
-def _hear(trouble: Trouble, told: dict[str, Any] | None) -> None:
+def _hear(trouble: Trouble, told: dict[str, Json] | None) -> None:
     if told is None:
         trouble.clear()
     elif told:

@@ -16,7 +16,6 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from nanio.errors import BadDigest, InvalidRequest, NoSuchKey, S3Error
 from nanio.handlers._body import extract_user_metadata, read_bounded_body
@@ -184,7 +183,7 @@ def _manager(request: Request) -> MultipartManager:
     return MultipartManager(settings.data_dir, chunk_size=settings.chunk_size)
 
 
-def _described(request: Request) -> dict[str, Any]:
+def _described(request: Request) -> dict[str, object]:
     """What S3 keeps of the headers beside metadata."""
     asked = request.headers
     return {
@@ -238,5 +237,5 @@ def _of_parts(kind: str, form: str, paths: Iterable[Path]) -> str:
     return whole.text() if form == "FULL_OBJECT" else f"{each.text()}-{count}"
 
 
-def _keep(storage: FolderStorage, bucket: str, key: str, info: Any) -> None:
+def _keep(storage: FolderStorage, bucket: str, key: str, info: object) -> None:
     write_metadata(metadata_path(storage.data_dir, bucket, key), info)

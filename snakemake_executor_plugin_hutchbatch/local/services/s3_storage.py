@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from nanio.errors import InvalidObjectName, NoSuchKey
 from nanio.keys import validate_object_key
@@ -57,7 +56,7 @@ class FolderStorage(FilesystemStorage):
         info = super().head_object(bucket, key)
         return self._checked(bucket, key, info)
 
-    async def put_object(self, bucket: str, key: str, *rest: Any, **more: Any) -> ObjectInfo:
+    async def put_object(self, bucket: str, key: str, *rest: object, **more: object) -> ObjectInfo:
         folder: Path = self._require_bucket_dir(bucket)
         validate_object_key(key)
         if (folder / key).is_dir():  # nanio would notice too late, and leave a file behind

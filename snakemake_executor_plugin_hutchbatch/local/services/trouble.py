@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from fnmatch import fnmatchcase
-from typing import Any
 
 from nanio.errors import AccessDenied, InternalError, S3Error
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -161,7 +160,7 @@ class Trouble:
         self._sets: list[_Set] = []
         self._lock = threading.Lock()
         #: Whom else to tell: a fault's JSON form, None for the end of all.
-        self.relay: Callable[[Mapping[str, Any] | None], object] = lambda _: None
+        self.relay: Callable[[Mapping[str, object] | None], object] = lambda _: None
         #: How often each kind struck.
         self.struck: Counter[str] = Counter()
 

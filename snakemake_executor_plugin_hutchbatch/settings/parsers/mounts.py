@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from ..values import NONE, Mount, Nothing, SettingError
 from .text import text
 
 
-def parse_mount(value: Any) -> Mount:
+def parse_mount(value: object) -> Mount:
     """``/host/path:/container/path`` with an optional ``:ro``."""
     parts = text(value).split(":")
     read_only = len(parts) == 3 and parts[2] == "ro"
@@ -23,15 +22,15 @@ def parse_mount(value: Any) -> Mount:
     return Mount(parts[0], parts[1].rstrip("/"), read_only)
 
 
-def parse_scratch(value: Any) -> Mount:
+def parse_scratch(value: object) -> Mount:
     mount = parse_mount(value)
     if mount.read_only:
         raise SettingError("the scratch is where jobs write: it cannot be read-only")
     return mount
 
 
-def parse_volumes(value: Any) -> tuple[Mount, ...]:
-    items: Iterable[Any] = value if isinstance(value, (list, tuple)) else [value]
+def parse_volumes(value: object) -> tuple[Mount, ...]:
+    items: Iterable[object] = value if isinstance(value, (list, tuple)) else [value]
     return tuple(
         parse_mount(part)
         for item in items
@@ -40,7 +39,7 @@ def parse_volumes(value: Any) -> tuple[Mount, ...]:
     )
 
 
-def parse_aws_cli_path(value: Any) -> str | Nothing:
+def parse_aws_cli_path(value: object) -> str | Nothing:
     """The prefix of the hosts' AWS CLI; its ``…/bin/aws`` (Nextflow's cliPath) means the same.
 
     ``none``: nothing is mounted, images bring their own Python with botocore.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from ..values import NONE, Nothing, SettingError
 from .text import text
 
 
-def parse_queue(value: Any) -> tuple[str, ...]:
+def parse_queue(value: object) -> tuple[str, ...]:
     """``auto`` (an empty tuple), a queue's name or ARN, or several, the first to try first."""
     names = tuple(part for part in re.split(r"[\s,]+", text(value)) if part)
     if names == ("auto",):
@@ -25,7 +24,7 @@ def parse_queue(value: Any) -> tuple[str, ...]:
     return names
 
 
-def parse_job_role(value: Any) -> str | Nothing:
+def parse_job_role(value: object) -> str | Nothing:
     """An IAM role's ARN, or ``none``."""
     role = text(value)
     if role == str(NONE):
@@ -37,7 +36,7 @@ def parse_job_role(value: Any) -> str | Nothing:
     return role
 
 
-def parse_user(value: Any) -> str:
+def parse_user(value: object) -> str:
     """The HutchNet ID that begins every job's name."""
     user = text(value)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", user):
@@ -45,7 +44,7 @@ def parse_user(value: Any) -> str:
     return user
 
 
-def parse_image(value: Any) -> str:
+def parse_image(value: object) -> str:
     """A Docker image's name; ``docker://`` in front is taken off.
 
     Raises ``SettingError`` for what only Apptainer can run (``.sif`` files, ``shub://`` …).
@@ -60,7 +59,7 @@ def parse_image(value: Any) -> str:
     return image
 
 
-def parse_work_prefix(value: Any) -> str:
+def parse_work_prefix(value: object) -> str:
     """An S3 URL, with a slash at its end."""
     url = text(value)
     if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", url):
@@ -70,21 +69,21 @@ def parse_work_prefix(value: Any) -> str:
     return url.rstrip("/") + "/"
 
 
-def parse_region(value: Any) -> str:
+def parse_region(value: object) -> str:
     region = text(value)
     if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):
         raise SettingError("a region looks like us-west-2")
     return region
 
 
-def parse_log_group(value: Any) -> str:
+def parse_log_group(value: object) -> str:
     group = text(value)
     if not re.fullmatch(r"[\w./#-]{1,512}", group):  # CloudWatch Logs: CreateLogGroup's rule
         raise SettingError("a log group is a name like /aws/batch/job")
     return group
 
 
-def parse_share_identifier(value: Any) -> str:
+def parse_share_identifier(value: object) -> str:
     identifier = text(value)
     if not re.fullmatch(r"[A-Za-z0-9]{1,255}\*?", identifier):
         raise SettingError("a share identifier is up to 255 letters and digits")

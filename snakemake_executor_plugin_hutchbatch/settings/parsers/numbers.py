@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ..values import SettingError
 
 
-def _whole_number(low: int, high: int, what: str) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
+def _whole_number(low: int, high: int, what: str) -> Callable[[object], int]:
+    def parse(value: object) -> int:
         try:
             number = int(str(value))
         except ValueError:
@@ -21,8 +20,8 @@ def _whole_number(low: int, high: int, what: str) -> Callable[[Any], int]:
     return parse
 
 
-def _number(low: float, high: float, what: str) -> Callable[[Any], float]:
-    def parse(value: Any) -> float:
+def _number(low: float, high: float, what: str) -> Callable[[object], float]:
+    def parse(value: object) -> float:
         try:
             number = float(str(value))
         except ValueError:
@@ -48,7 +47,7 @@ parse_array_size = _whole_number(1, 10_000, "the size of an array")
 parse_tail_lines = _whole_number(0, 1000, "the number of lines")
 
 
-def parse_oom_memory_factor(value: Any) -> float:
+def parse_oom_memory_factor(value: object) -> float:
     number = _number(0, 10, "the factor")(value)
     if 0 < number <= 1:
         raise SettingError("the factor is more than 1, like 1.5, or 0 for never")

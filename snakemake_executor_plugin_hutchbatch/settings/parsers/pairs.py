@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from ..values import SettingError
 
 
-def _pairs(value: Any) -> list[tuple[str, str]]:
+def _pairs(value: object) -> list[tuple[str, str]]:
     """``a=b c=d`` or ``a=b,c=d`` or a list of them; values may hold spaces."""
     items = list(value) if isinstance(value, (list, tuple)) else [value]
     if isinstance(value, Mapping):
@@ -24,7 +23,7 @@ def _pairs(value: Any) -> list[tuple[str, str]]:
     return pairs
 
 
-def parse_tags(value: Any) -> dict[str, str]:
+def parse_tags(value: object) -> dict[str, str]:
     """The user's own tags. AWS's rules: keys of 128 and values of 256 characters at most, letters,
     digits, space and ``_.:/=+@-``; keys do not begin with ``aws:``
     (https://docs.aws.amazon.com/batch/latest/userguide/using-tags.html)."""
@@ -45,7 +44,7 @@ def parse_tags(value: Any) -> dict[str, str]:
     return tags
 
 
-def parse_secrets(value: Any) -> dict[str, str]:
+def parse_secrets(value: object) -> dict[str, str]:
     """``NAME=ARN`` of Secrets Manager secrets or Systems Manager parameters."""
     secrets = dict(_pairs(value))
     for name, source in secrets.items():

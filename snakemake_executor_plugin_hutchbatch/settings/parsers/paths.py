@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from ..values import SettingError
 from .text import text
 
 
-def parse_queue_catalog(value: Any) -> Path:
+def parse_queue_catalog(value: object) -> Path:
     path = Path(text(value)).expanduser()
     if not path.is_file():
         raise SettingError("there is no such file")
     return path
 
 
-def parse_report(value: Any) -> tuple[Path, ...]:
+def parse_report(value: object) -> tuple[Path, ...]:
     """Files ``.html`` or ``.tsv``."""
     paths = tuple(
         Path(text(v)).expanduser()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from ..values import MODES, POLICIES, SettingError
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """The value without white space around it. Raises ``SettingError`` for an empty one."""
     stripped = str(value).strip()
     if not stripped:
@@ -16,10 +15,10 @@ def text(value: Any) -> str:
     return stripped
 
 
-def _one_of(what: str, words: Sequence[str]) -> Callable[[Any], str]:
+def _one_of(what: str, words: Sequence[str]) -> Callable[[object], str]:
     *first, last = words
 
-    def parse(value: Any) -> str:
+    def parse(value: object) -> str:
         word = text(value)
         if word not in words:
             raise SettingError(f"{what} is {', '.join(first)} or {last}")
