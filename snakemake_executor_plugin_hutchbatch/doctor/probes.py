@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from ..aws import errors
 from ..aws.clients import Clients
 from ..planning import preflight
+from ..planning.run_settings import PreflightError
 from ..queues import queues
 from ..queues.catalog import Entry
 from ..queues.queues import Ladder, Queue, QueueError
@@ -70,7 +71,7 @@ def region(session: boto3.Session, wanted: str | None) -> Iterator[Finding]:
     """Whether AWS Batch is there."""
     try:
         preflight.check_region(session, wanted)
-    except preflight.PreflightError as error:
+    except PreflightError as error:
         yield Finding("problem", "region", str(error))
         return
     yield Finding("ok", "region", f"The region is {session.region_name}.")

@@ -11,11 +11,11 @@ from ..settings import options, parsers
 from ..settings.options import JobSettings
 from ..settings.table import default_of
 from ..settings.values import Mount, Policy, SettingError, unless_none
-from ..snakemake_types import AnyJob, Job, is_group
+from ..snakemake_types import AnyJob, Job
 from . import naming
 from .modes import Mode, impossible, why_not_direct
 from .requirements import LEAST_MIB, PlanError, request, whole
-from .snakemake_jobs import job_label, members, rule_name
+from .snakemake_jobs import job_label, members, rule_name, wildcards_of
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
             "arn:aws:iam::ACCOUNT:role/fh-pi-lastname-f-batchtask (SciComp tells you yours), or "
             "--hutchbatch-job-role none if the machines' own role may do it"
         )
-    wildcards = {} if is_group(job) else dict(job.wildcards_dict)
+    wildcards = wildcards_of(job)
     key = naming.digest(site.run_id, str(job.jobid), str(job.attempt))
     return JobPlan(
         label=job_label(job),

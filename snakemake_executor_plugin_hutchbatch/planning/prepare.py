@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..aws.retry import Retrier
-from ..snakemake_types import AnyJob, Command, Workflow, is_group
+from ..snakemake_types import AnyJob, Command, Workflow
 from ..storage import leavings
 from ..storage.leavings import Leavings
 from ..supervisor.taskspec import Input, Sources, TaskSpec
@@ -15,34 +15,13 @@ from . import fingerprint, snakemake_command, source_archive, supervisor_bundle,
 from .job_paths import launch_folders
 from .modes import Mode, impossible
 from .plan import JobPlan, plan
-from .preflight import RunContext
 from .requirements import LEAST_MIB, PlanError
 from .rule_checks import fitted
+from .run_context import RunContext
 from .shell_commands import NeedsSnakemake
-from .snakemake_jobs import expected_outputs, log_urls, members, s3_url
+from .snakemake_jobs import expected_outputs, members, s3_url
 from .steps import updated
 from .supervisor_bundle import Bundle
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What a submission needs. ``outputs``: URLs that must exist when the job has succeeded;
-    ``logs``: URLs of the rule's own log files."""
-
-    job: AnyJob
-    plan: JobPlan
-    task: TaskSpec
-    outputs: list[str]
-    logs: list[str]
-
-    @property
-    def identity(self) -> str:
-        """See ``identity``."""
-        return self.task.identity or ""
-
-    @property
-    def wildcards(self) -> dict[str, str]:
-        return {} if is_group(self.job) else dict(self.job.wildcards_dict)
 
 
 class Preparation:
@@ -100,7 +79,7 @@ class Preparation:
             self._shipped = code, Bundle(url, digest)
         return self._shipped
 
-    def prepare(self, job: AnyJob) -> Prepared:
+    def prepare(self, job: AnyJob) -> tuple[JobPlan, TaskSpec]:
         """Plan and task of a job. Raises ``PlanError``, or botocore's errors when the first job's
         code cannot be stored."""
         code, _ = self.ship()
@@ -111,13 +90,12 @@ class Preparation:
         status = f"{self._context.run_prefix}status/"
         unneeded = frozenset(map(str, self._workflow.dag.get_unneeded_temp_files(job)))
         outputs = expected_outputs(job, unneeded)
-        logs = log_urls(job)
         if wanted.mode == "direct":
             try:
                 task = tasks.direct_task(
                     job, wanted, status=status, sources=code, unneeded=unneeded
                 )
-                return self._prepared(job, wanted, task, outputs, logs)
+                return wanted, self._identified(task, wanted, outputs)
             except NeedsSnakemake as reason:
                 if refused := impossible(members(job), str(reason)):
                     raise PlanError(refused) from reason
@@ -134,14 +112,11 @@ class Preparation:
             config=self._config,
             folders=launch_folders(self._workflow),
         )
-        return self._prepared(job, wanted, task, outputs, logs)
+        return wanted, self._identified(task, wanted, outputs)
 
-    def _prepared(
-        self, job: AnyJob, wanted: JobPlan, task: TaskSpec, outputs: list[str], logs: list[str]
-    ) -> Prepared:
+    def _identified(self, task: TaskSpec, wanted: JobPlan, outputs: list[str]) -> TaskSpec:
         task = replace(task, makes=tuple(outputs))
-        task = replace(task, identity=fingerprint.of(task, wanted, self._code))
-        return Prepared(job, wanted, task, outputs, logs)
+        return replace(task, identity=fingerprint.of(task, wanted, self._code))
 
 
 def _updated(job: AnyJob) -> dict[str, str]:

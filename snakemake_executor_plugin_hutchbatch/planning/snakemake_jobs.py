@@ -70,6 +70,11 @@ def members(job: AnyJob) -> list[Job]:
     return list(job.jobs) if is_group(job) else [job]
 
 
+def wildcards_of(job: AnyJob) -> dict[str, str]:
+    """A job's wildcards; a group has none of its own."""
+    return {} if is_group(job) else dict(job.wildcards_dict)
+
+
 def rule_name(job: AnyJob) -> str:
     """The rule, or for a group its rules joined: what people call the job."""
     if not is_group(job):

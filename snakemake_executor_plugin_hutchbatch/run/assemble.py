@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,32 +9,26 @@ from dataclasses import dataclass
 from ..aws.retry import RateLimiter, Retrier
 from ..aws.termination import Termination
 from ..planning.modes import Mode
-from ..planning.preflight import RunContext
 from ..planning.prepare import Preparation
 from ..planning.work import PlanPool, Work
 from ..record.recorder import Recorder
-from ..record.redact import Discretion
-from ..recovery import discover
 from ..recovery.run_marker import Presence
 from ..recovery.takeover import Takeover
 from ..settlement import failed_logs
 from ..settlement.evidence import Endings
 from ..settlement.settle import Settlement
 from ..settlement.starvation import StarvationWatch
-from ..snakemake_patches import local_inputs, s3_storage
-from ..snakemake_types import Command, Workflow
+from ..snakemake_patches import local_inputs
+from ..snakemake_types import Command
 from ..storage.leavings import Leavings
 from ..submission.job_definitions import Definitions
 from ..submission.outbox import Outbox, Snakemake
 from ..submission.sender import Sender
 from ..submission.submit_job import Submitter
-from ..text.terminal import Log
 from ..tracking.poll_interval import Pace
 from ..tracking.tracker import Tracker
-from . import begin
-
-#: Threads that submit, that read endings, and that ask S3: each waits on the network.
-THREADS = 8
+from .begin import THREADS, Beginning
+from .state import RunState
 
 
 @dataclass(frozen=True)
@@ -60,28 +53,21 @@ class RunServices:
 
 def build(
     snakemake: Snakemake,
-    workflow: Workflow,
-    context: RunContext,
+    run: RunState,
+    beginning: Beginning,
     environments: Mapping[Mode, Mapping[str, str]],
     command: Command,
     retrier: Retrier,
-    logger: Log,
-    discretion: Discretion,
 ) -> RunServices:
     """All services of a run; ``command``: Snakemake's command line for a job in Snakemake mode."""
+    context, logger = run.context, run.logger
     batch, queues, option = context.clients.batch, context.site.queues, context.site.settings.value
-    recorder = begin.recorder(workflow, context, logger.warning, discretion)
-    # Pools of their own: what reads an ending waits for those that ask S3.
-    settling, reading = (
-        ThreadPoolExecutor(THREADS, thread_name_prefix=f"hutchbatch-{name}")
-        for name in ("settling", "reading")
-    )
-    # Snakemake's own, so that what a job has made is seen there, too.
-    inventory = s3_storage.inventory(workflow.storage_registry.default_storage_provider)
-    inventory.follow(context.clients.s3, retrier)
+    recorder, inventory, leavings = beginning.recorder, beginning.inventory, beginning.leavings
+    # A pool of its own: what reads an ending waits for those that ask S3.
+    settling = ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch-settling")
+    reading = beginning.reading
     endings = Endings(context.clients, reading, retrier, option("tail_lines"), inventory)
     logs = failed_logs.FailedLogs(context.clients)
-    settlement = Settlement(batch, endings, queues, retrier, settling, logs)
     # Ending jobs must go on after everything else was told to stop.
     termination = Termination(batch, Retrier(logger.info))
     tracker: Tracker[Work] = Tracker(batch, logger.info)
@@ -93,20 +79,12 @@ def build(
         logger.info,
         lambda text: recorder.note("waiting", text),
     )
-    presence = Presence(context.clients.s3, recorder.run, retrier, logger.warning)
-    leavings = Leavings(context.clients.s3, context.work_prefix, context.site.run_id, retrier)
-    earlier = discover.earlier(
-        context.clients, queues, recorder, presence, leavings, retrier, reading, logger.info
-    )
-    if told := discover.summary(earlier):
-        logger.info(told)
-    presence.sign(time.monotonic())
     takeover = Takeover(
         batch,
         inventory,
         termination,
         retrier,
-        earlier,
+        beginning.earlier,
         recorder.journal,
         recorder.run.run_id,
         logger.info,
@@ -114,7 +92,7 @@ def build(
         endpoint=context.endpoint,
     )
     preparation = Preparation(
-        workflow,
+        run.workflow,
         context,
         environments,
         command,
@@ -133,9 +111,9 @@ def build(
         lambda: preparation.ship()[1],
         reading,
         leavings,
-        discretion,
+        run.hide,
     )
-    pace = Pace(float(workflow.remote_execution_settings.seconds_between_status_checks))
+    pace = Pace(float(run.workflow.remote_execution_settings.seconds_between_status_checks))
     plan_pool = PlanPool()
     outbox = Outbox(
         snakemake,
@@ -154,10 +132,10 @@ def build(
         outbox=outbox,
         tracker=tracker,
         endings=endings,
-        settlement=settlement,
+        settlement=Settlement(batch, endings, queues, retrier, settling, logs),
         termination=termination,
         starvation_watch=starvation_watch,
-        presence=presence,
+        presence=beginning.presence,
         leavings=leavings,
         takeover=takeover,
         pace=pace,

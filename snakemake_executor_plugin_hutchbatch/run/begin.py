@@ -1,4 +1,4 @@
-"""The beginning of a run: its record."""
+"""The beginning of a run: its record, and what earlier runs have left."""
 
 from __future__ import annotations
 
@@ -8,18 +8,70 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ..planning.preflight import RunContext
+from ..aws.retry import Retrier
+from ..planning.run_context import RunContext
 from ..record import controllers, redact, repair
 from ..record.recorder import Recorder
 from ..record.redact import Discretion, discreet
 from ..record.schema import Run
+from ..recovery import discover
+from ..recovery.run_marker import Presence
+from ..recovery.unfinished_jobs import Earlier
+from ..snakemake_patches import s3_storage
 from ..snakemake_types import Workflow
+from ..storage.inventory import Inventory
+from ..storage.leavings import Leavings
+from ..text.terminal import Log
+
+#: Threads that submit, that read endings, and that ask S3: each waits on the network.
+THREADS = 8
 
 _PACKAGES = ("snakemake", "snakemake-executor-plugin-hutchbatch", "boto3")
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A run that has begun. ``reading``: threads that ask S3."""
+
+    recorder: Recorder
+    inventory: Inventory
+    presence: Presence
+    leavings: Leavings
+    earlier: Earlier
+    reading: ThreadPoolExecutor
+
+
+def begin(
+    workflow: Workflow, context: RunContext, retrier: Retrier, logger: Log, hide: Discretion
+) -> Beginning:
+    """Opens the record, looks for jobs of earlier runs, and leaves this run's mark in S3."""
+    s3 = context.clients.s3
+    recorder = _recorder(workflow, context, logger.warning, hide)
+    reading = ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch-reading")
+    # Snakemake's own inventory: it then also sees what jobs have stored.
+    inventory = s3_storage.inventory(workflow.storage_registry.default_storage_provider)
+    inventory.follow(s3, retrier)
+    presence = Presence(s3, recorder.run, retrier, logger.warning)
+    leavings = Leavings(s3, context.work_prefix, context.site.run_id, retrier)
+    earlier = discover.earlier(
+        context.clients,
+        context.site.queues,
+        recorder,
+        presence,
+        leavings,
+        retrier,
+        reading,
+        logger.info,
+    )
+    if sentence := discover.summary(earlier):
+        logger.info(sentence)
+    presence.sign(time.monotonic())
+    return Beginning(recorder, inventory, presence, leavings, earlier, reading)
 
 
 def discretion_of(workflow: Workflow) -> Discretion:
@@ -30,7 +82,7 @@ def discretion_of(workflow: Workflow) -> Discretion:
     return redact.of_run(configurations, settings, os.environ, sys.argv[1:])
 
 
-def recorder(
+def _recorder(
     workflow: Workflow, context: RunContext, warn: Callable[[str], None], hide: Discretion
 ) -> Recorder:
     """The run's record, begun; one that writes nothing, and a warning, where the disk takes

@@ -1,4 +1,4 @@
-"""The end of a run: its jobs ended on request, and what the second Ctrl-C leaves behind."""
+"""The end of a run: in order, or by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from ..aws.termination import Termination
 from ..planning.snakemake_jobs import rule_name
 from ..planning.work import Work
+from ..record.journal import PLACE
+from ..recovery import discover
+from ..reporting import page
 from ..snakemake_types import Workflow
-from ..text import terminal
+from ..text import terminal, tracebacks
 from ..text.terminal import Log
 from ..tracking.tracker import Tracker
+from . import summary
+from .assemble import RunServices
+from .state import RunState
 from .summary import Ended, Tally
 
 #: AWS's console shows this as the reason of a job that Ctrl-C ended.
@@ -77,6 +84,34 @@ def on_second_interrupt(run_id: str, workflow: Workflow) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def close(run: RunState, services: RunServices, report_paths: Sequence[Path]) -> None:
+    """After the last job: closes the record, removes what is not needed any more, writes the
+    reports, and says what the run came to."""
+    run_id, lives = run.context.site.run_id, bool(services.tracker.live_count())
+    for text in run.similar.counts():
+        run.logger.error(text)
+    result = outcome(run.workflow, run.cancelled.is_set())
+    with tracebacks.logged("What is left of earlier runs could not be shown."):
+        if left := discover.close(
+            services.takeover, services.presence, services.leavings, result, lives
+        ):
+            run.logger.warning(left)
+    with tracebacks.logged("The end of the run could not be recorded."):
+        services.recorder.finish(result)
+    with tracebacks.logged("What the run left in S3 could not be removed."):
+        if not lives:
+            if stays := services.leavings.close():
+                run.logger.warning(stays)
+            services.presence.close()
+    for text in page.at_end(report_paths, PLACE, run_id):
+        run.logger.info(text)
+    with tracebacks.logged("The summary of the run could not be shown."):
+        seconds = time.monotonic() - run.began
+        end = ended(run.workflow, run_id, result, seconds, run.tally)
+        if lines := summary.lines(end, run.tally.counts()):
+            run.logger.info(lines)
 
 
 def outcome(workflow: Workflow, cancelled: bool) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..aws.retry import Retrier
 from ..planning import arrays, naming, source_archive
 from ..planning.plan import JobPlan
-from ..planning.preflight import RunContext
+from ..planning.run_context import RunContext
 from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation, Work
 from ..record.recorder import Recorder

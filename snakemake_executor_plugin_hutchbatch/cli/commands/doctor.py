@@ -20,7 +20,7 @@ from ...aws.retry import Retrier
 from ...doctor import permissions, probes, smoke_job
 from ...doctor.findings import Finding, as_json, missing, worst
 from ...doctor.probes import Known, Place
-from ...planning import preflight
+from ...planning import run_settings
 from ...queues.queues import Queue
 from ...settings import parsers
 from ...settings.options import ExecutorSettings
@@ -129,10 +129,10 @@ def wanted(profile: str | None, options: Sequence[str]) -> Wanted:
     access = buckets.access(SimpleNamespace(settings=s3)) if s3 else aws.S3Access()
     region = getattr(s3, "region", None)
     try:
-        prefix = preflight.storage_prefix(arguments)
-    except preflight.PreflightError as error:
+        prefix = run_settings.storage_prefix(arguments)
+    except run_settings.PreflightError as error:
         return Wanted(settings, access, region, (), str(error))
-    control = preflight.control_prefix(settings, prefix)
+    control = run_settings.control_prefix(settings, prefix)
     places = [Place("results", prefix), Place("control files", control)]
     return Wanted(settings, access, region, tuple(places))
 
@@ -176,8 +176,8 @@ def _examine(patient: _Patient, found: Sequence[Finding]) -> Iterator[Finding]:
         return
     clients = aws.clients(session, patient.wanted.access)
     try:
-        entries = preflight.read_catalog(settings)
-    except preflight.PreflightError as error:
+        entries = run_settings.read_catalog(settings)
+    except run_settings.PreflightError as error:
         yield Finding("problem", "queues", str(error))
         entries = {}
     yield from probes.the_queues(clients, settings, entries, known)
@@ -205,9 +205,9 @@ def _try_a_job(patient: _Patient, clients: Clients, found: Sequence[Finding]) ->
         ladder=known.ladder,
         queue=known.queues.get(first) or Queue(first),
         place=patient.wanted.places[-1].url,
-        user=preflight.user_of(settings),
+        user=run_settings.user_of(settings),
         bucket_region=known.bucket_region or clients.region,
-        endpoint=preflight.endpoint(patient.wanted.access.endpoint_url),
+        endpoint=run_settings.s3_endpoint(patient.wanted.access.endpoint_url),
     )
     retrier = Retrier(note)
     yield from smoke_job.run(clients, attempt, retrier, patient.options.wait * 60, note)

@@ -13,7 +13,7 @@ from ...aws import clients
 from ...nextflow.carried import Carried
 from ...nextflow.syntax import MOST_CHARS, NextflowError, read
 from ...nextflow.translation import translate
-from ...planning import naming, preflight
+from ...planning import naming, run_settings
 from ...settings import parsers
 from ...settings.table import FALLBACK_REGION, SETTINGS
 from ...settings.values import SettingError
@@ -257,7 +257,7 @@ def _default(name: str, found: dict[str, str], given: dict[str, object]) -> str 
         "prefix": lambda: naming.slug(Path.cwd().name, 60) or "workflow",
         "queue": lambda: _typed("queue"),
         "policy": lambda: _typed("policy"),
-        "user": preflight.default_user,
+        "user": run_settings.default_user,
         "region": lambda: os.environ.get("AWS_REGION") or clients.session().region_name,
         "work_prefix": lambda: f"s3://{found['bucket']}/{WORK_FOLDER}",
     }.get(name, lambda: None)()

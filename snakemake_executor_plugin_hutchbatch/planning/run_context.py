@@ -1,0 +1,23 @@
+"""What all jobs of a run share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..aws.clients import Clients
+from .plan import Site
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What a run stands on: clients, the place of its control files, what all its jobs share."""
+
+    clients: Clients
+    site: Site
+    work_prefix: str
+    bucket_region: str
+    endpoint: str | None
+
+    @property
+    def run_prefix(self) -> str:
+        return f"{self.work_prefix}runs/{self.site.run_id}/"

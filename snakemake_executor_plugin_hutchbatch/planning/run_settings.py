@@ -1,0 +1,88 @@
+"""What the settings of a run mean together, before anything is asked of AWS."""
+
+from __future__ import annotations
+
+import getpass
+import os
+
+from ..queues import catalog
+from ..settings.options import ExecutorSettings
+from ..settings.parsers import SettingError, parse_user, parse_work_prefix
+from ..settings.table import CONTROL_FOLDER
+from ..snakemake_types import RemoteExecutionSettings, StorageSettings
+from . import naming
+from .plan import Preemptible
+
+
+class PreflightError(Exception):
+    """The run cannot start; sentences for the user."""
+
+
+def storage_prefix(wanted: StorageSettings) -> str:
+    """The default storage prefix with a slash at its end. ``wanted``: Snakemake's settings or
+    arguments that have it. Raises ``PreflightError``."""
+    example = "--default-storage-provider s3 --default-storage-prefix s3://fh-pi-lastname-f-eco/me"
+    if not wanted.default_storage_provider or not wanted.default_storage_prefix:
+        raise PreflightError(
+            "No storage location set. Jobs on AWS Batch share no disk with your machine: add "
+            f"{example} (your PI's bucket)."
+        )
+    if wanted.default_storage_provider != "s3":
+        raise PreflightError(
+            f"Jobs on AWS Batch keep their files in S3, not in {wanted.default_storage_provider!r}:"
+            f" use {example}."
+        )
+    try:
+        return parse_work_prefix(wanted.default_storage_prefix)
+    except SettingError:
+        raise PreflightError(
+            f"--default-storage-prefix {wanted.default_storage_prefix!r} is not a place in S3: "
+            f"write it like {example}."
+        ) from None
+
+
+def control_prefix(settings: ExecutorSettings, prefix: str) -> str:
+    """Where control files lie. ``prefix``: the default storage prefix with its slash."""
+    return settings.value("work_prefix") or prefix + CONTROL_FOLDER
+
+
+def read_catalog(settings: ExecutorSettings) -> dict[str, catalog.Entry]:
+    """The site's catalogue of queues, else the one that ships. Raises ``PreflightError``."""
+    path = settings.value("queue_catalog")
+    try:
+        return catalog.read(path) if path else catalog.shipped()
+    except catalog.CatalogError as error:
+        raise PreflightError(f"--hutchbatch-queue-catalog: {error}") from None
+
+
+def preemptible(remote: RemoteExecutionSettings) -> Preemptible | None:
+    """Core's ``--preemptible-rules``; None where the option is not used."""
+    chosen = remote.preemptible_rules
+    if not chosen.all and not chosen.rules:
+        return None
+    if remote.preemptible_retries is None:
+        # Snakemake would end in a TypeError at the first failure.
+        raise PreflightError(
+            "--preemptible-rules needs --preemptible-retries N beside it (for example 3)."
+        )
+    return Preemptible(None if chosen.all else frozenset(chosen.rules), remote.preemptible_retries)
+
+
+def user_of(settings: ExecutorSettings) -> str:
+    """The user's HutchNet ID, as set or as far as it can be known."""
+    return settings.value("user") or default_user()
+
+
+def default_user() -> str:
+    """The login name as far as a HutchNet ID allows."""
+    try:
+        return parse_user(naming.slug(getpass.getuser(), 32))
+    except (SettingError, OSError, KeyError):
+        return "user"
+
+
+def s3_endpoint(given: str | None) -> str | None:
+    """An S3 that is not AWS's, where the user set one: jobs must look in the same place."""
+    return (
+        given or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+    )

@@ -1,0 +1,146 @@
+"""How jobs that ended are reported to Snakemake, to the user and to the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ..planning.snakemake_jobs import job_label, log_files, members, rule_name
+from ..planning.work import Work
+from ..settlement import failure_report, log_tails
+from ..settlement.failed_logs import Copy
+from ..settlement.failure_cause import Cause, Failure
+from ..settlement.retry_policy import Resubmit
+from ..settlement.settle import Settled
+from ..snakemake_patches import failed_outputs
+from ..snakemake_types import AnyJob
+from ..text import terminal, tracebacks
+from .assemble import RunServices
+from .state import RunState
+
+
+class Snakemake(Protocol):
+    """What the executor does for this module. ``job_id``: Batch's, if the job has one."""
+
+    def succeeded(self, job: AnyJob, job_id: str) -> None:
+        """Reports a success to Snakemake."""
+
+    def failed(
+        self, job: AnyJob, job_id: str | None, message: str, copies: Sequence[str] = ()
+    ) -> None:
+        """Reports a failure to Snakemake. ``copies``: paths of copies of the job's logs."""
+
+
+class EndedJobs:
+    """Reports every end of one run's jobs, each exactly once."""
+
+    def __init__(self, snakemake: Snakemake, run: RunState, services: RunServices) -> None:
+        self._snakemake = snakemake
+        self._run = run
+        self._services = services
+
+    def settled(self, settled: Settled) -> tuple[Work, Resubmit] | None:
+        """Reports one ended submission, or sends its job again: what is sent again, and how.
+
+        Never raises: one end that cannot be reported must not keep others from it, and keeps the
+        cause that is known.
+        """
+        work = settled.outcome.what
+        try:
+            return self._settled(settled)
+        except Exception as error:
+            tracebacks.log(f"The end of {work.label} could not be reported.")
+            unknown = Failure(Cause.LOST, f"its end could not be reported: {error!r}")
+            self.fail(work.job, None, settled.failure or unknown)
+            return None
+
+    def _settled(self, settled: Settled) -> tuple[Work, Resubmit] | None:
+        outcome, work = settled.outcome, settled.outcome.what
+        step = None if self._run.cancelled.is_set() else settled.step
+        if settled.failure and settled.failure.cause is Cause.CAPACITY:
+            self._services.starvation_watch.starves(work.plan.queue)
+        self._record(settled, step)
+        lost = failure_report.spot_losses(outcome.description, settled.failure)
+        self._run.tally.loses(lost)
+        if settled.failure is None:
+            self._succeed(work, outcome.job_id)
+        elif step:
+            self._services.outbox.again(work, step)
+            return work, step
+        else:
+            self._fail_in_full(settled, settled.failure)
+        return None
+
+    def _record(self, settled: Settled, step: Resubmit | None) -> None:
+        outcome = settled.outcome
+        with tracebacks.logged(f"The end of {outcome.what.label} could not be recorded."):
+            self._services.recorder.ended(
+                outcome.job_id,
+                outcome.description,
+                settled.failure,
+                settled.status,
+                step.line if step else None,
+            )
+
+    def _succeed(self, work: Work, job_id: str) -> None:
+        self._run.tally.succeeds(work.job.jobid, len(members(work.job)))
+        with tracebacks.logged(f"The success of {work.label} could not be recorded."):
+            self._services.recorder.over(work, None)
+        self._snakemake.succeeded(work.job, job_id)
+
+    def _fail_in_full(self, settled: Settled, failure: Failure) -> None:
+        work, job = settled.outcome.what, settled.outcome.description
+        report = log_end = ""
+        with tracebacks.logged(f"The output of {work.label} could not be shown."):
+            if self._run.similar.is_first(work.plan.rule, work.job.jobid, failure):
+                report, log_end = self._report(settled, failure)
+        with tracebacks.logged(f"The failure of {work.label} could not be recorded."):
+            self._services.recorder.over(work, failure, log_end or None)
+        with tracebacks.logged(f"It is not known whether {work.label} ever ran."):
+            if failed_outputs.never_ran(job, work.history.submissions):
+                failed_outputs.spare(work.job)
+        self.fail(work.job, settled.outcome.job_id, failure, settled.copies, report)
+
+    def _report(self, settled: Settled, failure: Failure) -> tuple[str, str]:
+        """The report for the terminal, and the last lines of output for the record."""
+        work, job = settled.outcome.what, settled.outcome.description
+        stream, tails = self._services.endings.tails(
+            job,
+            work.plan.log_group,
+            log_files(work.job),
+            work.begun,
+            work.plan.mode == "snakemake",
+        )
+        report = failure_report.report(
+            work.label,
+            failure,
+            work.plan,
+            job,
+            job_id=settled.outcome.job_id if stream else "",
+            tails=tails,
+            copies=settled.copies,
+        )
+        return report, log_tails.recorded(tails)
+
+    def fail(
+        self,
+        job: AnyJob,
+        job_id: str | None,
+        failure: Failure,
+        copies: Sequence[Copy] = (),
+        report: str = "",
+    ) -> None:
+        """Reports a failure. ``report``: has the reason; without one, Snakemake's error has it."""
+        kind = f"[{failure.cause.value}]"
+        message = f"{terminal.clean(failure.sentence, self._run.hide)} {kind}"
+        if report:
+            message = f"see the reason below {kind}"
+        elif job.is_group():
+            # Snakemake drops the message of a group.
+            self._run.logger.error(f"{job_label(job)}: {message}")
+        if not self._run.cancelled.is_set():
+            tally, size = self._run.tally, len(members(job))
+            tally.fails(job.jobid, rule_name(job), failure.cause.value, size)
+        self._snakemake.failed(job, job_id, message, [copy.path for copy in copies])
+        if report:
+            self._run.logger.error(report.split("\n"))

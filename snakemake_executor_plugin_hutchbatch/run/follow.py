@@ -1,0 +1,65 @@
+"""One look after another at the live jobs of a run."""
+
+from __future__ import annotations
+
+import time
+
+from ..planning.work import Work
+from ..settlement.retry_policy import Resubmit
+from ..submission import messages
+from ..text import tracebacks
+from ..tracking.tracker import Poll
+from .assemble import RunServices
+from .endings import EndedJobs
+from .progress import Progress, line
+from .state import RunState
+
+
+class Follower:
+    """Polls AWS Batch and passes on what it finds."""
+
+    def __init__(self, run: RunState, services: RunServices, ended: EndedJobs) -> None:
+        self._run = run
+        self._services = services
+        self._ended = ended
+        self._progress = Progress(time.monotonic())
+
+    def poll(self) -> None:
+        """One look at all live jobs."""
+        services = self._services
+        before = services.tracker.calls
+        found = services.tracker.poll()
+        # The tracker has forgotten jobs that ended: nothing may keep them from being reported.
+        with tracebacks.logged("What a poll found could not be reported."):
+            self._report_news(found)
+        self._settle(found)
+        if not self._run.cancelled.is_set():
+            services.starvation_watch.look(found)
+            self._report_progress()
+        services.recorder.beat()
+        services.presence.sign(time.monotonic())
+        services.pace.polled(bool(found), services.tracker.calls - before)
+
+    def _settle(self, found: Poll[Work]) -> None:
+        again: list[tuple[Work, Resubmit]] = []
+        for settled in self._services.settlement.settle(found.ended):
+            if resubmitted := self._ended.settled(settled):
+                again.append(resubmitted)
+            self._report_progress()
+        for message in messages.moved(again):
+            self._run.logger.info(message)
+
+    def _report_news(self, found: Poll[Work]) -> None:
+        self._services.recorder.states(found.changed)
+        for work, job in found.again:
+            message = messages.started_again(work, job)
+            self._services.recorder.note("again", message, work.number)
+            self._run.logger.info(message)
+
+    def _report_progress(self) -> None:
+        now = time.monotonic()
+        if self._progress.is_due(now):
+            jobs = self._run.tally.counts()
+            counts = (self._services.outbox.waiting(), jobs.done, jobs.failures)
+            if text := self._progress.say(now, line(self._services.tracker.states(), *counts)):
+                self._run.logger.info(text)
