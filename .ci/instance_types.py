@@ -10,11 +10,12 @@ from __future__ import annotations
 import csv
 import datetime
 import io
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 import boto3
+from botocore.client import BaseClient
 
 REGION = "us-west-2"
 FILE = Path(__file__).parents[1] / "snakemake_executor_plugin_hutchbatch/queues/instances.csv"
@@ -23,11 +24,26 @@ COLUMNS = ("type", "vcpus", "memory_mib", "gpus", "architecture")
 Row = tuple[str, int, int, int, str]
 
 
+class Gpu(TypedDict, total=False):
+    Count: int
+
+
+class InstanceType(TypedDict):
+    """What is read of one of DescribeInstanceTypes' ``InstanceTypes``."""
+
+    InstanceType: str
+    BareMetal: NotRequired[bool]
+    ProcessorInfo: Mapping[str, Sequence[str]]
+    VCpuInfo: Mapping[str, int]
+    MemoryInfo: Mapping[str, int]
+    GpuInfo: NotRequired[Mapping[str, Sequence[Gpu]]]
+
+
 def family(instance_type: str) -> str:
     return instance_type.partition(".")[0]
 
 
-def rows(types: Iterable[Mapping[str, object]]) -> list[Row]:
+def rows(types: Iterable[InstanceType]) -> list[Row]:
     """The file's rows of DescribeInstanceTypes' ``InstanceTypes``: by family, smallest first.
 
     Without bare metal, which has the sizes of the largest virtual machines again.
@@ -36,9 +52,9 @@ def rows(types: Iterable[Mapping[str, object]]) -> list[Row]:
     return sorted(found, key=lambda row: (family(row[0]), row[1], row[2], row[0]))
 
 
-def _row(each: Mapping[str, object]) -> Row:
+def _row(each: InstanceType) -> Row:
     architectures = each["ProcessorInfo"]["SupportedArchitectures"]
-    gpus = each.get("GpuInfo", {}).get("Gpus", [])
+    gpus = each["GpuInfo"].get("Gpus", ()) if "GpuInfo" in each else ()
     return (
         each["InstanceType"],
         each["VCpuInfo"]["DefaultVCpus"],
@@ -63,7 +79,7 @@ def read(old: str) -> set[str]:
     return {row["type"] for row in csv.DictReader(lines)}
 
 
-def ask(ec2: object, families: Iterable[str]) -> list[dict[str, object]]:
+def ask(ec2: BaseClient, families: Iterable[str]) -> list[InstanceType]:
     """What AWS has of the families, in the client's region."""
     names = sorted(f"{each}.*" for each in families)
     # AWS takes 200 values a filter: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html
@@ -84,4 +100,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

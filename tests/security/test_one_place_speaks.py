@@ -45,7 +45,8 @@ def problems(source: str) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Name) and node.id in ("print", "input", "breakpoint"):
-            found.add(node.id)
+            if not isinstance(node.ctx, ast.Store):  # an attribute of that name is declared
+                found.add(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.attr in SPEAKING.get(node.value.id, ()):
                 found.add(f"{node.value.id}.{node.attr}")
