@@ -1,4 +1,4 @@
-"""The embedded cloud: S3, Batch and CloudWatch Logs endpoints on loopback where jobs really run.
+"""The local cloud: S3, Batch and CloudWatch Logs endpoints on loopback whose jobs really run.
 
-``cloud.LocalCloud`` is all of it; ``hutchbatch local`` (``cli/main.py``) runs a command with it.
+``cloud.LocalCloud`` combines them; ``hutchbatch local`` (``cli/main.py``) runs a command with it.
 """

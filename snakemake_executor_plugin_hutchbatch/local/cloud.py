@@ -1,4 +1,4 @@
-"""The embedded cloud as a whole: started, used, stopped."""
+"""The local cloud as a whole: starts, uses and stops its endpoints."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .batch import BatchConfig, BatchService, build_batch_app
 from .environment import applied, endpoints, person
 from .hosts.choice import Containers, LocalHost, choose_host
 from .hosts.machine import machine
-from .hosts.terminal import tell
+from .hosts.terminal import print_message
 from .services.front import Front
 from .services.log_store import LogStore
 from .services.logs import LogsApi
 from .services.metadata import PREFIX, metadata_app
-from .services.s3 import S3Process
+from .services.s3_process import S3Process
 from .services.s3_storage import create_bucket
 from .services.servers import ServerThread
 from .services.signatures import Keys
@@ -32,7 +32,7 @@ BUCKET = "hutchbatch"
 
 
 class DirectoryInUse(RuntimeError):
-    """Another local cloud runs in the same folder, or it is another person's."""
+    """Another local cloud uses the folder, or it belongs to another user."""
 
 
 class LocalCloud:
@@ -43,20 +43,20 @@ class LocalCloud:
         with LocalCloud(tmp_path) as cloud:
             subprocess.run(command, env=cloud.environment_for(os.environ))
 
-    ``directory`` keeps buckets (``s3/``), output (``logs/``) and the "host"'s folders
-    (``hosts/``, emptied at the next start). Jobs are processes of this machine, or with
-    ``containers`` containers of their images (see ``local/hosts/choice.py``). With
+    ``directory`` contains buckets (``s3/``), output (``logs/``) and the "host"'s folders
+    (``hosts/``, emptied at the next start). Jobs are processes of this machine or, with
+    ``containers``, containers of their images (see ``local/hosts/choice.py``). With
     ``isolate=False`` processes run without namespaces even where those are allowed.
-    ``capacity`` is what jobs may use at once: vCPUs and MiB, the machine's own unless given.
-    ``launched_in`` is the folder in which the person works: jobs do not see it where the system
-    allows to hide it. ``host`` runs the jobs instead, for example one that only plays them.
+    ``capacity`` is what jobs can use at once: vCPUs and MiB, by default the machine's own.
+    ``launched_in`` is the user's working folder: it is hidden from jobs if the system permits.
+    ``host`` runs the jobs instead, for example a simulated one.
     """
 
     def __init__(
         self,
         directory: Path | str,
         *,
-        say: Callable[[str], None] = tell,
+        say: Callable[[str], None] = print_message,
         isolate: bool = True,
         containers: Containers = "none",
         config: BatchConfig | None = None,
@@ -76,7 +76,7 @@ class LocalCloud:
         self._ends = ExitStack()
         self._stopping = False
         self.user = Keys.random("AKIA")
-        #: What a user gets who renews those.
+        #: The user's keys after renewing them.
         self.renewed = Keys.random("AKIA")
         self.role = Keys.random("ASIA", session=True)
         self.token = secrets.token_urlsafe(24)
@@ -84,7 +84,7 @@ class LocalCloud:
     # --- life ---
 
     def start(self) -> Self:
-        """Everything up, or an exception and nothing left."""
+        """Starts everything; if that fails, stops what has started and raises."""
         self._take_directory()
         try:
             self._start()
@@ -117,7 +117,7 @@ class LocalCloud:
             people,
             self.role,
             self.token,
-            self.batch.trouble,
+            self.batch.service_faults,
             metadata_app(self.batch.is_taken_back, secrets.token_urlsafe(24)),
         )
         self.server = ServerThread(front, "Batch", self._say)
@@ -132,11 +132,11 @@ class LocalCloud:
         self.server.start()
         self.batch.start()
         self.s3.wait_until_ready()
-        self.batch.trouble.relay = self.s3.tell
+        self.batch.service_faults.relay = self.s3.send_fault
         threading.Thread(target=self._watch_s3, name="S3 watch", daemon=True).start()
 
     def stop(self) -> None:
-        """Kills what runs and ends every endpoint; may be called twice."""
+        """Kills running jobs and ends every endpoint; may be called twice."""
         self._stopping = True
         self._ends.close()
 
@@ -155,7 +155,7 @@ class LocalCloud:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that lead AWS's clients here."""
+        """The variables that direct AWS's clients to the local cloud."""
         return {
             **endpoints(self.s3.url, self.server.url),
             **person(self.user, self.config.region),
@@ -164,11 +164,11 @@ class LocalCloud:
         }
 
     def environment_for(self, base: Mapping[str, str]) -> dict[str, str]:
-        """``base`` with those, and without what would lead clients elsewhere."""
+        """``base`` with those, and without variables that direct clients elsewhere."""
         return applied(self.environment, base)
 
     def fault(self, **form: object) -> None:
-        """Lets something go wrong: see ``batch.faults.parse_fault``."""
+        """Activates a fault: see ``batch.fault_kinds.parse_fault``."""
         self.batch.fault(form)
 
     def calls(self) -> Mapping[str, object]:
@@ -177,25 +177,25 @@ class LocalCloud:
 
     def struck(self) -> Counter[str]:
         """How often each kind of fault struck so far."""
-        return self.batch.struck() + Counter(self.s3.tell({}))
+        return self.batch.struck() + Counter(self.s3.send_fault({}))
 
     def s3_calls(self) -> Mapping[str, int]:
-        """S3's calls so far, by operation, those of jobs among them."""
+        """S3's calls so far, by operation, including those of jobs."""
         return self.s3.calls()
 
     def reset(self) -> None:
-        """Ends all faults and begins the counts again."""
+        """Ends all faults and resets the counts."""
         self.batch.reset()
 
     # --- within ---
 
     def _take_directory(self) -> None:
-        """One cloud a folder; each start has a new host, whose scratch is empty. What lies in it is
-        nobody else's business, and nobody else lays links there."""
+        """Locks the folder for one cloud and empties its hosts. The folder is private: no other
+        user can read it or plant links in it."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() not in (0, self.directory.stat().st_uid):
             raise DirectoryInUse(
-                f"{self.directory} is somebody else's: choose another folder with --dir."
+                f"{self.directory} belongs to another user: choose another folder with --dir."
             )
         with suppress(OSError):  # a file system without modes
             self.directory.chmod(0o700)
@@ -213,7 +213,7 @@ class LocalCloud:
         os.write(lock, f"{os.getpid()}\n".encode())
         self._ends.callback(os.close, lock)
         with suppress(FileExistsError), (self.directory / ".gitignore").open("x") as file:
-            file.write("*\n")  # nothing here belongs into a repository
+            file.write("*\n")  # nothing here belongs in a repository
         shutil.rmtree(self.directory / "hosts", ignore_errors=True)
 
     def _watch_s3(self) -> None:

@@ -1,4 +1,4 @@
-"""The environment that sends AWS's tools and libraries to the local cloud, and nowhere else."""
+"""The environment that directs AWS's tools and libraries to the local cloud, and nowhere else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from .services.identity import JOB_ROLE
 from .services.signatures import Keys
 
-#: What would lead a client to other credentials, another endpoint or another region.
+#: Variables that direct a client to other credentials, another endpoint or another region.
 UNSET = (
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
@@ -30,7 +30,7 @@ LOOPBACK = ("127.0.0.1", "localhost")
 
 
 def endpoints(s3: str, others: str) -> dict[str, str]:
-    """The endpoint variables, which controller and jobs alike need."""
+    """The endpoint variables, which both the controller and jobs need."""
     return {
         "AWS_ENDPOINT_URL_S3": s3,
         "AWS_ENDPOINT_URL_BATCH": others,
@@ -40,7 +40,7 @@ def endpoints(s3: str, others: str) -> dict[str, str]:
 
 
 def person(user: Keys, region: str) -> dict[str, str]:
-    """A person's credentials and region, and no configuration files."""
+    """A user's credentials and region, and no configuration files."""
     return {
         "AWS_ACCESS_KEY_ID": user.access_key,
         "AWS_SECRET_ACCESS_KEY": user.secret_key,
@@ -53,7 +53,7 @@ def person(user: Keys, region: str) -> dict[str, str]:
 
 
 def applied(given: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]:
-    """``base`` turned towards the local cloud; its job role, if it names one, stays."""
+    """``base`` directed to the local cloud; its job role, if it names one, is kept."""
     found = {name: value for name, value in base.items() if name not in UNSET}
     found.update(given)
     found[JOB_ROLE_SETTING] = base.get(JOB_ROLE_SETTING) or JOB_ROLE
@@ -64,7 +64,7 @@ def applied(given: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]
 
 
 def export_lines(given: Mapping[str, str], base: Mapping[str, str]) -> list[str]:
-    """Lines for a shell that do what ``applied`` does."""
+    """Shell commands that do what ``applied`` does."""
     after = applied(given, base)
     changed = {name: value for name, value in after.items() if base.get(name) != value}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(changed.items())]

@@ -1,4 +1,4 @@
-"""``hutchbatch local``: a command, or a shell's person, with the embedded cloud around it."""
+"""``hutchbatch local``: runs the local cloud for one command, or until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from types import FrameType
 from .cloud import LocalCloud
 from .environment import UNSET, export_lines
 from .hosts.choice import Containers
-from .hosts.terminal import give, tell
+from .hosts.terminal import print_command, print_message
 
 Handler = Callable[[int, FrameType | None], None]
 
 FOREGROUND = Path(__file__).parent / "hosts" / "foreground.py"
-#: What asks us to end. SIGINT does too, but it reaches the command from the terminal by itself, and
-#: is the command's to handle: we stop when it has.
+#: Signals that end this process. SIGINT also reaches the command from the terminal; the command
+#: handles it, and this process ends after it.
 ASKED_TO_END = (signal.SIGTERM, signal.SIGHUP)
 
 
 def forget_other_clouds() -> dict[str, str]:
-    """Our environment as it is; then takes out of it what would lead botocore astray: the
-    endpoints use it themselves, and a profile that does not exist would be an error there too."""
+    """The environment as it is; then removes variables from it that would mislead botocore, which
+    the endpoints use, too: a profile that does not exist would be an error."""
     base = dict(os.environ)
     for name in UNSET:
         os.environ.pop(name, None)
@@ -40,7 +40,7 @@ def run_command(
     base: Mapping[str, str],
     containers: Containers = "none",
 ) -> int:
-    """Runs ``command`` with the cloud; its exit code, 128+n after signal n."""
+    """Runs ``command`` with the cloud; returns its exit code, 128+n after signal n."""
     child: subprocess.Popen[bytes] | None = None
     asked: list[int] = []
 
@@ -62,7 +62,7 @@ def run_command(
 
 
 def stay_up(directory: Path, base: Mapping[str, str], containers: Containers = "none") -> int:
-    """Prints what a shell needs and stays until Ctrl-C or SIGTERM."""
+    """Prints what a shell needs and waits for Ctrl-C or SIGTERM."""
     ended = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -71,10 +71,10 @@ def stay_up(directory: Path, base: Mapping[str, str], containers: Containers = "
     handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), end)
     with running_cloud(directory, containers, handlers) as cloud:
         for line in export_lines(cloud.environment, base):
-            give(line)
-        tell(
-            f"The local cloud is up, its bucket is {cloud.bucket_dir}. Paste the lines above"
-            " into another terminal to use it; Ctrl-C here ends it."
+            print_command(line)
+        print_message(
+            f"The local cloud is running; its bucket is {cloud.bucket_dir}. Paste the lines above"
+            " into another terminal to use it; press Ctrl-C here to stop it."
         )
         while not ended.wait(3600):
             pass
@@ -85,10 +85,10 @@ def stay_up(directory: Path, base: Mapping[str, str], containers: Containers = "
 def running_cloud(
     directory: Path, containers: Containers, handlers: Mapping[signal.Signals, Handler]
 ) -> Iterator[LocalCloud]:
-    """The cloud, with these signal handlers; what is ignored (``nohup``) stays so.
+    """The running cloud, with these signal handlers; ignored signals (``nohup``) stay ignored.
 
-    Handlers run in the main thread, which is not woken by a signal that another thread has taken:
-    so the cloud's threads, which inherit what is blocked, must never take one.
+    Handlers run in the main thread, which does not wake up for a signal that another thread
+    receives. So the cloud's threads, which inherit blocked signals, must never receive one.
     """
     before = {
         number: signal.signal(number, each)

@@ -38,7 +38,7 @@ def test_an_engine_that_does_not_work_is_quoted(broken_podman):
 
 
 def test_an_engine_that_is_asked_for_must_work(broken_podman, tmp_path):
-    with pytest.raises(NoContainers, match="no containers can be run with podman"):
+    with pytest.raises(NoContainers, match="podman cannot run containers"):
         choose_host("podman", tmp_path / "cloud", print, True)
 
 
@@ -65,7 +65,7 @@ def test_the_command_line_fails_with_the_sentence(nothing_installed, tmp_path):
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("hutchbatch: no containers can be run with docker: docker is not")
+    assert done.stderr.startswith("hutchbatch: docker cannot run containers: docker is not")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from snakemake_executor_plugin_hutchbatch.cli import main
 from snakemake_executor_plugin_hutchbatch.cli.commands import local
 from snakemake_executor_plugin_hutchbatch.doctor import permissions
-from snakemake_executor_plugin_hutchbatch.local.batch.faults import KINDS
+from snakemake_executor_plugin_hutchbatch.local.batch.fault_kinds import KINDS
 from snakemake_executor_plugin_hutchbatch.local.hosts import choice
 from snakemake_executor_plugin_hutchbatch.planning import plan, requirements, work
 from snakemake_executor_plugin_hutchbatch.planning.source_archive import CODE_FOLDERS

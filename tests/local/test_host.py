@@ -14,7 +14,11 @@ import pytest
 from running import processes_with, until
 
 from snakemake_executor_plugin_hutchbatch.local.hosts.host import Launch, Mount
-from snakemake_executor_plugin_hutchbatch.local.hosts.processes import OUT_OF_MEMORY, ProcessHost
+from snakemake_executor_plugin_hutchbatch.local.hosts.processes import (
+    BOOT,
+    OUT_OF_MEMORY,
+    ProcessHost,
+)
 
 SCRATCH = Mount("/docker_scratch", "/tmp")
 TOOLS = Mount("/home/ec2-user/miniconda", "/home/ec2-user/miniconda")
@@ -344,9 +348,7 @@ def as_ordinary_user(tmp_path: Path, order: dict) -> tuple[dict, str]:
         prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
     else:
         prefix = []
-    helper = (
-        Path(__file__).parents[2] / "snakemake_executor_plugin_hutchbatch/local/hosts/container.py"
-    )
+    modules = Path(__file__).parents[2] / "snakemake_executor_plugin_hutchbatch/local/hosts"
     python = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
     home = Path("/tmp") / f"hutchbatch-ordinary-{os.getpid()}"
     home.mkdir()
@@ -355,12 +357,12 @@ def as_ordinary_user(tmp_path: Path, order: dict) -> tuple[dict, str]:
             (home / name).mkdir()
             if os.geteuid() == 0:
                 os.chown(home / name, 65534, 65534)
-        shutil.copy(helper, home / "container.py")
+        shutil.copytree(modules, home / "hosts")
         order = json.loads(json.dumps(order).replace("HERE", str(home)))
         ours, theirs = socket.socketpair()
         with ours, theirs:
             process = subprocess.Popen(
-                [*prefix, python, "-I", "-S", str(home / "container.py")],
+                [*prefix, python, "-I", "-S", "-c", BOOT, str(home / "hosts")],
                 stdin=theirs.fileno(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.local.cloud import DirectoryInUse, LocalCloud
-from snakemake_executor_plugin_hutchbatch.local.hosts import container
+from snakemake_executor_plugin_hutchbatch.local.hosts import container_processes
 from snakemake_executor_plugin_hutchbatch.local.hosts.terminal import printable
 
 
@@ -48,7 +48,7 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path):
 
 @pytest.fixture
 def sleepers():
-    """Two processes that are nobody's children here, as far as ``container`` can tell."""
+    """Two processes that are not children of this one."""
     made = [
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env={"MARK": name})
         for name in ("ours", "theirs")
@@ -61,9 +61,9 @@ def sleepers():
 
 def test_without_marks_nothing_is_taken_for_a_containers(sleepers):
     ours, theirs = sleepers
-    assert container.descendants(ours.pid, [b"MARK=ours"]) == []
-    assert container.descendants(theirs.pid, [b"MARK=ours"]) == [ours.pid]
-    assert container.descendants(theirs.pid, []) == []
+    assert container_processes.descendants(ours.pid, [b"MARK=ours"]) == []
+    assert container_processes.descendants(theirs.pid, [b"MARK=ours"]) == [ours.pid]
+    assert container_processes.descendants(theirs.pid, []) == []
 
 
 @pytest.mark.parametrize("system", ["as it is", "without pidfd"])
@@ -71,7 +71,7 @@ def test_only_what_is_still_a_containers_is_killed(sleepers, monkeypatch, system
     if system == "without pidfd":
         monkeypatch.delattr(os, "pidfd_open")
     ours, theirs = sleepers
-    container.kill_those([ours.pid, theirs.pid], lambda: [ours.pid])
+    container_processes.kill_those([ours.pid, theirs.pid], lambda: [ours.pid])
     assert ours.wait(60) == -9
     assert theirs.poll() is None
 

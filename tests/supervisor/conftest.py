@@ -15,7 +15,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from snakemake_executor_plugin_hutchbatch.local.services.s3 import S3Process
+from snakemake_executor_plugin_hutchbatch.local.services.s3_process import S3Process
 from snakemake_executor_plugin_hutchbatch.planning import supervisor_bundle
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import read
 from snakemake_executor_plugin_hutchbatch.supervisor.s3 import S3

@@ -1,6 +1,6 @@
-"""A small, faithful AWS Batch in one process, whose jobs really run on the host it is given.
+"""A small, faithful AWS Batch in one process, whose jobs really run on a given host.
 
-What it knows of AWS: docs/design/aws.md and botocore's own service model. How it is used::
+It follows docs/design/aws.md and botocore's own service model. How to use it::
 
     service = BatchService(
         config: BatchConfig,                      # queues, compute environments, delays, rate limit
@@ -15,23 +15,23 @@ What it knows of AWS: docs/design/aws.md and botocore's own service model. How i
     ...                                           # uvicorn serves app; or without HTTP:
     service.call("SubmitJob", {"jobName": …, "jobQueue": …, "jobDefinition": …})  # -> answer dict
     service.fault({"kind": "lose_host", "name": "align*", "after": 5})
-    service.stop()                                # kills whatever runs, waits for it, ends threads
+    service.stop()                                # kills running jobs, waits for them, ends threads
 
 - ``BatchConfig()`` is the Hutch's table of queues (docs/design/aws.md), region us-west-2, account
   000000000000. All classes of ``config`` are frozen dataclasses.
 - ``service.call(operation, parameters)`` raises ``BatchError`` (``code``, ``message``, ``status``)
-  where AWS answers with an error. It may be called from any thread and never blocks on a job.
+  where AWS answers with an error. It may be called from any thread and never waits for a job.
 - ``log_sink`` gets the lines as the container writes them, from the host's threads. Streams are
   named ``definitionName/default/taskId`` (``awslogs-stream-prefix`` of the definition's log
-  configuration replaces the first part); ``service.log_group(stream)`` is the group that the
-  definition's ``awslogs-group`` asks for, else ``/aws/batch/job``.
-- ``Launch.environment`` is what AWS Batch itself sets and what the job says. Endpoints, region
-  and credentials are the host's to add.
-- An ``Exit`` whose ``exit_code`` is None and has a reason is told as ``Task failed to start``.
-- ``..trouble.Troubled(app, service.trouble, "batch", refuse)`` in front of this and other endpoints
-  lets faults of the road happen there: outages, cut connections, wrong clocks, expired keys.
+  configuration replaces the first part); ``service.log_group(stream)`` is the group in the
+  definition's ``awslogs-group``, by default ``/aws/batch/job``.
+- ``Launch.environment`` has the variables of AWS Batch itself and of the job. The host adds
+  endpoints, region and credentials.
+- An ``Exit`` whose ``exit_code`` is None and has a reason is reported as ``Task failed to start``.
+- ``services.service_faults.FaultMiddleware(app, service.service_faults, "batch", refuse)`` in front
+  of an endpoint causes faults there: outages, cut connections, wrong clocks, expired keys.
 - The control calls ``POST /_control/faults``, ``GET /_control/calls`` and ``POST /_control/reset``
-  live on the same app: see ``faults.parse_fault`` for their JSON. They ask for no credentials.
+  are on the same app: see ``fault_kinds.parse_fault`` for their JSON. They need no credentials.
 - ``SimulatedHost(timers, seconds, exit_code)`` runs nothing and ends jobs by the clock.
   ``ManualClock()`` is a clock and timers in one: with it as the service's ``clock`` everything
   happens inside ``service.call`` and ``clock.advance(seconds)``, without threads. In real time

@@ -20,7 +20,7 @@ Named = TypeVar("Named", Queue, ComputeEnvironment)
 
 
 class Catalogue:
-    """``used`` gives the vCPUs in use of a compute environment."""
+    """All queues and compute environments. ``used`` returns the vCPUs in use of an environment."""
 
     def __init__(self, config: BatchConfig, used: Callable[[str], int]) -> None:
         self._config = config
@@ -37,7 +37,7 @@ class Catalogue:
         return self._config.arn("compute-environment", name)
 
     def queue(self, text: str) -> Queue:
-        """By name or ARN."""
+        """Finds a queue by name or ARN."""
         for each in self._config.queues:
             if text in (each.name, self.queue_arn(each.name)):
                 return each
@@ -122,7 +122,7 @@ def _page(
     names: list[str] | None,
     request: Mapping[str, Json],
 ) -> tuple[list[Named], str | None]:
-    """Those named (unknown ones are left out, as AWS does), or all of them page by page."""
+    """Those that are named (unknown ones are left out, as AWS does), or all of them in pages."""
     every = list(pool)
     if names:
         if len(names) > PAGE:

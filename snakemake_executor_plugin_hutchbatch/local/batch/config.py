@@ -1,4 +1,4 @@
-"""What exists in the small AWS: queues, compute environments, limits and delays."""
+"""The local cloud's configuration: queues, compute environments, limits and delays."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ GPU_FAMILIES = ("p", "g")
 
 @dataclass(frozen=True)
 class ComputeEnvironment:
-    """A managed compute environment. ``max_vcpus`` bounds what runs in it at once;
-    ``bid_percentage`` is of the on-demand price, None where it is not a spot environment."""
+    """A managed compute environment. ``max_vcpus`` limits what runs in it at once;
+    ``bid_percentage`` is of the on-demand price, None for an on-demand environment."""
 
     name: str
     max_vcpus: int
@@ -25,7 +25,7 @@ class ComputeEnvironment:
 
     @property
     def gpus(self) -> int:
-        """GPUs of the largest instance type: the most one job may ask for."""
+        """GPUs of the largest instance type: the most that one job can request."""
         most = 0
         for name in self.instance_types:
             if name[:1] in GPU_FAMILIES and name[1:2].isdigit():
@@ -34,7 +34,7 @@ class ComputeEnvironment:
 
     def holds(self, vcpus: int, memory: int, gpus: int) -> bool:
         """Whether an instance of this environment can be large enough. ``memory`` in MiB.
-        Types of unknown size hold anything."""
+        Types of unknown size count as large enough."""
         if gpus > self.gpus:
             return False
         sizes = [INSTANCE_SIZES.get(name) for name in self.instance_types]
@@ -43,9 +43,8 @@ class ComputeEnvironment:
 
 @dataclass(frozen=True)
 class Queue:
-    """A job queue. Compute environments are tried in order. Only with ``fair_share`` do share
-    identifiers and scheduling priorities count (AWS: SubmitJob); without, it is first in, first
-    out."""
+    """A job queue. Compute environments are tried in order. Share identifiers and scheduling
+    priorities only count with ``fair_share`` (AWS: SubmitJob); otherwise first in, first out."""
 
     name: str
     compute_environments: tuple[str, ...]
@@ -76,12 +75,12 @@ def hutch_queues() -> tuple[Queue, ...]:
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """The whole of it. Times in seconds.
+    """The whole configuration. Times in seconds.
 
     ``calls_per_second``: the account's rate for each operation (AWS's for SubmitJob: 50), None for
     no limit. ``runnable_delay`` is how long a job waits for an instance before STARTING,
-    ``starting_delay`` how long its image takes to arrive. ``check_answers``: every answer is held
-    against botocore's service model before it leaves (for tests; costs time). ``secrets`` are the
+    ``starting_delay`` how long its image takes to pull. ``check_answers``: every answer is checked
+    against botocore's service model before it is sent (for tests; costs time). ``secrets`` are the
     values of the secrets that definitions may name, by ``valueFrom``.
     """
 

@@ -1,4 +1,4 @@
-"""Job definitions: registered, revised, found, retired."""
+"""Registers, finds and deregisters job definitions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..json_types import Json
 from . import rules
 from .errors import not_found, refused
 
-#: What AWS echoes as empty lists where the registration says nothing.
+#: Members that AWS returns as empty lists if the registration has none.
 _LISTS = (
     "command",
     "volumes",
@@ -23,7 +23,7 @@ _LISTS = (
 
 #: The same within these.
 _INNER_LISTS = {"linuxParameters": ("devices", "tmpfs"), "logConfiguration": ("secretOptions",)}
-#: What it may give back in another order than it was given (reports of Terraform's users).
+#: Members whose order AWS may change (reports of Terraform's users).
 _REORDERED = ("environment", "secrets")
 
 #: AWS: DescribeJobDefinitions, up to 100 ids and results.
@@ -32,7 +32,7 @@ PAGE = 100
 
 @dataclass
 class Definition:
-    """One revision. ``container`` is containerProperties as AWS echoes them."""
+    """One revision. ``container``: containerProperties as AWS returns them."""
 
     name: str
     revision: int
@@ -62,7 +62,7 @@ class Definition:
 
 
 class Definitions:
-    """All of them. ``arn`` makes ``…:job-definition/NAME`` of a name."""
+    """All definitions. ``arn`` turns a name into ``…:job-definition/NAME``."""
 
     def __init__(self, arn: Callable[[str], str]) -> None:
         self._arn = arn
@@ -70,7 +70,7 @@ class Definitions:
         self._all: list[Definition] = []
 
     def register(self, request: Mapping[str, Json]) -> Definition:
-        """Every registration makes a new revision, also of the same content (as on AWS)."""
+        """Every registration makes a new revision, even with the same content (as on AWS)."""
         name = request["jobDefinitionName"]
         _check_registration(request)
         revisions = self._by_name.setdefault(name, [])
@@ -89,7 +89,7 @@ class Definitions:
         return definition
 
     def find(self, text: str) -> Definition | None:
-        """By ``name:revision`` or the ARN of one, whatever its status."""
+        """Finds a revision by ``name:revision`` or ARN, whatever its status."""
         name, revision = self._split(text)
         revisions = self._by_name.get(name, [])
         if revision is None or not 1 <= revision <= len(revisions):
@@ -97,7 +97,7 @@ class Definitions:
         return revisions[revision - 1]
 
     def for_submission(self, text: str) -> Definition:
-        """As SubmitJob finds it: an active revision, the newest where none is named."""
+        """The definition that SubmitJob uses: an active revision, by default the newest."""
         name, revision = self._split(text)
         if revision is not None:
             found = self.find(text)
@@ -155,7 +155,8 @@ class Definitions:
                 yield each
 
     def _split(self, text: str) -> tuple[str, int | None]:
-        """``name[:revision]`` of a name or an ARN; a foreign ARN gives a name nothing has."""
+        """Splits a name or an ARN into name and revision; an ARN of another account matches
+        none."""
         if text.startswith("arn:"):
             prefix = self._arn("")
             if not text.startswith(prefix):
@@ -166,7 +167,7 @@ class Definitions:
 
 
 def _echoed(properties: Mapping[str, Json]) -> dict[str, Json]:
-    """containerProperties as AWS answers them."""
+    """containerProperties as AWS returns them."""
     echoed = {**{key: [] for key in _LISTS}, **properties}
     for name, lists in _INNER_LISTS.items():
         if echoed.get(name) is not None:
@@ -179,7 +180,7 @@ def _reordered(container: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def position_of(token: str, most: int) -> int:
-    """The place a page token stands for; ClientException where it is none of ours."""
+    """The position in a page token; raises ClientException for an invalid one."""
     if re.fullmatch(r"p[0-9]{1,9}", token) and int(token[1:]) <= most:
         return int(token[1:])
     raise refused("nextToken is not valid")

@@ -1,4 +1,4 @@
-"""Jobs as DescribeJobs and ListJobs tell them. Pure; AWS's times are milliseconds."""
+"""Jobs as DescribeJobs and ListJobs show them. Pure; AWS's times are in milliseconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def milliseconds(seconds: float) -> int:
 
 
 def job_detail(job: Job, queue_arn: str, blocked: str | None = None) -> dict[str, object]:
-    """A JobDetail. ``blocked`` is what AWS says of the RUNNABLE job at the head of its queue."""
+    """A JobDetail. ``blocked``: AWS's reason for the RUNNABLE job at the head of its queue."""
     submission = job.submission
     answer: dict[str, object] = {
         "jobArn": job.arn,
@@ -46,7 +46,7 @@ def job_detail(job: Job, queue_arn: str, blocked: str | None = None) -> dict[str
 
 
 def job_summary(job: Job, blocked: str | None = None) -> dict[str, object]:
-    """A JobSummary, as ListJobs gives it."""
+    """A JobSummary, as ListJobs returns it."""
     answer: dict[str, object] = {
         "jobArn": job.arn,
         "jobId": job.id,
@@ -91,7 +91,7 @@ def attempt_detail(attempt: Attempt) -> dict[str, object]:
 
 
 def _container(job: Job) -> dict[str, object]:
-    """The job's container, with what its newest attempt knows by now."""
+    """The job's container, with what is known of its latest attempt."""
     detail: dict[str, object] = {**job.submission.container, "networkInterfaces": []}
     attempt = job.current
     if attempt is None:

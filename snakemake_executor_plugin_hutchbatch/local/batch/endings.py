@@ -1,4 +1,4 @@
-"""What AWS Batch says of an attempt's end (docs/design/aws.md). Pure."""
+"""What AWS Batch reports about an attempt's end (docs/design/aws.md). Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ DEPENDENCY_FAILED = "Dependent Job failed"
 CHILD_FAILED = "Array Child Job failed"
 TIME_LIMIT = "Canceled by JobStateTimeLimit action due to reason: "
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-#: SIGKILL, as a shell tells it.
+#: A shell's exit code for SIGKILL.
 KILLED = 137
 
 
 @dataclass(frozen=True)
 class Ending:
-    """``final``: not tried again, whatever the retry strategy says."""
+    """How an attempt ended. ``final``: not retried, whatever the retry strategy says."""
 
     exit_code: int | None
     reason: str | None
@@ -37,8 +37,9 @@ def not_started(reason: str | None, status_reason: str | None = NOT_STARTED) -> 
 
 
 def ending_of(how: Exit, cause: str | None, instance: str, end_reason: str | None) -> Ending:
-    """``cause`` is why the container was ended from outside (``terminate``, ``timeout``, ``host``,
-    ``memory``) or None; ``instance`` is its host's id, ``end_reason`` what TerminateJob gave."""
+    """``cause`` is why the container was stopped from outside (``terminate``, ``timeout``,
+    ``host``, ``memory``) or None; ``instance`` is its host's id, ``end_reason`` TerminateJob's
+    reason."""
     if cause == "host":
         return Ending(None, None, f"Host EC2 (instance {instance}) terminated.")
     if cause == "timeout":

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 
 class BatchError(Exception):
-    """An error answer: AWS's code, the HTTP status and the message as a client sees it."""
+    """An error answer: AWS's code, the HTTP status and the message that a client sees."""
 
     def __init__(self, code: str, status: int, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -16,7 +16,7 @@ class BatchError(Exception):
 
 
 def refused(message: str) -> BatchError:
-    """The request is at fault. AWS wraps its messages like this (seen in many public reports)."""
+    """The request is invalid. AWS wraps its messages like this (seen in many public reports)."""
     return BatchError(
         "ClientException",
         400,
@@ -25,15 +25,15 @@ def refused(message: str) -> BatchError:
 
 
 def not_found(message: str) -> BatchError:
-    """Something named is not there; AWS says these without the wrapping."""
+    """Something does not exist; AWS sends these messages without the wrapping."""
     return BatchError("ClientException", 400, message)
 
 
 def server_failed(message: str = "Internal server error") -> BatchError:
-    """AWS's own fault; worth a retry."""
+    """AWS itself failed; worth a retry."""
     return BatchError("ServerException", 500, message)
 
 
 def too_many() -> BatchError:
-    """Beyond the account's rate."""
+    """The account's rate limit is exceeded."""
     return BatchError("TooManyRequestsException", 429, "Too Many Requests")

@@ -20,12 +20,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def build_batch_app(service: BatchService) -> Starlette:
-    """The service's ASGI app. It asks for no credentials; faults of the road
-    (``service.trouble``) are for a ``Troubled`` in front of it.
+    """The service's ASGI app. It needs no credentials; faults that concern any service
+    (``service.service_faults``) need a ``FaultMiddleware`` in front of it.
 
     Control calls (JSON): ``POST /_control/faults`` takes one fault or a list of them
-    (``faults.parse_fault``); ``GET /_control/calls`` gives counts of calls and errors by
-    operation; ``POST /_control/reset`` ends all faults and begins the counts again.
+    (``fault_kinds.parse_fault``); ``GET /_control/calls`` returns counts of calls and errors by
+    operation; ``POST /_control/reset`` ends all faults and resets the counts.
     """
     routes = [
         Route(
@@ -60,7 +60,7 @@ def _endpoint(service: BatchService, route: model.Route) -> Endpoint:
 
 
 def _parameters(request: Request, body: bytes) -> dict[str, object]:
-    """Of path, query and body."""
+    """The parameters from path, query and body."""
     parameters: object = {}
     if body:
         try:
@@ -76,7 +76,7 @@ def _parameters(request: Request, body: bytes) -> dict[str, object]:
 
 
 def error_response(error: BatchError) -> Response:
-    """As AWS answers: the code in a header, code and message in the body."""
+    """An error in AWS's form: the code in a header, code and message in the body."""
     return _json(
         {"__type": error.code, "code": error.code, "message": error.message},
         error.status,

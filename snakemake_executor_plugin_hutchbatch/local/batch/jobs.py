@@ -1,4 +1,4 @@
-"""What a job is: one submission's content, and the jobs and attempts it becomes."""
+"""Submissions, and the jobs and attempts made from them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ENDED = frozenset({SUCCEEDED, FAILED})
 class Submission:
     """One SubmitJob call, merged with its definition; an array's children share it.
 
-    ``container`` is the detail DescribeJobs shows of every job of it, without what attempts add.
-    ``memory`` in MiB, ``timeout`` in seconds of one attempt.
+    ``container`` is what DescribeJobs shows of each of its jobs, without what attempts add.
+    ``memory`` in MiB, ``timeout`` of one attempt in seconds.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Attempt:
     exit_code: int | None = None
     reason: str | None = None
     status_reason: str | None = None
-    #: Why it is being ended from outside: ``terminate``, ``timeout``, ``host``, ``memory``.
+    #: Why it is being stopped from outside: ``terminate``, ``timeout``, ``host``, ``memory``.
     ending: str | None = None
     #: Whether EC2 has announced that it takes the host back.
     taken_back: bool = False
@@ -99,7 +99,7 @@ class Job:
     children: list[Job] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     counted: float = 0.0
-    #: Jobs whose success this one still waits for, and those that wait for this one.
+    #: The number of jobs whose success this one still waits for, and the jobs that wait for it.
     waits_for: int = 0
     dependants: list[Job] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class Job:
     end_reason: str | None = None
     too_long: bool = False
     runnable_since: float | None = None
-    #: Why it does not start, though it is not in its queue's order.
+    #: Why it does not start, if it is kept out of its queue's order.
     held: str | None = None
 
     @property
@@ -127,7 +127,7 @@ class Job:
 def merge(
     request: Mapping[str, Json], definition: Definition, queue: Queue
 ) -> tuple[Submission, dict[str, str]]:
-    """The submission and the job's own tags, of a request whose values were checked already."""
+    """The submission and the job's own tags, from a request that has been checked."""
     override = request.get("containerOverrides") or {}
     registered = definition.request
     parameters = {**(registered.get("parameters") or {}), **(request.get("parameters") or {})}
@@ -167,7 +167,7 @@ def merge(
 
 
 def substitute(command: Sequence[str], parameters: Mapping[str, str]) -> list[str]:
-    """Words ``Ref::name`` become the parameter's value; unknown ones stay (AWS: job definition
+    """Replaces words ``Ref::name`` by the parameter's value; unknown ones stay (AWS: job definition
     parameters)."""
     return [
         parameters.get(word[5:], word) if word.startswith("Ref::") else word for word in command
@@ -179,8 +179,8 @@ def _pairs(pairs: Sequence[Mapping[str, Json]]) -> dict[str, str]:
 
 
 def _resources(container: Mapping[str, Json], override: Mapping[str, Json]) -> dict[str, int]:
-    """By kind. Deprecated ``vcpus``/``memory`` of an override do not touch what the definition
-    says in resourceRequirements (AWS: SubmitJob)."""
+    """Resources by kind. Deprecated ``vcpus``/``memory`` of an override do not change the
+    definition's resourceRequirements (AWS: SubmitJob)."""
     sizes: dict[str, int] = {}
     for part in (container, override):
         for key, kind in (("vcpus", "VCPU"), ("memory", "MEMORY")):
@@ -201,7 +201,7 @@ def _strategy(given: Mapping[str, Json] | None) -> dict[str, Json]:
 
 
 def batch_environment(job: Job, attempt: int, environment_name: str) -> dict[str, str]:
-    """What AWS Batch itself sets in a container
+    """The variables that AWS Batch itself sets in a container
     (https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html). ``attempt`` counts from
     1."""
     ours = {
@@ -232,7 +232,7 @@ def overrides_too_long(job: Job) -> bool:
 
 
 def secret_error(job: Job, secrets: Mapping[str, str]) -> str | None:
-    """What ECS says where a secret the definition names cannot be had."""
+    """ECS's message if a secret in the definition does not exist; None otherwise."""
     for each in job.submission.container.get("secrets") or ():
         if each["valueFrom"] not in secrets:
             return (
@@ -248,8 +248,8 @@ def secret_error(job: Job, secrets: Mapping[str, str]) -> str | None:
 def launch_of(
     job: Job, attempt: Attempt, secrets: Mapping[str, str], metadata: str | None = None
 ) -> Launch:
-    """Everything a host needs to run this attempt. ``secrets`` are values by ``valueFrom``;
-    ``metadata``: where the hosts' metadata services are."""
+    """All that a host needs to run this attempt. ``secrets``: values by ``valueFrom``;
+    ``metadata``: the URL of the hosts' metadata services."""
     submission, container = job.submission, job.submission.container
     sources = {
         volume["name"]: (volume.get("host") or {}).get("sourcePath")
@@ -289,8 +289,8 @@ def launch_of(
 
 
 def _metadata(attempt: Attempt, base: str | None) -> dict[str, str]:
-    """By which programs know ECS, and reach EC2's instance metadata. AWS's is at an address that
-    loopback does not have; the variable is botocore's."""
+    """Variables by which programs recognise ECS and find EC2's instance metadata. AWS's address for
+    it does not exist on loopback; the variable is botocore's."""
     if base is None:
         return {}
     return {

@@ -1,12 +1,11 @@
 """The state machine of jobs: SUBMITTED → PENDING → RUNNABLE → STARTING → RUNNING → the end.
 
-Nothing here starts a thread, reads a clock of its own or waits. What must happen outside (a
-container started, stopped, a moment awaited) goes through ``World``; the caller holds the lock.
+Nothing here starts a thread, reads its own clock or waits. Effects (starting and stopping
+containers, timers) go through ``World``; the caller holds the lock.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import uuid4
@@ -15,8 +14,6 @@ from ..hosts.host import Exit, Running
 from . import jobs
 from .config import BatchConfig, ComputeEnvironment
 from .endings import (
-    CHILD_FAILED,
-    DEPENDENCY_FAILED,
     OVERRIDES_TOO_LONG,
     TIME_LIMIT,
     Ending,
@@ -27,18 +24,19 @@ from .faults import Faults
 from .jobs import Attempt, Job, Submission
 from .placement import Placement
 from .retries import is_retried
+from .states import JobStates
 
 
 class World(Protocol):
-    """What the state machine asks of the outside. Each returns at once."""
+    """Effects that the state machine needs. Each method returns at once."""
 
     def now(self) -> float: ...
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Calls ``action``, under the lock, when ``seconds`` have gone by."""
+        """Calls ``action``, under the lock, after ``seconds``."""
 
     def start(self, job: Job, attempt: Attempt) -> None:
-        """``container_started`` and ``container_ended`` follow."""
+        """Starts the container; calls ``container_started`` and ``container_ended``."""
 
     def terminate(self, running: Running) -> None: ...
 
@@ -46,7 +44,7 @@ class World(Protocol):
 
 
 class Lifecycle:
-    """All jobs' way through the states. ``changed`` hears of every new state."""
+    """Takes all jobs through their states; ``states`` sets them."""
 
     def __init__(
         self, config: BatchConfig, placement: Placement, faults: Faults, world: World
@@ -56,10 +54,9 @@ class Lifecycle:
         self._faults = faults
         self._world = world
         self._order = 0
-        self._ended: deque[Job] = deque()
+        self.states = JobStates(world.now, self._runnable)
         self.alive: dict[str, tuple[Job, Attempt]] = {}
         self.stopped = False
-        self.changed: Callable[[Job, str], None] | None = None
 
     # -- submission
 
@@ -70,10 +67,10 @@ class Lifecycle:
         size: int | None,
         dependencies: Sequence[tuple[str | None, Job | None]],
     ) -> Job:
-        """Makes the job, and an array's children. ``dependencies`` are (type, job)."""
+        """Creates the job, and an array's children. ``dependencies`` are (type, job)."""
         job = self._make(str(uuid4()), submission)
         job.tags = tags
-        self._tell(job)
+        self.states.announce(job)
         for index in range(size or 0):
             child = self._make(f"{job.id}:{index}", submission)
             child.parent, child.index = job, index
@@ -81,20 +78,20 @@ class Lifecycle:
         job.counts = {jobs.SUBMITTED: len(job.children)} if job.children else {}
         job.counted = job.created
         job.too_long = jobs.overrides_too_long(job.children[-1] if job.children else job)
-        failed = [each for each in dependencies if not self._link(job, *each)]
+        failed = [each for each in dependencies if not self.states.link(job, *each)]
         if job.waits_for:
             for child in job.children:
                 child.waits_for += 1
         for each in (job, *job.children):
             if each.waits_for or each.is_array:
-                self._set(each, jobs.PENDING)
+                self.states.set(each, jobs.PENDING)
         if failed:
-            self._fail_dependant(job)
+            self.states.fail_dependant(job)
         elif not job.waits_for:
             for each in job.children or (job,):
                 if not each.waits_for and not each.has_ended:
                     self._runnable(each)
-        self._follow()
+        self.states.follow()
         return job
 
     def _make(self, job_id: str, submission: Submission) -> Job:
@@ -103,42 +100,20 @@ class Lifecycle:
             job_id, self._config.arn("job", job_id), submission, self._order, self._world.now()
         )
 
-    def _link(self, job: Job, kind: str | None, other: Job | None) -> bool:
-        """False if a plain dependency has failed already."""
-        if kind == "SEQUENTIAL":
-            for before, child in zip(job.children, job.children[1:], strict=False):
-                before.dependants.append(child)
-                child.waits_for += 1
-            return True
-        if other is None:
-            return True
-        pairs = [(other, job)]
-        if kind == "N_TO_N":
-            pairs = list(zip(other.children, job.children, strict=True))
-        for cause, dependant in pairs:
-            if cause.status == jobs.FAILED:
-                if kind is None:
-                    return False
-                self._fail(dependant, DEPENDENCY_FAILED)
-            elif cause.status != jobs.SUCCEEDED:
-                cause.dependants.append(dependant)
-                dependant.waits_for += 1
-        return True
-
-    # -- the way to RUNNING
+    # -- up to RUNNING
 
     def settle(self) -> None:
-        """Starts whatever can start now. Called after everything that happened."""
-        self._follow()
+        """Starts all jobs that can start now. Called after every event."""
+        self.states.follow()
         if self.stopped:
             return
         now = self._world.now()
         for job, environment in self._placement.place(now, self.starved):
             if (job.parent or job).too_long:
-                self._fail(job, OVERRIDES_TOO_LONG)
+                self.states.fail(job, OVERRIDES_TOO_LONG)
             else:
                 self._begin(job, environment)
-        self._follow()
+        self.states.follow()
 
     def now(self) -> float:
         return self._world.now()
@@ -155,7 +130,7 @@ class Lifecycle:
         return self._placement.blocked(job, self.starved)
 
     def _runnable(self, job: Job) -> None:
-        self._set(job, jobs.RUNNABLE)
+        self.states.set(job, jobs.RUNNABLE)
         job.runnable_since = self._world.now()
         limit = self._faults.time_limit(job.submission.queue.name)
         if limit is not None:
@@ -170,14 +145,14 @@ class Lifecycle:
         """AWS: jobStateTimeLimitActions."""
         if job.status == jobs.RUNNABLE:
             job.cancelled = True
-            self._fail(job, TIME_LIMIT + reason)
-            self._follow()
+            self.states.fail(job, TIME_LIMIT + reason)
+            self.states.follow()
 
     def _begin(self, job: Job, environment: ComputeEnvironment) -> None:
         attempt = self._attempt(job, environment.name)
         job.attempts.append(attempt)
         self._placement.reserve(attempt)
-        self._set(job, jobs.STARTING)
+        self.states.set(job, jobs.STARTING)
         if self._config.starting_delay:
             self._world.later(self._config.starting_delay, lambda: self._launch(job, attempt))
         else:
@@ -213,7 +188,7 @@ class Lifecycle:
         self.alive[attempt.task_id] = (job, attempt)
         self._world.start(job, attempt)
 
-    # -- what the host tells
+    # -- events from the host
 
     def container_started(self, job: Job, attempt: Attempt, running: Running) -> None:
         attempt.running = running
@@ -223,7 +198,7 @@ class Lifecycle:
             return
         now = self._world.now()
         attempt.started = job.started = now
-        self._set(job, jobs.RUNNING)
+        self.states.set(job, jobs.RUNNING)
         if job.submission.timeout is not None:
             self._end_later(job.submission.timeout, attempt, "timeout")
         lost = self._faults.loss(job.submission.name, job.submission.queue.name)
@@ -245,15 +220,15 @@ class Lifecycle:
         self._world.later(seconds, lambda: self._end(attempt, why))
 
     def _announce(self, attempt: Attempt, notice: float) -> None:
-        """A spot machine that is taken back in ``notice`` seconds: ECS drains it. A container that
-        heeds SIGTERM ends by itself, and nobody tells AWS Batch why."""
+        """A spot machine will be taken back in ``notice`` seconds, so ECS drains it. A container
+        that exits after SIGTERM ends by itself, and AWS Batch does not learn why."""
         if attempt.stopped is None and attempt.running is not None:
             attempt.taken_back = True
             self._world.terminate(attempt.running)
             self._end_later(notice, attempt, "host")
 
     def _end(self, attempt: Attempt, why: str) -> None:
-        """Ends a container from outside; the first cause stays, but a lost host hurries."""
+        """Stops a container; the first cause counts, but a lost host kills at once."""
         if attempt.stopped is not None or (attempt.ending is not None and why != "host"):
             return
         attempt.ending = attempt.ending or why
@@ -271,7 +246,7 @@ class Lifecycle:
             self._world.terminate(attempt.running)
 
     def _finish(self, job: Job, attempt: Attempt, how: Exit, ending: Ending | None = None) -> None:
-        """An attempt is over: what is said of it, and whether there is another."""
+        """Records how an attempt ended, and decides whether there is another."""
         attempt.stopped = self._world.now()
         attempt.running = None
         self._placement.release(attempt)
@@ -280,15 +255,15 @@ class Lifecycle:
         attempt.exit_code, attempt.reason = ending.exit_code, ending.reason
         attempt.status_reason = ending.status_reason
         if not ending.started:
-            # The host tells only at the end that nothing was ever started.
+            # The host only reports at the end that nothing was ever started.
             attempt.started = job.started = None
         if ending.succeeded:
-            self._close(job, jobs.SUCCEEDED, ending.status_reason)
+            self.states.close(job, jobs.SUCCEEDED, ending.status_reason)
         elif not ending.final and not self.stopped and self._retries(job, attempt):
             job.status_reason = None
             self._runnable(job)
         else:
-            self._close(job, jobs.FAILED, ending.status_reason)
+            self.states.close(job, jobs.FAILED, ending.status_reason)
 
     def _retries(self, job: Job, attempt: Attempt) -> bool:
         return is_retried(
@@ -299,10 +274,10 @@ class Lifecycle:
             attempt.reason,
         )
 
-    # -- cancelled and terminated
+    # -- cancel and terminate
 
     def cancel(self, job: Job, reason: str) -> None:
-        """AWS: CancelJob. Nothing from STARTING on; a PENDING job waits for its dependencies."""
+        """AWS: CancelJob. No effect from STARTING on; a PENDING job waits for its dependencies."""
         if job.has_ended or job.status in (jobs.STARTING, jobs.RUNNING):
             return
         job.cancelled = True
@@ -312,8 +287,8 @@ class Lifecycle:
         elif job.status == jobs.PENDING:
             job.end_reason = reason
         else:
-            self._fail(job, reason)
-        self._follow()
+            self.states.fail(job, reason)
+        self.states.follow()
 
     def terminate(self, job: Job, reason: str) -> None:
         """AWS: TerminateJob, in every state."""
@@ -324,96 +299,19 @@ class Lifecycle:
             for child in job.children:
                 self.terminate(child, reason)
         elif job.status in jobs.WAITING:
-            self._fail(job, reason)
+            self.states.fail(job, reason)
         else:
             job.end_reason = job.end_reason or reason
             attempt = job.attempts[-1]
             self._end(attempt, "terminate")
-        self._follow()
+        self.states.follow()
 
     def stop(self) -> None:
-        """Kills all that runs and starts nothing more."""
+        """Kills all running jobs and starts no more."""
         self.stopped = True
         for _, attempt in list(self.alive.values()):
             self._end(attempt, "host")
 
-    # -- the end, and what follows from it
-
-    def _fail(self, job: Job, reason: str) -> None:
-        if not job.has_ended:
-            self._close(job, jobs.FAILED, reason)
-
-    def _close(self, job: Job, status: str, reason: str | None) -> None:
-        job.status_reason = reason
-        job.stopped = self._world.now()
-        self._set(job, status)
-        self._ended.append(job)
-
-    def _set(self, job: Job, status: str) -> None:
-        if job.status == status or job.has_ended:
-            return
-        if job.parent is not None:
-            counts = job.parent.counts
-            counts[job.status] -= 1
-            counts[status] = counts.get(status, 0) + 1
-            job.parent.counted = self._world.now()
-        job.status = status
-        self._tell(job)
-
-    def _tell(self, job: Job) -> None:
-        if self.changed is not None:
-            self.changed(job, job.status)
-
-    def _follow(self) -> None:
-        """Tells dependants and parents of jobs that ended, one by one: a chain of 10,000 children
-        must not become 10,000 nested calls."""
-        while self._ended:
-            job = self._ended.popleft()
-            for each in job.dependants:
-                if job.status == jobs.FAILED:
-                    self._fail_dependant(each)
-                else:
-                    self._satisfy(each)
-            job.dependants.clear()
-            if job.parent is not None:
-                self._close_parent(job.parent)
-
-    def _satisfy(self, job: Job) -> None:
-        job.waits_for -= 1
-        if job.waits_for == 0 and not job.has_ended:
-            self._release(job)
-
-    def _release(self, job: Job) -> None:
-        """All of the job's dependencies have succeeded. An array's children count those of their
-        parent as one of their own."""
-        if job.is_array:
-            for child in job.children:
-                self._satisfy(child)
-        elif job.cancelled:
-            self._fail(job, job.end_reason or "")
-        else:
-            self._runnable(job)
-
-    def _fail_dependant(self, job: Job) -> None:
-        if job.has_ended:
-            return
-        job.end_reason = DEPENDENCY_FAILED
-        for child in job.children:
-            self._fail(child, DEPENDENCY_FAILED)
-        if not job.is_array:
-            self._fail(job, DEPENDENCY_FAILED)
-
-    def _close_parent(self, job: Job) -> None:
-        if job.has_ended:
-            return
-        good, bad = job.counts.get(jobs.SUCCEEDED, 0), job.counts.get(jobs.FAILED, 0)
-        if good + bad < len(job.children):
-            return
-        if bad:
-            self._close(job, jobs.FAILED, job.end_reason or CHILD_FAILED)
-        else:
-            self._close(job, jobs.SUCCEEDED, None)
-
 
 def _nothing() -> None:
-    """A moment at which only ``settle`` is wanted."""
+    """For a timer that only needs ``settle`` to be called."""

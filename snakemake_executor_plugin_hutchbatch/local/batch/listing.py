@@ -98,7 +98,7 @@ def _filter(given: Mapping[str, Json]) -> Keep:
 
 
 def _named(value: str) -> Keep:
-    """Any case; the name's beginning where the value ends with ``*``."""
+    """Matches names in upper or lower case; by prefix if the value ends with ``*``."""
     wanted = value.lower()
     if wanted.endswith("*"):
         start = wanted[:-1]
@@ -107,7 +107,7 @@ def _named(value: str) -> Keep:
 
 
 def _defined(value: str) -> Keep:
-    """An ARN means one revision; a name means all; ``*`` at its end more names."""
+    """An ARN matches one revision, a name all, a name that ends with ``*`` all with that prefix."""
     if value.startswith("arn:"):
         return lambda job: job.submission.definition.arn == value
     if value.endswith("*"):

@@ -1,4 +1,4 @@
-"""botocore's own description of AWS Batch: paths, members, types, enums, and checks by it."""
+"""botocore's description of AWS Batch (paths, members, types, enums), and checks against it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape
 
 from .errors import refused
 
-#: What this service answers; the rest of AWS Batch is infrastructure nobody here can touch.
+#: The supported operations; the rest of AWS Batch is for managing infrastructure.
 OPERATIONS = (
     "RegisterJobDefinition",
     "DescribeJobDefinitions",
@@ -31,7 +31,8 @@ OPERATIONS = (
     "ListTagsForResource",
 )
 
-#: The bulk calls are younger than many an installed botocore: known here where the model has not.
+#: The bulk calls are newer than many installed versions of botocore: added where the model lacks
+#: them.
 _BULK = ("CancelJobs", "TerminateJobs")
 
 #: EvaluateOnExit: "The values aren't case sensitive" (AWS's text on ``action``).
@@ -59,7 +60,7 @@ class Route:
 @functools.cache
 def service_model() -> ServiceModel:
     """The newest model of the installed botocore (2016-08-10)."""
-    loader = botocore.loaders.create_loader()  # no session: a bad AWS_PROFILE is not our business
+    loader = botocore.loaders.create_loader()  # no session: a bad AWS_PROFILE must not matter
     return ServiceModel(loader.load_service_model("batch", "service-2"), "batch")
 
 
@@ -77,13 +78,13 @@ def routes() -> tuple[Route, ...]:
 
 
 def check_request(operation: str, parameters: Mapping[str, object]) -> None:
-    """Raises ClientException where the request is not what the model says."""
+    """Raises ClientException if the request does not match the model."""
     _check(operation, parameters, "input")
 
 
 def check_answer(operation: str, answer: Mapping[str, object]) -> None:
-    """As ``check_request``, for what we are about to say. AWS itself leaves ``startedAt`` out of
-    jobs that have not started, and tells of no tags, though its model allows neither."""
+    """As ``check_request``, for an answer. AWS itself leaves out ``startedAt`` of jobs that have
+    not started, and empty tags, although its model requires them."""
     _check(operation, answer, "output")
 
 

@@ -1,4 +1,4 @@
-"""AWS Batch's operations, each a request in and an answer out. The caller has checked the request
+"""AWS Batch's operations: each turns a request into an answer. The caller has checked the request
 against the service model and holds the lock."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .catalogue import Catalogue
 from .config import BatchConfig
 from .definitions import Definitions
 from .errors import not_found, refused
-from .faults import NotEnded
+from .fault_kinds import NotEnded
 from .jobs import Job
 from .lifecycle import Lifecycle
 from .listing import list_jobs
@@ -28,7 +28,7 @@ Answer = dict[str, Json]
 
 
 class Operations:
-    """Method names are AWS's operations in small letters."""
+    """Methods have the names of AWS's operations in snake case."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Who starts next, and where: queues, compute environments and the machine's own size. Pure."""
+"""Decides which job starts next, and in which compute environment. Pure."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Starved = Callable[[str], str | None]
 
 
 class Placement:
-    """RUNNABLE jobs in order, and what running ones have taken.
+    """RUNNABLE jobs in order, and the resources in use.
 
-    ``machine`` is (vCPUs, memory in MiB): a request that exceeds it takes all of it, so it runs
-    alone. Queues share the machine: the oldest head of the queues of highest priority goes first,
-    and where the machine has no room for it everyone waits, so that small jobs never starve a
-    large one. Within a queue the head blocks those behind it, as on AWS.
+    ``machine`` is (vCPUs, memory in MiB): a job that requests more takes all of it and runs alone.
+    Queues share the machine: the oldest head among the queues of highest priority goes first. If
+    the machine has no room for it, all wait, so that small jobs never starve a large one. Within a
+    queue the head blocks those behind it, as on AWS.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class Placement:
         self._said: set[str] = set()
 
     def push(self, job: Job) -> None:
-        """Takes in a job that has become RUNNABLE."""
+        """Adds a job that has become RUNNABLE."""
         submission = job.submission
         priority = (submission.priority or 0) if submission.queue.fair_share else 0
         heapq.heappush(self._waiting[submission.queue.name], (-priority, job.order, job))
 
     def head(self, queue: str) -> Job | None:
-        """The queue's next job; those cancelled in the meantime are dropped on the way."""
+        """The queue's next job; drops those that have been cancelled."""
         waiting = self._waiting[queue]
         while waiting and waiting[0][2].status != jobs.RUNNABLE:
             heapq.heappop(waiting)
@@ -66,15 +66,14 @@ class Placement:
         return self._used[environment]
 
     def place(self, now: float, starved: Starved) -> Iterator[tuple[Job, ComputeEnvironment]]:
-        """Takes out, one after the other, the jobs that can start now."""
+        """Removes and yields the jobs that can start now."""
         while (found := self._next(now, starved)) is not None:
             job = found[0]
             heapq.heappop(self._waiting[job.submission.queue.name])
             yield found
 
     def blocked(self, job: Job, starved: Starved) -> str | None:
-        """What AWS says in ``statusReason`` of a RUNNABLE job: only the head of a queue has a
-        reason."""
+        """The ``statusReason`` of a RUNNABLE job: on AWS only the head of a queue has one."""
         queue = job.submission.queue
         if self.head(queue.name) is not job:
             return None
@@ -117,7 +116,7 @@ class Placement:
         return sorted(found, key=lambda each: (-each[0].priority, each[1].order))
 
     def _environment(self, job: Job, queue: Queue) -> ComputeEnvironment | None:
-        """The first of the queue's that is large enough and has room."""
+        """The queue's first compute environment that is large enough and has room."""
         wanted = job.submission
         for name in queue.compute_environments:
             each = self._environments[name]
@@ -147,12 +146,12 @@ class Placement:
         if wanted.vcpus > self._vcpus or wanted.memory > self._memory:
             self._say_once(
                 "size",
-                f"{wanted.name} asks for {wanted.vcpus} vCPUs and {wanted.memory} MiB, this machine"
-                f" has {self._vcpus} and {self._memory}: such jobs run alone here.",
+                f"{wanted.name} requests {wanted.vcpus} vCPUs and {wanted.memory} MiB; this machine"
+                f" has {self._vcpus} and {self._memory}. Such jobs run alone here.",
             )
         if wanted.gpus:
             self._say_once(
-                "gpu", f"{wanted.name} asks for a GPU: such jobs run here with what there is."
+                "gpu", f"{wanted.name} requests a GPU: here such jobs run on what this machine has."
             )
 
     def _say_once(self, kind: str, line: str) -> None:

@@ -11,9 +11,10 @@ from ..json_types import Json
 
 
 def glob_matches(pattern: str, value: str | None) -> bool:
-    """AWS's glob: any case, the whole value, or its beginning where the pattern ends with ``*``.
+    """AWS's glob, in upper or lower case: the whole value, or a prefix if the pattern ends with
+    ``*``.
 
-    A lone ``*`` matches a value that is not there: AWS's own example ends with
+    A lone ``*`` also matches a missing value: AWS's own example ends with
     ``{"onReason": "*", "action": "EXIT"}`` to catch ordinary exits, which have no reason.
     """
     text = (value or "").lower()
@@ -30,8 +31,8 @@ def is_retried(
     status_reason: str | None,
     reason: str | None,
 ) -> bool:
-    """The retry strategy's word on a failed attempt: the first entry all of whose conditions match
-    decides; where none matches, the job is retried as long as attempts are left."""
+    """Applies the retry strategy to a failed attempt: the first entry whose conditions all match
+    decides; if none matches, the job is retried while attempts are left."""
     if attempts_made >= int(strategy.get("attempts", 1)):
         return False
     values = {

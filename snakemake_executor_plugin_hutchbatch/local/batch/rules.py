@@ -1,5 +1,5 @@
-"""Names, quotas and values AWS Batch accepts (docs/design/aws.md), messages as AWS words them
-where public reports show them. Pure; each raises ClientException or returns."""
+"""Names, quotas and values that AWS Batch accepts (docs/design/aws.md), with AWS's messages where
+public reports show them. Pure; each check raises ClientException or returns."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def check_command(words: Sequence[str]) -> None:
 
 
 def check_resources(requirements: Sequence[Mapping[str, str]]) -> None:
-    """Each kind once; whole positive numbers as strings, memory in MiB."""
+    """Each kind may occur once; values are positive integers as strings, memory in MiB."""
     seen = set()
     for each in requirements:
         kind, value = each["type"], each["value"]
@@ -135,7 +135,7 @@ def check_array(properties: Mapping[str, Json]) -> None:
 
 
 def check_dependencies(depends_on: Sequence[Mapping[str, Json]], is_array: bool) -> None:
-    """A type without an array, or a missing job id, has no meaning (AWS: SubmitJob, dependsOn)."""
+    """A type without an array, or a missing job id, is invalid (AWS: SubmitJob, dependsOn)."""
     if len(depends_on) > DEPENDENCIES:
         raise refused(f"Job cannot have more than {DEPENDENCIES} dependencies")
     for each in depends_on:
@@ -154,7 +154,7 @@ def check_priority(value: int | None) -> None:
 
 
 def check_share(identifier: str | None, fair_share: bool) -> None:
-    """AWS: a share identifier is given if, and only if, the queue has a scheduling policy."""
+    """AWS: a share identifier is required with, and only with, a scheduling policy."""
     if identifier is None and fair_share:
         raise refused("shareIdentifier must be specified for a job queue with a scheduling policy")
     if identifier is not None and not fair_share:
@@ -180,8 +180,8 @@ def check_reason(reason: str) -> None:
 def overrides_length(
     command: Sequence[str] | None, environment: Mapping[str, str], resources: Sequence[Json]
 ) -> int:
-    """Characters of the JSON that ECS counts to 8192. ``environment`` is the submission's *and*
-    Batch's own variables: public reports tell of overrides of 7,680 and 7,765 bytes that failed."""
+    """Characters of the JSON that ECS limits to 8192. ``environment``: the submission's *and*
+    Batch's own variables: in public reports overrides of 7,680 and 7,765 bytes have failed."""
     override: dict[str, Json] = {
         "name": "default",
         "environment": [{"name": key, "value": value} for key, value in environment.items()],

@@ -1,4 +1,4 @@
-"""The service: one lock around the state machine, and what happens outside of it."""
+"""The service: the state machine behind one lock, and its threads, timers and hosts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 
 from ..hosts.host import Exit, Host, Launch, Running
-from ..services.trouble import RoadFault, Trouble
+from ..services.service_faults import ServiceFault, ServiceFaults
 from . import model, rules
 from .config import BatchConfig
 from .errors import refused, server_failed, too_many
-from .faults import Faults, Starve, parse_fault
+from .fault_kinds import Starve, parse_fault
+from .faults import Faults
 from .jobs import Attempt, Job, launch_of
 from .lifecycle import Lifecycle
 from .operations import Operations
@@ -44,7 +45,7 @@ class BatchService:
         machine: tuple[int, int] = (2, 4096),
     ) -> None:
         self.config = config
-        self.trouble = Trouble(clock)
+        self.service_faults = ServiceFaults(clock)
         self._clock = clock
         self._say = say
         self._timers = clock if isinstance(clock, ManualClock) else ThreadTimers(clock)
@@ -67,16 +68,16 @@ class BatchService:
             lambda name: self._faults.forgotten(name, self._clock()),
             self._faults.not_ended,
         )
-        #: Below it each attempt has its host's metadata service (``..metadata``).
+        #: The base URL of the hosts' metadata services, one for each attempt (``..metadata``).
         self.metadata_url: str | None = None
 
     # -- from start to stop
 
     def start(self) -> None:
-        """Ready from here on. Nothing runs in the background until a job is submitted."""
+        """Makes the service ready. Nothing runs in the background until a job is submitted."""
 
     def stop(self, patience: float = 10.0) -> None:
-        """Kills whatever runs and waits for its end, at most ``patience`` seconds of real time."""
+        """Kills running jobs and waits for their end, at most ``patience`` seconds of real time."""
         self.post(self._lifecycle.stop)
         if isinstance(self._timers, ManualClock):
             self._timers.advance(0)
@@ -90,8 +91,8 @@ class BatchService:
     def call(
         self, operation: str, parameters: Mapping[str, object], size: int | None = None
     ) -> dict[str, object]:
-        """Performs an operation of AWS Batch. ``size`` is the request body's in bytes (reckoned
-        where it is not given). Raises BatchError."""
+        """Performs an operation of AWS Batch. ``size``: bytes of the request body (by default
+        computed). Raises BatchError."""
         with self.lock:
             self._calls[operation] += 1
         try:
@@ -140,10 +141,10 @@ class BatchService:
     # -- control
 
     def fault(self, form: Mapping[str, object]) -> None:
-        """Puts a fault in force; for its form see ``faults.parse_fault``. Raises ValueError."""
+        """Activates a fault; see ``fault_kinds.parse_fault`` for its form. Raises ValueError."""
         fault = parse_fault(form)
-        if isinstance(fault, RoadFault):
-            self.trouble.add(fault)
+        if isinstance(fault, ServiceFault):
+            self.service_faults.add(fault)
             return
         with self.lock:
             self._faults.add(fault, self._clock())
@@ -151,8 +152,8 @@ class BatchService:
             self.later(fault.seconds, lambda: None)
 
     def reset(self) -> None:
-        """No more faults; counts of calls begin again."""
-        self.trouble.clear()
+        """Ends all faults and resets the counts of calls."""
+        self.service_faults.clear()
         with self.lock:
             self._faults.clear()
             self._calls.clear()
@@ -165,31 +166,32 @@ class BatchService:
             return {"calls": dict(self._calls), "errors": dict(self._errors)}
 
     def struck(self) -> Counter[str]:
-        """How often each kind of fault struck, from the start on."""
+        """How often each kind of fault struck since the start."""
         with self.lock:
-            return self._faults.struck + self.trouble.struck
+            return self._faults.struck + self.service_faults.struck
 
     def delay(self, operation: str) -> float:
-        """Seconds by which the transport should hold this call back."""
+        """Seconds by which the transport should delay this call."""
         with self.lock:
             return self._faults.delay(operation)
 
     def is_taken_back(self, task_id: str) -> bool | None:
-        """Whether EC2 has announced that the host of a running attempt is taken back; None for one
-        that does not run."""
+        """Whether EC2 has announced that the host of a running attempt is taken back; None if the
+        attempt is not running."""
         with self.lock:
             found = self._lifecycle.alive.get(task_id)
             return None if found is None else found[1].taken_back
 
     def watch(self, changed: Callable[[Job, str], None] | None) -> None:
-        """Tells of every new state of every job, under the lock; for tests and benchmarks."""
+        """Calls ``changed`` for every new state of every job, under the lock; for tests and
+        benchmarks."""
         with self.lock:
-            self._lifecycle.changed = changed
+            self._lifecycle.states.changed = changed
 
-    # -- what the state machine's outside needs
+    # -- for ``_Outside``
 
     def post(self, action: Action) -> None:
-        """Carries out ``action`` under the lock, and whatever follows from it."""
+        """Carries out ``action`` under the lock, and all that follows from it."""
         with self.lock:
             action()
             self._lifecycle.settle()
@@ -200,7 +202,7 @@ class BatchService:
         self._timers.at(self._clock() + seconds, lambda: self.post(action))
 
     def defer(self, action: Action) -> None:
-        """Keeps ``action`` for when the lock is free."""
+        """Postpones ``action`` until the lock is free."""
         self._outside.append(action)
 
     def remember_group(self, stream: str, group: str | None) -> None:
@@ -218,7 +220,7 @@ class BatchService:
         return self._lifecycle
 
     def _drain(self) -> None:
-        """Does what was deferred, in order and without the lock; one thread at a time."""
+        """Carries out deferred actions, in order and without the lock; one thread at a time."""
         while True:
             with self.lock:
                 if self._draining or not self._outside:
@@ -228,7 +230,7 @@ class BatchService:
             try:
                 action()
             except Exception as error:
-                # A host at fault must not take down the caller, who may be another job's timer.
+                # An error of a host must not stop the caller, which may be another job's timer.
                 self._say(f"Batch endpoint: {error!r}\n{traceback.format_exc()}")
             finally:
                 with self.lock:
@@ -236,7 +238,7 @@ class BatchService:
 
 
 class _Outside:
-    """``World`` for the state machine: real hosts, threads and timers."""
+    """The state machine's ``World``: real hosts, threads and timers."""
 
     def __init__(
         self, service: BatchService, host: Host, log_sink: Callable[[str, str], None]
@@ -292,7 +294,7 @@ class _Outside:
             service.post(lambda: lifecycle.container_started(job, attempt, running))
             how = running.wait()
         except Exception as error:
-            # Whatever the host got wrong is this job's failure, never the service's.
+            # An error of the host is this job's failure, never the service's.
             how = Exit(None, f"CannotStartContainerError: {error}")
         service.post(lambda: lifecycle.container_ended(job, attempt, how))
 

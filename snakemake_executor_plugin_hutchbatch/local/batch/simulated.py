@@ -1,4 +1,4 @@
-"""A host on which nothing runs: jobs take a given time and end as told."""
+"""A host on which nothing really runs: jobs take a given time and end as planned."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from .timers import Timers
 
 Ended = Callable[[Exit], None]
 
-#: How a shell tells SIGTERM.
+#: A shell's exit code for SIGTERM.
 TERMINATED = 143
 KILLED = 137
 
 
 @runtime_checkable
 class CallbackHost(Protocol):
-    """A host that tells the end of a container by itself, so that nobody need wait in a thread."""
+    """A host that reports the end of a container with a call, so that no thread has to wait."""
 
     def start_with(self, launch: Launch, output: Output, ended: Ended) -> Running:
-        """As ``Host.start``; calls ``ended`` once, but never before it has returned."""
+        """As ``Host.start``; calls ``ended`` once, but not before it has returned."""
 
 
 class SimulatedRunning:
-    """A container that is only a date. It heeds SIGTERM at once unless it is ``stubborn``."""
+    """A container that is only a timer. It ends at once on SIGTERM unless it is ``stubborn``."""
 
     def __init__(self, timers: Timers, ended: Ended, stubborn: bool) -> None:
         self._timers = timers
@@ -66,9 +66,9 @@ class SimulatedRunning:
 
 
 class SimulatedHost:
-    """Every job takes ``seconds`` of ``timers`` and exits with ``exit_code``, or as ``plan`` says
-    of its launch: (seconds, Exit). ``lines`` are written at the start. ``launches`` remembers all
-    that was started."""
+    """Every job takes ``seconds`` of ``timers`` and exits with ``exit_code``, or with what ``plan``
+    returns for its launch: (seconds, Exit). ``lines`` are written at the start. ``launches`` lists
+    all that was started."""
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class TokenBucket:
-    """Lets ``rate`` calls a second through, and as many at once after a second of quiet."""
+    """Permits ``rate`` calls a second, and a burst of as many after a second without calls."""
 
     def __init__(self, rate: float, clock: Callable[[], float]) -> None:
         self._rate = rate

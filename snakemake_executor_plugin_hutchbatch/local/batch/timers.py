@@ -1,4 +1,4 @@
-"""Clocks that call back: one of threads for real time, one for tests that never sleep."""
+"""Timers: with a thread for real time, and with a manual clock for tests that never sleep."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Action = Callable[[], None]
 
 
 class Timers(Protocol):
-    """Seconds since 1970, and actions at a given time."""
+    """A clock (seconds since 1970) that runs actions at given times."""
 
     def now(self) -> float: ...
 
     def at(self, when: float, action: Action) -> None:
-        """Calls ``action`` once when ``when`` has come (at once or a little later if it has)."""
+        """Calls ``action`` once at ``when``; soon if that is in the past."""
 
 
 class ManualClock:
-    """Time that stands still until it is told to go on."""
+    """A clock that only moves when ``advance`` is called."""
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self._now = now
@@ -38,7 +38,7 @@ class ManualClock:
         heapq.heappush(self._due, (when, next(self._order), action))
 
     def advance(self, seconds: float) -> None:
-        """Goes on by ``seconds``, calling every action at its own time on the way."""
+        """Moves on by ``seconds``, calling each action at its time."""
         end = self._now + seconds
         while self._due and self._due[0][0] <= end:
             when, _, action = heapq.heappop(self._due)
@@ -47,14 +47,14 @@ class ManualClock:
         self._now = end
 
     def run(self, most: float = 1e7) -> None:
-        """Goes on until nothing is due any more, at most ``most`` seconds."""
+        """Moves on until no actions are left, at most ``most`` seconds."""
         end = self._now + most
         while self._due and self._due[0][0] <= end:
             self.advance(max(0.0, self._due[0][0] - self._now))
 
 
 class ThreadTimers:
-    """Real time: one daemon thread that sleeps until the next action, and not at all without one.
+    """Real time: one daemon thread that sleeps until the next action; no thread without actions.
 
     ``clock`` counts in seconds.
     """
@@ -81,7 +81,7 @@ class ThreadTimers:
             self._wake.notify()
 
     def stop(self) -> None:
-        """Forgets what is due and ends the thread."""
+        """Drops all actions and ends the thread."""
         with self._wake:
             self._stopped = True
             self._due.clear()

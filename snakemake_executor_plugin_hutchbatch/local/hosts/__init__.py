@@ -1,1 +1,1 @@
-"""Where the local cloud's jobs run: processes of this machine, or containers."""
+"""Runs the local cloud's jobs as processes of this machine, or in containers."""

@@ -1,4 +1,4 @@
-"""How jobs run here: as processes of this machine, as containers, or each as its image allows."""
+"""Chooses how jobs run: as processes of this machine, in containers, or depending on the image."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Containers = Literal["none", "auto", "podman", "docker"]
 
 
 class NoContainers(RuntimeError):
-    """Containers were asked for and cannot be had; the message says why and what to do."""
+    """Containers were requested but cannot be used; the message says why and what to do."""
 
 
 class LocalHost(Host, Protocol):
-    """A host of ours. ``given`` is what it adds to a container's environment."""
+    """A host of the local cloud. ``given``: variables it adds to each container's environment."""
 
     given: dict[str, str]
 
     def close(self) -> None:
-        """Kills what still runs and waits until nothing of it is left."""
+        """Kills what is still running and waits until all of it is gone."""
 
 
 class EitherHost:
-    """Containers where the image is present, else processes."""
+    """Runs containers if their image is present, otherwise processes."""
 
     def __init__(
         self, containers: ContainerHost, processes: ProcessHost, say: Callable[[str], None]
@@ -44,13 +44,13 @@ class EitherHost:
         self._present: dict[str, bool] = {}
 
     def start(self, launch: Launch, output: Output) -> Running:
-        """Starts a container one way or the other; each image's way is said once."""
+        """Starts a container one way or the other; reports once that an image is not present."""
         if self._is_present(launch.image):
             return self._containers.start(launch, output)
         return self._processes.start(launch, output)
 
     def close(self) -> None:
-        """Both."""
+        """Closes both hosts."""
         self._containers.close()
         self._processes.close()
 
@@ -61,8 +61,8 @@ class EitherHost:
                 if not self._present[image]:
                     program = self._containers.engine.program
                     self._say(
-                        f"The image {image} is not on this machine: its jobs run as processes."
-                        f" To have them in containers: {program} pull {image}"
+                        f"The image {image} is not on this machine, so its jobs run as processes."
+                        f" To run them in containers: {program} pull {image}"
                     )
             return self._present[image]
 
@@ -90,7 +90,7 @@ def choose_host(
             say(f"Jobs run as processes of this machine, not in containers: {error}.")
             return processes()
         raise NoContainers(
-            f"no containers can be run with {containers}: {error}. Without --containers jobs run"
+            f"{containers} cannot run containers: {error}. Without --containers, jobs run"
             " as processes of this machine."
         ) from error
     if containers == "auto":

@@ -1,8 +1,8 @@
-"""Real containers, by Podman or Docker: the ``Host`` of the local cloud for any image.
+"""The local cloud's ``Host`` for real containers, with Podman or Docker.
 
 What ECS does with a job definition is done here with the engine's options: the image's ENTRYPOINT
-stays in front of the command, volumes are bind mounts, the memory limit holds, the network is the
-machine's. ``engines.py`` knows how this machine's engine must be called.
+precedes the command, volumes are bind mounts, the memory limit is enforced, the network is the
+machine's. ``engines.py`` finds out how this machine's engine must be called.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from .volumes import CLI_PREFIX, Volumes
 
 LABEL = "hutchbatch.directory"
 SWEEPER = Path(__file__).with_name("sweeper.py")
-#: What Podman's monitor leaves in the folder it was started in when memory ran out; Podman itself
-#: (4.3.1, cgroup version 1) looks elsewhere and says OOMKilled=false.
+#: The file that Podman's monitor creates in its working folder when memory runs out; Podman itself
+#: (4.3.1, cgroup version 1) does not look there and reports OOMKilled=false.
 OOM_MARK = "oom"
-#: How lines begin that an engine writes where the container's should be, when it cannot start it.
+#: How lines begin that an engine writes in place of the container's output if it cannot start it.
 ENGINES_WORDS = re.compile("Error: |Error response from daemon|(runc|crun)[: ]|time=|docker: ")
-#: How an engine shows the start of what never started.
+#: The start time that an engine shows for a container that never started.
 NEVER = "0001-01-01T00:00:00Z"
 
 
 class ContainerHost:
     """Runs each ``Launch`` as a container of its image.
 
-    ``directory`` holds the host's folders and marks our containers; ``keep`` outlives a start (the
-    host's Python is put there). ``given`` is what a host adds to a container's environment.
+    ``directory`` has the host's folders and identifies its containers; ``keep`` is not emptied at
+    the next start (for the host's Python). ``given``: variables added to each container.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class ContainerHost:
         (self.directory / "containers").mkdir(parents=True, exist_ok=True)
         if not engine.memory:
             say(
-                f"{engine.program} cannot limit memory here: jobs may use more than they asked for."
+                f"{engine.program} cannot limit memory here: jobs may use more than they requested."
             )
-        self._sweep()  # of a cloud that was killed together with its sweeper
+        self._sweep()  # leftovers of a cloud that was killed together with its sweeper
         self._sweeper = self._start_sweeper()
 
     def start(self, launch: Launch, output: Output) -> Container:
@@ -78,7 +78,7 @@ class ContainerHost:
         return container
 
     def close(self) -> None:
-        """Kills what still runs and waits until nothing of it is left."""
+        """Kills what is still running and waits until all of it is gone."""
         with self._lock:
             running = list(self._running)
         self.images.give_up()
@@ -90,7 +90,7 @@ class ContainerHost:
         self._sweeper.communicate(b"done\n")
 
     def create_arguments(self, launch: Launch, name: str, private: Path) -> list[str]:
-        """The engine's ``create`` for a job."""
+        """The engine's ``create`` arguments for a job."""
         engine = self.engine
         options = [
             f"--name={name}",
@@ -121,7 +121,7 @@ class ContainerHost:
             self._running.discard(container)
 
     def _start_sweeper(self) -> subprocess.Popen[bytes]:
-        """Removes our containers when we are gone, however that came about."""
+        """Removes the host's containers when this process is gone, for whatever reason."""
         return subprocess.Popen(
             [sys.executable, "-I", "-S", str(SWEEPER), self.label, *self.engine.command()],
             stdin=subprocess.PIPE,
@@ -134,7 +134,7 @@ class ContainerHost:
     def _sweep(self) -> None:
         found = self.engine.run("ps", "--all", "--quiet", f"--filter=label={self.label}")
         if ids := found.stdout.split():
-            self.engine.run("kill", "--signal=KILL", *ids)  # else Podman waits for 10 seconds
+            self.engine.run("kill", "--signal=KILL", *ids)  # otherwise Podman waits for 10 seconds
             self.engine.run("rm", "--force", "--volumes", *ids)
 
 
@@ -150,7 +150,7 @@ class Container:
         self._output = output
         self._killed = threading.Event()
         self._done = threading.Event()
-        self._exit = Exit(None, f"{CANNOT_START}: nothing is known of it")
+        self._exit = Exit(None, f"{CANNOT_START}: no further information")
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     def begin(self) -> None:
@@ -168,18 +168,18 @@ class Container:
         return self._exit
 
     def join(self) -> None:
-        """Until its container and its files are gone."""
+        """Waits until its container and its files are gone."""
         self._thread.join()
 
     def _stop(self, grace: float) -> None:
-        # As ``docker stop``, which ECS uses: an image's own STOPSIGNAL counts.
-        told = self._inspect(".Config.StopSignal")
-        self._signal(str(told or "TERM"))
+        # Like ``docker stop``, which ECS uses: an image may have its own STOPSIGNAL.
+        stop_signal = self._inspect(".Config.StopSignal")
+        self._signal(str(stop_signal or "TERM"))
         if not self._done.wait(grace):
             self.kill()
 
     def _signal(self, which: str) -> None:
-        """Until it has arrived: the container may still be on its way."""
+        """Repeats the signal until it has arrived: the container may still be starting."""
         while not self._done.is_set():
             if self._engine.run("kill", f"--signal={which}", self.name).returncode == 0:
                 return
@@ -222,8 +222,8 @@ class Container:
         return Exit(code, OUT_OF_MEMORY if out_of_memory and code else None)
 
     def _follow(self, directory: Path) -> tuple[int, list[str]]:
-        """Starts it and hands its output over until it ends. What the engine's program ended with,
-        and first lines that may be the engine's own: they were held back."""
+        """Starts it and passes on its output until it ends. Returns the exit code of the engine's
+        program, and first lines that may be the engine's own: they were held back."""
         splitter = LineSplitter()
         held: list[str] = []
         with subprocess.Popen(
@@ -246,7 +246,7 @@ class Container:
                     if not data:
                         break
             except BaseException:
-                self.kill()  # nobody would read what it writes any more
+                self.kill()  # its output would not be read any more
                 raise
             return engine.wait(), held
 
@@ -260,7 +260,7 @@ class Container:
 
 
 def why_not(lines: list[str]) -> str:
-    """Of what an engine says about a container that did not start, what Docker says, too:
+    """The part of an engine's message about a container that did not start that Docker has, too:
     ``exec: "/bin/x": stat /bin/x: no such file or directory``."""
     last = lines[-1] if lines else "no reason given"
     found = re.search(r'exec: ".*?": .*?(?=: OCI runtime|: unknown|$)', last)

@@ -1,8 +1,8 @@
-"""Podman or Docker: which one serves on this machine, and what it must be told to.
+"""Finds out whether Podman or Docker works on this machine, and with which options.
 
-An engine that is installed need not work: a runtime that does not know the kernel's cgroups, limits
-that may not be raised, a daemon that is not there. So a tiny container is run once, as jobs are,
-with one remedy after the other; what the first success needed is kept for all jobs.
+An installed engine does not always work: its runtime may not support the kernel's cgroups, it may
+not be permitted to raise limits, its daemon may not run. So a tiny container is run like a job,
+with one set of options after the other; the first set that works is used for all jobs.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ PROBE_IMAGE = "localhost/hutchbatch-probe:1"
 #: Seconds for an engine's answer that involves no network. A dead daemon may hang.
 PATIENCE = 60.0
 
-#: A program that ends with 0, by ``platform.machine()``: its ELF machine number and its code,
-#: exit(0) as each architecture's system calls go (syscall(2)).
+#: A program that exits with 0, by ``platform.machine()``: its ELF machine number and its code, a
+#: system call of exit(0) (syscall(2)).
 _EXIT = {
     "x86_64": (62, bytes.fromhex("31ffb83c0000000f05")),
     "aarch64": (183, bytes.fromhex("000080d2a80b80d2010000d4")),
 }
 
-#: Global options that bring a podman to work where its defaults do not (podman(1)): without
-#: systemd, and with runc where crun does not know the kernel's cgroups.
+#: Global options for a podman whose defaults do not work (podman(1)): without systemd, and with
+#: runc if crun does not support the kernel's cgroups.
 _REMEDIES: tuple[tuple[str, ...], ...] = (
     (),
     ("--cgroup-manager", "cgroupfs"),
@@ -41,16 +41,15 @@ _REMEDIES: tuple[tuple[str, ...], ...] = (
 
 
 class NoEngine(Exception):
-    """No engine serves here; the message says what was tried."""
+    """No engine works on this machine; the message says what was tried."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine that works, and how.
+    """An engine that works, and its options.
 
-    ``options`` come before the subcommand. ``limits``: the most that ulimits may be set to, where
-    the engine cannot raise its own. ``memory``: whether memory limits are enforced. ``version``:
-    its first number.
+    ``options`` come before the subcommand. ``limits``: the highest ulimits, if the engine cannot
+    raise its own. ``memory``: whether memory limits are enforced. ``version``: the major version.
     """
 
     program: str
@@ -65,7 +64,7 @@ class Engine:
 
     @property
     def passes_through(self) -> bool:
-        """Whether a container can write to our pipe itself: both its outputs in their true order.
+        """Whether a container can write to the pipe itself, so that both outputs stay in order.
         https://docs.podman.io/en/latest/markdown/podman-create.1.html#log-driver-driver"""
         return self.is_podman and self.version >= 4
 
@@ -75,7 +74,7 @@ class Engine:
     def run(
         self, *arguments: str, data: bytes = b"", patience: float | None = PATIENCE
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a subcommand; its output and its complaints are both kept."""
+        """Runs a subcommand; captures its output and its errors."""
         done = subprocess.run(
             self.command(*arguments),
             input=data,
@@ -92,7 +91,8 @@ class Engine:
         )
 
     def limit_options(self, wanted: Sequence[tuple[str, int, int]] = ()) -> list[str]:
-        """``--ulimit`` for what a job wants and what the engine cannot do by default."""
+        """``--ulimit`` for the job's limits, and for the engine's own where it cannot raise
+        them."""
         most = dict(self.limits)
         chosen = {name: (value, value) for name, value in most.items()}
         for name, soft, hard in wanted:
@@ -101,17 +101,17 @@ class Engine:
         return [f"--ulimit={name}={soft}:{hard}" for name, (soft, hard) in chosen.items()]
 
     def create_options(self, memory: int, vcpus: float) -> list[str]:
-        """What every container of ours gets. ``memory`` in MiB."""
+        """The options of every container. ``memory`` in MiB."""
         options = [
             "--network=host",  # as Batch on EC2; the endpoints are on loopback
-            "--security-opt=label=disable",  # SELinux would hide our folders
+            "--security-opt=label=disable",  # SELinux would hide the mounted folders
             f"--cpu-shares={max(2, int(vcpus * 1024))}",
         ]
         if self.memory:
-            # No swap in its place: the ECS machines have none.
+            # No swap instead: the ECS machines have none.
             options += [f"--memory={memory}m", f"--memory-swap={memory}m"]
         if self.is_podman:
-            options += ["--http-proxy=false", "--pids-limit=-1"]  # as Docker has it
+            options += ["--http-proxy=false", "--pids-limit=-1"]  # as in Docker
             if self.version >= 4:
                 options += ["--unsetenv=container", "--unsetenv=TERM"]
         driver = "passthrough" if self.passes_through else "k8s-file"
@@ -134,14 +134,14 @@ def find_engine(wanted: str) -> Engine:
 
 
 def _probe(program: str) -> Engine:
-    """The engine as it works here. Raises ``NoEngine``."""
+    """The engine with options that work on this machine. Raises ``NoEngine``."""
     try:
         bare = replace(Engine(program), version=_version(program))
         if bare.run("image", "inspect", PROBE_IMAGE).returncode:
             made = bare.run("import", "-", PROBE_IMAGE, data=_probe_tar())
             if made.returncode:
                 raise NoEngine(f"{program} does not work ({last_line(made.stderr)})")
-        said: list[str] = []
+        errors: list[str] = []
         for engine in _variants(bare):
             done = engine.run(
                 "run",
@@ -154,18 +154,18 @@ def _probe(program: str) -> Engine:
             )
             if done.returncode == 0:
                 return engine
-            if (told := last_line(done.stderr)) not in said:
-                said.append(told)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NoEngine(f"{program} does not answer ({error})") from error
+            if (error := last_line(done.stderr)) not in errors:
+                errors.append(error)
+    except (OSError, subprocess.TimeoutExpired) as failure:
+        raise NoEngine(f"{program} does not answer ({failure})") from failure
     raise NoEngine(
-        f"{program} runs no container, with its own settings or with other cgroup managers,"
-        f" runtimes and limits ({' | '.join(said)})"
+        f"{program} cannot run a container, neither with its own settings nor with other cgroup"
+        f" managers, runtimes and limits ({' | '.join(errors)})"
     )
 
 
 def _variants(bare: Engine) -> Iterator[Engine]:
-    """Ways to use an engine, the plainest first; without memory limits only when all else fails."""
+    """Ways to use an engine, the simplest first; without memory limits only as a last resort."""
     for memory in (True, False):
         for limits in ((), own_limits()):
             for options in _REMEDIES if bare.is_podman else ((),):
@@ -173,7 +173,7 @@ def _variants(bare: Engine) -> Iterator[Engine]:
 
 
 def own_limits() -> tuple[tuple[str, int], ...]:
-    """The limits that we ourselves have. Podman lowers its own number of processes to pid_max."""
+    """The limits of this process. Podman lowers its own number of processes to pid_max."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     processes = resource.getrlimit(resource.RLIMIT_NPROC)[1]
     most = int(Path("/proc/sys/kernel/pid_max").read_text())
@@ -190,16 +190,16 @@ def _version(program: str) -> int:
 
 
 def last_line(text: str) -> str:
-    """The end of an engine's complaint, which is what went wrong."""
+    """The last line of an engine's error output, which says what went wrong."""
     lines = text.strip().splitlines()
     return lines[-1].removeprefix("Error: ") if lines else "no reason given"
 
 
 def _probe_tar() -> bytes:
-    """An image's file system with nothing in it but ``/exit``."""
+    """The file system of an image that only contains ``/exit``."""
     machine = platform.machine()
     if machine not in _EXIT:
-        raise NoEngine(f"containers are not known here on {machine}")
+        raise NoEngine(f"containers are not supported on {machine}")
     program = elf(*_EXIT[machine])
     held = io.BytesIO()
     with tarfile.open(fileobj=held, mode="w") as tar:

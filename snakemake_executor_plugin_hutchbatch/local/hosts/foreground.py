@@ -1,7 +1,7 @@
-"""Becomes a command that is told to end (SIGTERM) when its starter dies, however that dies.
+"""Becomes a command that receives SIGTERM when its starter dies, for whatever reason.
 
-``python -I -S foreground.py STARTER_PID COMMAND…``; a program of its own because such a promise
-is made by the child itself, and a threaded parent must not run code between fork and exec.
+``python -I -S foreground.py STARTER_PID COMMAND…``; a program of its own because the child itself
+must request the signal, and a threaded parent must not run code between fork and exec.
 """
 
 import ctypes

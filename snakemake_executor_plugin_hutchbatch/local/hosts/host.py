@@ -1,6 +1,6 @@
-"""What the Batch endpoint asks of a host: start a container's command, stop it, tell how it ended.
+"""The interface between the Batch endpoint and a host: starting and stopping containers.
 
-The endpoint knows only this form; ``processes.py`` runs jobs as processes of this machine.
+``processes.py`` runs jobs as processes of this machine, ``containers.py`` in containers.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Mount:
-    """A volume of the job definition. ``source`` is the path on the "host" as the definition names
-    it (``/docker_scratch``); None for an anonymous volume."""
+    """A volume of the job definition. ``source`` is the path on the "host" in the definition
+    (``/docker_scratch``); None for an anonymous volume."""
 
     source: str | None
     path: str
@@ -24,7 +24,7 @@ class Mount:
 class Launch:
     """One attempt of one job, with everything resolved (overrides applied, parameters filled in).
 
-    ``environment`` is what the definition and the submission say plus AWS Batch's own variables.
+    ``environment``: the variables of the definition, the submission and AWS Batch itself.
     ``memory`` in MiB, ``shared_memory`` in MiB.
     """
 
@@ -61,13 +61,13 @@ class Running(Protocol):
         """SIGTERM now, SIGKILL after ``grace`` seconds (AWS: 30). Returns at once."""
 
     def kill(self) -> None:
-        """SIGKILL to all of it now, as when a host is lost."""
+        """SIGKILL to all its processes now, as when a host is lost."""
 
     def wait(self) -> Exit:
-        """Blocks until all processes of the container are gone and their output is handed over."""
+        """Blocks until all processes of the container are gone and their output is passed on."""
 
 
-#: Receives the container's output, a decoded line at a time without its line end, as it comes.
+#: Receives each line of the container's output, decoded and without its line end.
 Output = Callable[[str], None]
 
 
@@ -75,5 +75,5 @@ class Host(Protocol):
     """Where containers run."""
 
     def start(self, launch: Launch, output: Output) -> Running:
-        """Starts a container. An image or mount that cannot be had is not an exception here: the
-        ``Exit`` of the returned object says so."""
+        """Starts a container. An unavailable image or mount is not an exception here: the ``Exit``
+        of the returned object reports it."""

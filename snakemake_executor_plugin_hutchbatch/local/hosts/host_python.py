@@ -1,9 +1,9 @@
 """The "host's" own Python prefix: what ``/home/ec2-user/miniconda`` is on the Hutch's machines.
 
-There it is conda's, which runs from any path in any image that has a glibc. Ours is a virtual
-environment whose Python, standard library and shared libraries lie all over this machine; so they
-are put together once, in a folder of the cloud's. Left out is what the supervisor does not need:
-site-packages (botocore with them), tests, IDLE.
+There it is conda's, which runs from any path in any image with a glibc. Here Python, its standard
+library and shared libraries are spread over the machine, so they are collected once, in a folder of
+the local cloud. Parts that the supervisor does not need are left out: site-packages (and botocore
+in them), tests, IDLE.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-#: Folders of a standard library that nobody needs who runs a program.
+#: Folders of a standard library that are not needed to run a program.
 LEFT_OUT = {
     *("site-packages", "dist-packages", "test", "tests", "ensurepip", "lib2to3", "pydoc_data"),
     *("idlelib", "tkinter", "turtledemo"),
 }
-#: Where a glibc image has its loader. An image without it has no glibc: on AWS the host's Python
-#: does not run there, so neither must ours.
+#: The loader's path in a glibc image. An image without it has no glibc: on AWS the host's Python
+#: does not run there, so this one must not either.
 LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1")
 
-#: ``bin/python``. Ours is bound to this machine's glibc, so it brings it along: conda's is built
-#: for a glibc older than any image's. The loader takes its libraries by option, since a variable
-#: would reach the job's commands as well (ld.so(8)).
+#: ``bin/python``. This one needs this machine's glibc and so includes it, while conda's is built
+#: for a glibc older than any image's. The loader gets its libraries by an option, since a variable
+#: would also reach the job's commands (ld.so(8)).
 _STARTER = """\
 #!/bin/sh
 [ -e {loaders[0]} ] || [ -e {loaders[1]} ] || exit 127
@@ -43,7 +43,7 @@ class NoPython(Exception):
 
 
 def host_python(directory: Path) -> Path:
-    """The prefix below ``directory``, made unless it is there. Raises ``NoPython``."""
+    """The prefix below ``directory``, created if it does not exist. Raises ``NoPython``."""
     base = Path(sys.base_prefix).resolve()
     stamp = f"{base} {sys.version} {Path(sys.executable).resolve().stat().st_mtime_ns} {_STARTER}"
     place = directory / f"python-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}"
@@ -62,12 +62,12 @@ def host_python(directory: Path) -> Path:
 
 
 def copy_python(target: Path) -> None:
-    """A prefix of its own in the folder ``target``."""
+    """Creates a self-contained prefix in the folder ``target``."""
     executable = Path(sys.executable).resolve()
     programs = [_place(executable, target / "bin" / executable.name)]
     base = Path(sys.base_prefix).resolve()
-    # A virtual environment's paths, as its base has them; Debian has schemes of its own for what
-    # is installed, but not for the library itself.
+    # The paths of the virtual environment's base; Debian has schemes of its own for installed
+    # packages, but not for the library itself.
     names = ("base", "platbase", "installed_base", "installed_platbase")
     variables = dict.fromkeys(names, str(base))
     for name in ("stdlib", "platstdlib"):
@@ -92,7 +92,7 @@ def copy_python(target: Path) -> None:
 
 
 def shared_libraries(programs: Iterable[Path]) -> list[Path]:
-    """What ldd(1) says these programs load, under the names they ask for."""
+    """The libraries that these programs load according to ldd(1), under the names they use."""
     found: dict[str, Path] = {}
     done = subprocess.run(
         ["ldd", *map(str, programs)], capture_output=True, text=True, check=False, env=_plain()
@@ -116,12 +116,12 @@ def _files(directory: Path) -> Iterator[Path]:
             name for name in folders if name not in LEFT_OUT and not name.startswith("config-")
         ]
         for name in names:
-            if not name.startswith("_tkinter."):  # asks for all of X
+            if not name.startswith("_tkinter."):  # needs all of X
                 yield Path(folder, name)
 
 
 def _place(source: Path, target: Path) -> Path:
-    """A hard link where that can be, else a copy."""
+    """Makes a hard link if possible, otherwise a copy."""
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         real = source.resolve()

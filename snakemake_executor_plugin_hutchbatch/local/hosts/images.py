@@ -1,4 +1,4 @@
-"""Which images are here, and getting those that are not."""
+"""Finds out which images are on this machine, and pulls those that are not."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Images:
         return True
 
     def need(self, image: str) -> str | None:
-        """None once ``image`` is here, else why it cannot be had. Jobs that want the same image
-        wait for one pull."""
+        """None once ``image`` is on this machine, otherwise why it cannot be pulled. Jobs that need
+        the same image wait for one pull."""
         with self._lock:
             turn = self._turns.setdefault(image, threading.Lock())
         with turn:
             return None if self.has(image) else self._pull(image)
 
     def give_up(self) -> None:
-        """Breaks off all pulls, and those to come."""
+        """Cancels all pulls, also later ones."""
         with self._lock:
             self._given_up = True
             for pull in self._pulls:
@@ -73,8 +73,8 @@ class Images:
 
 
 def full_name(image: str) -> str:
-    """``image`` with its registry, which without a name is Docker Hub, as on AWS. Podman would
-    look for it in other places, or in none."""
+    """``image`` with its registry, which by default is Docker Hub, as on AWS. Podman would search
+    other registries, or none."""
     first, slash, _ = image.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return image

@@ -1,4 +1,4 @@
-"""A container's output, cut into log lines."""
+"""Splits a container's output into log lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LONGEST = 256 * 1024 - 26
 
 
 class LineSplitter:
-    """Bytes in, whole decoded lines out; what is no UTF-8 is replaced, never refused."""
+    """Turns bytes into whole decoded lines; invalid UTF-8 is replaced, never refused."""
 
     def __init__(self, longest: int = LONGEST) -> None:
         self._longest = longest
@@ -35,7 +35,7 @@ class LineSplitter:
         return [piece.decode(errors="replace") for piece in self._cut(line.removesuffix(b"\r"))]
 
     def _cut(self, line: bytes) -> list[bytes]:
-        """``line`` in pieces no longer than allowed, not within a character."""
+        """``line`` in pieces no longer than allowed, never split within a character."""
         pieces = []
         while len(line) > self._longest:
             end = self._longest

@@ -1,4 +1,4 @@
-"""What this machine has to give to jobs."""
+"""What this machine can offer to jobs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 MIB = 1024 * 1024
-#: Where a container's own limit stands, cgroup version 2 and 1 (bytes, or "max").
+#: Files with a container's own limit, cgroup version 2 and 1 (bytes, or "max").
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def machine() -> tuple[int, int]:
-    """Processors we may use, and memory in MiB."""
+    """Usable processors, and memory in MiB."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for file in map(Path, LIMITS):
         if file.is_file() and (text := file.read_text().strip()).isdigit():

@@ -1,4 +1,4 @@
-"""Containers as processes of this machine: the ``Host`` of the local cloud."""
+"""The local cloud's ``Host`` that runs containers as processes of this machine."""
 
 from __future__ import annotations
 
@@ -18,10 +18,17 @@ from .host import Exit, Launch, Output
 from .lines import LineSplitter
 from .volumes import Volumes, python_paths
 
-HELPER = Path(__file__).with_name("container.py")
-#: What Docker gives an image that says nothing else.
+#: Runs ``container.main`` without the plugin's own ``__init__``, whose imports take long. Its
+#: argument is the folder of its modules.
+BOOT = (
+    "import importlib, sys, types\n"
+    "package = sys.modules['hosts'] = types.ModuleType('hosts')\n"
+    "package.__path__ = sys.argv[1:2]\n"
+    "importlib.import_module('hosts.container').main()\n"
+)
+#: Docker's default for an image that sets no PATH.
 USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#: Where a job sees its private folder that lies in a hidden one.
+#: Where a job sees its private folder if that is inside a hidden one.
 SEEN = "/hutchbatch-job"
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 CANNOT_START = "CannotStartContainerError"
@@ -31,10 +38,10 @@ MIB = 1024 * 1024
 class ProcessHost:
     """Runs each ``Launch`` as processes of this machine, below ``directory``.
 
-    ``given`` is what a host adds to a container's environment (endpoints, credentials). Jobs are
-    isolated by namespaces where the system lets us; ``isolate=False`` never tries. ``say`` gets a
-    line for the person at the terminal. ``launched_in``: the folder in which the person works,
-    which jobs on AWS do not have: isolated jobs do not see it.
+    ``given``: variables added to each container's environment (endpoints, credentials). Jobs are
+    isolated by namespaces if the system permits; ``isolate=False`` never tries. ``say`` is called
+    with lines for the user. ``launched_in``: the user's working folder, which isolated jobs do not
+    see, as on AWS.
     """
 
     def __init__(
@@ -48,7 +55,7 @@ class ProcessHost:
         self.directory = directory.resolve()
         self.given = dict(given)
         self.volumes = Volumes(self.directory / "host")
-        self.refused: str | None = None if isolate else "it was asked not to"
+        self.refused: str | None = None if isolate else "isolation is switched off"
         self._say = say
         place = str(launched_in.resolve()) if launched_in else "/"
         self._hidden = [] if place == "/" else [place]
@@ -67,7 +74,7 @@ class ProcessHost:
         return container
 
     def close(self) -> None:
-        """Kills what still runs and waits until it is gone."""
+        """Kills what is still running and waits until it is gone."""
         with self._lock:
             running = list(self._running)
         for container in running:
@@ -76,13 +83,13 @@ class ProcessHost:
             container.wait()
 
     def order(self, launch: Launch, private: Path) -> dict[str, Json]:
-        """What ``container.py`` is told (see its ``run``)."""
+        """The order for ``container.py`` (see its ``run``)."""
         isolate = self.refused is None
         binds = []
         seen = str(private)
         if isolate:
             if any(private.is_relative_to(folder) for folder in self._hidden):
-                seen = SEEN  # else the folder would be there, if for this alone
+                seen = SEEN  # otherwise the hidden folder would exist, just for this
                 binds.append((str(private), seen, False))
             own = [*self._own, *([] if seen == SEEN else [seen])]
             for bind in self.volumes.binds(launch.mounts, private, own, self._hidden):
@@ -108,8 +115,8 @@ class ProcessHost:
         }
 
     def environment(self, launch: Launch, private: Path) -> dict[str, str]:
-        """All that a container's command finds in its environment. Nothing is inherited; HOME is
-        empty and its own, so that no AWS configuration of the person's is found there."""
+        """The whole environment of a container's command. Nothing is inherited; HOME is its own
+        empty folder, so that it does not find the user's AWS configuration."""
         return {
             "PATH": f"{Path(sys.executable).parent}:{USUAL_PATH}",
             "HOME": str(private / "home"),
@@ -119,15 +126,15 @@ class ProcessHost:
         }
 
     def found_refused(self, why: str) -> None:
-        """From now on without namespaces; said once."""
+        """Stops using namespaces, and reports that once."""
         with self._lock:
             if self.refused is not None:
                 return
             self.refused = why
         self._say(
-            f"This system does not allow private mounts ({why}): jobs run without them. /tmp in a"
-            " job is this machine's own /tmp, and jobs see this machine's folders: a command that"
-            " names one of them works here and fails on AWS."
+            f"This system does not allow private mounts ({why}), so jobs run without them. /tmp in"
+            " a job is this machine's own /tmp, and jobs see this machine's folders: a command that"
+            " uses one of them works here and fails on AWS."
         )
 
     def forget(self, container: ProcessContainer) -> None:
@@ -136,7 +143,7 @@ class ProcessHost:
 
 
 class ProcessContainer:
-    """A started container: a helper process, and a thread that hands its output over."""
+    """A started container: a helper process, and a thread that passes on its output."""
 
     def __init__(self, host: ProcessHost, launch: Launch, output: Output) -> None:
         self._host = host
@@ -155,16 +162,16 @@ class ProcessContainer:
         self._thread.start()
 
     def terminate(self, grace: float = 30.0) -> None:
-        self._tell(f"term {grace}\n".encode())
+        self._send(f"term {grace}\n".encode())
 
     def kill(self) -> None:
-        self._tell(b"kill\n")
+        self._send(b"kill\n")
 
     def wait(self) -> Exit:
         self._done.wait()
         return self._exit
 
-    def _tell(self, order: bytes) -> None:
+    def _send(self, order: bytes) -> None:
         with self._lock:
             self._orders.append(order)
             if self._control is not None:
@@ -185,13 +192,13 @@ class ProcessContainer:
             self._done.set()
 
     def _attempt(self, private: Path) -> Exit | None:
-        """Runs it; None if the system refused what isolates it, to be tried again without."""
+        """Runs it; None if the system refused to isolate it and it must be run without."""
         launch, host = self._launch, self._host
         if not launch.command:
             return Exit(
                 None,
-                f"{CANNOT_START}: no command specified: here an image's own command is not known,"
-                " so the job definition or the submission must name one",
+                f"{CANNOT_START}: no command specified: the local cloud does not know an image's"
+                " own command, so the job definition or the submission must name one",
             )
         if host.refused is not None:
             lacking = host.volumes.without_mounting(launch.mounts)
@@ -219,11 +226,11 @@ class ProcessContainer:
         return Exit(code, OUT_OF_MEMORY if answers["out_of_memory"] and code else None)
 
     def _run_helper(self, order: dict[str, Json]) -> dict[str, Json]:
-        """Starts ``container.py``, hands on its output, returns its answers."""
+        """Starts ``container.py``, passes on its output, returns its answers."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
             helper = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(HELPER)],
+                [sys.executable, "-I", "-S", "-c", BOOT, str(Path(__file__).parent)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -244,7 +251,7 @@ class ProcessContainer:
                     for line in file:
                         answers.update(json.loads(line))
             except BaseException:
-                self.kill()  # nobody would read what it writes any more
+                self.kill()  # its output would not be read any more
                 raise
             finally:
                 with self._lock:

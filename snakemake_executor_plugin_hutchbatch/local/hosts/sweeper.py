@@ -1,8 +1,8 @@
 """Removes a local cloud's containers when the cloud is gone: a child program of ``containers.py``.
 
 ``python -I -S sweeper.py LABEL ENGINE…``, stdlib only. Its stdin stays open as long as the cloud
-lives; if it ends without the word ``done``, the cloud was killed. Then everything with the label is
-removed, some times over: an engine that was just asked for a container may still be making it.
+lives; if it ends without the word ``done``, the cloud was killed. Then all containers with the
+label are removed, several times: an engine may still be creating one that was requested last.
 """
 
 import subprocess
@@ -13,7 +13,7 @@ ROUNDS, PAUSE = 10, 0.3
 
 
 def sweep(label: str, engine: list[str]) -> None:
-    """Removes what has the label now."""
+    """Removes all containers that have the label now."""
     listing = [*engine, "ps", "--all", "--quiet", f"--filter=label={label}"]
     found = subprocess.run(listing, stdout=subprocess.PIPE, check=False, text=True)
     if ids := found.stdout.split():

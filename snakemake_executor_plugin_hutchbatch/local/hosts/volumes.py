@@ -1,4 +1,4 @@
-"""Where a job definition's volumes lie on this machine."""
+"""Where a job definition's volumes are on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLI_PREFIX = "miniconda"
 
 @dataclass(frozen=True)
 class Bind:
-    """``source`` of this machine, seen by the container at ``path``."""
+    """``source`` on this machine, which the container sees at ``path``."""
 
     source: str
     path: str
@@ -27,14 +27,14 @@ class Bind:
 
 @dataclass(frozen=True)
 class Volumes:
-    """The host's directories: ``directory`` holds the "host"'s own file system, ``tools`` maps a
-    word in a host path to a directory of this machine that is mounted read-only instead."""
+    """The host's directories: ``directory`` has the "host"'s own file system, ``tools`` maps a word
+    in a host path to a directory of this machine that is mounted read-only instead."""
 
     directory: Path
     tools: Mapping[str, str] = field(default_factory=lambda: {CLI_PREFIX: sys.prefix})
 
     def tool(self, source: str | None) -> str | None:
-        """The machine's own directory that stands for a host path, if one does."""
+        """The machine's own directory that is used for a host path, if any."""
         parts = Path(source or "").parts
         for index, part in enumerate(parts):
             for word, prefix in self.tools.items():
@@ -45,10 +45,10 @@ class Volumes:
     def binds(
         self, mounts: Iterable[Mount], private: Path, own: Iterable[str], hidden: Iterable[str] = ()
     ) -> list[Bind]:
-        """What to bind, in order: the mounts, outer ones first, then those of ``own`` (paths of
-        this machine that must stay visible) that the mounts, or ``hidden`` folders, would hide.
+        """The binds, in order: the mounts, outer ones first, then those paths of ``own`` (which
+        must stay visible) that the mounts, or ``hidden`` folders, would hide.
 
-        ``private`` takes the anonymous volumes; the host's directories are made, open to all.
+        ``private`` is for the anonymous volumes; the host's directories are created, open to all.
         """
         found: list[Bind] = []
         for number, mount in enumerate(mounts):
@@ -68,16 +68,16 @@ class Volumes:
         covers = [*(bind.path for bind in found), *hidden]
         covered = [
             path
-            for path in own  # not what is itself mounted over: a script may lie right in /tmp
+            for path in own  # not a path that is itself a mount: a script may be right in /tmp
             if any(path != cover and _below(path, cover) for cover in covers)
         ]
         return found + [Bind(path, path, read_only=True) for path in covered]
 
     def without_mounting(self, mounts: Iterable[Mount]) -> str | None:
-        """None if a job gets along on this machine without mounts; else what it lacks.
+        """None if a job can run on this machine without mounts; otherwise the volume it lacks.
 
-        It does where /tmp is wanted at /tmp (this machine's own will do) and where only the
-        host's tools are missing (the container then takes the ``python3`` of its PATH).
+        It can if /tmp is mounted at /tmp (this machine's own is used) and if only the host's tools
+        are missing (the container then uses the ``python3`` of its PATH).
         """
         for mount in mounts:
             if self.tool(mount.source) is None and mount.path.rstrip("/") != "/tmp":  # noqa: S108
@@ -86,9 +86,9 @@ class Volumes:
 
 
 def python_paths(hidden: str | None = None) -> list[str]:
-    """What the running Python needs of this machine: its prefixes and all it can import from
-    (an editable install's source among them); nested paths left out. Of a ``hidden`` folder only
-    what lies below it: it may be one that Python imports from because it was started there."""
+    """The paths that the running Python needs: its prefixes and all it can import from, also the
+    source of an editable install; nested paths are left out. A ``hidden`` folder itself is not
+    included, only paths below it: Python may import from it because it was started there."""
     candidates = {
         sys.prefix,
         sys.base_prefix,
@@ -109,5 +109,5 @@ def python_paths(hidden: str | None = None) -> list[str]:
 
 
 def _below(path: str, directory: str) -> bool:
-    """True if ``path`` is ``directory`` or lies in it."""
+    """True if ``path`` is ``directory`` or inside it."""
     return Path(path).is_relative_to(directory)

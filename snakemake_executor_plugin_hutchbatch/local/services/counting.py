@@ -1,4 +1,4 @@
-"""How often each operation of S3 is called, under AWS's names."""
+"""Counts the calls of each S3 operation, under AWS's names."""
 
 from __future__ import annotations
 

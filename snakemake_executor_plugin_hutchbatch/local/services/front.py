@@ -1,4 +1,4 @@
-"""One port for everything but S3: which service a request is for, and who may ask."""
+"""One port for everything but S3: finds the service of a request and checks who may send it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .identity import credentials_endpoint, refuse_sts, sts_endpoint
 from .logs import LogsApi, logs_endpoint, refuse_json
 from .metadata import PREFIX
+from .service_faults import FaultMiddleware, ServiceFaults
 from .signatures import Keys, Refuse, SignedRequests
-from .trouble import Trouble, Troubled
 
 #: The header that carries the token of the control calls.
 CONTROL_HEADER = "x-hutchbatch-control"
 
 
 class Front:
-    """Batch by its paths, Logs by its header, STS for what else is posted to ``/``.
+    """Batch by its paths, Logs by its header, STS for anything else that is posted to ``/``.
 
-    ``people`` are the keys of users. ``token`` opens the control calls and a container's
-    credentials, to which no trouble reaches.
+    ``people`` are the keys of users. ``token`` permits the control calls and gives containers their
+    credentials; faults affect neither.
     """
 
     def __init__(
@@ -34,14 +34,14 @@ class Front:
         people: Sequence[Keys],
         role: Keys,
         token: str,
-        trouble: Trouble,
+        faults: ServiceFaults,
         metadata: ASGIApp,
     ) -> None:
         secrets: Mapping[str, str] = {k.access_key: k.secret_key for k in (*people, role)}
 
         def guarded(app: ASGIApp, service: str, refuse: Refuse) -> ASGIApp:
-            signed = SignedRequests(app, secrets, refuse, lambda: trouble.now(service))
-            return Troubled(signed, trouble, service, refuse)
+            signed = SignedRequests(app, secrets, refuse, lambda: faults.now(service))
+            return FaultMiddleware(signed, faults, service, refuse)
 
         logs_app = Starlette(routes=[Route("/", logs_endpoint(logs), methods=["POST"])])
         sts_app = Starlette(routes=[Route("/", sts_endpoint(role), methods=["POST"])])
@@ -70,7 +70,7 @@ class Front:
             if hmac.compare_digest(given, self._token.encode()):
                 return self._control
             return JSONResponse(
-                {"message": f"the header {CONTROL_HEADER} does not hold this start's token"}, 403
+                {"message": f"the header {CONTROL_HEADER} does not have this start's token"}, 403
             )
         if path == "/" and b"x-amz-target" in headers:
             return self._logs

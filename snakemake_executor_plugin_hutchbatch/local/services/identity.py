@@ -1,4 +1,4 @@
-"""Who am I (STS), and a container's credentials: what a job role is here."""
+"""STS's GetCallerIdentity, and the credentials of containers, which stand for the job role."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def sts_endpoint(role: Keys) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         action = parse_qs((await request.body()).decode()).get("Action", [""])[0]
         if action != "GetCallerIdentity":
-            return _error("InvalidAction", f"Only GetCallerIdentity is here, not {action}.", 400)
+            return _error(
+                "InvalidAction", f"Only GetCallerIdentity is supported, not {action}.", 400
+            )
         is_role = f"Credential={role.access_key}/" in request.headers.get("authorization", "")
         arn = JOB_ROLE if is_role else USER
         body = (
@@ -62,7 +64,7 @@ def credentials_endpoint(
 
 
 def refuse_sts(error: S3Error) -> Response:
-    """STS's form of a refusal."""
+    """The answer to a refused request, in STS's form."""
     return _error(error.code, error.message_text, error.http_status)
 
 

@@ -18,7 +18,7 @@ MOST_EVENTS, MOST_BYTES = 10_000, 1024 * 1024
 
 @dataclass(frozen=True)
 class Event:
-    """``timestamp`` in milliseconds since 1970; ``offset`` and ``end`` are where it lies in its
+    """``timestamp`` in milliseconds since 1970; ``offset`` and ``end``: its position in its
     stream's file, in bytes."""
 
     timestamp: int
@@ -37,11 +37,11 @@ class Stream:
 
 
 class NoSuchStream(LookupError):
-    """The group or the stream is not there; the text is AWS's."""
+    """The group or the stream does not exist; the text is AWS's."""
 
 
 class LogStore:
-    """``directory/GROUP/STREAM.log`` (names percent-encoded) holds ``MILLISECONDS TEXT`` lines.
+    """``directory/GROUP/STREAM.log`` (names percent-encoded) contains ``MILLISECONDS TEXT`` lines.
     Nothing is kept in memory."""
 
     def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
@@ -78,7 +78,7 @@ class LogStore:
         return sorted(found, key=lambda stream: stream.name)
 
     def size(self, group: str, stream: str) -> int:
-        """Bytes of a stream's file: the offset behind its last event."""
+        """Bytes of a stream's file: the offset after its last event."""
         return self._existing(group, stream).stat().st_size
 
     def forward(self, group: str, stream: str, offset: int = 0) -> Iterator[Event]:

@@ -49,7 +49,7 @@ class LogsApi:
             known = ", ".join(sorted(self._operations))
             raise LogsError(
                 "UnknownOperationException",
-                f"The local cloud's logs know only {known}, not {operation}.",
+                f"The local cloud's logs only support {known}, not {operation}.",
             )
         try:
             return self._operations[operation](asked)
@@ -76,8 +76,7 @@ class LogsApi:
         }
 
     def filter_log_events(self, asked: dict[str, Json]) -> dict[str, Json]:
-        """Events of several streams in the order of their times. The token names the last one
-        that was given."""
+        """Events of several streams, ordered by time. The token names the last event returned."""
         group = self._group(asked)
         names = asked.get("logStreamNames") or [
             each.name for each in self._store.streams(group, asked.get("logStreamNamePrefix", ""))
@@ -146,8 +145,8 @@ class LogsApi:
 def take(
     events: Iterable[Event], asked: dict[str, Json], most: int, offset: int
 ) -> tuple[list[Event], int, int]:
-    """The first events that are in the time asked for, as many as fit into one answer, and the
-    offsets between which everything has been looked at."""
+    """The first events within the requested time, as many as fit into one answer, and the offsets
+    of the range that has been searched."""
     chosen: list[Event] = []
     low = high = offset
     size = 0
@@ -163,7 +162,7 @@ def take(
 
 
 def paged(name: str, items: list[dict[str, Json]], asked: dict[str, Json]) -> dict[str, Json]:
-    """``limit`` (50 unless told) items from ``nextToken`` on."""
+    """``limit`` items (by default 50) from ``nextToken`` on."""
     start, limit = int(asked.get("nextToken") or 0), int(asked.get("limit") or 50)
     answer: dict[str, Json] = {name: items[start : start + limit]}
     return answer if start + limit >= len(items) else {**answer, "nextToken": str(start + limit)}
@@ -175,7 +174,7 @@ def pattern(text: str) -> Callable[[str], bool]:
     if text.strip().startswith(("{", "[", "%")):
         raise LogsError(
             "InvalidParameterException",
-            "The local cloud's logs understand filter patterns of plain terms only.",
+            "The local cloud's logs only support filter patterns of plain terms.",
         )
     terms = shlex.split(text.replace("'", "\\'"))
     without = [term[1:] for term in terms if term.startswith("-")]
@@ -206,7 +205,7 @@ def _shown(event: Event) -> dict[str, Json]:
 
 
 def refuse_json(error: S3Error) -> Response:
-    """How JSON services tell that a request is not well signed."""
+    """The answer of JSON services to a request that is not correctly signed."""
     code = {
         "AccessDenied": "AccessDeniedException",
         "InvalidAccessKeyId": "UnrecognizedClientException",
@@ -233,7 +232,7 @@ def logs_endpoint(api: LogsApi) -> Callable[[Request], Json]:
         except LogsError as error:
             return _error(error.code, str(error))
         except (KeyError, ValueError, TypeError) as error:
-            return _error("InvalidParameterException", f"The request is not understood: {error}")
+            return _error("InvalidParameterException", f"The request is invalid: {error}")
         return Response(json.dumps(answer), media_type=JSON)
 
     return endpoint

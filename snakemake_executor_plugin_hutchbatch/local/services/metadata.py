@@ -1,4 +1,4 @@
-"""The instance metadata service of a container's host, as far as it tells of a spot machine's end.
+"""The instance metadata service of a container's host, as far as it announces a spot machine's end.
 
 IMDSv2: a token by PUT, then facts for those that show it. Each attempt of a job has a service of
 its own, known by the attempt's task id, which nobody else knows.
@@ -24,7 +24,7 @@ _TOKEN = "x-aws-ec2-metadata-token"  # noqa: S105  a header's name
 
 
 def metadata_app(is_taken_back: Callable[[str], bool | None], token: str) -> Starlette:
-    """``is_taken_back``: of an attempt by its task id, None for one that does not run."""
+    """``is_taken_back``: for an attempt by its task id; None if it is not running."""
 
     async def get_token(request: Request) -> Response:
         if is_taken_back(request.path_params["task"]) is None:

@@ -1,11 +1,11 @@
-"""Writes and removals of single objects: nanio's, with S3's conditions and checksums.
+"""Writes and deletes single objects with nanio, adding S3's conditions and checksums.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
 
-A condition is checked when the body has come, as S3 does, and nothing waits between that and the
-object's appearance: of two writers at once one is refused. Checksums are CRC32, SHA-1 and SHA-256;
-others are taken without a look. They are kept among an object's metadata.
+A condition is checked when the body has arrived, as S3 does, and the object appears without another
+wait: of two simultaneous writers one is refused. Checksums are CRC32, SHA-1 and SHA-256; others are
+not checked. They are stored in the object's metadata.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PreconditionFailed(S3Error):
 
 
 class _Digest:
-    """One checksum of what has come so far."""
+    """One checksum of the data so far."""
 
     def __init__(self, kind: str) -> None:
         self._crc = 0
@@ -62,7 +62,7 @@ class _Digest:
 
 
 def check_condition(request: Request, storage: FolderStorage, bucket: str, key: str) -> None:
-    """Raises what S3 answers to a condition that does not hold."""
+    """Raises S3's error for a condition that is not met."""
     wanted, unwanted = request.headers.get("if-match"), request.headers.get("if-none-match")
     if wanted is None and unwanted is None:
         return
@@ -81,9 +81,9 @@ def check_condition(request: Request, storage: FolderStorage, bucket: str, key: 
 async def put_object(request: Request) -> Response:
     storage, bucket, key = _place(request)
     check_condition(request, storage, bucket, key)
-    kind, told = _told(request.headers)
+    kind, told = _declared_checksum(request.headers)
     digest = _Digest(kind) if kind else None
-    metadata = extract_user_metadata(request)  # which nanio reads when the body has come
+    metadata = extract_user_metadata(request)  # which nanio reads once the body has arrived
     kept: dict[str, str] = {}
 
     def come() -> None:
@@ -117,7 +117,7 @@ async def begin_parts(request: Request) -> Response:
     if kind in KINDS:
         metadata |= {ALGORITHM: kind, TYPE: request.headers.get(TYPE, "COMPOSITE").upper()}
         if kind != "crc32" and metadata[TYPE] == "FULL_OBJECT":
-            raise InvalidRequest(f"FULL_OBJECT checksums are CRCs, {kind} is none.")
+            raise InvalidRequest(f"FULL_OBJECT needs a CRC checksum, and {kind} is not one.")
     upload = _manager(request).create(
         MultipartInit(bucket, key, **_described(request), user_metadata=metadata)
     )
@@ -126,7 +126,7 @@ async def begin_parts(request: Request) -> Response:
 
 
 async def put_part(request: Request) -> Response:
-    kind, told = _told(request.headers)
+    kind, told = _declared_checksum(request.headers)
     digest = _Digest(kind) if kind else None
     kept: dict[str, str] = {}
     part = await _manager(request).upload_part(
@@ -147,13 +147,13 @@ async def complete_parts(request: Request) -> Response:
     paths = [multipart_part_path(storage.data_dir, upload, number) for number, _ in parts]
     size = request.headers.get("x-amz-mp-object-size")
     if size and int(size) != sum(path.stat().st_size for path in paths if path.exists()):
-        raise InvalidRequest("The object is not of the size that was told.")
+        raise InvalidRequest("The object's size is not the declared one.")
     kept = {PREFIX + kind: _of_parts(kind, form, paths), TYPE: form} if kind else {}
     told = request.headers.get(PREFIX + kind) if kind else None
     if told and told.partition("-")[0] != kept[PREFIX + kind].partition("-")[0]:
         raise BadDigest(f"The {kind.upper()} you specified did not match the calculated checksum.")
     if request.headers.get(TYPE, form).upper() != form:
-        raise BadDigest("The checksum type is not that with which the upload was begun.")
+        raise BadDigest("The checksum type is not the one that the upload began with.")
     check_condition(request, storage, bucket, key)
     info = manager.complete(upload, parts)
     _keep(storage, bucket, key, replace(info, user_metadata={**metadata, **kept}))
@@ -167,7 +167,7 @@ async def complete_parts(request: Request) -> Response:
 
 
 def hide_checksums(request: Request, response: Response) -> None:
-    """Of an answer to somebody who did not ask for them, or asked for a range."""
+    """Removes them from an answer if they were not requested, or only a range was."""
     asked = request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED"
     if request.method in ("GET", "HEAD") and (not asked or response.status_code == 206):
         for name in [name for name in response.headers if name.lower().startswith(PREFIX)]:
@@ -184,7 +184,7 @@ def _manager(request: Request) -> MultipartManager:
 
 
 def _described(request: Request) -> dict[str, object]:
-    """What S3 keeps of the headers beside metadata."""
+    """The headers that S3 stores with an object, apart from metadata."""
     asked = request.headers
     return {
         "content_type": asked.get("content-type", "application/octet-stream"),
@@ -194,8 +194,8 @@ def _described(request: Request) -> dict[str, object]:
     }
 
 
-def _told(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Kind and text of the checksum that a request carries; empty for none that is known here."""
+def _declared_checksum(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Kind and text of the checksum in a request; empty if there is none of a known kind."""
     told = [(kind, headers[PREFIX + kind]) for kind in KINDS if PREFIX + kind in headers]
     if len(told) > 1:
         raise InvalidRequest("Expecting a single x-amz-checksum- header.")
@@ -205,7 +205,7 @@ def _told(headers: Mapping[str, str]) -> tuple[str, str]:
 async def _watched(
     request: Request, digest: _Digest | None, come: Callable[[], None]
 ) -> AsyncIterator[bytes]:
-    """The body; ``come`` is called when all of it has passed, and may refuse it."""
+    """The body; ``come`` is called when all of it has arrived, and may refuse it."""
     async for chunk in request.stream():
         if digest is not None:
             digest.update(chunk)
@@ -231,7 +231,7 @@ def _of_parts(kind: str, form: str, paths: Iterable[Path]) -> str:
                 while chunk := file.read(CHUNK):
                     (whole if form == "FULL_OBJECT" else part).update(chunk)
         except OSError:
-            continue  # nanio tells that the part is missing
+            continue  # nanio reports that the part is missing
         each.update(part.raw())
         count += 1
     return whole.text() if form == "FULL_OBJECT" else f"{each.text()}-{count}"

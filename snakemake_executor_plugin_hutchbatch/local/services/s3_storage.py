@@ -1,6 +1,6 @@
 """Buckets as plain folders: nanio's storage, with S3's own order, pages and errors.
 
-What is mended here of nanio 0.1.7: listings in the order of the keys' bytes (its pages lose keys
+What is fixed here of nanio 0.1.7: listings in the order of the keys' bytes (its pages lose keys
 where a folder's name is followed by a character below "/"), ``prefix`` and paging without a walk
 through the whole bucket, common prefixes counted and paged, ListObjects version 1's ``marker``,
 half-written objects not listed, files changed by hand noticed, and no error 500 for keys that
@@ -40,8 +40,8 @@ class Page:
 
 
 class FolderStorage(FilesystemStorage):
-    """``data_dir/bucket/key`` holds the object's bytes, and nothing else is needed: files put
-    there by hand are objects too. ``ahead``: how far S3's clock is ahead of this machine's."""
+    """``data_dir/bucket/key`` is the object's content, and nothing else is needed: files put there
+    by hand are objects, too. ``ahead``: how far S3's clock is ahead of this machine's."""
 
     def __init__(self, data_dir: Path, ahead: Callable[[], timedelta] = timedelta) -> None:
         super().__init__(data_dir)
@@ -70,7 +70,7 @@ class FolderStorage(FilesystemStorage):
             if not object_path(self.data_dir, bucket, key).is_dir():
                 super().delete_object(bucket, key)
         except (InvalidObjectName, NotADirectoryError):
-            return  # deleting what cannot exist is no error in S3
+            return  # deleting an object that cannot exist is no error in S3
 
     def page(
         self,
@@ -80,7 +80,7 @@ class FolderStorage(FilesystemStorage):
         after: str = "",
         most: int = 1000,
     ) -> Page:
-        """Objects and common prefixes that sort behind ``after``, ``most`` at most."""
+        """At most ``most`` objects and common prefixes that sort after ``after``."""
         folder: Path = self._require_bucket_dir(bucket)
         objects: list[ObjectInfo] = []
         prefixes: list[str] = []
@@ -111,7 +111,7 @@ class FolderStorage(FilesystemStorage):
         return self._checked(bucket, key, info)
 
     def _checked(self, bucket: str, key: str, info: ObjectInfo | None) -> ObjectInfo:
-        """``info`` if it is still true of the file, else what the file itself tells."""
+        """``info`` if the file has not changed since, otherwise new information from the file."""
         status = object_path(self.data_dir, bucket, key).stat(follow_symlinks=False)
         changed = datetime.fromtimestamp(status.st_mtime, tz=UTC)
         # nanio notes the time just after it has written the file
@@ -130,7 +130,7 @@ def create_bucket(data_dir: Path, bucket: str) -> Path:
 
 
 def _keys(folder: Path, prefix: str, after: str) -> Iterator[str]:
-    """The keys below ``folder`` that begin with ``prefix`` and sort behind ``after``, in order.
+    """The keys below ``folder`` that begin with ``prefix`` and sort after ``after``, in order.
 
     Folders sort as their name with a "/", which puts all keys in the order of their bytes.
     """

@@ -31,7 +31,7 @@ def server(app: ASGIApp) -> uvicorn.Server:
     """A quiet server for ``app``, to be run with ``run(sockets=[…])``."""
 
     async def whole(scope: Scope, receive: Receive, send: Send) -> None:
-        with contextlib.suppress(ClientDisconnect):  # a killed job's; nobody's error
+        with contextlib.suppress(ClientDisconnect):  # a killed job's connection
             await app(scope, receive, send)
 
     return uvicorn.Server(
@@ -44,13 +44,13 @@ def server(app: ASGIApp) -> uvicorn.Server:
             timeout_keep_alive=60,  # longer than botocore keeps an idle connection in use
             timeout_graceful_shutdown=1,
             server_header=False,
-            date_header=False,  # ``trouble.Troubled`` tells the time, which may be wrong on purpose
+            date_header=False,  # ``FaultMiddleware`` sets it, perhaps wrong on purpose
         )
     )
 
 
 class ServerThread:
-    """A server on a daemon thread; ``crashed`` is told if it ends by itself."""
+    """A server on a daemon thread; ``crashed`` is called if it ends by itself."""
 
     def __init__(self, app: ASGIApp, name: str, crashed: Callable[[str], None]) -> None:
         self.socket = loopback_socket()
@@ -112,7 +112,7 @@ class ReadToTheEnd:
 
 
 class Named:
-    """ASGI middleware that says which server answers: ``AmazonS3``, as AWS's does."""
+    """ASGI middleware that names the server in answers: ``AmazonS3``, as AWS does."""
 
     def __init__(self, app: ASGIApp, name: str) -> None:
         self._app, self._name = app, name.encode()

@@ -1,4 +1,4 @@
-"""Only who holds this start's secret may call: AWS's request signatures, checked.
+"""Checks AWS's request signatures, so that only holders of this start's secrets can call.
 
 Signature Version 4: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html. The
 building blocks are nanio's; its own middleware reads the path decoded, which refuses S3 keys with
@@ -44,7 +44,7 @@ LARGEST_BODY = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Keys:
-    """A pair of credentials, with the session token that a role's carry."""
+    """A pair of credentials, with the session token that a role's have."""
 
     access_key: str
     secret_key: str
@@ -57,7 +57,7 @@ class Keys:
         return cls(prefix + secrets.token_hex(8).upper(), secrets.token_urlsafe(30), token)
 
 
-#: Makes the answer that tells a client of this service why it is refused.
+#: Makes a service's answer to a client that it refuses.
 Refuse = Callable[[S3Error], Response]
 
 
@@ -67,7 +67,7 @@ def refuse_xml(error: S3Error) -> Response:
 
 
 class SignedRequests:
-    """ASGI middleware that lets only well signed requests through. ``now``: the service's clock."""
+    """ASGI middleware that only passes correctly signed requests. ``now``: the service's clock."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class SignedRequests:
         await self._app(scope, receive, send)
 
     async def _checked(self, scope: Scope, receive: Receive) -> Receive:
-        """Raises if the request is not well signed; else where its body is to be read from."""
+        """The ``receive`` for the request's body; raises if the request is not correctly signed."""
         headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
         path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
@@ -107,7 +107,7 @@ class SignedRequests:
             return receive
         if "authorization" not in headers:
             raise MissingAuthenticationToken(
-                "This request is not signed: use the AWS_* variables that hutchbatch local gives."
+                "This request is not signed: use the AWS_* variables that hutchbatch local prints."
             )
         body_hash = headers.get("x-amz-content-sha256")
         if body_hash is None:
@@ -136,7 +136,7 @@ def check(
     secret = secrets_by_key.get(parts.access_key)
     if secret is None:
         raise InvalidAccessKeyId(
-            "These credentials are of another start of hutchbatch local, or of real AWS."
+            "These credentials belong to another start of hutchbatch local, or to real AWS."
         )
     # S3's clients sign the path as it is sent, all others encode it once more.
     canonical_path = path if parts.service == "s3" else quote(path, safe="/-_.~")

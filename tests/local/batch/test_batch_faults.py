@@ -141,9 +141,9 @@ def test_out_of_memory_is_137_with_its_reason(aws):
 
 def test_an_outage_lasts_its_time(aws):
     aws.service.fault({"kind": "outage", "seconds": 30})
-    assert aws.service.trouble.verdict("batch", "AKIA") == "cut"
+    assert aws.service.service_faults.verdict("batch", "AKIA") == "cut"
     aws.clock.advance(30)
-    assert aws.service.trouble.verdict("batch", "AKIA") is None
+    assert aws.service.service_faults.verdict("batch", "AKIA") is None
 
 
 def test_delays_add_up_by_operation(aws):

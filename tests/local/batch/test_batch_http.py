@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from snakemake_executor_plugin_hutchbatch.local.batch import build_batch_app
 from snakemake_executor_plugin_hutchbatch.local.services.logs import refuse_json
-from snakemake_executor_plugin_hutchbatch.local.services.trouble import Troubled
+from snakemake_executor_plugin_hutchbatch.local.services.service_faults import FaultMiddleware
 
 
 class Server(uvicorn.Server):
@@ -57,7 +57,7 @@ def serve():
 @pytest.fixture
 def address(aws, serve):
     app = build_batch_app(aws.service)
-    return serve(Troubled(app, aws.service.trouble, "batch", refuse_json))
+    return serve(FaultMiddleware(app, aws.service.service_faults, "batch", refuse_json))
 
 
 def batch_client(address, attempts=1):
@@ -177,7 +177,7 @@ def test_an_outage_closes_connections_until_it_is_ended(address):
 
 def test_the_middleware_takes_other_endpoints_down_too(aws, serve):
     other = Starlette(routes=[Route("/", lambda _: PlainTextResponse("here"))])
-    address = serve(Troubled(other, aws.service.trouble, "logs", refuse_json))
+    address = serve(FaultMiddleware(other, aws.service.service_faults, "logs", refuse_json))
     with urllib.request.urlopen(address) as answer:  # noqa: S310
         assert answer.read() == b"here"
     aws.service.fault({"kind": "outage", "seconds": 5})

@@ -1,7 +1,8 @@
-"""Bad days of the road between a caller and AWS: what every service has in common.
+"""Faults between a caller and any service: outages, cut connections, wrong clocks, expired keys.
 
-In front of each service stands a ``Troubled``; all of a process share one ``Trouble``. S3 lives in
-a process of its own, so ``Trouble.relay`` hands on what is set (``s3.S3Process.tell``).
+Each service has a ``FaultMiddleware`` in front of it; all services of a process share one
+``ServiceFaults``. S3 has a process of its own, to which ``ServiceFaults.relay`` passes the faults
+(``s3_process.S3Process.send_fault``).
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from .signatures import Refuse
 
 
 @dataclass(frozen=True)
-class GoneFor:
+class Outage:
     """No connection of ``caller`` to ``service`` is answered for ``seconds``. Batch, S3, Logs and
     STS are ``batch``, ``s3``, ``logs``, ``sts``; callers are ``user`` (the controller) and
-    ``role`` (jobs). As it is, the user's own network is gone."""
+    ``role`` (jobs). By default the user's own network is gone."""
 
     seconds: float = 0.0
     service: str = "*"
@@ -65,7 +66,7 @@ class SlowDown:
 @dataclass(frozen=True)
 class Skew:
     """The services' clocks are ``seconds`` ahead of this machine's: signatures older or younger
-    than 15 minutes are refused, and dates are told by that clock."""
+    than 15 minutes are refused, and dates in answers are from that clock."""
 
     seconds: float = 0.0
     service: str = "*"
@@ -74,7 +75,7 @@ class Skew:
 @dataclass(frozen=True)
 class Expire:
     """The user's access keys that match ``key`` are refused as expired for ``seconds`` (None: until
-    reset). Jobs have their role's."""
+    reset). Jobs use their role's keys."""
 
     seconds: float | None = None
     key: str = "*"
@@ -90,16 +91,16 @@ class Latency:
 
 @dataclass(frozen=True)
 class Deny:
-    """``caller`` may not do ``action``, an IAM action such as ``batch:SubmitJob``."""
+    """``caller`` is denied ``action``, an IAM action such as ``batch:SubmitJob``."""
 
     action: str = "*"
     caller: str = "user"
 
 
-RoadFault = GoneFor | Reset | SlowDown | Skew | Expire | Latency | Deny
+ServiceFault = Outage | Reset | SlowDown | Skew | Expire | Latency | Deny
 
-ROAD_KINDS: dict[str, type[RoadFault]] = {
-    "outage": GoneFor,
+SERVICE_KINDS: dict[str, type[ServiceFault]] = {
+    "outage": Outage,
     "reset": Reset,
     "slow_down": SlowDown,
     "skew": Skew,
@@ -107,9 +108,9 @@ ROAD_KINDS: dict[str, type[RoadFault]] = {
     "latency": Latency,
     "deny": Deny,
 }
-KIND_OF = {kind: name for name, kind in ROAD_KINDS.items()}
+KIND_OF = {kind: name for name, kind in SERVICE_KINDS.items()}
 CREDENTIAL = re.compile(rb"Credential=(\w+)/")
-#: Paths that no trouble reaches, or nobody could end one.
+#: Paths that faults do not affect, so that they can be ended.
 CONTROL = "/_control/"
 
 
@@ -129,10 +130,10 @@ class ExpiredToken(S3Error):
     http_status = 400
 
 
-class _Set:
-    """A fault in force: since when, how often it may still strike, its own random numbers."""
+class _ActiveFault:
+    """An active fault: since when, how often it may still strike, its own random numbers."""
 
-    def __init__(self, fault: RoadFault, now: float) -> None:
+    def __init__(self, fault: ServiceFault, now: float) -> None:
         self.fault = fault
         self.since = now
         self.left: int | None = getattr(fault, "calls", None)
@@ -152,52 +153,52 @@ class _Set:
         return self.left >= 0
 
 
-class Trouble:
-    """The faults of the road that are in force. Thread-safe. ``clock``: seconds since 1970."""
+class ServiceFaults:
+    """The active faults. Thread-safe. ``clock``: seconds since 1970."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._sets: list[_Set] = []
+        self._active: list[_ActiveFault] = []
         self._lock = threading.Lock()
-        #: Whom else to tell: a fault's JSON form, None for the end of all.
+        #: Called with each new fault's JSON form, and with None when all end.
         self.relay: Callable[[Mapping[str, object] | None], object] = lambda _: None
         #: How often each kind struck.
         self.struck: Counter[str] = Counter()
 
-    def add(self, fault: RoadFault) -> None:
+    def add(self, fault: ServiceFault) -> None:
         with self._lock:
-            self._sets.append(_Set(fault, self._clock()))
+            self._active.append(_ActiveFault(fault, self._clock()))
         self.relay({"kind": KIND_OF[type(fault)], **asdict(fault)})
 
     def clear(self) -> None:
         with self._lock:
-            self._sets.clear()
+            self._active.clear()
         self.relay(None)
 
     def ahead(self, service: str) -> timedelta:
         """How far this service's clock is ahead."""
         with self._lock:
-            faults = [each.fault for each in self._sets]
+            faults = [each.fault for each in self._active]
         found = [f.seconds for f in faults if isinstance(f, Skew) and _meets(service, f.service)]
         return timedelta(seconds=found[-1] if found else 0.0)
 
     def latency(self, service: str) -> float:
-        """Seconds by which this service's answers are late."""
+        """Seconds by which this service's answers are delayed."""
         with self._lock:
-            faults = [each.fault for each in self._sets]
+            faults = [each.fault for each in self._active]
         late = (f.ms for f in faults if isinstance(f, Latency) and _meets(service, f.service))
         return sum(late) / 1000
 
     def now(self, service: str) -> datetime:
-        """The time by this service's clock."""
+        """The time on this service's clock."""
         return datetime.fromtimestamp(self._clock(), UTC) + self.ahead(service)
 
     def verdict(self, service: str, access_key: str, action: str = "") -> str | S3Error | None:
-        """What becomes of a call: ``cut``, ``lost`` (performed, then cut), an error, or nothing.
-        ``action``: of ``actions.of``."""
+        """What happens to a call: ``cut``, ``lost`` (performed, then cut), an error, or None.
+        ``action``: from ``actions.of``."""
         with self._lock:
             now = self._clock()
-            for each in self._sets:
+            for each in self._active:
                 found = _verdict(each, service, access_key, now, action)
                 if found is not None:
                     self.struck[KIND_OF[type(each.fault)]] += 1
@@ -210,10 +211,10 @@ def _meets(service: str, pattern: str) -> bool:
 
 
 def _verdict(
-    each: _Set, service: str, access_key: str, now: float, action: str
+    each: _ActiveFault, service: str, access_key: str, now: float, action: str
 ) -> str | S3Error | None:
     fault = each.fault
-    caller = "role" if access_key.startswith("ASIA") else "user"  # as AWS's begin
+    caller = "role" if access_key.startswith("ASIA") else "user"  # AWS's prefixes
     if isinstance(fault, Skew | Latency):
         return None
     if isinstance(fault, Expire):
@@ -229,7 +230,7 @@ def _verdict(
             f"User: {who} is not authorized to perform: {fault.action} because no identity-based "
             "policy allows the action"
         )
-    if isinstance(fault, GoneFor):
+    if isinstance(fault, Outage):
         return "cut" if _meets(service, fault.service) and each.lasts(now) else None
     if isinstance(fault, Reset):
         if _meets(service, fault.service) and each.strikes():
@@ -245,15 +246,15 @@ def _access_key(headers: Mapping[bytes, bytes]) -> str:
     return found.group(1).decode() if found else ""
 
 
-class Troubled:
-    """ASGI middleware that lets the road's faults happen to one service, and tells its time.
+class FaultMiddleware:
+    """ASGI middleware that applies the faults to one service, and sets the date of its answers.
 
-    As far outside as possible, since it needs the server's own connection.
+    It must be the outermost one, since it needs the server's own connection.
     """
 
-    def __init__(self, app: ASGIApp, trouble: Trouble, service: str, refuse: Refuse) -> None:
+    def __init__(self, app: ASGIApp, faults: ServiceFaults, service: str, refuse: Refuse) -> None:
         self._app = app
-        self._trouble = trouble
+        self._faults = faults
         self._service = service
         self._refuse = refuse
 
@@ -261,12 +262,12 @@ class Troubled:
         if scope["type"] != "http" or str(scope.get("path", "")).startswith(CONTROL):
             await self._app(scope, receive, send)
             return
-        late = self._trouble.latency(self._service)
+        late = self._faults.latency(self._service)
         if late:
             await asyncio.sleep(late)
         access_key = _access_key(dict(scope["headers"]))
         action = actions.of(self._service, scope)
-        verdict = self._trouble.verdict(self._service, access_key, action)
+        verdict = self._faults.verdict(self._service, access_key, action)
         if verdict == "cut":
             await hang_up(receive, send)
         elif verdict == "lost":
@@ -280,7 +281,7 @@ class Troubled:
     def _dated(self, send: Send) -> Send:
         async def dated(message: Message) -> None:
             if message["type"] == "http.response.start":
-                date = format_datetime(self._trouble.now(self._service), usegmt=True)
+                date = format_datetime(self._faults.now(self._service), usegmt=True)
                 message = {**message, "headers": [*message["headers"], (b"date", date.encode())]}
             await send(message)
 
@@ -288,11 +289,11 @@ class Troubled:
 
 
 async def _nowhere(message: Message) -> None:
-    """A ``send`` whose answers are lost."""
+    """A ``send`` that discards answers."""
 
 
 async def hang_up(receive: Receive, send: Send) -> None:
-    """Closes the connection without a word."""
+    """Closes the connection without an answer."""
     # ASGI has no way to do this. uvicorn's receive is a method of its request cycle, which holds
     # the connection.
     transport = getattr(getattr(receive, "__self__", None), "transport", None)
