@@ -278,11 +278,8 @@ def test_an_environment_under_tmp_works_although_tmp_is_the_scratch(tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], check=True)
     package = Path(__file__).parents[2] / "snakemake_executor_plugin_hutchbatch" / "local" / "hosts"
     source = home / "src" / "own_package"
-    (source / "local" / "hosts").mkdir(parents=True)
-    for name in ("container", "host", "lines", "processes", "volumes"):
-        shutil.copy(package / f"{name}.py", source / "local" / "hosts")
+    shutil.copytree(package, source / "local" / "hosts")
     (source / "local" / "__init__.py").touch()
-    (source / "local" / "hosts" / "__init__.py").touch()
     (source / "__init__.py").touch()
     site = next((home / "venv/lib").glob("python3*")) / "site-packages"
     (site / "editable.pth").write_text(f"{home / 'src'}\n")

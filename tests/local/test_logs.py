@@ -193,7 +193,7 @@ def test_unknown_streams_are_not_found(logs, group):
 
 
 def test_an_unknown_operation_is_told(logs):
-    with pytest.raises(ClientError, match="know only"):
+    with pytest.raises(ClientError, match="only support"):
         logs.describe_metric_filters()
 
 
