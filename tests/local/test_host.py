@@ -279,6 +279,7 @@ def test_an_environment_under_tmp_works_although_tmp_is_the_scratch(tmp_path):
     package = Path(__file__).parents[2] / "snakemake_executor_plugin_hutchbatch" / "local" / "hosts"
     source = home / "src" / "own_package"
     shutil.copytree(package, source / "local" / "hosts")
+    shutil.copy(package.parent / "json_types.py", source / "local")
     (source / "local" / "__init__.py").touch()
     (source / "__init__.py").touch()
     site = next((home / "venv/lib").glob("python3*")) / "site-packages"
