@@ -135,7 +135,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def _work(self, job: AnyJob, wanted: JobPlan, task: TaskSpec) -> Work:
         plan, history = self._services.starvation_watch.start(wanted)
-        _, common = self._services.plan_pool.shared(plan)
+        common = self._services.plan_pool.shared(plan)
         work = work_of(
             job,
             self._count,

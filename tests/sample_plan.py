@@ -1,7 +1,7 @@
 """One job's plan, as unit tests vary it."""
 
 from snakemake_executor_plugin_hutchbatch.planning.plan import JobPlan
-from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder
+from snakemake_executor_plugin_hutchbatch.queues.choice import Ladder
 from snakemake_executor_plugin_hutchbatch.settings.values import Mount
 
 ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"

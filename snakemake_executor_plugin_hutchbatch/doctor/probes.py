@@ -17,9 +17,10 @@ from ..aws import errors
 from ..aws.clients import Clients
 from ..planning import preflight
 from ..planning.run_settings import PreflightError
-from ..queues import queues
+from ..queues import account, choice
 from ..queues.catalog import Entry
-from ..queues.queues import Ladder, Queue, QueueError
+from ..queues.choice import Ladder, QueueError
+from ..queues.queue import Queue
 from ..settings.options import ExecutorSettings
 from ..settings.values import NONE, Nothing, unless_none
 from ..storage import buckets
@@ -41,8 +42,8 @@ class Place:
 
 
 @dataclass
-class Known:
-    """What was found out on the way, for later probes and the helpdesk."""
+class AccountFacts:
+    """What probes find out about the account, for later probes and for a helpdesk."""
 
     account: str = ""
     arn: str = ""
@@ -52,19 +53,19 @@ class Known:
     bucket_region: str | None = None
 
 
-def identity(session: boto3.Session, known: Known) -> Iterator[Finding]:
+def identity(session: boto3.Session, facts: AccountFacts) -> Iterator[Finding]:
     """Whose credentials these are."""
     try:
         found = session.get_credentials()
         if found is None:
             raise NoCredentialsError
-        known.credentials = str(getattr(found, "method", ""))
+        facts.credentials = str(getattr(found, "method", ""))
         answer = session.client("sts").get_caller_identity()
     except (ClientError, BotoCoreError) as error:
         yield Finding("problem", "credentials", errors.explain(error, "checking your identity"))
         return
-    known.account, known.arn = answer["Account"], answer["Arn"]
-    yield Finding("ok", "credentials", f"You are {known.arn} in account {known.account}.")
+    facts.account, facts.arn = answer["Account"], answer["Arn"]
+    yield Finding("ok", "credentials", f"You are {facts.arn} in account {facts.account}.")
 
 
 def region(session: boto3.Session, wanted: str | None) -> Iterator[Finding]:
@@ -78,48 +79,48 @@ def region(session: boto3.Session, wanted: str | None) -> Iterator[Finding]:
 
 
 def the_queues(
-    clients: Clients, settings: ExecutorSettings, entries: dict[str, Entry], known: Known
+    clients: Clients, settings: ExecutorSettings, entries: dict[str, Entry], facts: AccountFacts
 ) -> Iterator[Finding]:
     """Which queues there are, and where jobs would go."""
     try:
-        known.queues, told = queues.describe(clients.batch, entries)
+        facts.queues, told = account.describe(clients.batch, entries)
     except (ClientError, BotoCoreError) as error:
         yield Finding("problem", "queues", errors.explain(error, "reading the Batch queues"))
         return
-    trust = not any(q.arn for q in known.queues.values())
+    trust = not any(q.arn for q in facts.queues.values())
     if told:
         yield Finding("warning", "queues", told)
-    for queue in known.queues.values():
+    for queue in facts.queues.values():
         if not queue.takes_jobs:
             sentence = f"Queue {queue.name} is not accepting jobs, {queue.why_not}"
             yield Finding("warning", "queues", sentence, "jobs go elsewhere; or ask SciComp.")
     wanted = settings.value("queue")
     try:
-        known.ladder = (
-            queues.named(wanted, known.queues, "--hutchbatch-queue", trust=trust)
+        facts.ladder = (
+            choice.named(wanted, facts.queues, "--hutchbatch-queue", trust=trust)
             if wanted
-            else _automatic(settings, known, gpus=0)
+            else _automatic(settings, facts, gpus=0)
         )
     except QueueError as error:
         yield Finding("problem", "queues", str(error))
         return
-    way = ", then ".join(known.ladder.rungs)
-    sentence = f"There are {len(known.queues)} queues; jobs go to {way} ({known.ladder.why})"
+    way = ", then ".join(facts.ladder.rungs)
+    sentence = f"There are {len(facts.queues)} queues; jobs go to {way} ({facts.ladder.why})"
     try:
-        gpus = f"with gpu to {', then '.join(_automatic(settings, known, gpus=1).rungs)}"
+        gpus = f"with gpu to {', then '.join(_automatic(settings, facts, gpus=1).rungs)}"
     except QueueError:
         gpus = "there is no queue for jobs with gpu"
     yield Finding("ok", "queues", f"{sentence}, {gpus}.")
 
 
-def _automatic(settings: ExecutorSettings, known: Known, gpus: int) -> Ladder:
+def _automatic(settings: ExecutorSettings, facts: AccountFacts, gpus: int) -> Ladder:
     policy = settings.value("policy")
     where = "--hutchbatch-queue"
-    return queues.automatic(known.queues, policy, gpus=gpus, preemptible=True, where=where)
+    return choice.automatic(facts.queues, policy, gpus=gpus, preemptible=True, where=where)
 
 
 def places(
-    clients: Clients, wanted: tuple[Place, ...], storage_region: str | None, known: Known
+    clients: Clients, wanted: tuple[Place, ...], storage_region: str | None, facts: AccountFacts
 ) -> Iterator[Finding]:
     """Whether the buckets are there and a small object can be stored, read and removed."""
     usable = set()
@@ -132,7 +133,7 @@ def places(
             continue
         usable.add(bucket)
         if bucket == split_url(wanted[0].url)[0]:
-            known.bucket_region = found
+            facts.bucket_region = found
         if found and storage_region and found != storage_region:
             sentence = (
                 f"Bucket {bucket} is in region {found}, not {storage_region}, which makes calls "
@@ -173,7 +174,7 @@ def _place(clients: Clients, place: Place) -> Finding:
     return Finding("ok", "bucket", f"{place.url} ({place.what}) can be read and written.")
 
 
-def role(wanted: str | Nothing | None, known: Known) -> Iterator[Finding]:
+def role(wanted: str | Nothing | None, facts: AccountFacts) -> Iterator[Finding]:
     """What can be known of the job role without being allowed to look at roles."""
     if wanted is None:
         remedy = "add hutchbatch-job-role with your PI's role (SciComp tells you its ARN)."
@@ -184,8 +185,8 @@ def role(wanted: str | Nothing | None, known: Known) -> Iterator[Finding]:
         yield Finding("ok", "job role", sentence)
         return
     account = wanted.split(":")[4]
-    if known.account and account != known.account:
-        sentence = f"The job role belongs to account {account}, but you are in {known.account}"
+    if facts.account and account != facts.account:
+        sentence = f"The job role belongs to account {account}, but you are in {facts.account}"
         remedy = "correct hutchbatch-job-role, or use credentials of that account."
         yield Finding("problem", "job role", sentence, remedy)
         return
@@ -259,12 +260,14 @@ def _calls(
     }
 
 
-def context(session: boto3.Session, settings: ExecutorSettings, known: Known) -> AccountContext:
+def context(
+    session: boto3.Session, settings: ExecutorSettings, facts: AccountFacts
+) -> AccountContext:
     """What a policy for this user is about."""
     return AccountContext(
         region=session.region_name,
-        account=known.account or "*",
-        partition=known.arn.split(":")[1] if known.arn else "aws",
+        account=facts.account or "*",
+        partition=facts.arn.split(":")[1] if facts.arn else "aws",
         log_group=settings.value("log_group"),
         job_role=unless_none(settings.value("job_role")),
     )

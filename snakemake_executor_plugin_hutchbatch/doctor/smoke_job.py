@@ -19,12 +19,14 @@ from ..planning import naming, supervisor_bundle
 from ..planning.plan import Budgets, JobPlan
 from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation
-from ..queues import fit, why_waiting
-from ..queues.queues import Ladder, Queue
+from ..queues import why_waiting
+from ..queues.choice import Ladder
+from ..queues.queue import Queue
 from ..settings.options import ExecutorSettings
 from ..settings.values import unless_none
 from ..settlement import failure_cause
 from ..storage import small_objects
+from ..storage.run_layout import WorkLayout
 from ..storage.urls import split_url
 from ..submission import submit_job
 from ..submission.job_definitions import Definitions
@@ -103,7 +105,7 @@ def run(
     """
     key = uuid.uuid4().hex[:10]
     wanted = plan(trial, naming.job_name(trial.user, "hutchbatch-doctor", {}, key))
-    folder = f"{trial.place}doctor/{key}/"
+    folder = WorkLayout(trial.place).doctor(key)
     job_id = None
     try:
         definition = Definitions(clients.batch, retrier).arn(wanted)
@@ -113,7 +115,7 @@ def run(
         say(f"job {job_id} on queue {wanted.queue}: waiting for it to end")
         job = _follow(clients, job_id, retrier, seconds, say)
         if job["status"] not in ENDED:
-            return [_waiting(clients, trial, job, seconds)]
+            return [_waiting(clients, trial, wanted, job, seconds)]
         found = _read(clients, wanted, folder, job)
         job_id = None  # it has ended by itself
         return found
@@ -182,14 +184,15 @@ def _follow(
         retrier.sleep(POLL)
 
 
-def _waiting(clients: Clients, trial: Trial, job: BatchJob, seconds: float) -> Finding:
+def _waiting(
+    clients: Clients, trial: Trial, wanted: JobPlan, job: BatchJob, seconds: float
+) -> Finding:
     sentence = f"After {seconds / 60:.0f} minutes the job is still {job['status']}"
     if job["status"] == "RUNNABLE":
-        want = fit.Want(1, MEMORY_MIB, 0)
         symptoms = why_waiting.examine(
-            clients.batch, job["jobId"], str(job.get("statusReason") or ""), trial.queue, want
+            clients.batch, job["jobId"], str(job.get("statusReason") or ""), trial.queue
         )
-        sentence += f", since {why_waiting.diagnose(symptoms)}"
+        sentence += f", since {why_waiting.diagnose(wanted, symptoms)}"
     remedy = "the job was stopped; try again later, or give it more time with --wait."
     return Finding("warning", "job", sentence, remedy)
 

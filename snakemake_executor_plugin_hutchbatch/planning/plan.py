@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from ..queues import queues as queue_choice
-from ..queues.queues import Ladder, Queue, QueueError
+from ..queues import choice
+from ..queues.choice import Ladder, QueueError
+from ..queues.queue import Queue
 from ..settings import options, parsers
 from ..settings.options import JobSettings
 from ..settings.table import default_of
@@ -84,6 +86,11 @@ class JobPlan:
     scheduling_priority: int | None = None
     share_identifier: str | None = None
     budgets: Budgets = Budgets()
+
+    @cached_property
+    def key(self) -> str:
+        """A digest that only equal plans have: by it jobs are grouped into arrays."""
+        return naming.digest(repr(self), length=32)
 
 
 def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
@@ -192,8 +199,8 @@ def _ladder(
     where: str,
 ) -> Ladder:
     if wanted:
-        return queue_choice.named(wanted, site.queues, where, trust=not site.queues_told)
-    return queue_choice.automatic(
+        return choice.named(wanted, site.queues, where, trust=not site.queues_told)
+    return choice.automatic(
         site.queues,
         policy,
         gpus=gpus,

@@ -14,8 +14,8 @@ from ..aws import client_hooks, credentials, errors
 from ..aws import clients as aws
 from ..aws.clients import Clients
 from ..aws.retry import Retrier
-from ..queues import queues as account
-from ..queues.queues import Queue
+from ..queues import account
+from ..queues.queue import Queue
 from ..settings.options import ExecutorSettings
 from ..settings.table import FALLBACK_REGION
 from ..snakemake_types import StorageProvider, Workflow

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from ..aws.retry import Retrier
 from ..snakemake_types import AnyJob, Command, Workflow
-from ..storage import leavings
 from ..storage.leavings import Leavings
+from ..storage.run_layout import WorkLayout
 from ..supervisor.taskspec import Input, Sources, TaskSpec
 from . import fingerprint, snakemake_command, source_archive, supervisor_bundle, tasks
 from .job_paths import launch_folders
@@ -66,10 +66,10 @@ class Preparation:
                 self._workflow, s3, prefix, self._retrier, self._warn
             )
             content, digest = supervisor_bundle.bundle(), supervisor_bundle.bundle_sha256()
-            url = f"{prefix}supervisor/{digest}"
+            url = WorkLayout(prefix).supervisor(digest)
             source_archive.put(s3, url, content, "storing the supervisor", self._retrier)
             if config := snakemake_command.config(self._workflow):
-                url_of_config = self._leavings.url(leavings.CONFIG)
+                url_of_config = self._leavings.config()
                 source_archive.put(
                     s3, url_of_config, config.encode(), "storing the configuration", self._retrier
                 )
@@ -87,7 +87,7 @@ class Preparation:
         read = self._evaluate_resources(job)
         # Every job, not one of each rule: what they ask for may differ, and grow with attempts.
         wanted = fitted(plan(job, site, self._environments["direct"]), site.queues)
-        status = f"{self._context.run_prefix}status/"
+        status = self._context.layout.status
         unneeded = frozenset(map(str, self._workflow.dag.get_unneeded_temp_files(job)))
         outputs = expected_outputs(job, unneeded)
         if wanted.mode == "direct":

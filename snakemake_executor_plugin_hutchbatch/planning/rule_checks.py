@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from snakemake_interface_common.exceptions import WorkflowError
 
 from ..queues import fit
-from ..queues.queues import Queue
+from ..queues.queue import Queue
 from ..snakemake_types import Job
 from . import hints
 from .plan import JobPlan, Site, plan
@@ -111,8 +111,7 @@ def _rungs(wanted: JobPlan, queues: Mapping[str, Queue]) -> list[Queue]:
 def fitted(wanted: JobPlan, queues: Mapping[str, Queue]) -> JobPlan:
     """The plan with only those rungs of its ladder that could ever place it: on another it would
     wait for ever. Raises ``PlanError`` if none is left."""
-    need = fit.Want(wanted.vcpus, wanted.memory, wanted.gpus)
-    faults = {queue.name: fit.misfit(need, queue) for queue in _rungs(wanted, queues)}
+    faults = {queue.name: fit.misfit(wanted, queue) for queue in _rungs(wanted, queues)}
     fine = tuple(name for name, fault in faults.items() if fault is None)
     if not fine:
         raise PlanError("; ".join(fault for fault in faults.values() if fault))
@@ -124,5 +123,4 @@ def fitted(wanted: JobPlan, queues: Mapping[str, Queue]) -> JobPlan:
 def size_hint(wanted: JobPlan, queues: Mapping[str, Queue]) -> str | None:
     """What could be better about the size of a request; None where nothing could."""
     first = _rungs(wanted, queues)[0]
-    need = fit.Want(wanted.vcpus, wanted.memory, wanted.gpus)
-    return fit.other_architecture(first) or fit.hint(need, first)
+    return fit.other_architecture(first) or fit.hint(wanted, first)

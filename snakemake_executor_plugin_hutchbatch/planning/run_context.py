@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..aws.clients import Clients
+from ..storage.run_layout import RunLayout, WorkLayout
 from .plan import Site
 
 
@@ -19,5 +20,6 @@ class RunContext:
     endpoint: str | None
 
     @property
-    def run_prefix(self) -> str:
-        return f"{self.work_prefix}runs/{self.site.run_id}/"
+    def layout(self) -> RunLayout:
+        """Where this run's control files lie."""
+        return WorkLayout(self.work_prefix).run(self.site.run_id)

@@ -25,6 +25,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from ..aws.retry import Retrier
 from ..snakemake_types import Workflow
+from ..storage.run_layout import WorkLayout
 from ..storage.urls import split_url
 from ..supervisor.taskspec import Sources
 from . import snakemake_command
@@ -198,7 +199,7 @@ def upload(
         warn(told)
     content = pack(root, selection.files)
     digest = hashlib.sha256(content).hexdigest()
-    url = f"{work_prefix}sources/{digest}.tar.xz"
+    url = WorkLayout(work_prefix).sources(digest)
     put(s3, url, content, "storing the workflow's code", retrier)
     digests = {n: hashlib.sha256((root / n).read_bytes()).hexdigest() for n in selection.files}
     return Sources(url=url, sha256=digest), digests

@@ -1,9 +1,10 @@
-"""What travels: a Snakemake job on its way through Batch, and where its task lies."""
+"""A Snakemake job on its way: planned, stored, sent. Each of these is a type of its own."""
 
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from ..snakemake_types import AnyJob
 from . import naming
@@ -26,10 +27,9 @@ class TaskLocation:
 class Work:
     """One Snakemake job at one of its attempts.
 
-    ``plan`` is shared by all that differ in nothing but their task: ``label``, ``name`` and
-    ``wildcards`` are a job's own. ``number`` counts in the run; ``place`` is None until the task's
-    description is stored; ``begun``: that time by S3's clock; ``outputs``: URLs that must exist
-    when it has succeeded.
+    ``plan`` is shared by all jobs that differ only in their tasks: ``label``, ``name`` and
+    ``wildcards`` are the job's own. ``number`` counts in the run; ``outputs``: URLs that must exist
+    when the job has succeeded; ``status``: the URL prefix of its statuses.
     """
 
     job: AnyJob
@@ -41,13 +41,37 @@ class Work:
     history: History
     outputs: tuple[str, ...]
     status: str
-    place: TaskLocation | None = None
-    begun: datetime.datetime | None = None
 
     @property
     def own_plan(self) -> JobPlan:
         """The plan with this job's label, for sentences about it."""
         return replace(self.plan, label=self.label)
+
+    def sent(self, begun: datetime.datetime) -> SentWork:
+        """The same, followed on AWS Batch."""
+        return SentWork(**self._values(), begun=begun)
+
+    def stored(self, place: TaskLocation, begun: datetime.datetime) -> StoredWork:
+        """The same, its task in S3."""
+        return StoredWork(**self._values(), begun=begun, place=place)
+
+    def _values(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(Work)}
+
+
+@dataclass(frozen=True, slots=True)
+class SentWork(Work):
+    """A job that AWS Batch has, or had. ``begun``: when its task was stored, by S3's clock; what
+    was written before is not its result."""
+
+    begun: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWork(SentWork):
+    """A job of this run whose task lies in S3, and which can be sent again with it."""
+
+    place: TaskLocation
 
 
 class PlanPool:
@@ -60,12 +84,11 @@ class PlanPool:
     def __init__(self) -> None:
         self._plans: dict[str, JobPlan] = {}
 
-    def shared(self, plan: JobPlan) -> tuple[str, JobPlan]:
-        """A key that only equal plans have, and the one plan kept for it."""
+    def shared(self, plan: JobPlan) -> JobPlan:
+        """The one plan kept for all that are equal to this one but for the job's own names."""
         tags = {k: v for k, v in plan.tags.items() if k != naming.WILDCARDS_TAG}
         common = replace(plan, label="", job_name="", tags=tags)
-        key = naming.digest(repr(common), length=32)
-        return key, self._plans.setdefault(key, common)
+        return self._plans.setdefault(common.key, common)
 
 
 def work_of(

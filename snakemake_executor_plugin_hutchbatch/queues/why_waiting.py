@@ -1,7 +1,7 @@
 """Why a job is stuck in RUNNABLE, in one sentence with the remedy.
 
-AWS tells the cause at the head of a queue; where it does not, the queue's and
-its compute environment's state and what is in use are looked at.
+AWS states the cause on the job at the head of a queue. Where it does not, the state of the queue
+and of its compute environment, and what is in use, give a likely one.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import batch_calls
 from ..text.printable import printable
-from . import fit, queues
-from .queues import Queue
+from ..text.units import counted
+from . import account, fit
+from .queue import Queue
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -22,23 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Symptoms:
-    """What is known of a waiting job. ``vcpus_in_use``: of the compute environment, None if
-    unknown; ``ahead``: jobs before it in the queue, None if not among the first hundred."""
+    """What is known about the queue of a waiting job. ``reason``: AWS's own words, empty without
+    any; ``vcpus_in_use``: of the compute environment, None if unknown; ``ahead``: jobs before it in
+    the queue, None if it is not among the first hundred."""
 
-    status_reason: str
+    reason: str
     queue: Queue
-    want: fit.Want
     vcpus_in_use: int | None = None
     ahead: int | None = None
 
 
-def diagnose(symptoms: Symptoms) -> str:
+def diagnose(job: fit.Asks, symptoms: Symptoms) -> str:
     """The cause and the remedy. Pure."""
-    queue, reason = symptoms.queue, printable(symptoms.status_reason)
+    queue, reason = symptoms.queue, printable(symptoms.reason)
     name = queue.name
     if not queue.takes_jobs:
         return f"queue {name} is not accepting jobs ({queue.why_not}): choose another queue"
-    if misfit := fit.misfit(symptoms.want, queue):
+    if misfit := fit.misfit(job, queue):
         return f"it can never start: {misfit}"
     if "INSUFFICIENT_INSTANCE_CAPACITY" in reason:
         return (
@@ -58,22 +59,23 @@ def diagnose(symptoms: Symptoms) -> str:
         return f"AWS says: {reason}"
     if queue.max_vcpus and symptoms.vcpus_in_use is not None:
         free = queue.max_vcpus - symptoms.vcpus_in_use
-        if free < symptoms.want.vcpus:
+        if free < job.vcpus:
             return (
                 f"queue {name} is full: {symptoms.vcpus_in_use:,} of its {queue.max_vcpus:,} vCPUs "
                 "are in use; it starts when other jobs end, or choose another queue"
             )
     if symptoms.ahead:
-        jobs = "1 job is" if symptoms.ahead == 1 else f"{symptoms.ahead:,} jobs are"
-        return f"{jobs} ahead of it in queue {name}"
+        are = "is" if symptoms.ahead == 1 else "are"
+        return f"{counted(symptoms.ahead, 'job')} {are} ahead of it in queue {name}"
     if queue.spot:
         bid = f" at {queue.bid} % of the price" if queue.bid else ""
         return f"queue {name} is waiting for spot machines{bid}: a higher bid gets them sooner"
     return f"queue {name} is starting machines for it; if this takes long, ask SciComp"
 
 
-def examine(batch: BatchClient, job_id: str, reason: str, queue: Queue, want: fit.Want) -> Symptoms:
-    """Asks AWS what ``diagnose`` needs; what may not be asked is left out."""
+def examine(batch: BatchClient, job_id: str, reason: str, queue: Queue) -> Symptoms:
+    """Asks AWS what ``diagnose`` needs to know; what may not be asked is left out. ``reason``: what
+    AWS says about the job itself."""
     in_use = ahead = None
     try:
         described = batch.describe_job_queues(jobQueues=[queue.arn or queue.name])["jobQueues"]
@@ -83,7 +85,7 @@ def examine(batch: BatchClient, job_id: str, reason: str, queue: Queue, want: fi
         found = batch.describe_compute_environments(computeEnvironments=names)
         environments = {e["computeEnvironmentArn"]: e for e in found["computeEnvironments"]}
         for item in described:
-            queue = queues.live(item, environments, queue)  # switched off meanwhile?
+            queue = account.live(item, environments, queue)  # switched off meanwhile?
         resources = [e.get("computeResources", {}) for e in found["computeEnvironments"]]
         in_use = sum(int(r.get("desiredvCpus") or 0) for r in resources)
     except (ClientError, BotoCoreError):
@@ -95,9 +97,9 @@ def examine(batch: BatchClient, job_id: str, reason: str, queue: Queue, want: fi
         if job_id in waiting:
             ahead = waiting.index(job_id)
         if waiting and not reason:
-            # AWS tells the cause on the job at the head of the queue, whoever's it is.
+            # AWS states the cause on the job at the head of the queue, whoever's it is.
             for head in batch_calls.describe(batch, waiting[:1]).values():
                 reason = str(head.get("statusReason") or "")
     except (ClientError, BotoCoreError):
         pass
-    return Symptoms(reason, queue, want, in_use, ahead)
+    return Symptoms(reason, queue, in_use, ahead)

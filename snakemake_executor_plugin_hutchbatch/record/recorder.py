@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..aws.job_states import LOST
 from ..planning.plan import JobPlan
-from ..planning.work import Work
+from ..planning.work import SentWork, StoredWork, Work
 from ..settlement import failure_cause
 from ..settlement.failure_cause import Failure
 from ..supervisor.taskspec import Status
@@ -80,12 +80,11 @@ class Recorder:
             )
         )
 
-    def sending(self, name: str, definition: str, works: Sequence[Work]) -> None:
+    def sending(self, name: str, definition: str, works: Sequence[StoredWork]) -> None:
         """A SubmitJob that is about to be sent; returns when that is on disk."""
         if self._journal is None:
             return
-        plan, place = works[0].plan, works[0].place
-        url = place.url if place else ""
+        plan, url = works[0].plan, works[0].place.url
         single = len(works) == 1
         self._put(
             Submission(
@@ -120,7 +119,7 @@ class Recorder:
         if self._journal:
             self._journal.change(Submission, (name,), refused=self._hide(words))
 
-    def states(self, lives: Iterable[LiveJob[Work]]) -> None:
+    def states(self, lives: Iterable[LiveJob[SentWork]]) -> None:
         """New states of live jobs."""
         if self._journal is None:
             return

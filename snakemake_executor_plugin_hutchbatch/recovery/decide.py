@@ -1,9 +1,9 @@
-"""What becomes of a job that an earlier, dead run may have sent already. Pure.
+"""What becomes of a job that an earlier, dead run may already have sent. Pure.
 
-A job of equal identity (``planning/fingerprint.py``) would make the same files: one that lives is
-followed instead of a second one being sent, one that succeeded counts. One that writes the same
-files by another rule, from other inputs or in another image is ended first: never two writers at
-once.
+A job with the same identity (``planning/fingerprint.py``) would make the same files: one that lives
+is followed instead of sending a second one, and one that succeeded counts. A job that writes the
+same files by another rule, from other inputs or in another image is stopped first: two jobs never
+write the same files at once.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A trace, and what Batch says of it. ``batch_id``: its id; ``good``: its inputs have not
-    changed since it began, and if it succeeded, its outputs are there and younger than it."""
+class EarlierJob:
+    """A trace, and what Batch says about its job. ``good``: its inputs have not changed since it
+    began, and if it succeeded, its outputs are there and younger than it."""
 
     trace: Trace
     batch_id: str
@@ -44,25 +44,25 @@ class Found:
 
 @dataclass(frozen=True)
 class Decision:
-    """``follow``: the job that takes the place of a new one, None for a new one; ``end``: live jobs
-    that must be over before, or beside which the one followed goes on."""
+    """``follow``: the job that takes the place of a new one, None for a new one. ``end``: live jobs
+    that must end first."""
 
-    follow: Found | None
-    end: tuple[Found, ...] = ()
+    follow: EarlierJob | None
+    end: tuple[EarlierJob, ...] = ()
 
 
-def decide(identity: str, outputs: Iterable[str], found: Iterable[Found]) -> Decision:
+def decide(identity: str, outputs: Iterable[str], found: Iterable[EarlierJob]) -> Decision:
     """What to do about a job of this ``identity`` that writes ``outputs``."""
     wanted = frozenset(outputs)
-    rivals = [f for f in found if not wanted.isdisjoint(f.trace.outputs)]
-    same = [f for f in rivals if f.good and f.trace.identity == identity and identity]
-    done = [f for f in same if f.state == "SUCCEEDED"]
-    going = [f for f in same if f.lives and not f.is_being_ended]
-    # The one that is nearest to its end; of equals the last one sent.
-    going.sort(key=lambda f: (LIVE.index(f.state), f.trace.prepared), reverse=True)
+    rivals = [job for job in found if not wanted.isdisjoint(job.trace.outputs)]
+    same = [job for job in rivals if job.good and job.trace.identity == identity and identity]
+    done = [job for job in same if job.state == "SUCCEEDED"]
+    going = [job for job in same if job.lives and not job.is_being_ended]
+    # The one nearest to its end; among equals the last one sent.
+    going.sort(key=lambda job: (LIVE.index(job.state), job.trace.prepared), reverse=True)
     follow = next(iter(going or done), None)
-    live = [f for f in rivals if f.lives and f is not follow]
-    # A result that somebody else still writes over is none.
+    live = [job for job in rivals if job.lives and job is not follow]
+    # A result that another job is still overwriting does not count.
     if follow is not None and not follow.lives and live:
         follow = None
     return Decision(follow, tuple(live))

@@ -13,8 +13,8 @@ from ..aws import batch_calls
 from ..aws.batch_calls import DESCRIBE_LIMIT, BatchJob
 from ..aws.job_states import LIVE
 from ..aws.retry import Retrier
-from ..tracking.tracker import LOST_AFTER_SECONDS
-from .decide import Found
+from ..tracking.news import LOST_AFTER_SECONDS
+from .decide import EarlierJob
 from .single_flight import Answer, SingleFlight
 from .unfinished_jobs import Trace, child_id
 
@@ -35,7 +35,7 @@ class Look:
     """``found``: the jobs of some traces, and what Batch says of them; ``not_yet``: whether one may
     still show; ``hidden``: traces whose jobs go on, but are not described now."""
 
-    found: tuple[Found, ...] = ()
+    found: tuple[EarlierJob, ...] = ()
     not_yet: bool = False
     hidden: tuple[Trace, ...] = ()
 
@@ -67,14 +67,14 @@ class EarlierJobs:
         wanted = [batch_id for made in ids.values() for batch_id in made or ()]
         known = self._described.get(wanted, seconds, self._others())
         not_yet = None in ids.values()
-        found: list[Found] = []
+        found: list[EarlierJob] = []
         hidden: list[Trace] = []
         for trace, batch_id in ((t, i) for t, made in ids.items() for i in made or ()):
             answer = known[batch_id]
             if self._is_lost(answer):
                 continue
             if answer.value is not None:
-                found.append(Found(trace, batch_id, answer.value))
+                found.append(EarlierJob(trace, batch_id, answer.value))
             elif listed := self._by_name(trace.submission, seconds):
                 # One that ListJobs shows is waited for, as its double must not be sent.
                 not_yet = True

@@ -27,6 +27,7 @@ from ..aws.retry import Retrier
 from ..planning import arrays, fingerprint, naming
 from ..record.schema import SINGLE
 from ..storage import small_objects
+from ..storage.run_layout import WorkLayout
 from ..supervisor import pinned
 from ..supervisor.taskspec import TaskSpecError, load_taskspec
 from .run_marker import RunMarker
@@ -178,7 +179,7 @@ class _Search:
                 child=child,
                 queue=str(job["jobQueue"]).rpartition("/")[2],
                 batch_id=batch_id,
-                status=f"{mark.work_prefix}runs/{mark.run_id}/status/",
+                status=WorkLayout(mark.work_prefix).run(mark.run_id).status,
                 task_url=url,
                 prepared=job.get("createdAt", 0) / 1000,
             )

@@ -9,7 +9,6 @@ has and for nothing else; what is no mark is passed over, is not removed, and hi
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor as ThreadPool
@@ -26,6 +25,7 @@ from ..record.controllers import Controller, has_ended
 from ..record.schema import Run
 from ..settings import parsers
 from ..storage import small_objects
+from ..storage.run_layout import WorkLayout, is_run_id
 from ..storage.urls import split_url
 from ..supervisor.strict_json import clean, loads
 
@@ -43,8 +43,6 @@ SURELY_SILENT = 3 * SIGN_SECONDS
 MARK_BYTES = 32 * 1024
 #: Keys that are listed, and marks that are read, the newest first. A lab has a few runs at once.
 MOST_KEYS, MOST_MARKS = 10_000, 1_000
-#: How runs are called (``preflight.prepare``), and other versions might call them.
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -91,8 +89,7 @@ class Presence:
         self._s3 = s3
         self._retrier = retrier
         self._say = say
-        self._place = f"{run.work_prefix}open/"
-        self._work_prefix = run.work_prefix
+        self._layout = WorkLayout(run.work_prefix)
         self._mark = RunMarker(
             run.run_id,
             run.host,
@@ -114,7 +111,7 @@ class Presence:
             if not self._open or now - self._given < SIGN_SECONDS:
                 return
             self._given = now
-        bucket, key = split_url(self._url(self._mark.run_id))
+        bucket, key = split_url(self._layout.mark(self._mark.run_id))
         content = json.dumps(asdict(self._mark)).encode()
         self._try(lambda: self._s3.put_object(Bucket=bucket, Key=key, Body=content))
 
@@ -159,14 +156,14 @@ class Presence:
         marks = [mark for mark in (pool.map if pool else map)(one, ids) if mark]
         if bad:
             self._say(
-                f"{len(bad)} objects in {self._place} are not markers of runs, or cannot be read, "
-                f"and were skipped (such as {bad[0]}.json): remove them if nobody needs them."
+                f"{len(bad)} objects in {self._layout.marks} are not markers of runs, or cannot be "
+                f"read, and were skipped (such as {bad[0]}.json): remove them if nobody needs them."
             )
         return marks
 
     def _listed(self) -> list[str]:
         """The ids of runs that have marks, the newest first."""
-        bucket, prefix = split_url(self._place)
+        bucket, prefix = split_url(self._layout.marks)
         request: ListObjectsV2RequestTypeDef = {"Bucket": bucket, "Prefix": prefix}
         found: dict[str, float] = {}
         keys = 0
@@ -178,7 +175,9 @@ class Presence:
                 for item in page.get("Contents", []):
                     keys += 1
                     run_id = item["Key"][len(prefix) :].removesuffix(".json")
-                    if self._url(run_id) == f"s3://{bucket}/{item['Key']}" and is_run_id(run_id):
+                    if self._layout.mark(run_id) == f"s3://{bucket}/{item['Key']}" and is_run_id(
+                        run_id
+                    ):
                         found[run_id] = item["LastModified"].timestamp()
                 if not page.get("IsTruncated"):
                     break
@@ -192,17 +191,14 @@ class Presence:
 
     def _read(self, run_id: str) -> RunMarker:
         """Raises ``ValueError`` for what is no mark, and botocore's errors."""
-        url = self._url(run_id)
+        url = self._layout.mark(run_id)
         found = self._retrier.call(
             "looking for other runs", lambda: small_objects.fetch(self._s3, url, MARK_BYTES)
         )
-        return read(found.content, run_id, self._work_prefix, found.age)
-
-    def _url(self, run_id: str) -> str:
-        return f"{self._place}{run_id}.json"
+        return read(found.content, run_id, self._layout.prefix, found.age)
 
     def _delete(self, run_id: str) -> None:
-        bucket, key = split_url(self._url(run_id))
+        bucket, key = split_url(self._layout.mark(run_id))
         self._try(lambda: self._s3.delete_object(Bucket=bucket, Key=key))
 
     def _try(self, call: Callable[[], object]) -> None:
@@ -210,11 +206,6 @@ class Presence:
             self._retrier.call("marking this run as under way", call)
         except (ClientError, BotoCoreError):
             return
-
-
-def is_run_id(text: str) -> bool:
-    """Whether a run may be called so."""
-    return _RUN_ID.fullmatch(text) is not None
 
 
 def read(content: bytes, run_id: str, work_prefix: str, silent: float) -> RunMarker:

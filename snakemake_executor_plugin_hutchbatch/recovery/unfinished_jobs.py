@@ -12,6 +12,7 @@ from ..record import controllers
 from ..record.journal import PLACE, JournalError, Reader
 from ..record.record_file import exists
 from ..record.schema import SINGLE, Job, Placement, Run, Submission
+from ..storage.run_layout import WorkLayout
 
 #: ``Job.state`` of those whose end was not told to Snakemake, and of those that a later run has
 #: taken up (adopted, accepted or sent anew): they concern nobody any more.
@@ -133,7 +134,7 @@ def _traces(
     reader: Reader, runs: Iterable[Run], jobs: dict[tuple[str, int], Job]
 ) -> Iterator[Trace]:
     owners = sorted({run_id for run_id, _ in jobs})
-    places = {run.run_id: f"{run.work_prefix}runs/{run.run_id}/status/" for run in runs}
+    places = {run.run_id: WorkLayout(run.work_prefix).run(run.run_id).status for run in runs}
     for run_id in owners:
         submissions: dict[str, Submission | None] = {}
         for placed in reader.rows(Placement, "run_id = ?", run_id):

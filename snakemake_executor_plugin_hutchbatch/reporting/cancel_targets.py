@@ -11,10 +11,10 @@ from .status import is_live
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be ended. ``arrays``: ids of parents all of whose live children are wanted;
+class CancelTargets:
+    """What is to be ended. ``arrays``: ids of parents whose live children are all to be ended;
     ``singles``: other ids; ``jobs``: how many jobs that is; ``unanswered``: submissions that AWS
-    may have taken though no answer came."""
+    may have accepted although no answer came."""
 
     arrays: tuple[str, ...] = ()
     singles: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ class Wanted:
     unanswered: tuple[Submission, ...] = ()
 
 
-def wanted(record: Record, rule: str | None = None, skip: Collection[str] = ()) -> Wanted:
+def find(record: Record, rule: str | None = None, skip: Collection[str] = ()) -> CancelTargets:
     """The live jobs of a run, or of one of its rules (or groups with it). ``skip``: ids, parents'
     too, that were ended already."""
     numbers = {
@@ -34,7 +34,7 @@ def wanted(record: Record, rule: str | None = None, skip: Collection[str] = ()) 
     for place in record.placements:
         if is_live(place):
             by_name.setdefault(place.submission, []).append(place)
-    found = Wanted()
+    found = CancelTargets()
     for submission in record.submissions:
         live = by_name.get(submission.name, [])
         mine = [place for place in live if place.number in numbers]
@@ -52,16 +52,18 @@ def wanted(record: Record, rule: str | None = None, skip: Collection[str] = ()) 
     return found
 
 
-def settled(found: Wanted, record: Record, look_for: Callable[[Submission], str | None]) -> Wanted:
-    """With the ids of submissions that had no answer, as far as ``look_for`` (by queue and name)
-    finds them. Of an array all is ended: which of its jobs were wanted is not told apart."""
+def settled(
+    found: CancelTargets, record: Record, look_for: Callable[[Submission], str | None]
+) -> CancelTargets:
+    """With the ids of unanswered submissions that ``look_for`` finds by queue and name. Of an array
+    all jobs are ended, not only those of the rule."""
     arrays, singles, jobs = list(found.arrays), list(found.singles), found.jobs
     for submission in found.unanswered:
         batch_id = look_for(submission)
         if batch_id:
             (arrays if submission.size > 1 else singles).append(batch_id)
             jobs += _count(record.placements, submission)
-    return Wanted(tuple(arrays), tuple(singles), jobs)
+    return CancelTargets(tuple(arrays), tuple(singles), jobs)
 
 
 def _count(placements: Sequence[Placement], submission: Submission) -> int:

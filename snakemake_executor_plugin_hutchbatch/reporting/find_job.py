@@ -46,8 +46,8 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What was asked for: ``RULE wildcard=value …``."""
+class JobQuery:
+    """Which job a user means: ``RULE wildcard=value …``."""
 
     rule: str
     wildcards: dict[str, str] = field(default_factory=dict)
@@ -57,16 +57,16 @@ def is_batch_id(text: str) -> bool:
     return _BATCH_ID.fullmatch(text) is not None
 
 
-def parse(words: Sequence[str]) -> Wanted:
+def parse(words: Sequence[str]) -> JobQuery:
     """Raises ``LookupFailed`` for words that are no wildcards."""
     rule, *rest = words
     wrong = [word for word in rest if not re.match(r"\w+=", word)]
     if wrong:
         raise LookupFailed(f"{wrong[0]!r} is not a wildcard: write RULE wildcard=value …")
-    return Wanted(rule, dict(word.split("=", 1) for word in rest))
+    return JobQuery(rule, dict(word.split("=", 1) for word in rest))
 
 
-def choose(jobs: Sequence[Job], wanted: Wanted, where: str) -> tuple[list[Job], str]:
+def choose(jobs: Sequence[Job], wanted: JobQuery, where: str) -> tuple[list[Job], str]:
     """The attempts of the one job that is meant, and what should be said about the choice.
 
     Failed jobs come before others, the latest first. Raises ``LookupFailed``.

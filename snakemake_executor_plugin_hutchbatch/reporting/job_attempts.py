@@ -26,9 +26,9 @@ class Container:
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known of a job's submissions. ``state``: of the last one, None where Batch forgot
-    it; ``array``: how many jobs it is, if it is an array's parent."""
+class JobAttempts:
+    """All starts of a job, over its submissions. ``state``: of the last one, None if Batch has
+    forgotten it; ``array``: how many jobs it is, if it is an array's parent."""
 
     containers: tuple[Container, ...]
     state: str | None = None
@@ -42,7 +42,7 @@ class Known:
 
 def known(
     ids: Sequence[str], described: Mapping[str, JobDetailTypeDef], recorded: Sequence[Attempt]
-) -> Known:
+) -> JobAttempts:
     """Of ``ids``, the submissions of one job. What Batch has forgotten is taken from the record.
     Pure."""
     found: list[Container] = []
@@ -58,10 +58,10 @@ def known(
             ]
     last = described.get(ids[-1]) if ids else None
     if last is None:
-        return Known(tuple(found))
+        return JobAttempts(tuple(found))
     array = last.get("arrayProperties") or {}
     size = 0 if "index" in array else int(array.get("size") or 0)
-    return Known(tuple(found), last.get("status"), str(last.get("statusReason") or ""), size)
+    return JobAttempts(tuple(found), last.get("status"), str(last.get("statusReason") or ""), size)
 
 
 def _of(batch_id: str, job: JobDetailTypeDef) -> list[Container]:

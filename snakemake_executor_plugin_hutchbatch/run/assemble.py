@@ -10,8 +10,13 @@ from ..aws.retry import RateLimiter, Retrier
 from ..aws.termination import Termination
 from ..planning.modes import Mode
 from ..planning.prepare import Preparation
-from ..planning.work import PlanPool, Work
+from ..planning.work import PlanPool, SentWork
 from ..record.recorder import Recorder
+from ..recovery.adoption_record import AdoptionRecord
+from ..recovery.earlier_jobs import EarlierJobs
+from ..recovery.earlier_outputs import EarlierOutputs
+from ..recovery.outdated_jobs import OutdatedJobs
+from ..recovery.result_check import ResultCheck
 from ..recovery.run_marker import Presence
 from ..recovery.takeover import Takeover
 from ..settlement import failed_logs
@@ -38,11 +43,11 @@ class RunServices:
     recorder: Recorder
     preparation: Preparation
     outbox: Outbox
-    tracker: Tracker[Work]
+    tracker: Tracker[SentWork]
     endings: Endings
     settlement: Settlement
     termination: Termination
-    starvation_watch: StarvationWatch[Work]
+    starvation_watch: StarvationWatch[SentWork]
     presence: Presence
     leavings: Leavings
     takeover: Takeover
@@ -70,7 +75,7 @@ def build(
     logs = failed_logs.FailedLogs(context.clients)
     # Ending jobs must go on after everything else was told to stop.
     termination = Termination(batch, Retrier(logger.info))
-    tracker: Tracker[Work] = Tracker(batch, logger.info)
+    tracker: Tracker[SentWork] = Tracker(batch, logger.info)
     starvation_watch = StarvationWatch(
         tracker,
         batch,
@@ -80,16 +85,13 @@ def build(
         lambda text: recorder.note("waiting", text),
     )
     takeover = Takeover(
-        batch,
-        inventory,
-        termination,
-        retrier,
-        beginning.earlier,
-        recorder.journal,
-        recorder.run.run_id,
+        EarlierJobs(batch, retrier, beginning.earlier.traces),
+        EarlierOutputs(beginning.earlier),
+        ResultCheck(inventory, reading, context.endpoint),
+        OutdatedJobs(termination, logger.info),
+        AdoptionRecord(recorder.journal, recorder.run.run_id),
         logger.info,
-        reading,
-        endpoint=context.endpoint,
+        retrier.stopped,
     )
     preparation = Preparation(
         run.workflow,

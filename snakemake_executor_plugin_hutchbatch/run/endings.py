@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..planning.snakemake_jobs import job_label, log_files, members, rule_name
-from ..planning.work import Work
+from ..planning.work import SentWork
 from ..settlement import failure_report, log_tails
 from ..settlement.failed_logs import Copy
 from ..settlement.failure_cause import Cause, Failure
@@ -39,7 +39,7 @@ class EndedJobs:
         self._run = run
         self._services = services
 
-    def settled(self, settled: Settled) -> tuple[Work, Resubmit] | None:
+    def settled(self, settled: Settled) -> tuple[SentWork, Resubmit] | None:
         """Reports one ended submission, or sends its job again: what is sent again, and how.
 
         Never raises: one end that cannot be reported must not keep others from it, and keeps the
@@ -54,7 +54,7 @@ class EndedJobs:
             self.fail(work.job, None, settled.failure or unknown)
             return None
 
-    def _settled(self, settled: Settled) -> tuple[Work, Resubmit] | None:
+    def _settled(self, settled: Settled) -> tuple[SentWork, Resubmit] | None:
         outcome, work = settled.outcome, settled.outcome.what
         step = None if self._run.cancelled.is_set() else settled.step
         if settled.failure and settled.failure.cause is Cause.CAPACITY:
@@ -82,7 +82,7 @@ class EndedJobs:
                 step.line if step else None,
             )
 
-    def _succeed(self, work: Work, job_id: str) -> None:
+    def _succeed(self, work: SentWork, job_id: str) -> None:
         self._run.tally.succeeds(work.job.jobid, len(members(work.job)))
         with tracebacks.logged(f"The success of {work.label} could not be recorded."):
             self._services.recorder.over(work, None)

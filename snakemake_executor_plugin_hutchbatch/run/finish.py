@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..aws.termination import Termination
 from ..planning.snakemake_jobs import rule_name
-from ..planning.work import Work
+from ..planning.work import SentWork
 from ..record.journal import PLACE
 from ..recovery import discover
 from ..reporting import page
@@ -34,7 +34,7 @@ INTERRUPTED = 130
 
 
 def end_all(
-    tracker: Tracker[Work],
+    tracker: Tracker[SentWork],
     termination: Termination,
     logger: Log,
     clock: Callable[[], float] = time.monotonic,

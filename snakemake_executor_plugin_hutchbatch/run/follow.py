@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from ..planning.work import Work
+from ..planning.work import SentWork
 from ..settlement.retry_policy import Resubmit
 from ..submission import messages
 from ..text import tracebacks
-from ..tracking.tracker import Poll
+from ..tracking.news import Poll
 from .assemble import RunServices
 from .endings import EndedJobs
 from .progress import Progress, line
@@ -40,8 +40,8 @@ class Follower:
         services.presence.sign(time.monotonic())
         services.pace.polled(bool(found), services.tracker.calls - before)
 
-    def _settle(self, found: Poll[Work]) -> None:
-        again: list[tuple[Work, Resubmit]] = []
+    def _settle(self, found: Poll[SentWork]) -> None:
+        again: list[tuple[SentWork, Resubmit]] = []
         for settled in self._services.settlement.settle(found.ended):
             if resubmitted := self._ended.settled(settled):
                 again.append(resubmitted)
@@ -49,7 +49,7 @@ class Follower:
         for message in messages.moved(again):
             self._run.logger.info(message)
 
-    def _report_news(self, found: Poll[Work]) -> None:
+    def _report_news(self, found: Poll[SentWork]) -> None:
         self._services.recorder.states(found.changed)
         for work, job in found.again:
             message = messages.started_again(work, job)

@@ -19,10 +19,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..aws import cloudwatch, errors
 from ..aws.clients import Clients
 from ..aws.retry import Retrier
+from ..planning.work import SentWork
 from ..storage import small_objects
 from ..storage.inventory import Inventory
 from ..supervisor import taskspec
 from ..text import tracebacks
+from ..tracking.news import Ended
 from . import failed_logs, failure_cause, log_tails
 from .failure_cause import Cause, Failure, Problem
 from .log_tails import Tail
@@ -43,17 +45,6 @@ class Ending:
 
     failure: Failure | None
     status: taskspec.Status | None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A job that has ended. ``job``: its description from DescribeJobs, None if Batch no longer
-    knows it; ``outputs``: URLs that must exist after a success."""
-
-    job_id: str
-    job: JobDetailTypeDef | None
-    outputs: Sequence[str]
-    status_prefix: str
 
 
 @dataclass(frozen=True)
@@ -84,53 +75,42 @@ class Endings:
         self._lock = threading.Lock()
         self._foreseen: dict[str, _StoredStatus] = {}
 
-    def foresee(self, outcomes: Sequence[Outcome]) -> None:
+    def foresee(self, ended: Sequence[Ended[SentWork]]) -> None:
         """Fetches from S3, in bulk, all that ``end`` will need for these jobs.
 
         Raises nothing: ``end`` fetches again what could not be fetched here.
         """
         try:
-            self._look([url for outcome in outcomes for url in outcome.outputs])
+            self._look([url for each in ended for url in each.what.outputs])
         except (ClientError, BotoCoreError):
             return
         except Exception:
             tracebacks.log("S3 could not be asked about many outputs at once; asking one by one.")
             return
-        for _ in self._pool.map(self._foresee_status, outcomes):
+        for _ in self._pool.map(self._foresee_status, ended):
             pass
 
     def _look(self, urls: Iterable[str], pool: bool = True) -> None:
         self._inventory.look(urls, self._pool if pool else None)
 
-    def _foresee_status(self, outcome: Outcome) -> None:
-        if outcome.job is None:
+    def _foresee_status(self, ended: Ended[SentWork]) -> None:
+        if ended.description is None:
             return
         try:
-            stored = self._status(outcome.job_id, outcome.job, outcome.status_prefix)
+            stored = self._status(ended.job_id, ended.description, ended.what.status)
         except (ClientError, BotoCoreError):
             return
         except Exception:
-            tracebacks.log(f"The status of job {outcome.job_id} could not be read; asking again.")
+            tracebacks.log(f"The status of job {ended.job_id} could not be read; asking again.")
             return
         with self._lock:
-            self._foreseen[outcome.job_id] = stored
+            self._foreseen[ended.job_id] = stored
 
-    def end(
-        self,
-        job_id: str,
-        job: JobDetailTypeDef | None,
-        *,
-        outputs: Sequence[str],
-        status_prefix: str,
-        log_group: str,
-        since: datetime.datetime,
-    ) -> Ending:
-        """How a job ended.
-
-        ``job``: its description from DescribeJobs; None if Batch no longer knows it: then its
-        outputs decide, if they are newer than ``since``. ``log_group`` has its output. Raises
-        botocore's errors that retries do not solve.
-        """
+    def end(self, ended: Ended[SentWork]) -> Ending:
+        """How a job ended. If Batch no longer knows it, its outputs decide. Raises botocore's
+        errors that retries do not solve."""
+        job_id, job, work = ended.job_id, ended.description, ended.what
+        outputs, since = work.outputs, work.begun
         with self._lock:
             stored = self._foreseen.pop(job_id, None)
         if stored is None:
@@ -141,7 +121,7 @@ class Endings:
             stored = (
                 _StoredStatus(None)
                 if job is None
-                else self._status_if_readable(job_id, job, status_prefix)
+                else self._status_if_readable(job_id, job, work.status)
             )
         if job is None:
             if outputs and not self._missing(outputs, since):
@@ -149,7 +129,7 @@ class Endings:
             return Ending(failure_cause.forgotten(), None)
         status, lines = stored.status, None
         if status is None and not stored.unreadable:
-            _, lines = self.last_lines(job, log_group, TAIL_LINES, whole=True)
+            _, lines = self.last_lines(job, work.plan.log_group, TAIL_LINES, whole=True)
             status = taskspec.status_in(lines, job_id, _attempt(job))
         if failure_cause.read(job) is not None:
             return Ending(failure_cause.read(job, status, lines), status)

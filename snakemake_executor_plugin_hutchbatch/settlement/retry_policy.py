@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ..planning.plan import JobPlan
 from ..planning.work import History
 from ..queues import fit, why_waiting
-from ..queues.queues import Queue
+from ..queues.queue import Queue
 from .failure_cause import Cause, Failure, Problem
 
 #: Seconds that a queue counts as starving after it starved a job: other jobs start on a later rung.
@@ -77,8 +77,7 @@ def _after_spot_loss(failure: Failure, plan: JobPlan, history: History) -> Resub
 
 
 def _misfit(failure: Failure, plan: JobPlan, queue: Queue) -> Failure:
-    want = fit.Want(plan.vcpus, plan.memory, plan.gpus)
-    why = why_waiting.diagnose(why_waiting.Symptoms(failure.words, queue, want))
+    why = why_waiting.diagnose(plan, why_waiting.Symptoms(failure.words, queue))
     return replace(failure, sentence=f"AWS Batch cancelled it: {why}")
 
 
@@ -107,7 +106,7 @@ def _with_more_memory(
 ) -> Resubmit | Failure:
     if queue is None or not queue.instance_types:
         queue = Queue(plan.queue, instance_types=("optimal",))  # some limit is needed
-    most = fit.largest_memory(fit.Want(plan.vcpus, plan.memory, plan.gpus), queue) or plan.memory
+    most = fit.largest_memory(plan, queue) or plan.memory
     memory = min(math.ceil(plan.memory * plan.budgets.oom_memory_factor), most)
     if memory <= plan.memory:
         return replace(

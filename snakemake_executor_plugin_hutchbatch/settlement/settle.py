@@ -14,13 +14,13 @@ from ..aws import batch_calls, errors
 from ..aws.batch_calls import DESCRIBE_LIMIT, batched
 from ..aws.retry import Retrier
 from ..planning.snakemake_jobs import log_files
-from ..planning.work import Work
-from ..queues.queues import Queue
+from ..planning.work import SentWork
+from ..queues.queue import Queue
 from ..supervisor.taskspec import Status
 from ..text import tracebacks
-from ..tracking.tracker import Ended
+from ..tracking.news import Ended
 from . import failure_cause, retry_policy
-from .evidence import Endings, Outcome, stream_of
+from .evidence import Endings, stream_of
 from .failed_logs import Copy, FailedLogs, Source
 from .failure_cause import Cause, Failure
 from .retry_policy import Resubmit
@@ -39,7 +39,7 @@ class Settled:
     """How a submission ended: ``failure`` is None after a success; ``step``: how it is tried again;
     ``copies``: of a failed job's logs, on this machine."""
 
-    outcome: Ended[Work]
+    outcome: Ended[SentWork]
     failure: Failure | None
     status: Status | None
     step: Resubmit | None = None
@@ -65,23 +65,18 @@ class Settlement:
         self._pool = pool
         self._failed_logs = failed_logs
 
-    def settle(self, ended: Sequence[Ended[Work]]) -> Iterator[Settled]:
+    def settle(self, ended: Sequence[Ended[SentWork]]) -> Iterator[Settled]:
         """Each of ``ended``, in order, as soon as it is decided."""
         for start in range(0, len(ended), CHUNK):
             some = ended[start : start + CHUNK]
             try:
-                self._endings.foresee(
-                    [
-                        Outcome(one.job_id, one.description, one.what.outputs, one.what.status)
-                        for one in some
-                    ]
-                )
+                self._endings.foresee(some)
             except Exception:
                 tracebacks.log("S3 could not be asked about many jobs at once; asking one by one.")
             judged = list(self._pool.map(self._judged, some))
             yield from self._pool.map(self._settle, self._completed(judged))
 
-    def _judged(self, outcome: Ended[Work]) -> Settled:
+    def _judged(self, outcome: Ended[SentWork]) -> Settled:
         """How it ended, as far as its description shows."""
         try:
             return self._judge(outcome)
@@ -130,20 +125,11 @@ class Settlement:
             tracebacks.log(f"The logs of {label} could not be copied.")
             return settled
 
-    def _judge(self, outcome: Ended[Work]) -> Settled:
-        work = outcome.what
-        assert work.begun is not None  # noqa: S101  it was sent
-        ending = self._endings.end(
-            outcome.job_id,
-            outcome.description,
-            outputs=work.outputs,
-            status_prefix=work.status,
-            log_group=work.plan.log_group,
-            since=work.begun,
-        )
+    def _judge(self, outcome: Ended[SentWork]) -> Settled:
+        ending = self._endings.end(outcome)
         return Settled(outcome, ending.failure, ending.status)
 
-    def _copies(self, outcome: Ended[Work]) -> tuple[Copy, ...]:
+    def _copies(self, outcome: Ended[SentWork]) -> tuple[Copy, ...]:
         work = outcome.what
         return self._failed_logs.keep(
             Source(
@@ -157,7 +143,7 @@ class Settlement:
             )
         )
 
-    def _next(self, outcome: Ended[Work], failure: Failure) -> Resubmit | Failure:
+    def _next(self, outcome: Ended[SentWork], failure: Failure) -> Resubmit | Failure:
         work, job = outcome.what, outcome.description
         plan = work.own_plan
         # CancelJob only ends jobs that have not started yet; others keep running.

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from ..aws.termination import Termination
 from ..planning.plan import JobPlan
 from ..planning.work import History
-from ..queues import fit, why_waiting
-from ..queues.queues import Queue
+from ..queues import why_waiting
+from ..queues.queue import Queue
 from ..tracking.live_jobs import LiveJob
-from ..tracking.tracker import Poll, Tracker
+from ..tracking.news import Poll
+from ..tracking.tracker import Tracker
 from . import retry_policy
 
 if TYPE_CHECKING:
@@ -143,9 +144,8 @@ class StarvationWatch(Generic[P]):
             return
         self._examined[plan.queue] = now
         queue = self._queues.get(plan.queue) or Queue(plan.queue)
-        want = fit.Want(plan.vcpus, plan.memory, plan.gpus)
-        symptoms = why_waiting.examine(self._batch, live.job_id, live.reason, queue, want)
-        sentence = why_waiting.diagnose(symptoms)
+        symptoms = why_waiting.examine(self._batch, live.job_id, live.reason, queue)
+        sentence = why_waiting.diagnose(plan, symptoms)
         report = _Reported(plan.queue, sentence)
         # Places in the queue change all the time; reporting that once is enough.
         if symptoms.ahead:

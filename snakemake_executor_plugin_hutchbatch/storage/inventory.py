@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from ..aws import errors, retry
-from .object_cache import Absent, Folder, Known, Memory, Object
+from .object_cache import Absent, Fact, Folder, Memory, Object
 from .urls import split_url
 
 if TYPE_CHECKING:
@@ -120,10 +120,10 @@ class Inventory:
         with self._lock:
             return self._buckets.setdefault(bucket, Memory())
 
-    def _answer(self, memory: Memory, key: str) -> Known | None:
+    def _answer(self, memory: Memory, key: str) -> Fact | None:
         return memory.answer(key, self._clock() - self._absent_for)
 
-    def _known(self, url: str) -> Known:
+    def _known(self, url: str) -> Fact:
         bucket, key = split_url(url)
         memory = self._memory(bucket)
         with self._lock:
@@ -141,13 +141,13 @@ class Inventory:
                 known = self._answer(memory, key)
         return self._ask(bucket, key) if known is None else known
 
-    def _ask_url(self, url: str) -> Known:
+    def _ask_url(self, url: str) -> Fact:
         return self._ask(*split_url(url))
 
-    def _ask(self, bucket: str, key: str) -> Known:
+    def _ask(self, bucket: str, key: str) -> Fact:
         """One object, or whether there is a directory."""
         memory, begun = self._memory(bucket), self._clock()
-        known: Known
+        known: Fact
         try:
             answer = self._call(lambda: self._s3.head_object(Bucket=bucket, Key=key))
             known = Object(

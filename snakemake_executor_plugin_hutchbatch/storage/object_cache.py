@@ -35,7 +35,7 @@ class Absent(NamedTuple):
     """Neither an object nor a directory."""
 
 
-Known = Object | Folder | Absent
+Fact = Object | Folder | Absent
 
 
 def ancestors(key: str) -> Iterator[str]:
@@ -62,7 +62,7 @@ class Memory:
         #: How often all was forgotten: a listing begun before that is not whole.
         self.generation = 0
 
-    def answer(self, key: str, absent_since: float) -> Known | None:
+    def answer(self, key: str, absent_since: float) -> Fact | None:
         """None if it must be asked. ``absent_since``: older news of absence do not count."""
         since = self._voids.get(key, 0.0)
         for folder in ancestors(key):
@@ -89,7 +89,7 @@ class Memory:
                 return True
         return False
 
-    def add(self, key: str, known: Known, begun: float) -> None:
+    def add(self, key: str, known: Fact, begun: float) -> None:
         """An answer to a question begun then; older than what is known it changes nothing."""
         if begun < self._facts.get(key, (begun, None))[0] or begun < self._absent.get(key, begun):
             return

@@ -3,7 +3,7 @@ over in place of a new one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import errors
 from ..planning.requirements import PlanError
-from ..planning.work import PlanPool, Work
+from ..planning.work import PlanPool, SentWork, StoredWork, Work
 from ..recovery.earlier_jobs import LOOK_SECONDS
 from ..recovery.takeover import NotYet, Takeover
 from ..settlement.failure_cause import Cause, Failure
@@ -26,7 +26,7 @@ from ..tracking.tracker import Tracker
 from . import messages
 from .batcher import Dispatch, Gathering
 from .delay_queue import DelayQueue
-from .sender import PendingSubmission, Sender
+from .sender import PendingSubmission, Sender, Waiting, work_in
 from .submit_job import SubmissionError
 
 T = TypeVarTuple("T")
@@ -52,7 +52,7 @@ class Outbox:
         logger: Log,
         sender: Sender,
         takeover: Takeover,
-        tracker: Tracker[Work],
+        tracker: Tracker[SentWork],
         pace: Pace,
         plan_pool: PlanPool,
         *,
@@ -74,7 +74,7 @@ class Outbox:
         self._later = DelayQueue[tuple[PendingSubmission, str]](
             lambda held: self._asking.submit(self._take_over, *held), LOOK_SECONDS
         )
-        self._dispatch = Dispatch(Gathering[PendingSubmission](array_size), self._divide)
+        self._dispatch = Dispatch(Gathering[Waiting](array_size), self._divide)
 
     def take(self, pending: PendingSubmission, identity: str) -> None:
         """A new job. ``identity``: digest of all that makes its result."""
@@ -83,12 +83,15 @@ class Outbox:
         else:
             self._gather(pending)
 
-    def again(self, work: Work, step: Resubmit) -> None:
-        """A job whose submission ended badly, as ``step`` says."""
-        _, common = self._plan_pool.shared(step.plan)
+    def again(self, work: SentWork, step: Resubmit) -> None:
+        """Sends a job again whose submission ended badly, as ``step`` says."""
+        plan = self._plan_pool.shared(step.plan)
+        if isinstance(work, StoredWork):
+            self._gather(replace(work, plan=plan, history=step.history))
+            return
         # One of an earlier run is sent with this run's own description.
-        own = self._adopted.pop(work.number, PendingSubmission(work, None))
-        self._gather(replace(own, work=replace(own.work, plan=common, history=step.history)))
+        own = self._adopted.pop(work.number)
+        self._gather(replace(own, work=replace(own.work, plan=plan, history=step.history)))
 
     def waiting(self) -> int:
         """How many jobs are not handed on yet."""
@@ -127,10 +130,11 @@ class Outbox:
             with tracebacks.logged("A job that could not be submitted could not be reported."):
                 self._snakemake.rejected(job, failure, work)
 
-    def _gather(self, pending: PendingSubmission) -> None:
-        self._dispatch.add((id(pending.work.plan), pending.work.history), pending)
+    def _gather(self, waiting: Waiting) -> None:
+        work = work_in(waiting)
+        self._dispatch.add((work.plan.key, work.history), waiting)
 
-    def _divide(self, family: list[PendingSubmission]) -> None:
+    def _divide(self, family: list[Waiting]) -> None:
         self._pool.submit(_told, self._send_all, family)
 
     # In threads of the pool
@@ -152,15 +156,15 @@ class Outbox:
             self._pace.wake()
             self._logger.info(messages.taken_over(taken))
 
-    def _send_all(self, family: list[PendingSubmission]) -> None:
-        parts: list[list[PendingSubmission]] = []
-        with self.failing([(pending.work.job, pending.work) for pending in family]):
+    def _send_all(self, family: list[Waiting]) -> None:
+        parts: list[list[PendingSubmission] | StoredWork] = []
+        with self.failing(_jobs(family)):
             parts = self._sender.divided(family)
         for part in parts if not self._stopped else ():
-            with self.failing([(pending.work.job, pending.work) for pending in part]):
+            with self.failing(_jobs([part] if isinstance(part, StoredWork) else part)):
                 self._send(part)
 
-    def _send(self, family: Sequence[PendingSubmission]) -> None:
+    def _send(self, family: Sequence[PendingSubmission] | StoredWork) -> None:
         sent = self._sender.send(family)
         for work, job_id in zip(sent.works, sent.ids(), strict=True):
             self._snakemake.submitted(work.job, job_id)
@@ -171,6 +175,10 @@ class Outbox:
             self._tracker.add_array(sent.batch_id, sent.works)
         self._pace.wake()
         self._logger.info(messages.submitted(sent))
+
+
+def _jobs(family: Iterable[Waiting]) -> list[tuple[AnyJob, Work | None]]:
+    return [(work.job, work) for work in map(work_in, family)]
 
 
 def _told(function: Callable[[*T], None], *arguments: *T) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..aws.retry import Retrier
@@ -14,10 +14,10 @@ from ..planning import arrays, naming, source_archive
 from ..planning.plan import JobPlan
 from ..planning.run_context import RunContext
 from ..planning.supervisor_bundle import Bundle
-from ..planning.work import TaskLocation, Work
+from ..planning.work import StoredWork, TaskLocation, Work
 from ..record.recorder import Recorder
 from ..record.redact import Discretion
-from ..storage import leavings, small_objects
+from ..storage import small_objects
 from ..storage.leavings import Leavings
 from ..storage.urls import split_url
 from ..supervisor import fence, pinned
@@ -33,10 +33,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PendingSubmission:
-    """A job to be sent. ``task``: its description, None where S3 holds it already."""
+    """A job to be sent, whose description (``task``) is not in S3 yet."""
 
     work: Work
-    task: bytes | None
+    task: bytes
+
+
+#: What waits to be sent: for the first time, or again with the description that S3 has.
+Waiting = PendingSubmission | StoredWork
+
+
+def work_in(waiting: Waiting) -> Work:
+    """The job that waits."""
+    return waiting if isinstance(waiting, StoredWork) else waiting.work
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Sent:
     """What Batch made of a family: one job, or an array whose children are ``works`` in order."""
 
     batch_id: str
-    works: list[Work]
+    works: list[StoredWork]
 
     def ids(self) -> list[str]:
         """The job id of each work."""
@@ -81,38 +90,38 @@ class Sender:
         self._count = 0
         self._lock = threading.Lock()
 
-    def divided(self, family: Sequence[PendingSubmission]) -> list[list[PendingSubmission]]:
-        """Families whose descriptions make one good object each; tasks that S3 holds are read."""
+    def divided(self, family: Sequence[Waiting]) -> list[list[PendingSubmission] | StoredWork]:
+        """Divides a family: jobs whose descriptions make one good object, and jobs that must be
+        sent by themselves. Where there are several, descriptions that S3 holds are read."""
         if len(family) == 1:
-            return [list(family)]
+            return [[each] if isinstance(each, PendingSubmission) else each for each in family]
         read = list(self._reading.map(self._with_task, family))
-        full = [pending for pending in read if pending.task is not None]
-        groups = arrays.parts([len(pending.task or b"") for pending in full]) if full else []
-        alone = [[pending] for pending in read if pending.task is None]
-        return [[full[i] for i in group] for group in groups] + alone
+        full = [each for each in read if isinstance(each, PendingSubmission)]
+        groups = arrays.parts([len(pending.task) for pending in full]) if full else []
+        alone = [each for each in read if isinstance(each, StoredWork)]
+        return [*([full[i] for i in group] for group in groups), *alone]
 
-    def send(self, family: Sequence[PendingSubmission]) -> Sent:
+    def send(self, family: Sequence[PendingSubmission] | StoredWork) -> Sent:
         """One SubmitJob. Raises ``SubmissionError`` or botocore's errors that do not pass."""
-        first = family[0].work
+        first = family if isinstance(family, StoredWork) else family[0].work
+        size = 1 if isinstance(family, StoredWork) else len(family)
         plan = first.plan
-        name = self._name(first, len(family))
-        works = self._stored(family, name)
+        name = self._name(first, size)
+        works = [family] if isinstance(family, StoredWork) else self._stored(family, name)
         place = works[0].place
-        assert place is not None  # noqa: S101  `_stored` gave it
         definition = self._definitions.arn(plan)
         variables = submit_job.environment(
             plan, place, self._bundle(), self._context.site.region, self._context.endpoint
         )
-        assert works[0].begun is not None  # noqa: S101
         variables[fence.VARIABLE] = str(self._numbers.next(works[0].begun))
         tags = dict(plan.tags)
-        if len(family) == 1:
+        if size == 1:
             # A piece of an array's object: the job is no child of an array now.
             if place.size:
                 variables["HUTCHBATCH_TASK_INDEX"] = str(place.index)
             if first.wildcards:
                 tags[naming.WILDCARDS_TAG] = first.wildcards
-        request = submit_job.submit_request(plan, name, definition, variables, tags, len(family))
+        request = submit_job.submit_request(plan, name, definition, variables, tags, size)
         # On disk before it is sent: a controller that is killed now must find it again.
         self._recorder.sending(name, definition, works)
         try:
@@ -142,11 +151,9 @@ class Sender:
             key = naming.digest(self._context.site.run_id, "array", str(self._count))
         return naming.job_name(self._context.site.user, work.plan.rule, {"": "array"}, key)
 
-    def _stored(self, family: Sequence[PendingSubmission], name: str) -> list[Work]:
-        """The works with the place of their tasks, which are stored if they are not yet."""
-        if len(family) == 1 and family[0].task is None:
-            return [family[0].work]
-        texts = [pending.task or b"" for pending in family]
+    def _stored(self, family: Sequence[PendingSubmission], name: str) -> list[StoredWork]:
+        """Stores the descriptions of a family in one object."""
+        texts = [pending.task for pending in family]
         if len(family) == 1:
             content, size, sha256 = texts[0], 0, hashlib.sha256(texts[0]).hexdigest()
         else:
@@ -154,20 +161,21 @@ class Sender:
             content, size, sha256 = made.content, made.size, made.root
         # Removed at the run's end where it holds a secret, such as a token of --config.
         if self._discretion.holds(content.decode(errors="replace")):
-            url = self._leavings.url(f"{leavings.PRIVATE}{name}.json")
+            url = self._leavings.private_task(name)
         else:
-            url = f"{self._context.run_prefix}tasks/{name}.json"
+            url = self._context.layout.task(name)
         what = "storing the job's description"
         begun = source_archive.put(self._context.clients.s3, url, content, what, self._retrier)
         return [
-            replace(pending.work, place=TaskLocation(url, sha256, size, index), begun=begun)
+            pending.work.stored(TaskLocation(url, sha256, size, index), begun)
             for index, pending in enumerate(family)
         ]
 
-    def _with_task(self, pending: PendingSubmission) -> PendingSubmission:
-        place = pending.work.place
-        if pending.task is not None or place is None:
-            return pending
+    def _with_task(self, waiting: Waiting) -> Waiting:
+        """With the description that S3 has; as it is where that is not the one it was stored as."""
+        if isinstance(waiting, PendingSubmission):
+            return waiting
+        place = waiting.place
         bucket, key = split_url(place.url)
         s3 = self._context.clients.s3
         start = place.index * place.size
@@ -181,8 +189,7 @@ class Sender:
         body = self._retrier.call("reading a job's description", fetch)
         try:
             index = place.index if place.size else None
-            return PendingSubmission(
-                pending.work, pinned.opened(body, place.sha256, index).rstrip(b" ")
-            )
+            text = pinned.opened(body, place.sha256, index).rstrip(b" ")
         except pinned.Changed:
-            return pending  # sent by itself, with what it was pinned to: its container refuses it
+            return waiting  # sent by itself, with what it was pinned to: its container refuses it
+        return PendingSubmission(waiting, text)

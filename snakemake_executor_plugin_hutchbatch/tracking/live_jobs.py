@@ -8,16 +8,16 @@ from typing import Generic, TypeVar
 
 from ..aws.job_states import BEGUN, LIVE, State
 
-#: Which child waits and which runs is only shown, and needed once jobs starve: seconds between
-#: two listings of an array whose counts say no more than how many.
+#: Seconds between two listings of an array whose counts only say how many children are in which
+#: state. Which ones they are is only shown, and needed when jobs wait too long.
 LISTING_SECONDS = 30.0
 
 
 T = TypeVar("T")
 
 
-class _Known:
-    """Whether Batch tells of it."""
+class _Polled:
+    """Something that polls may not find."""
 
     __slots__ = ("unknown_polls", "unknown_since")
 
@@ -33,11 +33,11 @@ class _Known:
         return self.unknown_polls >= polls and now - self.unknown_since >= seconds
 
 
-class LiveJob(_Known, Generic[T]):
+class LiveJob(_Polled, Generic[T]):
     """One job that has not ended as far as we know.
 
     ``since``: when its state was first seen, by the tracker's clock; ``started``: AWS's time of its
-    start (ms since 1970); ``attempts``: those that Batch has ended; ``reason``: AWS's word on it
+    start (ms since 1970); ``attempts``: those that have ended; ``reason``: what AWS says about it
     while it waits; ``leaving``: it is being taken out of its queue.
     """
 
@@ -55,7 +55,7 @@ class LiveJob(_Known, Generic[T]):
         self.leaving = False
 
 
-class Array(_Known, Generic[T]):
+class Array(_Polled, Generic[T]):
     """An array with children that have not ended as far as we know, by index.
 
     ``counts``: the parent's statusSummary; ``settled``: how many ended children were seen, by
@@ -85,32 +85,33 @@ class Array(_Known, Generic[T]):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """States to list; children in none of those lists are in state ``others`` (None: unknown)."""
+class StatesToList:
+    """States to list; children in none of these lists are in state ``others`` (None: unknown)."""
 
     listed: tuple[State, ...]
     others: State | None
 
 
 def begun(counts: Mapping[str, int]) -> int:
-    """How many children have begun to start; of those that failed nobody knows."""
+    """How many children have begun to start, without those that failed: they may not have."""
     return sum(counts.get(s, 0) for s in (*BEGUN, "SUCCEEDED"))
 
 
 def to_list(
     counts: Mapping[str, int], ours: Mapping[str, int], listed: float, now: float
-) -> Wanted | None:
-    """How to learn the states of an array's live children; None if we know, or not yet.
+) -> StatesToList | None:
+    """How to learn the states of an array's live children; None if we know them, or not yet.
 
-    ``counts``: the parent's; ``ours``: as we know them; ``listed``: when they were last listed.
+    ``counts``: the parent's; ``ours``: the states that we know; ``listed``: when the children were
+    last listed.
     """
     theirs = {state: counts[state] for state in LIVE if counts.get(state)}
     if not theirs or theirs == dict(ours):
         return None
     if len(theirs) == 1:
-        return Wanted((), next(iter(theirs)))
+        return StatesToList((), next(iter(theirs)))
     if now - listed < LISTING_SECONDS:
         return None
     # The largest group need not be asked for: it is the rest.
     largest = max(theirs, key=lambda state: theirs[state])
-    return Wanted(tuple(state for state in theirs if state != largest), largest)
+    return StatesToList(tuple(state for state in theirs if state != largest), largest)

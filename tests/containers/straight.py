@@ -11,7 +11,7 @@ from snakemake_executor_plugin_hutchbatch.planning import batch_requests, superv
 from snakemake_executor_plugin_hutchbatch.planning.plan import JobPlan
 from snakemake_executor_plugin_hutchbatch.planning.supervisor_bundle import Bundle
 from snakemake_executor_plugin_hutchbatch.planning.work import TaskLocation
-from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder
+from snakemake_executor_plugin_hutchbatch.queues.choice import Ladder
 from snakemake_executor_plugin_hutchbatch.settings.values import Mount
 from snakemake_executor_plugin_hutchbatch.submission import submit_job
 from snakemake_executor_plugin_hutchbatch.supervisor import taskspec

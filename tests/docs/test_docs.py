@@ -20,7 +20,8 @@ from snakemake_executor_plugin_hutchbatch.local.batch.fault_kinds import KINDS
 from snakemake_executor_plugin_hutchbatch.local.hosts import choice
 from snakemake_executor_plugin_hutchbatch.planning import plan, requirements, work
 from snakemake_executor_plugin_hutchbatch.planning.source_archive import CODE_FOLDERS
-from snakemake_executor_plugin_hutchbatch.queues import catalog, instances, queues
+from snakemake_executor_plugin_hutchbatch.queues import account, catalog, instances
+from snakemake_executor_plugin_hutchbatch.queues import choice as queue_choice
 from snakemake_executor_plugin_hutchbatch.reporting import attempt_table, resource_advice
 from snakemake_executor_plugin_hutchbatch.settings import options as settings
 from snakemake_executor_plugin_hutchbatch.settings.values import POLICIES
@@ -118,9 +119,11 @@ def test_the_resources_table_has_the_figures_of_the_code():
 
 def test_the_policies_have_the_ladders_of_the_code():
     table = rows(section(QUEUES, "Queues"))
-    hutch = queues.from_catalog(catalog.shipped())
+    hutch = account.from_catalog(catalog.shipped())
     ladders = {
-        policy: list(queues.automatic(hutch, policy, gpus=0, preemptible=True, where="").rungs)
+        policy: list(
+            queue_choice.automatic(hutch, policy, gpus=0, preemptible=True, where="").rungs
+        )
         for policy in POLICIES
     }
     assert {code(policy)[0]: code(ladder) for policy, ladder, _ in table} == ladders
@@ -188,7 +191,7 @@ def test_every_cause_of_a_failure_has_its_row_with_its_budget():
 def a_plan(**known):
     """A plan of which only what is given matters."""
     unset = {f.name: None for f in fields(plan.JobPlan)}
-    ladder = queues.Ladder(("cpu-spot-40", "cpu-spot-50"), "set by you")
+    ladder = queue_choice.Ladder(("cpu-spot-40", "cpu-spot-50"), "set by you")
     given = {"queue": ladder.rungs[0], "ladder": ladder, "vcpus": 1, "memory": 1000, "gpus": 0}
     return plan.JobPlan(**{**unset, **given, **known})
 

@@ -13,7 +13,7 @@ import pytest
 from snakemake_executor_plugin_hutchbatch.aws import retry
 from snakemake_executor_plugin_hutchbatch.planning import batch_requests
 from snakemake_executor_plugin_hutchbatch.planning.plan import JobPlan
-from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder
+from snakemake_executor_plugin_hutchbatch.queues.choice import Ladder
 from snakemake_executor_plugin_hutchbatch.settings.values import Mount
 from snakemake_executor_plugin_hutchbatch.submission import job_definitions
 from snakemake_executor_plugin_hutchbatch.submission.job_definitions import Definitions

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 
-from ...aws import batch_calls, clients
-from ...aws.clients import Clients
-from ...aws.job_states import ENDED
-from ...aws.retry import Retrier
-from ...aws.termination import Termination
 from ...record import controllers, run_record
 from ...record.controllers import is_gone
 from ...record.journal import Reader
-from ...record.run_record import Record
-from ...record.schema import Run, Submission
-from ...reporting import cancel_targets, status
-from ...reporting.cancel_targets import Wanted
+from ...record.schema import Run
 from ...text import terminal
 from ...text.terminal import note
 from .. import stopping
+from ..cancelling import Canceller
 from .common import (
     USAGE,
     WRONG,
@@ -29,13 +21,10 @@ from .common import (
     Help,
     Subcommands,
     add_directory,
-    asking,
     epilog,
     journal_path,
 )
 
-#: What AWS's console shows of jobs that were ended so.
-REASON = "stopped with hutchbatch cancel"
 #: A controller that lives may have sent more jobs meanwhile: so many seconds it is looked at again.
 SETTLE_SECONDS = 10.0
 
@@ -74,7 +63,7 @@ def add(subcommands: Subcommands) -> None:
 def _run(options: argparse.Namespace) -> int:
     with Reader(journal_path(options)) as reader:
         run = run_record.choose(reader, options.run_id)
-        canceller = _Canceller(reader, run, options.rule)
+        canceller = Canceller(reader, run, options.rule)
         first = canceller.look()
         stops = options.rule is None and _doubt(run, options.directory) is None
         if not first.jobs and not stops:
@@ -149,52 +138,3 @@ def _left_alone(run: Run, why: str) -> str:
         f"Snakemake was not stopped, because {why} (the record says process {run.pid} on "
         f"{run.host}). If it goes on, stop it there with Ctrl-C."
     )
-
-
-class _Canceller:
-    """Looks for live jobs of a run and ends them, each once."""
-
-    def __init__(self, reader: Reader, run: Run, rule: str | None) -> None:
-        self._reader = reader
-        self._run = run
-        self._rule = rule
-        self._clients: Clients = clients.clients(clients.session(run.region or None))
-        self._done: set[str] = set()
-
-    def refreshed(self) -> Run:
-        return run_record.choose(self._reader, self._run.run_id)
-
-    def look(self) -> Wanted:
-        record = run_record.read(self._reader, self.refreshed())
-        if is_gone(record.run, time.time()):
-            record = self._with_news(record)  # nobody keeps it any more
-        if self._rule and not any(self._rule in job.rule.split("+") for job in record.jobs):
-            rules = ", ".join(sorted({job.rule for job in record.jobs}))
-            raise CommandError(f"Run {self._run.run_id} has no rule {self._rule} (rules: {rules}).")
-        found = cancel_targets.wanted(record, self._rule, self._done)
-        return cancel_targets.settled(found, record, self._by_name)
-
-    def _with_news(self, record: Record) -> Record:
-        live = [p.batch_id for p in record.placements if status.is_live(p) and p.batch_id]
-        with asking("asking about the jobs"):
-            described = batch_calls.describe_all(self._clients.batch, live)
-        placements = status.with_news(record.placements, described)
-        return replace(record, placements=tuple(placements))
-
-    def _by_name(self, submission: Submission) -> str | None:
-        with asking("looking for a job whose submission had no answer"):
-            which = batch_calls.named(submission.queue, submission.name)
-            jobs, _ = batch_calls.list_jobs(self._clients.batch, which)
-        for job in jobs:
-            if job["jobId"] not in self._done and job["status"] not in ENDED:
-                return str(job["jobId"])
-        return None
-
-    def end(self, wanted: Wanted) -> tuple[int, int, str]:
-        """How many jobs were ended, how many ids AWS did not take, and why."""
-        if not wanted.arrays and not wanted.singles:
-            return 0, 0, ""
-        termination = Termination(self._clients.batch, Retrier(note))
-        refused = termination.end(wanted.arrays, wanted.singles, REASON)
-        self._done.update(wanted.arrays, wanted.singles)
-        return wanted.jobs - len(refused.ids), len(refused.ids), refused.why

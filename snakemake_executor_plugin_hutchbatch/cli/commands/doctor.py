@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import io
 import platform
-from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr
-from dataclasses import dataclass, replace
-from types import SimpleNamespace
-
-import boto3
-from snakemake_interface_common.exceptions import ApiError
 
 from ...aws import clients as aws
-from ...aws.clients import Clients
-from ...aws.retry import Retrier
-from ...doctor import permissions, probes, smoke_job
-from ...doctor.findings import Finding, as_json, missing, worst
-from ...doctor.probes import Known, Place
-from ...planning import run_settings
-from ...queues.queues import Queue
+from ...doctor import findings, permissions, smoke_job, snakemake_settings
+from ...doctor.examination import Examination
+from ...doctor.findings import missing, worst
+from ...doctor.snakemake_settings import SettingsError
 from ...settings import parsers
-from ...settings.options import ExecutorSettings
 from ...settings.parsers import SettingError
-from ...storage import buckets
 from ...text import terminal
 from ...text.printable import mapped
 from ...text.secrets import redacted
@@ -90,155 +77,48 @@ def _minutes(text: str) -> float:
     return minutes
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a run with these options would have. ``places``: results first."""
-
-    settings: ExecutorSettings
-    access: aws.S3Access
-    storage_region: str | None
-    places: tuple[Place, ...]
-    no_place: str = ""
-
-
-def wanted(profile: str | None, options: Sequence[str]) -> Wanted:
-    """The settings as Snakemake itself reads them. Raises ``CommandError``."""
-    from snakemake.cli import parse_args  # noqa: PLC0415 - half a second
-    from snakemake_interface_executor_plugins.registry import (  # noqa: PLC0415
-        ExecutorPluginRegistry,
-    )
-    from snakemake_interface_storage_plugins.registry import (  # noqa: PLC0415
-        StoragePluginRegistry,
-    )
-
-    given = ["--profile", profile] if profile else []
-    said = io.StringIO()
-    try:
-        with redirect_stderr(said):
-            _, arguments = parse_args([*given, *options])
-        settings = ExecutorPluginRegistry().get_plugin("hutchbatch").get_settings(arguments)
-        s3 = StoragePluginRegistry().get_plugin("s3").get_settings(arguments).get_settings(None)
-    except SystemExit:
-        told = said.getvalue().strip().splitlines() or ["?"]
-        sentence = told[-1].rpartition("rror: ")[2]
-        raise CommandError(f"Snakemake does not accept these settings: {sentence}", USAGE) from None
-    except ApiError as error:
-        raise CommandError(str(error)) from error
-    except Exception as error:
-        raise CommandError(f"The settings could not be read: {error}") from error
-    access = buckets.access(SimpleNamespace(settings=s3)) if s3 else aws.S3Access()
-    region = getattr(s3, "region", None)
-    try:
-        prefix = run_settings.storage_prefix(arguments)
-    except run_settings.PreflightError as error:
-        return Wanted(settings, access, region, (), str(error))
-    control = run_settings.control_prefix(settings, prefix)
-    places = [Place("results", prefix), Place("control files", control)]
-    return Wanted(settings, access, region, tuple(places))
-
-
-@dataclass
-class _Patient:
-    """What is being examined."""
-
-    options: argparse.Namespace
-    wanted: Wanted
-    session: boto3.Session
-    known: Known
-
-
 def _run(options: argparse.Namespace) -> int:
     try:
-        parsers.parse_image(options.image)
+        image = parsers.parse_image(options.image)
     except SettingError as error:
         raise CommandError(f"--image {options.image!r}: {error}.", USAGE) from None
-    settings = wanted(options.profile, options.options)
-    session = aws.session(settings.settings.value("region"))
-    patient = _Patient(options, settings, session, Known())
-    found: list[Finding] = []
-    for finding in _examine(patient, found):
-        found.append(finding)
+    try:
+        settings = snakemake_settings.read(options.profile, options.options)
+    except SettingsError as error:
+        raise CommandError(str(error), USAGE if error.usage else WRONG) from error
+    examination = Examination(settings, aws.session(settings.settings.value("region")))
+    small_job = None if options.no_job else image
+    for finding in examination.findings(small_job, options.wait * 60, note):
         if not options.json:
             level = Painted(f"{finding.level:<8}", _STYLES[finding.level])
             first, *more = finding.text.split("\n")
             below = (line if line.startswith("    ") else f"    {line}" for line in more)
             terminal.say((level, f" {finding.subject}: {first}"), *below)
-    _conclude(patient, found)
-    return WRONG if worst(found) == "problem" else 0
+    _conclude(examination, options.json)
+    return WRONG if worst(examination.found) == "problem" else 0
 
 
-def _examine(patient: _Patient, found: Sequence[Finding]) -> Iterator[Finding]:
-    """All findings, in the order in which one thing needs another. ``found``: those so far."""
-    settings, known, session = patient.wanted.settings, patient.known, patient.session
-    yield from probes.region(session, settings.value("region"))
-    yield from probes.identity(session, known)
-    if worst(found) == "problem":
-        return
-    clients = aws.clients(session, patient.wanted.access)
-    try:
-        entries = run_settings.read_catalog(settings)
-    except run_settings.PreflightError as error:
-        yield Finding("problem", "queues", str(error))
-        entries = {}
-    yield from probes.the_queues(clients, settings, entries, known)
-    yield from probes.role(settings.value("job_role"), known)
-    if patient.wanted.no_place:
-        yield Finding("problem", "bucket", patient.wanted.no_place)
-    else:
-        places, region = patient.wanted.places, patient.wanted.storage_region
-        yield from probes.places(clients, places, region, known)
-    queue = known.ladder.rungs[0] if known.ladder else probes.NOBODYS
-    yield from probes.rights(clients, _context(patient), queue)
-    if not patient.options.no_job:
-        yield from _try_a_job(patient, clients, found)
-
-
-def _try_a_job(patient: _Patient, clients: Clients, found: Sequence[Finding]) -> Iterator[Finding]:
-    known, settings = patient.known, patient.wanted.settings
-    if worst(found) == "problem" or known.ladder is None:
-        yield Finding("warning", "job", "No job was run", "solve the problems above first.")
-        return
-    first = known.ladder.rungs[0]
-    attempt = smoke_job.Trial(
-        settings=settings,
-        image=parsers.parse_image(patient.options.image),
-        ladder=known.ladder,
-        queue=known.queues.get(first) or Queue(first),
-        place=patient.wanted.places[-1].url,
-        user=run_settings.user_of(settings),
-        bucket_region=known.bucket_region or clients.region,
-        endpoint=run_settings.s3_endpoint(patient.wanted.access.endpoint_url),
-    )
-    retrier = Retrier(note)
-    yield from smoke_job.run(clients, attempt, retrier, patient.options.wait * 60, note)
-
-
-def _context(patient: _Patient) -> permissions.AccountContext:
-    whole = probes.context(patient.session, patient.wanted.settings, patient.known)
-    return replace(whole, places=tuple(place.url for place in patient.wanted.places))
-
-
-def _conclude(patient: _Patient, found: Sequence[Finding]) -> None:
+def _conclude(examination: Examination, as_json: bool) -> None:
     """The policy and what a helpdesk needs."""
+    found, facts = examination.found, examination.facts
     actions = missing(found)
-    policy = permissions.policy(actions, _context(patient)) if actions else None
-    known = patient.known
+    policy = permissions.policy(actions, examination.context()) if actions else None
     versions = {name: _version(name) for name in PACKAGES}
     versions |= {"python": platform.python_version(), "system": platform.platform()}
-    if patient.options.json:
+    if as_json:
         document = {
             "versions": versions,
-            "account": known.account,
-            "user": known.arn,
-            "credentials from": known.credentials,
-            "region": patient.session.region_name,
-            "places": [place.url for place in patient.wanted.places],
-            "job role": patient.wanted.settings.job_role,
+            "account": facts.account,
+            "user": facts.arn,
+            "credentials from": facts.credentials,
+            "region": examination.session.region_name,
+            "places": [place.url for place in examination.settings.places],
+            "job role": examination.settings.settings.job_role,
             "queues": {
                 q.name: {"takes jobs": q.takes_jobs, "spot": q.spot, "max vCPUs": q.max_vcpus}
-                for q in known.queues.values()
+                for q in facts.queues.values()
             },
-            "findings": as_json(found),
+            "findings": findings.as_json(found),
             "policy": policy,
         }
         # It goes to other people.
@@ -251,7 +131,7 @@ def _conclude(patient: _Patient, found: Sequence[Finding]) -> None:
         "",
         "For a helpdesk:",
         "  " + ", ".join(f"{name} {version}" for name, version in versions.items()),
-        f"  user {known.arn or 'unknown'}, region {patient.session.region_name}",
+        f"  user {facts.arn or 'unknown'}, region {examination.session.region_name}",
     )
 
 

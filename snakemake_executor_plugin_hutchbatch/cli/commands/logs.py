@@ -8,12 +8,11 @@ import re
 import time
 from dataclasses import dataclass
 
-from ...aws import batch_calls
 from ...aws import clients as aws
 from ...aws.clients import Clients
 from ...record import run_record
 from ...record.journal import JournalError, Reader
-from ...reporting import find_job
+from ...reporting import find_job, find_on_batch
 from ...reporting.find_job import Target
 from ...text.terminal import note
 from .common import (
@@ -143,14 +142,9 @@ def _find(reader: Reader | None, request: _Request) -> Target | None:
 
 def _ask_batch(clients: Clients, name: str) -> Target:
     """A job that no record knows, by its id or name."""
-    if find_job.is_batch_id(name):
-        return Target(name, (name,))
-    name, _, child = name.partition(":")
     with asking("looking for the job"):
-        for queue in batch_calls.queue_arns(clients.batch):
-            jobs, _ = batch_calls.list_jobs(clients.batch, batch_calls.named(queue, name))
-            if jobs:
-                return Target(name, (jobs[0]["jobId"] + (f":{child}" if child else ""),))
+        if found := find_on_batch.find(clients.batch, name):
+            return found
     raise CommandError(
         f"AWS Batch has no job named {name} in {clients.region} (it forgets jobs some days after "
         "their end); check the name, or give the job's id."

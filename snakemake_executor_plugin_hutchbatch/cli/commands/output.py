@@ -15,7 +15,7 @@ from ...aws.cloudwatch import MOST_EVENTS, Stream
 from ...record import controllers
 from ...reporting import job_attempts
 from ...reporting.find_job import Target
-from ...reporting.job_attempts import Container, Known
+from ...reporting.job_attempts import Container, JobAttempts
 from ...settings.table import default_of
 from ...settlement import log_tails
 from ...storage.urls import split_url
@@ -46,7 +46,7 @@ class LogPrinter:
         self._streams: dict[str, Stream] = {}
         self._printed: deque[str] = deque(maxlen=MOST_EVENTS)
 
-    def look(self, target: Target) -> Known:
+    def look(self, target: Target) -> JobAttempts:
         """Raises ``CommandError`` where neither AWS nor the record knows the job."""
         with asking("asking about the job"):
             described = batch_calls.describe_all(self._clients.batch, target.batch_ids)
@@ -78,7 +78,7 @@ class LogPrinter:
             return 0
         raise CommandError(_nothing(target.label, known, self._since is not None))
 
-    def choose(self, known: Known, attempt: int | None, label: str) -> Container | None:
+    def choose(self, known: JobAttempts, attempt: int | None, label: str) -> Container | None:
         """The container whose output is wanted; None where there is none yet."""
         if attempt is None:
             with_log = [each for each in known.containers if each.stream]
@@ -159,7 +159,7 @@ def _print_file(found: GetObjectOutputTypeDef) -> None:
     terminal.flush()
 
 
-def _nothing(label: str, known: Known, narrowed: bool) -> str:
+def _nothing(label: str, known: JobAttempts, narrowed: bool) -> str:
     if narrowed and known.containers:
         return f"{label} has printed nothing since then."
     if known.is_live:

@@ -3,7 +3,8 @@
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.doctor import smoke_job
-from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder, Queue
+from snakemake_executor_plugin_hutchbatch.queues.choice import Ladder
+from snakemake_executor_plugin_hutchbatch.queues.queue import Queue
 from snakemake_executor_plugin_hutchbatch.settings.options import ExecutorSettings
 from snakemake_executor_plugin_hutchbatch.settings.values import Mount
 

@@ -3,14 +3,9 @@
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.queues import catalog
-from snakemake_executor_plugin_hutchbatch.queues.queues import (
-    Queue,
-    QueueError,
-    automatic,
-    describe,
-    from_catalog,
-    named,
-)
+from snakemake_executor_plugin_hutchbatch.queues.account import describe, from_catalog
+from snakemake_executor_plugin_hutchbatch.queues.choice import QueueError, automatic, named
+from snakemake_executor_plugin_hutchbatch.queues.queue import Queue
 
 WHERE = "--hutchbatch-queue"
 HUTCH = from_catalog(catalog.shipped())

@@ -25,7 +25,7 @@ from snakemake_executor_plugin_hutchbatch.record.schema import (
     Submission,
 )
 from snakemake_executor_plugin_hutchbatch.recovery import discover, unfinished_jobs
-from snakemake_executor_plugin_hutchbatch.recovery.decide import Found, decide
+from snakemake_executor_plugin_hutchbatch.recovery.decide import EarlierJob, decide
 from snakemake_executor_plugin_hutchbatch.recovery.rebuild_from_aws import Rebuilt
 from snakemake_executor_plugin_hutchbatch.recovery.run_marker import SURELY_SILENT, RunMarker
 from snakemake_executor_plugin_hutchbatch.recovery.unfinished_jobs import Trace
@@ -286,7 +286,7 @@ def test_in_snakemake_mode_all_code_counts_and_the_attempt_does_not():
 
 def found(status, who="same", outputs=("s3://b/1",), good=True, **job):
     trace = Trace("r", who, outputs, f"n-{status}", SINGLE, "q", "id", "s", "t", 1.0)
-    return Found(trace, f"{status}-{who}", {"status": status, **job}, good)
+    return EarlierJob(trace, f"{status}-{who}", {"status": status, **job}, good)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,18 @@ from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.aws.retry import Retrier
 from snakemake_executor_plugin_hutchbatch.planning.work import History, Work
-from snakemake_executor_plugin_hutchbatch.recovery.earlier_jobs import LOOK_SECONDS, SETTLE_SECONDS
+from snakemake_executor_plugin_hutchbatch.recovery.adoption_record import AdoptionRecord
+from snakemake_executor_plugin_hutchbatch.recovery.earlier_jobs import (
+    LOOK_SECONDS,
+    SETTLE_SECONDS,
+    EarlierJobs,
+)
+from snakemake_executor_plugin_hutchbatch.recovery.earlier_outputs import EarlierOutputs
+from snakemake_executor_plugin_hutchbatch.recovery.outdated_jobs import OutdatedJobs
+from snakemake_executor_plugin_hutchbatch.recovery.result_check import ResultCheck
 from snakemake_executor_plugin_hutchbatch.recovery.takeover import NOT_YET, Takeover
 from snakemake_executor_plugin_hutchbatch.recovery.unfinished_jobs import Earlier, Trace
-from snakemake_executor_plugin_hutchbatch.tracking.tracker import LOST_AFTER_SECONDS
+from snakemake_executor_plugin_hutchbatch.tracking.news import LOST_AFTER_SECONDS
 
 OUTPUT, TASK, INPUT = "s3://b/out.txt", "s3://b/task.json", "s3://b/in.txt"
 #: As the record has it, with the id that AWS gave.
@@ -65,7 +73,7 @@ class Inventory:
 @pytest.fixture
 def work(monkeypatch):
     job = SimpleNamespace()
-    module = "snakemake_executor_plugin_hutchbatch.recovery.takeover"
+    module = "snakemake_executor_plugin_hutchbatch.recovery.result_check"
     monkeypatch.setattr(f"{module}.inputs_of", lambda job: [INPUT])
     return Work(job, 1, "a", "jdoe-a-2", "", PLAN, History(), (OUTPUT,), "s3://b/new/")
 
@@ -73,9 +81,13 @@ def work(monkeypatch):
 def takeover(batch, inventory, time, traces=(TRACE,), termination=None):
     """Where nothing may sleep."""
     wait = Retrier(print, sleep=lambda _: pytest.fail("it slept"))
-    earlier = Earlier(traces=traces)
     return Takeover(
-        batch, inventory, termination, wait, earlier, None, "r2", print, None, time.clock
+        EarlierJobs(batch, wait, traces, time.clock),
+        EarlierOutputs(Earlier(traces=traces)),
+        ResultCheck(inventory),
+        OutdatedJobs(termination, print),
+        AdoptionRecord(None, "r2"),
+        print,
     )
 
 

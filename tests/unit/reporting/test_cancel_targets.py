@@ -38,29 +38,29 @@ def record():
 
 
 def test_arrays_end_by_their_parents_where_all_that_live_in_them_are_wanted(record):
-    found = cancel_targets.wanted(record)
+    found = cancel_targets.find(record)
     assert (found.arrays, found.singles, found.jobs) == (("one", "two"), ("three",), 4)
     assert [s.name for s in found.unanswered] == ["lost"]
 
 
 def test_of_a_rule_only_its_own_jobs_end(record):
-    found = cancel_targets.wanted(record, "a")
+    found = cancel_targets.find(record, "a")
     assert (found.arrays, found.singles, found.jobs) == (("one",), ("two:0", "three"), 3)
     assert found.unanswered == ()
-    assert cancel_targets.wanted(record, "b").singles == ("two:1",)
+    assert cancel_targets.find(record, "b").singles == ("two:1",)
 
 
 def test_nothing_is_ended_twice(record):
-    again = cancel_targets.wanted(record, skip={"one", "two", "three"})
+    again = cancel_targets.find(record, skip={"one", "two", "three"})
     assert (again.arrays, again.singles, again.jobs) == ((), (), 0)
 
 
 def test_what_had_no_answer_is_ended_if_it_is_there(record):
-    found = cancel_targets.wanted(record)
+    found = cancel_targets.find(record)
     assert cancel_targets.settled(found, record, lambda s: f"id-{s.name}").singles == (
         "three",
         "id-lost",
     )
-    assert cancel_targets.settled(found, record, lambda _: None) == cancel_targets.Wanted(
+    assert cancel_targets.settled(found, record, lambda _: None) == cancel_targets.CancelTargets(
         found.arrays, found.singles, 4
     )

@@ -13,7 +13,7 @@ from snakemake_executor_plugin_hutchbatch.record.schema import (
     Submission,
 )
 from snakemake_executor_plugin_hutchbatch.reporting import find_job
-from snakemake_executor_plugin_hutchbatch.reporting.find_job import LookupFailed, Wanted
+from snakemake_executor_plugin_hutchbatch.reporting.find_job import JobQuery, LookupFailed
 from snakemake_executor_plugin_hutchbatch.reporting.job_attempts import Container, known
 
 ID = "7a6280f6-164f-4200-bc88-a2d12bdaa224"
@@ -50,7 +50,7 @@ def test_rule_and_wildcards_name_one_job_with_all_its_attempts(words, numbers):
 
 def test_of_several_failed_jobs_the_last_is_shown_and_the_others_are_named():
     jobs = [*JOBS, a_job(5, sample="D", state="failed")]
-    found, said = find_job.choose(jobs, Wanted("align"), "Run r")
+    found, said = find_job.choose(jobs, JobQuery("align"), "Run r")
     assert found[0].number == 5
     assert "2 jobs of rule align failed; this is align sample=D" in said
     assert "Others: align sample=B lane=1" in said
@@ -73,7 +73,7 @@ def test_what_is_not_there_is_told_with_what_there_is(words, sentence):
 def test_many_that_fit_and_did_not_fail_are_asked_about():
     jobs = [a_job(n, x=str(n), state="done") for n in range(20)]
     with pytest.raises(LookupFailed, match=r"20 jobs of rule align match.*12 more"):
-        find_job.choose(jobs, Wanted("align"), "Run r")
+        find_job.choose(jobs, JobQuery("align"), "Run r")
 
 
 @pytest.fixture

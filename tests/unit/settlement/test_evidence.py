@@ -7,14 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from aws_doubles import Time, refused, retrier
 from botocore.parsers import ResponseParserError
+from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.aws import cloudwatch
 from snakemake_executor_plugin_hutchbatch.aws.clients import Clients
-from snakemake_executor_plugin_hutchbatch.settlement.evidence import Endings, Outcome
+from snakemake_executor_plugin_hutchbatch.planning.work import History, SentWork
+from snakemake_executor_plugin_hutchbatch.settlement.evidence import Endings
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause
 from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
 from snakemake_executor_plugin_hutchbatch.supervisor.problems import Facts, Problem
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Status
+from snakemake_executor_plugin_hutchbatch.tracking.news import Ended
 
 SINCE = datetime.datetime(2026, 11, 27, tzinfo=datetime.UTC)
 OUTPUT = "s3://b/out"
@@ -72,11 +75,11 @@ def end(job, bucket, log, foresee=False):
     with ThreadPoolExecutor(1) as pool:
         clients = Clients("r", None, None, Log(log), bucket)
         endings = Endings(clients, pool, retrier(Time(), []))
+        work = SentWork(None, 1, "a", "a", "", PLAN, History(), (OUTPUT,), "s3://b/status/", SINCE)
+        ended = Ended("j", work, job)
         if foresee:
-            endings.foresee([Outcome("j", job, [OUTPUT], "s3://b/status/")])
-        return endings.end(
-            "j", job, outputs=[OUTPUT], status_prefix="s3://b/status/", log_group="g", since=SINCE
-        )
+            endings.foresee([ended])
+        return endings.end(ended)
 
 
 @pytest.mark.parametrize("foresee", [True, False])

@@ -6,7 +6,8 @@ from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.planning.plan import Budgets
 from snakemake_executor_plugin_hutchbatch.planning.work import History
-from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder, Queue
+from snakemake_executor_plugin_hutchbatch.queues.choice import Ladder
+from snakemake_executor_plugin_hutchbatch.queues.queue import Queue
 from snakemake_executor_plugin_hutchbatch.settlement import retry_policy
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, Failure, Problem
 from snakemake_executor_plugin_hutchbatch.settlement.retry_policy import Resubmit

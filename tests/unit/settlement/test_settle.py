@@ -9,14 +9,14 @@ import pytest
 from aws_doubles import Time, retrier
 from sample_plan import PLAN
 
-from snakemake_executor_plugin_hutchbatch.planning.work import History, Work
-from snakemake_executor_plugin_hutchbatch.queues.queues import Ladder
+from snakemake_executor_plugin_hutchbatch.planning.work import History, SentWork
+from snakemake_executor_plugin_hutchbatch.queues.choice import Ladder
 from snakemake_executor_plugin_hutchbatch.settlement import retry_policy
 from snakemake_executor_plugin_hutchbatch.settlement.evidence import Ending
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, not_entered, read
 from snakemake_executor_plugin_hutchbatch.settlement.settle import Settlement
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Status
-from snakemake_executor_plugin_hutchbatch.tracking.tracker import Ended
+from snakemake_executor_plugin_hutchbatch.tracking.news import Ended
 
 BEGUN = datetime.datetime(2026, 11, 27, tzinfo=datetime.UTC)
 
@@ -39,7 +39,8 @@ class Bucket:
     def foresee(self, outcomes):
         self.foreseen = len(outcomes)
 
-    def end(self, job_id, job, **known):
+    def end(self, ended):
+        job_id, job = ended.job_id, ended.description
         attempt = max(1, len(job.get("attempts") or []))
         if attempt == 1 and not job_id.startswith("plain"):
             return Ending(not_entered(0), None)
@@ -67,7 +68,7 @@ def pool():
 
 
 def ended(job_id):
-    work = Work(Job(), 1, job_id, "name", "", PLAN, History(), (), "s3://b/status/", begun=BEGUN)
+    work = SentWork(Job(), 1, job_id, "name", "", PLAN, History(), (), "s3://b/status/", BEGUN)
     return Ended(job_id, work, {"status": "SUCCEEDED"})
 
 
@@ -110,15 +111,15 @@ LOST = "Host EC2 (instance i-0abc) terminated."
 class Plain(Bucket):
     """All that is known is Batch's description."""
 
-    def end(self, job_id, job, **known):
-        return Ending(read(job), None)
+    def end(self, ended):
+        return Ending(read(ended.description), None)
 
 
 class Unreadable(Plain):
-    def end(self, job_id, job, **known):
-        if job_id.startswith("plain:1"):
+    def end(self, ended):
+        if ended.job_id.startswith("plain:1"):
             raise RuntimeError("odd")
-        return super().end(job_id, job, **known)
+        return super().end(ended)
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 from aws_doubles import Time, retrier
+from sample_plan import PLAN
 
-from snakemake_executor_plugin_hutchbatch.settlement.evidence import Endings, Outcome
+from snakemake_executor_plugin_hutchbatch.planning.work import History, SentWork
+from snakemake_executor_plugin_hutchbatch.settlement.evidence import Endings
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import MOST_WORDS, words
 from snakemake_executor_plugin_hutchbatch.supervisor.problems import Facts
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
@@ -20,6 +22,7 @@ from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     dumps,
     load_status,
 )
+from snakemake_executor_plugin_hutchbatch.tracking.news import Ended
 
 GOOD = Status("id:3", 1, "run", 7, "COMMAND", "exited", seconds={"run": 1.5}, bytes_in=2**40)
 
@@ -88,10 +91,11 @@ def seen(content, job_id="id:3"):
     job = {"status": "FAILED", "container": {"exitCode": 7}, "attempts": [{}]}
     with ThreadPoolExecutor(1) as pool:
         endings = Endings(SimpleNamespace(s3=S3(content)), pool, retrier(Time(), []))
-        endings.foresee([Outcome(job_id, job, (), "s3://b/status/")])
-        return endings.end(
-            job_id, job, outputs=(), status_prefix="s3://b/status/", log_group="g", since=None
-        )
+        begun = datetime.datetime.now(datetime.UTC)
+        work = SentWork(None, 1, "a", "a", "", PLAN, History(), (), "s3://b/status/", begun)
+        ended = Ended(job_id, work, job)
+        endings.foresee([ended])
+        return endings.end(ended)
 
 
 @pytest.mark.parametrize("text", [*BAD.values(), " " * 10 * STATUS_BYTES, "\xff"])

@@ -1,6 +1,7 @@
 """Jobs that are sent again: their descriptions are read from S3, where somebody may have changed
 them since."""
 
+import datetime
 import hashlib
 import io
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,17 @@ from aws_doubles import Time, retrier
 from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.planning import arrays
-from snakemake_executor_plugin_hutchbatch.planning.work import History, TaskLocation, Work
-from snakemake_executor_plugin_hutchbatch.submission.sender import PendingSubmission, Sender
+from snakemake_executor_plugin_hutchbatch.planning.work import (
+    History,
+    StoredWork,
+    TaskLocation,
+    Work,
+)
+from snakemake_executor_plugin_hutchbatch.submission.sender import Sender
 
 TEXTS = [b'{"name":"a"}', b'{"name":"bb"}', b'{"name":"c"}']
 MADE = arrays.joined(TEXTS)
+BEGUN = datetime.datetime(2026, 11, 27, tzinfo=datetime.UTC)
 
 
 class S3:
@@ -31,8 +38,8 @@ class S3:
 
 
 def pending(number, place):
-    work = Work(None, number, "a", f"jdoe-a-{number}", "", PLAN, History(), (), "s3://b/s/", place)
-    return PendingSubmission(work, None)
+    work = Work(None, number, "a", f"jdoe-a-{number}", "", PLAN, History(), (), "s3://b/s/")
+    return work.stored(place, BEGUN)
 
 
 def child(number):
@@ -47,7 +54,12 @@ def divided():
         def divide(family, **objects):
             context = SimpleNamespace(clients=SimpleNamespace(s3=S3(**objects)))
             sender = Sender(context, None, None, retrier(Time(), []), None, None, pool, None, None)
-            return [[(p.work.number, p.task) for p in part] for part in sender.divided(family)]
+            return [
+                [(part.number, None)]
+                if isinstance(part, StoredWork)
+                else [(pending.work.number, pending.task) for pending in part]
+                for part in sender.divided(family)
+            ]
 
         yield divide
 

@@ -2,12 +2,12 @@
 
 from aws_doubles import Time, refused
 
-from snakemake_executor_plugin_hutchbatch.tracking.tracker import (
+from snakemake_executor_plugin_hutchbatch.tracking.news import (
     LOST_AFTER_POLLS,
     LOST_AFTER_SECONDS,
     Poll,
-    Tracker,
 )
+from snakemake_executor_plugin_hutchbatch.tracking.tracker import Tracker
 
 
 class Batch:

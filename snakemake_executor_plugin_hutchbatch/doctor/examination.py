@@ -1,0 +1,87 @@
+"""All that the doctor looks at, in the order in which one thing needs another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import boto3
+
+from ..aws import clients as aws
+from ..aws.clients import Clients
+from ..aws.retry import Retrier
+from ..planning import run_settings
+from ..queues.queue import Queue
+from . import permissions, probes, smoke_job
+from .findings import Finding, worst
+from .probes import AccountFacts
+from .snakemake_settings import RunSettings
+
+
+class Examination:
+    """Of one account with the settings of one run. ``facts`` and ``found`` grow on the way."""
+
+    def __init__(self, settings: RunSettings, session: boto3.Session) -> None:
+        self.settings = settings
+        self.session = session
+        self.facts = AccountFacts()
+        self.found: list[Finding] = []
+
+    def findings(
+        self, image: str | None, seconds: float, say: Callable[[str], None]
+    ) -> Iterator[Finding]:
+        """``image``: of the small job, None for no job; ``seconds``: how long it may take."""
+        for finding in self._all(image, seconds, say):
+            self.found.append(finding)
+            yield finding
+
+    def context(self) -> permissions.AccountContext:
+        """What a policy for this user is about."""
+        whole = probes.context(self.session, self.settings.settings, self.facts)
+        return replace(whole, places=tuple(place.url for place in self.settings.places))
+
+    def _all(
+        self, image: str | None, seconds: float, say: Callable[[str], None]
+    ) -> Iterator[Finding]:
+        settings, facts = self.settings.settings, self.facts
+        yield from probes.region(self.session, settings.value("region"))
+        yield from probes.identity(self.session, facts)
+        if worst(self.found) == "problem":
+            return
+        clients = aws.clients(self.session, self.settings.access)
+        try:
+            entries = run_settings.read_catalog(settings)
+        except run_settings.PreflightError as error:
+            yield Finding("problem", "queues", str(error))
+            entries = {}
+        yield from probes.the_queues(clients, settings, entries, facts)
+        yield from probes.role(settings.value("job_role"), facts)
+        if self.settings.no_place:
+            yield Finding("problem", "bucket", self.settings.no_place)
+        else:
+            region = self.settings.storage_region
+            yield from probes.places(clients, self.settings.places, region, facts)
+        queue = facts.ladder.rungs[0] if facts.ladder else probes.NOBODYS
+        yield from probes.rights(clients, self.context(), queue)
+        if image is not None:
+            yield from self._small_job(clients, image, seconds, say)
+
+    def _small_job(
+        self, clients: Clients, image: str, seconds: float, say: Callable[[str], None]
+    ) -> Iterator[Finding]:
+        settings, facts = self.settings.settings, self.facts
+        if worst(self.found) == "problem" or facts.ladder is None:
+            yield Finding("warning", "job", "No job was run", "solve the problems above first.")
+            return
+        first = facts.ladder.rungs[0]
+        trial = smoke_job.Trial(
+            settings=settings,
+            image=image,
+            ladder=facts.ladder,
+            queue=facts.queues.get(first) or Queue(first),
+            place=self.settings.places[-1].url,
+            user=run_settings.user_of(settings),
+            bucket_region=facts.bucket_region or clients.region,
+            endpoint=run_settings.s3_endpoint(self.settings.access.endpoint_url),
+        )
+        yield from smoke_job.run(clients, trial, Retrier(say), seconds, say)

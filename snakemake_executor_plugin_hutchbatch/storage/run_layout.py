@@ -1,0 +1,77 @@
+"""Where everything of a run lies in S3 below the work prefix. Every such path is made here.
+
+open/RUN.json            the mark of a run under way, removed when it has ended in order
+sources/DIGEST.tar.xz    the workflow's code; runs share it
+supervisor/DIGEST        the supervisor; runs share it
+doctor/KEY/              the files of the doctor's small job, removed after it
+runs/RUN/status/         what supervisors report of jobs' attempts
+runs/RUN/tasks/          descriptions of jobs
+runs/RUN/config.yaml     the configuration of the command line; may hold secrets, removed
+runs/RUN/private/        descriptions of jobs that hold secrets, removed
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+#: How runs are called (``preflight.prepare``), and other versions might call them. An id comes from
+#: a record or a mark, too, and must not lead elsewhere.
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a run can have this id."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
+@dataclass(frozen=True)
+class WorkLayout:
+    """What lies below a work prefix, which ends with a slash. All paths are URLs."""
+
+    prefix: str
+
+    @property
+    def marks(self) -> str:
+        return f"{self.prefix}open/"
+
+    def mark(self, run_id: str) -> str:
+        return f"{self.marks}{run_id}.json"
+
+    def sources(self, digest: str) -> str:
+        return f"{self.prefix}sources/{digest}.tar.xz"
+
+    def supervisor(self, digest: str) -> str:
+        return f"{self.prefix}supervisor/{digest}"
+
+    def doctor(self, key: str) -> str:
+        return f"{self.prefix}doctor/{key}/"
+
+    def run(self, run_id: str) -> RunLayout:
+        return RunLayout(f"{self.prefix}runs/{run_id}/")
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """What lies below one run's own prefix. All paths are URLs."""
+
+    prefix: str
+
+    @property
+    def status(self) -> str:
+        """The prefix of statuses (``taskspec.status_url``)."""
+        return f"{self.prefix}status/"
+
+    def task(self, name: str) -> str:
+        return f"{self.prefix}tasks/{name}.json"
+
+    @property
+    def config(self) -> str:
+        return f"{self.prefix}config.yaml"
+
+    @property
+    def private(self) -> str:
+        return f"{self.prefix}private/"
+
+    def private_task(self, name: str) -> str:
+        return f"{self.private}{name}.json"
