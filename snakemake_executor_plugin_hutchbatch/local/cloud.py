@@ -101,7 +101,12 @@ class LocalCloud:
         self._ends.callback(self.s3.stop)
         store = LogStore(self.directory / "logs")
         self.host = self._given_host or choose_host(
-            self._containers, self.directory, self._say, self._isolate, self._launched_in
+            self._containers,
+            self.directory,
+            self._say,
+            self._isolate,
+            self._launched_in,
+            os.environ.get("PATH", ""),
         )
         self._ends.callback(self.host.close)
         self.batch = BatchService(

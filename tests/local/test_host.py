@@ -450,6 +450,38 @@ def test_the_folder_of_the_person_is_hidden_from_jobs_but_not_the_python_in_it(m
         assert said == []
 
 
+@pytest.mark.parametrize("isolate", [True, False])
+def test_programs_of_the_persons_path_stand_for_those_of_images(tmp_path, isolate):
+    # Below /tmp, which a job's scratch hides; what it links to lies beside it.
+    tools, launch = tmp_path / "tools" / "bin", tmp_path / "launch" / "bin"
+    for folder in (tools, launch, tmp_path / "tools" / "lib"):
+        folder.mkdir(parents=True)
+    (tmp_path / "tools" / "lib" / "samtools").write_text("#!/bin/sh\necho samtools of mine\n")
+    (tmp_path / "tools" / "lib" / "samtools").chmod(0o755)
+    (tools / "samtools").symlink_to("../lib/samtools")
+    said = []
+    host = ProcessHost(
+        tmp_path / "cloud",
+        {},
+        said.append,
+        isolate,
+        launched_in=tmp_path / "launch",
+        search_path=f"{launch}:relative/bin:{tools}:/no/such/folder:/usr/bin",
+        words="Images are not used here.",
+    )
+    lines: list[str] = []
+    for number in (1, 2):
+        script = ("sh", "-c", 'samtools; echo "$PATH"')
+        launched = Launch("j", number, "samtools:1.20", script, {}, 1, 512, (SCRATCH, TOOLS))
+        assert host.start(launched, lines.append).wait().exit_code == 0
+    host.close()
+    assert lines[:2] == lines[2:]
+    assert lines[0] == "samtools of mine"
+    python = str(Path(sys.executable).parent)
+    assert lines[1].split(":")[:3] == [python, str(tools), "/usr/bin"]
+    assert said == ["Images are not used here."], "once"
+
+
 def test_without_isolation_the_person_is_told_that_jobs_see_this_machine(tmp_path):
     said = []
     host = ProcessHost(tmp_path, {}, said.append, isolate=True, launched_in=tmp_path)

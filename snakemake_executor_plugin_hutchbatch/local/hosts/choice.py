@@ -16,6 +16,11 @@ from .processes import ProcessHost
 #: ``none``: processes. ``podman``, ``docker``: containers, or an error. ``auto``: containers of the
 #: images that are on this machine, processes for all others; nothing is pulled.
 Containers = Literal["none", "auto", "podman", "docker"]
+#: Said once, with the first job, where none runs in its image.
+WITHOUT_IMAGES = (
+    "Images are not used here: jobs run with this machine's programs, as your PATH finds them."
+    " 'hutchbatch local --containers auto' runs jobs in the images that are on this machine."
+)
 
 
 class NoContainers(RuntimeError):
@@ -73,15 +78,16 @@ def choose_host(
     say: Callable[[str], None],
     isolate: bool,
     launched_in: Path | None = None,
+    search_path: str = "",
 ) -> LocalHost:
     """The host for a cloud in ``directory``. Raises ``NoContainers``."""
     hosts = directory / "hosts"
 
-    def processes() -> ProcessHost:
-        return ProcessHost(hosts, {}, say, isolate, launched_in)
+    def processes(words: str | None = None) -> ProcessHost:
+        return ProcessHost(hosts, {}, say, isolate, launched_in, search_path, words)
 
     if containers == "none":
-        return processes()
+        return processes(WITHOUT_IMAGES)
     try:
         engine = find_engine(containers)
         real = ContainerHost(hosts, directory / "host-python", engine, {}, say)

@@ -16,7 +16,7 @@ from pathlib import Path
 from ..json_types import Json
 from .host import Exit, Launch, Output
 from .lines import LineSplitter
-from .volumes import Volumes, python_paths
+from .volumes import Volumes, program_paths, python_paths
 
 #: Runs ``container.main`` without the plugin's own ``__init__``, whose imports take long. Its
 #: argument is the folder of its modules.
@@ -40,8 +40,9 @@ class ProcessHost:
 
     ``given``: variables added to each container's environment (endpoints, credentials). Jobs are
     isolated by namespaces if the system permits; ``isolate=False`` never tries. ``say`` is called
-    with lines for the user. ``launched_in``: the user's working folder, which isolated jobs do not
-    see, as on AWS.
+    with lines for the user; ``words`` are said with the first job. ``launched_in``: the user's
+    working folder, which isolated jobs do not see, as on AWS. ``search_path``: the user's PATH,
+    whose programs stand for those of images.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class ProcessHost:
         say: Callable[[str], None] = lambda _: None,
         isolate: bool = True,
         launched_in: Path | None = None,
+        search_path: str = "",
+        words: str | None = None,
     ) -> None:
         self.directory = directory.resolve()
         self.given = dict(given)
@@ -59,7 +62,10 @@ class ProcessHost:
         self._say = say
         place = str(launched_in.resolve()) if launched_in else "/"
         self._hidden = [] if place == "/" else [place]
-        self._own = python_paths(*self._hidden)
+        programs = program_paths(search_path, *self._hidden)
+        self._own = [*python_paths(*self._hidden), *programs.seen]
+        self._path = _joined(str(Path(sys.executable).parent), programs.path, USUAL_PATH)
+        self._words = words
         self._lock = threading.Lock()
         self._running: set[ProcessContainer] = set()
         (self.directory / "root").mkdir(parents=True, exist_ok=True)
@@ -70,6 +76,9 @@ class ProcessHost:
         container = ProcessContainer(self, launch, output)
         with self._lock:
             self._running.add(container)
+            words, self._words = self._words, None
+        if words:
+            self._say(words)
         container.begin()
         return container
 
@@ -118,7 +127,7 @@ class ProcessHost:
         """The whole environment of a container's command. Nothing is inherited; HOME is its own
         empty folder, so that it does not find the user's AWS configuration."""
         return {
-            "PATH": f"{Path(sys.executable).parent}:{USUAL_PATH}",
+            "PATH": self._path,
             "HOME": str(private / "home"),
             "HOSTNAME": private.name,
             **self.given,
@@ -268,3 +277,12 @@ class ProcessContainer:
                     self._output(line)
         for line in splitter.finish():
             self._output(line)
+
+
+def _joined(python: str, own: str, usual: str) -> str:
+    """One PATH of several; the running Python's programs come first unless the person's own PATH
+    has them elsewhere."""
+    parts = [part for path in (own, usual) for part in path.split(os.pathsep) if part]
+    if python not in parts:
+        parts.insert(0, python)
+    return os.pathsep.join(dict.fromkeys(parts))

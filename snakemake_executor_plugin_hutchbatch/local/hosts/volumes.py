@@ -108,6 +108,30 @@ def python_paths(hidden: str | None = None) -> list[str]:
     return kept
 
 
+@dataclass(frozen=True)
+class Programs:
+    """Where programs are searched: a PATH, and the folders that must be seen for it."""
+
+    path: str
+    seen: tuple[str, ...]
+
+
+def program_paths(search_path: str, hidden: str | None = None) -> Programs:
+    """Of a person's PATH what jobs here may use: absolute folders that exist, but not those in
+    the ``hidden`` one. A folder ``bin`` is seen with the prefix that it belongs to."""
+    folders = [
+        folder
+        for folder in dict.fromkeys(search_path.split(os.pathsep))
+        if Path(folder).is_absolute()
+        and Path(folder).is_dir()
+        and not (hidden and _below(os.path.realpath(folder), hidden))
+    ]
+    prefixes = [str(Path(folder).parent) for folder in folders if Path(folder).name == "bin"]
+    roots = ("/", "/tmp", "/usr", "/usr/local", hidden)  # noqa: S108 - too much, or mounted over
+    seen = [each for each in dict.fromkeys([*prefixes, *folders]) if each not in roots]
+    return Programs(os.pathsep.join(folders), tuple(seen))
+
+
 def _below(path: str, directory: str) -> bool:
     """True if ``path`` is ``directory`` or inside it."""
     return Path(path).is_relative_to(directory)
