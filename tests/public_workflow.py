@@ -4,11 +4,11 @@
     python tests/public_workflow.py snakemake-workflow-template -- --directory .test
 
 The checkout is copied twice. In one copy plain Snakemake runs, in the other Snakemake with
-hutchbatch on the local cloud, both with the arguments after ``--`` and with the programs on the PATH: what the
-workflow calls must be there, or something that stands for it. Compared are the jobs that ran (rule,
-wildcards, inputs, outputs, logs, as Snakemake's log names them) and every declared output, byte for
-byte, with what lies in S3. A second run must find nothing to do. ``--ignore PATTERN`` leaves out the
-content of outputs that hold the time or a random number.
+hutchbatch on the local cloud, both with the arguments after ``--`` and with the programs on the
+PATH: what the workflow calls must be there, or something that stands for it. Compared are the jobs
+that ran (rule, wildcards, inputs, outputs, logs, as Snakemake's log names them) and every declared
+output, byte for byte, with what lies in S3. A second run must find nothing to do. ``--ignore
+PATTERN`` leaves out the content of outputs that hold the time or a random number.
 """
 
 from __future__ import annotations

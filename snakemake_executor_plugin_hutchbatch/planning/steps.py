@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..snakemake_types import File, Job
 from ..supervisor.environment import TMPDIR_VARIABLES
 from ..supervisor.taskspec import Benchmark, Log, Output, Step
-from . import fingerprint
+from . import fingerprint, workflow_variables
 from .job_paths import JobPaths, Tokens
 from .shell_commands import NeedsSnakemake, own_tmpdir, shell_command
 from .snakemake_jobs import files_of, s3_url
@@ -51,6 +51,8 @@ def done_with(job: Job, later: Sequence[Sequence[Job]], unneeded: frozenset[str]
 
 
 def step_of(job: Job, level: int, token: Tokens, where: JobPaths, unneeded: frozenset[str]) -> Step:
+    """Raises ``NeedsSnakemake`` and ``PlanError`` as ``shell_command`` does."""
+    files = files_of(job)
     repeated = job.benchmark and (job.benchmark_repeats or 1) > 1
     if repeated and "bench_iteration" in (job.rule.shellcmd or ""):
         raise NeedsSnakemake(f"rule {job.rule.name} counts the repeats of its benchmark")
@@ -69,7 +71,13 @@ def step_of(job: Job, level: int, token: Tokens, where: JobPaths, unneeded: froz
         shell=shell,
         threads=int(job.threads),
         level=level,
-        environment=dict.fromkeys(TMPDIR_VARIABLES, tmpdir) if tmpdir else {},
+        environment={
+            **{
+                name: where.in_text(value, files)
+                for name, value in workflow_variables.set_by_snakefile().items()
+            },
+            **(dict.fromkeys(TMPDIR_VARIABLES, tmpdir) if tmpdir else {}),
+        },
         outputs=tuple(
             _output(job, f, where, str(f) in unneeded)
             for f in job.output

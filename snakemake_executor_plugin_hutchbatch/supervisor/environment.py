@@ -20,6 +20,8 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+#: In a value of a step's environment: what the container itself has in this variable.
+OWN = "/HUTCHBATCH-OWN-VALUE"
 TMPDIR_VARIABLES = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
 
 
@@ -46,7 +48,7 @@ def step_environment(
     result.update(dict.fromkeys(THREAD_VARIABLES, str(step.threads)))
     result.update(dict.fromkeys(TMPDIR_VARIABLES, tmp))
     for name, value in step.environment.items():
-        result[name] = with_folders(task, value, tmp, work)
+        result[name] = with_folders(task, value, tmp, work).replace(OWN, base.get(name, ""))
     return result
 
 
