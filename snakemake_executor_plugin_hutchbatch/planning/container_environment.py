@@ -9,9 +9,9 @@ from ..snakemake_types import Workflow
 from .modes import Mode
 from .run_settings import PreflightError
 
-#: Never sent with a job: the job role is what gives a job its access.
+#: Never sent with a job, which gets its access from the job role.
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-#: Where Snakemake's ``--cache`` looks for its place.
+#: Snakemake reads the location of ``--cache`` from this variable.
 CACHE = "SNAKEMAKE_OUTPUT_CACHE"
 
 
@@ -40,8 +40,8 @@ def variables_of(
             )
         elif name.upper().startswith("AWS_BATCH"):
             raise PreflightError(
-                f"envvars: {name} cannot be sent: AWS Batch keeps names that begin with AWS_BATCH "
-                "for itself; rename the variable."
+                f"envvars: {name} cannot be sent: AWS Batch reserves names that begin with "
+                "AWS_BATCH. Rename the variable."
             )
         elif name in os.environ:
             variables[name] = os.environ[name]
@@ -57,7 +57,7 @@ def _cache_location() -> str:
     place = os.environ.get(CACHE, "")
     if not place.startswith("s3://"):
         raise PreflightError(
-            f"The cache of --cache lies in {place}, which jobs on AWS Batch cannot reach: set "
-            f"{CACHE} to a place in S3, such as s3://fh-pi-lastname-f-eco/cache."
+            f"Jobs on AWS Batch cannot reach {place}, where --cache keeps its files. Set "
+            f"{CACHE} to a location in S3, such as s3://fh-pi-lastname-f-eco/cache."
         )
     return place

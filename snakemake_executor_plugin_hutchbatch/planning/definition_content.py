@@ -79,7 +79,7 @@ def of_container(container: Mapping[str, object]) -> Fields:
 
 
 def differences(one: Fields, other: Fields) -> list[str]:
-    """The names of the fields in which two differ, as AWS calls them."""
+    """AWS's names of the fields that differ."""
     names = one.keys() | other.keys()
     found = (name for name in names if one.get(name) != other.get(name))
     return sorted(name.removeprefix("container.") for name in found)
@@ -106,18 +106,18 @@ def revisions(
 
 
 def newest_equal(seen: Iterable[Revision], wanted: Fields) -> str | None:
-    """The ARN of the newest revision that says just what is wanted; None where none does."""
+    """The ARN of the newest revision with exactly the content ``wanted``; None if there is none."""
     equal = [revision for revision in seen if revision.fields == wanted]
     return max(equal, key=lambda revision: revision.number).arn if equal else None
 
 
 def passed_over(name: str, revision: Revision, wanted: Fields) -> str:
-    """A sentence about a revision that says something else than its name stands for."""
+    """A sentence about a revision whose content does not match its name."""
     differing = ", ".join(differences(revision.fields, wanted))
     return (
-        f"The job definition {name}:{revision.number} in your account differs from what its name "
-        f"stands for in: {differing}. It is not used, another one is registered. If nobody in your "
-        "group knows where it comes from, tell SciComp."
+        f"The job definition {name}:{revision.number} in your account does not match its name. "
+        f"These fields differ: {differing}. It is not used; another one is registered. If nobody "
+        "in your group knows where it comes from, tell SciComp."
     )
 
 

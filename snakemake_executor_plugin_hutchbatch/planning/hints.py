@@ -1,7 +1,7 @@
-"""What could be better, or was meant otherwise, about how a rule asks for things. Pure.
+"""Advice about what a rule requests. Pure.
 
-Each hint is one sentence, said once for all rules that it concerns, before anything is submitted.
-The resources of other executors are those that public workflows carry:
+Each hint is one sentence, shown once for all rules that it applies to, before anything is
+submitted. The resources of other executors are those that public workflows carry:
 https://github.com/snakemake/snakemake-executor-plugin-slurm (``slurm_…``, ``mem_mb_per_cpu``,
 ``cpus_per_task``) and cluster profiles older than it (``time``, ``time_min``, ``mem_gb``).
 """
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from .modes import Mode
 
-#: MiB below which a request is more likely gigabytes written as megabytes than meant: a Python
-#: that imports pandas takes about 100 MiB.
+#: Requests of less than this many MiB are probably gigabytes written as megabytes: a Python that
+#: imports pandas takes about 100 MiB.
 LITTLE_MIB = 256
 
 #: Resources that are settings of other executors, by how they begin, and whose they are.
@@ -39,9 +39,9 @@ _MODULE_LOAD = re.compile(r"(^|[;&|\n(]\s*)(module|ml)\s+(load|add|purge)?\s*\w"
 
 @dataclass(frozen=True)
 class RuleRequest:
-    """What hints look at: one job of a rule, and how it would run.
+    """What hints are based on: one job of a rule, and how it would run.
 
-    ``resources``: as the rule has them; ``memory``: MiB that would be asked for; ``command``: the
+    ``resources``: the rule's own; ``memory``: MiB that would be requested; ``command``: the
     text of its ``shell:``; ``conda``: it names an environment; ``conda_used``:
     ``--software-deployment-method conda`` is given.
     """
@@ -59,7 +59,7 @@ class RuleRequest:
 
 
 def hints(requests: Iterable[RuleRequest]) -> list[str]:
-    """One line for each thing to say, with the rules that it is about."""
+    """One line for each hint, with the rules that it applies to."""
     rules: dict[str, list[str]] = {}
     for request in requests:
         for text in of_rule(request):
@@ -77,7 +77,7 @@ def of_rule(request: RuleRequest) -> Iterator[str]:
 def _software(request: RuleRequest) -> Iterator[str]:
     if request.conda and not request.conda_used:
         yield (
-            f"conda: is not used, since --software-deployment-method conda is not given; the "
+            f"conda: is ignored because --software-deployment-method conda is not set; the "
             f"programs must be in the image {request.image}"
         )
     if request.mode == "snakemake" and not _HAS_SNAKEMAKE.search(request.image):
@@ -87,8 +87,8 @@ def _software(request: RuleRequest) -> Iterator[str]:
         )
     if request.env_modules or _MODULE_LOAD.search(request.command):
         yield (
-            "environment modules (module load) are not there in containers: name an image that "
-            "has the programs in container:"
+            "environment modules (module load) do not exist in containers; name an image with the "
+            "programs in container:"
         )
 
 
@@ -97,7 +97,7 @@ def _memory(request: RuleRequest) -> Iterator[str]:
     if asked is not None and request.memory < LITTLE_MIB:
         gigabytes = f"mem_mb={asked * 1000:,.0f}".replace(",", "_")
         yield (
-            f"it asks for {asked:g} MB of memory, which is little: if you meant GB, write "
+            f"it asks for {asked:g} MB of memory, which is very little; if you meant GB, write "
             f"{gigabytes}"
         )
 
@@ -108,17 +108,17 @@ def _foreign(request: RuleRequest) -> Iterator[str]:
         if name in resources and "runtime" not in resources:
             minutes = slurm_minutes(resources[name])
             meant = f"runtime={minutes}" if minutes else "runtime, in minutes"
-            yield f"{name}={resources[name]} limits nothing on AWS Batch: write {meant}"
+            yield f"{name}={resources[name]} has no effect on AWS Batch; write {meant}"
     for name in ("cpus_per_task", "cpus"):
         wanted = _number(resources.get(name))
         if wanted is not None and wanted != request.threads:
-            yield f"{name}={wanted:g} reserves no vCPUs on AWS Batch: write threads: {wanted:g}"
+            yield f"{name}={wanted:g} reserves no vCPUs on AWS Batch; write threads: {wanted:g}"
     has_memory = _number(resources.get("mem_mb")) is not None
     for name, factor in (("mem_gb", 1000), ("mem_mb_per_cpu", request.threads)):
         wanted = _number(resources.get(name))
         if wanted is not None and not has_memory:
             yield (
-                f"{name}={wanted:g} reserves no memory on AWS Batch: write "
+                f"{name}={wanted:g} reserves no memory on AWS Batch; write "
                 f"mem_mb={math.ceil(wanted * factor)}"
             )
     others: dict[str, list[str]] = {}

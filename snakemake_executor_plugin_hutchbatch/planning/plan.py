@@ -1,4 +1,4 @@
-"""Job → JobPlan: what is wanted of AWS Batch for one job. Pure."""
+"""Job → JobPlan: what one job requests from AWS Batch. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .snakemake_jobs import job_label, members, rule_name, wildcards_of
 
 @dataclass(frozen=True)
 class Preemptible:
-    """Core's ``--preemptible-rules`` (None: all) and ``--preemptible-retries``."""
+    """Snakemake's ``--preemptible-rules`` (None: all) and ``--preemptible-retries``."""
 
     rules: frozenset[str] | None
     retries: int | None
@@ -30,7 +30,7 @@ class Preemptible:
 
 @dataclass(frozen=True)
 class Budgets:
-    """How often what may be tried again. Minutes, 0 for never; factor 0 for never."""
+    """How often a job may be tried again, by reason. Minutes and factor: 0 for never."""
 
     spot_attempts: int = default_of("spot_attempts")
     host_attempts: int = default_of("host_attempts")
@@ -57,7 +57,7 @@ class Site:
 
 @dataclass(frozen=True)
 class JobPlan:
-    """What one job asks of AWS Batch. Memory in MiB, shared memory in MB, timeout in seconds."""
+    """What one job requests from AWS Batch: memory in MiB, shared memory in MB, timeout in s."""
 
     label: str
     rule: str
@@ -117,7 +117,7 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
     option = settings.value
     need = request(resources, job.threads)
     mode = _mode(option("mode"), reason)
-    if mode == "snakemake" and (refused := impossible(members(job), "another mode is asked for")):
+    if mode == "snakemake" and (refused := impossible(members(job), "Snakemake mode is set")):
         raise PlanError(refused)
     rule = rule_name(job)
     names = {m.rule.name for m in members(job)}
@@ -130,8 +130,8 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
     if role is None:
         raise PlanError(
             "No job role: jobs need one to read and write your bucket. Add --hutchbatch-job-role "
-            "arn:aws:iam::ACCOUNT:role/fh-pi-lastname-f-batchtask (SciComp tells you yours), or "
-            "--hutchbatch-job-role none if the machines' own role may do it"
+            "arn:aws:iam::ACCOUNT:role/fh-pi-lastname-f-batchtask (ask SciComp for yours), or "
+            "--hutchbatch-job-role none if the machines' own role has that access"
         )
     wildcards = wildcards_of(job)
     key = naming.digest(site.run_id, str(job.jobid), str(job.attempt))
@@ -167,9 +167,9 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
 
 
 def _own_resources(job: AnyJob, resources: Mapping[str, object]) -> dict[str, object]:
-    """The resources that hold our settings. In a group Snakemake adds up the numbers of members
-    that run side by side; a setting is no amount, so the members' own values count: the largest
-    number, or the one text that they agree on."""
+    """The resources that hold our settings. For a group Snakemake adds up the numbers of members
+    that run side by side, which makes no sense for a setting: the largest number counts, or the
+    text that all members agree on."""
     if not job.is_group():
         return dict(resources)
     found: dict[str, list[object]] = {}
@@ -186,7 +186,9 @@ def _own_resources(job: AnyJob, resources: Mapping[str, object]) -> dict[str, ob
             merged[name] = values_[0]
         else:
             told = ", ".join(sorted(set(map(str, values_))))
-            raise PlanError(f"the rules of this group differ in {name} ({told}): give them one")
+            raise PlanError(
+                f"the rules of this group differ in {name} ({told}); give them the same value"
+            )
     return merged
 
 
@@ -210,7 +212,7 @@ def _ladder(
 
 
 def _is_preemptible(site: Site, rules: set[str]) -> bool:
-    """Whether spot machines may be used: always, unless core's option names other rules."""
+    """Whether spot machines may be used: unless Snakemake's own option names other rules."""
     chosen = site.preemptible_rules
     return chosen is None or chosen.rules is None or rules <= chosen.rules
 
@@ -240,7 +242,7 @@ def _mode(wanted: str, reason: str | None) -> Mode:
     if reason is None:
         return "direct"
     if wanted == "direct":
-        raise PlanError(f"direct mode is asked for but not possible: {reason}")
+        raise PlanError(f"direct mode was requested but is not possible: {reason}")
     return "snakemake"
 
 

@@ -1,4 +1,4 @@
-"""Before the first submission: whatever can be known to be wrong by then is reported."""
+"""Finds errors in settings, credentials, queues and buckets before the first submission."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from .run_settings import (
 def prepare(
     workflow: Workflow, settings: ExecutorSettings, say: Callable[[str], None], retrier: Retrier
 ) -> RunContext:
-    """Checks settings, storage, credentials, queues and bucket.
+    """Checks settings, storage, credentials, queues and buckets.
 
-    Raises ``PreflightError`` with what to type.
+    Raises ``PreflightError``, which says what to type.
     """
     prefix = storage_prefix(workflow.storage_settings)
     catalog = read_catalog(settings)
@@ -56,7 +56,7 @@ def prepare(
         say(warning)
     work_prefix = control_prefix(settings, prefix)
     bucket_region = _check_buckets(clients, prefix, work_prefix)
-    supervisor_bundle.carried()  # while there is one thread
+    supervisor_bundle.carried()  # must come before other threads start
     credentials.RENEWAL.begin(say, retrier.sleep, retrier.stopped)
     return RunContext(
         clients,
@@ -95,7 +95,7 @@ def check_region(session: boto3.Session, wanted: str | None) -> None:
     near = difflib.get_close_matches(region, sorted(known), n=1) or [FALLBACK_REGION]
     source = "" if wanted else " (from your AWS configuration or AWS_REGION)"
     raise PreflightError(
-        f"AWS Batch is not in a region {region!r}{source}: did you mean "
+        f"AWS Batch is not available in region {region!r}{source}. Did you mean "
         f"--hutchbatch-region {near[0]}?"
     )
 

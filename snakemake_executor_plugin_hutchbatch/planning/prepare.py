@@ -1,4 +1,4 @@
-"""A Snakemake job, made ready to be submitted: everything that only Snakemake's objects know."""
+"""Makes a Snakemake job ready to be submitted, using everything only Snakemake's objects know."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Preparation:
         code, _ = self.ship()
         site = self._context.site
         read = self._evaluate_resources(job)
-        # Every job, not one of each rule: what they ask for may differ, and grow with attempts.
+        # For every job, not one of each rule: requests may differ, and grow with attempts.
         wanted = fitted(plan(job, site, self._environments["direct"]), site.queues)
         status = self._context.layout.status
         unneeded = frozenset(map(str, self._workflow.dag.get_unneeded_temp_files(job)))
@@ -127,16 +127,16 @@ def _updated(job: AnyJob) -> dict[str, str]:
 
 def _under_snakemake(wanted: JobPlan, reason: str) -> JobPlan:
     if wanted.direct_only:
-        raise PlanError(f"direct mode is asked for but not possible: {reason}")
+        raise PlanError(f"direct mode was requested but is not possible: {reason}")
     memory = max(wanted.memory, LEAST_MIB["snakemake"])
     return replace(wanted, mode="snakemake", why_not_direct=reason, memory=memory)
 
 
 def mode_line(wanted: JobPlan) -> str:
-    """How and where the jobs of a rule run: said once a rule."""
+    """How and where the jobs of a rule run; shown once for each rule."""
     how = "directly" if wanted.mode == "direct" else "under Snakemake"
     if wanted.mode == "snakemake":
-        how += f" ({wanted.why_not_direct or 'as --hutchbatch-mode says'})"
+        how += f" ({wanted.why_not_direct or 'set by --hutchbatch-mode'})"
     ladder = ", then ".join(wanted.ladder.rungs)
     return (
         f"Jobs of {wanted.rule} run {how} in {wanted.image} on queue {ladder} "

@@ -1,4 +1,4 @@
-"""What the settings of a run mean together, before anything is asked of AWS."""
+"""What the settings of a run mean, before any call to AWS."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .plan import Preemptible
 
 
 class PreflightError(Exception):
-    """The run cannot start; sentences for the user."""
+    """The run cannot start; the message is for the user."""
 
 
 def storage_prefix(wanted: StorageSettings) -> str:
-    """The default storage prefix with a slash at its end. ``wanted``: Snakemake's settings or
-    arguments that have it. Raises ``PreflightError``."""
+    """The default storage prefix, ending with a slash. ``wanted``: Snakemake's settings, or its
+    parsed arguments. Raises ``PreflightError``."""
     example = "--default-storage-provider s3 --default-storage-prefix s3://fh-pi-lastname-f-eco/me"
     if not wanted.default_storage_provider or not wanted.default_storage_prefix:
         raise PreflightError(
@@ -36,18 +36,18 @@ def storage_prefix(wanted: StorageSettings) -> str:
         return parse_work_prefix(wanted.default_storage_prefix)
     except SettingError:
         raise PreflightError(
-            f"--default-storage-prefix {wanted.default_storage_prefix!r} is not a place in S3: "
-            f"write it like {example}."
+            f"--default-storage-prefix {wanted.default_storage_prefix!r} is not a location in S3. "
+            f"Write it like this: {example}."
         ) from None
 
 
 def control_prefix(settings: ExecutorSettings, prefix: str) -> str:
-    """Where control files lie. ``prefix``: the default storage prefix with its slash."""
+    """The S3 prefix of control files. ``prefix``: see ``storage_prefix``."""
     return settings.value("work_prefix") or prefix + CONTROL_FOLDER
 
 
 def read_catalog(settings: ExecutorSettings) -> dict[str, catalog.Entry]:
-    """The site's catalogue of queues, else the one that ships. Raises ``PreflightError``."""
+    """The site's queue catalogue, or the built-in one. Raises ``PreflightError``."""
     path = settings.value("queue_catalog")
     try:
         return catalog.read(path) if path else catalog.shipped()
@@ -56,25 +56,25 @@ def read_catalog(settings: ExecutorSettings) -> dict[str, catalog.Entry]:
 
 
 def preemptible(remote: RemoteExecutionSettings) -> Preemptible | None:
-    """Core's ``--preemptible-rules``; None where the option is not used."""
+    """Snakemake's ``--preemptible-rules``; None if the option is not used."""
     chosen = remote.preemptible_rules
     if not chosen.all and not chosen.rules:
         return None
     if remote.preemptible_retries is None:
         # Snakemake would end in a TypeError at the first failure.
         raise PreflightError(
-            "--preemptible-rules needs --preemptible-retries N beside it (for example 3)."
+            "--preemptible-rules also needs --preemptible-retries N (for example 3)."
         )
     return Preemptible(None if chosen.all else frozenset(chosen.rules), remote.preemptible_retries)
 
 
 def user_of(settings: ExecutorSettings) -> str:
-    """The user's HutchNet ID, as set or as far as it can be known."""
+    """The user's HutchNet ID: the setting, or else a guess."""
     return settings.value("user") or default_user()
 
 
 def default_user() -> str:
-    """The login name as far as a HutchNet ID allows."""
+    """The login name, in the form of a HutchNet ID."""
     try:
         return parse_user(naming.slug(getpass.getuser(), 32))
     except (SettingError, OSError, KeyError):
@@ -82,7 +82,7 @@ def default_user() -> str:
 
 
 def s3_endpoint(given: str | None) -> str | None:
-    """An S3 that is not AWS's, where the user set one: jobs must look in the same place."""
+    """The S3 endpoint that the user has set, if any: jobs must use the same one."""
     return (
         given or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
     )

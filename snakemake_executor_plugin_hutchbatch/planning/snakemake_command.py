@@ -1,4 +1,4 @@
-"""Snakemake in the container (Snakemake mode): what it is told, and what it cannot be told.
+"""The command line of Snakemake in the container (Snakemake mode), and what it cannot express.
 
 docs/design/snakemake.md, "Resources and retries" and "The executor interface", says why.
 """
@@ -19,7 +19,7 @@ from snakemake_interface_executor_plugins.utils import (
 
 from ..snakemake_types import AnyJob, Command, Workflow
 
-#: Where the container finds the values of --config and the files of --configfile.
+#: The file in the container with the values of --config and --configfile.
 CONFIG = ".hutchbatch-config.yaml"
 
 
@@ -132,8 +132,8 @@ def unreachable(job: AnyJob) -> str | None:
     for path in [*map(str, code), *wrapper_folders(workflow)]:
         if Path(path).exists() and os.path.relpath(path).startswith(".."):
             return (
-                f"{path} lies outside of the folder in which Snakemake was started, so that "
-                "Snakemake in a container cannot read it: start Snakemake in a folder above"
+                f"{path} is outside the folder in which Snakemake was started, so Snakemake in a "
+                "container cannot read it; start Snakemake in a folder that contains both"
             )
     for target in job.get_target_spec():
         for name, value in target.wildcards_dict.items():

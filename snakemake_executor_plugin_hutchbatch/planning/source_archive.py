@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 #: Snakemake's own limit for one file of the sources, in bytes.
 MAX_FILE = 10_000_000
-#: What may come along from beside the code: files, and bytes in all.
+#: How much is sent of what lies next to the code: files, and bytes in all.
 MAX_EXTRA_FILES = 2_000
 MAX_EXTRA_BYTES = 50_000_000
 
@@ -96,7 +96,7 @@ def select(root: Path, known: Iterable[str], extra: Iterable[str]) -> Selection:
     for name in sorted(set(known)):
         path = root / name
         if name.startswith("..") or Path(name).is_absolute():
-            left_out[name] = "outside of the working directory"
+            left_out[name] = "outside the working directory"
         elif not path.is_file():
             continue  # deleted but still tracked, or a name that git quoted: found by `extra`
         elif path.stat().st_size > MAX_FILE:
@@ -111,7 +111,7 @@ def select(root: Path, known: Iterable[str], extra: Iterable[str]) -> Selection:
         if size > MAX_FILE:
             left_out[name] = "over 10 MB"
         elif size > room or count == 0:
-            left_out[name] = "beyond 50 MB or 2,000 files beside the code"
+            left_out[name] = "over the limit of 50 MB or 2,000 files next to the code"
         else:
             files[name] = None
             room, count = room - size, count - 1
@@ -157,7 +157,7 @@ def _tracked(root: Path) -> list[str]:
 
 
 def warning(left_out: Iterable[tuple[str, str]]) -> str | None:
-    """One sentence about the files that jobs will not see; None where there are none."""
+    """One sentence about the files that jobs will not have; None if there are none."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in left_out:
         by_reason.setdefault(reason, []).append(name)
@@ -168,8 +168,8 @@ def warning(left_out: Iterable[tuple[str, str]]) -> str | None:
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         parts.append(f"{shown} ({reason})")
     return (
-        f"These files do not travel with the workflow's code: {'; '.join(parts)}. "
-        "Jobs that need one of them must name it as an input:."
+        f"These files are not sent with the workflow's code: {'; '.join(parts)}. "
+        "A job that needs one of them must list it under input:."
     )
 
 
@@ -180,7 +180,7 @@ def upload(
     retrier: Retrier,
     warn: Callable[[str], None],
 ) -> tuple[Sources, dict[str, str]]:
-    """Packs the workflow's sources and stores them; also the SHA-256 of each file by its name.
+    """Packs the workflow's sources and stores them; also returns the SHA-256 of each file by name.
 
     Raises botocore's errors.
     """

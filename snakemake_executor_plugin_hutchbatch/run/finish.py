@@ -27,7 +27,7 @@ from .summary import Ended, Tally
 
 #: AWS's console shows this as the reason of a job that Ctrl-C ended.
 CANCELLED = "cancelled by the user of Snakemake"
-#: Seconds between two words on how far the ending is.
+#: Seconds between two messages about progress.
 TELL_SECONDS = 5.0
 #: What a shell makes of SIGINT.
 INTERRUPTED = 130
@@ -39,12 +39,14 @@ def end_all(
     logger: Log,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Ends every live job, and says how far it is."""
+    """Stops every live job, and shows progress."""
     arrays, singles = tracker.to_terminate()
     count = tracker.live_count()
     if not arrays and not singles:
         return
-    logger.info(f"Stopping {count:,} jobs on AWS Batch … (Ctrl-C again leaves without waiting)")
+    logger.info(
+        f"Stopping {count:,} jobs on AWS Batch … (press Ctrl-C again to leave without waiting)"
+    )
     total = len(arrays) + len(singles)
     last = clock()
 
@@ -58,19 +60,20 @@ def end_all(
     tracker.terminated(set(arrays) | set(singles), set(left.ids))
     if left:
         logger.warning(
-            f"{len(left.ids):,} jobs could not be stopped ({left.why}) and go on. 'hutchbatch "
-            "cancel' tries again."
+            f"{len(left.ids):,} jobs could not be stopped ({left.why}) and keep running. "
+            "'hutchbatch cancel' tries again."
         )
 
 
 @contextmanager
 def on_second_interrupt(run_id: str, workflow: Workflow) -> Iterator[None]:
-    """While jobs are being ended, Ctrl-C leaves at once and says what finishes the work."""
+    """While jobs are being stopped, Ctrl-C leaves at once and shows how to stop the rest."""
 
     def leave(number: int, frame: object) -> None:
         # Not by the logger: it may be in the middle of a line, with its lock held.
         terminal.at_once(
-            f"Left at once. Jobs may go on; to stop them all: hutchbatch cancel {run_id}"
+            "Left without waiting. Jobs may still be running; to stop them: "
+            f"hutchbatch cancel {run_id}"
         )
         with suppress(Exception):
             workflow.persistence.unlock()

@@ -1,4 +1,4 @@
-"""How far the jobs on AWS Batch are: one line, at a pace that nobody minds. Pure."""
+"""One line about the progress of the jobs on AWS Batch, now and then. Pure."""
 
 from __future__ import annotations
 

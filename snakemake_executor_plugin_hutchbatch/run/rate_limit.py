@@ -1,4 +1,4 @@
-"""Snakemake's limit of jobs a second: lifted where it is but a default, kept where somebody set it.
+"""Snakemake's limit on jobs per second: lifted if it is the default, kept if somebody set it.
 
 Snakemake hands over 100 jobs a second at most unless told otherwise, to spare services that take
 one call a job. Ours are fused and paced, so that limit only delays them. Its settings do not tell a

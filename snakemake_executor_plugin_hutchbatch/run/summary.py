@@ -1,4 +1,4 @@
-"""What a run came to, in four lines at its end. Pure."""
+"""The summary at the end of a run, in four lines. Pure."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _jobs(ended: Ended, counts: Counts) -> str:
     starts = counted(counts.lost, "start")
     text = f"Jobs: {', '.join(parts)}; {starts} lost to spot machines."
     if ended.outcome == "cancelled":
-        text += " The run was cancelled: start Snakemake again, and it goes on from here."
+        text += " The run was cancelled: start Snakemake again to continue from here."
     return text
 
 

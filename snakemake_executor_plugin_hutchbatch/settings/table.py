@@ -126,8 +126,8 @@ _ROWS = (
         parsers.parse_job_role,
         "ARN",
         "ARN of the IAM role that jobs use to read and write your bucket, for example "
-        "arn:aws:iam::123456789012:role/fh-pi-lastname-f-batchtask; SciComp tells you yours. "
-        "'none' if the machines' own role may do it. No default.",
+        "arn:aws:iam::123456789012:role/fh-pi-lastname-f-batchtask; ask SciComp for yours. "
+        "'none' if the machines' own role has that access. No default.",
         per_rule=True,
         aliases=("aws_batch_job_role",),
     ),

@@ -41,7 +41,7 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow):
     assert running.returncode != 0
     assert output.count("Stopping 3 jobs on AWS Batch") == 1
     assert output.count("Jobs: 0 done, 0 failed, 3 cancelled, 1 not started; 0 starts lost") == 1
-    assert "start Snakemake again, and it goes on from here." in output
+    assert "start Snakemake again to continue from here." in output
     assert workflow.cloud.calls()["calls"]["TerminateJobs"] == 1
     deadline = time.monotonic() + 60
     while any(jobs_of(workflow, "endless", s) for s in ("RUNNABLE", "STARTING", "RUNNING")):

@@ -170,7 +170,10 @@ def test_a_revision_that_says_something_else_is_passed_over_and_named(cloud, bat
     used = run.arn(plan)
     assert used.endswith(f"/{name}:2")
     assert len(said) == 1
-    assert f"{name}:1 in your account differs from what its name stands for in: {named}." in said[0]
+    assert (
+        f"{name}:1 in your account does not match its name. These fields differ: {named}."
+        in said[0]
+    )
     newest = plant(batch, plan, **changes)
     assert len({planted, used, newest}) == 3
     cloud.reset()

@@ -25,7 +25,7 @@ def _refused(workflow, *arguments, snakefile=ONE_RULE, **changes):
             {},
             "did you mean --hutchbatch-region us-west-2?",
         ),
-        ([], {"AWS_REGION": "mars-north-1"}, "AWS Batch is not in a region 'mars-north-1'"),
+        ([], {"AWS_REGION": "mars-north-1"}, "AWS Batch is not available in region 'mars-north-1'"),
         (["--hutchbatch-queue", "mixd"], {}, "Did you mean --hutchbatch-queue mixed?"),
         (
             ["--default-storage-prefix", "s3://no-such-bucket-here/x"],

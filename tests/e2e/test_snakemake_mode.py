@@ -120,9 +120,9 @@ def test_mode_can_be_chosen_for_a_rule_and_direct_is_refused_where_impossible(wo
                 pass
         """,
     )
-    assert "under Snakemake (as --hutchbatch-mode says)" in workflow.succeed("all")
+    assert "under Snakemake (set by --hutchbatch-mode)" in workflow.succeed("all")
     output = workflow.fail("b.txt")
-    assert "direct mode is asked for but not possible: rule b has a run:" in output
+    assert "direct mode was requested but is not possible: rule b has a run:" in output
 
 
 def test_retries_happen_outside_the_container_only(workflow):

@@ -41,8 +41,8 @@ def test_files_that_snakemake_would_not_ship_travel_or_are_named(workflow):
     lines = workflow.text("a.txt").splitlines()
     assert lines[:2] == ["untracked, beside the Snakefile", "tracked, with an odd name"]
     assert "big.bin" not in lines
-    assert "These files do not travel with the workflow's code: big.bin (over 10 MB)." in output
-    assert output.count("do not travel") == 1
+    assert "These files are not sent with the workflow's code: big.bin (over 10 MB)." in output
+    assert output.count("are not sent with") == 1
 
 
 def test_two_runs_from_one_folder_keep_each_others_code(workflow, flags):

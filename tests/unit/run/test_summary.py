@@ -29,7 +29,7 @@ def test_jobs_that_ctrl_c_ended_have_not_failed():
     told = lines(ended("cancelled", total=9), Counts(done=2, failed={}, cancelled=4))[0]
     assert told == (
         "Jobs: 2 done, 0 failed, 4 cancelled, 3 not started; 0 starts lost to spot machines. "
-        "The run was cancelled: start Snakemake again, and it goes on from here."
+        "The run was cancelled: start Snakemake again to continue from here."
     )
 
 
