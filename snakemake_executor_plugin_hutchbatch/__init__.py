@@ -17,7 +17,7 @@ class ExecutorSettings(_Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         # Now, because Snakemake asks S3 about files long before it makes the executor.
-        patches.apply(terminal.snakemake_log().warning)
+        patches.apply(terminal.snakemake_log().warning, self.value("upload") == "auto")
 
 
 if os.environ.get(local_files.CHILD):

@@ -26,13 +26,13 @@ from .planning.run_plan import RunPlan
 from .planning.run_settings import PreflightError
 from .planning.snakemake_jobs import log_urls, members, wildcards_of
 from .planning.work import Work, work_of
-from .run import assemble, begin, finish, rate_limit
+from .run import assemble, begin, finish, rate_limit, upload
 from .run.endings import EndedJobs
 from .run.follow import Follower
 from .run.state import RunState
 from .settlement import failed_logs
 from .settlement.failure_cause import Failure
-from .snakemake_patches import failed_outputs
+from .snakemake_patches import failed_outputs, source_files
 from .snakemake_types import AnyJob
 from .submission.messages import Once
 from .submission.sender import PendingSubmission
@@ -52,6 +52,12 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         cancelled = threading.Event()
         self._retrier = Retrier(self.logger.info, sleep=cancelled.wait, stopped=cancelled.is_set)
         self._say_once = Once(self.logger.info)
+        self._uploads = upload.RunUploads(
+            source_files.sources(),
+            self.executor_settings.value("upload_limit"),
+            self._retrier,
+            self.logger.info,
+        )
         if not len(self.dag):
             # Nothing to be done: Snakemake neither asks us for anything nor shuts us down.
             self.wait = False
@@ -86,8 +92,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         checked = [rule_checks.check(job, context.site, environments["direct"]) for job in jobs]
         for hint in rule_checks.all_hints(checked, context.site):
             self.logger.info(hint)
-        if refusals := rule_checks.refusals(checked):
+        uploads = upload.asked(self._uploads, self.dag.needrun_jobs())
+        if refusals := [*rule_checks.refusals(checked), *uploads.refusals]:
             raise PreflightError("\n".join(refusals))
+        self._uploads.announce(uploads)
         return context, environments
 
     def _context_and_environments(self) -> tuple[RunContext, dict[Mode, dict[str, str]]]:
@@ -110,13 +118,14 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             [rule_checks.check(job, context.site, environments["direct"]) for job in jobs],
             context.site,
             str(self.workflow.storage_settings.default_storage_prefix),
+            upload.asked(self._uploads, jobs),
         )
 
     # Submission
 
     def run_jobs(self, jobs: list[AnyJob]) -> None:
         """Plans here, where Snakemake's objects may be asked; submits in the background."""
-        for job in jobs:
+        for job in self._uploads.begin(jobs):
             self.run_job_pre(job)
             self._run.similar.begins(job.jobid)
             self._run.tally.begins(job.jobid, len(members(job)))
@@ -127,6 +136,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         failed_outputs.spare(job)  # until it is submitted
         outbox = self._services.outbox
         with outbox.failing([(job, None)], "preparing the job"):
+            self._uploads.wait(job)
             plan, task = self._services.preparation.prepare(job)
             self._say_once(mode_line(plan))
             work = self._work(job, plan, task)
@@ -219,6 +229,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         services = self._services
         with finish.on_second_interrupt(self._run.context.site.run_id, self.workflow):
             self._run.cancelled.set()
+            self._uploads.stop()
             services.outbox.stop()
             finish.end_all(services.tracker, services.termination, self.logger)
             services.outbox.close()  # a SubmitJob under way must be known to be ended
@@ -226,6 +237,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def shutdown(self) -> None:
         super().shutdown()
+        self._uploads.stop()
         self._services.outbox.close()
         for pool in self._services.pools:
             pool.shutdown(wait=True)

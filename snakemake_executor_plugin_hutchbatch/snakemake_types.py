@@ -71,6 +71,7 @@ class StorageProvider(Protocol):
     """A storage provider of the S3 plugin."""
 
     is_default: bool
+    keep_local: bool
     settings: ProviderSettings
     s3c: S3Resource
     #: What objects under the default storage prefix begin with (``supervisor/file_names.py``).
@@ -88,6 +89,7 @@ class StorageObject(Protocol):
     key: str
     provider: StorageProvider
     retrieve: bool
+    keep_local: bool
     hutchbatch_protected: bool
     _is_dir: bool | None
     _local_suffix: str

@@ -6,12 +6,24 @@ over its plan and ends it there (``requested``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from .plan import JobPlan, Site
 from .rule_checks import CheckedJob, all_hints, refusals
+
+
+@dataclass(frozen=True)
+class PlannedUploads:
+    """Inputs that lie here and are sent to S3 before the jobs that need them. ``size`` in bytes;
+    ``by_rule``: files and bytes, of those that several rules need for each of them."""
+
+    files: int = 0
+    size: int = 0
+    by_rule: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    refusals: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,11 +44,14 @@ class PlannedRule:
     gpus: int = 0
     minutes: tuple[int | None, int | None] | None = None
     refused: str | None = None
+    upload_files: int = 0
+    upload_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """A whole run. ``checkpoints``: after these there may be more jobs than are counted here."""
+    """A whole run. ``checkpoints``: after these there may be more jobs than are counted here.
+    ``upload_…``: of inputs that several rules need once."""
 
     rules: tuple[PlannedRule, ...] = ()
     checkpoints: tuple[str, ...] = ()
@@ -44,24 +59,36 @@ class RunPlan:
     refusals: tuple[str, ...] = ()
     storage_prefix: str = ""
     notes: tuple[str, ...] = field(default=())
+    upload_files: int = 0
+    upload_bytes: int = 0
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
 
 
-def of_jobs(checked: Sequence[CheckedJob], site: Site, storage_prefix: str) -> RunPlan:
+def of_jobs(
+    checked: Sequence[CheckedJob], site: Site, storage_prefix: str, uploads: PlannedUploads
+) -> RunPlan:
     """The plan of a run with these jobs."""
     by_rule: dict[str, list[CheckedJob]] = {}
     for each in checked:
         by_rule.setdefault(each.rule, []).append(each)
     firsts = [each[0] for each in by_rule.values()]
     return RunPlan(
-        rules=tuple(planned(rule, each) for rule, each in by_rule.items()),
+        rules=tuple(_with_uploads(planned(rule, each), uploads) for rule, each in by_rule.items()),
         checkpoints=tuple(each.rule for each in firsts if each.job.is_checkpoint),
         hints=tuple(all_hints(firsts, site)),
-        refusals=tuple(refusals(checked)),
+        refusals=(*refusals(checked), *uploads.refusals),
         storage_prefix=storage_prefix,
+        notes=uploads.notes,
+        upload_files=uploads.files,
+        upload_bytes=uploads.size,
     )
+
+
+def _with_uploads(rule: PlannedRule, uploads: PlannedUploads) -> PlannedRule:
+    files, size = uploads.by_rule.get(rule.rule, (0, 0))
+    return replace(rule, upload_files=files, upload_bytes=size)
 
 
 def planned(rule: str, checked: Sequence[CheckedJob]) -> PlannedRule:

@@ -185,6 +185,24 @@ _ROWS = (
         f"Default: {CONTROL_FOLDER} below the default storage prefix.",
     ),
     Setting(
+        "upload",
+        parsers.parse_upload,
+        "auto|never",
+        "What becomes of inputs that no rule makes and that lie on your machine and not in S3. "
+        "auto: they are uploaded below the default storage prefix before the first job that needs "
+        "them, and again when they have changed. never: only what is in S3 counts. "
+        "Default {default}.",
+        default="auto",
+    ),
+    Setting(
+        "upload_limit",
+        parsers.parse_upload_limit,
+        "SIZE",
+        "A run that would upload more than this stops and says so, for example 500GB or 2TB; none "
+        "for no limit. Default {default}.",
+        default="100GB",
+    ),
+    Setting(
         "log_group",
         parsers.parse_log_group,
         "NAME",

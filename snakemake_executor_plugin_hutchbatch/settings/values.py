@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeVar, get_args
 Policy = Literal["availability", "balanced", "capacity"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 MODES = ("auto", "direct", "snakemake")
+UPLOADS = ("auto", "never")
 
 
 #: What a parser made of a setting. Its type is that parser's, which depends on the setting's name.

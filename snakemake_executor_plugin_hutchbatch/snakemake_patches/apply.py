@@ -14,15 +14,16 @@ from .table import Patch
 _applied: set[Patch] = set()
 
 
-def apply(warn: Callable[[str], None]) -> None:
+def apply(warn: Callable[[str], None], uploads: bool = True) -> None:
     """For the process that leads a run: called when hutchbatch is the executor, which is before
-    Snakemake asks S3 about files and opens its log file. ``warn``: shows a line to the user.
+    Snakemake asks S3 about files and opens its log file. ``warn``: shows a line to the user;
+    ``uploads``: whether inputs that lie here count.
 
     Raises ``ApiError`` where this Snakemake cannot be patched, or its folder not be written.
     """
     # Not earlier: Snakemake itself loads this plugin.
     from ..supervisor import fence  # noqa: PLC0415
-    from . import local_files, local_inputs, locks, s3_storage  # noqa: PLC0415
+    from . import local_files, local_inputs, locks, s3_storage, source_files  # noqa: PLC0415
 
     import_module("snakemake.api")  # first: the others import it, and it them
     if absent := missing(table.RUN + table.MENDED):
@@ -35,6 +36,7 @@ def apply(warn: Callable[[str], None]) -> None:
     os.environ.pop(fence.STAMP, None)  # a controller that is a job itself is no attempt of a rule
     local_files.begin(s3_storage.inventory, warn)
     local_inputs.begin(warn)
+    source_files.begin(s3_storage.inventory, uploads)
     apply_to_child()
     for patch in table.RUN:
         if patch not in _applied:

@@ -30,6 +30,7 @@ from ..storage.inventory import Inventory
 from ..storage.object_cache import Object
 from ..supervisor.errors import Failure
 from ..supervisor.file_names import is_named, name_of
+from . import source_files
 from .local_copies import Differs, LocalCopies
 
 #: Says to a Snakemake process that the one which leads the run has started it.
@@ -99,6 +100,8 @@ def fetch(file: File) -> None:
 
     Raises ``WorkflowError`` with a sentence where it cannot be had, or must not be put there.
     """
+    if source_files.is_here(str(file)):
+        return  # the person's own input, which is not to be replaced
     found, url = stored(file), _url(file)
     if found is None:
         if copies().is_here(str(file)):
@@ -125,6 +128,11 @@ def fetch(file: File) -> None:
         raise WorkflowError(f"{file} could not be fetched from {url}: {error}") from error
 
 
+def _is_here(name: str) -> bool:
+    """Whether what lies at a name may be read in place of what is stored."""
+    return copies().is_here(name) or source_files.is_here(name)
+
+
 def begin(inventory: Callable[[StorageProvider], Inventory], warn: Callable[[str], None]) -> None:
     """``inventory``: that of a storage provider. Once a process."""
     global _run  # noqa: PLW0603  one Snakemake a process
@@ -146,7 +154,7 @@ def exists_local(plain: AsyncMethod) -> AsyncMethod:
     """In place of ``_IOFile.exists_local``."""
 
     async def exists_local(self: File) -> bool:
-        return copies().is_here(str(self)) if is_named(self) else bool(await plain(self))
+        return _is_here(str(self)) if is_named(self) else bool(await plain(self))
 
     return exists_local
 
@@ -160,6 +168,8 @@ def mtime_uncached(plain: AsyncMethod) -> AsyncMethod:
             return await plain(self, skip_storage=skip_storage)
         stored = None if skip_storage else await self.storage_object.managed_mtime()
         here = Path(str(self)).stat().st_mtime if copies().is_here(str(self)) else None
+        if here is None and source_files.is_here(str(self)):
+            here = source_files.modified(self)
         return io.Mtime(local=here, storage=stored)
 
     return mtime_uncached
@@ -170,7 +180,7 @@ def open_(plain: Method) -> Method:
     from snakemake import io  # noqa: PLC0415  only where a run begins
 
     def open_(self: File, *args: object, **kwargs: object) -> object:
-        if is_named(self) and not copies().is_here(str(self)):
+        if is_named(self) and not _is_here(str(self)):
             raise io.InputOpenException(self)  # Snakemake fetches it, and asks again
         return plain(self, *args, **kwargs)
 

@@ -19,8 +19,10 @@ from ..aws import client_hooks, credentials, errors
 from ..snakemake_types import AsyncMethod, File, Method, StorageObject, StorageProvider
 from ..storage.buckets import StorageError, check_bucket
 from ..storage.inventory import Inventory
+from ..storage.object_cache import Object
 from ..supervisor.file_names import is_named
 from ..supervisor.upload import PROTECTED
+from . import source_files
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
@@ -108,11 +110,20 @@ def no_parent(_plain: object) -> Method:
     return no_parent
 
 
+def _here(stored: StorageObject) -> Object | None:
+    """An input that lies here, as it will be in S3 when a job needs it."""
+    here = source_files.sources()
+    return here.find(stored) if here else None
+
+
 def exists(_plain: object) -> Method:
     """In place of ``StorageObject.exists``."""
 
     def exists(self: StorageObject) -> bool:
-        return inventory(self.provider).exists(_url(self))
+        here = source_files.sources()
+        return (here is not None and here.exists(self)) or inventory(self.provider).exists(
+            _url(self)
+        )
 
     return exists
 
@@ -121,7 +132,8 @@ def is_dir(_plain: object) -> Method:
     """In place of ``StorageObject.is_dir``."""
 
     def is_dir(self: StorageObject) -> bool:
-        return inventory(self.provider).is_directory(_url(self))
+        found = _here(self)
+        return found.directory if found else inventory(self.provider).is_directory(_url(self))
 
     return is_dir
 
@@ -130,7 +142,7 @@ def size(plain: Method) -> Method:
     """In place of ``StorageObject.size``."""
 
     def size(self: StorageObject) -> object:
-        found = inventory(self.provider).find(_url(self))
+        found = _here(self) or inventory(self.provider).find(_url(self))
         return found.size if found else plain(self)  # made here and not stored yet
 
     return size
@@ -140,7 +152,7 @@ def mtime(plain: Method) -> Method:
     """In place of ``StorageObject.mtime``."""
 
     def mtime(self: StorageObject) -> object:
-        found = inventory(self.provider).find(_url(self))
+        found = _here(self) or inventory(self.provider).find(_url(self))
         return found.modified if found else plain(self)
 
     return mtime

@@ -120,6 +120,19 @@ RUN = (
         "the author's name may be a file of the person's own",
         is_new=True,
     ),
+    # Inputs that lie here and are uploaded
+    Patch(
+        "snakemake.dag",
+        "DAG.collect_potential_dependencies",
+        "source_files:collect_potential_dependencies",
+        "inputs without a rule may lie here",
+    ),
+    Patch(
+        "snakemake.dag",
+        "DAG.update",
+        "source_files:update",
+        "inputs whose rules cannot be used may lie here",
+    ),
     # Files in the launch folder: the run's or the person's
     Patch(
         "snakemake.io",

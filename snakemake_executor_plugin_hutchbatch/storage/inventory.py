@@ -90,6 +90,12 @@ class Inventory:
         found = self.find(url)
         return found.identity if found else None
 
+    def below(self, url: str) -> Iterator[tuple[str, Object]]:
+        """The objects of a directory, asked now: their names relative to it."""
+        bucket, key = split_url(url)
+        for name, item in self._below(bucket, key):
+            yield name[len(key) + 1 :], item
+
     def forget(self, urls: Iterable[str]) -> None:
         """These, and all below them, were or may have been written or removed just now."""
         now = self._clock()

@@ -91,6 +91,11 @@ def encoded(crc: int) -> str:
     return b2a_base64(crc.to_bytes(4, "big"), newline=False).decode()
 
 
+def decoded(text: str) -> int:
+    """A CRC32 from a header of S3's."""
+    return int.from_bytes(a2b_base64(text), "big")
+
+
 def differs(headers: Mapping[str, str], crc: int) -> bool:
     """Whether S3 names a CRC32 of a whole object that is not ``crc``."""
     check = named(headers)

@@ -13,6 +13,7 @@ passed over.
 from __future__ import annotations
 
 import os
+import posixpath
 import shutil
 import sys
 import threading
@@ -47,6 +48,25 @@ def name_of(stored: StorageObject) -> Optional[str]:
     prefix = getattr(stored.provider, "hutchbatch_prefix", None)
     query = str(stored.query)
     return query[len(prefix) :] if prefix and query.startswith(prefix) else None
+
+
+#: Stands in keys for the folders above the launch folder, with how many of them: keys must not lead
+#: out of the default prefix.
+ABOVE = ".above-"
+
+
+def key_of(name: str, prefix: str) -> str:
+    """The key of a name of the author's below a prefix of keys (empty, or with a slash at its end).
+
+    ``/fh/x`` → ``fh/x``, ``../../x`` → ``.above-2/x``. S3 takes no ``..``.
+    """
+    parts = posixpath.normpath(name).lstrip("/").split("/")
+    above = 0
+    while above < len(parts) and parts[above] == "..":
+        above += 1
+    if above:
+        parts = [ABOVE + str(above), *parts[above:]]
+    return posixpath.normpath(prefix + "/".join(parts))
 
 
 def is_named(value: object) -> bool:

@@ -20,7 +20,7 @@ import sys
 import threading
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Callable, Iterator, List, cast
+from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, cast
 
 from . import fence, file_names, refused_outputs, times
 from .boto import Boto
@@ -54,7 +54,7 @@ def mend(plugin: ModuleType, in_job: bool = False) -> None:
         # The key as it is: to the plugin's URL parser "#" and "?" end a path.
         bucket, slash, key = str(self.query)[len("s3://") :].partition("/")
         if slash and "#" not in bucket and "?" not in bucket:
-            self.bucket, self.key = bucket, posixpath.normpath(key.lstrip("/"))
+            self.bucket, self.key = bucket, _key(key, file_names.name_of(self))
             self._local_suffix = self._local_suffix_from_key(self.key)
 
     def bucket_exists(self: StorageObject) -> bool:
@@ -112,6 +112,13 @@ def mend(plugin: ModuleType, in_job: bool = False) -> None:
     cls.list_candidate_matches = list_candidate_matches
     file_names.name_objects(plugin, in_job)
     _once_snakemake_is_up(plugin, in_job)
+
+
+def _key(key: str, name: Optional[str]) -> str:
+    """The key of an address's end, which is the author's ``name`` where there is one."""
+    if name is None:
+        return posixpath.normpath(key.lstrip("/"))
+    return file_names.key_of(name, key[: len(key) - len(name)].lstrip("/"))
 
 
 def _url(stored: StorageObject) -> str:

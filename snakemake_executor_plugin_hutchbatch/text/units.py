@@ -42,6 +42,18 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+def amount(size: float) -> str:
+    """``3.1 GB``: powers of 1,000, as S3's prices are."""
+    unit = 0
+    while size >= 999.5 and unit < len(_UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    text = f"{size:.0f}" if unit == 0 or size >= 99.5 else f"{size:.2g}"
+    return f"{text} {_UNITS[unit] if (text, unit) != ('1', 0) else 'byte'}"
+
+
 def hours(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}" if value >= 1 else f"{value:.2g}"
 

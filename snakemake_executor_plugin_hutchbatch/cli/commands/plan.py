@@ -9,7 +9,7 @@ from ...planning import run_plan
 from ...planning.run_plan import PlannedRule, RunPlan
 from ...text import tables, terminal
 from ...text.terminal import Line, Painted
-from ...text.units import counted
+from ...text.units import amount, counted
 from .common import FINE, WRONG, CommandError, Help, Subcommands, epilog
 
 #: Snakemake starts no executor for these.
@@ -23,7 +23,7 @@ def add(subcommands: Subcommands) -> None:
         description=(
             "Shows what is known of a run before its first job: for each rule how many jobs there\n"
             "are, how and in which image they run, on which queues, with how much, and whether\n"
-            "that fits; hints; and what would be refused. Nothing is sent to AWS Batch.\n"
+            "that fits; what would be uploaded; hints; what would be refused. Nothing is sent.\n"
             "('snakemake -n' cannot do this: Snakemake starts no executor for a dry run.)"
         ),
         epilog=epilog(
@@ -98,6 +98,16 @@ def lines(found: RunPlan) -> list[Line]:
             f"{counted(jobs, 'job')} on AWS Batch"
             + (f", {here} here" if here else "")
             + f"; files are in {found.storage_prefix}."
+        )
+    if found.upload_files:
+        each = [
+            f"{rule.rule} {counted(rule.upload_files, 'file')} ({amount(rule.upload_bytes)})"
+            for rule in found.rules
+            if rule.upload_files
+        ]
+        told.append(
+            f"{counted(found.upload_files, 'file')} here ({amount(found.upload_bytes)}) would be "
+            f"uploaded first: {', '.join(each)}."
         )
     told += [
         f"{rule.rule} runs under Snakemake: {rule.reason}."

@@ -22,9 +22,11 @@ from .numbers import parse_shm_mb as parse_shm_mb
 from .numbers import parse_spot_attempts as parse_spot_attempts
 from .numbers import parse_starve_minutes as parse_starve_minutes
 from .numbers import parse_tail_lines as parse_tail_lines
+from .numbers import parse_upload_limit as parse_upload_limit
 from .pairs import parse_secrets as parse_secrets
 from .pairs import parse_tags as parse_tags
 from .paths import parse_queue_catalog as parse_queue_catalog
 from .paths import parse_report as parse_report
 from .text import parse_mode as parse_mode
 from .text import parse_policy as parse_policy
+from .text import parse_upload as parse_upload

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
-from ..values import SettingError
+from ..values import NONE, Nothing, SettingError
 
 
 def _whole_number(low: int, high: int, what: str) -> Callable[[object], int]:
@@ -52,3 +53,17 @@ def parse_oom_memory_factor(value: object) -> float:
     if 0 < number <= 1:
         raise SettingError("the factor is more than 1, like 1.5, or 0 for never")
     return number
+
+
+_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+def parse_upload_limit(value: object) -> int | Nothing:
+    """Bytes; ``NONE`` for no limit."""
+    text = str(value).strip().lower()
+    if text == NONE.value:
+        return NONE
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b", text)
+    if match is None:
+        raise SettingError("a size is a number and its unit, like 500GB or 2TB, or none")
+    return int(float(match[1]) * _BYTES[match[2]])

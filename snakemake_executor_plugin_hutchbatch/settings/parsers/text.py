@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..values import MODES, POLICIES, SettingError
+from ..values import MODES, POLICIES, UPLOADS, SettingError
 
 
 def text(value: object) -> str:
@@ -29,3 +29,4 @@ def _one_of(what: str, words: Sequence[str]) -> Callable[[object], str]:
 
 parse_mode = _one_of("the mode", MODES)
 parse_policy = _one_of("the policy", POLICIES)
+parse_upload = _one_of("uploading", UPLOADS)
