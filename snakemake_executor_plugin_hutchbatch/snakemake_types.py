@@ -165,6 +165,7 @@ class Rule(Protocol):
     resources: Mapping[str, GivenResource]
     shellcmd: str | None
     run_func: FunctionType
+    basedir: object
     wrapper: str | None
     conda_env: object
     env_modules: object

@@ -72,8 +72,11 @@ def _what_runs(task: TaskSpec, snakemake: bool) -> dict[str, object]:
         environment = {k: _constant(task, v) for k, v in step.environment.items() if k != LAUNCH}
         if snakemake:
             command = _LOCAL_GROUP.sub("", _ATTEMPT.sub("", command))
-        same = replace(step, command=command, threads=1, environment=environment)
-        steps.append(asdict(same))
+        same = replace(step, command=command, threads=1, environment=environment, script=None)
+        parts = {name: value for name, value in asdict(same).items() if name != "script"}
+        if step.script:
+            parts["script"] = step.script.identity
+        steps.append(parts)
     return {
         "mode": "snakemake" if snakemake else "direct",
         "steps": steps,
@@ -95,6 +98,11 @@ def _code(task: TaskSpec, plan: JobPlan, code: Mapping[str, str]) -> dict[str, s
         return dict(code)
     commands = "\n".join(step.command for step in task.steps)
     return {name: code[name] for name in named(commands, code)}
+
+
+def named_themselves(text: str, files: Iterable[str]) -> list[str]:
+    """Those of ``files`` (relative paths) that a text names."""
+    return [name for name in sorted(files) if name in text and _names(text, name)]
 
 
 def named(commands: str, files: Iterable[str]) -> list[str]:

@@ -1,7 +1,8 @@
 """Direct or Snakemake: whether a job's commands can run without Snakemake in the container.
 
-Direct: ``shell:`` rules (and groups of them) whose files are all in S3 and whose directives the
-supervisor honours. Everything else runs under Snakemake in the image.
+Direct: rules with ``shell:``, ``script:``, ``wrapper:`` or ``notebook:`` (and groups of them) whose
+files are all in S3 and whose directives the supervisor honours. Everything else runs under
+Snakemake in the image.
 """
 
 from __future__ import annotations
@@ -16,9 +17,6 @@ from .snakemake_jobs import files_of, s3_url
 Mode = Literal["direct", "snakemake"]
 
 _KINDS = (
-    ("is_script", "a script:"),
-    ("is_notebook", "a notebook:"),
-    ("is_wrapper", "a wrapper:"),
     ("is_cwl", "a cwl:"),
     ("is_template_engine", "a template_engine:"),
     ("is_run", "a run:"),
@@ -44,7 +42,7 @@ def why_not_direct(
         for attribute, kind in _KINDS:
             if getattr(job, attribute):
                 return f"rule {name} has {kind}"
-        if not job.is_shell:
+        if not (job.is_shell or has_script(job)):
             return f"rule {name} has no shell:"
         if conda and job.rule.conda_env:
             return f"rule {name} has conda:, which Snakemake must set up"
@@ -56,6 +54,11 @@ def why_not_direct(
         if reason:
             return f"rule {name} has {reason}"
     return None
+
+
+def has_script(job: Job) -> bool:
+    """Whether a rule runs a file: that of its ``script:``, ``wrapper:`` or ``notebook:``."""
+    return bool(job.is_script or job.is_wrapper or job.is_notebook)
 
 
 def impossible(jobs: Iterable[Job], reason: str | None) -> str | None:

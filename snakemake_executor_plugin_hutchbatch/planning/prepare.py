@@ -18,6 +18,7 @@ from .plan import JobPlan, plan
 from .requirements import LEAST_MIB, PlanError
 from .rule_checks import fitted
 from .run_context import RunContext
+from .script_steps import ScriptStore
 from .shell_commands import NeedsSnakemake
 from .snakemake_jobs import expected_outputs, members, s3_url
 from .steps import updated
@@ -30,7 +31,8 @@ class Preparation:
     ``command``: Snakemake's command line for a job in Snakemake mode; ``environments``: the
     container's variables by mode; ``evaluate_resources``: evaluates a job's
     resources that read its inputs, and ``checkpoint_inputs``: what functions have read of
-    checkpoints, both as URLs by path.
+    checkpoints, both as URLs by path; ``holds_secret``: whether a text holds one of the command
+    line.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Preparation:
         leavings: Leavings,
         evaluate_resources: Callable[[AnyJob], dict[str, str]],
         checkpoint_inputs: Callable[[], dict[str, str]],
+        holds_secret: Callable[[str], bool],
     ) -> None:
         self._workflow = workflow
         self._evaluate_resources = evaluate_resources
@@ -57,14 +60,19 @@ class Preparation:
         self._shipped: tuple[Sources, Bundle] | None = None
         self._config: Input | None = None
         self._code: dict[str, str] = {}
+        self._scripts = ScriptStore(
+            workflow, launch_folders(workflow), self._code, self._store_script, holds_secret
+        )
+        self._stored: dict[str, str] = {}
 
     def ship(self) -> tuple[Sources, Bundle]:
         """The workflow's code and the supervisor, stored once a run. Raises botocore's errors."""
         if self._shipped is None:
             s3, prefix = self._context.clients.s3, self._context.work_prefix
-            code, self._code = source_archive.upload(
+            code, digests = source_archive.upload(
                 self._workflow, s3, prefix, self._retrier, self._warn
             )
+            self._code.update(digests)
             content, digest = supervisor_bundle.bundle(), supervisor_bundle.bundle_sha256()
             url = WorkLayout(prefix).supervisor(digest)
             source_archive.put(s3, url, content, "storing the supervisor", self._retrier)
@@ -78,6 +86,17 @@ class Preparation:
                 self._code[snakemake_command.CONFIG] = sha256
             self._shipped = code, Bundle(url, digest)
         return self._shipped
+
+    def _store_script(self, content: bytes, private: bool) -> str:
+        """Stores what jobs of a script share, once a run; its URL. Raises botocore's errors."""
+        digest = hashlib.sha256(content).hexdigest()
+        if digest not in self._stored:
+            url = WorkLayout(self._context.work_prefix).script(digest)
+            url = self._leavings.private_script(digest) if private else url
+            what = "storing the script of a rule"
+            source_archive.put(self._context.clients.s3, url, content, what, self._retrier)
+            self._stored[digest] = url
+        return self._stored[digest]
 
     def prepare(self, job: AnyJob) -> tuple[JobPlan, TaskSpec]:
         """Plan and task of a job. Raises ``PlanError``, or botocore's errors when the first job's
@@ -93,7 +112,12 @@ class Preparation:
         if wanted.mode == "direct":
             try:
                 task = tasks.direct_task(
-                    job, wanted, status=status, sources=code, unneeded=unneeded
+                    job,
+                    wanted,
+                    status=status,
+                    sources=code,
+                    unneeded=unneeded,
+                    scripts=self._scripts,
                 )
                 return wanted, self._identified(task, wanted, outputs)
             except NeedsSnakemake as reason:

@@ -117,7 +117,11 @@ def shell_command(job: Job, where: JobPaths, tmpdir: str) -> tuple[str, str]:
                 f"the command of rule {job.rule.name} names a file of the workflow's "
                 "source cache (workflow.source_path)"
             )
-    command = where.in_text(command, files_of(job))
+    return in_shell(job, where.in_text(command, files_of(job)))
+
+
+def in_shell(job: Job, command: str) -> tuple[str, str]:
+    """The shell, and what it is given for ``command``: with strict mode and ``shell.prefix``."""
     wanted = job.resources.get("shell_exec")
     executable = str(wanted) if wanted else shell.get_executable() or "/bin/sh"
     prefix = shell._get_process_prefix(executable)

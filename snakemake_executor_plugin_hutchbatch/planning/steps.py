@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from ..snakemake_types import File, Job
 from ..supervisor.environment import TMPDIR_VARIABLES
-from ..supervisor.taskspec import Benchmark, Log, Output, Step
+from ..supervisor.taskspec import SCRIPT_TMPDIR, Benchmark, Log, Output, Step
 from . import fingerprint, workflow_variables
 from .job_paths import JobPaths, Tokens
-from .shell_commands import NeedsSnakemake, own_tmpdir, shell_command
+from .modes import has_script
+from .script_steps import ScriptStore
+from .shell_commands import NeedsSnakemake, in_shell, own_tmpdir, shell_command
 from .snakemake_jobs import files_of, s3_url
 
 
@@ -50,14 +52,35 @@ def done_with(job: Job, later: Sequence[Sequence[Job]], unneeded: frozenset[str]
     ]
 
 
-def step_of(job: Job, level: int, token: Tokens, where: JobPaths, unneeded: frozenset[str]) -> Step:
+def step_of(
+    job: Job,
+    level: int,
+    token: Tokens,
+    where: JobPaths,
+    unneeded: frozenset[str],
+    scripts: ScriptStore,
+) -> Step:
     """Raises ``NeedsSnakemake`` and ``PlanError`` as ``shell_command`` does."""
     files = files_of(job)
     repeated = job.benchmark and (job.benchmark_repeats or 1) > 1
     if repeated and "bench_iteration" in (job.rule.shellcmd or ""):
         raise NeedsSnakemake(f"rule {job.rule.name} counts the repeats of its benchmark")
     tmpdir = own_tmpdir(job, token, where.folders)
-    shell, command = shell_command(job, where, tmpdir or token.tmpdir)
+    environment = {
+        **{
+            name: where.in_text(value, files)
+            for name, value in workflow_variables.set_by_snakefile().items()
+        },
+        **(dict.fromkeys(TMPDIR_VARIABLES, tmpdir) if tmpdir else {}),
+    }
+    script = None
+    if has_script(job):
+        text, script = scripts.script(job, where)
+        shell, command = in_shell(job, text.replace(SCRIPT_TMPDIR, tmpdir or token.tmpdir))
+        if job.is_notebook:
+            environment["IPYTHONDIR"] = f"{token.tmpdir}/ipython"
+    else:
+        shell, command = shell_command(job, where, tmpdir or token.tmpdir)
     benchmark = None
     if job.benchmark:
         benchmark = Benchmark(
@@ -71,13 +94,7 @@ def step_of(job: Job, level: int, token: Tokens, where: JobPaths, unneeded: froz
         shell=shell,
         threads=int(job.threads),
         level=level,
-        environment={
-            **{
-                name: where.in_text(value, files)
-                for name, value in workflow_variables.set_by_snakefile().items()
-            },
-            **(dict.fromkeys(TMPDIR_VARIABLES, tmpdir) if tmpdir else {}),
-        },
+        environment=environment,
         outputs=tuple(
             _output(job, f, where, str(f) in unneeded)
             for f in job.output
@@ -91,6 +108,7 @@ def step_of(job: Job, level: int, token: Tokens, where: JobPaths, unneeded: froz
         ),
         serves=tuple(where.path(f) for f in job.output if "service" in f.flags),
         awaits=tuple(where.path(f) for f in job.input if _comes_from(job, f, "service")),
+        script=script,
     )
 
 

@@ -11,12 +11,19 @@ from ..supervisor import file_names, launch_folder
 from ..supervisor.taskspec import Input, Sources, Step, TaskSpec
 from .job_paths import JobPaths, launch_folders, tokens
 from .plan import JobPlan
+from .script_steps import ScriptStore
 from .snakemake_jobs import s3_url
 from .steps import done_with, named_by_hand, step_of, updated
 
 
 def direct_task(
-    job: AnyJob, plan: JobPlan, *, status: str, sources: Sources | None, unneeded: frozenset[str]
+    job: AnyJob,
+    plan: JobPlan,
+    *,
+    status: str,
+    sources: Sources | None,
+    unneeded: frozenset[str],
+    scripts: ScriptStore,
 ) -> TaskSpec:
     """The task of a job in direct mode.
 
@@ -33,7 +40,7 @@ def direct_task(
     for number, level in enumerate(levels):
         for member in sorted(level, key=lambda m: (m.rule.name, str(m.output))):
             kept_out = unneeded if job.is_group() else frozenset()
-            step = step_of(member, number, token, where, kept_out)
+            step = step_of(member, number, token, where, kept_out, scripts)
             done = done_with(member, levels[number + 1 :], kept_out) if job.is_group() else []
             steps.append(replace(step, drops=tuple(where.path(file) for file in done)))
             for file in member.input:

@@ -103,6 +103,7 @@ def build(
         leavings,
         evaluate_resources=local_inputs.evaluate_resources,
         checkpoint_inputs=local_inputs.checkpoint_inputs,
+        holds_secret=run.hide.holds,
     )
     sender = Sender(
         context,

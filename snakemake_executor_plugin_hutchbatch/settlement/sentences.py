@@ -44,6 +44,7 @@ def _doing(facts: Facts) -> str:
     return {
         problems.INPUTS: "fetching inputs",
         problems.SOURCES: "unpacking the workflow's sources",
+        problems.SCRIPTS: "writing the rule's script",
         problems.OUTPUTS: "storing the outputs",
         problems.LOGS: "storing the logs",
     }.get(facts.activity or "", "the job ran")
@@ -94,6 +95,7 @@ _S3_ACTIVITIES = {
     problems.SUPERVISOR: ("hutchbatch's own code could not be read", "read it"),
     problems.TASK: ("the task's description could not be read", "read it"),
     problems.SOURCES: ("the workflow's source archive could not be fetched", "read it"),
+    problems.SCRIPTS: ("the rule's script could not be fetched", "read it"),
     problems.INPUTS: ("the inputs could not be fetched", "read them"),
     problems.OUTPUTS: ("the outputs could not be stored", "write there"),
     problems.LOGS: ("the logs could not be stored", "write there"),
@@ -196,6 +198,7 @@ def _changed(context: ProblemContext) -> str:
         problems.SUPERVISOR: "hutchbatch's own code",
         problems.TASK: "the task's description",
         problems.SOURCES: "the workflow's source archive",
+        problems.SCRIPTS: "the rule's script",
         problems.INPUTS: "the workflow's configuration",
     }.get(context.facts.activity or "", "the file")
     return (
@@ -245,6 +248,8 @@ _SENTENCES: Mapping[Problem, str | Callable[[ProblemContext], str]] = {
     Problem.SERVICE_MISSING: _service_missing,
     Problem.OUTPUTS: _outputs,
     Problem.NO_SHELL: _no_shell,
+    Problem.NO_INTERPRETER: "{k.its_image} has no {k.file}, which the script of rule {k.step} "
+    "needs: name an image that has it in container: or hutchbatch_image",
     Problem.DISK_FULL: _disk_full,
     Problem.DISK: _disk,
     Problem.UNREADABLE: "the outputs could not be stored: {k.file} could not be read ({k.why})",

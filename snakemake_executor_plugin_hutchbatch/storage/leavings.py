@@ -37,6 +37,11 @@ class Leavings:
         self._stored = True
         return self._layout.run(self._run_id).private_task(name)
 
+    def private_script(self, digest: str) -> str:
+        """Where a script whose configuration holds a secret is to be stored, now."""
+        self._stored = True
+        return self._layout.run(self._run_id).private_script(digest)
+
     def close(self) -> str | None:
         """At the end of this run, when none of its jobs lives; as ``remove``."""
         return self.remove(self._run_id) if self._stored else None

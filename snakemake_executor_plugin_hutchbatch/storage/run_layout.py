@@ -3,11 +3,12 @@
 open/RUN.json            the mark of a run under way, removed when it has ended in order
 sources/DIGEST.tar.xz    the workflow's code; runs share it
 supervisor/DIGEST        the supervisor; runs share it
+scripts/DIGEST           a rule's script and what comes with it; runs share it
 doctor/KEY/              the files of the doctor's small job, removed after it
 runs/RUN/status/         what supervisors report of jobs' attempts
 runs/RUN/tasks/          descriptions of jobs
 runs/RUN/config.yaml     the configuration of the command line; may hold secrets, removed
-runs/RUN/private/        descriptions of jobs that hold secrets, removed
+runs/RUN/private/        descriptions of jobs, and scripts, that hold secrets; removed
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class WorkLayout:
     def supervisor(self, digest: str) -> str:
         return f"{self.prefix}supervisor/{digest}"
 
+    def script(self, digest: str) -> str:
+        return f"{self.prefix}scripts/{digest}"
+
     def doctor(self, key: str) -> str:
         return f"{self.prefix}doctor/{key}/"
 
@@ -75,3 +79,6 @@ class RunLayout:
 
     def private_task(self, name: str) -> str:
         return f"{self.private}{name}.json"
+
+    def private_script(self, digest: str) -> str:
+        return f"{self.private}{digest}.script"

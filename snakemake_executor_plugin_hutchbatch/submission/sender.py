@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import SubmitJobRequestTypeDef
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
+#: What a description has in it whose script gets a secret (``taskspec.Script``).
+_PRIVATE = b'"private":true'
+
 
 @dataclass(frozen=True, slots=True)
 class PendingSubmission:
@@ -160,7 +163,7 @@ class Sender:
             made = arrays.joined(texts)
             content, size, sha256 = made.content, made.size, made.root
         # Removed at the run's end where it holds a secret, such as a token of --config.
-        if self._discretion.holds(content.decode(errors="replace")):
+        if self._discretion.holds(content.decode(errors="replace")) or _PRIVATE in content:
             url = self._leavings.private_task(name)
         else:
             url = self._context.layout.task(name)

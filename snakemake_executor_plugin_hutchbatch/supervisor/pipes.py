@@ -61,6 +61,11 @@ class Level:
         self.kill_at: Optional[float] = None
         self.failure: Optional[Failure] = None
 
+    def repeat(self, step: Step) -> int:
+        """Which run of a step's command is next, counted from 0."""
+        whole = step.benchmark.repeats if step.benchmark else 1
+        return whole - self.repeats[id(step)]
+
     def only_services(self) -> bool:
         return all(step.serves for step in self.active())
 

@@ -45,6 +45,7 @@ class Problem(Enum):
     SERVICE_MISSING = "service_missing"  # step, files, seconds
     OUTPUTS = "outputs"  # step, outputs, count
     NO_SHELL = "no_shell"  # file
+    NO_INTERPRETER = "no_interpreter"  # step, file: what the rule's script needs
     DISK_FULL = "disk_full"  # activity, file, needed, free, disk_mb
     DISK = "disk"  # activity, file, words
     UNREADABLE = "unreadable"  # file, words: an output that cannot be read
@@ -82,10 +83,11 @@ class Problem(Enum):
 
 
 #: Values of ``Facts.activity``: what was being done.
-SUPERVISOR, TASK, SOURCES, INPUTS, COMMAND, OUTPUTS, LOGS = (
+SUPERVISOR, TASK, SOURCES, SCRIPTS, INPUTS, COMMAND, OUTPUTS, LOGS = (
     "supervisor",
     "task",
     "sources",
+    "scripts",
     "inputs",
     "command",
     "outputs",

@@ -22,6 +22,7 @@ from .problems import Cause, Facts, Problem
 from .remains import Remains, halt
 from .removal import remove_tree
 from .scratch import Scratch
+from .scripts import Scripts, lacking, with_python
 from .taskspec import EXIT_NO_SHELL, Step, TaskSpec
 
 #: Longer commands go through a file, as in snakemake/shell.py (MAX_ARG_LEN: half of what Linux
@@ -44,11 +45,13 @@ class Runner:
         scratch: Scratch,
         environ: Mapping[str, str],
         usage: Usage,
+        scripts: Optional[Scripts] = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._task, self._scratch, self._environ, self._usage = task, scratch, environ, usage
         self._sleep, self._now = sleep, now
+        self._scripts = scripts or Scripts(scratch.work, scratch.tmp)
         self._kills = 0
         self._lock = threading.Lock()
         self._groups: Dict[int, Step] = {}
@@ -145,7 +148,8 @@ class Runner:
             if not fitting:
                 break
             level.waiting.remove(fitting[0])
-            group = self._start(fitting[0], shells[fitting[0].shell])
+            repeat = level.repeat(fitting[0])
+            group = self._start(fitting[0], shells[fitting[0].shell], repeat)
             if group is not None:
                 level.running[group] = fitting[0]
 
@@ -254,9 +258,11 @@ class Runner:
             level.failure = failure
             self._end(GRACE)
 
-    def _start(self, step: Step, shell: str) -> Optional[int]:
+    def _start(self, step: Step, shell: str, repeat: int) -> Optional[int]:
         folders = self._scratch.tmp, self._scratch.work
         command = with_folders(self._task, step.command, *folders)
+        self._scripts.write(step, repeat)
+        command = with_python(command, self._environ)
         if len(command.replace("'", r"'\''")) + 2 > MAX_ARG_LEN:
             path = os.path.join(self._scratch.path, "script-" + os.urandom(4).hex())
             try:
@@ -329,7 +335,8 @@ class Runner:
         if self._least_free < FULL:
             facts = Facts(free=self._least_free, disk_mb=self._task.disk_mb)
             return Failure(code, Cause.COMMAND, Problem.SCRATCH_FULL, facts, step.name)
-        return Failure(code, Cause.COMMAND, Problem.EXITED, step=step.name)
+        lacks = lacking(step, code, self._environ)
+        return lacks or Failure(code, Cause.COMMAND, Problem.EXITED, step=step.name)
 
 
 def find_shell(shell: str, environ: Mapping[str, str]) -> str:

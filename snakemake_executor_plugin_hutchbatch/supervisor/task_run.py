@@ -17,9 +17,10 @@ from .environment import container_environment
 from .errors import Failure, LocalError, Stopped, of_s3, say, words, write_line
 from .instance_metadata import Machine
 from .output_checks import make_folders, touch
-from .problems import COMMAND, LOGS, SOURCES, TASK, Cause, Facts, Problem
+from .problems import COMMAND, LOGS, SCRIPTS, SOURCES, TASK, Cause, Facts, Problem
 from .s3 import ERRORS, S3
 from .scratch import Scratch
+from .scripts import Scripts
 from .source_archive import deploy
 from .step_runner import Runner
 from .storage_overlay import refused_file, with_mended_storage
@@ -64,6 +65,7 @@ class Job:
         self._task: Optional[TaskSpec] = None
         self._scratch: Optional[Scratch] = None
         self._runner: Optional[Runner] = None
+        self._scripts: Optional[Scripts] = None
         self._phase = "start"
         self._seconds: Dict[str, float] = {}
         self._totals = {"files_in": 0, "bytes_in": 0, "files_out": 0, "bytes_out": 0}
@@ -86,7 +88,7 @@ class Job:
                 environ = container_environment(self._environ)
                 if task.snakemake:
                     environ = with_mended_storage(environ, plugins, self._stamp)
-                runner = Runner(task, scratch, environ, self._usage)
+                runner = Runner(task, scratch, environ, self._usage, self._scripts)
                 self._runner = runner
                 if self._stopping.is_set():
                     raise Stopped
@@ -165,6 +167,13 @@ class Job:
                 facts = Facts(activity=SOURCES, disk_mb=task.disk_mb)
                 raise error.failure(EXIT_STAGE_IN, Cause.STAGE_IN, facts) from error
             self._totals.update(files_in=1, bytes_in=size)
+        self._scripts = Scripts(scratch.work, scratch.tmp)
+        try:
+            size = self._scripts.fetch(self._s3, task)
+        except LocalError as error:
+            facts = Facts(activity=SCRIPTS, disk_mb=task.disk_mb)
+            raise error.failure(EXIT_STAGE_IN, Cause.STAGE_IN, facts) from error
+        self._totals["bytes_in"] += size
         totals = stage_in(
             self._s3, task.inputs, scratch.work, scratch.free, self._stopping, task.disk_mb
         )

@@ -37,6 +37,13 @@ EXIT_CHANGED = 219  # what lies in S3 is not what the job was submitted with: no
 EXIT_TERMINATED = 143  # SIGTERM, as every shell reports it
 MOST_EXIT_CODE = 255  # wait(2): what of an exit code reaches the parent
 
+#: What stands in a script for the job's temporary and working directories, for the number of a
+#: benchmark's repeat, and in its command for the image's Python.
+SCRIPT_TMPDIR = "/HUTCHBATCH-TMPDIR-9b2e4c7a1f60"
+SCRIPT_WORKDIR = "/HUTCHBATCH-WORKDIR-9b2e4c7a1f60"
+SCRIPT_BENCH = 904_117_300_552_861
+SCRIPT_PYTHON = "HUTCHBATCH-PYTHON-9b2e4c7a1f60"
+
 T = TypeVar("T")
 
 
@@ -93,6 +100,25 @@ class Benchmark:
 
 
 @dataclass(frozen=True)
+class Script:
+    """The file that a step's command runs, written to ``path`` before.
+
+    ``url`` and ``sha256``: the object that holds its text, which other jobs share
+    (``supervisor/scripts.py``). ``values``: what stands in this job's. ``interpreter``: the program
+    that the image must have. ``identity``: a digest of all that makes its result. ``private``: the
+    values hold a secret of the command line.
+    """
+
+    url: str
+    sha256: str
+    path: str
+    interpreter: str
+    identity: str
+    values: Tuple[str, ...] = ()
+    private: bool = False
+
+
+@dataclass(frozen=True)
 class Step:
     """One command.
 
@@ -103,7 +129,8 @@ class Step:
     before it is done. A level with ``pipes`` or ``serves`` runs at once, whatever its threads.
     ``pipes``: FIFOs that it writes or reads. ``serves``: files by which it shows that its service
     is there; it is ended when the others of its level are done. ``awaits``: such files of others.
-    ``drops``: temporary files that nobody needs when its level is done.
+    ``drops``: temporary files that nobody needs when its level is done. ``script``: what the
+    command runs.
     """
 
     name: str
@@ -119,6 +146,7 @@ class Step:
     serves: Tuple[str, ...] = ()
     awaits: Tuple[str, ...] = ()
     drops: Tuple[str, ...] = ()
+    script: Optional[Script] = None
 
 
 @dataclass(frozen=True)
@@ -279,6 +307,12 @@ def _step(raw: object, where: str) -> Step:
     outputs = tuple(_make(Output, item, where + ".outputs") for item in _list(raw, "outputs"))
     logs = tuple(_make(Log, item, where + ".logs") for item in _list(raw, "logs"))
     benchmark = raw.get("benchmark")
+    script = raw.get("script")
+    if script:
+        values = _paths(script, "values", where + ".script") if isinstance(script, dict) else ()
+        script = _make(
+            Script, {**script, "values": values} if values else script, where + ".script"
+        )
     return _make(
         Step,
         {
@@ -286,6 +320,7 @@ def _step(raw: object, where: str) -> Step:
             "outputs": outputs,
             "logs": logs,
             "benchmark": _make(Benchmark, benchmark, where + ".benchmark") if benchmark else None,
+            "script": script or None,
             **{name: _paths(raw, name, where) for name in ("pipes", "serves", "awaits", "drops")},
         },
         where,

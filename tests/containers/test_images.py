@@ -136,7 +136,7 @@ def test_snakemake_mode_needs_snakemake_in_the_image_and_nothing_of_ours(workflo
             output: "script.txt"
             log: "script.log"
             container: "docker://{images["snakemake"]}"
-            resources: mem_mb=1000
+            resources: mem_mb=1000, hutchbatch_mode="snakemake"
             script: "scripts/write.py"
         """,
     )

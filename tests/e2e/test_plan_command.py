@@ -18,7 +18,8 @@ rule one:
 rule gather:
     input: expand("one/{s}.txt", s=(1, 2, 4))
     output: "all.txt"
-    script: "gather.py"
+    run:
+        pass
 checkpoint pick:
     output: "picked.txt"
     container: "docker://quay.io/org/picker:1"
@@ -36,7 +37,6 @@ print("the Snakefile prints")
 def plan(workflow):
     workflow.write("Snakefile", SNAKEFILE)
     workflow.write("envs/one.yaml", "dependencies: []\n")
-    workflow.write("gather.py", "")
 
     def run(*arguments, **changes):
         given = ("--default-storage-provider", "s3", "--default-storage-prefix", workflow.prefix)
@@ -69,7 +69,7 @@ def test_a_plan_says_how_each_rule_runs_and_sends_nothing(plan, workflow):
     )
     assert one["queues"] == ["cpu-spot-50"]
     assert gather["runs"] == "snakemake"
-    assert "script:" in gather["reason"]
+    assert "run:" in gather["reason"]
     assert pick["image"] == "quay.io/org/picker:1"
     assert rules["all"]["runs"] == "here"
     assert found["checkpoints"] == ["pick"]

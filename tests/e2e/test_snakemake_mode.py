@@ -17,6 +17,7 @@ def test_script_and_run_rules_run_under_snakemake_with_the_vcpus_asked_for(workf
             input: "run.txt"
             output: "script.txt"
             log: "logs/script.log"
+            resources: hutchbatch_mode="snakemake"
             script: "scripts/double.py"
         """,
     )
@@ -33,7 +34,7 @@ def test_script_and_run_rules_run_under_snakemake_with_the_vcpus_asked_for(workf
     assert workflow.text("run.txt") == "2 2\n"
     assert workflow.text("script.txt") == "2 2\n2 2\n"
     assert workflow.text("logs/script.log") == "doubled"
-    assert "Jobs of script run under Snakemake (rule script has a script:)" in output
+    assert "Jobs of script run under Snakemake (as --hutchbatch-mode says)" in output
     assert "Jobs of run run under Snakemake (rule run has a run:)" in output
     logs = "\n".join(
         event["message"]
@@ -72,6 +73,7 @@ def test_a_failing_script_and_outputs_that_are_not_made_are_reported(workflow):
         rule script:
             output: "script.txt"
             log: "logs/script.log"
+            resources: hutchbatch_mode="snakemake"
             script: "scripts/fail.py"
         """,
     )

@@ -40,9 +40,9 @@ rule summarise:
         coverage="results/qc/coverage_mqc.json",
     log:
         "results/logs/summarise.log",
-    # `script:` needs Snakemake in the image; rules with `shell:` do not.
+    # Python is all that the script needs: no Snakemake.
     container:
-        config["snakemake_image"]
+        "docker://python:3.12-slim-bookworm"
     resources:
         mem_mb=1000,
         runtime=10,

@@ -1,7 +1,7 @@
 """One table of all variants, and what MultiQC shows of them.
 
-A `script:` rule: Snakemake runs this file and hands it `snakemake`, with the rule's input, output,
-params and so on. Only Python's own library is needed, so any image that has Snakemake will do.
+A `script:` rule: this file is handed `snakemake`, with the rule's input, output, params and so on.
+Only Python's own library is needed, so any image that has Python will do.
 """
 
 import csv

@@ -1,0 +1,1 @@
+MORE = "in a package"

@@ -1,0 +1,2 @@
+snakemake@source("beside.R")
+writeLines(c(word, readLines(snakemake@input[[1]])), snakemake@output[[1]])
