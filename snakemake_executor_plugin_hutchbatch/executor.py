@@ -59,7 +59,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.logger.info,
         )
         if not len(self.dag):
-            # Nothing to be done: Snakemake neither asks us for anything nor shuts us down.
+            # Nothing to do: Snakemake will neither submit anything nor shut us down.
             self.wait = False
             return
         if receive := run_plan.requested():
@@ -70,7 +70,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             context, environments = self._check()
         except PreflightError as error:
             self.wait = False
-            # Of Snakemake's errors the one that is shown without lines of our code.
+            # The only error of Snakemake's that is shown without a traceback.
             raise ApiError("\n".join(map(terminal.clean, str(error).split("\n")))) from None
         rate_limit.lift(self.workflow)
         self._count = 0
@@ -80,7 +80,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self, self._run, beginning, environments, self.format_job_exec, self._retrier
         )
         self._ended = EndedJobs(self, self._run, self._services)
-        # Last: the wait thread, which runs already, begins with it.
+        # Last: the wait thread is running already, and starts work once this is set.
         self._follower = Follower(self._run, self._services, self._ended)
 
     # Before the first job
@@ -124,7 +124,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     # Submission
 
     def run_jobs(self, jobs: list[AnyJob]) -> None:
-        """Plans here, where Snakemake's objects may be asked; submits in the background."""
+        """Plans in this thread, which alone may use Snakemake's objects; submits in others."""
         for job in self._uploads.begin(jobs):
             self.run_job_pre(job)
             self._run.similar.begins(job.jobid)
@@ -217,7 +217,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         copies: Sequence[str] = (),
         **kwargs: object,
     ) -> None:
-        # Not the base class's: it adds a sentence about logs that we show right below.
+        # Not the base class's, which adds a sentence about logs that are shown below anyway.
         if job_info.external_jobid is not None:
             kwargs["external_jobid"] = job_info.external_jobid
         failed_logs.log_error(job_info.job, self.logger, msg, copies, **kwargs)
@@ -225,14 +225,14 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     # Ending
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
-        """Ends everything that lives on Batch; our own registry knows, Snakemake's may not."""
+        """Stops every live job on Batch, by our own registry, since Snakemake's may lack some."""
         services = self._services
         with finish.on_second_interrupt(self._run.context.site.run_id, self.workflow):
             self._run.cancelled.set()
             self._uploads.stop()
             services.outbox.stop()
             finish.end_all(services.tracker, services.termination, self.logger)
-            services.outbox.close()  # a SubmitJob under way must be known to be ended
+            services.outbox.close()  # waits for SubmitJob calls: their jobs must be stopped, too
             finish.end_all(services.tracker, services.termination, self.logger)
 
     def shutdown(self) -> None:

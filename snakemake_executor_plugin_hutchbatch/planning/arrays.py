@@ -16,7 +16,7 @@ from ..supervisor import pinned
 MAX_BYTES = 64 * 2**20
 #: How much of it may be filling before the array is split into short and long descriptions.
 WASTE = 4
-#: Filling that is not worth a split (bytes).
+#: Less filling than this (bytes) is not worth a split.
 FREE_WASTE = 2**20
 #: Where a level of the tree has no sibling.
 _NOTHING = bytes(32)

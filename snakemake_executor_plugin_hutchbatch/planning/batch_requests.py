@@ -1,4 +1,4 @@
-"""What a plan asks of AWS Batch, in its own words. Pure."""
+"""Plan → the requests of AWS Batch's API. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OURS = ("created-by", "hutchbatch")
 
 
-#: The variables of a container that are ours.
+#: The variables that hutchbatch itself sets in a container.
 VARIABLES = frozenset(
     (
         *("HUTCHBATCH_TASK", "HUTCHBATCH_TASK_SHA256", "HUTCHBATCH_TASK_SIZE"),
@@ -33,7 +33,7 @@ VARIABLES = frozenset(
 
 
 def container_properties(plan: JobPlan) -> ContainerPropertiesTypeDef:
-    """What ECS is told about a container, apart from what each submission overrides."""
+    """The container's properties, apart from what each submission overrides."""
     properties: ContainerPropertiesTypeDef = {
         "image": plan.image,
         "command": container_command(plan.aws_cli_path or ""),

@@ -1,4 +1,4 @@
-"""What makes a job's result: two jobs of equal identity would make the same files. Pure.
+"""A job's identity: two jobs with the same identity would make the same files. Pure.
 
 Of a task counts what its container does: commands (whose text holds parameters and wildcards),
 files in and out, image, variables. Not what differs from run to run (names, places of control
@@ -38,7 +38,7 @@ def of(
     plan: JobPlan,
     code: Mapping[str, str],
 ) -> str:
-    """A digest of what makes the result. ``code``: SHA-256 by name of the workflow's files.
+    """The identity, a digest. ``code``: SHA-256 of the workflow's files, by name.
 
     Its first half is that of what the task itself runs, so that a task cannot claim another's
     (``is_own``).
@@ -54,7 +54,7 @@ def of(
 
 
 def is_own(task: TaskSpec) -> bool:
-    """Whether the identity that a task claims can be its own, as far as the task alone tells."""
+    """Whether the identity that a task claims can be its own, judging by the task alone."""
     return (task.identity or "").startswith(_digest(_what_runs(task, task.snakemake)))
 
 

@@ -1,8 +1,8 @@
 """Where a job finds its files.
 
-Of two folders only the container knows the path: the job's temporary directory, and its working
-directory, which stands for the folder in which Snakemake was started. Tokens stand for them, which
-the supervisor replaces.
+Only the container knows the paths of two folders: the job's temporary directory, and its working
+directory, which takes the place of the folder in which Snakemake was started (the launch folder).
+Commands contain tokens instead, which the supervisor replaces.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..supervisor import file_names, launch_folder
 
 @dataclass(frozen=True)
 class Tokens:
-    """Texts that no command holds by chance, for the job's temporary and working directories."""
+    """Unmistakable placeholders for the job's temporary and working directories."""
 
     tmpdir: str
     workdir: str
@@ -33,8 +33,8 @@ def tokens(job_name: str) -> Tokens:
 
 @dataclass(frozen=True)
 class JobPaths:
-    """Where a job finds files. ``work`` stands for its working directory, ``folders`` are the names
-    of the launch folder, which that is there."""
+    """Where a job finds files. ``work``: the token of its working directory; ``folders``: the names
+    of the launch folder."""
 
     work: str
     folders: tuple[str, ...]
@@ -49,7 +49,7 @@ class JobPaths:
         return str(plain()) if plain else name
 
     def in_text(self, text: str, files: Iterable[File]) -> str:
-        """A command with the paths of the job, where it has names of this machine."""
+        """A command with this machine's paths replaced by the job's."""
         for file in files:
             name, path = str(file), self.path(file)
             if path != name and launch_folder.inside(name, self.folders) == name:
@@ -58,7 +58,7 @@ class JobPaths:
 
 
 def launch_folders(workflow: Workflow) -> tuple[str, ...]:
-    """The names by which commands may call the folder in which Snakemake was started."""
+    """All names of the folder in which Snakemake was started that commands may use."""
     written = (os.environ.get("PWD"), workflow.overwrite_workdir, *workflow.included)
     return _folder_names(str(Path.cwd()), frozenset(map(str, filter(None, written))))
 

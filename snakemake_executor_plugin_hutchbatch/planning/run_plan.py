@@ -1,4 +1,4 @@
-"""What a run would do, before anything is sent: for ``hutchbatch plan``.
+"""What a run would do, for ``hutchbatch plan``.
 
 Snakemake starts no executor for a dry run, so the command starts a real run whose executor hands
 over its plan and ends it there (``requested``).
@@ -134,7 +134,7 @@ _receiver: Callable[[RunPlan], None] | None = None
 
 @contextmanager
 def receiving(receive: Callable[[RunPlan], None]) -> Iterator[None]:
-    """A Snakemake that runs within, in this process, sends nothing: it hands over its plan."""
+    """Within it, a Snakemake in this process submits nothing and hands over its plan instead."""
     global _receiver  # noqa: PLW0603  Snakemake makes the executor, not we
     _receiver = receive
     try:
@@ -144,5 +144,5 @@ def receiving(receive: Callable[[RunPlan], None]) -> Iterator[None]:
 
 
 def requested() -> Callable[[RunPlan], None] | None:
-    """What takes the plan instead of a run; None for a real run."""
+    """The receiver of the plan; None for a real run."""
     return _receiver

@@ -19,12 +19,12 @@ from .snakemake_jobs import TO_BE_DETERMINED, files_of
 
 
 class NeedsSnakemake(Exception):
-    """The command holds a value that only exists inside the job; the message says which rule."""
+    """The command needs a value that only exists inside the job; the message names the rule."""
 
 
 def own_tmpdir(job: Job, token: Tokens, folders: tuple[str, ...]) -> str | None:
-    """What the rule itself, or ``--default-resources``, says the temporary directory is; None where
-    nothing is said but the system's."""
+    """The temporary directory that the rule or ``--default-resources`` names; None for the system's
+    own."""
     given = job.rule.resources.get("tmpdir")
     if given is None or given.raw == "system_tmpdir":
         return None
@@ -49,8 +49,8 @@ def _system_tmpdir(path: str) -> Iterator[None]:
 
 
 def _variables(job: Job, tmpdir: str) -> dict[str, object]:
-    """What the rule's command may name: as the run functions that Snakemake's parser makes see it,
-    whose globals are those of the rule's own module."""
+    """The names that the rule's command may use: those of the run function that Snakemake's parser
+    makes of it, whose globals are those of the rule's own module."""
     return {
         **job.rule.run_func.__globals__,
         "input": job.input._plainstrings(),
@@ -67,9 +67,9 @@ def _variables(job: Job, tmpdir: str) -> dict[str, object]:
 
 
 def _pattern(rule: Rule, variables: Mapping[str, object]) -> str:
-    """What the rule gives to ``shell()``. It is an expression, such as an f-string that names
-    ``output``, which Snakemake evaluates in the job: ``rule.shellcmd`` is its value while the
-    Snakefile was read."""
+    """What the rule passes to ``shell()``. It may be an expression, such as an f-string with
+    ``output``, which Snakemake evaluates in the job; ``rule.shellcmd`` only has its value at the
+    time the Snakefile was read."""
     given: list[str] = []
 
     def shell(command: object, *_: object, **__: object) -> None:
@@ -90,15 +90,15 @@ _OF_JOBS = frozenset(
 
 
 def formatted(pattern: str, variables: dict[str, object]) -> str:
-    """Snakemake's own formatting, with ``{x:q}`` and the rest, of just these variables."""
+    """Formats a command as Snakemake does (``{x:q}`` included), with these variables only."""
     own = ("stepout", "_quote_all", "quote_func", "_pattern")  # names of its parameters
     return str(format_command(pattern, **{k: v for k, v in variables.items() if k not in own}))
 
 
 def shell_command(job: Job, where: JobPaths, tmpdir: str) -> tuple[str, str]:
-    """The shell and the whole text that Snakemake's ``shell()`` would give it.
+    """The shell, and the text that Snakemake's ``shell()`` would pass to it.
 
-    Raises ``NeedsSnakemake`` if the command holds a value that is not known here, ``PlanError``
+    Raises ``NeedsSnakemake`` if the command needs a value that is not known here, ``PlanError``
     if it cannot be formatted.
     """
     try:

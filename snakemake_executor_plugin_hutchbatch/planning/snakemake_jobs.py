@@ -1,4 +1,4 @@
-"""What is read of Snakemake's jobs and files."""
+"""Questions about Snakemake's jobs and files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import naming
 TO_BE_DETERMINED = "<TBD>"
 
 
-#: Settings of a storage provider that lead to an S3 of its own.
+#: Settings of a storage provider that mean another S3, or other rights.
 _OWN_STORE = ("endpoint_url", "access_key", "token", "signature_version")
 
 
@@ -24,7 +24,7 @@ def files_of(job: Job) -> Iterator[File]:
 
 
 def s3_url(file: File) -> str | None:
-    """Where Snakemake's S3 storage keeps a file; None for a file that is elsewhere."""
+    """The URL at which Snakemake's S3 storage keeps a file; None for a file stored elsewhere."""
     if not file.is_storage:
         return None
     stored = file.storage_object
@@ -37,7 +37,7 @@ def s3_url(file: File) -> str | None:
 
 
 def expected_outputs(job: AnyJob, unneeded: frozenset[str]) -> list[str]:
-    """URLs of all that must lie in S3 when ``job`` has succeeded."""
+    """URLs of everything that must be in S3 once ``job`` has succeeded."""
     urls = []
     for member in members(job):
         files = [*member.output, *([member.benchmark] if member.benchmark else [])]
@@ -76,7 +76,7 @@ def wildcards_of(job: AnyJob) -> dict[str, str]:
 
 
 def rule_name(job: AnyJob) -> str:
-    """The rule, or for a group its rules joined: what people call the job."""
+    """The rule's name; for a group, the names of its rules, joined."""
     if not is_group(job):
         return str(job.rule.name)
     rules = sorted({m.rule.name for m in job.jobs})
@@ -91,7 +91,7 @@ def job_label(job: AnyJob) -> str:
 
 
 def inputs_of(job: AnyJob) -> list[str]:
-    """URLs of what a job reads that it does not make itself."""
+    """URLs of what a job, or a group, reads and does not make itself."""
     jobs = members(job)
     made = {str(file) for member in jobs for file in member.output}
     files = (file for member in jobs for file in member.input if str(file) not in made)

@@ -1,4 +1,4 @@
-"""What one rule contributes to a task: its command, its files, and what is checked of them."""
+"""One rule's part of a task: its command, its files, and the checks on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .snakemake_jobs import files_of, s3_url
 
 
 def updated(job: Job) -> list[File]:
-    """Outputs marked update() that there are: the job goes on with them."""
+    """Existing outputs marked update(), which the job continues from."""
     return [
         file
         for file in job.output
@@ -25,8 +25,8 @@ def updated(job: Job) -> list[File]:
 
 
 def named_by_hand(job: Job, command: str) -> list[File]:
-    """What the jobs before this one have made beside its inputs and its command names: on one
-    machine it would lie in the working directory."""
+    """Files of preceding jobs that the command names though they are no inputs: on one machine they
+    would be in the working directory."""
     mine = {str(file) for file in files_of(job)}
     return [
         file
@@ -42,7 +42,7 @@ def named_by_hand(job: Job, command: str) -> list[File]:
 
 
 def done_with(job: Job, later: Sequence[Sequence[Job]], unneeded: frozenset[str]) -> list[File]:
-    """Temporary inputs of a group's job that no ``later`` one needs, nor anybody else."""
+    """Temporary inputs of a group's job that neither a ``later`` job nor another group needs."""
     needed = {str(file) for level in later for member in level for file in member.input}
     return [
         file
@@ -113,7 +113,7 @@ def step_of(
 
 
 def _comes_from(job: Job, file: File, flag: str) -> bool:
-    """Whether another job of the group marks an input with a flag."""
+    """Whether the job of this group that makes an input has flagged it."""
     return any(
         flag in made.flags
         for other in job.dag.dependencies[job]

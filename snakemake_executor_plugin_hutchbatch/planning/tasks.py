@@ -28,7 +28,7 @@ def direct_task(
     """The task of a job in direct mode.
 
     ``status``: the URL prefix of its statuses. ``unneeded``: files of a group that no job outside
-    of it needs. Raises ``NeedsSnakemake`` if a command cannot be written without Snakemake.
+    the group needs. Raises ``NeedsSnakemake`` if a command cannot be written without Snakemake.
     """
     token = tokens(plan.job_name)
     folders = launch_folders(job.dag.workflow)
@@ -76,8 +76,8 @@ def snakemake_task(
 ) -> TaskSpec:
     """The task of a job in Snakemake mode: ``command`` starts Snakemake, which moves the files.
 
-    What it needs and does not fetch itself: ``config``, its configuration; ``also``, URLs by path
-    of what functions in the Snakefile open. ``folders``: the names of the launch folder.
+    The supervisor fetches what Snakemake does not: ``config``, the configuration; ``also``, files
+    that functions in the Snakefile open (URLs by path). ``folders``: names of the launch folder.
     """
     return TaskSpec(
         name=plan.label,

@@ -44,7 +44,7 @@ class Work:
 
     @property
     def own_plan(self) -> JobPlan:
-        """The plan with this job's label, for sentences about it."""
+        """The plan with this job's label, for messages about it."""
         return replace(self.plan, label=self.label)
 
     def sent(self, begun: datetime.datetime) -> SentWork:
@@ -75,7 +75,7 @@ class StoredWork(SentWork):
 
 
 class PlanPool:
-    """Keeps one plan for all jobs that could share an array. Thread-safe.
+    """Keeps one plan for all jobs that could be in one array. Thread-safe.
 
     Different memory, attempt, image, queue or environment never mix: all of a plan counts but the
     job's own names.
@@ -117,8 +117,8 @@ def work_of(
 
 @dataclass(frozen=True)
 class History:
-    """What was tried for one attempt of Snakemake's. ``rung``: place on the plan's ladder;
-    ``spot_losses``: attempts on it that AWS Batch did not know for lost."""
+    """What has been tried for one of Snakemake's attempts. ``rung``: place on the plan's ladder;
+    ``spot_losses``: attempts on it that AWS Batch did not recognise as lost."""
 
     rung: int = 0
     submissions: int = 1

@@ -68,12 +68,12 @@ def build(
     context, logger = run.context, run.logger
     batch, queues, option = context.clients.batch, context.site.queues, context.site.settings.value
     recorder, inventory, leavings = beginning.recorder, beginning.inventory, beginning.leavings
-    # A pool of its own: what reads an ending waits for those that ask S3.
+    # A pool of its own: threads that settle jobs wait for those of ``reading``.
     settling = ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch-settling")
     reading = beginning.reading
     endings = Endings(context.clients, reading, retrier, option("tail_lines"), inventory)
     logs = failed_logs.FailedLogs(context.clients)
-    # Ending jobs must go on after everything else was told to stop.
+    # With patience of its own: jobs are stopped after everything else has been cancelled.
     termination = Termination(batch, Retrier(logger.info))
     tracker: Tracker[SentWork] = Tracker(batch, logger.info)
     starvation_watch = StarvationWatch(
