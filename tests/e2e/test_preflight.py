@@ -23,7 +23,7 @@ def _refused(workflow, *arguments, snakefile=ONE_RULE, **changes):
         (
             ["--hutchbatch-region", "us-wst-2"],
             {},
-            "did you mean --hutchbatch-region us-west-2?",
+            "Did you mean --hutchbatch-region us-west-2?",
         ),
         ([], {"AWS_REGION": "mars-north-1"}, "AWS Batch is not available in region 'mars-north-1'"),
         (["--hutchbatch-queue", "mixd"], {}, "Did you mean --hutchbatch-queue mixed?"),
