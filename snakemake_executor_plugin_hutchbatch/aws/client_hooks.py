@@ -1,8 +1,8 @@
-"""What a client does by itself about a wrong clock, ended credentials and, where asked, hard times.
+"""What a client does by itself about a wrong clock, expired credentials and, on request, outages.
 
-botocore asks ``needs-retry`` handlers after each failed try and signs a request anew before it is
-sent again, so what is set right here is right in the next try, whoever made the call: our modules
-or Snakemake's storage. Handlers of events are botocore's official interface, no patch:
+botocore asks ``needs-retry`` handlers after each failed try and signs a request again before it is
+sent again, so what is corrected here is correct in the next try, whether our modules or Snakemake's
+storage made the call. Handlers of events are botocore's official interface, no patch:
 https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html
 """
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
     Client = BatchClient | CloudWatchLogsClient | S3Client
 
-#: Clocks further apart than this many seconds are set right; AWS refuses 300 (Batch) or 900 (S3).
+#: Seconds by which clocks may differ before ours is corrected; AWS refuses 300 (Batch) or 900 (S3).
 SKEW = 240.0
 
 
 class Clock:
-    """The time by which requests are signed: this machine's, as far as AWS agrees with it.
+    """The time by which requests are signed: this machine's, corrected by AWS's.
 
     Other SDKs correct themselves by the date of AWS's answers; botocore does not.
     """
@@ -52,7 +52,7 @@ class Clock:
         return told.replace(tzinfo=None) if remove_tzinfo else told
 
     def hear(self, date: str) -> bool:
-        """Sets itself by the ``Date`` of an answer of AWS; whether that was needed."""
+        """Corrects itself by the ``Date`` of an answer of AWS. Returns whether that was needed."""
         try:
             theirs = parsedate_to_datetime(date)
         except (TypeError, ValueError):
@@ -68,7 +68,7 @@ CLOCK = Clock()
 
 
 class Context(TypedDict, total=False):
-    """What botocore keeps about one call, and we beside it."""
+    """What botocore keeps about one call, and what we add."""
 
     input_params: Mapping[str, str]
     hutchbatch: _Trial
@@ -82,7 +82,7 @@ class Request(TypedDict):
 
 @dataclass
 class _Trial:
-    """One call that fails for passing reasons. ``began`` by the monotonic clock."""
+    """One call that fails with transient errors. ``began`` by the monotonic clock."""
 
     began: float
     tries: int = 0
@@ -97,12 +97,12 @@ def strengthen(
     retrier: float = 0.0,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Lets ``client`` correct its clock and wait for renewed credentials (not where it has
-    ``own_keys``, which nobody can renew).
+    """Makes ``client`` correct its clock and wait for renewed credentials (not if it has
+    ``own_keys``, which cannot be renewed).
 
-    ``retrier``: seconds for which, once a run is on, it also repeats what fails for passing
-    reasons, after botocore's own tries. Only for callers that have no patience of their own, and
-    never for SubmitJob, whose lost answers must be settled first.
+    ``retrier``: for so many seconds, during a run, it also repeats calls that fail with transient
+    errors, after botocore's own tries. Only for callers that do not repeat calls themselves, and
+    never for SubmitJob: what became of a call without an answer must be settled first.
     """
     probing = threading.local()
 
@@ -131,7 +131,7 @@ def strengthen(
         used = renewal.used
         if errors.is_expired(error):
             return not own_keys and renewal.renew(used)
-        # An answer to HEAD has no body to say why: another call to the same bucket is told.
+        # An answer to HEAD has no body with the reason; that to another call has one.
         bucket = request["context"].get("input_params", {}).get("Bucket")
         if errors.code(error) != "400" or not bucket or getattr(probing, "now", False):
             return False
@@ -160,7 +160,7 @@ def strengthen(
 
 
 def strengthen_storage(provider: StorageProvider, renewal: Renewal) -> None:
-    """The same for the client of Snakemake's S3 storage, with patience: Snakemake asks at moments
-    of its own and takes any error for the end of the run."""
+    """The same for the client of Snakemake's S3 storage, which also repeats
+    calls: Snakemake makes them at any moment, and any error ends the run."""
     client, own_keys = provider.s3c.meta.client, bool(provider.settings.access_key)
     strengthen(client, renewal, own_keys=own_keys, retrier=retry.PATIENCE)

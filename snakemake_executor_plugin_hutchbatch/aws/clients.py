@@ -1,7 +1,6 @@
 """Sessions and clients of AWS.
 
-No request is signed for, routed to or told apart from a local cloud here: boto3 reads
-``AWS_ENDPOINT_URL_*`` by itself.
+Nothing here knows a local cloud: boto3 itself reads ``AWS_ENDPOINT_URL_*``.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clients:
-    """What talks to AWS. ``submit`` never repeats a call by itself: SubmitJob has no client token,
-    so a call whose answer is lost must be settled before it is sent again."""
+    """AWS's clients. ``submit`` never repeats a call by itself: SubmitJob has no client token, so
+    what became of a call without an answer must be known before it is sent again."""
 
     region: str
     batch: BatchClient

@@ -43,7 +43,7 @@ class Stream:
             self._request["startTime"] = since
 
     def more(self) -> Iterator[Line]:
-        """What there is now and was not given yet. Raises botocore's errors."""
+        """The lines that are there now and were not returned yet. Raises botocore's errors."""
         while True:
             answer = self._logs.get_log_events(**self._request)
             for event in answer["events"]:
@@ -57,7 +57,7 @@ class Stream:
 
 
 def tail(logs: CloudWatchLogsClient, group: str, stream: str, lines: int) -> list[str]:
-    """The last lines of a stream, control characters taken out; empty if they cannot be had."""
+    """The last lines of a stream, without control characters; empty if it cannot be read."""
     try:
         answer = logs.get_log_events(
             logGroupName=group, logStreamName=stream, limit=lines, startFromHead=False
@@ -65,6 +65,6 @@ def tail(logs: CloudWatchLogsClient, group: str, stream: str, lines: int) -> lis
         return [printable(str(event.get("message") or "")) for event in answer["events"]]
     except (ClientError, BotoCoreError):
         return []
-    except Exception:  # an answer that is none, such as a proxy's page
+    except Exception:  # not an answer of AWS, such as a proxy's page
         tracebacks.log(f"The log {stream} could not be read.")
         return []

@@ -1,8 +1,8 @@
-"""Credentials that end in mid-run: looked for again, waited for, and taken when they are renewed.
+"""Credentials that expire during a run: looked for again, waited for, and used once renewed.
 
 botocore reads keys of the environment and of ``~/.aws/credentials`` once and keeps them; those of
-``aws sso login`` it refreshes until the login itself ends. Either way a call fails that an hour
-later would succeed, and jobs on Batch know nothing of it: they have their role's.
+``aws sso login`` it refreshes until the login itself expires. Either way calls fail that would
+succeed after a renewal, and jobs on Batch are not affected: they have their role's.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from . import errors
 
 #: Seconds between two looks for new credentials.
 LOOK_EVERY = 5.0
-#: Seconds after which somebody who has not seen it is told again.
+#: Seconds after which the request to renew them is repeated.
 TELL_EVERY = 3600.0
-#: What a refresh raises that only a person can help.
+#: What a refresh raises if only the user can renew them.
 ENDED = (SSOError, TokenRetrievalError, CredentialRetrievalError)
 
 
 class Renewal:
     """The credentials of this process, shared by the controller's clients and Snakemake's storage.
 
-    Before ``begin`` nothing is waited for: whose credentials have ended before the run is told at
+    Before ``begin`` nothing is waited for: credentials that expired before the run are an error at
     once. Thread-safe.
     """
 
@@ -61,11 +61,12 @@ class Renewal:
         sleep: Callable[[float], object],
         stopped: Callable[[], bool],
     ) -> None:
-        """From here on ended credentials are waited for, until ``stopped``; ``sleep``: seconds."""
+        """From here on, new credentials are waited for if they have expired, until ``stopped``;
+        ``sleep`` takes seconds."""
         self._say, self._sleep, self._stopped = say, sleep, stopped
 
     def load(self) -> Credentials | None:
-        """What botocore's own chain finds, kept; None where there are none."""
+        """What botocore's own chain finds, and keeps; None if there are none."""
         with self._lock:
             if self._held is None:
                 self._held = self._resolver().load_credentials()
@@ -73,11 +74,11 @@ class Renewal:
 
     @property
     def waits(self) -> bool:
-        """Whether a run is on, for which waiting is worth while."""
+        """Whether a run is under way, for which it is worth waiting."""
         return self._say is not None and not self._stopped()
 
     def tell(self, line: str) -> None:
-        """A line for the person at the terminal, once there is a run."""
+        """Shows a line in the terminal, once there is a run."""
         if self._say is not None:
             self._say(line)
 
@@ -88,12 +89,12 @@ class Renewal:
 
     @property
     def used(self) -> ReadOnlyCredentials | None:
-        """What this thread's last request was signed with."""
+        """The keys with which this thread's last request was signed."""
         return getattr(self._used, "keys", None)
 
     def frozen(self) -> ReadOnlyCredentials:
-        """Keys for one request; waits where they must be renewed by a person. Raises what botocore
-        raises where nobody waits."""
+        """Keys for one request; waits if only the user can renew them. Without a run, raises what
+        botocore raises."""
         while True:
             held = self._held
             assert held is not None  # noqa: S101 - ``load`` came before
@@ -110,7 +111,7 @@ class Renewal:
 
     def renew(self, ended: ReadOnlyCredentials | None) -> bool:
         """Whether there are other credentials than ``ended``, which AWS refuses as expired; waits
-        for them. False where nobody waits, or waits no more."""
+        for them. False without a run, or after its end."""
         while not self._look(ended):
             if not self._wait():
                 return False
@@ -154,7 +155,7 @@ class Renewal:
 
 
 class Renewable(Credentials):
-    """What botocore's clients hold: whatever ``Renewal`` has now."""
+    """What botocore's clients hold: the keys that ``Renewal`` has now."""
 
     def __init__(self, renewal: Renewal) -> None:
         self.renewal = renewal
@@ -183,7 +184,7 @@ class Renewable(Credentials):
 
 
 def sentence(environ: Mapping[str, str]) -> str:
-    """What a person is told whose credentials have ended."""
+    """How to renew credentials that have expired."""
     path = environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
     profile = environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or "default"
     return (
@@ -194,7 +195,7 @@ def sentence(environ: Mapping[str, str]) -> str:
 
 
 def _keys(credentials: Credentials | None) -> ReadOnlyCredentials | None:
-    """The keys as they are now; None where they cannot be had."""
+    """The keys as they are now; None if there are none."""
     try:
         return credentials.get_frozen_credentials() if credentials is not None else None
     except (BotoCoreError, ClientError, RuntimeError):  # botocore's for keys that came expired

@@ -50,7 +50,7 @@ def code(error: BaseException | None) -> str:
 
 
 def message(error: BaseException | None) -> str:
-    """AWS's own words, as far as there are any."""
+    """AWS's own message, if there is one."""
     if isinstance(error, ClientError):
         return printable(str(error.response.get("Error", {}).get("Message") or error))
     return printable(str(error or ""))
@@ -64,7 +64,7 @@ def status(error: BaseException) -> int:
 
 
 def is_throttle(error: BaseException) -> bool:
-    """AWS refused the call because of its rate: it did nothing, send it again later."""
+    """AWS refused the call because of its rate: it did nothing and can be sent again later."""
     return code(error) in _THROTTLES or status(error) == 429
 
 
@@ -81,7 +81,7 @@ def is_bad_key(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Likely to pass by itself: throttling, 5xx, a connection that failed or broke."""
+    """Likely to go away by itself: throttling, 5xx, a connection that failed or broke."""
     if isinstance(error, (BotoConnectionError, HTTPClientError, IncompleteReadError)):
         return True
     return is_throttle(error) or status(error) >= 500

@@ -1,4 +1,4 @@
-"""Calls that are repeated while their errors pass, and calls that keep a rate."""
+"""Calls that are repeated while their errors are transient, and calls that keep to a rate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 #: AWS takes 50 SubmitJob calls a second from an account; others submit too.
 SUBMIT_CALLS_PER_SECOND = 40.0
-#: How long a network that is gone, or an AWS that only throttles, is waited for (seconds).
+#: Seconds for which a call is repeated while the network is down or AWS throttles.
 PATIENCE = 30 * 60.0
 
 
@@ -32,7 +32,7 @@ def backoff(
 
 
 class Retrier:
-    """Repeats calls that fail for passing reasons: capped exponential waits with full jitter."""
+    """Repeats calls that fail with transient errors: capped exponential waits with full jitter."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Retrier:
         self._stopped = stopped
 
     def stopped(self) -> bool:
-        """Whether nothing is worth waiting for any more."""
+        """Whether it is no longer worth waiting."""
         return self._stopped()
 
     def wait(self, attempt: int, longest: float = 30.0) -> None:
@@ -59,9 +59,9 @@ class Retrier:
         self.sleep(backoff(attempt, self._uniform, longest))
 
     def call(self, what: str, function: Callable[[], T]) -> T:
-        """``function()``, repeated while its errors are transient and patience lasts.
+        """``function()``, repeated while its errors are transient, for a limited time.
 
-        Raises the last error when patience ends, and other errors at once.
+        Raises the last error when the time is up, and other errors at once.
         """
         started = self.clock()
         told = False

@@ -1,6 +1,6 @@
-"""Ending jobs and taking them out of their queues: by fifties, where AWS lets us.
+"""Ending jobs and taking them out of their queues: fifty in a call, where AWS allows it.
 
-A job that ends meanwhile is no error: AWS takes the call and nothing happens.
+A job that has ended meanwhile is not an error: AWS accepts the call, and nothing happens.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Answer(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Left:
-    """Jobs that AWS did not end: their ids, whether for want of permission, and its last words."""
+    """Jobs that AWS did not end: their ids, whether permission is missing, and its last message."""
 
     ids: list[str] = field(default_factory=list)
     denied: bool = False
@@ -68,13 +68,13 @@ class Termination:
         reason: str,
         tell: Callable[[int], None] = lambda _: None,
     ) -> Left:
-        """Terminates jobs, array parents first: one id ends thousands. ``tell`` hears how many ids
-        are done so far; ``reason`` is what AWS's console will show."""
+        """Terminates jobs, array parents first: one id ends thousands. ``tell`` takes how many ids
+        are done so far; ``reason`` is shown in AWS's console."""
         return self._all("terminate", [*arrays, *singles], reason, tell)
 
     def take_out(self, ids: Iterable[str], reason: str) -> Left:
-        """Cancels jobs that wait; those that have begun to start stay, and which of the two it was
-        shows when they end."""
+        """Cancels jobs that wait. Those that have begun to start run on; how a job ends shows which
+        it was."""
         return self._all("cancel", list(ids), reason, lambda _: None)
 
     def _all(
@@ -93,7 +93,7 @@ class Termination:
         bulk = getattr(self._batch, f"{operation}_jobs", None)  # botocore before 2026 has none
         if bulk is not None and len(ids) > 1:
             left, error = self._bulk(bulk, ids, reason)
-            # Fifty single calls would be throttled the more.
+            # Fifty single calls would be throttled even more.
             if error is None or errors.is_throttle(error):
                 return left
         single = getattr(self._batch, f"{operation}_job")
@@ -109,8 +109,8 @@ class Termination:
     def _bulk(
         self, call: Callable[..., Answer], ids: list[str], reason: str
     ) -> tuple[Left, Exception | None]:
-        """What one bulk call, and further ones for jobs that AWS says to try again, left; and the
-        error of a call as a whole."""
+        """What is left after a bulk call, and further ones for jobs that AWS says to try again; and
+        the error of a call as a whole."""
         refused: dict[str, Mapping[str, str]] = {}
         passing: dict[str, Mapping[str, str]] = {}
         waiting = ids
@@ -144,8 +144,8 @@ class Termination:
 
 
 def _errors(answer: Answer, asked: Sequence[str]) -> dict[str, Mapping[str, str]]:
-    """AWS's word on each job that was not ended. One that the answer leaves out is asked for again:
-    AWS names the jobs that it ended, those that it does not know among them."""
+    """AWS's message about each job that it did not end. A job that the answer leaves out is asked
+    for again: AWS names the jobs that it ended, including those that it does not know."""
     errors = {str(e.get("job")): e for e in answer.get("errors") or ()}
     if "successful" in answer or "errors" not in answer:
         named = {*(answer.get("successful") or ()), *errors}

@@ -22,10 +22,10 @@ Cell = str | int | float | None
 
 def stored(value: object, kind: str = "") -> Cell:
     """What SQLite can bind (https://www.sqlite.org/datatype3.html). Bytes that are not UTF-8 are
-    written out; a number out of its range is not known.
+    written out; a number out of range counts as unknown.
 
-    ``kind``: the type of the field, as it stands in the dataclass. Where it must have a value, the
-    nearest one is kept, so that the row remains one.
+    ``kind``: the type of the field, as written in the dataclass. If it needs a value, the nearest
+    possible one is stored, so that the row stays valid.
     """
     if kind.startswith("str") and value is not None:
         return _written(value)
@@ -72,9 +72,9 @@ def kinds(record: type) -> Mapping[str, str]:
 def reader_of(
     record: type[R], columns: Sequence[str] | None = None
 ) -> Callable[[Sequence[object]], R | None]:
-    """What makes records of rows of these ``columns`` (all fields, unless they are named; others
-    have their defaults); None for a row that is none: a text where a number belongs, a number that
-    is no moment, JSON of another kind."""
+    """A function that makes records of rows with these ``columns`` (default: all fields; others
+    have their defaults). It returns None for an invalid row: a text in place of a number, a number
+    that is no time, JSON of another kind."""
     known = kinds(record)  # type: ignore[arg-type]
     names = list(columns or known)
     readers = [_READERS[known[name]] for name in names]

@@ -1,4 +1,4 @@
-"""Which process leads a run, and whether it still lives. Linux and macOS."""
+"""Which process controls a run, and whether it still lives. Linux and macOS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .schema import Run
 
 #: A run on another machine shows signs of life (``Run.beat``) much more often than this (seconds).
 SILENT_SECONDS = 20 * 60.0
-#: What containers have, whose machine's id may be their image's: the same on every machine.
+#: Files that containers have. Their machine id may be the image's, the same on every machine.
 _IN_A_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
 #: The largest number that a process can have: pid_t has 32 bits.
 MOST_PID = 2**31 - 1
@@ -26,11 +26,11 @@ MOST_PID = 2**31 - 1
 
 @dataclass(frozen=True)
 class Controller:
-    """A process: its machine's name, its number there, and when it began (in units of that
-    machine's own, 0 if unknown), which tells it from a later process of the same number.
+    """A process: the name of its machine, its number there, and when it began (in that machine's
+    own units, 0 if unknown), which distinguishes it from a later process with the same number.
 
-    ``machine`` tells machines, their starts and, on one machine, the worlds in which a number means
-    a process from each other: names of machines are not unique. Empty where that was not noted.
+    ``machine`` distinguishes machines, their boots, and the PID namespaces of one machine, since
+    machines can have the same name. Empty if it was not recorded.
     """
 
     host: str
@@ -40,7 +40,7 @@ class Controller:
 
 
 def read(raw: object) -> Controller:
-    """A process as JSON has it, unknown fields left out. Raises ``ValueError`` for what is none."""
+    """A process from JSON; unknown fields are ignored. Raises ``ValueError`` for anything else."""
     found = raw if isinstance(raw, dict) else {}
     host, pid, started = (found.get(name) for name in ("host", "pid", "started"))
     if not isinstance(host, str) or type(pid) is not int or not 0 < pid <= MOST_PID:
@@ -54,20 +54,20 @@ def read(raw: object) -> Controller:
 
 
 def this() -> Controller:
-    """The process that asks."""
+    """This process."""
     return Controller(socket.gethostname(), os.getpid(), began(os.getpid()) or 0.0, machine())
 
 
 def of(run: Run) -> Controller:
-    """The process that led a run."""
+    """The process that controlled a run."""
     return Controller(run.host, run.pid, run.process_started, run.machine)
 
 
 @cache
 def machine() -> str:
-    """``MACHINE.BOOT.NAMESPACE`` as digests, since the first is nobody else's business
-    (https://www.freedesktop.org/software/systemd/man/latest/machine-id.html); parts that are not
-    known are empty, and all is if the second is."""
+    """``MACHINE.BOOT.NAMESPACE`` as digests, since machine ids are confidential
+    (https://www.freedesktop.org/software/systemd/man/latest/machine-id.html); unknown
+    parts are empty, and without the second, everything is."""
     boot = _read(Path("/proc/sys/kernel/random/boot_id")) or _sysctl("kern.bootsessionuuid")
     try:
         # Processes have other numbers in each such namespace (pid_namespaces(7)).
@@ -111,8 +111,8 @@ def _digest(text: str) -> str:
 
 
 def began(pid: int) -> float | None:
-    """When a process of this machine began, in units that serve for comparing; None if there is no
-    such process (a dead one whose parent has not noticed yet is none)."""
+    """When a process of this machine began, in units for comparison only; None if there is no such
+    process (a zombie counts as none)."""
     try:
         # proc(5): the name may hold spaces and brackets; the state follows the last bracket, and
         # the start, in clock ticks since the machine's, is the 20th field from there. psutil would
@@ -131,16 +131,16 @@ def _began_by_psutil(pid: int) -> float | None:
     except psutil.NoSuchProcess:
         return None
     except psutil.Error:
-        return 0.0  # it is there, and somebody else's
+        return 0.0  # it exists, and belongs to somebody else
 
 
 def is_number(pid: object) -> bool:
-    """Whether a process could have this number, whatever a record holds."""
+    """Whether this is a possible process number; a record may hold anything."""
     return type(pid) is int and 0 < pid < 1 << 31
 
 
 def is_dead(controller: Controller) -> bool | None:
-    """Whether a process has ended; None for one of another machine, which cannot be asked."""
+    """Whether a process has ended; None for one on another machine, which cannot be asked."""
     here = is_here(controller, socket.gethostname(), machine())
     if here == "rebooted":
         return True
@@ -150,16 +150,16 @@ def is_dead(controller: Controller) -> bool | None:
     if now is None:
         return True
     if not now or not controller.started:
-        return False  # some process of that number is there, and no start tells which
-    # Of Linux in whole ticks; of others in seconds, which older records have rounded.
+        return False  # a process with this number exists, and its start is not known
+    # On Linux in whole ticks; elsewhere in seconds, which older records have rounded.
     return abs(now - controller.started) >= 1.0
 
 
 def is_here(controller: Controller, host: str, own: str) -> str:
-    """Where a process is, or was, for one on the machine ``own`` (``machine()``) of name ``host``:
-    ``here``, ``elsewhere``, or ``rebooted``: here, but before this machine's last start. Pure.
+    """Where a process is or was, seen from the machine ``own`` (``machine()``) with the name
+    ``host``: ``here``, ``elsewhere``, or ``rebooted``: here, but before the last boot. Pure.
 
-    Records of an older hutchbatch know the name only.
+    Records of older versions have only the name.
     """
     if controller.host != host:
         return "elsewhere"
@@ -174,14 +174,14 @@ def is_here(controller: Controller, host: str, own: str) -> str:
 
 
 def has_ended(controller: Controller, silent: float) -> bool:
-    """The same where an answer is needed: one of another machine counts as ended when it was
-    ``silent`` for long (seconds since its last sign of life)."""
+    """The same where an answer is needed: a process on another machine counts as ended if it has
+    been ``silent`` for long (seconds since its last sign of life)."""
     dead = is_dead(controller)
     return silent > SILENT_SECONDS if dead is None else dead
 
 
 def is_gone(run: Run, now: float) -> bool:
-    """Whether a run's process has ended without a word; ``now``: seconds since 1970."""
+    """Whether a run's process has ended unexpectedly; ``now``: seconds since 1970."""
     if run.ended is not None:
         return False
     return has_ended(of(run), now - max(run.beat, run.started))
@@ -189,7 +189,7 @@ def is_gone(run: Run, now: float) -> bool:
 
 _PYTHON = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*)?[a-z]*")
 _MODULE = re.compile(r"-[a-zA-Z]*m")
-#: Options of Python with a value of their own.
+#: Options of Python that take a value.
 _WITH_VALUE = ("-X", "-W", "--check-hash-based-pycs")
 
 

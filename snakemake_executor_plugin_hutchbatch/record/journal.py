@@ -40,7 +40,7 @@ R = TypeVar("R")
 
 #: Seconds within which the writer gathers what comes.
 GATHER_SECONDS = 0.2
-#: What SQLite cannot bind or store of one row; the other rows are none the worse for it.
+#: Errors of one row, which do not concern the others.
 _ROW_ERRORS = (
     OverflowError,
     UnicodeError,
@@ -54,7 +54,7 @@ _ROW_ERRORS = (
 class Reader:
     """Reads a journal, also while a run writes it. Raises ``JournalError`` where it cannot.
 
-    ``dropped``: how many rows were none and were passed over.
+    ``dropped``: how many invalid rows were skipped.
     """
 
     def __init__(self, path: Path = PLACE) -> None:
@@ -78,7 +78,7 @@ class Reader:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
                 raise
-            # A killed writer left half a transaction, which only who may write can take back.
+            # A killed writer left half a transaction, which takes permission to write to undo.
             return self._checked(connect(self.path, "rw"))
 
     def _checked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
@@ -86,7 +86,8 @@ class Reader:
             check_version(connection, self.path)
             if not has_tables(connection):
                 raise JournalError(
-                    f"{self.path} is empty, or no record of hutchbatch: no run has written to it."
+                    f"{self.path} is empty, or not a record of hutchbatch: no run has written "
+                    "to it."
                 )
         except BaseException:
             connection.close()
@@ -104,7 +105,7 @@ class Reader:
         return good
 
     def _known_columns(self, record: type) -> tuple[str, ...]:
-        """Those that the file has: an older hutchbatch's lacks some, which have their defaults."""
+        """The columns that the file has; what an older version's file lacks has its default."""
         if record not in self._columns:
             rows = self._fetch(f"PRAGMA table_info({table(record)})", ())
             there = {row[1] for row in rows}
@@ -124,7 +125,7 @@ class Reader:
 
     def _fetch(self, query: str, values: Iterable[object]) -> list[tuple[Cell, ...]]:
         try:
-            # As they were written: a name that is not UTF-8 is found again.
+            # As they were written, so that a name that is not UTF-8 is found.
             return self._connection.execute(query, tuple(map(stored, values))).fetchall()
         except (OSError, sqlite3.Error) as error:
             raise unreadable(self.path, error) from error
@@ -142,8 +143,8 @@ class Reader:
 class Journal:
     """Writes the record. Thread-safe; never raises after it was made.
 
-    ``fault``: told in one sentence, once each, when the disk takes it late or not any more; the run
-    goes on. Raises ``JournalError`` if the file cannot be made or written, or is another version's.
+    ``fault`` takes a sentence, once each, if the disk writes late or no longer; the run goes
+    on. Raises ``JournalError`` if the file cannot be made or written, or is another version's.
     """
 
     def __init__(self, path: Path = PLACE, fault: Callable[[str], None] = lambda _: None) -> None:
@@ -155,7 +156,7 @@ class Journal:
         self._closing = False
         self._told: frozenset[str] = frozenset()
         self.broken = False
-        #: The disk has not answered for ``BUSY_SECONDS``: nobody else waits until it does.
+        #: The disk has not answered for ``BUSY_SECONDS``: nothing else waits until it does.
         self.late = False
         try:
             files.private_folder(path.parent)
@@ -176,7 +177,7 @@ class Journal:
         self._thread.start()
 
     def put(self, *records: Row) -> None:
-        """Adds records; one with the key of an earlier one takes its place."""
+        """Adds records; one with the same key as an earlier one replaces it."""
         for record in records:
             kind = type(record)
             row = {f.name: getattr(record, f.name) for f in fields(record)}
@@ -196,8 +197,8 @@ class Journal:
         self._add(statement, tuple(map(stored, values)))
 
     def flush(self, seconds: float = BUSY_SECONDS) -> bool:
-        """Waits until all that was added is on disk; False if the disk did not take it in time, and
-        at once while it is ``late``."""
+        """Waits until everything added is on disk. Returns False if that takes too long, and at once
+        while the disk is ``late``."""
         with self._condition:
             wanted = self._taken
             self._condition.notify_all()
@@ -210,7 +211,7 @@ class Journal:
         return written
 
     def close(self) -> None:
-        """Writes the rest and lets go of the file."""
+        """Writes the rest and closes the file."""
         with self._condition:
             self._closing = True
             self._condition.notify_all()
@@ -229,13 +230,13 @@ class Journal:
             while self._round():
                 pass
         except BaseException as error:
-            # Whatever it was: nobody may wait for a thread that is gone.
+            # Whatever the error is: nothing may wait for a thread that has ended.
             self._give_up(error)
         finally:
             self._connection.close()
 
     def _round(self) -> bool:
-        """Writes what has gathered; whether there may be more."""
+        """Writes what has gathered. Returns whether there may be more."""
         with self._condition:
             self._condition.wait_for(lambda: self._waiting or self._closing)
             if not self._closing:

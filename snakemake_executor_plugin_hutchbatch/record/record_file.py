@@ -1,4 +1,4 @@
-"""The record's file: where it lies, how it is opened, what is said of one that cannot be used."""
+"""The record's file: where it is, how it is opened, and what is said if it cannot be used."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from urllib.parse import quote
 from .. import files
 from .schema import INDEXES, TABLES
 
-#: Beside Snakemake's own records, in the folder where Snakemake is started.
+#: Next to Snakemake's own records, in the folder where Snakemake is started.
 PLACE = Path(".snakemake") / "hutchbatch" / "journal.sqlite"
-#: Of the tables; another one is another record, see ``JournalError``.
+#: The version of the tables; a file with another one cannot be used, see ``JournalError``.
 VERSION = 1
 #: Seconds that a reader waits for the writer, and the writer for another run's.
 BUSY_SECONDS = 30.0
@@ -30,7 +30,7 @@ def table(record: type) -> str:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is a record. Raises ``JournalError`` where that may not be seen."""
+    """Whether there is a record. Raises ``JournalError`` if the folder may not be read."""
     try:
         return path.exists()
     except PermissionError as error:
@@ -53,7 +53,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     """``mode``: SQLite's ``ro``, ``rw`` or ``rwc``. Raises ``JournalError``, ``OSError`` and
     ``sqlite3.Error``."""
     if path.exists() and not path.is_file():
-        # SQLite would wait for ever for what somebody writes into a pipe.
+        # SQLite would wait for ever for somebody to write into a pipe.
         raise JournalError(f"{path} is not a file: move it away.")
     # As bytes: a folder's name need not be UTF-8.
     address = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
@@ -66,12 +66,12 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> int:
-    """The version of the form, 0 for a file without one. Raises ``JournalError`` for another."""
+    """The file's version, 0 for a file without one. Raises ``JournalError`` for any other."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version not in (0, VERSION):
         raise JournalError(
-            f"{path} was written by another version of hutchbatch (its form is {version}, this one "
-            f"writes {VERSION}): use that version to read it, or move it away."
+            f"{path} was written by another version of hutchbatch (format {version}; this version "
+            f"writes format {VERSION}): read it with that version, or move it away."
         )
     return int(version)
 
@@ -89,14 +89,14 @@ def is_busy(error: BaseException) -> bool:
 
 
 def unreadable(path: Path, error: Exception) -> JournalError:
-    """What is said of a file that SQLite or the disk does not give."""
+    """The error for a file that SQLite or the disk cannot read."""
     if is_busy(error):
         return JournalError(f"{path} is locked by another program: try again in a moment.")
     if isinstance(error, sqlite3.OperationalError):
         return JournalError(f"{path} cannot be read: {error}.")
     if isinstance(error, sqlite3.DatabaseError):
         return JournalError(
-            f"{path} is damaged, or no record of hutchbatch ({error}): the next run sets it aside "
-            "and begins a new one."
+            f"{path} is damaged, or not a record of hutchbatch ({error}): the next run renames it "
+            "and starts a new one."
         )
     return JournalError(f"{path} cannot be read: {error}.")

@@ -32,7 +32,7 @@ _COLUMNS = {"RUNNABLE": "runnable", "STARTING": "starting", "RUNNING": "running"
 
 class Recorder:
     """Writes one run. ``journal`` None: the disk takes none, and nothing is written; ``hide``
-    takes secrets out of what is said of jobs."""
+    removes secrets from what is said about jobs."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class Recorder:
         self._put(*(replace(a, reason=self._hide(a.reason) if a.reason else None) for a in found))
 
     def over(self, work: Work, failure: Failure | None, log_end: str | None = None) -> None:
-        """The job's own end, as it is told to Snakemake. ``log_end``: its last lines."""
+        """The job's own end, as it is reported to Snakemake. ``log_end``: its last lines."""
         if self._journal is None:
             return
         changes: dict[str, object] = {
@@ -175,14 +175,14 @@ class Recorder:
         self._journal.change(Job, (self._run_id, work.number), **changes)
 
     def also(self, run: Run) -> None:
-        """Another run, of which only its mark in S3 is known."""
+        """Adds another run, of which only its mark in S3 is known."""
         self._put(run)
 
     def note(self, kind: str, text: str, number: int | None = None) -> None:
         self._put(Note(self._run_id, self._clock(), kind, self._hide(text), number))
 
     def beat(self) -> None:
-        """A sign of life, now and then."""
+        """A sign of life, from time to time."""
         now = self._clock()
         if self._journal and now - self._beaten >= BEAT_SECONDS:
             self._beaten = now
@@ -211,8 +211,8 @@ def attempts(
     failure: Failure | None,
     status: Status | None,
 ) -> list[Attempt]:
-    """A job's containers, as DescribeJobs (or ListJobs, which tells one) and the supervisor's
-    status of the last one have them. Pure."""
+    """A job's containers, from DescribeJobs (or ListJobs, which has only one) and the supervisor's
+    status of the last one. Pure."""
     told: list[AttemptDetailTypeDef | JobDetailTypeDef] = [*(job.get("attempts") or ())]
     if not told and (job.get("startedAt") or job.get("container")):
         told = [job]

@@ -1,5 +1,5 @@
-"""What of a run is nobody's business: secrets of the command line, the configuration and the
-environment, known by their names, are kept out of the record, the report and the log."""
+"""Secrets of the command line, the configuration and the environment, recognized by their names:
+kept out of the record, the report and the log."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 from ..text.secrets import HIDDEN, is_ordinary_value, is_secret_name, redacted
 
-#: Of hutchbatch's own options none holds a secret: ``--hutchbatch-secrets`` says where AWS keeps
+#: None of hutchbatch's own options holds a secret: ``--hutchbatch-secrets`` says where AWS keeps
 #: them.
 _OURS = "--hutchbatch-"
-#: Shorter values are not looked for in other texts: they would be found by chance.
+#: Shorter values are not looked for in other texts, where they could occur by chance.
 SHORTEST = 6
 
 
@@ -55,7 +55,7 @@ def _is_secret_option(name: str) -> bool:
 
 
 def discreet_command(command: str) -> str:
-    """The same for a whole command, as a shell would take it."""
+    """The same for a whole command, as a shell would read it."""
     try:
         return shlex.join(discreet(shlex.split(command)))
     except ValueError:  # no command of a shell
@@ -64,7 +64,7 @@ def discreet_command(command: str) -> str:
 
 @dataclass(frozen=True)
 class Discretion:
-    """Takes secrets out of texts; ``known`` are those of this run."""
+    """Removes secrets from texts; ``known`` are those of this run."""
 
     known: tuple[str, ...] = ()
 
@@ -85,8 +85,8 @@ def of_run(
     environment: Mapping[str, str],
     arguments: Iterable[str],
 ) -> Discretion:
-    """What is known of a run: its configuration, the settings of Snakemake's plugins (dataclasses),
-    the environment and the command line."""
+    """What is known about a run: its configuration, the settings of Snakemake's plugins
+    (dataclasses), the environment and the command line."""
     values = [
         *_of_config(config),
         *(value for each in settings for value in _of_settings(each)),
@@ -104,7 +104,7 @@ def of_run(
 
 
 def _is_path(value: str) -> bool:
-    """Whether it says where a secret is."""
+    """Whether a value only says where a secret is."""
     try:
         return value[0] in "/~." and Path(value).expanduser().exists()
     except (OSError, RuntimeError, ValueError):

@@ -1,5 +1,5 @@
-"""The record's file, in whatever state it is found: cut off, of another version, on a disk that is
-full or may not be written. Nothing is thrown away, and no run stops for it."""
+"""Makes the record's file usable in any state: truncated, from another version, on a full or
+read-only disk. Nothing is deleted, and no run stops for it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .journal import BUSY_SECONDS, PLACE, VERSION, Journal, JournalError, table
 from .record_file import has_tables, is_busy
 from .schema import TABLES
 
-#: What a new start does without the record.
+#: What a new start does without a record.
 _WITHOUT = "jobs of earlier runs are looked for on AWS Batch itself"
-#: SQLite's codes for a file that is good, but not ours to write now.
+#: SQLite's codes for a good file that cannot be written now.
 _ELSEWHERE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def opened(say: Callable[[str], None], path: Path = PLACE) -> Journal | None:
-    """The journal to write, None where the disk takes none. A file that cannot be used is set aside
-    under another name beside it; an older version's gets the columns that it lacks."""
+    """The journal to write, None if it cannot be written. A file that cannot be used is renamed;
+    an older version's file gets the columns that it lacks."""
     try:
         if fault := _made_fit(path):
-            say(f"{fault} It is kept as {_set_aside(path)}, and a new one begins; {_WITHOUT}.")
+            say(f"{fault} It is kept as {_set_aside(path)}, and a new one is started; {_WITHOUT}.")
         return Journal(path, fault=say)
     except (OSError, JournalError) as error:
         say(
@@ -37,9 +37,9 @@ def opened(say: Callable[[str], None], path: Path = PLACE) -> Journal | None:
 
 
 def _made_fit(path: Path) -> str | None:
-    """Why a file that is there cannot be used, as a sentence; None if it can.
+    """Why an existing file cannot be used, as a sentence; None if it can.
 
-    Raises ``OSError`` where it may not be read, ``JournalError`` where it is no file or locked.
+    Raises ``OSError`` if it may not be read, ``JournalError`` if it is not a file or locked.
     """
     if not path.exists():
         return None
@@ -49,7 +49,7 @@ def _made_fit(path: Path) -> str | None:
         raise JournalError(f"{path} is not a file: move it away")
     path.open("rb").close()
     try:
-        # May write: a killed writer leaves half a transaction, which is taken back here.
+        # May write: half a transaction of a killed writer is undone here.
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > VERSION:
@@ -59,7 +59,7 @@ def _made_fit(path: Path) -> str | None:
                 return f"The record {path} is damaged ({health.splitlines()[-1]})."
             empty = not connection.execute("SELECT 1 FROM sqlite_master").fetchone()
             if not has_tables(connection) and (version or not empty):
-                return f"The file {path} is no record of hutchbatch."
+                return f"The file {path} is not a record of hutchbatch."
             if version:
                 _add_columns(connection)
     except sqlite3.OperationalError as error:
@@ -74,7 +74,7 @@ def _made_fit(path: Path) -> str | None:
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:
-    """What this version writes more than the one that made the file."""
+    """Adds the columns that this version writes and the file lacks."""
     for record in TABLES:
         name = table(record)
         there = {row[1] for row in connection.execute(f"PRAGMA table_info({name})")}

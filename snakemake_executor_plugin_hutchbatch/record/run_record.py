@@ -38,7 +38,7 @@ def read(reader: Reader, run: Run) -> Record:
         tuple(reader.rows(Job, "run_id = ? ORDER BY number", run_id)),
         tuple(reader.rows(Submission, f"name IN {mine.format('submission')}", run_id)),
         tuple(reader.rows(Placement, "run_id = ?", run_id)),
-        # Attempts of a run that this one took over bear that one's name.
+        # Attempts of jobs that this run took over have the earlier run's id.
         tuple(
             reader.rows(
                 Attempt,
@@ -57,7 +57,7 @@ def choose(reader: Reader, name: str | None) -> Run:
     """
     runs = reader.rows(Run, "1 ORDER BY started DESC")
     if not runs:
-        raise JournalError(f"{reader.path} knows of no run yet.")
+        raise JournalError(f"{reader.path} has no runs yet.")
     if name is None:
         return runs[0]
     found = [r for r in runs if r.run_id == name] or [r for r in runs if r.run_id.startswith(name)]

@@ -1,8 +1,7 @@
 """What the journal holds: one frozen dataclass a table, for writing and for reading.
 
-Times are seconds since 1970 by the controller's clock, or AWS's where AWS tells them; memory as a
-job asked for it is in MiB, as it was measured in bytes.
-"""
+Times are seconds since 1970, by the controller's clock or AWS's. Memory that a job asks for is in
+MiB, measured memory in bytes."""
 
 from __future__ import annotations
 
@@ -16,9 +15,9 @@ SINGLE = -1
 @dataclass(frozen=True)
 class Run:
     """One start of Snakemake. ``outcome``: ``done``, ``failed`` or ``cancelled``; None while it
-    goes on, or when its controller was killed. ``process_started`` tells a process from a later
-    one of the same ``pid``, ``machine`` its machine from others of the same name (see
-    ``controllers``); ``beat`` is the last sign of life; ``wanted``: jobs to be done."""
+    goes on, or when its controller was killed. ``process_started`` distinguishes a process
+    from a later one with the same ``pid``, ``machine`` its machine from others with the same name
+    (see ``controllers``); ``beat`` is the last sign of life; ``wanted``: jobs to be done."""
 
     run_id: str
     started: float
@@ -47,8 +46,8 @@ class Job:
     """A Snakemake job at one of its attempts (``retries:``). ``number`` counts within its run.
 
     ``identity``: digest of all that makes its result, see ``recovery/decide.py``; ``state``:
-    ``prepared``, ``sent``, ``done`` or ``failed``; ``cause`` and ``sentence`` of a failure are the
-    verdict's. ``outputs`` and ``logs``: S3 URLs, one a line. ``log_end``: the last lines of a
+    ``prepared``, ``sent``, ``done`` or ``failed``; ``cause`` and ``sentence``: of its
+    failure. ``outputs`` and ``logs``: S3 URLs, one a line. ``log_end``: the last lines of a
     failed job's output, as the terminal showed them.
     """
 
@@ -102,7 +101,7 @@ class Placement:
 
     ``state`` is Batch's, or ``LOST``; ``runnable`` to ``running``: when that state was first seen,
     or AWS's time. ``memory``: what this submission asked for, which may be more than the job's.
-    ``why``: why there was another submission after this one, or the doctor's last word about it.
+    ``why``: why there was another submission after this one.
     """
 
     submission: str
@@ -125,7 +124,7 @@ class Attempt:
 
     ``seconds`` by the supervisor's phases; bytes and files of staging; ``peak_memory`` in bytes and
     ``cpu_seconds`` from the container's cgroup; ``capacity``: ``spot`` or ``on-demand``, as EC2
-    told the container. What is not known is None.
+    reports to the container. What is not known is None.
     """
 
     batch_id: str
@@ -151,8 +150,8 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that was said about a run. ``kind``: ``waiting`` (the doctor's sentence),
-    ``moved``, ``again`` (a lost machine), ``warning``."""
+    """Something that was said about a run. ``kind``: ``waiting`` (why a job waits), ``moved``,
+    ``again`` (a lost machine), ``warning``."""
 
     run_id: str
     at: float
@@ -163,7 +162,7 @@ class Note:
 
 Row = Run | Job | Submission | Placement | Attempt | Note
 
-#: Each table and the columns that tell its rows apart.
+#: Each table and the columns of its key.
 TABLES: Mapping[type, tuple[str, ...]] = {
     Run: ("run_id",),
     Job: ("run_id", "number"),
@@ -172,7 +171,7 @@ TABLES: Mapping[type, tuple[str, ...]] = {
     Attempt: ("batch_id", "attempt"),
     Note: (),
 }
-#: Columns that are searched by.
+#: Columns by which rows are searched.
 INDEXES: tuple[tuple[type, str], ...] = (
     (Job, "identity"),
     (Submission, "run_id"),

@@ -1,5 +1,5 @@
-"""What a new run finds of earlier ones: from the record, and where that does not know a run whose
-mark lies in S3, from AWS Batch."""
+"""What a new run finds about earlier ones: from the record, and from AWS Batch for a run whose mark
+is in S3 but which the record does not have."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def earlier(
     pool: ThreadPool,
     say: Callable[[str], None],
 ) -> Earlier:
-    """All that other runs may have left, or do now. Never raises: what cannot be had is told."""
+    """What other runs have left, or are doing now. Never raises: what cannot be read is
+    reported."""
     run_id = recorder.run.run_id
     try:
         known = unfinished_jobs.read(own=run_id)
@@ -83,7 +84,7 @@ def _with_marks(
 
 
 def summary(found: Earlier) -> str | None:
-    """One sentence about runs that were killed; None where there are none."""
+    """One sentence about runs that were killed; None if there are none."""
     dead = {run.run_id for run in found.dead}
     left = [trace for trace in found.traces if trace.run_id in dead and not trace.told]
     count = len({(trace.run_id, trace.number, trace.batch_id) for trace in left})
@@ -96,7 +97,7 @@ def summary(found: Earlier) -> str | None:
 
 
 def left_sentence(left: dict[str, int]) -> str | None:
-    """What is said at the end about jobs that nobody took up; None where there are none."""
+    """What is said at the end about jobs that this run did not need; None if there are none."""
     if not left:
         return None
     count = sum(left.values())
@@ -112,9 +113,9 @@ def left_sentence(left: dict[str, int]) -> str | None:
 def close(
     takeover: Takeover, presence: Presence, leavings: Leavings, outcome: str, lives: bool
 ) -> str | None:
-    """At the end of a run: the marks of dead runs go of which nothing is left, and unless jobs of
-    this one live (``lives``), which may be theirs, what may hold their secrets; a sentence about
-    live jobs that nobody took up."""
+    """At the end of a run: removes the marks of dead runs of which nothing is left, and what may
+    hold their secrets, unless jobs of this run live (``lives``), which may be theirs. Returns a
+    sentence about live jobs that were not taken over."""
     try:
         left = takeover.left()
     except (ClientError, BotoCoreError):

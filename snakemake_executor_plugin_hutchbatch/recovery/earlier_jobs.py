@@ -1,5 +1,6 @@
-"""What AWS Batch says now of the jobs of earlier runs: asked by hundreds, remembered for a moment.
-A job that does not show yet is told apart from one that is not there, without waiting for it."""
+"""What AWS Batch says now about the jobs of earlier runs: asked by hundreds, remembered for a
+moment. A job that does not show yet is distinguished from one that does not exist, without
+waiting."""
 
 from __future__ import annotations
 
@@ -21,19 +22,19 @@ from .unfinished_jobs import Trace, child_id
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
-#: A call under way when its controller was killed may make its job yet: so many seconds after it
-#: was sent, a job that does not show is not there.
+#: A call that was under way when its controller was killed may still make its job. A job that does
+#: not show so many seconds after it was sent does not exist.
 SETTLE_SECONDS = 20.0
-#: Seconds for which what Batch said is good enough to decide by.
+#: Seconds for which an answer of Batch is recent enough to decide by.
 REMEMBERED = 5.0
-#: Seconds between two looks at what is waited for.
+#: Seconds between two looks at a job that is waited for.
 LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Look:
-    """``found``: the jobs of some traces, and what Batch says of them; ``not_yet``: whether one may
-    still show; ``hidden``: traces whose jobs go on, but are not described now."""
+    """``found``: the jobs of some traces, and what Batch says about them; ``not_yet``: whether one
+    may still show; ``hidden``: traces whose jobs go on, but are not described now."""
 
     found: tuple[EarlierJob, ...] = ()
     not_yet: bool = False
@@ -41,7 +42,7 @@ class Look:
 
 
 class EarlierJobs:
-    """The jobs of ``traces``. Thread-safe; raises botocore's errors that do not pass."""
+    """The jobs of ``traces``. Thread-safe; raises botocore's errors that retries do not solve."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class EarlierJobs:
         self._listed = SingleFlight[str, Sequence[BatchJob]](self._list, 1, clock)
 
     def look(self, traces: Sequence[Trace], seconds: float = REMEMBERED) -> Look:
-        """How the jobs of ``traces`` are, by answers that are not older than ``seconds``."""
+        """The jobs of ``traces``, by answers that are not older than ``seconds``."""
         ids = {trace: self._ids(trace) for trace in traces}
         wanted = [batch_id for made in ids.values() for batch_id in made or ()]
         known = self._described.get(wanted, seconds, self._others())
@@ -76,14 +77,14 @@ class EarlierJobs:
             if answer.value is not None:
                 found.append(EarlierJob(trace, batch_id, answer.value))
             elif listed := self._by_name(trace.submission, seconds):
-                # One that ListJobs shows is waited for, as its double must not be sent.
+                # A job that ListJobs shows is waited for: a second one must not be sent.
                 not_yet = True
                 if any(job.get("status") in LIVE for job in listed):
                     hidden.append(trace)
         return Look(tuple(found), not_yet, tuple(hidden))
 
     def forget(self, traces: Iterable[Trace]) -> None:
-        """These are not asked for along with others any more."""
+        """These are no longer asked about along with others."""
         with self._lock:
             for trace in traces:
                 self._open.pop(trace, None)

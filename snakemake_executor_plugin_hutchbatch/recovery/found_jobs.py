@@ -1,7 +1,5 @@
-"""Whether a job found on AWS Batch is one that this hutchbatch would send. Pure.
-
-Anybody who may submit jobs can give one any name and tags.
-"""
+"""Whether a job found on AWS Batch is one that this hutchbatch would send: anybody who may submit
+jobs can give them any names and tags. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ def would_run(job: JobDetailTypeDef, plan: JobPlan, endpoint: str | None) -> boo
 
 
 def _users(variables: Mapping[str, str]) -> dict[str, str]:
-    """Without ours and AWS's own; AWS may leave out empty ones."""
+    """The user's variables, without hutchbatch's and AWS's; AWS may leave out empty ones."""
     return {
         name: value
         for name, value in variables.items()

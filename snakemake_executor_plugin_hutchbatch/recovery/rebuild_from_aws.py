@@ -1,10 +1,10 @@
-"""What the record would say, read from AWS Batch and S3 where there is none: jobs found by the
-user's name in front and the tag of their run, what they make by their tasks' descriptions.
+"""Rebuilds from AWS Batch and S3 what a record would say, where there is none: jobs are found by
+the user's name at the start of theirs and by the tag of their run; their tasks' descriptions say
+what they make.
 
-A description is believed if it is the one that its job's own request stands for. Of any other the
-job is known only as one that may write what it says, so that no second one is sent beside it. What
-cannot be read of one job, queue or run hides nothing of the others.
-"""
+A description is believed if it is the one that its job's request names by digest. With any other,
+the job counts only as one that may write these files, so that no second one is sent. What cannot be
+read of one job, queue or run does not hide the others."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Of ended jobs only those that succeeded may stand for a new one.
+#: Of ended jobs, only those that succeeded can take the place of a new one.
 WANTED: tuple[State, ...] = (*LIVE, "SUCCEEDED")
-#: A run's first job is younger than its mark, but for clocks that differ (seconds).
+#: A run's first job is younger than its mark, except for clocks that differ (seconds).
 SLACK = 300.0
-#: DescribeJobs may leave out a job for a while that ListJobs shows: so long it is asked again, with
-#: pauses (seconds).
+#: DescribeJobs may leave out for a while a job that ListJobs shows: it is asked again for so many
+#: seconds, with pauses.
 MISSING_SECONDS, LOOK_SECONDS = 20.0, 2.0
 
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """The jobs that live or succeeded. ``complete``: all could be seen that there is."""
+    """The jobs that live or have succeeded. ``complete``: nothing was hidden."""
 
     traces: tuple[Trace, ...] = ()
     complete: bool = True
@@ -62,7 +62,7 @@ class Rebuilt:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Where a job's description lies, and what it was pinned to when the job was sent."""
+    """Where a job's description is, and the digest that its request has."""
 
     trace: Trace
     sha256: str
@@ -78,7 +78,7 @@ def traces(
     pool: ThreadPool,
     say: Callable[[str], None],
 ) -> Rebuilt:
-    """The jobs of these runs. Raises nothing of AWS's: what cannot be seen is told."""
+    """The jobs of these runs. Never raises AWS's errors: what cannot be read is reported."""
     runs = {mark.run_id: mark for mark in marks}
     if not runs:
         return Rebuilt()
@@ -103,7 +103,7 @@ def _task_url(piece: _Piece) -> str:
 
 
 class _Search:
-    """Asks AWS, and keeps going. ``complete`` until something could not be seen."""
+    """Asks AWS, and continues after errors. ``complete`` until something could not be read."""
 
     def __init__(
         self, batch: BatchClient, s3: S3Client, retrier: Retrier, say: Callable[[str], None]
@@ -112,11 +112,11 @@ class _Search:
         self._s3 = s3
         self._retrier = retrier
         self._say = say
-        self._told: set[str] = set()
+        self._said: set[str] = set()
         self.complete = True
 
     def ids(self, marks: Iterable[RunMarker], queues: Iterable[str]) -> list[str]:
-        """Jobs that these runs may have sent; of arrays the parents."""
+        """Ids of jobs that these runs may have sent; of arrays the parents'."""
         since: dict[str, float] = {}
         for mark in marks:
             head = naming.job_name_head(mark.user)
@@ -144,7 +144,9 @@ class _Search:
                 describe = partial(batch_calls.describe, self._batch, part)
                 known = self._try("asking about the jobs of earlier runs", describe)
                 yield from (known or {}).values()
-                done = part if known is None else known  # no answer now is none in two seconds
+                done = (
+                    part if known is None else known
+                )  # without an answer now, there will be none in two seconds
                 missing = [job_id for job_id in missing if job_id not in done]
             waited = self._retrier.clock() - begin
             if not missing or waited >= MISSING_SECONDS or self._retrier.stopped():
@@ -158,7 +160,7 @@ class _Search:
             )
 
     def pieces(self, job: JobDetailTypeDef, mark: RunMarker) -> Iterator[_Piece]:
-        """The descriptions of a job, or of an array's children; none where it names none."""
+        """The descriptions of a job, or of an array's children, as far as it names any."""
         variables = {
             pair["name"]: pair["value"]
             for pair in (job.get("container") or {}).get("environment", [])
@@ -166,7 +168,7 @@ class _Search:
         url, sha256 = (variables.get(f"HUTCHBATCH_TASK{part}", "") for part in ("", "_SHA256"))
         size = _number(variables.get("HUTCHBATCH_TASK_SIZE"))
         index = _number(variables.get("HUTCHBATCH_TASK_INDEX"))
-        # A job can carry any address; ours lie below the work prefix.
+        # A job can name any address; ours are below the work prefix.
         if not url.startswith(mark.work_prefix) or size is None or index is None:
             return
 
@@ -202,7 +204,7 @@ class _Search:
                 lambda: small_objects.read(self._s3, url, pinned.MAX_BYTES),
             )
         except (ClientError, BotoCoreError, ValueError):
-            self.complete = False  # the work prefix's own clean-up may have taken it
+            self.complete = False  # the clean-up of the work prefix may have removed it
             return []
         found = [trace for piece in pieces if (trace := _described_as(piece, content))]
         self.complete = self.complete and len(found) == len(pieces)
@@ -214,25 +216,25 @@ class _Search:
         except (ClientError, BotoCoreError) as error:
             # AWS has no code of its own for it.
             if errors.code(error) == "ClientException" and "does not exist" in str(error):
-                return None  # a queue that is gone has no jobs of ours
+                return None  # a queue that no longer exists has no jobs of ours
             self.complete = False
-            told = errors.explain(error, what)
-            # Queues that are not for us are no news.
-            if not is_denied(error) and told not in self._told:
-                self._told.add(told)
-                self._say(told)
+            sentence = errors.explain(error, what)
+            # That some queues are not for us need not be said.
+            if not is_denied(error) and sentence not in self._said:
+                self._said.add(sentence)
+                self._say(sentence)
             return None
 
 
 def _number(text: str | None) -> int | None:
-    """A size or an index that a job carries, 0 for none; None for what is no such number."""
+    """A size or an index that a job has, 0 for none; None for anything else."""
     if not text:
         return 0
     return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
 
 
 def _described_as(piece: _Piece, content: bytes) -> Trace | None:
-    """The trace with what its task tells; None where that is none."""
+    """The trace with what its task says; None if it is not a task."""
     try:
         text, is_pinned = arrays.piece(content, piece.sha256, piece.size, piece.index), True
     except pinned.Changed:

@@ -1,9 +1,9 @@
-"""The marks of runs under way in S3: who works below this work prefix, from whichever folder and
-machine. One small object a run, made when it begins and removed when it has ended in order, so that
-a new run finds those that did not with one listing.
+"""Marks in S3 of runs under way: who works below this work prefix, from any folder and machine. One
+small object for each run, made when it begins and removed when it ends normally, so that a new run
+finds those that did not with one listing.
 
-Whoever may write the work prefix may write marks. So a mark counts for the run whose name its key
-has and for nothing else; what is no mark is passed over, is not removed, and hides no other.
+Whoever may write the work prefix may write marks. So a mark counts only for the run that its key
+names; anything else is skipped, is not removed, and does not hide other marks.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 #: Seconds between two signs of life: a PUT each (``controllers.SILENT_SECONDS`` is much longer).
 SIGN_SECONDS = 300.0
-#: A living run has signed since. One of which nothing but its mark is known may be on a machine
-#: that only has our machine's name.
+#: A living run has signed within this time. A run of which only its mark is known may be on another
+#: machine that has our machine's name.
 SURELY_SILENT = 3 * SIGN_SECONDS
-#: Bytes of a mark. The longest in it is the folder: 4,096 bytes at most (PATH_MAX in Linux's
-#: limits.h), of which JSON makes up to six each.
+#: Bytes of a mark. Its longest part is the folder: at most 4,096 bytes (PATH_MAX in Linux's
+#: limits.h), each of which takes up to six in JSON.
 MARK_BYTES = 32 * 1024
 #: Keys that are listed, and marks that are read, the newest first. A lab has a few runs at once.
 MOST_KEYS, MOST_MARKS = 10_000, 1_000
@@ -47,7 +47,7 @@ MOST_KEYS, MOST_MARKS = 10_000, 1_000
 
 @dataclass(frozen=True)
 class RunMarker:
-    """A run that has not ended in order. ``silent``: seconds since its last sign of life."""
+    """A run that has not ended normally. ``silent``: seconds since its last sign of life."""
 
     run_id: str
     host: str
@@ -76,8 +76,8 @@ class RunMarker:
 
 
 class Presence:
-    """The mark of one run, and what others there are. Never fails a run: a work prefix that takes
-    no marks takes no jobs either, and says so there."""
+    """The mark of one run, and those of others. Never fails a run: if marks cannot be written,
+    jobs cannot be stored either, and that is reported."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Presence:
         self._lock = threading.Lock()
 
     def sign(self, now: float) -> None:
-        """A sign of life, now and then; ``now`` in seconds of any clock."""
+        """A sign of life, from time to time; ``now`` in seconds of any clock."""
         with self._lock:
             if not self._open or now - self._given < SIGN_SECONDS:
                 return
@@ -116,15 +116,14 @@ class Presence:
         self._try(lambda: self._s3.put_object(Bucket=bucket, Key=key, Body=content))
 
     def close(self) -> None:
-        """The run has ended in order."""
+        """The run has ended normally."""
         with self._lock:
             self._open = False
         self._delete(self._mark.run_id)
 
     def remove(self, run: Run, silent: float = 0.0) -> None:
-        """Takes away the mark of a dead run of which nothing is left. What lies there now must tell
-        of that very process, dead, and be ``silent`` seconds old: a living run's mark is not ours
-        to remove."""
+        """Removes the mark of a dead run of which nothing is left. It must name that process, which
+        must be dead, and be at least ``silent`` seconds old: the mark of a living run must stay."""
         if not is_run_id(run.run_id):
             return
         try:
@@ -138,7 +137,7 @@ class Presence:
     def others(
         self, known: Collection[str] = (), pool: ThreadPool | None = None
     ) -> list[RunMarker]:
-        """Other runs that have not ended in order, but for those ``known`` by their ids."""
+        """Other runs that have not ended normally, except those ``known`` by their ids."""
         bad: list[str] = []
 
         def one(run_id: str) -> RunMarker | None:
@@ -156,7 +155,7 @@ class Presence:
         marks = [mark for mark in (pool.map if pool else map)(one, ids) if mark]
         if bad:
             self._say(
-                f"{len(bad)} objects in {self._layout.marks} are not markers of runs, or cannot be "
+                f"{len(bad)} objects in {self._layout.marks} are not markers of runs or cannot be "
                 f"read, and were skipped (such as {bad[0]}.json): remove them if nobody needs them."
             )
         return marks
@@ -209,9 +208,9 @@ class Presence:
 
 
 def read(content: bytes, run_id: str, work_prefix: str, silent: float) -> RunMarker:
-    """A mark from its object, which lies where ``run_id`` of ``work_prefix`` has it.
+    """A mark from its object, which is that of ``run_id`` below ``work_prefix``.
 
-    Raises ``ValueError`` for anything else that lies there.
+    Raises ``ValueError`` for any other content.
     """
     raw = loads(content)
     if not isinstance(raw, dict) or (raw.get("run_id"), raw.get("work_prefix")) != (

@@ -1,4 +1,4 @@
-"""Answers that many threads need, each asked for by one of them."""
+"""Answers that many threads need, each of which one thread asks for."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class Answer(Generic[V]):
-    """The last one that there was, None for none yet. ``asked``: when it was asked for last;
-    ``silent_since``: since when the answers have left it out, None where the last one has it."""
+    """The last answer, None for none yet. ``asked``: when it was asked for last; ``silent_since``:
+    since when answers have left it out, None if the last one has it."""
 
     value: V | None
     asked: float
@@ -24,7 +24,7 @@ class Answer(Generic[V]):
 
 class SingleFlight(Generic[K, V]):
     """Remembers answers by key. Thread-safe: a thread waits for another one only while that asks
-    for a key it needs, and never with a lock held."""
+    for a key that it needs, and never while it holds a lock."""
 
     def __init__(
         self,
@@ -41,8 +41,8 @@ class SingleFlight(Generic[K, V]):
         self._condition = threading.Condition()
 
     def get(self, keys: Iterable[K], seconds: float, also: Iterable[K] = ()) -> dict[K, Answer[V]]:
-        """The answers to ``keys``, none of them older than ``seconds``. A question that is not full
-        takes along some of ``also``. Raises what ``ask`` raises."""
+        """The answers to ``keys``, none of them older than ``seconds``. A question with room left
+        includes some of ``also``. Raises what ``ask`` raises."""
         wanted = list(dict.fromkeys(keys))
         begin = self._clock()
         while True:

@@ -1,5 +1,5 @@
-"""What the record says of jobs that an earlier run sent, or was about to send, and never told the
-end of. Reads only."""
+"""What the record says about jobs that an earlier run sent, or was about to send, and whose end it
+never reported. Reads only."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..record.record_file import exists
 from ..record.schema import SINGLE, Job, Placement, Run, Submission
 from ..storage.run_layout import WorkLayout
 
-#: ``Job.state`` of those whose end was not told to Snakemake, and of those that a later run has
-#: taken up (adopted, accepted or sent anew): they concern nobody any more.
+#: ``Job.state`` of jobs whose end was not reported to Snakemake, and of those that a later run has
+#: taken up (followed, accepted or sent again): these need no more attention.
 OPEN = ("prepared", "sent")
-#: Told to Snakemake, which may have been killed before it noted that.
+#: Reported to Snakemake, which may have been killed before it recorded that.
 TOLD = "done"
 TAKEN_UP = "taken up"
-#: ``Run.outcome`` of one that is known from its mark in S3 alone: of its jobs, those that a later
-#: run took up.
+#: ``Run.outcome`` of a run that is known only from its mark in S3. Of its jobs, the record has
+#: those that a later run took up.
 FROM_MARK = "from its mark"
 
 
@@ -29,10 +29,10 @@ FROM_MARK = "from its mark"
 class Trace:
     """One job in one submission of an earlier run.
 
-    ``batch_id`` None: sent perhaps, AWS's answer is not known. ``queue``: where; ``status``: URL
-    prefix of its statuses; ``task_url``: its description; ``number`` None where only AWS knows of
-    it; ``prepared``: when it was sent, by the earlier controller's clock; ``told``: its success was
-    told to Snakemake.
+    ``batch_id`` None: it may have been sent, but AWS's answer is not known. ``status``: URL prefix
+    of its statuses; ``task_url``: its description; ``number`` None if only AWS knows it;
+    ``prepared``: when it was sent, by the earlier controller's clock; ``told``: its success was
+    reported to Snakemake.
     """
 
     run_id: str
@@ -52,9 +52,9 @@ class Trace:
 
 @dataclass(frozen=True)
 class Earlier:
-    """What the record has of other runs. ``open_outputs``: URLs that unfinished jobs write;
+    """What the record says about other runs. ``open_outputs``: URLs that unfinished jobs write;
     ``living``: runs whose controllers live, with what their unfinished jobs write; ``unreadable``:
-    rows of the record that are none."""
+    damaged rows of the record."""
 
     runs: tuple[str, ...] = ()
     dead: tuple[Run, ...] = ()
@@ -85,9 +85,9 @@ def is_over(run: Run, now: float) -> bool:
 def read(
     own: str | None = None, path: Path = PLACE, clock: Callable[[], float] = time.time
 ) -> Earlier:
-    """What there is of other runs than ``own``; nothing where there is no record yet.
+    """What there is of runs other than ``own``; nothing if there is no record yet.
 
-    Raises ``JournalError`` where the record cannot be read.
+    Raises ``JournalError`` if the record cannot be read.
     """
     try:
         if not exists(path):
@@ -118,8 +118,8 @@ def read(
 
 
 def _killed_since_an_end(runs: Iterable[Run], over: Iterable[str]) -> set[str]:
-    """Killed runs after the last one that ended in order: what that one did not want again, nobody
-    does."""
+    """Runs that were killed after the last one that ended normally: what that one did not make
+    again need not be made."""
     runs = list(runs)
     last = max((r.started for r in runs if r.ended and r.outcome != FROM_MARK), default=0.0)
     return {r.run_id for r in runs if r.run_id in over and r.ended is None and r.started > last}
@@ -155,7 +155,7 @@ def _traces(
                 child=placed.child,
                 queue=sent.queue,
                 batch_id=placed.batch_id or child_id(sent.batch_id, placed.child),
-                # A job that went from run to run keeps the place of its statuses.
+                # A job that was taken over keeps the place of its statuses.
                 status=places.get(sent.run_id, ""),
                 task_url=sent.task_url,
                 prepared=sent.prepared,
@@ -171,7 +171,7 @@ def child_id(batch_id: str | None, child: int) -> str | None:
 
 
 def known(path: Path = PLACE) -> Earlier:
-    """The same; nothing where the record cannot be read, which is told when the run begins."""
+    """The same; nothing if the record cannot be read, which is reported when the run begins."""
     try:
         return read(path=path)
     except JournalError:

@@ -1,4 +1,4 @@
-"""Buckets that can be used, and what must lie in them when a job has succeeded."""
+"""Whether a bucket can be used, and the access to S3 that Snakemake has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class StorageError(Exception):
-    """The bucket cannot be used; one sentence for the user. ``denied``: it is there, but these
+    """The bucket cannot be used; one sentence for the user. ``denied``: it exists, but these
     credentials may not ask about it."""
 
     def __init__(self, sentence: str, denied: bool = False) -> None:
@@ -23,9 +23,9 @@ class StorageError(Exception):
 
 
 def check_bucket(s3: S3Client, bucket: str) -> str | None:
-    """The bucket's region where AWS tells it.
+    """The bucket's region, None if AWS does not say.
 
-    Raises ``StorageError`` if the bucket is not there or may not be used.
+    Raises ``StorageError`` if the bucket does not exist or may not be used.
     """
     try:
         answer = s3.head_bucket(Bucket=bucket)
@@ -37,7 +37,7 @@ def check_bucket(s3: S3Client, bucket: str) -> str | None:
 
 
 def _speaking(s3: S3Client, bucket: str, error: Exception) -> Exception:
-    """The same refusal with AWS's own code: an answer to HEAD has no body to say it in."""
+    """The same refusal with AWS's own code, which an answer to HEAD does not have."""
     if errors.status(error) not in (400, 403):
         return error
     try:
@@ -53,11 +53,11 @@ def _bucket_sentence(error: Exception, bucket: str) -> str:
     if errors.status(error) == 404:
         return (
             f"There is no bucket {bucket}: check the spelling of --default-storage-prefix "
-            f"(s3://{bucket}/…); your PI's bucket is called fh-pi-lastname-f or the like."
+            f"(s3://{bucket}/…); the name of your PI's bucket is like fh-pi-lastname-f."
         )
     if errors.status(error) == 403:
         return (
-            f"You may not use the bucket {bucket} with your present credentials: check the "
+            f"You may not use the bucket {bucket} with your current credentials: check the "
             "spelling of --default-storage-prefix, and whose credentials you have with "
             "'aws sts get-caller-identity'."
         )

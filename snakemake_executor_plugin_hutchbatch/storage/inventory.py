@@ -1,9 +1,9 @@
 """What S3 holds, asked in bulk and remembered.
 
 Asked file by file, S3 costs about ten calls and 20 ms of processor for each job. A page of a
-listing tells of 1,000 objects (ListObjectsV2), so a folder in which several files are asked for is
-listed. Everything remembered has the time at which its question began: what was asked before a job
-wrote (``forget``, ``look``) never counts after it.
+listing has 1,000 objects (ListObjectsV2), so a folder is listed once several of its files are asked
+for. Everything remembered has the time at which its question began: what was asked before a job
+wrote (``forget``, ``look``) does not count afterwards.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ T = TypeVar("T")
 
 #: A page of a listing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 PAGE = 1000
-#: Pages read of a folder at once, and one more for each so many questions that it would answer: a
-#: folder with far more objects than anybody asks for is not read to its end.
+#: Pages of a folder that are read at once, and one more for each so many questions that it answers:
+#: a folder with far more objects than are asked for is not read to its end.
 PAGES, QUESTIONS_A_PAGE = 10, 10
-#: From so many addresses on, stretches of the bucket are listed to look at them anew.
+#: With so many addresses, parts of the bucket are listed to look at them again.
 LOOK_BY_LISTING = 4
-#: Pages in a row that told of fewer than two addresses; then the rest is asked one by one.
+#: Pages in a row with fewer than two of the addresses; then the rest are asked for one by one.
 POOR_PAGES = 3
-#: Seconds for which "there is none" is remembered once jobs run: they make what was absent.
+#: Seconds for which "there is none" is remembered once jobs run, which make new files.
 ABSENT_FOR = 3.0
 
 
 class Inventory:
-    """The objects of one S3 as a run needs to know them. For any number of threads.
+    """What a run needs to know about objects in S3. Thread-safe.
 
     An address is that of an object, or of a directory: a key with objects below ``key/``. All
-    methods raise botocore's errors, those that pass only when ``retrier`` has ended.
+    methods raise botocore's errors; transient ones only after ``retrier`` has given up.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class Inventory:
         self._buckets: dict[str, Memory] = {}
 
     def follow(self, s3: S3Client, retrier: retry.Retrier | None) -> None:
-        """Jobs run from now on: what is absent now may soon be there. ``s3`` asks from now on,
-        with a patience that ends when the run does."""
+        """From now on jobs run: what is absent now may soon exist. ``s3`` is asked from now on, and
+        ``retrier`` gives up when the run ends."""
         self._s3, self._retrier = s3, retrier
         self._absent_for = ABSENT_FOR
 
@@ -78,15 +78,16 @@ class Inventory:
         return isinstance(known, Folder) or (isinstance(known, Object) and known.directory)
 
     def find(self, url: str) -> Object | None:
-        """The object; of a directory the sum of its sizes and its newest time. None for nothing."""
+        """The object; for a directory the sum of its sizes and its newest time. None if there is
+        neither."""
         known = self._known(url)
         if isinstance(known, Folder):
             return self._directory(*split_url(url))
         return known if isinstance(known, Object) else None
 
     def identity(self, url: str) -> str | None:
-        """A text that changes when the content does (ETag, size, time; of a directory a digest of
-        its listing); None for nothing."""
+        """A text that changes when the content does (ETag, size, time; for a directory a digest
+        of its listing); None if there is none."""
         found = self.find(url)
         return found.identity if found else None
 
@@ -97,7 +98,7 @@ class Inventory:
             yield name[len(key) + 1 :], item
 
     def forget(self, urls: Iterable[str]) -> None:
-        """These, and all below them, were or may have been written or removed just now."""
+        """These, and all below them, have or may have just been written or removed."""
         now = self._clock()
         for url in urls:
             bucket, key = split_url(url)
@@ -106,7 +107,7 @@ class Inventory:
                 memory.void(key, now)
 
     def look(self, urls: Iterable[str], pool: ThreadPool | None = None) -> None:
-        """Looks at these anew: by listing where they are many, else one by one in ``pool``."""
+        """Looks at these again: by listing if there are many, otherwise one by one in ``pool``."""
         wanted = sorted(set(urls))
         self.forget(wanted)
         left: list[str] = []
@@ -177,7 +178,7 @@ class Inventory:
             return False  # where listing is not allowed, there are no directories
 
     def _below(self, bucket: str, key: str, page: int = PAGE) -> Iterator[tuple[str, Object]]:
-        """Objects of a directory; a key that ends in a slash is only a sign that there is one."""
+        """Objects of a directory; a key that ends with a slash only marks a directory."""
         request: ListObjectsV2RequestTypeDef
         request = {"Bucket": bucket, "Prefix": key + "/", "MaxKeys": page}
         while True:
@@ -202,7 +203,7 @@ class Inventory:
     # Listing
 
     def _list(self, bucket: str, prefix: str) -> None:
-        """A folder and all below it, as far as is worth while."""
+        """Lists a folder and all below it, as far as it is worth it."""
         memory, now = self._memory(bucket), self._clock()
         with self._lock:
             memory.make_room()
@@ -225,7 +226,7 @@ class Inventory:
                 memory.end_listing(prefix, begun, until)
 
     def _page(self, bucket: str, prefix: str, after: str, size: int, begun: float) -> str | None:
-        """Remembers a page; the last key of it, None if it was the last."""
+        """Remembers a page. Returns its last key, None if it is the last page."""
         request: ListObjectsV2RequestTypeDef
         request = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": size}
         if after:
@@ -238,7 +239,7 @@ class Inventory:
         return answer["Contents"][-1]["Key"] if answer.get("IsTruncated") else None
 
     def _sweep(self, bucket: str, keys: Sequence[str]) -> None:
-        """Lists the stretches in which ``keys`` (sorted as S3 sorts, by code point) lie."""
+        """Lists the parts of the bucket that hold ``keys`` (sorted as S3 sorts, by code point)."""
         common = posixpath.commonpath(keys) if not any(k.startswith("/") for k in keys) else ""
         prefix = posixpath.dirname(common) + "/" if common in keys else common + "/"
         prefix = prefix if prefix != "/" else ""

@@ -1,6 +1,6 @@
-"""What is known of one bucket, and how long it may be believed. Pure: times are told.
+"""What is known about one bucket, and for how long it counts. Pure: times come from the caller.
 
-A question's time is when it was begun: its answer is not younger than that.
+The time of a question is when it began: its answer is at least as old.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-#: From so many questions in a folder on, listing it is cheaper.
+#: With so many questions about a folder, listing it is cheaper.
 LIST_FROM = 8
-#: Objects remembered at most, about 400 bytes each; then all is forgotten and asked again.
+#: Objects remembered at most, about 400 bytes each; then all are forgotten and asked for again.
 MOST = 200_000
 
 
@@ -28,7 +28,7 @@ class Object(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """A directory of which no more is known than that it is there."""
+    """A directory of which only its existence is known."""
 
 
 class Absent(NamedTuple):
@@ -63,7 +63,7 @@ class Memory:
         self.generation = 0
 
     def answer(self, key: str, absent_since: float) -> Fact | None:
-        """None if it must be asked. ``absent_since``: older news of absence do not count."""
+        """None if S3 must be asked. ``absent_since``: an older \"there is none\" does not count."""
         since = self._voids.get(key, 0.0)
         for folder in ancestors(key):
             since = max(since, self._voids.get(folder, 0.0))
@@ -81,7 +81,7 @@ class Memory:
         return None
 
     def _outside(self, key: str, since: float) -> bool:
-        """Whether a listing begun since should have told of the key and has not."""
+        """Whether a listing that began since then should have had the key and did not."""
         for prefix in ("", *(f"{folder}/" for folder in ancestors(key))):
             begun, until = self._lists.get(prefix, (-1.0, None))
             # A directory's objects end before key + "0", the character after the slash.
@@ -90,7 +90,7 @@ class Memory:
         return False
 
     def add(self, key: str, known: Fact, begun: float) -> None:
-        """An answer to a question begun then; older than what is known it changes nothing."""
+        """An answer to a question that began then; ignored if what is known is newer."""
         if begun < self._facts.get(key, (begun, None))[0] or begun < self._absent.get(key, begun):
             return
         if isinstance(known, Absent):
@@ -106,21 +106,21 @@ class Memory:
                 self._folders[folder] = begun
 
     def make_room(self) -> None:
-        """To be called before answers are added: forgets all if it has become too much."""
+        """Call this before answers are added: forgets everything if there is too much."""
         if len(self._facts) + len(self._absent) >= self._most:
             for memory in (self._facts, self._absent, self._folders, self._lists):
                 memory.clear()
             self.generation += 1
 
     def void(self, key: str, now: float) -> None:
-        """What is known of the key, and of all below it, counts no more."""
+        """What is known about the key, and all below it, no longer counts."""
         self._voids[key] = now
         for folder in ancestors(key):  # their sums changed; they are gone, or there, with it
             self._changed[folder] = now
 
     def miss(self, key: str) -> str | None:
-        """Counts a question that memory cannot answer; a folder whose listing is cheaper now: the
-        deepest with so many questions. The whole bucket only for keys that lie right in it."""
+        """Counts a question that memory cannot answer. Returns the deepest folder with so many
+        questions that listing it is cheaper; the whole bucket only for keys without a folder."""
         worth = None
         for prefix in [f"{folder}/" for folder in ancestors(key)] or [""]:
             self._misses[prefix] = self._misses.get(prefix, 0) + 1
@@ -129,8 +129,8 @@ class Memory:
         return worth
 
     def start_listing(self, prefix: str, now: float, oldest: float) -> tuple[float, str | None]:
-        """When a listing counts as begun, and the key it goes on after: where one begun since
-        ``oldest`` was left."""
+        """When a listing counts as begun, and the key after which it continues: where one that
+        began since ``oldest`` was interrupted."""
         begun, until = self._lists.pop(prefix, (-1.0, None))
         return (now, None) if until is None or begun < oldest else (begun, until)
 
@@ -138,8 +138,8 @@ class Memory:
         return self._misses.get(prefix, 0)
 
     def end_listing(self, prefix: str, begun: float, until: str | None) -> None:
-        """All keys below the prefix were told, or those up to ``until``: then it takes four times
-        as many questions to go on."""
+        """All keys below the prefix were listed, or those up to ``until``: then it takes four times
+        as many questions to continue."""
         self._lists[prefix] = (begun, until)
         self._misses[prefix] = 0
         if until is not None:

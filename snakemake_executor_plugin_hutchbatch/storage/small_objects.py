@@ -1,4 +1,4 @@
-"""Objects of S3 that are read whole into memory: never more of one than it may have."""
+"""Small objects of S3, read into memory as a whole, up to a limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TooLarge(ValueError):
-    """The object is larger than anything of ours in its place."""
+    """The object is larger than anything that hutchbatch stores there."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ def body(answer: GetObjectOutputTypeDef, url: str, most: int) -> bytes:
     """What GetObject's answer holds, at most ``most`` bytes; ``url``: of what, for the error.
     Raises ``TooLarge``, and botocore's errors."""
     with closing(answer["Body"]) as stream:
-        # What was announced may be nothing, or not true: the reading itself has an end, too.
+        # The announced length may be missing or wrong, so reading has a limit of its own.
         if answer.get("ContentLength", 0) <= most:
             content = bytearray()
             while len(content) <= most:
-                # To the empty chunk: with it botocore checks length and checksum.
+                # Up to the empty chunk: only then botocore checks length and checksum.
                 chunk = stream.read(most + 1 - len(content))
                 if not chunk:
                     return bytes(content)
@@ -61,7 +61,7 @@ def _age(answer: GetObjectOutputTypeDef) -> float:
 
 
 def now(answer: GetObjectOutputTypeDef, otherwise: float) -> float:
-    """S3's own time, which every answer has (seconds since 1970)."""
+    """S3's own time (seconds since 1970), which is in every answer."""
     try:
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
     except (KeyError, TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Equal jobs wait for each other for a moment, and a thread hands them on to be sent."""
+"""Equal jobs wait for each other for a moment; then a thread passes them on to be sent."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 from ..aws.batch_calls import batched
 from ..text import tracebacks
 
-#: A family is sent when nothing joined it for so many seconds, or its first member has waited so
-#: long: a lone job waits less than anybody notices beside Batch's own minute.
+#: A family is sent if nothing has joined it for so many seconds, or if its first member has waited
+#: so long: less than anybody notices, since Batch itself takes a minute.
 QUIET_SECONDS = 0.4
 LONGEST_SECONDS = 1.5
 
@@ -47,12 +47,12 @@ class Dispatch(Generic[T]):
                 self._condition.notify_all()
 
     def waiting(self) -> int:
-        """How many items are not handed on yet."""
+        """How many items have not been passed on yet."""
         with self._condition:
             return len(self._gathering)
 
     def stop(self) -> None:
-        """Drops what still waits; returns when nothing is handed on any more."""
+        """Drops what still waits; returns once nothing is passed on any more."""
         with self._condition:
             self._stopped = True
             self._gathering.due(self._clock(), everything=True)
@@ -66,7 +66,7 @@ class Dispatch(Generic[T]):
                 if self._stopped:
                     return
                 now = self._clock()
-                # Under the lock, so that `stop` returns after the last one was handed on.
+                # Under the lock, so that `stop` returns after the last one was passed on.
                 for family in self._gathering.due(now):
                     with tracebacks.logged("Jobs could not be passed on for submission."):
                         self._send(family)
@@ -94,7 +94,7 @@ class Gathering(Generic[T]):
         family.members.append(item)
 
     def due(self, now: float, everything: bool = False) -> list[list[T]]:
-        """Takes out the families whose time has come, none larger than the size of an array."""
+        """Removes and returns the families that are due, none larger than the size of an array."""
         ready: list[list[T]] = []
         for key, family in list(self._families.items()):
             full = len(family.members) >= self._size

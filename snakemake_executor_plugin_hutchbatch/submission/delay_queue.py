@@ -1,4 +1,4 @@
-"""Things that are looked at again in a moment, by one thread for all of them."""
+"""Items that are looked at again in a moment, by one thread for all of them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ T = TypeVar("T")
 
 
 class DelayQueue(Generic[T]):
-    """Gives each item to ``back`` when ``seconds`` have passed. Thread-safe; ``back`` must not
-    block (it hands over to a pool), and is not called any more after ``stop``."""
+    """Gives each item to ``back`` after ``seconds``. Thread-safe; ``back`` must not block (it hands
+    over to a pool), and is not called after ``stop``."""
 
     def __init__(
         self,
@@ -59,5 +59,5 @@ class DelayQueue(Generic[T]):
                 if left is None or left > 0:
                     self._condition.wait(left)
                 else:
-                    # Under the lock, so that `stop` returns after the last one was handed on.
+                    # Under the lock, so that `stop` returns after the last one was passed on.
                     self._back(self._items.popleft()[1])

@@ -1,4 +1,4 @@
-"""The numbers of submissions, by which attempts know whose results are the later ones."""
+"""The numbers of submissions, by which attempts know which results are the later ones."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import threading
 
 
 class Numbers:
-    """Strictly growing in a run, and from one run to the next that is begun later: milliseconds of
-    S3's clock, which all share, whatever this machine's says. Thread-safe."""
+    """They grow strictly, within a run and from one run to a later one: milliseconds of S3's clock,
+    which all machines share. Thread-safe."""
 
     def __init__(self) -> None:
         self._last = 0

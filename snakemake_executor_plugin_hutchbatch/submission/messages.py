@@ -1,4 +1,4 @@
-"""What a run says in the terminal, few lines for many jobs."""
+"""What a run says in the terminal about its jobs: few lines for many jobs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .sender import Sent
 if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import JobDetailTypeDef
 
-#: Job by job up to so many jobs that go the same way in one poll; beyond, the first and a count.
+#: So many jobs that go the same way in one poll have a line each; of more, the first and a count.
 TOLD_EACH = 3
 
 
 def submitted(sent: Sent) -> str:
-    """A submission, by the id that AWS's and SciComp's tools take."""
+    """A submission, with the id that AWS's and SciComp's tools take."""
     first = sent.works[0]
     queue = first.plan.queue
     if len(sent.works) == 1:
@@ -40,21 +40,21 @@ def started_again(work: Work, job: JobDetailTypeDef) -> str:
 
 
 def moved(steps: Iterable[tuple[Work, Resubmit]]) -> list[str]:
-    """Jobs that are submitted again: those of one rule that go the same way are counted."""
+    """Jobs that are submitted again; those of one rule that go the same way are counted."""
     groups: dict[tuple[str, str, str, int], list[Resubmit]] = {}
     for work, step in steps:
         way = (work.plan.rule, work.plan.queue, step.plan.queue, step.plan.memory)
         groups.setdefault(way, []).append(step)
     lines: list[str] = []
-    for (rule, *_), alike in groups.items():
-        lines += _few(alike, rule)
+    for (rule, *_), steps_alike in groups.items():
+        lines += _few(steps_alike, rule)
     return lines
 
 
-def _few(alike: Sequence[Resubmit], rule: str) -> list[str]:
-    if len(alike) <= TOLD_EACH:
-        return [step.line for step in alike]
-    return [alike[0].line, f"The same for {len(alike) - 1:,} more jobs of rule {rule}."]
+def _few(steps_alike: Sequence[Resubmit], rule: str) -> list[str]:
+    if len(steps_alike) <= TOLD_EACH:
+        return [step.line for step in steps_alike]
+    return [steps_alike[0].line, f"The same for {len(steps_alike) - 1:,} more jobs of rule {rule}."]
 
 
 class Once:

@@ -36,15 +36,14 @@ class Snakemake(Protocol):
     """What the executor does for this module."""
 
     def submitted(self, job: AnyJob, job_id: str) -> None:
-        """Tells Snakemake that a job is on Batch."""
+        """Reports to Snakemake that a job is on Batch."""
 
     def rejected(self, job: AnyJob, failure: Failure, work: Work | None) -> None:
-        """Tells Snakemake that a job cannot be submitted; ``work`` None: nor even planned."""
+        """Reports to Snakemake that a job cannot be submitted; ``work`` None: or even planned."""
 
 
 class Outbox:
-    """Sends works in the background. A job that cannot be sent is that job's failure, nobody
-    else's."""
+    """Sends jobs in the background. A job that cannot be sent fails; the others go on."""
 
     def __init__(
         self,
@@ -69,7 +68,7 @@ class Outbox:
         self._adopted: dict[int, PendingSubmission] = {}
         self._stopped = False
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-sending")
-        # Of their own: what is asked about earlier jobs holds up no new ones.
+        # Threads of their own: questions about earlier jobs do not hold up new ones.
         self._asking = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-asking")
         self._later = DelayQueue[tuple[PendingSubmission, str]](
             lambda held: self._asking.submit(self._take_over, *held), LOOK_SECONDS
@@ -94,7 +93,7 @@ class Outbox:
         self._gather(replace(own, work=replace(own.work, plan=plan, history=step.history)))
 
     def waiting(self) -> int:
-        """How many jobs are not handed on yet."""
+        """How many jobs have not been passed on yet."""
         return self._dispatch.waiting() + len(self._later)
 
     def stop(self) -> None:
@@ -114,7 +113,7 @@ class Outbox:
     def failing(
         self, jobs: Sequence[tuple[AnyJob, Work | None]], what: str = "submitting the job"
     ) -> Iterator[None]:
-        """Errors within are these jobs' failures."""
+        """Errors within are failures of these jobs."""
         try:
             yield
         except (PlanError, SubmissionError) as error:
@@ -122,7 +121,7 @@ class Outbox:
         except (ClientError, BotoCoreError) as error:
             failure = Failure(Cause.REJECTED, errors.explain(error, what))
         except Exception as error:
-            tracebacks.log(f"An error while {what}; only the jobs that it is about fail.")
+            tracebacks.log(f"An error while {what}; only the jobs concerned fail.")
             failure = Failure(Cause.REJECTED, f"it could not be submitted: {error!r}")
         else:
             return
@@ -182,6 +181,6 @@ def _jobs(family: Iterable[Waiting]) -> list[tuple[AnyJob, Work | None]]:
 
 
 def _told(function: Callable[[*T], None], *arguments: *T) -> None:
-    """In a thread of a pool, whose exceptions nobody would see."""
+    """Runs ``function`` in a thread of a pool, where exceptions would otherwise be lost."""
     with tracebacks.logged("A thread that sends jobs failed."):
         function(*arguments)

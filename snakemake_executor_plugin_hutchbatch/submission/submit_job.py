@@ -1,6 +1,6 @@
-"""JobPlan → SubmitJob: paced, patient, and settled where an answer was lost.
+"""JobPlan → SubmitJob: at a limited rate, with retries, and settled if an answer was lost.
 
-The override is tiny: which task to fetch, and the rule's ``envvars:``.
+The override is small: which task to fetch, and the rule's ``envvars:``.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 #: (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html).
 #: ECS counts Batch's own variables too (public reports: 7,680 failed), so we stay below.
 MAX_OVERRIDES = 7300
-#: Seconds after which a job that a lost call made is looked for a second time.
+#: Seconds after which a job whose submission had no answer is looked for a second time.
 SETTLE_SECONDS = 2.0
 
 
 def retry_strategy(spot_attempts: int) -> RetryStrategyTypeDef:
     """Batch itself retries what a reclaimed spot host lost, and nothing else.
 
-    The first match wins, and no match means retry; whether ``*`` matches what is not there, AWS
-    does not say, so each of the three words that an attempt may end with has its own entry, of five
-    at most. Everything else has budgets of its own (``settlement/retry_policy.py``); a command's
+    The first match wins, and no match means retry. AWS does not say whether ``*`` matches a missing
+    value, so each of the three values that an attempt may end with has its own entry (AWS allows
+    five). Everything else has budgets of its own (``settlement/retry_policy.py``); a command's
     failure is never retried. https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html
     """
     return {
@@ -131,7 +131,7 @@ def submit_request(
 
 
 class Submitter:
-    """Sends SubmitJob so that one request makes one job, whatever the network does."""
+    """Sends SubmitJob so that each request makes one job, whatever the network does."""
 
     def __init__(
         self, batch: BatchClient, submit: BatchClient, retrier: Retrier, limiter: RateLimiter
@@ -172,7 +172,7 @@ class Submitter:
                 return self._only(self._find(request) or [made]) if unsure else made
 
     def _only(self, made: list[str]) -> str:
-        """Of jobs that are the same, all but the first are ended before they begin."""
+        """Of jobs that are the same, ends all but the first before they begin."""
         for extra in made[1:]:
             self._retrier.call(
                 "ending a job that was made twice",
@@ -183,8 +183,8 @@ class Submitter:
         return made[0]
 
     def _find(self, request: SubmitJobRequestTypeDef) -> list[str]:
-        """The ids of the jobs with this request's name, which no other submission has, the first
-        made first. A job appears there a moment after it was made: asked twice."""
+        """The ids of the jobs with this request's name, which no other submission has, oldest
+        first. A new job may take a moment to appear, so AWS is asked twice."""
         for wait in (0.0, SETTLE_SECONDS):
             if wait:
                 self._retrier.sleep(wait)
@@ -193,7 +193,7 @@ class Submitter:
                 batch_calls.named(request["jobQueue"], request["jobName"]),
                 lambda call: self._retrier.call("checking whether a job was submitted", call),
             )
-            # Anybody may give a job this name: ours has the very revision that was asked for.
+            # Anybody can give a job this name; ours has exactly the revision that was asked for.
             wanted = request.get("jobDefinition")
             ours = [job for job in found if job.get("jobDefinition", wanted) == wanted]
             if ours:

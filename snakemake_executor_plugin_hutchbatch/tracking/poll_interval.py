@@ -1,4 +1,4 @@
-"""When AWS is asked again: soon while things happen, seldom while nothing does."""
+"""When AWS is asked again: soon while things happen, rarely while nothing does."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 #: Seconds between polls while things happen, if a poll is cheap.
 QUICK = 1.0
-#: Seconds for each call of a poll: a run of many arrays costs AWS no more than one of few jobs.
+#: Seconds for each call of a poll: a run with many arrays makes no more calls than one with few
+#: jobs.
 SECONDS_PER_CALL = 0.5
-#: How the interval grows with each poll that found nothing.
+#: How much the interval grows with each poll that finds nothing.
 GROWTH = 1.5
 #: Seconds between two looks at whether the wait is over.
 _STEP = 0.1
@@ -20,7 +21,7 @@ _STEP = 0.1
 class Pace:
     """The seconds to the next poll; never more than ``slowest`` (--seconds-between-status-checks).
 
-    ``slowest`` is how old news may be, so a finished job is told within it.
+    A finished job is reported within ``slowest``.
     """
 
     def __init__(self, slowest: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +39,7 @@ class Pace:
             self.seconds = min(self._slowest, self.seconds * GROWTH)
 
     def wake(self) -> None:
-        """There is something new to ask for: the next poll is a quick one."""
+        """There is something new to ask about: the next poll comes soon."""
         self._awake.set()
 
     async def sleep(self, over: Callable[[], bool]) -> None:
