@@ -25,7 +25,7 @@ REASON = "stopped with hutchbatch cancel"
 
 
 class Canceller:
-    """Looks for live jobs of a run and ends them, each once."""
+    """Finds the live jobs of a run and ends them, each once."""
 
     def __init__(self, reader: Reader, run: Run, rule: str | None) -> None:
         self._reader = reader
@@ -40,7 +40,7 @@ class Canceller:
     def look(self) -> CancelTargets:
         record = run_record.read(self._reader, self.refreshed())
         if is_gone(record.run, time.time()):
-            record = self._with_news(record)  # nobody keeps it any more
+            record = self._with_news(record)  # nothing updates it any more
         if self._rule and not any(self._rule in job.rule.split("+") for job in record.jobs):
             rules = ", ".join(sorted({job.rule for job in record.jobs}))
             raise CommandError(f"Run {self._run.run_id} has no rule {self._rule} (rules: {rules}).")
@@ -64,7 +64,7 @@ class Canceller:
         return None
 
     def end(self, targets: CancelTargets) -> tuple[int, int, str]:
-        """How many jobs were ended, how many ids AWS did not take, and why."""
+        """How many jobs were ended, how many ids AWS refused, and why."""
         if not targets.arrays and not targets.singles:
             return 0, 0, ""
         termination = Termination(self._clients.batch, Retrier(note))

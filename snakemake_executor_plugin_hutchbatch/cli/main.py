@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Run = options.run
     try:
         code = run(options)
-        terminal.flush()  # here, where a closed pipe can still be told quietly
+        terminal.flush()  # here, where a closed pipe is still handled quietly
         return code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -97,8 +97,8 @@ def _sentence(error: Exception, what: str) -> str:
         return errors.explain(error, what)
     if isinstance(error, OSError):
         return f"{error} ({what})."
-    told = f"{type(error).__name__}: {error}".splitlines()[0]
-    return f"Something went wrong in hutchbatch ({told}): --debug shows where; please report it."
+    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    return f"Something went wrong in hutchbatch ({what}): --debug shows where; please report it."
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from ..text.printable import printable
 
 #: The profile's file in its folder, as Snakemake looks for it.
 FILE = "config.yaml"
-#: Above this Snakemake's own bookkeeping, not the queues, holds up a run.
+#: With more, Snakemake's own bookkeeping, not the queues, limits a run.
 JOBS = 500
-#: What a job gets that asks for nothing: without default resources Snakemake asks for no memory.
+#: What a job gets that asks for nothing: without default resources Snakemake requests no memory.
 DEFAULT_RESOURCES: Mapping[str, int | str] = {"mem_mb": 1000, "runtime": 60}
 
 
@@ -36,7 +36,7 @@ class Answers:
 
     @property
     def storage(self) -> str:
-        """Where the workflow's files lie."""
+        """Where the workflow's files are."""
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
 
@@ -49,7 +49,7 @@ class _Line:
 
 
 def render(answers: Answers, folder: Path, carried: Carried | None = None) -> str:
-    """The profile's text. ``folder``: where it will lie; ``carried``: of a ``nextflow.config``."""
+    """The profile's text. ``folder``: where it will be; ``carried``: of a ``nextflow.config``."""
     made = carried or Carried()
     head = [
         "# Settings for running Snakemake workflows on AWS Batch with hutchbatch.",
@@ -149,7 +149,7 @@ def _queue_line(answers: Answers) -> _Line:
     )
 
 
-#: Carried settings that are no question, with what they are.
+#: Settings that are carried over but not asked for, with what they are.
 _MORE = {
     "aws_cli_path": "The AWS command line of Batch's machines; containers see it read-only.",
     "scratch": "The large disk of Batch's machines, and where containers see it.",

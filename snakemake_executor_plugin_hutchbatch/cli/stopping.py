@@ -1,8 +1,7 @@
-"""Asking a run's Snakemake to stop: a signal for that very process, or for none.
+"""Asking a run's Snakemake to stop: a signal goes to exactly that process, or to none.
 
-A record may come from another machine, from before a restart, from a folder that was copied, or
-from somebody who means no good: what it says of a process is believed only as far as the process
-itself bears it out.
+A record may come from another machine, from before a reboot, from a folder that was copied, or from
+an attacker: what it says about a process counts only if the process itself confirms it.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Send = Callable[[int], None]
 
 def doubt(controller: Controller, folder: Path) -> str | None:
     """Why a process that seems to live may not be the Snakemake that this user started in
-    ``folder``, in words that follow "because"; None if it is that one for certain."""
+    ``folder``, in words that follow "because"; None if it certainly is."""
     pid = controller.pid
     if not controllers.is_number(pid):
         return "the record names no process"
@@ -50,8 +49,8 @@ def doubt(controller: Controller, folder: Path) -> str | None:
 
 
 def terminate(controller: Controller, folder: Path) -> str | None:
-    """Sends SIGTERM if there is no ``doubt``; else, or where it cannot be sent, why not. One that
-    ended meanwhile needs none."""
+    """Sends SIGTERM if there is no ``doubt``; otherwise, or if it cannot be sent, returns why not.
+    A process that has ended meanwhile needs none."""
     if not controllers.is_number(controller.pid):
         return doubt(controller, folder)
     try:
@@ -68,10 +67,10 @@ def terminate(controller: Controller, folder: Path) -> str | None:
 
 @contextmanager
 def _held(pid: int) -> Iterator[Send]:
-    """A way to signal the process that has this number now, and no later one that gets it.
+    """A way to signal the process that has this number now, and no later one with it.
 
-    What was found out about the number in between was about that process if it still lives then:
-    a number is given away only after its process has ended.
+    What is found out about the number meanwhile is about this process if it still lives afterwards:
+    a number is reused only after its process has ended.
     """
     if not hasattr(os, "pidfd_open"):
         yield from _by_psutil(pid)

@@ -1,4 +1,4 @@
-"""What an examination of an account finds, for people and for a helpdesk. Pure."""
+"""What the doctor finds, for users and for a helpdesk. Pure."""
 
 from __future__ import annotations
 

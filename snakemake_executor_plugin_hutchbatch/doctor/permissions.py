@@ -45,7 +45,7 @@ class AccountContext:
 
 
 def told(message: str, asked: str) -> str:
-    """The action that AWS's refusal names, else the one that was asked for."""
+    """The action that AWS's refusal names, otherwise the one that was tried."""
     found = _TOLD.search(message)
     return found[1] if found else asked
 

@@ -1,8 +1,7 @@
-"""Examining an account: who asks, where, which queues, bucket, role and permissions there are.
+"""Probes of an account: identity, region, queues, buckets, role and permissions.
 
-Every probe is a call that changes nothing, or that AWS must refuse for another reason than a
-missing permission; only the small object of ``places`` is made, and removed again.
-"""
+Every probe is a call that changes nothing, or that AWS must refuse for a reason other than a
+missing permission; only ``places`` stores a small object, and removes it again."""
 
 from __future__ import annotations
 
@@ -29,13 +28,13 @@ from . import permissions
 from .findings import Finding, Level
 from .permissions import AccountContext
 
-#: A name that nobody uses: what is asked for under it is not there.
+#: A name that nobody uses: nothing with this name exists.
 NOBODYS = "hutchbatch-doctor-no-such-thing"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run's files lie. ``url`` ends with a slash; ``what`` it is for."""
+    """Where a run's files are. ``url`` ends with a slash; ``what``: what it is for."""
 
     what: str
     url: str
@@ -54,7 +53,7 @@ class AccountFacts:
 
 
 def identity(session: boto3.Session, facts: AccountFacts) -> Iterator[Finding]:
-    """Whose credentials these are."""
+    """Whose credentials they are."""
     try:
         found = session.get_credentials()
         if found is None:
@@ -69,7 +68,7 @@ def identity(session: boto3.Session, facts: AccountFacts) -> Iterator[Finding]:
 
 
 def region(session: boto3.Session, wanted: str | None) -> Iterator[Finding]:
-    """Whether AWS Batch is there."""
+    """Whether AWS Batch exists in the region."""
     try:
         preflight.check_region(session, wanted)
     except PreflightError as error:
@@ -122,7 +121,7 @@ def _automatic(settings: ExecutorSettings, facts: AccountFacts, gpus: int) -> La
 def places(
     clients: Clients, wanted: tuple[Place, ...], storage_region: str | None, facts: AccountFacts
 ) -> Iterator[Finding]:
-    """Whether the buckets are there and a small object can be stored, read and removed."""
+    """Whether the buckets exist, and a small object can be stored, read and removed."""
     usable = set()
     for bucket in dict.fromkeys(split_url(place.url)[0] for place in wanted):
         try:
@@ -175,7 +174,7 @@ def _place(clients: Clients, place: Place) -> Finding:
 
 
 def role(wanted: str | Nothing | None, facts: AccountFacts) -> Iterator[Finding]:
-    """What can be known of the job role without being allowed to look at roles."""
+    """What can be said about the job role without permission to look at roles."""
     if wanted is None:
         remedy = "add hutchbatch-job-role with your PI's role (SciComp tells you its ARN)."
         yield Finding("problem", "job role", "No job role is set", remedy)
@@ -186,7 +185,7 @@ def role(wanted: str | Nothing | None, facts: AccountFacts) -> Iterator[Finding]
         return
     account = wanted.split(":")[4]
     if facts.account and account != facts.account:
-        sentence = f"The job role belongs to account {account}, but you are in {facts.account}"
+        sentence = f"The job role belongs to account {account}, but you use account {facts.account}"
         remedy = "correct hutchbatch-job-role, or use credentials of that account."
         yield Finding("problem", "job role", sentence, remedy)
         return
@@ -194,7 +193,7 @@ def role(wanted: str | Nothing | None, facts: AccountFacts) -> Iterator[Finding]
 
 
 def rights(clients: Clients, context: AccountContext, queue: str) -> Iterator[Finding]:
-    """Which permissions are missing, by calls that are refused for another reason if allowed."""
+    """Which permissions are missing, by calls that are otherwise refused for another reason."""
     missing = 0
     calls = _calls(clients, context, queue)
     for action, call in calls.items():
@@ -202,7 +201,7 @@ def rights(clients: Clients, context: AccountContext, queue: str) -> Iterator[Fi
             call()
         except ClientError as error:
             if not errors.is_denied(error):
-                continue  # refused for what was asked, not for who asked
+                continue  # refused for what was asked, not because of who asked
             missing += 1
             named = permissions.told(str(error), action)
             needed = named in permissions.NEEDED

@@ -1,4 +1,5 @@
-"""A tiny job, really submitted and followed to its end: role, image, mounts and S3 in one."""
+"""A small job that is really submitted and followed to its end: it tries role, image, mounts and
+S3."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ echo read
 
 @dataclass(frozen=True)
 class Trial:
-    """What the job is made of. ``place``: the S3 URL below which its files lie for a while."""
+    """What the job is made of. ``place``: the S3 URL below which its files are stored for a
+    while."""
 
     settings: ExecutorSettings
     image: str
@@ -99,7 +101,7 @@ def plan(trial: Trial, name: str) -> JobPlan:
 def run(
     clients: Clients, trial: Trial, retrier: Retrier, seconds: float, say: Callable[[str], None]
 ) -> list[Finding]:
-    """Submits the job, waits for its end at most ``seconds`` and tells what it found.
+    """Submits the job, waits at most ``seconds`` for its end, and returns what it found.
 
     Whatever happens, the job is ended and its files are removed.
     """
@@ -126,13 +128,13 @@ def run(
             missing = (permissions.told(str(error), f"batch:{operation}"),)
         return [Finding("problem", "job", errors.explain(error, "trying a job"), missing=missing)]
     except small_objects.TooLarge as error:
-        return [Finding("problem", "job", f"Somebody else overwrote the job's files: {error}.")]
+        return [Finding("problem", "job", f"Somebody has overwritten the job's files: {error}.")]
     finally:
         _clean(clients, folder, job_id)
 
 
 def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: str) -> TaskLocation:
-    """Stores the job's input, its task and the supervisor; where the task lies."""
+    """Stores the job's input, its task and the supervisor. Returns where the task is."""
     command = _COMMAND.format(
         word=word, prefix=wanted.aws_cli_path or "/none", scratch=wanted.scratch.path
     )
@@ -169,17 +171,17 @@ def _follow(
 ) -> BatchJob:
     """The job's description when it has ended, or when time is up."""
     end = retrier.clock() + seconds
-    told = ""
+    shown = ""
     while True:
         known = retrier.call(
             "following the job", lambda: batch_calls.describe(clients.batch, [job_id])
         )
         unknown = cast(BatchJob, {"status": "unknown", "jobId": job_id})
         job = known.get(job_id, unknown)
-        if job["status"] != told:
-            told = job["status"]
-            say(f"job {job_id}: {told}")
-        if told in ENDED or retrier.clock() >= end:
+        if job["status"] != shown:
+            shown = job["status"]
+            say(f"job {job_id}: {shown}")
+        if shown in ENDED or retrier.clock() >= end:
             return job
         retrier.sleep(POLL)
 
@@ -198,7 +200,7 @@ def _waiting(
 
 
 def _read(clients: Clients, wanted: JobPlan, folder: str, job: BatchJob) -> list[Finding]:
-    """What an ended job tells."""
+    """What a job that has ended shows."""
     attempt = max(1, len(job.get("attempts") or []))
     try:
         text = _fetch(clients, taskspec.status_url(f"{folder}status/", job["jobId"], attempt))
@@ -212,7 +214,7 @@ def _read(clients: Clients, wanted: JobPlan, folder: str, job: BatchJob) -> list
     if failure:
         shown = [line for line in lines if not line.startswith(taskspec.STATUS_LINE)][-SHOWN:]
         told = "".join(f"\n    {line}" for line in shown)
-        sentence = f"The job failed: {failure.sentence} [{failure.cause.value}]{told}"
+        sentence = f"The job failed: {failure.sentence} {failure.tag}{told}"
         return [Finding("problem", "job", sentence)]
     found = _fetch(clients, f"{folder}out.txt").split()
     machine = f" on an {status.instance_type}" if status and status.instance_type else ""
@@ -244,7 +246,7 @@ def _fetch(clients: Clients, url: str) -> str:
 
 
 def _clean(clients: Clients, folder: str, job_id: str | None) -> None:
-    """Ends the job if it is there still, and removes its files, as far as that is permitted."""
+    """Ends the job if it still lives, and removes its files, as far as that is permitted."""
     bucket, prefix = split_url(folder)
     try:
         if job_id:

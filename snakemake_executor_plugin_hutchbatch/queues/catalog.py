@@ -16,7 +16,7 @@ from . import plain_yaml
 #: Bytes of a catalogue. AWS lets an account have 50 queues in a region
 #: (https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html), which take 10,000.
 MOST_BYTES = 256 * 1024
-#: Faults that are told at once.
+#: Faults that are shown at most.
 MOST_FAULTS = 20
 
 
@@ -26,7 +26,7 @@ class CatalogError(ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """What a catalogue says of one queue; None or empty where it says nothing."""
+    """What a catalogue says about one queue; None or empty where it says nothing."""
 
     name: str
     compute_environment: str | None = None
@@ -76,12 +76,12 @@ def shipped() -> dict[str, Entry]:
 
 
 def read(path: Path) -> dict[str, Entry]:
-    """A site's own catalogue. Raises ``CatalogError`` for a file that is none, or is not there."""
+    """A site's own catalogue. Raises ``CatalogError`` for any other file, or a missing one."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            raise CatalogError(f"{path} is no catalogue: it has more than {MOST_BYTES:,} bytes")
+            raise CatalogError(f"{path} is not a catalogue: it has more than {MOST_BYTES:,} bytes")
         return parse(content.decode(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path} cannot be read: {error}") from None
@@ -97,15 +97,17 @@ def parse(text: str, source: str) -> dict[str, Entry]:
         problem = error.problem or error.context
         raise CatalogError(f"{source}, line {line}: this is not YAML: {problem}") from None
     except yaml.YAMLError as error:
-        told = " ".join(str(error).split())
-        raise CatalogError(f"{source}, line 1: this is not YAML: {told}") from None
+        problem = " ".join(str(error).split())
+        raise CatalogError(f"{source}, line 1: this is not YAML: {problem}") from None
     queues = content.get("queues") if isinstance(content, dict) else None
     if document is None or not isinstance(queues, dict) or not queues:
-        raise CatalogError(f"{source}, line 1: a catalogue begins with 'queues:' and lists some")
+        raise CatalogError(
+            f"{source}, line 1: a catalogue begins with 'queues:' and lists at least one"
+        )
     faults: list[tuple[int, str]] = []
     entries: dict[str, Entry] = {}
     here = [(k, v) for k, v in document.value if k.value == "queues"]
-    faults += [(k.start_mark.line + 1, "'queues:' stands there twice") for k, _ in here[1:]]
+    faults += [(k.start_mark.line + 1, "'queues:' occurs twice") for k, _ in here[1:]]
     for key, node in here[-1][1].value:
         name, line, fields = key.value, key.start_mark.line + 1, queues[key.value]
         if name in entries:
@@ -128,9 +130,9 @@ def _short(text: str, most: int = 60) -> str:
 
 
 def _lines(source: str, faults: list[tuple[int, str]]) -> list[str]:
-    told = [f"{source}, line {n}: {printable(fault)}" for n, fault in sorted(faults)]
-    more = [f"and {len(told) - MOST_FAULTS} more"] if len(told) > MOST_FAULTS else []
-    return told[:MOST_FAULTS] + more
+    shown = [f"{source}, line {n}: {printable(fault)}" for n, fault in sorted(faults)]
+    more = [f"and {len(shown) - MOST_FAULTS} more"] if len(shown) > MOST_FAULTS else []
+    return shown[:MOST_FAULTS] + more
 
 
 def _entry(name: str, fields: Mapping[str, object]) -> Entry:
@@ -159,7 +161,7 @@ def _field_faults(
     for field, line in lines:
         value, check = fields[field], _FIELDS.get(field)
         if field in seen:
-            faults.append((line, f"queue {queue}: {_short(field)} stands there twice"))
+            faults.append((line, f"queue {queue}: {_short(field)} occurs twice"))
         elif check is None:
             known = ", ".join(_FIELDS)
             faults.append((line, f"queue {queue} has no field {_short(field)}; there are {known}"))

@@ -13,8 +13,7 @@ from .queue import Queue
 
 #: Below this (MiB) a hint would be more noise than gain.
 WORTH_A_HINT = 4096
-#: A request is called wasteful if it leaves at least this part of every machine's memory and vCPUs
-#: unused where a little less would let one more job in.
+#: A hint is given if a request lower by at most this part would let one more job in.
 LITTLE_LESS = 0.10
 
 
@@ -32,7 +31,7 @@ class Asks(Protocol):
 
 
 def misfit(job: Asks, queue: Queue) -> str | None:
-    """None if some machine of ``queue`` can hold ``job`` (or nothing is known of its machines),
+    """None if some machine of ``queue`` can hold ``job`` (or nothing is known about its machines),
     else what is too much and what would fit, as a sentence."""
     sizes = instances.sizes(queue.instance_types)
     if queue.max_vcpus is not None and job.vcpus > queue.max_vcpus:
@@ -93,8 +92,8 @@ def other_architecture(queue: Queue) -> str | None:
 
 
 def largest_memory(job: Asks, queue: Queue) -> int | None:
-    """The most memory (MiB) that a job with these vCPUs and GPUs can have on ``queue``; None where
-    nothing is known of its machines."""
+    """The most memory (MiB) that a job with these vCPUs and GPUs can have on ``queue``; None if
+    nothing is known about its machines."""
     sizes = instances.sizes(queue.instance_types)
     fitting = [s.usable for s in sizes if s.vcpus >= job.vcpus and s.gpus >= job.gpus]
     return _round(max(fitting)) if fitting else None
@@ -113,5 +112,5 @@ def _vcpus(count: int) -> str:
 
 
 def _a(size: Size) -> str:
-    """``an r5.large``, ``a c5.large``: as they are read aloud."""
+    """``an r5.large``, ``a c5.large``: as the letters are read aloud."""
     return f"{'an' if size.type[0] in 'aefhilmnorsx' else 'a'} {size.type}"

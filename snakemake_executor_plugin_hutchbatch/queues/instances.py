@@ -1,7 +1,7 @@
 """Sizes of EC2 instances, as data that ships (``instances.csv``), and what of them a job can have.
 
 The data: AWS's DescribeInstanceTypes for the families that Batch queues are made of. Its first line
-says of which day; ``.ci/instance_types.py`` writes it again.
+has the date; ``.ci/instance_types.py`` renews it.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def known() -> dict[str, Size]:
 def sizes(instance_types: Iterable[str]) -> tuple[Size, ...]:
     """The sizes that names of AWS Batch stand for: types, families, ``optimal``; smallest first.
 
-    Names that the data does not have are left out.
+    Names that are not in the data are left out.
     """
     return _sizes(tuple(instance_types))
 
 
-# Asked again for each job: a search through all types takes longer than the rest of its planning.
+# Needed for each job: a search through all types takes longer than the rest of its planning.
 @functools.cache
 def _sizes(instance_types: tuple[str, ...]) -> tuple[Size, ...]:
     found: dict[str, Size] = {}
@@ -76,7 +76,7 @@ def _sizes(instance_types: tuple[str, ...]) -> tuple[Size, ...]:
 
 
 def all_known(instance_types: Iterable[str]) -> bool:
-    """Whether the data has every one of the names: only then can it say that nothing fits."""
+    """Whether all of the names are in the data: only then it can say that nothing fits."""
     return all(
         name.startswith(("optimal", "default_x86_64")) or name in _families() or name in known()
         for name in instance_types

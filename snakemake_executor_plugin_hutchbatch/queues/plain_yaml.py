@@ -1,11 +1,11 @@
-"""YAML of people: mappings, lists, texts, whole numbers, true and false. No aliases (ten lines of
-them make a billion entries), no tags, no depths that nobody writes."""
+"""YAML as people write it: mappings, lists, texts, whole numbers, true and false. No aliases (ten
+lines of them make a billion entries), no tags, limited depth."""
 
 from __future__ import annotations
 
 import yaml
 
-#: Collections within each other. A catalogue, the only file that is read so, has 4.
+#: Levels of nesting. A catalogue, the only file that is read like this, has 4.
 DEEPEST = 12
 
 _BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
@@ -13,7 +13,7 @@ _BOOL, _INT, _NULL = (f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "n
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads nodes; raises ``yaml.YAMLError`` for what is not plain."""
+    """Reads nodes; raises ``yaml.YAMLError`` for anything that is not plain."""
 
     depth = 0
 
@@ -55,7 +55,7 @@ def value(node: yaml.Node) -> object:
         return None
     if node.tag == _BOOL:
         return _BOOLEANS[text.lower()]
-    # Not of any length: Python needs minutes for a million digits.
+    # With a limited length: Python needs minutes for a million digits.
     if node.tag == _INT and text.lstrip("-+").isdecimal() and len(text) < 20:
         return int(text)
     return text

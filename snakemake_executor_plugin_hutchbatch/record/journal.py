@@ -197,8 +197,8 @@ class Journal:
         self._add(statement, tuple(map(stored, values)))
 
     def flush(self, seconds: float = BUSY_SECONDS) -> bool:
-        """Waits until everything added is on disk. Returns False if that takes too long, and at once
-        while the disk is ``late``."""
+        """Waits until everything added is on disk. Returns False if that takes too long, and
+        at once while the disk is ``late``."""
         with self._condition:
             wanted = self._taken
             self._condition.notify_all()

@@ -21,7 +21,7 @@ from ..text.printable import printable
 from ..text.secrets import redacted
 from ..text.units import MIB
 
-#: Attempts that ended with these were not the job's fault.
+#: With these causes an attempt's end was not the job's fault.
 LOST = frozenset(c.value for c in (Cause.SPOT, Cause.HOST, Cause.CAPACITY, Cause.LOST))
 
 
@@ -158,7 +158,7 @@ def _rows_of(
             made[index] = _later(made[index], made[index - 1])
         last = made[-1] if tried else None
         if last is None or (placement.state not in OVER and last.stopped is not None):
-            # An attempt that no description of Batch has told of yet.
+            # An attempt that is not in any description of Batch yet.
             made.append(replace(here, attempt=len(tried) + 1, started=placement.running))
             if last:
                 made[-1] = _later(made[-1], last)
@@ -172,7 +172,7 @@ def _rows_of(
 
 
 def _later(row: Row, before: Row) -> Row:
-    """A placement's times of waiting are those of its first attempt."""
+    """The times that a placement waited are those of its first attempt."""
     return replace(row, submitted=before.stopped, runnable=None, starting=None)
 
 
@@ -264,7 +264,7 @@ def _cell(name: str, value: object) -> str:
     if isinstance(value, Mapping):
         text = json.dumps(value, ensure_ascii=False) if value else ""
         value = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
-    # One row a line, whatever a label or a sentence holds; and a terminal may show it.
+    # One row a line, whatever a label or a sentence holds, and safe on a terminal.
     text = printable(" ".join(str(value).split()))
     if name == "sentence":
         text = redacted(text)

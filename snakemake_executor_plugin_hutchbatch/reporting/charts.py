@@ -113,7 +113,7 @@ def data(record: Record, rows: Sequence[Row], rules: Sequence[Rule], until: floa
 
 
 def _told(row: Row) -> dict[str, str]:
-    """What is shown of an attempt under the pointer."""
+    """What is shown about the attempt under the pointer."""
     used = []
     if row.peak_memory_mib is not None:
         used.append(f"{memory(row.peak_memory_mib)} of {memory(row.memory_mib)}")

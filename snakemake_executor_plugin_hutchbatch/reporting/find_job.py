@@ -1,4 +1,4 @@
-"""What a user calls a job, and which jobs of AWS Batch that is. Pure but for reading the record."""
+"""How users name a job, and which jobs on AWS Batch that is. Pure except for reading the record."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class LookupFailed(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """One job. ``batch_ids``: its submissions, the first one first. The rest is what the record
-    has of it: ``jobs`` are its attempts of Snakemake's ``retries:``, the last one last."""
+    """One job. ``batch_ids``: its submissions, the first one first. The rest is from the
+    record: ``jobs`` are its attempts of Snakemake's ``retries:``, the last one last."""
 
     label: str
     batch_ids: tuple[str, ...]
@@ -41,7 +41,7 @@ class Target:
 
     @property
     def has_ended(self) -> bool | None:
-        """Whether the job has ended for Snakemake; None where the record does not know the job."""
+        """Whether the job has ended for Snakemake; None if the record does not have it."""
         return self.jobs[-1].state in ("done", "failed") if self.jobs else None
 
 
@@ -58,7 +58,7 @@ def is_batch_id(text: str) -> bool:
 
 
 def parse(words: Sequence[str]) -> JobQuery:
-    """Raises ``LookupFailed`` for words that are no wildcards."""
+    """Raises ``LookupFailed`` for words that are not wildcards."""
     rule, *rest = words
     wrong = [word for word in rest if not re.match(r"\w+=", word)]
     if wrong:

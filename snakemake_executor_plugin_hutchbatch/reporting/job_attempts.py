@@ -1,4 +1,4 @@
-"""The containers that a job had so far, and where the output of each lies."""
+"""The containers that a job has had so far, and where their output is."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Container:
-    """One attempt of a Batch job. ``stream``: its log's, None where it never began to run;
-    ``group``: None where Batch does not tell it any more."""
+    """One attempt of a Batch job. ``stream``: of its log, None if it never began to run;
+    ``group``: None if Batch no longer knows it."""
 
     batch_id: str
     attempt: int

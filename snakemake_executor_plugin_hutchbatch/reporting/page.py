@@ -33,14 +33,14 @@ from .statistics import Prices, Totals, Use
 EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[report]"'
 T = TypeVar("T")
 
-#: Of failures that are alike, and of the kinds of them, those that are shown.
+#: How many similar failures, and kinds of failures, are shown.
 ALIKE = 5
 KINDS = 40
 NOTES = 200
 
 
 class MissingExtra(Exception):
-    """What draws the report is not installed; one sentence for the user."""
+    """The packages for the report are not installed; one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def at_end(paths: Iterable[Path], journal: Path, run_id: str) -> Iterator[str]:
             with Reader(journal) as reader:
                 write(path, run_record.read(reader, run_record.choose(reader, run_id)))
             yield f"The report of this run: {path}"
-        except Exception as error:  # no fault of a picture may end a run
+        except Exception as error:  # an error in a report must not end a run
             if not isinstance(error, (MissingExtra, OSError, JournalError)):
                 tracebacks.log(f"The report {path} could not be made.")
             yield f"{path} could not be written ({error}); try hutchbatch report {run_id}."
@@ -101,18 +101,18 @@ def write_trace(path: Path, record: Record) -> None:
 
 
 def write_page(path: Path, record: Record, prices: Prices, gone: bool = False) -> None:
-    """``gone``: whether the run's Snakemake has ended without a word."""
+    """``gone``: whether the run's Snakemake has ended unexpectedly."""
     _put(path, page(record, prices, gone))
 
 
 def _put(path: Path, text: str) -> None:
-    """In one piece, so that a browser or a later step never reads half of it."""
+    """Written as a whole, so that a browser or a later step never reads half of it."""
     files.write(path, text)
 
 
 def _fit_to_be_shown(record: Record) -> Record:
-    """A record whose texts drive no terminal, turn no line around, and hold no secrets: the page is
-    for showing around. An older hutchbatch wrote these as they were."""
+    """A record whose texts have no control characters and no secrets: pages are shown to others.
+    Older versions recorded such texts unchanged."""
     run = record.run
     run = replace(
         run,

@@ -14,9 +14,9 @@ from .attempt_table import Row
 MEMORY_HEADROOM = 1.2
 #: A suggestion of at least this part of the request is not worth a change.
 NEAR = 0.8
-#: Seconds a command must take before its CPU says something of its ``threads``.
+#: Seconds that a command must take for its CPU time to say anything about its ``threads``.
 SHORTEST = 5.0
-#: Of the processors' use, what is too little for another thread.
+#: A use of processors that is too low for another thread.
 SPARE = 0.2
 
 
@@ -60,7 +60,7 @@ def _rounded_up(value: float) -> int:
 
 
 def suggest_threads(rows: Iterable[Row], asked: int) -> Advice:
-    """As many as nine of ten jobs keep busy on average, rounded up but for the first ``SPARE``.
+    """As many as nine of ten jobs keep busy on average, rounded up above the first ``SPARE``.
 
     Never more than asked for: a container may take idle processors of its machine, which are not
     always there.

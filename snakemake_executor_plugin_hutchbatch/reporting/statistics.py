@@ -30,7 +30,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Use:
-    """What a number of containers took. ``hours`` are the containers' own, added up."""
+    """What a number of containers took. ``hours``: their sum."""
 
     attempts: int = 0
     hours: float = 0.0
@@ -88,7 +88,7 @@ class Rule:
 
 
 def last_rows(rows: Iterable[Row]) -> list[Row]:
-    """The row that tells how each job ended: of its last try."""
+    """The row that shows how each job ended: that of its last attempt."""
     last: dict[tuple[str, str], Row] = {}
     for row in rows:
         last[row.rule, row.label] = row
@@ -146,7 +146,7 @@ def rules(rows: Iterable[Row]) -> list[Rule]:
 def _rule(name: str, rows: list[Row]) -> Rule:
     last = last_rows(rows)
     whole = use(rows)
-    # What a lost or failed container took says little of what the rule needs.
+    # What a lost or failed container took says little about what the rule needs.
     done = [row for row in rows if row.state == "done"]
     asked_memory = max(row.memory_mib for row in rows)
     asked_vcpus = max(row.vcpus for row in rows)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from ..aws.job_states import BEGUN, LIVE, LOST, OVER, WAITING
 from ..record.schema import Attempt, Job, Note, Placement, Run, Submission
-from ..settlement.failure_cause import Cause
+from ..settlement.failure_cause import Cause, tag
 
 #: ``RuleCounts``' fields that count jobs, in the order of a job's life.
 COUNTS = ("preparing", "waiting", "starting", "running", "done", "failed")
@@ -37,7 +37,7 @@ class RuleCounts:
 @dataclass(frozen=True)
 class QueueCounts:
     """A queue's jobs. Seconds: ``median_wait`` of those that began to start, ``longest_wait`` of
-    those that wait now; None where there are none."""
+    those that wait now; None if there are none."""
 
     queue: str
     waiting: int = 0
@@ -49,7 +49,7 @@ class QueueCounts:
 @dataclass(frozen=True)
 class Overview:
     """A run at a moment. ``outcome``: ``done``, ``failed``, ``cancelled``, ``running``, or ``gone``
-    where its controller ended without a word; ``to_come``: jobs that Snakemake has not handed over
+    if its controller ended unexpectedly; ``to_come``: jobs that Snakemake has not handed over
     yet, None if unknown; ``live``: jobs on Batch; ``stuck``: why jobs wait; ``failures``: the last
     ones, one sentence each."""
 
@@ -78,7 +78,7 @@ class Overview:
 
     @property
     def is_well(self) -> bool:
-        """Nothing failed for good, and the controller is there or said goodbye."""
+        """No job has failed, and the controller lives or has ended normally."""
         return self.outcome in ("running", "done") and not (
             self.outcome == "done" and self.total.failed
         )
@@ -104,7 +104,7 @@ def make(
     now: float,
     failures: int = 3,
 ) -> Overview:
-    """``gone``: whether its controller has ended; ``failures``: how many to tell."""
+    """``gone``: whether its controller has ended; ``failures``: how many to show."""
     last: dict[str, Job] = {}
     for job in sorted(jobs, key=lambda job: job.number):
         last[job.label] = job
@@ -138,7 +138,7 @@ def make(
         tuple(sorted(counting.rules.values(), key=lambda r: r.rule)),
         _queues(submissions, placements, now),
         _stuck(notes, live) if run.ended is None else (),
-        tuple(f"{j.label}: {j.sentence or 'failed'} [{j.cause or '?'}]" for j in failed[-failures:])
+        tuple(f"{j.label}: {j.sentence or 'failed'} {tag(j.cause)}" for j in failed[-failures:])
         if failures
         else (),
     )
@@ -159,7 +159,7 @@ def _last_placements(
 
 
 def _state(job: Job, place: Placement | None, gone: bool) -> str:
-    """The name of a count. What ended while nobody watched counts as AWS Batch tells it."""
+    """The name of a count. What ended without a controller counts as AWS Batch reports it."""
     if job.state in ("done", "failed"):
         return job.state
     if place is None or not place.batch_id:
@@ -168,7 +168,7 @@ def _state(job: Job, place: Placement | None, gone: bool) -> str:
         return "waiting"
     if gone and place.state in OVER:
         return "done" if place.state == "SUCCEEDED" else "failed"
-    # Ended ones are being judged, or sent once more.
+    # Jobs that ended are being settled, or are sent again.
     return {"STARTING": "starting", "RUNNING": "running"}.get(place.state, "preparing")
 
 
@@ -221,7 +221,7 @@ def _queues(
 
 
 def _stuck(notes: Iterable[Note], live: Sequence[Placement], most: int = 5) -> tuple[str, ...]:
-    """The doctor's last words about jobs that wait still."""
+    """The last sentences about jobs that still wait."""
     waiting = {place.number for place in live if place.state in WAITING}
     told: dict[str, None] = {}
     for note in notes:
@@ -231,13 +231,13 @@ def _stuck(notes: Iterable[Note], live: Sequence[Placement], most: int = 5) -> t
     return tuple(told)[-most:]
 
 
-# What AWS says of a run whose controller is gone
+# What AWS says about a run whose controller is gone
 
 
 def with_news(
     placements: Iterable[Placement], described: Mapping[str, Mapping[str, object]]
 ) -> list[Placement]:
-    """The placements with the states that Batch tells now; those it forgot are ``LOST``."""
+    """The placements with the states that Batch reports now; what it forgot is ``LOST``."""
     return [
         replace(place, state=str(described.get(place.batch_id, {}).get("status", LOST)))
         if is_live(place) and place.batch_id

@@ -1,4 +1,4 @@
-"""How a run stands, with what AWS Batch says now where nobody keeps the record."""
+"""The status of a run, with what AWS Batch says now if nobody keeps its record."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def _examine(
 ) -> tuple[str, ...]:
     """In each queue, why the job that has waited longest waits."""
     oldest: dict[str, JobDetailTypeDef] = {}
-    for told in sorted(described.values(), key=lambda told: told.get("createdAt", 0)):
-        if told["status"] == "RUNNABLE":
-            oldest.setdefault(told["jobQueue"], told)
+    for waiting in sorted(described.values(), key=lambda job: job.get("createdAt", 0)):
+        if waiting["status"] == "RUNNABLE":
+            oldest.setdefault(waiting["jobQueue"], waiting)
     if not oldest:
         return ()
     queues, _ = account.describe(clients.batch, catalog.shipped())
@@ -70,9 +70,9 @@ def _examine(
     jobs = {job.number: job for job in record.jobs}
     job_of = {place.batch_id: jobs.get(place.number) for place in record.placements}
     return tuple(
-        _diagnosis(clients, told, job, by_arn.get(arn) or Queue(arn.rpartition("/")[2]), now)
-        for arn, told in list(oldest.items())[:EXAMINED]
-        if (job := job_of.get(told["jobId"]))
+        _diagnosis(clients, waiting, job, by_arn.get(arn) or Queue(arn.rpartition("/")[2]), now)
+        for arn, waiting in list(oldest.items())[:EXAMINED]
+        if (job := job_of.get(waiting["jobId"]))
     )
 
 

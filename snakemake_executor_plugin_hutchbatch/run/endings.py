@@ -131,7 +131,7 @@ class EndedJobs:
         report: str = "",
     ) -> None:
         """Reports a failure. ``report``: has the reason; without one, Snakemake's error has it."""
-        kind = f"[{failure.cause.value}]"
+        kind = failure.tag
         message = f"{terminal.clean(failure.sentence, self._run.hide)} {kind}"
         if report:
             message = f"see the reason below {kind}"

@@ -38,6 +38,15 @@ class Failure:
     attempts: int = 1
     words: str = ""
 
+    @property
+    def tag(self) -> str:
+        return tag(self.cause.value)
+
+
+def tag(cause: str | None) -> str:
+    """``[CAUSE]``, as messages have it: docs/troubleshooting.md has a row for each."""
+    return f"[{cause or '?'}]"
+
 
 def _of(text: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE | re.DOTALL)

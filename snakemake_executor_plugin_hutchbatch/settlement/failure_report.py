@@ -58,7 +58,7 @@ def report(
     copies: Sequence[Copy] = (),
 ) -> str:
     """The lines for the terminal. ``job_id``: empty for a job without output."""
-    text = [f"{label} failed: {printable(failure.sentence)} [{failure.cause.value}]"]
+    text = [f"{label} failed: {printable(failure.sentence)} {failure.tag}"]
     text.append(f"  image: {printable(plan.image)}")
     text.append(f"  queue: {plan.queue}")
     tried = attempts(job) if job else []

@@ -194,7 +194,7 @@ def test_each_start_has_its_log_and_the_rules_file_stands_in(folder, hutchbatch,
     code, out, err = hutchbatch("logs", "both")
     assert (code, out) == (0, "one\ntwo\nthree\ntwo\n\x1b[2Jfour\n")
     same, own = err.splitlines()
-    assert same == f"hutchbatch: Its log file {logs[0]} holds nothing else."
+    assert logs[0] in same
     assert own.startswith(f"hutchbatch: Its log file {logs[1]} (of 20")
     for rule in ("mute", "old"):
         code, out, err = hutchbatch("logs", rule)

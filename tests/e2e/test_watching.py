@@ -162,7 +162,7 @@ def test_a_run_is_watched_and_ended_from_another_terminal(watched, workflow):
     # One rule ends; Snakemake goes on.
     code, out = run("cancel", "--rule", "slow", "--yes")
     assert (code, "Stopped 3 jobs on AWS Batch of rule slow." in out) == (0, True), out
-    assert "Snakemake goes on" in out
+    assert "retries:" in out
     run.until(lambda s: counts(s, "slow")["failed"] == 3)
     assert run.process.poll() is None
     # Nobody can be asked here.

@@ -1,4 +1,4 @@
-"""``hutchbatch cancel``: ends what a run has on AWS Batch."""
+"""``hutchbatch cancel``: stops the jobs of a run on AWS Batch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .common import (
     journal_path,
 )
 
-#: A controller that lives may have sent more jobs meanwhile: so many seconds it is looked at again.
+#: A living controller may have sent more jobs meanwhile: seconds for which this is checked again.
 SETTLE_SECONDS = 10.0
 
 
@@ -34,10 +34,10 @@ def add(subcommands: Subcommands) -> None:
         "cancel",
         help="stop the jobs of a run on AWS Batch",
         description=(
-            "Ends the jobs that a run has on AWS Batch, also when its Snakemake was killed. If\n"
-            "Snakemake lives on this machine, it is told to stop, too: a process of yours that is\n"
-            "certainly the one that the run was started with, and no other. With --rule only jobs\n"
-            "of that rule end; to Snakemake they have failed."
+            "Stops the jobs that a run has on AWS Batch, even if its Snakemake was killed. If\n"
+            "Snakemake is running on this machine, it is asked to stop, too, but only a process\n"
+            "of yours that is certainly the one that started the run. With --rule, only jobs of\n"
+            "that rule are stopped; for Snakemake they have failed."
         ),
         epilog=epilog(
             "examples:\n"
@@ -112,23 +112,23 @@ def _lives(run: Run) -> bool:
 
 
 def _doubt(run: Run, folder: Path) -> str | None:
-    """Why no process here is for certain the run's Snakemake (empty: none is even likely); None if
-    one is. Asked to stop, Snakemake begins no more jobs; Ctrl-C's signal does not reach one that
-    was started in the background."""
+    """Why no process here is certainly the run's Snakemake (empty: none is even likely); None if
+    one is. After SIGTERM Snakemake starts no more jobs; Ctrl-C's signal does not reach one that was
+    started in the background."""
     return stopping.doubt(controllers.of(run), folder) if _lives(run) else ""
 
 
 def _warn(run: Run, options: argparse.Namespace) -> None:
-    """Of a Snakemake that goes on."""
+    """Says that Snakemake continues, if it does."""
     if run.ended is not None or is_gone(run, time.time()):
         return
     if options.rule is not None:
-        note("Snakemake goes on; it repeats these jobs if the rule has retries:.")
+        note("Snakemake continues; it repeats these jobs if the rule has retries:.")
     elif why := _doubt(run, options.directory):
         note(_left_alone(run, why))
     else:
         note(
-            f"Snakemake goes on as process {run.pid} on {run.host} and may submit more jobs: "
+            f"Snakemake continues as process {run.pid} on {run.host} and may submit more jobs: "
             "stop it there with Ctrl-C."
         )
 
@@ -136,5 +136,5 @@ def _warn(run: Run, options: argparse.Namespace) -> None:
 def _left_alone(run: Run, why: str) -> str:
     return (
         f"Snakemake was not stopped, because {why} (the record says process {run.pid} on "
-        f"{run.host}). If it goes on, stop it there with Ctrl-C."
+        f"{run.host}). If it is still running, stop it there with Ctrl-C."
     )

@@ -14,8 +14,8 @@ from ...aws import errors
 from ...record.journal import PLACE
 from ...text import terminal
 
-#: Exit codes. 1: the command could not do its work, or what it tells of has failed; 2: the command
-#: line is wrong (argparse's own); the others as shells count signals.
+#: Exit codes. 1: the command could not do its work, or what it shows has failed; 2: the command
+#: line is wrong (argparse's own); the others are those of shells for signals.
 FINE, WRONG, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 EXIT_CODES = "exit codes: 0 success, 1 {wrong}, 2 wrong usage, 130 Ctrl-C"
@@ -26,7 +26,7 @@ Subcommands: TypeAlias = "argparse._SubParsersAction[terminal.Parser]"
 
 
 class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Texts as they are written, with the defaults that say something."""
+    """Keeps the layout of texts, and shows defaults that are of interest."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default in (None, False, Path()):

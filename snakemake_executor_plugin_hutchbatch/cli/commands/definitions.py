@@ -19,10 +19,10 @@ def add(subcommands: Subcommands) -> None:
         help="show the job definitions that runs have registered, and remove old ones",
         description=(
             "Shows the job definitions that hutchbatch has registered in your account: one for\n"
-            "each image with its role and mounts, shared by all runs and users. A run that misses\n"
-            "one registers it again, so nothing is lost with them. With --prune those are removed\n"
-            "that are old and that no job uses: neither one that waits or runs, nor one that\n"
-            "AWS Batch still remembers (it forgets ended jobs after about a week)."
+            "each image with its role and mounts, shared by all runs and users. --prune removes\n"
+            "old ones that no job uses: neither a job that waits or runs, nor one that AWS Batch\n"
+            "still remembers (it forgets jobs about a week after their end). Nothing is lost: a\n"
+            "run that needs a removed definition registers it again."
         ),
         epilog=epilog(
             "examples:\n"
@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def table(found: Sequence[RegisteredDefinition]) -> list[str]:
-    """One line for each definition, below a head line."""
+    """One line for each definition, below the heads."""
     if not found:
         return ["hutchbatch has no job definitions in this account and region."]
     rows = [(f"{d.name}:{d.revision}", d.made_on, d.image) for d in found]

@@ -1,4 +1,4 @@
-"""``hutchbatch doctor``: whether jobs could run with these settings, and what a helpdesk needs."""
+"""``hutchbatch doctor``: whether jobs could run with these settings, and facts for a helpdesk."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def add(subcommands: Subcommands) -> None:
         help="check credentials, queues, bucket, role and permissions, and run a tiny job",
         description=(
             "Checks whether jobs could run with your settings: credentials, region, queues,\n"
-            "bucket, job role, permissions; then a tiny job is really run, which tries image,\n"
-            "mounts and role. Each finding is ok, a warning (runs would go on) or a problem, with\n"
-            "what to do. Missing permissions are named, with a policy that SciComp can use.\n"
-            "The settings are Snakemake's: those of --profile, of a workflow's own profile, or of\n"
-            "SNAKEMAKE_… variables. Options of Snakemake may follow behind --."
+            "bucket, job role and permissions. Then it runs a small job, which tries image,\n"
+            "mounts and role. Each finding is ok, a warning (runs would work) or a problem, with\n"
+            "what to do. Missing permissions are listed, with a policy that SciComp can use.\n"
+            "The settings are Snakemake's: from --profile, from a workflow's own profile, or from\n"
+            "SNAKEMAKE_… variables. Options of Snakemake may follow after --."
         ),
         epilog=epilog(
             "examples:\n"
@@ -99,7 +99,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _conclude(examination: Examination, as_json: bool) -> None:
-    """The policy and what a helpdesk needs."""
+    """The policy, and facts for a helpdesk."""
     found, facts = examination.found, examination.facts
     actions = missing(found)
     policy = permissions.policy(actions, examination.context()) if actions else None
@@ -121,7 +121,7 @@ def _conclude(examination: Examination, as_json: bool) -> None:
             "findings": findings.as_json(found),
             "policy": policy,
         }
-        # It goes to other people.
+        # This goes to other people.
         terminal.say_json(mapped(document, redacted), indent=2)
         return
     if policy:

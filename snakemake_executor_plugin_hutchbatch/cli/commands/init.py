@@ -32,11 +32,11 @@ def add(subcommands: Subcommands) -> None:
         "init",
         help="write a profile for AWS Batch, from your answers or a nextflow.config",
         description=(
-            "Writes a Snakemake profile with your bucket, queue and job role, and explains each\n"
-            "line in it. It asks for what no option gives. Where it cannot ask (--yes, or no\n"
-            "terminal), the rest has defaults; bucket and job role must be given then.\n"
-            "--from-nextflow takes what a nextflow.config says, also of single processes, and\n"
-            "names what a profile cannot say."
+            "Writes a Snakemake profile with your bucket, queue and job role, with a comment for\n"
+            "each line. It asks for everything that is not given as an option. If it cannot ask\n"
+            "(--yes, or no terminal), it uses defaults; bucket and job role must then be given.\n"
+            "--from-nextflow carries over the settings of a nextflow.config, including those of\n"
+            "single processes, and lists those that a profile cannot express."
         ),
         epilog=epilog(
             "examples:\n"

@@ -37,12 +37,12 @@ def add(subcommands: Subcommands) -> None:
         "logs",
         help="show the output of a job",
         description=(
-            "Shows all that a job has written, as AWS CloudWatch keeps it. JOB is an AWS Batch id\n"
-            "(of an array's child: ID:INDEX), a Batch job's name, or a rule with wildcards of the\n"
-            "last run in this folder. Of several jobs that fit, the one that failed last.\n"
-            "The rule's log: files follow, from S3, unless the output holds all of their text.\n"
-            "On a terminal, characters that could drive it are shown as ?; into a pipe or file\n"
-            "goes what the job wrote, and nothing else: notes go to the error output."
+            "Shows the output of a job, as AWS CloudWatch keeps it. JOB is an AWS Batch id (for\n"
+            "an array's child: ID:INDEX), the name of a Batch job, or a rule with wildcards of\n"
+            "the last run in this folder. If several jobs match, the one that failed last is\n"
+            "shown. The rule's log: files follow, from S3, unless the output has their text.\n"
+            "On a terminal, control characters are shown as ?. A pipe or file gets exactly what\n"
+            "the job wrote; notes go to standard error."
         ),
         epilog=epilog(
             "examples:\n"
@@ -114,7 +114,7 @@ class _Request:
 
 
 def _open(options: argparse.Namespace) -> Reader | None:
-    """The record, if there is one that can be read: ids do without."""
+    """The record if it can be read; an id can be looked up without it."""
     try:
         return Reader(journal_path(options))
     except JournalError:
@@ -129,7 +129,7 @@ def _may_be_known_to_batch(words: list[str]) -> bool:
 
 
 def _find(reader: Reader | None, request: _Request) -> Target | None:
-    """The job as the record has it; None for one it does not know. Raises ``LookupFailed``."""
+    """The job as the record has it, None if it does not. Raises ``LookupFailed``."""
     if reader is None:
         return None
     words = request.words
@@ -141,7 +141,7 @@ def _find(reader: Reader | None, request: _Request) -> Target | None:
 
 
 def _ask_batch(clients: Clients, name: str) -> Target:
-    """A job that no record knows, by its id or name."""
+    """A job that is in no record, by its id or name."""
     with asking("looking for the job"):
         if found := find_on_batch.find(clients.batch, name):
             return found

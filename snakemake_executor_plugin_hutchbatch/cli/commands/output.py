@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 2.0
 #: CloudWatch may show the last lines of a container some seconds after its end.
 LATE_SECONDS = 3.0
-#: Bytes of a log file that is compared with the output, to be shown once.
+#: Bytes of a log file that is compared with the output, so that it is not shown twice.
 MOST_COMPARED = 1024 * 1024
-#: What a log that is not there is answered with.
+#: The error code for a log that does not exist.
 _NO_LOG = "ResourceNotFoundException"
 
 
@@ -47,7 +47,7 @@ class LogPrinter:
         self._printed: deque[str] = deque(maxlen=MOST_EVENTS)
 
     def look(self, target: Target) -> JobAttempts:
-        """Raises ``CommandError`` where neither AWS nor the record knows the job."""
+        """Raises ``CommandError`` if neither AWS nor the record knows the job."""
         with asking("asking about the job"):
             described = batch_calls.describe_all(self._clients.batch, target.batch_ids)
         known = job_attempts.known(target.batch_ids, described, target.attempts)
@@ -79,7 +79,7 @@ class LogPrinter:
         raise CommandError(_nothing(target.label, known, self._since is not None))
 
     def choose(self, known: JobAttempts, attempt: int | None, label: str) -> Container | None:
-        """The container whose output is wanted; None where there is none yet."""
+        """The container whose output is wanted; None if there is none yet."""
         if attempt is None:
             with_log = [each for each in known.containers if each.stream]
             return with_log[-1] if with_log else None
@@ -88,7 +88,7 @@ class LogPrinter:
         return known.containers[attempt - 1]
 
     def print(self, container: Container, target: Target) -> int:
-        """Prints what is new in a container's log; how many lines."""
+        """Prints what is new in a container's log. Returns how many lines."""
         if not container.stream:
             return 0
         stream = self._streams.get(container.stream)
@@ -112,7 +112,7 @@ class LogPrinter:
         return count
 
     def show_files(self, target: Target) -> None:
-        """The rule's own log files, beside the output that was printed."""
+        """The rule's own log files, after the output."""
         for url in target.log_files:
             found = self._log_file(url)
             if found is None or not found["ContentLength"]:
@@ -124,7 +124,7 @@ class LogPrinter:
             data = found["Body"].read()
             lines = [raw.decode(errors="backslashreplace") for raw in data.splitlines()]
             if log_tails.find(lines, list(self._printed)) >= 0:
-                note(f"Its log file {url} holds nothing else.")
+                note(f"Its log file {url} has the same text.")
                 continue
             note(f"Its log file {url} (of {clock(found['LastModified'].timestamp())}):")
             for line in lines:
@@ -132,7 +132,7 @@ class LogPrinter:
             terminal.flush()
 
     def _show_files_instead(self, target: Target) -> bool:
-        """The same where CloudWatch has nothing; whether there was one."""
+        """The same if CloudWatch has nothing. Returns whether there was one."""
         shown = False
         for url in target.log_files:
             if (found := self._log_file(url)) is not None:
@@ -142,7 +142,7 @@ class LogPrinter:
         return shown
 
     def _log_file(self, url: str) -> GetObjectOutputTypeDef | None:
-        """S3's answer; None where there is none, or none since then."""
+        """S3's answer; None if there is no file, or none since then."""
         bucket, key = split_url(url)
         try:
             found = self._clients.s3.get_object(Bucket=bucket, Key=key)

@@ -1,4 +1,4 @@
-"""``hutchbatch plan``: what is known of a run before its first job; nothing is sent."""
+"""``hutchbatch plan``: how a workflow would run; nothing is sent."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def add(subcommands: Subcommands) -> None:
         "plan",
         help="show how a workflow would run, without sending anything",
         description=(
-            "Shows what is known of a run before its first job: for each rule how many jobs there\n"
-            "are, how and in which image they run, on which queues, with how much, and whether\n"
-            "that fits; what would be uploaded; hints; what would be refused. Nothing is sent.\n"
+            "Shows how a workflow would run: for each rule the number of jobs, how and in which\n"
+            "image they run, the queues, vCPUs, memory and time, and whether they fit; what would\n"
+            "be uploaded; hints; and what would be refused. Nothing is sent to AWS Batch.\n"
             "('snakemake -n' cannot do this: Snakemake starts no executor for a dry run.)"
         ),
         epilog=epilog(
@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def snakemake_arguments(given: Sequence[str]) -> list[str]:
-    """What Snakemake is started with: the user's own arguments win over ours."""
+    """What Snakemake is started with: the user's own arguments override ours."""
     own = list(given[1:] if given[:1] == ["--"] else given)
     if own[:1] == ["snakemake"]:
         own = own[1:]
@@ -71,7 +71,7 @@ def snakemake_arguments(given: Sequence[str]) -> list[str]:
 
 
 def _plan(arguments: Sequence[str]) -> tuple[RunPlan | None, int]:
-    """The plan and Snakemake's exit code; no plan where no executor was started."""
+    """The plan and Snakemake's exit code; no plan if no executor was started."""
     from snakemake.cli import main  # noqa: PLC0415  half a second that other commands need not
 
     found: list[RunPlan] = []
@@ -87,14 +87,14 @@ def _plan(arguments: Sequence[str]) -> tuple[RunPlan | None, int]:
 
 def lines(found: RunPlan) -> list[Line]:
     """The plan as text."""
-    told: list[Line] = []
+    shown: list[Line] = []
     if found.rules:
         head = ("rule", "jobs", "runs", "image", "queue", "vCPUs", "memory MiB", "time min")
-        told += tables.lines([_row(rule) for rule in found.rules], head)
+        shown += tables.lines([_row(rule) for rule in found.rules], head)
         jobs = sum(rule.jobs for rule in found.rules if rule.runs != "here")
         here = sum(rule.jobs for rule in found.rules if rule.runs == "here")
-        told.append("")
-        told.append(
+        shown.append("")
+        shown.append(
             f"{counted(jobs, 'job')} on AWS Batch"
             + (f", {here} here" if here else "")
             + f"; files are in {found.storage_prefix}."
@@ -105,24 +105,24 @@ def lines(found: RunPlan) -> list[Line]:
             for rule in found.rules
             if rule.upload_files
         ]
-        told.append(
+        shown.append(
             f"{counted(found.upload_files, 'file')} here ({amount(found.upload_bytes)}) would be "
             f"uploaded first: {', '.join(each)}."
         )
-    told += [
+    shown += [
         f"{rule.rule} runs under Snakemake: {rule.reason}."
         for rule in found.rules
         if rule.runs == "snakemake" and rule.reason
     ]
     if found.checkpoints:
-        told.append(
+        shown.append(
             f"There may be more jobs after {_and(found.checkpoints)} (checkpoint"
             f"{'s' if len(found.checkpoints) > 1 else ''})."
         )
-    told += found.notes
-    told += [(Painted("Hint: ", "yellow"), hint) for hint in found.hints]
-    told += [(Painted("Refused: ", "red"), refusal) for refusal in found.refusals]
-    return told
+    shown += found.notes
+    shown += [(Painted("Hint: ", "yellow"), hint) for hint in found.hints]
+    shown += [(Painted("Refused: ", "red"), refusal) for refusal in found.refusals]
+    return shown
 
 
 def _row(rule: PlannedRule) -> tuple[str, ...]:

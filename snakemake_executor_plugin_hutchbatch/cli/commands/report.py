@@ -1,4 +1,4 @@
-"""``hutchbatch report``: the picture and the table of a run, now or after its end."""
+"""``hutchbatch report``: the report and the table of a run, during it or after its end."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def add(subcommands: Subcommands) -> None:
         "report",
         help="show what ran when, what the rules needed, and why jobs failed",
         description=(
-            "Writes one HTML file about a run, also while it goes on: when each job waited and\n"
-            "ran, what each rule used of what it asked for and what it could ask for instead,\n"
-            "hours lost with spot machines, failures with the ends of their logs. Any browser\n"
-            "opens it, without a network. With --trace, a table of every job and attempt, for R,\n"
-            "Python or Excel."
+            "Writes one HTML file about a run, which may still be running: when each job waited\n"
+            "and ran, how much each rule used of what it requested and what it could request\n"
+            "instead, hours lost with spot machines, failures with the ends of their logs. It\n"
+            "opens in any browser, without a network. --trace writes a table of every job and\n"
+            "attempt, for R, Python or Excel."
         ),
         epilog=epilog(
             "examples:\n"

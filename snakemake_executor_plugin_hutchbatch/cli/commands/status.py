@@ -1,4 +1,4 @@
-"""``hutchbatch status``: how a run stands."""
+"""``hutchbatch status``: the status of a run."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ WATCH_SECONDS = 5.0
 def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "status",
-        help="show how a run stands",
+        help="show the status of a run",
         description=(
-            "Shows a run of this folder: its jobs by rule and state, how long queues let them\n"
-            "wait, why jobs wait, and what failed last; while it goes on, from any terminal, and\n"
-            "after. It reads the record on disk and asks AWS nothing, unless Snakemake has ended\n"
-            "without a word."
+            "Shows a run of this folder, during it (from any terminal) or after its end: its jobs\n"
+            "by rule and state, how long they wait in queues, why they wait, and the last\n"
+            "failures. It reads the record on disk and does not ask AWS, unless Snakemake has\n"
+            "ended unexpectedly."
         ),
         epilog=epilog(
             "examples:\n"
