@@ -12,7 +12,7 @@ from ..aws.retry import Retrier
 from ..aws.termination import Termination
 from ..record import run_record
 from ..record.controllers import is_gone
-from ..record.journal import Reader
+from ..record.reader import Reader
 from ..record.run_record import Record
 from ..record.schema import Run, Submission
 from ..reporting import cancel_targets, status

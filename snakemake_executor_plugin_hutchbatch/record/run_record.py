@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .journal import JournalError, Reader
+from .journal import JournalError
+from .reader import Reader
 from .schema import Attempt, Job, Note, Placement, Run, Submission
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..record import controllers
-from ..record.journal import PLACE, JournalError, Reader
+from ..record.journal import PLACE, JournalError
+from ..record.reader import Reader
 from ..record.record_file import exists
 from ..record.schema import SINGLE, Job, Placement, Run, Submission
 from ..storage.run_layout import WorkLayout

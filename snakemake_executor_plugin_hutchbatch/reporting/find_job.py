@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..record.journal import Reader
+from ..record.reader import Reader
 from ..record.schema import Attempt, Job, Placement, Run, Submission
 
 #: AWS Batch's ids; children of arrays are ``parentId:index``.

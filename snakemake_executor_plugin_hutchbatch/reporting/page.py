@@ -10,23 +10,21 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path, PurePath
 from typing import TypeVar
 
 from .. import files
 from ..record import run_record
-from ..record.journal import JournalError, Reader
-from ..record.redact import discreet_command
+from ..record.journal import JournalError
+from ..record.reader import Reader
 from ..record.run_record import Record
 from ..record.schema import Run
 from ..settings.setting import option_name
 from ..text import tracebacks
-from ..text.printable import mapped, printable_lines
-from ..text.secrets import redacted
 from ..text.units import clock, count, duration, hours, iso, memory, money, percent
-from . import attempt_table, charts, resource_advice, statistics
+from . import attempt_table, charts, resource_advice, shareable, statistics
 from .attempt_table import Row
 from .statistics import Prices, Totals, Use
 
@@ -34,7 +32,7 @@ EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[report]"'
 T = TypeVar("T")
 
 #: How many similar failures, and kinds of failures, are shown.
-ALIKE = 5
+MOST_SHOWN = 5
 KINDS = 40
 NOTES = 200
 
@@ -52,7 +50,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Alike:
+class FailureGroup:
     """Failed jobs of one rule with one cause; ``jobs``: rows and log ends of the first few."""
 
     rule: str
@@ -110,35 +108,9 @@ def _put(path: Path, text: str) -> None:
     files.write(path, text)
 
 
-def _fit_to_be_shown(record: Record) -> Record:
-    """A record whose texts have no control characters and no secrets: pages are shown to others.
-    Older versions recorded such texts unchanged."""
-    run = record.run
-    run = replace(
-        run,
-        command=discreet_command(run.command),
-        snakefile=redacted(run.snakefile),
-        settings=mapped(run.settings, redacted),
-    )
-    said = ("sentence", "log_end", "reason", "text")
-    hidden = replace(
-        record,
-        run=run,
-        jobs=tuple(_without_secrets(job, said) for job in record.jobs),
-        attempts=tuple(_without_secrets(attempt, said) for attempt in record.attempts),
-        notes=tuple(_without_secrets(note, said) for note in record.notes),
-    )
-    return mapped(hidden, lambda text: "\n".join(printable_lines(text)))
-
-
-def _without_secrets(of: T, names: Iterable[str]) -> T:
-    found = {name: text for name in names if (text := getattr(of, name, None))}
-    return replace(of, **{n: redacted(text) for n, text in found.items()}) if found else of  # type: ignore[type-var]
-
-
 def page(record: Record, prices: Prices, gone: bool = False) -> str:
     """The whole HTML. Raises ``MissingExtra``."""
-    record = _fit_to_be_shown(record)
+    record = shareable.record_of(record)
     try:
         import jinja2  # noqa: PLC0415 - the extra
 
@@ -248,7 +220,7 @@ def _tiles(sums: Totals, prices: Prices) -> list[Tile]:
     return tiles
 
 
-def _failures(record: Record, rows: Sequence[Row]) -> list[Alike]:
+def _failures(record: Record, rows: Sequence[Row]) -> list[FailureGroup]:
     last = statistics.last_rows(rows)
     jobs = {job.number: job for job in record.jobs}
     found: dict[tuple[str, str, int | None], list[Row]] = defaultdict(list)
@@ -257,7 +229,7 @@ def _failures(record: Record, rows: Sequence[Row]) -> list[Alike]:
         if job.state == "failed":
             found[row.rule, row.cause or job.cause or "FAILED", row.exit_code].append(row)
     return [
-        Alike(
+        FailureGroup(
             rule,
             cause,
             len(mine),
@@ -267,7 +239,7 @@ def _failures(record: Record, rows: Sequence[Row]) -> list[Alike]:
                     "ended": row.stopped if row.stopped is not None else jobs[row.job].ended,
                     "log_end": jobs[row.job].log_end,
                 }
-                for row in mine[:ALIKE]
+                for row in mine[:MOST_SHOWN]
             ),
         )
         for (rule, cause, _), mine in sorted(found.items(), key=lambda item: -len(item[1]))[:KINDS]

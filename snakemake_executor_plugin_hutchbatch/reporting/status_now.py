@@ -13,7 +13,7 @@ from ..queues import account, catalog, why_waiting
 from ..queues.queue import Queue
 from ..record import run_record
 from ..record.controllers import is_gone
-from ..record.journal import Reader
+from ..record.reader import Reader
 from ..record.run_record import Record
 from ..record.schema import Job, Placement, Run
 from ..text.units import wait

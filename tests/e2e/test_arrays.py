@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 
-from snakemake_executor_plugin_hutchbatch.record.journal import Reader
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.schema import (
     Attempt,
     Job,

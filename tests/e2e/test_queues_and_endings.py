@@ -3,7 +3,8 @@
 import re
 import threading
 
-from snakemake_executor_plugin_hutchbatch.record.journal import PLACE, Reader
+from snakemake_executor_plugin_hutchbatch.record.journal import PLACE
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.schema import Attempt
 
 SIX = """

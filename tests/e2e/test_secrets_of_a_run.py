@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 
-from snakemake_executor_plugin_hutchbatch.record.journal import PLACE, Reader
+from snakemake_executor_plugin_hutchbatch.record.journal import PLACE
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.schema import Job, Run
 
 TOKEN = "Zx9-hunter2-zX"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.cli import main
-from snakemake_executor_plugin_hutchbatch.record.journal import PLACE, Journal, Reader
+from snakemake_executor_plugin_hutchbatch.record.journal import PLACE, Journal
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.schema import Job, Placement, Run, Submission
 
 #: A logger plugin of Snakemake's kind: writes what errors name, and whether the files are there.

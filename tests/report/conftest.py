@@ -11,7 +11,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from snakemake_executor_plugin_hutchbatch.record import run_record
-from snakemake_executor_plugin_hutchbatch.record.journal import Journal, Reader
+from snakemake_executor_plugin_hutchbatch.record.journal import Journal
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.run_record import Record
 
 ARTIFACTS = Path(os.environ.get("HUTCHBATCH_ARTIFACTS") or Path(__file__).parents[1] / "artifacts")

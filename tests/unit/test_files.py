@@ -8,7 +8,8 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch import files
 from snakemake_executor_plugin_hutchbatch.record import repair
-from snakemake_executor_plugin_hutchbatch.record.journal import Journal, JournalError, Reader
+from snakemake_executor_plugin_hutchbatch.record.journal import Journal, JournalError
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.run_record import Record
 from snakemake_executor_plugin_hutchbatch.record.schema import Run
 from snakemake_executor_plugin_hutchbatch.reporting import page

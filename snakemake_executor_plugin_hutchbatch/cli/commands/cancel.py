@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...record import controllers, run_record
 from ...record.controllers import is_gone
-from ...record.journal import Reader
+from ...record.reader import Reader
 from ...record.schema import Run
 from ...text import terminal
 from ...text.terminal import note
@@ -21,6 +21,7 @@ from .common import (
     Help,
     Subcommands,
     add_directory,
+    add_run,
     epilog,
     journal_path,
 )
@@ -48,12 +49,7 @@ def add(subcommands: Subcommands) -> None:
         ),
         formatter_class=Help,
     )
-    parser.add_argument(
-        "run_id",
-        nargs="?",
-        metavar="RUN",
-        help="a run from 'hutchbatch runs', or the start of its id (default: the last run)",
-    )
+    add_run(parser)
     parser.add_argument("--rule", help="only jobs of this rule")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask first")
     add_directory(parser)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -61,6 +62,30 @@ def epilog(examples: str, wrong: str = "it could not do its work") -> str:
 
 def add_region(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--region", help="AWS region (default: from your AWS configuration)")
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run_id",
+        nargs="?",
+        metavar="RUN",
+        help="a run from 'hutchbatch runs', or the start of its id (default: the last run)",
+    )
+
+
+def number(least: float, most: float, kind: str) -> Callable[[str], float]:
+    """Parses an option's number from ``least`` to ``most``; ``kind``: what it is, for the error."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {kind}")
+        return value
+
+    return parse
 
 
 def add_directory(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from ...text import terminal
 from ...text.printable import mapped
 from ...text.secrets import redacted
 from ...text.terminal import Painted, note
-from .common import USAGE, WRONG, CommandError, Help, Subcommands, epilog
+from .common import USAGE, WRONG, CommandError, Help, Subcommands, epilog, number
 
 PACKAGES = (
     "snakemake-executor-plugin-hutchbatch",
@@ -53,7 +53,11 @@ def add(subcommands: Subcommands) -> None:
     parser.add_argument("--no-job", action="store_true", help="run no job")
     parser.add_argument("--image", default=smoke_job.IMAGE, help="image for the tiny job")
     parser.add_argument(
-        "--wait", type=_minutes, default=20.0, metavar="MINUTES", help="how long to wait for it"
+        "--wait",
+        type=number(0, 1440, "a number of minutes up to 1440"),
+        default=20.0,
+        metavar="MINUTES",
+        help="how long to wait for it",
     )
     parser.add_argument(
         "--json", action="store_true", help="everything as JSON, for a helpdesk; no credentials"
@@ -65,16 +69,6 @@ def add(subcommands: Subcommands) -> None:
         help="options of Snakemake, which override the profile",
     )
     parser.set_defaults(run=_run)
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = -1.0
-    if not 0 <= minutes <= 1440:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes up to 1440")
-    return minutes
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from ...aws import clients as aws
 from ...aws.clients import Clients
 from ...record import run_record
-from ...record.journal import JournalError, Reader
+from ...record.journal import JournalError
+from ...record.reader import Reader
 from ...reporting import find_job, find_on_batch
 from ...reporting.find_job import Target
 from ...text.terminal import note

@@ -8,12 +8,22 @@ from pathlib import Path
 
 from ...record import run_record
 from ...record.controllers import is_gone
-from ...record.journal import Reader
+from ...record.reader import Reader
 from ...reporting import attempt_table, page
 from ...reporting.statistics import Prices
 from ...text import terminal
 from ...text.terminal import note
-from .common import FINE, CommandError, Help, Subcommands, add_directory, epilog, journal_path
+from .common import (
+    FINE,
+    CommandError,
+    Help,
+    Subcommands,
+    add_directory,
+    add_run,
+    epilog,
+    journal_path,
+    number,
+)
 
 DEFAULT = Path("report.html")
 STDOUT = Path("-")
@@ -38,12 +48,7 @@ def add(subcommands: Subcommands) -> None:
         ),
         formatter_class=Help,
     )
-    parser.add_argument(
-        "run_id",
-        nargs="?",
-        metavar="RUN",
-        help="id of the run, or the start of it (default: the last run)",
-    )
+    add_run(parser)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help=f"the HTML file (default: {DEFAULT})"
     )
@@ -56,22 +61,12 @@ def add(subcommands: Subcommands) -> None:
     for unit, name in (("vcpu", "vCPU"), ("gib", "GiB of memory")):
         parser.add_argument(
             f"--price-{unit}-hour",
-            type=_price,
+            type=number(0, 999_999, "a price, like 0.018"),
             metavar="PRICE",
             help=f"what one {name} costs per hour: the report then shows costs",
         )
     add_directory(parser)
     parser.set_defaults(run=_run)
-
-
-def _price(text: str) -> float:
-    try:
-        price = float(text)
-    except ValueError:
-        price = -1.0
-    if not 0 <= price < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a price, like 0.018")
-    return price
 
 
 def _run(options: argparse.Namespace) -> int:

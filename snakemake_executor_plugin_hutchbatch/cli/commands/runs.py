@@ -6,7 +6,7 @@ import argparse
 import time
 
 from ...record.controllers import is_gone
-from ...record.journal import Reader
+from ...record.reader import Reader
 from ...record.schema import Job, Run
 from ...reporting import status, status_text
 from ...text import terminal

@@ -10,12 +10,22 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from ...record import run_record
-from ...record.journal import Reader
+from ...record.reader import Reader
 from ...reporting import status_now, status_text
 from ...reporting.status import Overview
 from ...text import terminal
 from ...text.terminal import Line, Painted, Screen
-from .common import WRONG, Help, Subcommands, add_directory, asking, epilog, journal_path
+from .common import (
+    WRONG,
+    Help,
+    Subcommands,
+    add_directory,
+    add_run,
+    asking,
+    epilog,
+    journal_path,
+    number,
+)
 
 if TYPE_CHECKING:
     pass
@@ -43,16 +53,11 @@ def add(subcommands: Subcommands) -> None:
         ),
         formatter_class=Help,
     )
-    parser.add_argument(
-        "run_id",
-        nargs="?",
-        metavar="RUN",
-        help="a run from 'hutchbatch runs', or the start of its id (default: the last run)",
-    )
+    add_run(parser)
     parser.add_argument(
         "--watch",
         nargs="?",
-        type=_seconds,
+        type=number(0.5, 86400, "a number of seconds of at least 0.5"),
         const=WATCH_SECONDS,
         metavar="SECONDS",
         help="refresh every SECONDS (default: 5), until the run has ended",
@@ -65,16 +70,6 @@ def add(subcommands: Subcommands) -> None:
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
     add_directory(parser)
     parser.set_defaults(run=_run)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.5 <= seconds <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds of at least 0.5")
-    return seconds
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -17,7 +17,8 @@ from snakemake_executor_plugin_hutchbatch.record.controllers import (
     is_here,
     is_snakemake,
 )
-from snakemake_executor_plugin_hutchbatch.record.journal import Journal, Reader
+from snakemake_executor_plugin_hutchbatch.record.journal import Journal
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.schema import Run
 
 #: Tells when it is up; ends with 7 at SIGTERM.

@@ -11,12 +11,8 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.record import journal as module
 from snakemake_executor_plugin_hutchbatch.record import record_file
-from snakemake_executor_plugin_hutchbatch.record.journal import (
-    VERSION,
-    Journal,
-    JournalError,
-    Reader,
-)
+from snakemake_executor_plugin_hutchbatch.record.journal import VERSION, Journal, JournalError
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.schema import SINGLE, Attempt, Job, Placement, Run
 
 

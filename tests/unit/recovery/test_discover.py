@@ -16,7 +16,8 @@ from sample_plan import PLAN
 from snakemake_executor_plugin_hutchbatch.planning import fingerprint
 from snakemake_executor_plugin_hutchbatch.record import controllers, journal, record_file, repair
 from snakemake_executor_plugin_hutchbatch.record.controllers import Controller
-from snakemake_executor_plugin_hutchbatch.record.journal import VERSION, Journal, Reader
+from snakemake_executor_plugin_hutchbatch.record.journal import VERSION, Journal
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.schema import (
     SINGLE,
     Job,

@@ -3,7 +3,8 @@
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.cli.commands.logs import since
-from snakemake_executor_plugin_hutchbatch.record.journal import Journal, Reader
+from snakemake_executor_plugin_hutchbatch.record.journal import Journal
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.schema import (
     SINGLE,
     Attempt,
