@@ -172,6 +172,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self._services.recorder.over(work, failure)
         self._ended.fail(job, None, failure)
 
+    def get_python_executable(self) -> str:
+        # The supervisor knows which of the image's Pythons will do.
+        return snakemake_command.PYTHON
+
     def get_job_args(self, job: AnyJob, **kwargs: object) -> str:
         return snakemake_command.arguments(job, list(self.dag.get_unneeded_temp_files(job)))
 

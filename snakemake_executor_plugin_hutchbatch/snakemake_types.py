@@ -18,7 +18,7 @@ from collections.abc import (
 )
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Protocol, Union
+from typing import IO, TYPE_CHECKING, Protocol, Union
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -421,6 +421,8 @@ class SourceCache(Protocol):
 
     cache_path: Path
     runtime_cache_path: object
+
+    def open(self, source_file: object) -> IO[str]: ...
 
 
 class ExecMode(Protocol):

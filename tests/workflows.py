@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from dataclasses import dataclass
@@ -18,6 +19,16 @@ class Finished:
 
     code: int
     output: str
+
+
+def share_packages(home: Path) -> None:
+    """What hutchbatch packs for jobs takes long to make, so all homes of tests share it."""
+    shared = Path(tempfile.gettempdir(), f"hutchbatch-tests-{os.getuid()}")
+    shared.mkdir(mode=0o700, exist_ok=True)
+    link = home / ".cache" / "hutchbatch"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(shared)
 
 
 class Workflow:
@@ -43,6 +54,7 @@ class Workflow:
         ]
 
     def environment(self, **changes: str | None) -> dict[str, str]:
+        share_packages(self.folder)
         environment = self.cloud.environment_for({**os.environ, "HOME": str(self.folder)})
         environment["SNAKEMAKE_HUTCHBATCH_JOB_ROLE"] = (
             "arn:aws:iam::000000000000:role/local-batchtask"

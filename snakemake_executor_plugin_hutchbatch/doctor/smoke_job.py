@@ -16,7 +16,7 @@ from ..aws.batch_calls import BatchJob
 from ..aws.clients import Clients
 from ..aws.job_states import ENDED
 from ..aws.retry import Retrier
-from ..planning import naming, supervisor_bundle
+from ..planning import default_image, naming, supervisor_bundle
 from ..planning.plan import Budgets, JobPlan
 from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation
@@ -39,8 +39,8 @@ from .findings import Finding
 if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import SubmitJobRequestTypeDef
 
-#: Small, with bash and glibc, and AWS's own copy: pulling it needs no account anywhere.
-IMAGE = "public.ecr.aws/docker/library/debian:stable-slim"
+#: That of jobs whose rule names none.
+IMAGE = default_image.image()
 #: Seconds between two looks at the job.
 POLL = 3.0
 #: Lines of its output that are looked at, and shown.

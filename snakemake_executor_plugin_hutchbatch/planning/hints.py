@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from . import default_image
 from .modes import Mode
 
 #: Requests of less than this many MiB are probably gigabytes written as megabytes: a Python that
@@ -80,16 +81,23 @@ def _software(request: RuleRequest) -> Iterator[str]:
             f"conda: is ignored because --software-deployment-method conda is not set; the "
             f"programs must be in the image {request.image}"
         )
-    if request.mode == "snakemake" and not _HAS_SNAKEMAKE.search(request.image):
+    if request.mode == "snakemake" and not _serves_snakemake(request.image):
+        default = default_image.image()
         yield (
-            f"it runs under Snakemake in {request.image}, which is not known to have Snakemake "
-            "and its S3 storage: name an image that has them in container: or hutchbatch_image"
+            f"it runs under Snakemake in {request.image}, which must have Snakemake and its S3 "
+            f"storage, or {default_image.python()}, for which they come along; if it has neither, "
+            f"name another image in container: or hutchbatch_image, for example {default}"
         )
     if request.env_modules or _MODULE_LOAD.search(request.command):
         yield (
             "environment modules (module load) do not exist in containers; name an image with the "
             "programs in container:"
         )
+
+
+def _serves_snakemake(image: str) -> bool:
+    """Whether the name says that Snakemake is there, or can come along."""
+    return bool(default_image.is_python(image) or _HAS_SNAKEMAKE.search(image))
 
 
 def _memory(request: RuleRequest) -> Iterator[str]:

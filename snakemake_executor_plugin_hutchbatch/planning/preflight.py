@@ -21,7 +21,7 @@ from ..settings.table import FALLBACK_REGION
 from ..snakemake_types import StorageProvider, Workflow
 from ..storage import buckets
 from ..storage.urls import split_url
-from . import supervisor_bundle
+from . import default_image, supervisor_bundle
 from .plan import Site
 from .run_context import RunContext
 from .run_settings import (
@@ -123,7 +123,7 @@ def _site(
         settings=settings,
         queues=queues,
         queues_told=any(queue.arn for queue in queues.values()),
-        container_image=workflow.remote_execution_settings.container_image,
+        container_image=default_image.of_run(workflow.remote_execution_settings.container_image),
         conda="CONDA" in deployment,
         caching=workflow.output_file_cache is not None,
         preemptible_rules=preemptible(workflow.remote_execution_settings),

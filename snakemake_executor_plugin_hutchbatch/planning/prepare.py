@@ -8,15 +8,23 @@ from dataclasses import replace
 
 from ..aws.retry import Retrier
 from ..snakemake_types import AnyJob, Command, Workflow
+from ..software.snakemake_packages import CannotCome, SnakemakePackages
 from ..storage.leavings import Leavings
 from ..storage.run_layout import WorkLayout
-from ..supervisor.taskspec import Input, Sources, TaskSpec
-from . import fingerprint, snakemake_command, source_archive, supervisor_bundle, tasks
+from ..supervisor.taskspec import Input, SnakemakeNeeds, Sources, TaskSpec
+from . import (
+    default_image,
+    fingerprint,
+    snakemake_command,
+    source_archive,
+    supervisor_bundle,
+    tasks,
+)
 from .job_paths import launch_folders
 from .modes import Mode, impossible
 from .plan import JobPlan, plan
 from .requirements import LEAST_MIB, PlanError
-from .rule_checks import fitted
+from .rule_checks import architectures, fitted
 from .run_context import RunContext
 from .script_steps import ScriptStore
 from .shell_commands import NeedsSnakemake
@@ -28,7 +36,8 @@ from .supervisor_bundle import Bundle
 class Preparation:
     """Prepares the jobs of one run. Used by Snakemake's own thread only.
 
-    ``command``: Snakemake's command line for a job in Snakemake mode; ``environments``: the
+    ``command``: Snakemake's command line for a job in Snakemake mode; ``packages``: what comes
+    along with such a job; ``environments``: the
     container's variables by mode; ``evaluate_resources``: evaluates a job's
     resources that read its inputs, and ``checkpoint_inputs``: what functions have read of
     checkpoints, both as URLs by path; ``holds_secret``: whether a text holds one of the command
@@ -44,6 +53,7 @@ class Preparation:
         retrier: Retrier,
         warn: Callable[[str], None],
         leavings: Leavings,
+        packages: SnakemakePackages,
         evaluate_resources: Callable[[AnyJob], dict[str, str]],
         checkpoint_inputs: Callable[[], dict[str, str]],
         holds_secret: Callable[[str], bool],
@@ -57,6 +67,7 @@ class Preparation:
         self._retrier = retrier
         self._warn = warn
         self._leavings = leavings
+        self._packages = packages
         self._shipped: tuple[Sources, Bundle] | None = None
         self._config: Input | None = None
         self._code: dict[str, str] = {}
@@ -136,7 +147,22 @@ class Preparation:
             config=self._config,
             folders=launch_folders(self._workflow),
         )
+        task = replace(task, needs=self._needs(wanted))
         return wanted, self._identified(task, wanted, outputs)
+
+    def _needs(self, wanted: JobPlan) -> SnakemakeNeeds:
+        """What Snakemake in this job's container takes. Raises ``PlanError``."""
+        try:
+            return self._packages.needs(
+                architectures(wanted, self._context.site.queues),
+                must=default_image.is_default(wanted.image),
+            )
+        except CannotCome as error:
+            raise PlanError(
+                f"it runs under Snakemake, which the image {wanted.image} does not have, and "
+                f"{error}. Name an image that has Snakemake and its S3 storage in container: or "
+                "hutchbatch_image"
+            ) from None
 
     def _identified(self, task: TaskSpec, wanted: JobPlan, outputs: list[str]) -> TaskSpec:
         task = replace(task, makes=tuple(outputs))

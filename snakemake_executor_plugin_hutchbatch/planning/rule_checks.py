@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from ..queues import fit
+from ..queues import fit, instances
 from ..queues.queue import Queue
 from ..snakemake_types import Job
+from ..software import snakemake_packages
 from . import hints
 from .plan import JobPlan, Site, plan
 from .requirements import PlanError
@@ -70,11 +71,26 @@ def refusals(checked: Iterable[CheckedJob]) -> list[str]:
 def all_hints(checked: Sequence[CheckedJob], site: Site) -> list[str]:
     """What could be better about the rules, one line each."""
     sizes = {each.rule: each.hint for each in checked if each.hint}
-    return [f"Rule {rule}: {text}." for rule, text in sizes.items()] + hints.hints(
-        _request(each.job, each.plan, site)
-        for each in checked
-        if each.plan and not each.job.is_local
-    )
+    planned = [(each.job, each.plan) for each in checked if each.plan and not each.job.is_local]
+    return [
+        *(f"Rule {rule}: {text}." for rule, text in sizes.items()),
+        *hints.hints(_request(job, wanted, site) for job, wanted in planned),
+        *_left_behind(planned),
+    ]
+
+
+def _left_behind(planned: Sequence[tuple[Job, JobPlan]]) -> list[str]:
+    """What the Snakefiles import and does not come along with jobs under Snakemake."""
+    for job, wanted in planned:
+        if wanted.mode == "snakemake":
+            target = snakemake_packages.target("x86_64")
+            try:
+                staying = snakemake_packages.selected(job.dag.workflow, target).staying
+            except snakemake_packages.CannotCome:
+                return []  # said where a job needs it
+            told = snakemake_packages.warning(staying)
+            return [told] if told else []
+    return []
 
 
 def _request(job: Job, wanted: JobPlan, site: Site) -> hints.RuleRequest:
@@ -106,6 +122,16 @@ def _sentence(text: str) -> str:
 
 def _rungs(wanted: JobPlan, queues: Mapping[str, Queue]) -> list[Queue]:
     return [queues.get(name) or Queue(name) for name in wanted.ladder.rungs]
+
+
+def architectures(wanted: JobPlan, queues: Mapping[str, Queue]) -> set[str]:
+    """The processors of the machines on which a job may run, by AWS's names."""
+    found = {
+        size.architecture
+        for queue in _rungs(wanted, queues)
+        for size in instances.sizes(queue.instance_types)
+    }
+    return found or {"x86_64"}
 
 
 def fitted(wanted: JobPlan, queues: Mapping[str, Queue]) -> JobPlan:

@@ -18,7 +18,10 @@ from snakemake_interface_executor_plugins.utils import (
 )
 
 from ..snakemake_types import AnyJob, Command, Workflow
+from ..supervisor import snakemake_python
 
+#: The Python that runs Snakemake, as the command's shell reads it.
+PYTHON = f'"${{{snakemake_python.VARIABLE}:-python}}"'
 #: The file in the container with the values of --config and --configfile.
 CONFIG = ".hutchbatch-config.yaml"
 

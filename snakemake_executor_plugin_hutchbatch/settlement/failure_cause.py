@@ -88,6 +88,7 @@ _SUPERVISOR_CODES = {
     taskspec.EXIT_CHANGED: (Cause.CHANGED, Problem.CHANGED, Facts()),
     taskspec.EXIT_NO_PYTHON: (Cause.IMAGE, Problem.NO_PYTHON, Facts()),
     taskspec.EXIT_NO_SHELL: (Cause.IMAGE, Problem.NO_SHELL, Facts()),
+    taskspec.EXIT_NO_SNAKEMAKE: (Cause.IMAGE, Problem.NO_SNAKEMAKE, Facts()),
     taskspec.EXIT_SCRATCH: (Cause.HOST, Problem.SCRATCH, Facts()),
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ..planning import default_image
 from ..supervisor import problems
 from ..supervisor.errors import amount
 from ..supervisor.problems import Defect, Facts, Problem, Wrong
@@ -45,6 +46,7 @@ def _doing(facts: Facts) -> str:
         problems.INPUTS: "fetching inputs",
         problems.SOURCES: "unpacking the workflow's sources",
         problems.SCRIPTS: "writing the rule's script",
+        problems.PACKAGES: "unpacking Snakemake's packages",
         problems.OUTPUTS: "storing the outputs",
         problems.LOGS: "storing the logs",
     }.get(facts.activity or "", "the job ran")
@@ -97,6 +99,7 @@ _S3_ACTIVITIES = {
     problems.SOURCES: ("the workflow's source archive could not be fetched", "read it"),
     problems.SCRIPTS: ("the rule's script could not be fetched", "read it"),
     problems.INPUTS: ("the inputs could not be fetched", "read them"),
+    problems.PACKAGES: ("Snakemake's packages could not be fetched", "read them"),
     problems.OUTPUTS: ("the outputs could not be stored", "write there"),
     problems.LOGS: ("the logs could not be stored", "write there"),
 }
@@ -159,6 +162,17 @@ def _no_shell(context: ProblemContext) -> str:
     )
 
 
+def _no_snakemake(context: ProblemContext) -> str:
+    facts = context.facts
+    found = context.why if facts.words else "no Snakemake that will do"
+    python = f", or Python {facts.wanted[:8]} and glibc," if facts.wanted and facts.count else ""
+    return (
+        f"{context.its_image} has {found}, and the rule runs under Snakemake: that needs Snakemake "
+        f"with snakemake-storage-plugin-s3{python} in the image. Name such an image in container: "
+        f"or hutchbatch_image, for example {default_image.image()}"
+    )
+
+
 def _service_missing(context: ProblemContext) -> str:
     return (
         f"rule {context.step} waited {(context.facts.seconds or 0) / 60:.0f} minutes for "
@@ -200,6 +214,7 @@ def _changed(context: ProblemContext) -> str:
         problems.SOURCES: "the workflow's source archive",
         problems.SCRIPTS: "the rule's script",
         problems.INPUTS: "the workflow's configuration",
+        problems.PACKAGES: "the archive of Snakemake's packages",
     }.get(context.facts.activity or "", "the file")
     return (
         f"{what} {context.file} is not the one this job was submitted with: it has been changed in "
@@ -250,6 +265,7 @@ _SENTENCES: Mapping[Problem, str | Callable[[ProblemContext], str]] = {
     Problem.NO_SHELL: _no_shell,
     Problem.NO_INTERPRETER: "{k.its_image} has no {k.file}, which the script of rule {k.step} "
     "needs: name an image that has it in container: or hutchbatch_image",
+    Problem.NO_SNAKEMAKE: _no_snakemake,
     Problem.DISK_FULL: _disk_full,
     Problem.DISK: _disk,
     Problem.UNREADABLE: "the outputs could not be stored: {k.file} could not be read ({k.why})",

@@ -1,1 +1,1 @@
-"""The software of jobs: scripts, and what they need of Snakemake where an image has none of it."""
+"""The software of jobs beside their image: scripts, and what comes along of Snakemake."""

@@ -4,6 +4,7 @@ open/RUN.json            the mark of a run under way, removed when it has ended 
 sources/DIGEST.tar.xz    the workflow's code; runs share it
 supervisor/DIGEST        the supervisor; runs share it
 scripts/DIGEST           a rule's script and what comes with it; runs share it
+packages/DIGEST.tar.gz   what comes along with jobs under Snakemake; runs share it
 doctor/KEY/              the files of the doctor's small job, removed after it
 runs/RUN/status/         what supervisors report of jobs' attempts
 runs/RUN/tasks/          descriptions of jobs
@@ -47,6 +48,9 @@ class WorkLayout:
 
     def script(self, digest: str) -> str:
         return f"{self.prefix}scripts/{digest}"
+
+    def packages(self, digest: str) -> str:
+        return f"{self.prefix}packages/{digest}.tar.gz"
 
     def doctor(self, key: str) -> str:
         return f"{self.prefix}doctor/{key}/"

@@ -46,6 +46,7 @@ class Problem(Enum):
     OUTPUTS = "outputs"  # step, outputs, count
     NO_SHELL = "no_shell"  # file
     NO_INTERPRETER = "no_interpreter"  # step, file: what the rule's script needs
+    NO_SNAKEMAKE = "no_snakemake"  # words: what the image has; wanted: a Python; count: of packs
     DISK_FULL = "disk_full"  # activity, file, needed, free, disk_mb
     DISK = "disk"  # activity, file, words
     UNREADABLE = "unreadable"  # file, words: an output that cannot be read
@@ -83,7 +84,7 @@ class Problem(Enum):
 
 
 #: Values of ``Facts.activity``: what was being done.
-SUPERVISOR, TASK, SOURCES, SCRIPTS, INPUTS, COMMAND, OUTPUTS, LOGS = (
+SUPERVISOR, TASK, SOURCES, SCRIPTS, INPUTS, COMMAND, OUTPUTS, LOGS, PACKAGES = (
     "supervisor",
     "task",
     "sources",
@@ -92,6 +93,7 @@ SUPERVISOR, TASK, SOURCES, SCRIPTS, INPUTS, COMMAND, OUTPUTS, LOGS = (
     "command",
     "outputs",
     "logs",
+    "packages",
 )
 
 
@@ -124,7 +126,8 @@ class Facts:
     """What a bad ending is about. ``file``: a path or URL; ``files`` and ``outputs``: the first of
     ``count``; ``words``: the system's or S3's own, as they are; ``code``: S3's error code;
     ``needed`` and ``free`` in bytes, ``disk_mb`` in MB as the rule asked; ``taken_back``: EC2 had
-    announced that it takes the machine back. What does not matter is absent."""
+    announced that it takes the machine back; ``wanted``: a version. What does not matter is
+    absent."""
 
     activity: Optional[str] = None
     file: Optional[str] = None
@@ -139,6 +142,7 @@ class Facts:
     disk_mb: Optional[int] = None
     seconds: Optional[float] = None
     taken_back: bool = False
+    wanted: Optional[str] = None
 
     def __str__(self) -> str:
         """For a line of the job's log: ``file=s3://b/k; http_status=403``."""

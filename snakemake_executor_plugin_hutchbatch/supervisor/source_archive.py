@@ -7,8 +7,9 @@ import io
 import lzma
 import os
 import tarfile
+import zlib
 from functools import partial
-from typing import Callable
+from typing import BinaryIO, Callable
 
 from .errors import Failure, LocalError, of_s3, words
 from .pinned import changed
@@ -33,6 +34,11 @@ def deploy(s3: S3, sources: Sources, folder: str) -> int:
 
 
 def unpack(data: bytes, folder: str) -> None:
+    """Unpacks a tar archive that is held in memory."""
+    unpack_file(io.BytesIO(data), folder)
+
+
+def unpack_file(file: BinaryIO, folder: str) -> None:
     """Unpacks a tar archive of any compression.
 
     The rules are those of Python's ``data`` filter, written out because 3.8 may lack it: nothing
@@ -44,11 +50,11 @@ def unpack(data: bytes, folder: str) -> None:
     if hasattr(tarfile, "data_filter"):
         extract = partial(extract, filter="fully_trusted")
     try:
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        with tarfile.open(fileobj=file) as archive:
             for member in archive:
                 _check(member, root)  # against what lies on the disk by now, earlier links included
                 extract(archive, member, root)
-    except (tarfile.TarError, EOFError, lzma.LZMAError) as error:
+    except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error) as error:
         facts = Facts(words=words(str(error)))
         raise Failure(EXIT_STAGE_IN, Cause.STAGE_IN, Problem.SOURCES_DAMAGED, facts) from error
     except OSError as error:

@@ -37,10 +37,12 @@ take_the_plugins_place(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 """
 
 
-def with_mended_storage(environ: Mapping[str, str], folder: str, own: Stamp) -> Dict[str, str]:
+def with_mended_storage(
+    environ: Mapping[str, str], folder: str, own: Stamp, also: Mapping[str, str]
+) -> Dict[str, str]:
     """The environment in which Snakemake finds the mended storage, which is written below
-    ``folder``, and this attempt's stamp."""
-    files = {f"{PLUGIN}/__init__.py": PLACEHOLDER, f"{HOME}/__init__.py": ""}
+    ``folder``, and this attempt's stamp. ``also``: more files for that folder."""
+    files = {f"{PLUGIN}/__init__.py": PLACEHOLDER, f"{HOME}/__init__.py": "", **also}
     files.update({f"{HOME}/{name}.py": _source(name) for name in NEEDED})
     for name, text in files.items():
         path = os.path.join(folder, name)

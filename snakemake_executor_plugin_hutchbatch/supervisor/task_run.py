@@ -9,7 +9,7 @@ import traceback
 from contextlib import contextmanager
 from typing import Callable, Dict, Iterator, List, Mapping, Optional
 
-from . import fence, pinned, pipes, refused_outputs
+from . import fence, packages, pinned, pipes, refused_outputs, snakemake_python
 from . import scratch as scratch_module
 from .cgroup_usage import Usage
 from .download import stage_in
@@ -80,14 +80,14 @@ class Job:
             threading.Thread(
                 target=scratch_module.sweep, args=(task.scratch, scratch.path), daemon=True
             ).start()
+        environ = container_environment(self._environ)
+        plugins = os.path.join(scratch.path, "plugins")
         with self._timed("stage_in"):
             self._stage_in(task, scratch)
+            if task.snakemake:
+                environ = self._under_snakemake(task, scratch, environ, plugins)
         with self._timed("run"):
-            plugins = os.path.join(scratch.path, "plugins")
             try:
-                environ = container_environment(self._environ)
-                if task.snakemake:
-                    environ = with_mended_storage(environ, plugins, self._stamp)
                 runner = Runner(task, scratch, environ, self._usage, self._scripts)
                 self._runner = runner
                 if self._stopping.is_set():
@@ -114,6 +114,27 @@ class Job:
             totals = stage_out(self._s3, outputs, scratch.work, self._stopping, self._stamp)
             self._totals.update(files_out=totals.files, bytes_out=totals.size)
         self._phase = "done"
+
+    def _under_snakemake(
+        self, task: TaskSpec, scratch: Scratch, environ: Dict[str, str], plugins: str
+    ) -> Dict[str, str]:
+        """The environment of Snakemake: of the image's own, or of one that comes along."""
+        also: Dict[str, str] = {}
+        if task.needs is not None:
+            found = snakemake_python.look(environ, scratch.work, task.needs)
+            choice = snakemake_python.choose(found, task.needs)
+            environ = {**environ, snakemake_python.VARIABLE: choice.python}
+            if choice.packages is not None:
+                brought = packages.get_ready(
+                    self._s3, choice.packages, task, scratch, self._stopping
+                ).path
+                text = snakemake_python.placeholder(plugins, brought, choice.packages)
+                also["snakemake/__init__.py"] = text
+        try:
+            return with_mended_storage(environ, plugins, self._stamp, also)
+        except LocalError as error:
+            facts = Facts(activity=COMMAND, disk_mb=task.disk_mb)
+            raise error.failure(1, Cause.COMMAND, facts) from error
 
     def stop(self) -> bool:
         """The container is being stopped: end the command, give up transfers. True if there is a

@@ -33,6 +33,7 @@ EXIT_MISSING_OUTPUT = 213  # the command succeeded without making all its output
 EXIT_NO_PYTHON = 214  # no Python that serves in the container (said by the start-up script)
 EXIT_NO_SHELL = 215  # the image has no bash (or not the shell the rule asks for)
 EXIT_SCRATCH = 216  # no private directory could be made on the scratch
+EXIT_NO_SNAKEMAKE = 217  # no Python of the image can run Snakemake
 EXIT_CHANGED = 219  # what lies in S3 is not what the job was submitted with: nothing was run
 EXIT_TERMINATED = 143  # SIGTERM, as every shell reports it
 MOST_EXIT_CODE = 255  # wait(2): what of an exit code reaches the parent
@@ -158,6 +159,31 @@ class Sources:
 
 
 @dataclass(frozen=True)
+class Packages:
+    """An archive (``.tar.gz``) of Python packages, Snakemake among them, to be put on the path of
+    Snakemake. ``size``: bytes when it is unpacked. ``suffix``: that of compiled modules of the
+    Pythons that can use it; ``glibc``: the least version that they need."""
+
+    url: str
+    sha256: str
+    size: int
+    suffix: str
+    glibc: str
+
+
+@dataclass(frozen=True)
+class SnakemakeNeeds:
+    """What it takes to run Snakemake. ``version``: the controller's; ``modules``: its plugins that
+    the workflow needs; ``python``: the minor version that can use the ``packages``, which serve
+    where the image has no Snakemake that will do."""
+
+    version: str
+    python: str
+    modules: Tuple[str, ...] = ()
+    packages: Tuple[Packages, ...] = ()
+
+
+@dataclass(frozen=True)
 class TaskSpec:
     """Everything one container does.
 
@@ -169,7 +195,8 @@ class TaskSpec:
     ``disk_mb``: what the rule asked for, in MB of 10^6 bytes: named when the scratch is full.
     ``identity`` and ``makes`` are for a later controller that has lost its own record: a digest of
     what makes the result, and the URLs of what must exist then. The container does not need them.
-    ``snakemake``: the command is Snakemake, which gets its S3 storage mended.
+    ``snakemake``: the command is Snakemake, which gets its S3 storage mended; ``needs``: what it
+    needs of the image, or brings along.
     """
 
     name: str
@@ -185,6 +212,7 @@ class TaskSpec:
     identity: Optional[str] = None
     makes: Tuple[str, ...] = ()
     snakemake: bool = False
+    needs: Optional[SnakemakeNeeds] = None
     version: int = VERSION
 
 
@@ -253,7 +281,8 @@ def load_taskspec(text: str) -> TaskSpec:
     inputs = tuple(_make(Input, item, "inputs") for item in _list(raw, "inputs"))
     sources = _make(Sources, raw["sources"], "sources") if raw.get("sources") else None
     makes = _paths(raw, "makes", "task")
-    parts = {"steps": steps, "inputs": inputs, "sources": sources, "makes": makes}
+    needs = _needs(raw["needs"]) if raw.get("needs") else None
+    parts = {"steps": steps, "inputs": inputs, "sources": sources, "makes": makes, "needs": needs}
     return _make(TaskSpec, {**raw, **parts}, "task")
 
 
@@ -271,6 +300,14 @@ def load_status(text: str) -> Status:
     if min([*numbers, *status.seconds.values()]) < 0 or status.exit_code > MOST_EXIT_CODE:
         raise TaskSpecError("status: a number that is out of range")
     return status
+
+
+def _needs(raw: object) -> SnakemakeNeeds:
+    if not isinstance(raw, dict):
+        raise TaskSpecError("needs: not an object")
+    packages = tuple(_make(Packages, item, "needs.packages") for item in _list(raw, "packages"))
+    parts = {"modules": _paths(raw, "modules", "needs"), "packages": packages}
+    return _make(SnakemakeNeeds, {**raw, **parts}, "needs")
 
 
 def _facts(raw: object) -> Facts:

@@ -13,6 +13,8 @@
 | not even sh | cause IMAGE | its image has no /bin/sh … |
 | read-only root | works: everything is written below /tmp | |
 | Snakemake, nothing of ours | Snakemake mode works | |
+| the controller's Python, glibc | Snakemake mode works: Snakemake comes along | |
+| another Python, or none | in Snakemake mode cause IMAGE | its image … has no Python, … |
 
 The musl images here have no glibc and a static bash, which to the host's Python is the same: there
 is no loader for it. The Python of the second one brings its own.
@@ -154,6 +156,35 @@ def test_snakemake_mode_needs_snakemake_in_the_image_and_nothing_of_ours(workflo
     assert "Jobs of script run under Snakemake" in output
     assert workflow.text("script.txt") == "None"
     assert workflow.text("script.log") == "written"
+
+
+def test_snakemake_comes_along_where_the_image_has_a_python(workflow, images):
+    workflow.write(
+        "Snakefile",
+        f"""
+        import yaml
+        from tabulate import tabulate
+        rule all:
+            input: "a.txt", "b.txt"
+        rule a:
+            output: "a.txt"
+            container: "docker://{images["python"]}"
+            resources: mem_mb=1000
+            run:
+                import snakemake
+                text = tabulate([[yaml.safe_load("[1]")]], tablefmt="plain")
+                open(output[0], "w").write(f"{{text}} {{snakemake.__file__}}")
+        rule b:
+            output: "b.txt"
+            container: "docker://{images["plain"]}"
+            resources: mem_mb=1000
+            run: open(output[0], "w").write("never")
+        """,
+    )
+    output = workflow.fail("--keep-going")
+    assert workflow.text("a.txt").startswith("[1] /tmp/hutchbatch-cache-0/")
+    assert "has no Python, and the rule runs under Snakemake" in output
+    assert output.count("[IMAGE]") >= 1
 
 
 def sleeping(straight) -> TaskSpec:

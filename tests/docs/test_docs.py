@@ -40,11 +40,14 @@ from snakemake_executor_plugin_hutchbatch.supervisor import (
     checksum,
     download,
     problems,
+    snakemake_python,
     step_runner,
     taskspec,
 )
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import Failure as Fault
 from snakemake_executor_plugin_hutchbatch.supervisor.problems import Facts, Problem
+from snakemake_executor_plugin_hutchbatch.supervisor.snakemake_python import Python
+from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import SnakemakeNeeds
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -256,6 +259,9 @@ def test_the_images_that_do_not_work_end_with_the_sentences_of_the_docs(tmp_path
     with pytest.raises(Fault) as no_bash:
         step_runner.find_shell(str(tmp_path / "no-such-bash"), {"PATH": ""})
     no_shell_facts = replace(no_bash.value.facts, file="bash")
+    with pytest.raises(Fault) as no_snakemake:
+        snakemake_python.choose([Python("python", "3.9.2")], SnakemakeNeeds("9.27.1", "3.11"))
+    in_image = ProblemContext(facts=no_snakemake.value.facts, image="org/tool:1")
     said = [
         failure_cause.read(codes),
         failure_cause.not_entered(1),
@@ -264,6 +270,7 @@ def test_the_images_that_do_not_work_end_with_the_sentences_of_the_docs(tmp_path
             sentence(no_bash.value.problem, ProblemContext(facts=no_shell_facts)),
         ),
         failure_cause.read({"status": "FAILED", "container": {"reason": no_shell}}),
+        Failure(no_snakemake.value.cause, sentence(no_snakemake.value.problem, in_image)),
     ]
     table = rows(section(ADMINISTRATORS, "Which images work"))
     quoted = [cell for _, cell in table if "[IMAGE]" in cell]

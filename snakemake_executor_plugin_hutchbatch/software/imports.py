@@ -1,0 +1,129 @@
+"""Which modules the code of a workflow imports.
+
+Snakefiles are not Python, but their tokens are: an import stands at the beginning of a statement,
+in ``run:`` blocks and functions as well. What is imported by a name that is computed is not found.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import io
+import sys
+import tokenize
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_BREAKS = (
+    *(tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING),
+    tokenize.COMMENT,
+)
+#: Folders of packages that were installed, as against code of the user's own.
+INSTALLED = ("site-packages", "dist-packages")
+#: Those that are there wherever Snakemake is.
+_ALWAYS = frozenset({"snakemake", "snakemake_executor_plugin_hutchbatch", "__main__"})
+
+
+def imported(source: str) -> set[str]:
+    """The top-level names that a Snakefile or module imports absolutely."""
+    return {
+        name.partition(".")[0] for statement in _statements(source) for name in _names(statement)
+    }
+
+
+def _statements(source: str) -> Iterable[str]:
+    """The texts of import statements."""
+    words: list[str] | None = None
+    fresh = True
+    depth = 0
+    found = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            ends = token.type in _BREAKS and not (words and depth)
+            if ends or (token.string == ";" and not depth):
+                if words:
+                    found.append(" ".join(words))
+                words, fresh = None, True
+                continue
+            depth += (token.string in ("(", "[", "{")) - (token.string in (")", "]", "}"))
+            if words is not None:
+                if token.type in (tokenize.NAME, tokenize.OP):
+                    words.append(token.string)
+            elif fresh and token.string in ("import", "from"):
+                words = [token.string]
+            # "try: import x" on one line
+            fresh = token.string == ":" and not depth
+    except (tokenize.TokenError, SyntaxError):
+        pass  # Snakemake would have said so, if it mattered
+    return found
+
+
+def _names(statement: str) -> list[str]:
+    try:
+        tree = ast.parse(statement.replace(" . ", "."))
+    except SyntaxError:
+        return []
+    names = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names.append(node.module)
+    return names
+
+
+@dataclass(frozen=True)
+class Modules:
+    """Top-level modules that a workflow needs. ``installed``: from packages; ``outside``: the
+    user's own that do not travel with the workflow's code, with their files."""
+
+    installed: frozenset[str]
+    outside: tuple[tuple[str, str], ...] = ()
+
+
+def needed(sources: Iterable[str], root: Path) -> Modules:
+    """What these Snakefiles need, with what the modules of the user's own need in turn. ``root``:
+    the folder in which Snakemake was started, whose code travels."""
+    waiting = {name for source in sources for name in imported(source)}
+    seen: set[str] = set()
+    installed: set[str] = set()
+    outside: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name in _ALWAYS or name in sys.stdlib_module_names:
+            continue
+        seen.add(name)
+        place = _place(name)
+        if place is None:
+            continue  # optional, or only there in the image
+        if any(part in INSTALLED for part in place.parts):
+            installed.add(name)
+            continue
+        if not place.resolve().is_relative_to(root.resolve()):
+            outside[name] = str(place)
+            continue
+        files = place.rglob("*.py") if place.is_dir() else [place]
+        for file in files:
+            waiting |= imported(_text(file))
+    return Modules(frozenset(installed), tuple(sorted(outside.items())))
+
+
+def _place(name: str) -> Path | None:
+    """The file of a module, or the folder of a package; None where it cannot be imported here."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    if spec is None:
+        return None
+    if spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations)))
+    return Path(spec.origin) if spec.origin and spec.has_location else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,77 @@
+"""Snakemake that comes along: jobs run with a Python that has nothing but its standard library."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+#: The Python of this machine that the tests' environment was made from.
+BARE = f"{sys.base_prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@pytest.fixture
+def rules(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        import helpers
+        from tabulate import tabulate
+        envvars: "PATH"
+        rule all:
+            input: "run.txt", "later.txt"
+        rule run:
+            output: "run.txt"
+            run:
+                import snakemake, subprocess
+                asked = "import importlib.util as u; print(u.find_spec('tabulate'))"
+                child = subprocess.run(["python", "-c", asked], capture_output=True, text=True)
+                with open(output[0], "w") as file:
+                    print(snakemake.__file__, file=file)
+                    print(snakemake.__version__, helpers.parsed(), file=file)
+                    print(tabulate([[1]], tablefmt="plain"), child.stdout, file=file)
+        rule earlier:
+            output: "earlier.txt"
+            group: "g"
+            script: "scripts/write.py"
+        rule later:
+            input: "earlier.txt"
+            output: "later.txt"
+            group: "g"
+            run:
+                shell("cat {input} > {output}; echo later >> {output}")
+        """,
+    )
+    workflow.write(
+        "helpers.py",
+        """
+        import yaml
+        def parsed():
+            return yaml.safe_load("a: 1")
+        """,
+    )
+    workflow.write("scripts/write.py", "open(snakemake.output[0], 'w').write('earlier\\n')\n")
+    return workflow
+
+
+def test_rules_under_snakemake_need_nothing_of_their_image_but_a_python(rules):
+    version = __import__("snakemake").__version__
+    output = rules.succeed(PATH=BARE)
+    place, versions, told = rules.text("run.txt").split("\n", 2)
+    assert "/hutchbatch-cache-" in place
+    assert versions == f"{version} {{'a': 1}}"
+    # Only Snakemake's own process has them.
+    assert told.split() == ["1", "None"]
+    assert rules.text("later.txt") == "earlier\nlater\n"
+    assert "(rule run has a run:) in public.ecr.aws/docker/library/python:" in output
+    (archive,) = (rules.stored / ".hutchbatch" / "packages").iterdir()
+    stored = archive.stat()
+    # Later runs store, fetch and unpack nothing again.
+    again = rules.succeed("--forceall", PATH=BARE)
+    assert archive.stat().st_mtime_ns == stored.st_mtime_ns
+    assert "Packing Snakemake" not in again
+    assert rules.text("run.txt").split("\n")[0] == place
+
+
+def test_a_snakemake_of_the_image_is_used_as_it_is(rules):
+    rules.succeed("run.txt", PATH=f"{Path(sys.executable).parent}:{BARE}")
+    assert "site-packages" in rules.text("run.txt").split("\n")[0]

@@ -1,0 +1,60 @@
+"""What Snakefiles import, and what of it is installed, travels, or does neither."""
+
+import sys
+
+import pytest
+
+from snakemake_executor_plugin_hutchbatch.software.imports import imported, needed
+
+
+def test_imports_are_found_wherever_a_statement_begins():
+    source = """
+import os, pandas as pd
+import numpy.linalg; import scipy
+from yaml import (
+    safe_load,  # a comment
+    dump,
+)
+from . import sibling
+from .other import thing
+configfile: "config.yaml"
+try: import tomllib
+except ImportError: import tomli
+def late():
+    import late_one
+rule a:
+    input: "from import nothing"
+    output: "import.txt"
+    run:
+        import in_run
+        for x in (1,
+                  2): from inline import y
+use rule b from other as c
+module m:
+    snakefile: "m.smk"
+use rule * from m
+"""
+    assert imported(source) == {
+        *("os", "pandas", "numpy", "scipy", "yaml", "tomllib", "tomli", "late_one"),
+        *("in_run", "inline"),
+    }
+
+
+@pytest.mark.parametrize("source", ["import (", "'''", "\tx\n  y", "import 1", "from x"])
+def test_what_is_no_code_imports_nothing(source):
+    assert imported(source) == set()
+
+
+def test_modules_beside_the_snakefile_are_followed_and_others_named(tmp_path, monkeypatch):
+    root, elsewhere = tmp_path / "work", tmp_path / "elsewhere"
+    (root / "pack").mkdir(parents=True)
+    elsewhere.mkdir()
+    (root / "hb_local.py").write_text("import hb_pack_of_test, json")
+    (root / "hb_pack_of_test").mkdir()
+    (root / "hb_pack_of_test" / "__init__.py").write_text("from . import deep")
+    (root / "hb_pack_of_test" / "deep.py").write_text("import yaml, hb_far, hb_absent")
+    (elsewhere / "hb_far.py").write_text("import tabulate")
+    monkeypatch.setattr(sys, "path", [str(root), str(elsewhere), *sys.path])
+    found = needed(["import hb_local, snakemake"], root)
+    assert found.installed == {"yaml"}
+    assert found.outside == (("hb_far", str(elsewhere / "hb_far.py")),)
