@@ -5,6 +5,7 @@ import os
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
 from .executor import Executor as Executor
+from .planning import opened_files
 from .settings.options import ExecutorSettings as _Settings
 from .snakemake_patches import apply as patches
 from .snakemake_patches import local_files
@@ -18,7 +19,10 @@ class ExecutorSettings(_Settings):
         super().__post_init__()
         # Now, because Snakemake asks S3 about files long before it makes the executor.
         patches.apply(terminal.snakemake_log().warning, self.value("upload") == "auto")
+        opened_files.begin()
 
+
+opened_files.install()
 
 if os.environ.get(local_files.CHILD):
     # A Snakemake that was started for one job by the one that leads the run.

@@ -179,6 +179,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def get_job_args(self, job: AnyJob, **kwargs: object) -> str:
         return snakemake_command.arguments(job, list(self.dag.get_unneeded_temp_files(job)))
 
+    def get_snakefile(self) -> str:
+        # As it is called here: `snakemake_command` knows its name in the container.
+        return str(self.workflow.main_snakefile)
+
     def additional_general_args(self) -> str:
         # One string, not a list. Output costs money in CloudWatch: no banner, no progress lines.
         return "--quiet host progress"

@@ -157,16 +157,25 @@ class GivenResource(Protocol):
     raw: object
 
 
+class SourceFile(Protocol):
+    """A file of a workflow's code, here or in another repository."""
+
+    def get_path_or_uri(self, secret_free: bool) -> str: ...
+    def replace_suffix(self, suffix: list[str], replacement: str) -> SourceFile | None: ...
+
+
 class Rule(Protocol):
     """A rule. ``shellcmd``: its ``shell:`` text; ``run_func``: the function that Snakemake's parser
-    makes of its command."""
+    makes of its command; ``basedir``: the folder of its Snakefile."""
 
     name: str
     resources: Mapping[str, GivenResource]
     shellcmd: str | None
     run_func: FunctionType
-    basedir: object
+    basedir: SourceFile
     wrapper: str | None
+    script: object
+    notebook: object
     conda_env: object
     env_modules: object
     cache: object
@@ -423,6 +432,7 @@ class SourceCache(Protocol):
     runtime_cache_path: object
 
     def open(self, source_file: object) -> IO[str]: ...
+    def exists(self, source_file: SourceFile) -> bool: ...
 
 
 class ExecMode(Protocol):
@@ -432,7 +442,8 @@ class ExecMode(Protocol):
 
 
 class Workflow(Protocol):
-    """A workflow, as Snakemake runs it. ``included``: its Snakefiles."""
+    """A workflow, as Snakemake runs it. ``included``: its Snakefiles; ``workdir_init``: the folder
+    in which they were read."""
 
     dag: Dag
     rules: Iterable[Rule]
@@ -441,6 +452,7 @@ class Workflow(Protocol):
     configfiles: Iterable[object]
     config: MutableMapping[str, object]
     overwrite_workdir: str | Path | None
+    workdir_init: str
     envvars: Collection[str]
     globals: MutableMapping[str, object]
     persistence: Persistence

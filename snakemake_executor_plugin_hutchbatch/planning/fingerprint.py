@@ -20,12 +20,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import PurePosixPath
 
-from ..supervisor.file_names import LAUNCH
+from ..supervisor.shipped_code import LAUNCH, PLACES
 from ..supervisor.taskspec import TaskSpec
 from .plan import JobPlan
 
 #: Stands for what has another text in each run.
-_TOKENS = ("<TMPDIR>", "<WORKDIR>")
+_TOKENS = ("<TMPDIR>", "<WORKDIR>", "<TREE>")
+#: Variables that name folders of the controller's machine.
+_OF_MACHINE = (LAUNCH, PLACES)
 #: How Snakemake in the container is told Snakemake's own attempt (``snakemake_command.py``): not
 #: the job's.
 _ATTEMPT = re.compile(r"--attempt \d+")
@@ -69,7 +71,8 @@ def _what_runs(task: TaskSpec, snakemake: bool) -> dict[str, object]:
     steps = []
     for step in task.steps:
         command = _constant(task, step.command)
-        environment = {k: _constant(task, v) for k, v in step.environment.items() if k != LAUNCH}
+        given = {k: v for k, v in step.environment.items() if k not in _OF_MACHINE}
+        environment = {k: _constant(task, v) for k, v in given.items()}
         if snakemake:
             command = _LOCAL_GROUP.sub("", _ATTEMPT.sub("", command))
         same = replace(step, command=command, threads=1, environment=environment, script=None)
@@ -87,7 +90,8 @@ def _what_runs(task: TaskSpec, snakemake: bool) -> dict[str, object]:
 
 def _constant(task: TaskSpec, text: str) -> str:
     """A text without the tokens of this run."""
-    for token, fixed in zip((task.tmpdir_token, task.workdir_token), _TOKENS, strict=True):
+    tokens = (task.tmpdir_token, task.workdir_token, task.tree_token)
+    for token, fixed in zip(tokens, _TOKENS, strict=True):
         if token:
             text = text.replace(token, fixed)
     return text

@@ -11,23 +11,24 @@ from ..snakemake_types import AnyJob, Command, Workflow
 from ..software.snakemake_packages import CannotCome, SnakemakePackages
 from ..storage.leavings import Leavings
 from ..storage.run_layout import WorkLayout
-from ..supervisor.taskspec import Input, SnakemakeNeeds, Sources, TaskSpec
+from ..supervisor.taskspec import Input, SnakemakeNeeds, TaskSpec
 from . import (
     default_image,
     fingerprint,
+    job_paths,
     snakemake_command,
     source_archive,
     supervisor_bundle,
     tasks,
 )
-from .job_paths import launch_folders
 from .modes import Mode, impossible
 from .plan import JobPlan, plan
 from .requirements import LEAST_MIB, PlanError
 from .rule_checks import architectures, fitted
 from .run_context import RunContext
-from .script_steps import ScriptStore
+from .script_steps import ScriptStore, script_paths
 from .shell_commands import NeedsSnakemake
+from .shipped import ShippedCode
 from .snakemake_jobs import expected_outputs, members, s3_url
 from .steps import updated
 from .supervisor_bundle import Bundle
@@ -65,25 +66,26 @@ class Preparation:
         self._environments = environments
         self._command = command
         self._retrier = retrier
-        self._warn = warn
         self._leavings = leavings
         self._packages = packages
-        self._shipped: tuple[Sources, Bundle] | None = None
-        self._config: Input | None = None
-        self._code: dict[str, str] = {}
-        self._scripts = ScriptStore(
-            workflow, launch_folders(workflow), self._code, self._store_script, holds_secret
+        self._code = ShippedCode(
+            workflow,
+            context.clients.s3,
+            context.work_prefix,
+            retrier,
+            warn,
+            lambda: (str(file) for job in workflow.dag.jobs for file in (*job.input, *job.output)),
         )
+        self._shipped: Bundle | None = None
+        self._config: Input | None = None
+        self._scripts: ScriptStore | None = None
+        self._holds_secret = holds_secret
         self._stored: dict[str, str] = {}
 
-    def ship(self) -> tuple[Sources, Bundle]:
-        """The workflow's code and the supervisor, stored once a run. Raises botocore's errors."""
+    def ship(self) -> Bundle:
+        """The supervisor, stored once a run. Raises botocore's errors."""
         if self._shipped is None:
             s3, prefix = self._context.clients.s3, self._context.work_prefix
-            code, digests = source_archive.upload(
-                self._workflow, s3, prefix, self._retrier, self._warn
-            )
-            self._code.update(digests)
             content, digest = supervisor_bundle.bundle(), supervisor_bundle.bundle_sha256()
             url = WorkLayout(prefix).supervisor(digest)
             source_archive.put(s3, url, content, "storing the supervisor", self._retrier)
@@ -94,8 +96,8 @@ class Preparation:
                 )
                 sha256 = hashlib.sha256(config.encode()).hexdigest()
                 self._config = Input(url_of_config, snakemake_command.CONFIG, sha256)
-                self._code[snakemake_command.CONFIG] = sha256
-            self._shipped = code, Bundle(url, digest)
+                self._code.digests[snakemake_command.CONFIG] = sha256
+            self._shipped = Bundle(url, digest)
         return self._shipped
 
     def _store_script(self, content: bytes, private: bool) -> str:
@@ -109,10 +111,19 @@ class Preparation:
             self._stored[digest] = url
         return self._stored[digest]
 
+    def _script_store(self) -> ScriptStore:
+        if self._scripts is None:
+            self._code.sources()  # whose digests it needs
+            where = script_paths(self._code.layout, self._code.cache_places())
+            self._scripts = ScriptStore(
+                self._workflow, where, self._code.digests, self._store_script, self._holds_secret
+            )
+        return self._scripts
+
     def prepare(self, job: AnyJob) -> tuple[JobPlan, TaskSpec]:
         """Plan and task of a job. Raises ``PlanError``, or botocore's errors when the first job's
         code cannot be stored."""
-        code, _ = self.ship()
+        self.ship()
         site = self._context.site
         read = self._evaluate_resources(job)
         # For every job, not one of each rule: requests may differ, and grow with attempts.
@@ -120,15 +131,18 @@ class Preparation:
         status = self._context.layout.status
         unneeded = frozenset(map(str, self._workflow.dag.get_unneeded_temp_files(job)))
         outputs = expected_outputs(job, unneeded)
+        layout, token = self._code.layout, job_paths.tokens(wanted.job_name)
+        where = job_paths.job_paths(layout, token, self._code.cache_places())
         if wanted.mode == "direct":
             try:
                 task = tasks.direct_task(
                     job,
                     wanted,
+                    where,
+                    token,
                     status=status,
-                    sources=code,
                     unneeded=unneeded,
-                    scripts=self._scripts,
+                    scripts=self._script_store(),
                 )
                 return wanted, self._identified(task, wanted, outputs)
             except NeedsSnakemake as reason:
@@ -137,15 +151,17 @@ class Preparation:
                 wanted = _under_snakemake(wanted, str(reason))
         if beyond := snakemake_command.unreachable(job):
             raise PlanError(beyond)
+        self._code.need_remote(member.rule for member in members(job))
         wanted = replace(wanted, environment=self._environments["snakemake"])
         task = tasks.snakemake_task(
             wanted,
-            snakemake_command.command(self._workflow, self._command, job),
+            snakemake_command.command(self._workflow, self._command, job, where),
+            token,
             status=status,
-            sources=code,
             also=self._checkpoint_inputs() | read | _updated(job),
             config=self._config,
-            folders=launch_folders(self._workflow),
+            folders=layout.launch,
+            variables=job_paths.variables(layout, token),
         )
         task = replace(task, needs=self._needs(wanted))
         return wanted, self._identified(task, wanted, outputs)
@@ -165,8 +181,10 @@ class Preparation:
             ) from None
 
     def _identified(self, task: TaskSpec, wanted: JobPlan, outputs: list[str]) -> TaskSpec:
-        task = replace(task, makes=tuple(outputs))
-        return replace(task, identity=fingerprint.of(task, wanted, self._code))
+        # After its command: that may name more of the source cache.
+        sources, directory = self._code.sources(), self._code.layout.directory
+        task = replace(task, makes=tuple(outputs), sources=sources, directory=directory or None)
+        return replace(task, identity=fingerprint.of(task, wanted, self._code.digests))
 
 
 def _updated(job: AnyJob) -> dict[str, str]:

@@ -25,12 +25,21 @@ from ..software.source import BROUGHT, Source, resolve, wrapper_script
 from ..supervisor import file_names, launch_folder
 from ..supervisor.taskspec import SCRIPT_BENCH, SCRIPT_TMPDIR, SCRIPT_WORKDIR, Script
 from . import fingerprint
-from .job_paths import JobPaths, Tokens
+from .job_paths import JobPaths, Tokens, job_paths
+from .layout import Layout
 from .requirements import PlanError
 from .shell_commands import NeedsSnakemake, own_tmpdir
 from .snakemake_jobs import TO_BE_DETERMINED, files_of
 
-_TOKENS = Tokens(SCRIPT_TMPDIR, SCRIPT_WORKDIR)
+_TOKENS = Tokens(SCRIPT_TMPDIR, SCRIPT_WORKDIR, SCRIPT_WORKDIR)
+
+
+def script_paths(layout: Layout, cache: Mapping[str, str]) -> JobPaths:
+    """Where scripts find files. ``cache``: folders of Snakemake's source cache, and their places in
+    a job's tree."""
+    above = "/.." * len([part for part in layout.directory.split("/") if part])
+    token = Tokens(SCRIPT_TMPDIR, SCRIPT_WORKDIR, f"{SCRIPT_WORKDIR}{above}")
+    return job_paths(layout, token, cache)
 
 
 @dataclass(frozen=True)
@@ -58,20 +67,21 @@ class _Config:
 class ScriptStore:
     """Makes and stores what the scripts of a run need. Used by Snakemake's own thread only.
 
-    ``store``: puts an object into S3, apart from others where it holds a secret, and says its URL;
-    ``holds_secret``: of a text; ``shipped``: SHA-256 by name of the workflow's files that jobs
-    have.
+    ``where``: the paths of scripts; ``store``: puts an object into S3, apart from others where it
+    holds a secret, and says its URL; ``holds_secret``: of a text; ``shipped``:
+    SHA-256 by name of the workflow's files that jobs have.
     """
 
     def __init__(
         self,
         workflow: Workflow,
-        folders: tuple[str, ...],
+        where: JobPaths,
         shipped: Mapping[str, str],
         store: Callable[[bytes, bool], str],
         holds_secret: Callable[[str], bool],
     ) -> None:
-        self._workflow, self._folders, self._shipped = workflow, folders, shipped
+        self._workflow, self._where, self._shipped = workflow, where, shipped
+        self._folders = where.folders
         self._store, self._holds_secret = store, holds_secret
         self._configs: dict[int, _Config] = {}
         self._shared: dict[tuple[object, ...], _Shared] = {}
@@ -95,11 +105,11 @@ class ScriptStore:
             ) from reason
 
     def _script(self, job: Job, where: JobPaths) -> tuple[str, Script]:
-        paths = _Paths(JobPaths(SCRIPT_WORKDIR, self._folders), job)
+        paths = _Paths(self._where, job)
         parts = _parts(job, self._folders)
         shared = self._of(_call(job, parts), parts, job)
         source = shared.source
-        _check_known(parts, job, self._workflow)
+        _check_known(parts, job)
         path = source.written_at(json.dumps([job.rule.name, *map(str, job.output)]))
         try:
             packed = None
@@ -188,10 +198,9 @@ class ScriptStore:
     def _config(self, value: object) -> _Config:
         found = self._configs.get(id(value))
         if found is None:
-            paths = JobPaths(SCRIPT_WORKDIR, self._folders)
 
             def text(written: str) -> str:
-                return paths.in_text(written, ())
+                return self._where.in_text(written)
 
             localized = cast(Mapping[str, object], everywhere(value, text))
             found = self._configs[id(value)] = _Config(
@@ -284,20 +293,14 @@ def _filled_in(path: object, parts: Parts) -> object:
         raise PlanError(f"the path of its script, {path}, cannot be filled in: {error}") from error
 
 
-def _check_known(parts: Parts, job: Job, workflow: Workflow) -> None:
+def _check_known(parts: Parts, job: Job) -> None:
     """Raises ``NeedsSnakemake`` for a value that only exists inside the job."""
-    caches = (workflow.sourcecache.cache_path, workflow.sourcecache.runtime_cache_path)
 
     def look(text: str) -> str:
         if text == TO_BE_DETERMINED:
             raise NeedsSnakemake(
                 f"the script of rule {job.rule.name} needs a value that is only known inside the "
                 "job"
-            )
-        if any(str(cache) in text for cache in caches):
-            raise NeedsSnakemake(
-                f"the script of rule {job.rule.name} gets a file of the workflow's source cache "
-                "(workflow.source_path)"
             )
         return text
 

@@ -110,13 +110,6 @@ def shell_command(job: Job, where: JobPaths, tmpdir: str) -> tuple[str, str]:
         raise NeedsSnakemake(
             f"the command of rule {job.rule.name} needs a value that is only known inside the job"
         )
-    workflow = job.dag.workflow
-    for cache in (workflow.sourcecache.cache_path, workflow.sourcecache.runtime_cache_path):
-        if str(cache) in command:
-            raise NeedsSnakemake(
-                f"the command of rule {job.rule.name} names a file of the workflow's "
-                "source cache (workflow.source_path)"
-            )
     return in_shell(job, where.in_text(command, files_of(job)))
 
 

@@ -5,10 +5,9 @@ docs/design/snakemake.md, "Resources and retries" and "The executor interface", 
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import yaml
 from snakemake_interface_executor_plugins.utils import (
@@ -19,6 +18,7 @@ from snakemake_interface_executor_plugins.utils import (
 
 from ..snakemake_types import AnyJob, Command, Workflow
 from ..supervisor import snakemake_python
+from .job_paths import JobPaths
 
 #: The Python that runs Snakemake, as the command's shell reads it.
 PYTHON = f'"${{{snakemake_python.VARIABLE}:-python}}"'
@@ -70,12 +70,11 @@ def _plain(value: object) -> object:
     return value
 
 
-def command(workflow: Workflow, formatted: Command, job: AnyJob) -> str:
+def command(workflow: Workflow, formatted: Command, job: AnyJob, where: JobPaths) -> str:
     """Snakemake's command line for a job, with ``CONFIG`` in place of the user's own files and
-    values, and local wrappers where the container has them."""
+    values, and Snakefile and local wrappers where the container has them. ``formatted`` names the
+    Snakefile as it is called here."""
     settings = workflow.config_settings
-    given = bool(settings.overwrite_config)
-    files = [Path.cwd() / CONFIG] if given else []
     prefix = workflow.workflow_settings.wrapper_prefix
     # Without a place for it Snakemake here goes on without the cache; in the container it fails.
     cached = workflow.workflow_settings.cache if workflow.output_file_cache is not None else None
@@ -87,12 +86,26 @@ def command(workflow: Workflow, formatted: Command, job: AnyJob) -> str:
     brought = {method for method in deployment.deployment_method if method.name == "CONDA"}
     with (
         _swapped(deployment, deployment_method=brought),
-        _swapped(workflow, storage_provider_settings=storages),
-        _swapped(settings, configfiles=files, config_args={}),
-        _swapped(workflow.workflow_settings, wrapper_prefix=_beside(prefix), cache=cached),
+        _swapped(workflow, storage_provider_settings=storages, overwrite_workdir=None),
+        _swapped(settings, configfiles=[], config_args={}),
+        _swapped(
+            workflow.workflow_settings,
+            wrapper_prefix=where.in_text(prefix) if prefix else prefix,
+            cache=cached,
+        ),
     ):
         text = formatted(job)
-    return text + (" --replace-workflow-config" if settings.replace_workflow_config else "")
+    snakefile = str(workflow.main_snakefile)
+    option = "--snakefile {}".format
+    there = where.in_text(snakefile)
+    text = text.replace(option(shlex.quote(snakefile)), option(shlex.quote(there)), 1)
+    if settings.overwrite_config:
+        text += f" --configfiles {where.work}/{CONFIG}"
+    if settings.replace_workflow_config:
+        text += " --replace-workflow-config"
+    # It reads the Snakefiles where they were read here, before a `workdir:` of theirs.
+    begin = where.in_text(str(workflow.workdir_init))
+    return text if begin == where.work else f"cd {shlex.quote(begin)} && {text}"
 
 
 @contextmanager
@@ -107,37 +120,8 @@ def _swapped(settings: object, **values: object) -> Iterator[None]:
             setattr(settings, name, value)
 
 
-def _beside(prefix: str | None) -> str | None:
-    """``--wrapper-prefix`` as the container knows it: a local one relative to the workflow."""
-    folder = local_folder(prefix)
-    return f"file:{folder}/" if folder else prefix
-
-
-def local_folder(url: str | None) -> str | None:
-    """The folder of a ``file:`` address, relative to the working directory; None for others."""
-    if not url or not url.startswith("file:"):
-        return None
-    return os.path.relpath(url.removeprefix("file:").replace("//", "/", 1) or ".")
-
-
-def wrapper_folders(workflow: Workflow) -> list[str]:
-    """Folders of wrappers on this machine, relative to the working directory."""
-    addresses = [workflow.workflow_settings.wrapper_prefix]
-    addresses += [rule.wrapper for rule in workflow.rules if rule.wrapper]
-    return sorted({folder for url in addresses if (folder := local_folder(url))})
-
-
 def unreachable(job: AnyJob) -> str | None:
     """Why Snakemake in a container cannot run this job; None if it can."""
-    workflow = job.dag.workflow
-    known = set(map(str, workflow.config_settings.configfiles))
-    code = [*workflow.included, *(f for f in workflow.configfiles if str(f) not in known)]
-    for path in [*map(str, code), *wrapper_folders(workflow)]:
-        if Path(path).exists() and os.path.relpath(path).startswith(".."):
-            return (
-                f"{path} is outside the folder in which Snakemake was started, so Snakemake in a "
-                "container cannot read it; start Snakemake in a folder that contains both"
-            )
     for target in job.get_target_spec():
         for name, value in target.wildcards_dict.items():
             # Snakemake splits a target's wildcards at commas and takes quotes off.

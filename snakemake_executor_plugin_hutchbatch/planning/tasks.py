@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..snakemake_types import AnyJob, Job, is_group
 from ..supervisor import file_names, launch_folder
-from ..supervisor.taskspec import Input, Sources, Step, TaskSpec
-from .job_paths import JobPaths, launch_folders, tokens
+from ..supervisor.taskspec import Input, Step, TaskSpec
+from .job_paths import JobPaths, Tokens
 from .plan import JobPlan
 from .script_steps import ScriptStore
 from .snakemake_jobs import s3_url
@@ -19,9 +18,10 @@ from .steps import done_with, named_by_hand, step_of, updated
 def direct_task(
     job: AnyJob,
     plan: JobPlan,
+    where: JobPaths,
+    token: Tokens,
     *,
     status: str,
-    sources: Sources | None,
     unneeded: frozenset[str],
     scripts: ScriptStore,
 ) -> TaskSpec:
@@ -30,11 +30,8 @@ def direct_task(
     ``status``: the URL prefix of its statuses. ``unneeded``: files of a group that no job outside
     the group needs. Raises ``NeedsSnakemake`` if a command cannot be written without Snakemake.
     """
-    token = tokens(plan.job_name)
-    folders = launch_folders(job.dag.workflow)
     levels: Sequence[Sequence[Job]] = job.toposorted if is_group(job) else [[job]]
     made = {str(f) for level in levels for member in level for f in member.output}
-    where = JobPaths(token.workdir, folders)
     steps: list[Step] = []
     inputs: dict[str, Input] = {}
     for number, level in enumerate(levels):
@@ -57,9 +54,9 @@ def direct_task(
         scratch=plan.scratch.path,
         cpus=plan.vcpus,
         inputs=tuple(inputs.values()),
-        sources=sources,
         tmpdir_token=token.tmpdir,
         workdir_token=token.workdir,
+        tree_token=token.tree,
         disk_mb=plan.disk_mb,
     )
 
@@ -67,17 +64,19 @@ def direct_task(
 def snakemake_task(
     plan: JobPlan,
     command: str,
+    token: Tokens,
     *,
     status: str,
-    sources: Sources | None,
     also: Mapping[str, str],
     config: Input | None = None,
     folders: tuple[str, ...] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> TaskSpec:
     """The task of a job in Snakemake mode: ``command`` starts Snakemake, which moves the files.
 
-    The supervisor fetches what Snakemake does not: ``config``, the configuration; ``also``, files
-    that functions in the Snakefile open (URLs by path). ``folders``: names of the launch folder.
+    What it needs and does not fetch itself: ``config``, its configuration; ``also``, URLs by path
+    of what functions in the Snakefile open. ``folders``: the names of the launch folder;
+    ``variables``: what it must know of the folders here.
     """
     return TaskSpec(
         name=plan.label,
@@ -88,7 +87,7 @@ def snakemake_task(
                 command=command,
                 shell="sh",
                 threads=plan.vcpus,
-                environment={file_names.LAUNCH: os.pathsep.join(folders)},
+                environment=variables or {},
             ),
         ),
         scratch=plan.scratch.path,
@@ -101,7 +100,8 @@ def snakemake_task(
             ),
             *([config] if config else []),
         ),
-        sources=sources,
+        workdir_token=token.workdir,
+        tree_token=token.tree,
         disk_mb=plan.disk_mb,
         snakemake=True,
     )

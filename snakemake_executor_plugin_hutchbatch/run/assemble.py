@@ -115,7 +115,7 @@ def build(
         Submitter(batch, context.clients.submit, retrier, RateLimiter()),
         retrier,
         recorder,
-        lambda: preparation.ship()[1],
+        preparation.ship,
         reading,
         leavings,
         run.hide,

@@ -6,7 +6,8 @@ and has nothing else of this package; ``apply.py`` calls them at the controller.
 
 No patches, and so not here: handlers of botocore's events (``aws/client_hooks.py``) and components
 of its sessions (``aws/credentials.py``), both official interfaces; and data that is kept on objects
-of Snakemake's, such as the prefix of a storage provider.
+of Snakemake's, such as the prefix of a storage provider. In a job, Python's own functions that open
+and list files find for Snakefiles what the controller has (``supervisor/shipped_code.py``).
 """
 
 from __future__ import annotations
@@ -213,6 +214,19 @@ RUN = (
         "shell_quoting:format_cli_pos_arg",
         "quotes with Python's repr, within which a shell expands",
     ),
+    # The workflow's code
+    Patch(
+        "snakemake.sourcecache",
+        "SourceCache._cache",
+        "source_cache:cache",
+        "files of other repositories travel with the workflow's code: jobs clone nothing",
+    ),
+    Patch(
+        "snakemake.sourcecache",
+        "SourceCache.get_path",
+        "source_cache:get_path",
+        "commands name files of the cache (workflow.source_path)",
+    ),
     # What Snakemake keeps of a run
     Patch(
         "snakemake.persistence.file",
@@ -257,6 +271,7 @@ RUN = (
 
 _STORAGE = "patched_s3_storage:mend"
 _NAMES = "file_names:keep_names"
+_SHIPPED = "shipped_code:use"
 
 #: In the process that leads a run, in Snakemake processes that it starts for jobs of its own
 #: machine, and in Snakemake in a container.
@@ -384,6 +399,28 @@ MENDED = (
         "Workflow.include",
         _NAMES,
         "the launch folder has another name in a container",
+        in_job_only=True,
+    ),
+    Patch(
+        "snakemake.workflow",
+        "Workflow.workdir",
+        _SHIPPED,
+        "the job's working directory stands for it already",
+        in_job_only=True,
+    ),
+    Patch(
+        "snakemake.sourcecache",
+        "SourceCache._cache",
+        _SHIPPED,
+        "clones and downloads what came with the workflow's code",
+        in_job_only=True,
+    ),
+    Patch(
+        "snakemake.sourcecache",
+        "SourceCache._hutchbatch",
+        _SHIPPED,
+        "patched once, not twice",
+        is_new=True,
         in_job_only=True,
     ),
     Patch(

@@ -54,7 +54,9 @@ def step_environment(
 
 def with_folders(task: TaskSpec, text: str, tmp: str, work: str) -> str:
     """``text`` with the job's own folders in place of the tokens."""
-    for token, folder in ((task.tmpdir_token, tmp), (task.workdir_token, work)):
+    tree = work[: -len(task.directory) - 1] if task.directory else work
+    tokens = (task.tmpdir_token, tmp), (task.workdir_token, work), (task.tree_token, tree)
+    for token, folder in tokens:
         if token:
             text = text.replace(token, folder)
     return text

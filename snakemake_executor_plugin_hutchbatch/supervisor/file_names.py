@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Iterable, Optional, Sequence, Tuple
 
-from . import launch_folder
+from . import launch_folder, shipped_code
 
 if TYPE_CHECKING:
     from ..snakemake_types import (
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
         Workflow,
     )
 
-#: The variable that names the launch folder to Snakemake in a container, by all its names.
-LAUNCH = "HUTCHBATCH_LAUNCH_FOLDERS"
 STORED = "storage_object"
 MODIFIED = "path_modified"
 
@@ -80,11 +78,6 @@ def reaches_out(name: str) -> bool:
     return os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir
 
 
-def launch_folders() -> Tuple[str, ...]:
-    """In a job: the names of the folder in which the controller was started."""
-    return tuple(filter(None, os.environ.get(LAUNCH, "").split(os.pathsep)))
-
-
 def place_in_job(name: str, folders: Tuple[str, ...], work: str) -> Optional[str]:
     """Where a job has a file. None for a name that leads out of its working directory: there a job
     must not write, and Snakemake's own local path serves."""
@@ -98,7 +91,7 @@ def name_objects(plugin: ModuleType, in_job: bool) -> None:
     """Patches the storage plugin's objects. May come before Snakemake is imported whole."""
     cls = plugin.StorageObject
     plain = cls.local_path
-    folders, work = launch_folders(), os.getcwd()
+    folders, work = shipped_code.launch_folders(), shipped_code.work_folder()
 
     def local_path(self: StorageObject) -> Path:
         name = None if self._overwrite_local_path else name_of(self)
@@ -123,7 +116,7 @@ def keep_names(in_job: bool) -> None:
     if getattr(path_modifier.PathModifier, "_hutchbatch", False):
         return
     path_modifier.PathModifier._hutchbatch = True
-    _flag_by_name(path_modifier)
+    _flag_by_name(path_modifier, in_job)
     _remember_rules(rules)
     _expand_by_name(io)
     _refer_by_name(rules, io)
@@ -131,20 +124,21 @@ def keep_names(in_job: bool) -> None:
     if in_job:
         from snakemake import workflow
 
-        _configure_here(workflow, launch_folders())
+        folders = shipped_code.launch_folders()
+        shipped_code.use(folders)
+        _configure_here(workflow, folders)
         _remove_before_the_run()
 
 
 def _configure_here(workflow: ModuleType, folders: Tuple[str, ...]) -> None:
     """In a job: what the configuration says about the launch folder is meant of this one."""
-    cls, work = workflow.Workflow, os.getcwd()
+    cls = workflow.Workflow
 
     def translated(plain: Method) -> Method:
         def read(self: Workflow, *args: object, **kwargs: object) -> object:
-            before = launch_folder.everywhere(self.globals["config"], folders, work)
-            self.globals["config"] = before
+            self.globals["config"] = shipped_code.everywhere(self.globals["config"], folders)
             found = plain(self, *args, **kwargs)
-            self.globals["config"] = launch_folder.everywhere(self.config, folders, work)
+            self.globals["config"] = shipped_code.everywhere(self.config, folders)
             return found
 
         return read
@@ -177,16 +171,21 @@ def remove_here(path: str) -> None:
         os.remove(path)
 
 
-def _flag_by_name(path_modifier: ModuleType) -> None:
+def _flag_by_name(path_modifier: ModuleType, in_job: bool) -> None:
     cls = path_modifier.PathModifier
     plain_apply, plain_modify = cls.apply_default_storage, cls.modify
+    folders = shipped_code.launch_folders() if in_job else ()
 
     def apply_default_storage(self: PathModifier, path: object) -> object:
         settings = self.workflow.storage_settings
         provider = self.workflow.storage_registry.default_storage_provider
         if settings.default_storage_provider == "s3" and settings.default_storage_prefix:
             provider.hutchbatch_prefix = settings.default_storage_prefix.rstrip("/") + "/"
-        return plain_apply(self, _resolved(path))
+        path = _resolved(path)
+        if folders and isinstance(path, str) and os.path.isabs(path):
+            # In S3 it has the name that the controller gave it.
+            path = _with_text(path, shipped_code.there(str(path), folders))
+        return plain_apply(self, path)
 
     def modify(self: PathModifier, path: object, property: object = None) -> object:
         modified = plain_modify(self, path, property)
@@ -207,11 +206,18 @@ def _resolved(path: object) -> object:
     pathvars = getattr(getattr(_now, "rule", None), "pathvars", None)
     if pathvars is None or not isinstance(path, str) or "<" not in path:
         return path
+    return _with_text(path, pathvars.apply(str(path)))
+
+
+def _with_text(path: str, changed: str) -> str:
+    """Another text with the flags of ``path``."""
     from snakemake.io import AnnotatedString
 
-    text = AnnotatedString(pathvars.apply(str(path)))
-    text.flags.update(getattr(path, "flags", {}))
-    text.callable = getattr(path, "callable", None)
+    if changed == str(path):
+        return path
+    text: str = AnnotatedString(changed)
+    text.flags.update(getattr(path, "flags", {}))  # type: ignore[attr-defined]
+    text.callable = getattr(path, "callable", None)  # type: ignore[attr-defined]
     return text
 
 

@@ -44,6 +44,17 @@ class Scratch:
         self.work = os.path.join(path, "work")
         self.tmp = os.path.join(path, "tmp")
 
+    def enter(self, directory: str) -> None:
+        """Makes a directory below ``work`` the one where the command runs. Raises ``Failure``."""
+        if not directory:
+            return
+        self.work = os.path.join(self.work, directory)
+        try:
+            os.makedirs(self.work, exist_ok=True)
+        except OSError as error:
+            facts = Facts(file=self.work, words=words(error.strerror or str(error)))
+            raise Failure(EXIT_SCRATCH, Cause.HOST, Problem.SCRATCH, facts) from error
+
     def free(self) -> int:
         """Bytes that this user may still write here; none where no more files can be made."""
         state = os.statvfs(self.path)

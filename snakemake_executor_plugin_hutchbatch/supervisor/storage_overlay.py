@@ -27,6 +27,7 @@ NEEDED = (
         "output_checks",
         "refused_outputs",
         "removal",
+        "shipped_code",
     ),
     *("store", "strict_json", "taskspec", "times", "tree", "unfinished", "upload", "connection"),
 )

@@ -188,6 +188,7 @@ class Job:
                 facts = Facts(activity=SOURCES, disk_mb=task.disk_mb)
                 raise error.failure(EXIT_STAGE_IN, Cause.STAGE_IN, facts) from error
             self._totals.update(files_in=1, bytes_in=size)
+        scratch.enter(task.directory or "")
         self._scripts = Scripts(scratch.work, scratch.tmp)
         try:
             size = self._scripts.fetch(self._s3, task)

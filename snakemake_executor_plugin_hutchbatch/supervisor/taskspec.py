@@ -190,7 +190,8 @@ class TaskSpec:
     ``status``: URL prefix; the status of an attempt is stored at ``status_url(...)``.
     ``tmpdir_token``: a text in commands (and environment values) that stands for the job's
     temporary directory, whose path only the container knows; ``workdir_token`` for its working
-    directory.
+    directory, ``tree_token`` for the root of its tree, in which ``sources`` are unpacked.
+    ``directory``: the working directory, relative to that root; None where it is the root.
     ``scratch``: the container path on which the host's scratch is mounted.
     ``disk_mb``: what the rule asked for, in MB of 10^6 bytes: named when the scratch is full.
     ``identity`` and ``makes`` are for a later controller that has lost its own record: a digest of
@@ -208,6 +209,8 @@ class TaskSpec:
     sources: Optional[Sources] = None
     tmpdir_token: Optional[str] = None
     workdir_token: Optional[str] = None
+    tree_token: Optional[str] = None
+    directory: Optional[str] = None
     disk_mb: Optional[int] = None
     identity: Optional[str] = None
     makes: Tuple[str, ...] = ()
@@ -283,7 +286,11 @@ def load_taskspec(text: str) -> TaskSpec:
     makes = _paths(raw, "makes", "task")
     needs = _needs(raw["needs"]) if raw.get("needs") else None
     parts = {"steps": steps, "inputs": inputs, "sources": sources, "makes": makes, "needs": needs}
-    return _make(TaskSpec, {**raw, **parts}, "task")
+    task = _make(TaskSpec, {**raw, **parts}, "task")
+    directory = task.directory or ""
+    if directory.startswith("/") or ".." in directory.split("/"):
+        raise TaskSpecError("directory: not below the root of the job's tree")
+    return task
 
 
 def load_status(text: str) -> Status:

@@ -19,7 +19,7 @@ from snakemake_executor_plugin_hutchbatch.doctor import permissions
 from snakemake_executor_plugin_hutchbatch.local.batch.fault_kinds import KINDS
 from snakemake_executor_plugin_hutchbatch.local.hosts import choice
 from snakemake_executor_plugin_hutchbatch.planning import plan, requirements, work
-from snakemake_executor_plugin_hutchbatch.planning.source_archive import CODE_FOLDERS
+from snakemake_executor_plugin_hutchbatch.planning.code_files import CODE_FOLDERS
 from snakemake_executor_plugin_hutchbatch.queues import account, catalog, instances
 from snakemake_executor_plugin_hutchbatch.queues import choice as queue_choice
 from snakemake_executor_plugin_hutchbatch.reporting import attempt_table, resource_advice

@@ -169,7 +169,7 @@ def test_a_temporary_output_that_nobody_needs_does_not_fail_the_job(workflow):
     assert workflow.text("a.txt") == "x"
 
 
-def test_a_file_of_the_source_cache_is_left_to_snakemake(workflow):
+def test_a_file_of_the_source_cache_runs_directly(workflow):
     workflow.write(
         "Snakefile",
         """
@@ -180,5 +180,5 @@ def test_a_file_of_the_source_cache_is_left_to_snakemake(workflow):
         """,
     )
     workflow.write("hello.sh", "echo hello\n")
-    assert "run under Snakemake (the command of rule a names a file" in workflow.succeed()
+    assert "Jobs of a run directly" in workflow.succeed()
     assert workflow.text("a.txt") == "hello\n"

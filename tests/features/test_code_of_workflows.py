@@ -26,7 +26,8 @@ def test_files_that_snakemake_would_not_ship_travel_or_are_named(workflow):
         """
         rule a:
             output: "a.txt"
-            shell: "sh helper.sh > {output}; sh 'scripts/größe 1.sh' >> {output}; ls >> {output}"
+            shell: "sh helper.sh > {output}; sh 'scripts/größe 1.sh' >> {output}; ls >> {output};"
+                "test ! -e big.bin"
         """,
     )
     workflow.write("scripts/größe 1.sh", "echo tracked, with an odd name\n")
@@ -36,7 +37,8 @@ def test_files_that_snakemake_would_not_ship_travel_or_are_named(workflow):
     git(workflow, "commit", "--quiet", "--message", "first")
     (workflow.folder / "gone.sh").unlink()
     workflow.write("helper.sh", "echo untracked, beside the Snakefile\n")
-    (workflow.folder / "big.bin").write_bytes(b"\0" * 10_000_001)
+    for name in ("big.bin", "unused.bin"):
+        (workflow.folder / name).write_bytes(b"\0" * 10_000_001)
     output = " ".join(workflow.succeed().split())
     lines = workflow.text("a.txt").splitlines()
     assert lines[:2] == ["untracked, beside the Snakefile", "tracked, with an odd name"]

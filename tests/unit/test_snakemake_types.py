@@ -64,6 +64,7 @@ def samples(workflow):
         "DagSettings": workflow.dag_settings,
         "StorageRegistry": workflow.storage_registry,
         "SourceCache": workflow.sourcecache,
+        "SourceFile": next(workflow.included),
         "ExecMode": workflow.exec_mode,
         "Workflow": workflow,
     }

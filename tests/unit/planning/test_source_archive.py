@@ -1,4 +1,4 @@
-"""Which files travel with the workflow's code."""
+"""How the workflow's code is packed."""
 
 import io
 import tarfile
@@ -6,55 +6,30 @@ import tarfile
 from snakemake_executor_plugin_hutchbatch.planning import source_archive
 
 
-def fill(root, *names, size=3):
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x" * size)
+def test_names_contents_and_permissions_are_packed(tmp_path):
+    script = tmp_path / "größe.py"
+    script.write_text("print(1)\n")
+    script.chmod(0o755)
+    content = source_archive.pack({"scripts/größe.py": script, "index.json": b"{}"})
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        assert archive.getnames() == ["index.json", "scripts/größe.py"]
+        assert archive.getmember("scripts/größe.py").mode == 0o755
+        assert archive.extractfile("index.json").read() == b"{}"
 
 
-def test_what_lies_beside_the_code_comes_along_and_data_folders_do_not(tmp_path):
-    fill(tmp_path, "Snakefile", "helper.py", "config/samples.tsv", "workflow/lib/a.py")
-    fill(tmp_path, "results/huge.bam", ".snakemake/log", "config/.hidden", ".git/config")
-    assert list(source_archive.beside(tmp_path)) == [
-        "Snakefile",
-        "config/samples.tsv",
-        "helper.py",
-        "workflow/lib/a.py",
-    ]
-
-
-def test_files_too_large_or_outside_are_named_in_one_warning(tmp_path):
-    fill(tmp_path, "Snakefile")
-    fill(tmp_path, "model.bin", size=source_archive.MAX_FILE + 1)
-    chosen = source_archive.select(
-        tmp_path, ["Snakefile", "../other/x.smk"], ["Snakefile", "model.bin"]
-    )
-    assert chosen.files == ("Snakefile",)
-    told = source_archive.warning(chosen.left_out)
-    assert told is not None
-    assert "model.bin (over 10 MB)" in told
-    assert "../other/x.smk (outside" in told
-
-
-def test_a_tracked_file_that_is_gone_is_passed_over(tmp_path):
-    fill(tmp_path, "Snakefile")
-    assert source_archive.select(tmp_path, ["Snakefile", "gone.py"], []).files == ("Snakefile",)
-
-
-def test_names_that_are_not_ascii_are_packed(tmp_path):
-    fill(tmp_path, "Snakefile", "scripts/größe.py")
-    chosen = source_archive.select(tmp_path, ["Snakefile"], source_archive.beside(tmp_path))
-    with tarfile.open(fileobj=io.BytesIO(source_archive.pack(tmp_path, chosen.files))) as archive:
-        assert archive.getnames() == ["Snakefile", "scripts/größe.py"]
+def test_a_link_is_packed_as_what_it_leads_to(tmp_path):
+    (tmp_path / "here.py").write_text("print(1)\n")
+    (tmp_path / "link.py").symlink_to(tmp_path / "here.py")
+    content = source_archive.pack({"link.py": tmp_path / "link.py"})
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        assert archive.getmember("link.py").isreg()
+        assert archive.extractfile("link.py").read() == b"print(1)\n"
 
 
 def test_equal_contents_give_equal_archives(tmp_path):
+    packed = []
     for name in ("a", "b"):
-        fill(tmp_path / name, "Snakefile", "scripts/x.py")
-    names = ["Snakefile", "scripts/x.py"]
-    assert source_archive.pack(tmp_path / "a", names) == source_archive.pack(tmp_path / "b", names)
-
-
-def test_nothing_left_out_needs_no_warning():
-    assert source_archive.warning([]) is None
+        file = tmp_path / name
+        file.write_text("the same\n")
+        packed.append(source_archive.pack({"x.py": file}))
+    assert packed[0] == packed[1]

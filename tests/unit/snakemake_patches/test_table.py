@@ -135,6 +135,7 @@ MAY_PATCH = {
     "supervisor/patched_s3_storage.py",
     "supervisor/file_names.py",
     "supervisor/refused_outputs.py",
+    "supervisor/shipped_code.py",
     "supervisor/unfinished.py",
 }
 #: Values that are meant to be set, put back at once; no code.

@@ -1,0 +1,147 @@
+"""Which files and folders the Snakefiles read: sample sheets, schemas, lists of folders.
+
+Jobs that run under Snakemake read the Snakefiles once more and must find the same. Python reports
+what is opened and listed to an audit hook, which is set when Snakemake loads this plugin, before it
+reads a Snakefile. What a run's other code reads (Snakemake, its libraries) is none of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from ..supervisor.shipped_code import is_of_snakefile
+from .layout import is_below
+
+#: What no job needs to see, or may.
+_SYSTEM = ("/proc", "/sys", "/dev", "/run", "/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc")
+_PRIVATE = re.compile(
+    r"(^|/)(\.(aws|ssh|gnupg|kube|docker|azure|gcloud|netrc|pgpass|boto|env|snakemake|git|cache)"
+    r"|__pycache__|credentials[^/]*|id_(rsa|dsa|ecdsa|ed25519)|snakemake-runtime-cache)(/|$)"
+)
+_COMPILED = (".pyc", ".so", ".pth")
+_WRITING = set("wax+")
+_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR
+_EVENTS = frozenset(("open", "os.listdir", "os.scandir"))
+
+
+class _Watch:
+    """What was read while it is ``active``."""
+
+    def __init__(self) -> None:
+        self.installed = self.active = False
+        self.files: dict[str, None] = {}
+        self.folders: dict[str, None] = {}
+        self.libraries: tuple[str, ...] = ()
+
+    def hook(self, event: str, arguments: tuple[object, ...]) -> None:
+        """Called by Python for everything: must be fast, and never raise."""
+        if not self.active or event not in _EVENTS:
+            return
+        self.active = False  # what is done here is no reading of a Snakefile's
+        try:
+            self._note(event, arguments)
+        except (OSError, ValueError, TypeError):
+            pass
+        finally:
+            self.active = True
+
+    def _note(self, event: str, arguments: tuple[object, ...]) -> None:
+        given = arguments[0]
+        if event != "open" and given is None:
+            given = "."
+        if isinstance(given, int) or not isinstance(given, (str, bytes, os.PathLike)):
+            return
+        if event == "open" and _writes(arguments):
+            return
+        path = os.path.normpath(Path.cwd() / os.fsdecode(given))
+        if is_foreign(path, self.libraries) or not is_of_snakefile(sys._getframe(2)):
+            return
+        (self.files if event == "open" else self.folders)[path] = None
+
+
+_watch = _Watch()
+
+
+def install() -> None:
+    """Sets the hook. Python has no way to take one away: it does nothing but from ``begin`` to
+    ``end``."""
+    if not _watch.installed:
+        _watch.installed = True
+        sys.addaudithook(_watch.hook)
+
+
+def begin() -> None:
+    """A Snakemake whose executor is hutchbatch is about to read its Snakefiles."""
+    _watch.files, _watch.folders = {}, {}
+    _watch.libraries = _libraries()
+    _watch.active = True
+
+
+def end() -> None:
+    """They have been read."""
+    _watch.active = False
+
+
+def files() -> list[str]:
+    """Absolute paths of the files that were read."""
+    sources = (_source_of(path) for path in list(_watch.files))
+    return sorted({path for path in sources if path and Path(path).is_file()})
+
+
+def folders() -> list[str]:
+    """Absolute paths of the folders that were listed."""
+    return sorted(path for path in list(_watch.folders) if Path(path).is_dir())
+
+
+def _source_of(path: str) -> str | None:
+    """The module's source, of which Python has read what it compiled before."""
+    if path.endswith(".pyc"):
+        folder, name = os.path.split(path)
+        return str(Path(folder).parent / (name.split(".", 1)[0] + ".py"))
+    return path
+
+
+def _writes(arguments: tuple[object, ...]) -> bool:
+    mode, flags = (*arguments[1:3], None, None)[:2]
+    if isinstance(mode, str):
+        return bool(_WRITING & set(mode))
+    return isinstance(flags, int) and bool(flags & _WRITE_FLAGS)
+
+
+def _libraries() -> tuple[str, ...]:
+    """Folders of Python's own, and of what is installed."""
+    named = ("stdlib", "platstdlib", "purelib", "platlib")
+    paths = {sysconfig.get_path(name) for name in named} | {sys.prefix, sys.base_prefix}
+    paths |= {path for path in sys.path if "site-packages" in path or "dist-packages" in path}
+    return tuple(sorted(os.path.normpath(path) for path in paths if path))
+
+
+def is_foreign(path: str, libraries: tuple[str, ...]) -> bool:
+    """Whether a path cannot be a workflow's own: the system's, a library, a secret."""
+    if is_below(path, _SYSTEM) or is_below(path, libraries):
+        return True
+    name = path
+    temporary = tempfile.gettempdir()
+    launch = str(Path.cwd())
+    if is_below(path, [temporary]) and not is_below(launch, [temporary]):
+        return True
+    if path.endswith(_COMPILED):
+        if not path.endswith(".pyc"):
+            return True
+        name = path.replace("/__pycache__/", "/")
+    elif is_below(path, [launch]):
+        name = os.path.relpath(path, launch)
+    return _PRIVATE.search(name) is not None or _is_hidden_at_home(path, launch)
+
+
+def _is_hidden_at_home(path: str, launch: str) -> bool:
+    """Whether a path lies in a hidden folder of the home folder, where programs keep their own."""
+    home = str(Path.home())
+    if not is_below(path, [home]) or is_below(path, [launch]):
+        return False
+    return os.path.relpath(path, home).startswith(".")
