@@ -17,6 +17,7 @@ from .commands import (
     completion,
     definitions,
     doctor,
+    download,
     init,
     local,
     logs,
@@ -25,6 +26,7 @@ from .commands import (
     report,
     runs,
     status,
+    upload,
 )
 from .commands.common import INTERRUPTED, PIPE_CLOSED, WRONG, CommandError, Help
 
@@ -34,6 +36,8 @@ COMMANDS = (
     init,
     doctor,
     plan,
+    upload,
+    download,
     status,
     logs,
     report,

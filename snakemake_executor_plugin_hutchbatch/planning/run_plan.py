@@ -15,6 +15,15 @@ from .rule_checks import CheckedJob, all_hints, refusals
 
 
 @dataclass(frozen=True)
+class PlannedUpload:
+    """An input that is sent: a file, or a folder of so many files. ``size`` in bytes."""
+
+    name: str
+    files: int
+    size: int
+
+
+@dataclass(frozen=True)
 class PlannedUploads:
     """Inputs that lie here and are sent to S3 before the jobs that need them. ``size`` in bytes;
     ``by_rule``: files and bytes, of those that several rules need for each of them."""
@@ -22,6 +31,7 @@ class PlannedUploads:
     files: int = 0
     size: int = 0
     by_rule: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    inputs: tuple[PlannedUpload, ...] = ()
     refusals: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -61,6 +71,7 @@ class RunPlan:
     notes: tuple[str, ...] = field(default=())
     upload_files: int = 0
     upload_bytes: int = 0
+    uploads: tuple[PlannedUpload, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -83,6 +94,7 @@ def of_jobs(
         notes=uploads.notes,
         upload_files=uploads.files,
         upload_bytes=uploads.size,
+        uploads=uploads.inputs,
     )
 
 

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..aws import errors
 from ..aws.retry import Retrier
 from ..planning.requirements import PlanError
-from ..planning.run_plan import PlannedUploads
+from ..planning.run_plan import PlannedUpload, PlannedUploads
 from ..planning.snakemake_jobs import members, rule_name
 from ..settings.values import Nothing, unless_none
 from ..snakemake_patches.source_files import SourceFiles
@@ -79,6 +79,7 @@ class RunUploads:
             files,
             size,
             {rule: _count(found.values()) for rule, found in by_rule.items()},
+            tuple(PlannedUpload(name, *_count([found])) for name, found in sorted(whole.items())),
             tuple(refusals),
             tuple(notes),
         )

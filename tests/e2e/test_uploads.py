@@ -1,9 +1,14 @@
 """Inputs that lie here are uploaded before the jobs that need them."""
 
+import json
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
+PACKAGE = "snakemake_executor_plugin_hutchbatch"
 WORKFLOW = """
 from pathlib import Path
 OUTSIDE = config["outside"]
@@ -133,3 +138,167 @@ def test_inputs_are_uploaded_once_and_again_when_they_change(project, outside):
     output = workflow.succeed(*arguments, "--forcerun", "one")
     assert "data/b.fq here differs from" in output
     assert "changed" in workflow.text("results/all.txt")
+
+
+SIMPLE = """
+rule all:
+    input: "out/a.txt", "out/b.txt", "here.txt"
+rule copy:
+    input: "in/{x}.txt"
+    output: "out/{x}.txt"
+    shell: "cp {input} {output}"
+localrules: here
+rule here:
+    input: "in/only_here.txt", "in/a.txt"
+    output: "here.txt"
+    run:
+        with open(output[0], "w") as file:
+            file.writelines(open(name).read() for name in input)
+"""
+
+
+@pytest.fixture
+def simple(workflow):
+    workflow.write("Snakefile", SIMPLE)
+    for name in ("a", "b", "only_here"):
+        workflow.write(f"in/{name}.txt", f"{name}\n")
+    return workflow
+
+
+def hutchbatch(workflow, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", f"{PACKAGE}.cli.main", *arguments],
+        cwd=workflow.folder,
+        env=workflow.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_plan_a_dry_run_and_touch_send_nothing_and_a_limit_stops_a_run(simple):
+    given = ("--default-storage-provider", "s3", "--default-storage-prefix", simple.prefix)
+    done = hutchbatch(simple, "plan", "--json", "--", *given)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["upload_files"], found["upload_bytes"]) == (2, 4)
+    by_rule = {
+        rule["rule"]: (rule["upload_files"], rule["upload_bytes"]) for rule in found["rules"]
+    }
+    assert by_rule == {"all": (0, 0), "copy": (2, 4), "here": (0, 0)}
+    assert [each["name"] for each in found["uploads"]] == ["in/a.txt", "in/b.txt"]
+    done = hutchbatch(simple, "plan", "--", *given)
+    assert "2 files here (4 bytes) would be uploaded first: copy 2 files (4 bytes)." in done.stdout
+
+    output = simple.succeed("-n")
+    assert "Missing output files: out/a.txt" in output
+    simple.run("--touch")
+
+    output = simple.fail("--hutchbatch-upload-limit", "3B")
+    assert "2 files (4 bytes) would be uploaded, more than --hutchbatch-upload-limit" in output
+    assert "add --hutchbatch-upload-limit 1GB" in output
+
+    output = simple.fail("--hutchbatch-upload", "never")
+    assert "Missing input files for rule" in output
+    assert not list(simple.stored.rglob("in/*"))
+
+    # Now it runs, and a job that runs here uses the file where it lies.
+    simple.succeed()
+    assert simple.text("here.txt") == "only_here\na\n"
+    assert not (simple.stored / "in/only_here.txt").exists()
+    assert (simple.folder / "in/only_here.txt").exists()
+
+
+def test_what_cannot_be_uploaded_is_refused_before_anything_is_sent(simple):
+    (simple.folder / "in/a.txt").unlink()
+    (simple.folder / "in/a.txt").symlink_to("nowhere")
+    (simple.folder / "in/b.txt").unlink()
+    os.mkfifo(simple.folder / "in/b.txt")
+    output = simple.fail("out/a.txt", "out/b.txt")
+    assert "Rule copy: in/a.txt is a broken link (to nowhere): mend it, or remove it." in output
+    assert "Rule copy: in/b.txt is a named pipe" in output
+    assert not list(simple.stored.rglob("*"))
+
+
+def test_a_killed_upload_goes_on_where_it_was(simple):
+    size = 160 * 2**20
+    with (simple.folder / "in/a.txt").open("wb") as file:
+        file.truncate(size)
+    command = [sys.executable, "-m", f"{PACKAGE}.cli.main", "upload", "--prefix", simple.prefix]
+    killed = subprocess.Popen(
+        [*command, "in/b.txt", "in/a.txt"], cwd=simple.folder, env=simple.environment()
+    )
+    s3, key = simple.client("s3"), simple.prefix.removeprefix("s3://hutchbatch/") + "/in/a.txt"
+    try:
+        begun = wait_for(lambda: dict(note_of(simple)["begun"]))
+        (upload,) = (each["upload"] for each in begun.values())
+        place = {"Bucket": "hutchbatch", "Key": key, "UploadId": upload}
+        wait_for(lambda: s3.list_parts(**place).get("Parts"))
+        simple.cloud.fault(kind="outage", seconds=60, service="s3")
+    finally:
+        killed.kill()
+        killed.wait()
+    simple.cloud.reset()
+    there = len(s3.list_parts(**place)["Parts"])
+    before = simple.cloud.s3_calls().get("UploadPart", 0)
+    done = hutchbatch(simple, "upload", "--prefix", simple.prefix, "in/b.txt", "in/a.txt")
+    assert done.returncode == 0, done.stderr
+    # Parts that were under way may have arrived after that look.
+    assert simple.cloud.s3_calls().get("UploadPart", 0) - before <= 10 - there < 10
+    assert (simple.stored / "in/a.txt").stat().st_size == size
+    assert not note_of(simple)["begun"]
+
+
+def note_of(workflow):
+    path = workflow.folder / ".snakemake/hutchbatch/sent.json"
+    return json.loads(path.read_text()) if path.exists() else {"begun": {}}
+
+
+def wait_for(look, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+def test_files_go_both_ways_by_hand(simple):
+    given = ("--prefix", simple.prefix)
+    done = hutchbatch(simple, "upload", "--dry-run", *given, "in")
+    assert done.stdout.splitlines()[-1] == "3 files (14 bytes) would be uploaded."
+    assert not simple.stored.exists()
+    done = hutchbatch(simple, "upload", *given, "in", "nowhere", str(simple.folder / "in/a.txt"))
+    assert done.returncode == 1
+    assert "There is no nowhere here." in done.stderr
+    assert simple.text("in/only_here.txt") == "only_here\n"
+    done = hutchbatch(simple, "upload", *given, "in")
+    assert done.stdout == "Nothing to upload: S3 has all of it.\n"
+
+    # Without names: what the workflow needs. Without a prefix: that of the last run here.
+    simple.write("in/a.txt", "new a\n")
+    done = hutchbatch(simple, "upload", *given)
+    assert (done.returncode, simple.text("in/a.txt")) == (0, "new a\n"), done.stderr
+    simple.succeed()
+    done = hutchbatch(simple, "download", "out", "*.txt")
+    assert done.returncode == 0, done.stderr
+    assert (simple.folder / "out/a.txt").read_text() == "new a\n"
+    assert (simple.folder / "here.txt").read_text() == "only_here\nnew a\n"
+    assert (
+        "Nothing to download: 3 files here already."
+        in hutchbatch(simple, "download", "out/*", "here.txt").stdout
+    )
+
+    # Nothing newer is replaced without a word; what is older is.
+    simple.write("out/a.txt", "mine\n")
+    simple.write("out/b.txt", "old\n")
+    os.utime(simple.folder / "out/b.txt", (1e9, 1e9))
+    done = hutchbatch(simple, "download", "out/**")
+    assert "Kept, because newer here than in S3: out/a.txt" in done.stderr
+    assert (simple.folder / "out/a.txt").read_text() == "mine\n"
+    assert (simple.folder / "out/b.txt").read_text() == "b\n"
+    hutchbatch(simple, "download", "--force", "out/a.txt")
+    assert (simple.folder / "out/a.txt").read_text() == "new a\n"
+    done = hutchbatch(simple, "download", "no/*")
+    assert done.returncode == 1
+    assert "nothing in" in done.stderr

@@ -46,7 +46,7 @@ def add(subcommands: Subcommands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    found, code = _plan(snakemake_arguments(options.arguments or []))
+    found, code = planned(snakemake_arguments(options.arguments or []))
     if found is None:
         if code == FINE:
             found = RunPlan(notes=("Nothing to be done: all files are there.",))
@@ -70,7 +70,7 @@ def snakemake_arguments(given: Sequence[str]) -> list[str]:
     return [*ours, *own]
 
 
-def _plan(arguments: Sequence[str]) -> tuple[RunPlan | None, int]:
+def planned(arguments: Sequence[str]) -> tuple[RunPlan | None, int]:
     """The plan and Snakemake's exit code; no plan if no executor was started."""
     from snakemake.cli import main  # noqa: PLC0415  half a second that other commands need not
 
