@@ -61,7 +61,7 @@ def step_of(
     scripts: ScriptStore,
 ) -> Step:
     """Raises ``NeedsSnakemake`` and ``PlanError`` as ``shell_command`` does."""
-    files = files_of(job)
+    files = tuple(files_of(job))
     repeated = job.benchmark and (job.benchmark_repeats or 1) > 1
     if repeated and "bench_iteration" in (job.rule.shellcmd or ""):
         raise NeedsSnakemake(f"rule {job.rule.name} counts the repeats of its benchmark")

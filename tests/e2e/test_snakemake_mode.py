@@ -34,7 +34,7 @@ def test_script_and_run_rules_run_under_snakemake_with_the_vcpus_asked_for(workf
     assert workflow.text("run.txt") == "2 2\n"
     assert workflow.text("script.txt") == "2 2\n2 2\n"
     assert workflow.text("logs/script.log") == "doubled"
-    assert "Jobs of script run under Snakemake (as --hutchbatch-mode says)" in output
+    assert "Jobs of script run under Snakemake (set by" in output
     assert "Jobs of run run under Snakemake (rule run has a run:)" in output
     logs = "\n".join(
         event["message"]
