@@ -45,8 +45,10 @@ rule all:
 rule one:
     input: "in/{{n}}.txt"
     output: "out/{{n}}.txt"
-    shell: "cat {{input}} > {{output}}"
+    {does}
 """
+#: What each job does: a command, or a Python script, which the embedded cloud does not run either.
+DOES = {"shell": 'shell: "cat {input} > {output}"', "script": 'script: "scripted.py"'}
 #: vCPUs and MiB of all machines: the queues' own limits are lower.
 CAPACITY = (1_000_000, 10_000_000)
 CALLS_PER_SECOND = 50.0
@@ -125,7 +127,8 @@ def run(folder: Path, plugin: str, size: int, options: argparse.Namespace) -> Fi
     (stored / "in").mkdir(parents=True)
     for number in range(size):
         (stored / "in" / f"{number}.txt").write_text(f"{number}\n")
-    (folder / "Snakefile").write_text(SNAKEFILE.format(size=size))
+    (folder / "Snakefile").write_text(SNAKEFILE.format(size=size, does=DOES[options.does]))
+    (folder / "scripted.py").write_text("open(snakemake.output[0], 'w')\n")
     host = PlayingHost(
         folder / "cloud" / "s3",
         ThreadTimers(time.time),
@@ -268,6 +271,7 @@ def main() -> None:
     )
     parser.add_argument("--python", default=sys.executable, help="another, for example a profiler")
     parser.add_argument("--peer-python", default=sys.executable, help="a Python that has the peer")
+    parser.add_argument("--does", choices=DOES, default="shell", help="what a job does")
     parser.add_argument("--seconds", type=float, default=5.0, help="what a job takes")
     parser.add_argument("--batch-ms", type=float, default=40.0, help="what a call to Batch takes")
     parser.add_argument("--s3-ms", type=float, default=0.0, help="what a call to S3 takes longer")

@@ -58,6 +58,7 @@ def install():
 
 def give_way():
     """From now on the environment's own Snakemake is imported; whether there is one."""
+    sys.path[:] = [path for path in sys.path if path != HERE]
     if PathFinder.find_spec("snakemake") is None:
         return False
     if _finder in sys.meta_path:
