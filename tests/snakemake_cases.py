@@ -6,8 +6,8 @@
 
 Each case is a folder of Snakemake's ``tests/`` with a Snakefile and its ``expected-results``. It is
 run as ``tests/tests.py`` there runs it, with hutchbatch as the executor, and what lies in S3
-afterwards is compared with what is expected. The case's own files are put into S3 first, where its
-rules find them as inputs. ``CASES`` are those that plain Snakemake passes without a shared disk.
+afterwards is compared with what is expected. Inputs are uploaded from the case's folder, as they are
+for anybody. ``CASES`` are those that plain Snakemake passes without a shared disk.
 """
 
 from __future__ import annotations
@@ -97,8 +97,6 @@ def run_case(checkout: Path, case: str, tests: ast.Module, cloud: LocalCloud, wo
     folder = work / slug(case) / "launch"
     shutil.copytree(source, folder, symlinks=True, ignore=_without_results(source))
     flow = Workflow(cloud, folder, f"cases/{slug(case)}")
-    for place in (flow.stored, flow.stored / folder.relative_to("/")):  # by either name
-        shutil.copytree(folder, place)
     given = how_it_is_run(tests, case)
     wanted = list(arguments(given))
     targets = wanted[-1:] + sorted(given.get("targets") or ())
