@@ -6,8 +6,9 @@
 
 Each case is a folder of Snakemake's ``tests/`` with a Snakefile and its ``expected-results``. It is
 run as ``tests/tests.py`` there runs it, with hutchbatch as the executor, and what lies in S3
-afterwards is compared with what is expected. Inputs are uploaded from the case's folder, as they are
-for anybody. ``CASES`` are those that plain Snakemake passes without a shared disk.
+afterwards is compared with what is expected. Inputs are uploaded from the case's folder, as they
+are for anybody; results of an earlier run that it holds are put into S3 first. ``CASES`` are those
+that plain Snakemake passes without a shared disk.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ OPTIONS = {
     "snakefile": "--snakefile",
     "max_threads": "--max-threads",
     "resources": "--resources",
+    "rerun_triggers": "--rerun-triggers",
 }
 FLAGS = {"forceall": "--forceall", "benchmark_extended": "--benchmark-extended"}
 
@@ -64,6 +66,10 @@ def _literal(node: ast.expr) -> Any:
     try:
         return ast.literal_eval(node)
     except ValueError:
+        if isinstance(node, ast.Set):  # of an enumeration
+            return sorted(
+                item.attr.lower() for item in node.elts if isinstance(item, ast.Attribute)
+            )
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Batch":
             rule, number, of = (_literal(argument) for argument in node.args)
             return f"{rule}={number}/{of}"
@@ -97,6 +103,9 @@ def run_case(checkout: Path, case: str, tests: ast.Module, cloud: LocalCloud, wo
     folder = work / slug(case) / "launch"
     shutil.copytree(source, folder, symlinks=True, ignore=_without_results(source))
     flow = Workflow(cloud, folder, f"cases/{slug(case)}")
+    for result in _of_an_earlier_run(source):
+        (flow.stored / result).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source / result, flow.stored / result)
     given = how_it_is_run(tests, case)
     wanted = list(arguments(given))
     targets = wanted[-1:] + sorted(given.get("targets") or ())
@@ -109,6 +118,13 @@ def run_case(checkout: Path, case: str, tests: ast.Module, cloud: LocalCloud, wo
     if done.code:
         return f"exit code {done.code}: {_reason(done.output)}"
     return "; ".join(_differences(source / "expected-results", flow.stored, given))[:300]
+
+
+def _of_an_earlier_run(source: Path) -> Iterator[Path]:
+    """Expected results that the case's folder has already: those of a run belong in S3."""
+    expected = source / "expected-results"
+    names = (path.relative_to(expected) for path in expected.rglob("*") if path.is_file())
+    return (name for name in names if (source / name).is_file())
 
 
 def _without_results(source: Path) -> Any:

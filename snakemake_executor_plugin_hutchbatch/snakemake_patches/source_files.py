@@ -8,6 +8,7 @@ found out by comparing (``storage/compare.py``), for all of them at once.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -227,6 +228,32 @@ def collect_potential_dependencies(plain: Collect) -> Collect:
     return collect_potential_dependencies
 
 
+async def _keep_checkpoints(dag: object, jobs: Sequence[Job], found: SourceFiles) -> None:
+    """What Snakemake (``DAG.update_``) does with a checkpoint that cannot run and whose
+    outputs are there: input functions go on with them. When it asked, they did not exist yet."""
+    for job in jobs:
+        if not job.is_checkpoint:
+            continue
+        for output in job.output:
+            found.mark(output)
+        if all([await output.exists() for output in job.output]):
+            dag._evicted_checkpoint_outputs.update(job.output)  # type: ignore[attr-defined]
+
+
+def exists(plain: Callable[[str], bool]) -> Callable[[str], bool]:
+    """In place of ``exists()`` in Snakefiles: also for what lies here and may be uploaded."""
+
+    def exists(path: str) -> bool:
+        frame = inspect.currentframe()
+        caller = frame.f_back if frame else None
+        names = {**caller.f_globals, **caller.f_locals} if caller else {}
+        workflow = names.get("workflow")  # which Snakemake looks for in its caller's frame
+        found = plain(path)
+        return found or (workflow is not None and _sources is not None and Path(path).exists())
+
+    return exists
+
+
 def update(plain: AsyncMethod) -> AsyncMethod:
     """In place of ``DAG.update``: inputs whose rules cannot be used. Snakemake takes the file
     itself then, if there is one."""
@@ -241,6 +268,7 @@ def update(plain: AsyncMethod) -> AsyncMethod:
         except Exception:
             if file is not None and _sources is not None:
                 _sources.mark(file)
+                await _keep_checkpoints(self, jobs, _sources)
             raise
         if file is not None and _sources is not None:
             _sources.unmark(file)

@@ -134,6 +134,12 @@ RUN = (
         "source_files:update",
         "inputs whose rules cannot be used may lie here",
     ),
+    Patch(
+        "snakemake.ioutils",
+        "exists",
+        "source_files:exists",
+        "what lies here exists for Snakefiles, too",
+    ),
     # Files in the launch folder: the run's or the person's
     Patch(
         "snakemake.io",

@@ -302,3 +302,33 @@ def test_files_go_both_ways_by_hand(simple):
     done = hutchbatch(simple, "download", "no/*")
     assert done.returncode == 1
     assert "nothing in" in done.stderr
+
+
+def test_a_checkpoint_whose_input_is_gone_goes_on_with_its_output(workflow):
+    """As on one machine; once this run said that nothing was to be done."""
+    workflow.write(
+        "Snakefile",
+        """
+        def parts(wildcards):
+            names = open(checkpoints.split.get().output[0]).read().split()
+            return [f"parts/{name}" for name in names]
+        rule all:
+            input: parts, "given.txt" if exists("given.raw") else []
+        checkpoint split:
+            input: "gone.txt"
+            output: "names.txt", "sizes.txt"
+            shell: "exit 1"
+        rule part:
+            output: "parts/{name}"
+            shell: "echo {wildcards.name} > {output}"
+        rule given:
+            input: "given.raw"
+            output: "given.txt"
+            shell: "cp {input} {output}"
+        """,
+    )
+    for name in ("names.txt", "sizes.txt", "given.raw"):
+        workflow.write(name, "a b\n")
+    workflow.succeed()
+    assert (workflow.text("parts/a"), workflow.text("parts/b")) == ("a\n", "b\n")
+    assert workflow.text("given.txt") == "a b\n"
