@@ -177,6 +177,7 @@ class Rule(Protocol):
     script: object
     notebook: object
     conda_env: object
+    is_containerized: bool
     env_modules: object
     cache: object
     is_handover: bool
@@ -246,6 +247,7 @@ class Job(_EitherJob, Protocol):
     pipe_or_service_output: Collection[File]
     pipe_group: object
     container_img_url: str | None
+    conda_env_spec: object
     shadow_dir: str | None
     is_checkpoint: bool
     is_norun: bool
@@ -431,7 +433,7 @@ class SourceCache(Protocol):
     cache_path: Path
     runtime_cache_path: object
 
-    def open(self, source_file: object) -> IO[str]: ...
+    def open(self, source_file: object, mode: str = "r") -> IO[str]: ...
     def exists(self, source_file: SourceFile) -> bool: ...
 
 

@@ -44,7 +44,7 @@ def why_not_direct(
                 return f"rule {name} has {kind}"
         if not (job.is_shell or has_script(job)):
             return f"rule {name} has no shell:"
-        if conda and job.rule.conda_env:
+        if conda and job.rule.conda_env and not job.rule.is_containerized:
             return f"rule {name} has conda:, which Snakemake must set up"
         if caching and job.rule.cache:
             return f"rule {name} is cached between workflows"

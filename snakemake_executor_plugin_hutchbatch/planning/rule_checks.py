@@ -103,7 +103,7 @@ def _request(job: Job, wanted: JobPlan, site: Site) -> hints.RuleRequest:
         threads=wanted.vcpus,
         resources=dict(job.resources.items()),
         command=str(rule.shellcmd or ""),
-        conda=bool(rule.conda_env),
+        conda=bool(rule.conda_env) and not rule.is_containerized,
         conda_used=site.conda,
         env_modules=bool(rule.env_modules),
     )

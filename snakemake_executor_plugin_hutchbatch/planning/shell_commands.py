@@ -13,6 +13,7 @@ from snakemake.utils import format as format_command
 
 from ..snakemake_types import Job, Rule
 from ..supervisor import launch_folder
+from . import containerized
 from .job_paths import JobPaths, Tokens
 from .requirements import PlanError
 from .snakemake_jobs import TO_BE_DETERMINED, files_of
@@ -114,9 +115,10 @@ def shell_command(job: Job, where: JobPaths, tmpdir: str) -> tuple[str, str]:
 
 
 def in_shell(job: Job, command: str) -> tuple[str, str]:
-    """The shell, and what it is given for ``command``: with strict mode and ``shell.prefix``."""
+    """The shell, and what it is given for ``command``: with strict mode and ``shell.prefix``, in
+    the environment that its image holds for the rule."""
     wanted = job.resources.get("shell_exec")
     executable = str(wanted) if wanted else shell.get_executable() or "/bin/sh"
     prefix = shell._get_process_prefix(executable)
     text = " ".join((prefix, command, shell._process_suffix)).strip()
-    return executable, text
+    return executable, containerized.activation(job) + text

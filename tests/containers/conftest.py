@@ -66,6 +66,7 @@ class Images:
             "shell-entrypoint": lambda: (made.plain(), 'ENTRYPOINT ["/bin/sh", "-c"]'),
             "user": lambda: (made.plain(), "USER 1000"),
             "no-bash": lambda: (made.shell_only(),),
+            "containerized": lambda: (made.containerized(),),
             "empty": lambda: (made.Tree(),),
             "snakemake": lambda: (
                 made.with_snakemake(),

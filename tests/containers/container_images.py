@@ -121,6 +121,21 @@ def shell_only() -> Tree:
     return tree
 
 
+#: The specification of an environment, and a program that it has in a containerized image.
+ENVIRONMENT = "channels: [conda-forge]\ndependencies: [tool=1]\n"
+TOOL = '#!/bin/sh\necho "tool in $CONDA_PREFIX with $FROM_SCRIPT"\n'
+
+
+def containerized() -> Tree:
+    """As ``snakemake --containerize`` makes them: with an environment that is named by its file."""
+    tree = plain()
+    digest = hashlib.md5(ENVIRONMENT.encode(), usedforsecurity=False).hexdigest()
+    folder = f"/conda-envs/{digest}"
+    tree.texts[f"{folder}/bin/tool"] = TOOL
+    tree.texts[f"{folder}/etc/conda/activate.d/a.sh"] = "export FROM_SCRIPT=a$NOT_SET\n"
+    return tree
+
+
 def plain() -> Tree:
     """bash and coreutils, no Python."""
     tree = shell_only()

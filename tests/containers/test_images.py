@@ -12,6 +12,7 @@
 | sh but no bash | cause IMAGE | this image has no bash, which the rule's command needs … |
 | not even sh | cause IMAGE | its image has no /bin/sh … |
 | read-only root | works: everything is written below /tmp | |
+| of ``snakemake --containerize`` | works: the rule's environment is activated | |
 | Snakemake, nothing of ours | Snakemake mode works | |
 | the controller's Python, glibc | Snakemake mode works: Snakemake comes along | |
 | another Python, or none | in Snakemake mode cause IMAGE | its image … has no Python, … |
@@ -20,7 +21,10 @@ The musl images here have no glibc and a static bash, which to the host's Python
 is no loader for it. The Python of the second one brings its own.
 """
 
+import re
+
 import pytest
+from container_images import ENVIRONMENT
 
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Input,
@@ -69,6 +73,29 @@ def test_files_folders_and_logs_come_and_go_in_every_image_that_works(workflow, 
         assert workflow.text(f"{image}/rule.log") == "started\n"
     jobs = workflow.jobs(output)
     assert {job["container"]["image"] for job in jobs.values()} == {images[i] for i in WORKING}
+
+
+CONTAINERIZED = """
+containerized: "docker://{image}"
+rule all:
+    input: "tool.txt"
+rule tool:
+    output: "tool.txt"
+    conda: "envs/tool.yaml"
+    resources: mem_mb=300
+    shell: "tool > {{output}}"
+"""
+
+
+@pytest.mark.parametrize("method", [(), ("--sdm", "apptainer", "env-modules")])
+def test_a_containerized_image_activates_the_environment_that_it_holds(workflow, images, method):
+    (workflow.folder / "Snakefile").write_text(CONTAINERIZED.format(image=images["containerized"]))
+    (workflow.folder / "envs").mkdir()
+    (workflow.folder / "envs" / "tool.yaml").write_text(ENVIRONMENT)
+    output = workflow.succeed(*method)
+    assert "Jobs of tool run directly" in output
+    assert "conda: is ignored" not in output
+    assert re.fullmatch(r"tool in /conda-envs/\w{32} with a\n", workflow.text("tool.txt"))
 
 
 FAILING = """
