@@ -11,7 +11,7 @@ import importlib.util
 import io
 import sys
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,9 +82,10 @@ class Modules:
     outside: tuple[tuple[str, str], ...] = ()
 
 
-def needed(sources: Iterable[str], root: Path) -> Modules:
+def needed(sources: Iterable[str], root: Path, packaged: Container[str] = ()) -> Modules:
     """What these Snakefiles need, with what the modules of the user's own need in turn. ``root``:
-    the folder in which Snakemake was started, whose code travels."""
+    the folder in which Snakemake was started, whose code travels; ``packaged``: modules of packages
+    (those in other places than the usual ones are known by it)."""
     waiting = {name for source in sources for name in imported(source)}
     seen: set[str] = set()
     installed: set[str] = set()
@@ -101,7 +102,10 @@ def needed(sources: Iterable[str], root: Path) -> Modules:
             installed.add(name)
             continue
         if not place.resolve().is_relative_to(root.resolve()):
-            outside[name] = str(place)
+            if name in packaged:
+                installed.add(name)
+            else:
+                outside[name] = str(place)
             continue
         files = place.rglob("*.py") if place.is_dir() else [place]
         for file in files:

@@ -80,7 +80,7 @@ def selected(workflow: Workflow, wanted: Target) -> Selection:
     for package in core:
         if package.how == "stays":
             raise CannotCome(f"{package.name} cannot come along with jobs: {package.why}")
-    modules = imports.needed(_sources(workflow), Path.cwd())
+    modules = imports.needed(_sources(workflow), Path.cwd(), _providers())
     own = installed.packages_of(modules.installed, _providers())
     known = {package.name for package in core}
     more = [p for p in _closure(tuple(sorted(own)), wanted) if p.name not in known]

@@ -34,6 +34,11 @@ COREUTILS = (
 )
 #: Programs of this machine that the images are made of.
 NEEDED = ("bash", "dash", "bash-static", "busybox", "ldd", *COREUTILS)
+OF_WHEELS = (
+    *("libgcc_s.so.1", "libstdc++.so.6", "librt.so.1", "libpthread.so.0", "libdl.so.2"),
+    *("libm.so.6", "libutil.so.1"),
+)
+LIBRARIES = ("usr/lib/*-linux-gnu/", "lib/*-linux-gnu/", "usr/lib64/")
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/:/bin/sh\n"
 
 
@@ -154,6 +159,10 @@ def with_python() -> Tree:
         library = Path(sysconfig.get_path(name, "posix_prefix", variables))
         tree.folder(library, str(library))
     tree.files[str(executable)] = executable
+    # What wheels for Linux may count on (PEP 600): not all of it is loaded by Python itself.
+    for name in OF_WHEELS:
+        for folder in LIBRARIES:
+            tree.files.update({str(path): path.resolve() for path in Path("/").glob(folder + name)})
     tree.libraries([executable, *(path for path in tree.files.values() if ".so" in path.name)])
     for name in ("python3", "python"):
         tree.links[f"/usr/local/bin/{name}"] = str(executable)

@@ -58,3 +58,5 @@ def test_modules_beside_the_snakefile_are_followed_and_others_named(tmp_path, mo
     found = needed(["import hb_local, snakemake"], root)
     assert found.installed == {"yaml"}
     assert found.outside == (("hb_far", str(elsewhere / "hb_far.py")),)
+    # A package may be installed in any folder.
+    assert needed(["import hb_far"], root, {"hb_far"}).installed == {"hb_far"}
