@@ -102,7 +102,11 @@ class RunUploads:
             return jobs
         waiting, fresh = [], {}
         for job in jobs:
-            wanted = {} if job.is_local else self._wanted(job)
+            try:
+                wanted = {} if job.is_local else self._wanted(job)
+            except (ClientError, BotoCoreError):
+                waiting.append(job)  # ``wait`` asks again, and its error is that job's own
+                continue
             fresh.update({n: each for n, each in wanted.items() if n not in self._known})
             if wanted:
                 waiting.append(job)
