@@ -423,6 +423,13 @@ MENDED = (
     ),
     Patch(
         "snakemake.sourcecache",
+        "split_git_path",
+        _SHIPPED,
+        "asks a repository that the job does not have",
+        in_job_only=True,
+    ),
+    Patch(
+        "snakemake.sourcecache",
         "SourceCache._hutchbatch",
         _SHIPPED,
         "patched once, not twice",

@@ -146,6 +146,19 @@ def _answer_sources(
         return Path(plain(self, source_file))
 
     cls._cache = cache
+    plain_split = sourcecache.split_git_path
+
+    def split_git_path(address: str) -> Tuple[str, str, str]:
+        try:
+            root, path, ref = plain_split(address)
+        except Exception:  # no git here, or no repository
+            whole, _, ref = address.partition("file://")[2].rpartition("@")
+            # Wherever it is split, the address of a file is the same.
+            _, top, path = whole.split("/", 2)
+            root = "/" + top
+        return root, path, ref
+
+    setattr(sourcecache, "split_git_path", split_git_path)  # noqa: B010  no module of ours
 
 
 def _lead_here(workflow: ModuleType, folders: Tuple[str, ...]) -> None:

@@ -1,5 +1,7 @@
 """Workflows whose files do not all lie below the folder in which Snakemake works."""
 
+import subprocess
+
 import pytest
 from workflows import Workflow, slug
 
@@ -93,3 +95,76 @@ def test_the_usual_test_layout_finds_code_beside_its_folder(project, tmp_path):
     assert project.text("late.txt") == "shared\n"
     assert "are not sent" not in output
     assert "rule direct has" not in output
+
+
+def commit(folder):
+    who = ("-c", "user.name=Jane", "-c", "user.email=jane@example.org")
+    for arguments in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "1"], ["tag", "v1"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+ELSEWHERE = """
+    import os
+    include: "{far}/far.smk"
+    module other:
+        snakefile: gitfile("{repository}", path="workflow/Snakefile", tag="v1")
+    use rule * from other as other_*
+    rule all:
+        default_target: True
+        input: "run.txt", "shell.txt", "wrapped.txt", "far.txt", "{folder}/absolute.txt"
+    rule wrapped:
+        output: "wrapped.txt"
+        wrapper: "v1/say"
+    rule absolute:
+        output: "{folder}/absolute.txt"
+        run:
+            with open(output[0], "w") as file:
+                print(config["one"], config["two"], file=file)
+"""
+FAR = """
+    rule far:
+        output: "far.txt"
+        shell: "pwd > {output}"
+"""
+OTHER = """
+    rule shell:
+        output: "shell.txt"
+        params: script=workflow.source_path("scripts/say.sh")
+        shell: "sh {params.script} > {output}"
+    rule run:
+        output: "run.txt"
+        run:
+            shell("echo from a module > {output}")
+"""
+
+
+def test_modules_from_git_wrappers_and_configuration_come_from_where_they_lie(project, tmp_path):
+    """Jobs see another /tmp, and so neither the repository nor the wrappers."""
+    repository, far = tmp_path / "repository", tmp_path / "far"
+    project.write("../repository/workflow/Snakefile", OTHER)
+    project.write("../repository/workflow/scripts/say.sh", "echo script of a module\n")
+    commit(repository)
+    project.write("../wrappers/v1/say/wrapper.py", "open(snakemake.output[0], 'w').write('said')\n")
+    project.write("../wrappers/v1/say/environment.yaml", "dependencies: []\n")
+    for number in range(30):
+        project.write(f"../wrappers/v1/{number}/wrapper.py", "x" * 400_000)
+    project.write(
+        "../far/far.smk", 'rule far:\n    output: "far.txt"\n    shell: "pwd > {output}"\n'
+    )
+    project.write("../one.yaml", "one: 1\n")
+    project.write("../two.yaml", "two: 2\n")
+    places = {"far": far, "repository": repository, "folder": project.folder}
+    text = ELSEWHERE
+    for name, path in places.items():
+        text = text.replace(f"{{{name}}}", str(path))
+    project.write("Snakefile", text)
+    output = project.succeed(
+        *("--wrapper-prefix", f"file://{tmp_path}/wrappers/"),
+        *("--configfile", "../one.yaml", "../two.yaml"),
+        **at_home(tmp_path),
+    )
+    assert project.text("run.txt") == "from a module\n"
+    assert project.text("shell.txt") == "script of a module\n"
+    assert project.text("wrapped.txt") == "said"
+    assert project.text(f"{project.folder}/absolute.txt".lstrip("/")) == "1 2\n"
+    assert "are not sent" not in output
