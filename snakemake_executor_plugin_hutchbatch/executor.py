@@ -133,7 +133,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def run_job(self, job: AnyJob) -> None:
         self._count += 1
-        failed_outputs.spare(job)  # until it is submitted
+        failed_outputs.mark_not_run(job)  # until it is submitted
         outbox = self._services.outbox
         with outbox.failing([(job, None)], "preparing the job"):
             self._uploads.wait(job)

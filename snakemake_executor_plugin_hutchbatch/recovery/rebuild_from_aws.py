@@ -29,7 +29,8 @@ from ..record.schema import SINGLE
 from ..storage import small_objects
 from ..storage.run_layout import WorkLayout
 from ..supervisor import pinned
-from ..supervisor.taskspec import TaskSpecError, load_taskspec
+from ..supervisor.taskspec import load_taskspec
+from ..supervisor.typed_json import TaskSpecError
 from .run_marker import RunMarker
 from .unfinished_jobs import Trace
 

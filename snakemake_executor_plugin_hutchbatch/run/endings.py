@@ -98,7 +98,7 @@ class EndedJobs:
             self._services.recorder.over(work, failure, log_end or None)
         with tracebacks.logged(f"It is not known whether {work.label} ever ran."):
             if failed_outputs.never_ran(job, work.history.submissions):
-                failed_outputs.spare(work.job)
+                failed_outputs.mark_not_run(work.job)
         self.fail(work.job, settled.outcome.job_id, failure, settled.copies, report)
 
     def _report(self, settled: Settled, failure: Failure) -> tuple[str, str]:

@@ -1,1 +1,1 @@
-"""Changes to Snakemake, its S3 storage plugin and botocore while a run lasts (``table.py``)."""
+"""Changes to Snakemake, its S3 storage plugin and botocore during a run (``table.py``)."""

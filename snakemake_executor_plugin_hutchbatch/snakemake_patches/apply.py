@@ -1,4 +1,4 @@
-"""Makes the changes of ``table.py``, each once a process."""
+"""Makes the changes of ``table.py`` and ``shared_table.py``, each once per process."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from importlib import import_module
 
 from snakemake_interface_common.exceptions import ApiError
 
-from . import table
-from .table import Patch
+from . import shared_table, table
+from .patch import S3, Patch
 
 _applied: set[Patch] = set()
 
 
 def apply(warn: Callable[[str], None], uploads: bool = True) -> None:
-    """For the process that leads a run: called when hutchbatch is the executor, which is before
+    """Patches the process that leads a run: called when hutchbatch is the executor, before
     Snakemake asks S3 about files and opens its log file. ``warn``: shows a line to the user;
-    ``uploads``: whether inputs that lie here count.
+    ``uploads``: whether local inputs count.
 
-    Raises ``ApiError`` where this Snakemake cannot be patched, or its folder not be written.
+    Raises ``ApiError`` if this Snakemake cannot be patched, or its folder cannot be written.
     """
     # Not earlier: Snakemake itself loads this plugin.
     from ..supervisor import fence  # noqa: PLC0415
     from . import local_files, local_inputs, locks, s3_storage, source_files  # noqa: PLC0415
 
-    import_module("snakemake.api")  # first: the others import it, and it them
-    if absent := missing(table.RUN + table.MENDED):
+    import_module("snakemake.api")  # first, because of circular imports
+    if absent := missing(table.RUN + shared_table.SHARED):
         raise ApiError(
             f"hutchbatch does not know this version of {_distribution(absent[0])} (it has no "
-            f"{absent[0].target}): install one that it was tried with, "
+            f"{absent[0].target}): install one that it was tested with, "
             f"'pip install {_distribution(absent[0])}=={absent[0].versions[-1]}'."
         )
     locks.check_folder()
-    os.environ.pop(fence.STAMP, None)  # a controller that is a job itself is no attempt of a rule
+    os.environ.pop(fence.STAMP, None)  # a controller that is itself a job is no attempt of a rule
     local_files.begin(s3_storage.inventory, warn)
     local_inputs.begin(warn)
     source_files.begin(s3_storage.inventory, uploads)
@@ -45,14 +45,14 @@ def apply(warn: Callable[[str], None], uploads: bool = True) -> None:
 
 
 def apply_to_child() -> None:
-    """For a Snakemake that runs one job on this machine, for the one that leads the run."""
-    from ..supervisor.patched_s3_storage import mend  # noqa: PLC0415
+    """Patches a Snakemake that runs one local job for the process that leads the run."""
+    from ..supervisor.patched_s3_storage import patch_storage  # noqa: PLC0415
 
-    mend(import_module(table.S3))
+    patch_storage(import_module(S3))
 
 
 def missing(patches: Iterable[Patch]) -> list[Patch]:
-    """Those whose target the installed versions do not have, though they need it."""
+    """The patches whose target the installed versions lack, although it is required."""
     return [p for p in patches if not (p.is_new or p.may_lack or exists(p))]
 
 
@@ -68,7 +68,7 @@ def exists(patch: Patch) -> bool:
 def owner_of(patch: Patch) -> tuple[object, str]:
     """The module or class that is patched, and the name of the attribute in it.
 
-    Raises ``ImportError`` or ``AttributeError`` where there is none.
+    Raises ``ImportError`` or ``AttributeError`` if it does not exist.
     """
     owner: object = import_module(patch.module)
     *names, last = patch.attribute.split(".")

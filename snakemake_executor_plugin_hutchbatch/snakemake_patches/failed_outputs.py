@@ -1,9 +1,9 @@
-"""Which results a failed job leaves, and what the next run thinks of them.
+"""Decides which outputs a failed job keeps, and whether they are marked as incomplete.
 
-Whatever failed, Snakemake records the job's present code and parameters for its outputs and then
-removes them. A job that never ran has not touched them: an earlier result stays, with the record of
-what made it. A job that did run leaves nothing that passes for its result: what cannot be removed,
-or is kept by --keep-incomplete, stays marked as incomplete.
+After any failure, Snakemake records the job's current code and parameters for its outputs and then
+removes them. A job that never ran has not touched them: earlier results stay, with the record of
+how they were made. A job that did run leaves nothing that could be mistaken for its result: outputs
+that cannot be removed, or that --keep-incomplete keeps, stay marked as incomplete.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import JobDetailTypeDef
 
 _spared: set[Job] = set()
-#: Outputs that were not incomplete before this run began: only these are not so again.
+#: Outputs that were not incomplete before this run: only their marks are removed again.
 _whole: set[str] | None = None
 
 
-def spare(job: AnyJob) -> None:
-    """Should the job fail now, it has not run: to be told before its failure is."""
+def mark_not_run(job: AnyJob) -> None:
+    """Notes, before its failure is reported, that the job has not run."""
     global _whole  # noqa: PLW0603  one run a process
     jobs = members(job)
     if _whole is None:
@@ -41,19 +41,20 @@ def _not_incomplete(dag: Dag) -> set[str]:
 
 
 def submitted(job: AnyJob) -> None:
-    """From now on the job may run."""
+    """Notes that the job may run from now on."""
     _spared.difference_update(members(job))
 
 
 def never_ran(job: JobDetailTypeDef | None, submissions: int) -> bool:
-    """Whether a job that Batch describes so never had a container, nor did one before it."""
+    """Whether a job with this description from Batch, and earlier submissions, never had a
+    container."""
     if job is None or submissions > 1:
         return False
-    return not any("startedAt" in told for told in (job, *(job.get("attempts") or ())))
+    return not any("startedAt" in described for described in (job, *(job.get("attempts") or ())))
 
 
 def _unmark(job: Job) -> None:
-    """Takes the marks away that the job's outputs got when it was submitted."""
+    """Removes the marks that the job's outputs got when it was submitted."""
     persistence = job.dag.workflow.persistence
     persistence._clear_cache()
     for key in map(persistence._get_key, job.output):
@@ -62,7 +63,7 @@ def _unmark(job: Job) -> None:
 
 
 def postprocess(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """In place of ``Job.postprocess``: how Snakemake ends failed jobs."""
+    """Replaces ``Job.postprocess``, by which Snakemake ends failed jobs."""
 
     async def postprocess(self: Job, *args: object, error: bool = False, **options: object) -> None:
         if not error or self.is_local:
@@ -77,9 +78,9 @@ def postprocess(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitabl
 
 
 async def _remove_outputs(job: Job) -> None:
-    """First the files, then the mark that they are incomplete."""
+    """Removes first the files, then the mark that they are incomplete."""
     try:
-        # What was to be updated has not been touched: outputs are stored after a success.
+        # Files for update() have not been touched: outputs are only stored after a success.
         await job.cleanup([file for file in job.output if "update" in file.flags])
     except WorkflowError as error:
         terminal.snakemake_log().error(

@@ -1,121 +1,56 @@
-"""Files in the launch folder that a run puts there, beside those of the person who works in it.
+"""Copies of stored files in the launch folder, beside the user's own files.
 
-Jobs that run here, and functions of the Snakefile, need files of the storage under their own names.
-The folder is the person's: after the run it is what it was before. What lies at a name that is
-needed is used where it holds the same; what is older is set aside and put back; what is newer and
-different is a reason to stop. Nothing is removed but what this run has put there and nobody has
-changed since. What a killed run leaves is put right by the next one, from a file that says what was
-moved.
+Local jobs and functions of the Snakefile need stored files under their own names. The folder is the
+user's: after the run it is as before. A file that already has the name is used if its content is
+the same; an older one is set aside and put back; a newer, different one stops the run. Only files
+that this run has put there, and that have not changed since, are removed. What a killed run leaves
+behind is cleaned up by the next one, from a file that lists what was moved.
 """
 
 from __future__ import annotations
 
 import filecmp
 import hashlib
-import json
 import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from ..record import controllers
-from ..record.controllers import Controller
 from ..supervisor.file_names import reaches_out, remove_here
+from .copy_state import Differs, Signs, State, Stored
 
-#: Below the launch folder: what was moved by whom, and where to.
+#: Below the launch folder: what each run has moved, and where to.
 PLACE = Path(".snakemake", "hutchbatch", "here")
-
-Signs = list[tuple[str, int, int, int]]
-
-
-class Differs(Exception):
-    """What lies here must not be replaced; a sentence for the user."""
-
-
-class Stored(Protocol):
-    """A file or directory in S3."""
-
-    @property
-    def url(self) -> str: ...
-
-    @property
-    def identity(self) -> str:
-        """Changes when the content does."""
-
-    @property
-    def modified(self) -> float:
-        """Seconds since the epoch."""
-
-    @property
-    def md5(self) -> str | None:
-        """Of a file that was stored in one piece; else None."""
-
-    def download(self, target: Path) -> None:
-        """Makes ``target``, a file or a directory."""
-
-
-@dataclass
-class State:
-    """What one run has moved, by name. Kept on disk while there is anything."""
-
-    controller: Controller
-    #: Copies of what is stored: identity, and the signs of each file.
-    copies: dict[str, tuple[str, Signs]] = field(default_factory=dict)
-    #: What jobs that ran here made, or may have begun to make.
-    made: set[str] = field(default_factory=set)
-    #: What was here before, and where it lies now.
-    aside: dict[str, str] = field(default_factory=dict)
-    folders: set[str] = field(default_factory=set)
-
-    def text(self) -> str:
-        parts = asdict(self)
-        return json.dumps({**parts, "made": sorted(self.made), "folders": sorted(self.folders)})
-
-    @classmethod
-    def read(cls, text: str) -> State:
-        """Raises ``ValueError``, ``TypeError``, ``KeyError`` or ``AttributeError`` for others."""
-        parts = json.loads(text)
-        return cls(
-            Controller(**parts["controller"]),
-            {
-                str(name): (str(identity), [(str(p), int(a), int(b), int(c)) for p, a, b, c in s])
-                for name, (identity, s) in parts["copies"].items()
-            },
-            set(map(str, parts["made"])),
-            {str(name): str(path) for name, path in parts["aside"].items()},
-            set(map(str, parts["folders"])),
-        )
 
 
 class LocalCopies:
-    """The files of one run below ``root``. For any number of threads."""
+    """The files of one run below ``root``. Thread-safe."""
 
     def __init__(self, root: Path, warn: Callable[[str], None]) -> None:
         self._root = root
         self._warn = warn
         self._lock = threading.RLock()
         self._state = State(controllers.this())
-        #: The person's own that hold the same as what is stored, like ``State.copies``.
+        #: The user's own files with the same content as the stored ones, like ``State.copies``.
         self._used: dict[str, tuple[str, Signs]] = {}
         self._place = root / PLACE / f"{os.getpid()}"
 
     # What is here
 
     def is_here(self, name: str) -> bool:
-        """Whether what lies at a name is this run's, or holds the same as what is stored."""
+        """Whether the local file is from this run, or has the same content as the stored one."""
         with self._lock:
             if name in self._state.made:
                 return os.path.lexists(self._root / name)
             return any(self._is_unchanged(of, name) for of in (self._state.copies, self._used))
 
     def fetch(self, name: str, stored: Stored) -> None:
-        """Has what is stored at its name here. Raises ``Differs``, ``OSError``, and what
-        ``stored`` raises."""
+        """Makes sure that the stored file is here under its name. Raises ``Differs``, ``OSError``,
+        and the errors of ``stored``."""
         here = self._root / name
         with self._lock:
             if self._is_current(name, stored.identity):
@@ -154,7 +89,7 @@ class LocalCopies:
             self._save()
 
     def begin(self, name: str) -> None:
-        """A job that runs here is about to make it: what lies there makes way."""
+        """A local job is about to create the file: moves or removes the existing one."""
         if reaches_out(name):
             return
         with self._lock:
@@ -169,14 +104,14 @@ class LocalCopies:
             self._save()
 
     def adopt(self, name: str) -> None:
-        """A job that runs here goes on with what was fetched."""
+        """A local job continues with the fetched file."""
         with self._lock:
             if self._state.copies.pop(name, None):
                 self._state.made.add(name)
                 self._save()
 
     def discard(self, name: str) -> None:
-        """Removes what this run has put there."""
+        """Removes the file that this run has put there."""
         with self._lock:
             if name in self._state.made:
                 remove_here(str(self._root / name))
@@ -186,7 +121,8 @@ class LocalCopies:
             self._used.pop(name, None)
 
     def finish(self, keep: bool) -> None:
-        """The end of the run. ``keep``: what it has put here stays, where nothing was before."""
+        """Cleans up at the end of the run. ``keep``: keeps its copies where there was no file
+        before."""
         with self._lock:
             self._end(self._state, keep)
             with suppress(OSError):
@@ -195,7 +131,7 @@ class LocalCopies:
                 self._place.parent.rmdir()
 
     def recover(self) -> None:
-        """Puts right what runs that were killed have left."""
+        """Cleans up after runs that were killed."""
         for path in sorted((self._root / PLACE).glob("*.json")):
             with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
                 state = State.read(path.read_text())
@@ -230,7 +166,7 @@ class LocalCopies:
 
     def _set_aside(self, name: str) -> None:
         path = self._place / "before" / name
-        # First the word, then the deed: a kill between them loses nothing.
+        # The list is written before files are moved, so that a kill in between loses nothing.
         self._state.aside[name] = str(path.relative_to(self._root))
         self._save()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -264,7 +200,7 @@ class LocalCopies:
             here.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(place, here)
         except OSError as error:
-            self._warn(f"{name} could not be put back ({error}): it lies in {place}.")
+            self._warn(f"{name} could not be put back ({error}): it is in {place}.")
 
     def _make_parents(self, name: str) -> None:
         self._note_parents(name)
@@ -287,7 +223,7 @@ class LocalCopies:
 
 
 def _files(top: Path) -> Iterator[tuple[Path, str]]:
-    """A file, or those of a directory, with their names relative to it (of a file: none)."""
+    """A file (with an empty name), or the files of a directory with their names relative to it."""
     if not top.is_dir():
         yield top, ""
         return
@@ -298,7 +234,7 @@ def _files(top: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _signs(path: Path) -> tuple[int, int, int]:
-    """By which a file is known again."""
+    """Values by which a file is recognised."""
     found = os.lstat(path)
     return found.st_size, found.st_mtime_ns, found.st_ino
 

@@ -1,8 +1,8 @@
-"""Snakemake at the controller, taught what in the launch folder is the run's and what is not.
+"""Makes Snakemake on the controller ignore files in the launch folder that are not the run's.
 
-With the author's names (``supervisor/file_names.py``) a stored file and a file of the person's own
-bear one name. So of files under the default storage only S3 says whether they exist, how old and
-how large they are; what lies here counts where this run has put it (``local_copies.py``).
+With the author's names (``supervisor/file_names.py``) a stored file and a file of the user have the
+same name. So for files under the default storage only S3 says whether they exist, and their time
+and size; local files only count if this run has put them there (``local_copies.py``).
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ from ..storage.object_cache import Object
 from ..supervisor.errors import Failure
 from ..supervisor.file_names import is_named, name_of
 from . import source_files
-from .local_copies import Differs, LocalCopies
+from .copy_state import Differs
+from .local_copies import LocalCopies
 
-#: Says to a Snakemake process that the one which leads the run has started it.
+#: Tells a Snakemake process that the process which leads the run has started it.
 CHILD = "HUTCHBATCH_LOCAL_JOB"
 
 
@@ -68,7 +69,7 @@ def _finish() -> None:
 
 @dataclass(frozen=True)
 class _Object:
-    """A file of Snakemake's, as ``LocalCopies`` wants it."""
+    """A file of Snakemake as a ``Stored`` for ``LocalCopies``."""
 
     stored: StorageObject
     url: str
@@ -90,23 +91,23 @@ def _url(file: File) -> str:
 
 
 def stored(file: File) -> Object | None:
-    """What S3 has of a file. Raises botocore's errors."""
+    """The object of a file in S3, if any. Raises botocore's errors."""
     assert _run is not None  # noqa: S101  begin() comes first
     return _run.inventory(file.storage_object.provider).find(_url(file))
 
 
 def fetch(file: File) -> None:
-    """Has a stored file at its name here.
+    """Makes sure that a stored file is here under its name.
 
-    Raises ``WorkflowError`` with a sentence where it cannot be had, or must not be put there.
+    Raises ``WorkflowError`` with a sentence if it cannot be fetched, or must not be put there.
     """
     if source_files.is_here(str(file)):
         return  # the person's own input, which is not to be replaced
     found, url = stored(file), _url(file)
     if found is None:
         if copies().is_here(str(file)):
-            return  # made here, and not stored yet
-        raise WorkflowError(f"{file} is not in S3 any more: {url}.")
+            return  # created here, and not stored yet
+        raise WorkflowError(f"{file} is no longer in S3: {url}.")
     whole = not found.directory and "-" not in found.etag
     try:
         copies().fetch(
@@ -134,14 +135,14 @@ def _is_here(name: str) -> bool:
 
 
 def begin(inventory: Callable[[StorageProvider], Inventory], warn: Callable[[str], None]) -> None:
-    """``inventory``: that of a storage provider. Once a process."""
+    """``inventory``: returns that of a storage provider. Once per process."""
     global _run  # noqa: PLW0603  one Snakemake a process
     if _run is None:
         _run = _Run(inventory, warn)
 
 
 def is_made(_plain: object) -> Callable[[StorageObject], bool]:
-    """In place of ``StorageObject.hutchbatch_is_made``."""
+    """Replaces ``StorageObject.hutchbatch_is_made``."""
 
     def is_made(stored: StorageObject) -> bool:
         name = name_of(stored)
@@ -151,7 +152,7 @@ def is_made(_plain: object) -> Callable[[StorageObject], bool]:
 
 
 def exists_local(plain: AsyncMethod) -> AsyncMethod:
-    """In place of ``_IOFile.exists_local``."""
+    """Replaces ``_IOFile.exists_local``."""
 
     async def exists_local(self: File) -> bool:
         return _is_here(str(self)) if is_named(self) else bool(await plain(self))
@@ -160,7 +161,7 @@ def exists_local(plain: AsyncMethod) -> AsyncMethod:
 
 
 def mtime_uncached(plain: AsyncMethod) -> AsyncMethod:
-    """In place of ``_IOFile.mtime_uncached``."""
+    """Replaces ``_IOFile.mtime_uncached``."""
     from snakemake import io  # noqa: PLC0415  only where a run begins
 
     async def mtime_uncached(self: File, skip_storage: bool = False) -> object:
@@ -176,7 +177,7 @@ def mtime_uncached(plain: AsyncMethod) -> AsyncMethod:
 
 
 def open_(plain: Method) -> Method:
-    """In place of ``_IOFile.open``."""
+    """Replaces ``_IOFile.open``."""
     from snakemake import io  # noqa: PLC0415  only where a run begins
 
     def open_(self: File, *args: object, **kwargs: object) -> object:
@@ -188,7 +189,7 @@ def open_(plain: Method) -> Method:
 
 
 def retrieve_from_storage(plain: AsyncMethod) -> AsyncMethod:
-    """In place of ``_IOFile.retrieve_from_storage``."""
+    """Replaces ``_IOFile.retrieve_from_storage``."""
 
     async def retrieve_from_storage(self: File) -> None:
         if not is_named(self):
@@ -200,7 +201,7 @@ def retrieve_from_storage(plain: AsyncMethod) -> AsyncMethod:
 
 
 def remove(plain: AsyncMethod) -> AsyncMethod:
-    """In place of ``snakemake.io.remove``."""
+    """Replaces ``snakemake.io.remove``."""
 
     async def remove(file: File, *args: object, only_local: bool = False, **kwargs: object) -> None:
         if not is_named(file):
@@ -219,7 +220,7 @@ def _makes(job: Job) -> Iterator[File]:
 
 
 def run_single_job(plain: Method) -> Method:
-    """In place of the local ``Executor.run_single_job``."""
+    """Replaces the local ``Executor.run_single_job``."""
 
     def run_single_job(self: LocalExecutor, job: Job) -> object:
         assert _run is not None  # noqa: S101  begin() comes first
@@ -236,7 +237,7 @@ def run_single_job(plain: Method) -> Method:
 
 
 def get_job_exec_prefix(plain: Method) -> Method:
-    """In place of the local ``Executor.get_job_exec_prefix``."""
+    """Replaces the local ``Executor.get_job_exec_prefix``."""
 
     def get_job_exec_prefix(self: LocalExecutor, job: Job) -> str:
         return f"export {CHILD}=1 && {plain(self, job)}"

@@ -1,7 +1,7 @@
 """Local copies of small files in S3, for functions in a Snakefile that open them with ``open()``.
 
-At submission a resource that reads an input is ``<TBD>``, because the input lies in S3 only. The
-same befalls functions that open or glob a checkpoint's output.
+At submission a resource that reads an input is ``<TBD>``, because the input is only in S3. The same
+happens to functions that open or glob a checkpoint's output.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..planning.snakemake_jobs import TO_BE_DETERMINED, members, s3_url
 from ..snakemake_types import AnyJob, Checkpoint, CheckpointJob, File, Method, Rule, is_group
 from . import local_files
 
-#: What is fetched to be read by a function, in bytes: lists and tables, not reads and genomes.
+#: Most bytes that are fetched for a function: lists and tables, not reads and genomes.
 MAX_BYTES = 100_000_000
 #: Of these nothing is reserved.
 DISK = frozenset(("disk", "disk_mb", "disk_mib"))
@@ -35,9 +35,9 @@ class TooLarge(Exception):
 
 
 def bring(files: list[File]) -> list[str]:
-    """Has those of Snakemake's files that are in S3 under their names here; what was not here.
+    """Fetches those of Snakemake's files that are in S3; returns the names of new local files.
 
-    Raises ``TooLarge`` before anything is fetched, ``WorkflowError`` where one cannot be had, and
+    Raises ``TooLarge`` before anything is fetched, ``WorkflowError`` if one cannot be fetched, and
     botocore's errors.
     """
     wanted = [file for file in files if s3_url(file)]
@@ -67,9 +67,10 @@ def remove(names: list[str]) -> None:
 
 
 def evaluate_resources(job: AnyJob) -> dict[str, str]:
-    """Evaluates the resources of a job that read its inputs; URLs by path of what they may read.
+    """Evaluates the resources of a job that read its inputs; returns URLs, by path, of the files
+    that they may read.
 
-    Raises ``PlanError`` where that cannot be read here, and botocore's errors.
+    Raises ``PlanError`` if these cannot be read here, and botocore's errors.
     """
     read: dict[str, str] = {}
     for member in members(job):
@@ -88,11 +89,11 @@ def evaluate_resources(job: AnyJob) -> dict[str, str]:
                 continue  # Snakemake's own default is such a function
             raise PlanError(f"{what}, which are made in the same group: take it out of the group")
         with _here(list(member.input), what):
-            member._resources = None  # its own method does this once only
+            member._resources = None  # its own method only does this once
             if any(str(member.resources.get(name)) == TO_BE_DETERMINED for name in names):
                 raise PlanError(f"{what} and could not be evaluated")
     if job.is_group():
-        job._resources = None  # made anew of its members', which keep theirs
+        job._resources = None  # computed again from its members', which keep theirs
     return read
 
 
@@ -116,8 +117,8 @@ _threads_read: set[str] = set()
 
 
 def _expand_resources(plain: Method, rule: Rule, *args: object, **kwargs: object) -> object:
-    """``Rule.expand_resources``, for functions that look at inputs: where ``threads`` cannot be
-    evaluated it ends the whole run, and a function may do so itself."""
+    """``Rule.expand_resources``, for functions that read inputs: if ``threads`` cannot be
+    evaluated, the original ends the whole run."""
     files = list(cast(Iterable[File], args[1] if len(args) > 1 else kwargs["input"]))
     what = f"a resource of rule {rule.name} is a function that reads its inputs"
     try:
@@ -138,7 +139,7 @@ def _expand_resources(plain: Method, rule: Rule, *args: object, **kwargs: object
 
 
 def _could_be_here(files: list[File]) -> bool:
-    """Whether inputs are in S3 that are not here."""
+    """Whether some inputs are in S3, but not here."""
     return any(
         s3_url(file) and not local_files.copies().is_here(str(file)) and local_files.stored(file)
         for file in files
@@ -148,7 +149,7 @@ def _could_be_here(files: list[File]) -> bool:
 class CheckpointOutputs:
     """Copies of checkpoints' outputs, as fresh as the run's knowledge of them.
 
-    ``get`` stands in for Snakemake's ``Checkpoint.get``, which input functions call.
+    ``get`` replaces Snakemake's ``Checkpoint.get``, which input functions call.
     """
 
     def __init__(self, warn: Callable[[str], None]) -> None:
@@ -163,7 +164,7 @@ class CheckpointOutputs:
     def get(
         self, plain: Callable[..., CheckpointJob], checkpoint: Checkpoint, **wildcards: str
     ) -> CheckpointJob:
-        """What ``plain`` answers, with copies of the outputs here."""
+        """The result of ``plain``, with copies of the outputs here."""
         try:
             found = plain(checkpoint, **wildcards)
         except Exception:
@@ -196,13 +197,13 @@ _outputs: CheckpointOutputs | None = None
 
 
 def begin(warn: Callable[[str], None]) -> None:
-    """A new run: nothing of checkpoints has been read yet."""
+    """Starts a new run: no outputs of checkpoints have been read yet."""
     global _outputs  # noqa: PLW0603  one Snakemake a process
     _outputs = CheckpointOutputs(warn)
 
 
 def checkpoint_get(plain: Get) -> Get:
-    """In place of ``Checkpoint.get``: functions can open what it answers."""
+    """Replaces ``Checkpoint.get``: functions can open what it answers."""
 
     def get(self: Checkpoint, **wildcards: str) -> CheckpointJob:
         assert _outputs is not None  # noqa: S101  begin() comes first
@@ -212,7 +213,7 @@ def checkpoint_get(plain: Get) -> Get:
 
 
 def expand_resources(plain: Method) -> Method:
-    """In place of ``Rule.expand_resources``: ``threads`` may depend on inputs in S3."""
+    """Replaces ``Rule.expand_resources``: ``threads`` may depend on inputs in S3."""
 
     def expand_resources(self: Rule, *args: object, **kwargs: object) -> object:
         return _expand_resources(plain, self, *args, **kwargs)

@@ -1,9 +1,9 @@
 """Snakemake's own marks of a run that was killed: locks, and outputs marked incomplete.
 
-Snakemake cannot tell whether a lock's owner lives, so it asks for ``--unlock``; and an output that
-exists and is marked incomplete ends a plain run. Under hutchbatch a lock names its owner, and goes
-when that process is certainly dead; jobs that were under way are looked up on AWS Batch, so their
-marks are no reason to stop.
+Snakemake does not know whether a lock's owner is alive, so it asks for ``--unlock``; and an output
+that exists and is marked incomplete ends a plain run. With hutchbatch a lock names its owner, and
+is removed when that process is certainly dead; jobs that were running are looked up on AWS Batch,
+so their marks are no reason to stop.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from ..snakemake_types import Dag, File, Job, Persistence
 from ..supervisor import strict_json
 from ..text import terminal
 
-#: Begins the first line of our locks. Snakemake takes it for one more name of a file.
+#: Begins the first line of hutchbatch's locks. Snakemake takes it for the name of another file.
 _OWNER = "#hutchbatch "
-#: Bytes of a lock that are looked at: the line that names the owner has about a hundred, and no
+#: Bytes of a lock that are read: the line that names the owner has about a hundred, and no
 #: machine's name more than 255 (https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4).
 _LINE = 4096
 
 
 def owner_line(controller: Controller) -> str:
-    """What is written before the names of the locked files."""
+    """The line that is written before the names of the locked files."""
     return _OWNER + json.dumps(asdict(controller))
 
 
 def owner(line: str) -> Controller | None:
-    """The owner of a lock by its first line; None for a lock of anybody else."""
+    """The owner of a lock, from its first line; None for a lock of plain Snakemake."""
     if not line.startswith(_OWNER):
         return None
     try:
@@ -61,13 +61,13 @@ def sweep(folder: Path) -> list[Controller]:
             if found and controllers.is_dead(found):
                 lock.unlink()
                 gone.append(found)
-        except OSError:  # another run's, that ends just now; or not ours to remove
+        except OSError:  # of a run that is just ending, or of another user
             continue
     return list(dict.fromkeys(gone))
 
 
 def check_folder() -> None:
-    """Raises ``ApiError`` in a folder that may not be written, where Snakemake keeps no records."""
+    """Raises ``ApiError`` in a folder that cannot be written: Snakemake keeps its records there."""
     folder = Path(".snakemake") if Path(".snakemake").exists() else Path.cwd()
     if not os.access(folder, os.W_OK):
         raise ApiError(
@@ -82,13 +82,13 @@ Lock = Callable[[Persistence], AbstractContextManager[None]]
 
 
 def lock(plain: Lock) -> Lock:
-    """In place of ``FilePersistence.lock``: removes the locks of dead processes first."""
+    """Replaces ``FilePersistence.lock``: removes the locks of dead processes first."""
 
     def lock(self: Persistence) -> AbstractContextManager[None]:
         for dead in sweep(Path(self._lockdir)):
             terminal.snakemake_log().info(
                 f"An earlier run in this folder was killed (process {dead.pid} of this machine): "
-                "its lock is removed, and its jobs are looked for on AWS Batch."
+                "its lock is removed, and its jobs are looked up on AWS Batch."
             )
         return plain(self)
 
@@ -96,18 +96,18 @@ def lock(plain: Lock) -> Lock:
 
 
 def write_locks(plain: Callable[..., None]) -> Callable[..., None]:
-    """In place of ``FilePersistence._write_locks``: the first line names the owner."""
+    """Replaces ``FilePersistence._write_locks``: the first line names the owner."""
 
     def write_locks(self: Persistence, lock_type: str, keys: Iterable[str]) -> None:
         names = list(keys)
-        # In the file itself: between a lock and a second file a kill could fall.
+        # In the same file, because a kill could come between two files.
         plain(self, lock_type, [owner_line(controllers.this()), *names] if names else [])
 
     return write_locks
 
 
 def check_incomplete(_plain: object) -> Callable[[Dag], Awaitable[None]]:
-    """In place of ``DAG.check_incomplete``: incomplete outputs are made again, not refused."""
+    """Replaces ``DAG.check_incomplete``: incomplete outputs are made again, not refused."""
 
     async def check_incomplete(self: Dag) -> None:
         if not self.ignore_incomplete:
@@ -117,11 +117,11 @@ def check_incomplete(_plain: object) -> Callable[[Dag], Awaitable[None]]:
 
 
 def finished(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """In place of ``FilePersistence.finished``: a full disk is a warning."""
+    """Replaces ``FilePersistence.finished``: a full disk is a warning."""
     told: set[str] = set()
 
     async def finished(self: Persistence, job: Job) -> None:
-        # A full disk here is no reason to end jobs there and to drop their results.
+        # A full disk here is no reason to end jobs on Batch and to drop their results.
         try:
             await plain(self, job)
         except OSError as error:
@@ -129,17 +129,17 @@ def finished(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[N
                 told.add("finished")
                 terminal.snakemake_log().warning(
                     f"Snakemake's own records cannot be written ({error}): is the disk full? The "
-                    "run goes on and its results are kept; a new start may make some of them anew."
+                    "run continues and its results are kept; the next start may repeat some jobs."
                 )
 
     return finished
 
 
 async def _unfinished(dag: Dag) -> list[File]:
-    """Outputs that exist and whose jobs an earlier run left unfinished: those that Snakemake
-    marked, and those that only our record knows.
+    """Existing outputs whose jobs an earlier run left unfinished: those that Snakemake marked, and
+    those that only hutchbatch's record knows.
 
-    Raises Snakemake's error for files that a living run is about to write.
+    Raises Snakemake's error for files that an active run is about to write.
     """
     earlier = unfinished_jobs.known()
     taken = frozenset(url for _, written in earlier.living for url in written)
@@ -154,7 +154,7 @@ async def _unfinished(dag: Dag) -> list[File]:
                     found[str(file)] = file
     if found:
         terminal.snakemake_log().info(
-            f"An earlier run left jobs unfinished of which {len(found)} files exist: the jobs are "
-            "looked for on AWS Batch, and run again unless they have finished."
+            f"An earlier run left jobs unfinished, and {len(found)} of their files exist: the jobs "
+            "are looked up on AWS Batch, and run again unless they have finished."
         )
     return list(found.values())

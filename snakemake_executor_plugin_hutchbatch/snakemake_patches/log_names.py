@@ -1,5 +1,5 @@
-"""Snakemake's log file takes names that are not UTF-8, as its terminal does, with the bytes written
-out. Left alone it shows lines of Python's code instead, for each line that has such a name."""
+"""Makes Snakemake's log file accept names that are not UTF-8, as its terminal does, with escapes.
+Otherwise it shows a Python traceback for each line with such a name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Maker = Callable[[object, object], logging.Handler]
 
 
 def default_filehandler(plain: Maker) -> Maker:
-    """In place of ``LoggerManager._default_filehandler``."""
+    """Replaces ``LoggerManager._default_filehandler``."""
 
     def default_filehandler(self: object, logfile: object) -> logging.Handler:
         handler = plain(self, logfile)

@@ -1,4 +1,4 @@
-"""Snakemake's S3 storage at the controller: safe, and answered from the inventory.
+"""Makes Snakemake's S3 storage on the controller safe, and answers it from the inventory.
 
 Why: docs/design/snakemake.md, "Outputs and storage". Patches apply only when hutchbatch is the
 executor.
@@ -27,7 +27,7 @@ from . import source_files
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
-#: Settings of a storage provider that lead to an S3, or rights, of its own.
+#: Settings of a storage provider that select another S3 or other permissions.
 _OWN = ("endpoint_url", "access_key", "secret_key", "token", "signature_version")
 
 #: S3 copies up to 5 GiB in one call, which keeps the checksum of the whole.
@@ -38,20 +38,20 @@ _inventories: dict[tuple[object, ...], Inventory] = {}
 
 
 def inventory(provider: StorageProvider) -> Inventory:
-    """The inventory of the S3 that a storage provider reads: one for all that read the same."""
+    """The inventory of a storage provider's S3, shared by all that use the same S3."""
     known: Inventory | None = getattr(provider, "_hutchbatch_inventory", None)
     if known is None:
         settings = tuple(getattr(provider.settings, name, None) for name in _OWN)
         if settings not in _inventories:
-            # Its client has patience already.
+            # Its client retries already.
             _inventories[settings] = Inventory(provider.s3c.meta.client)
         known = provider._hutchbatch_inventory = _inventories[settings]
     return known
 
 
 def check_credentials(plain: Method) -> Method:
-    """In place of ``StorageProvider.__post_init__``. Credentials and buckets are checked while the
-    Snakefile is read: an error any later comes with a page of traceback, or as "missing input
+    """Replaces ``StorageProvider.__post_init__``. Credentials and buckets are checked while the
+    Snakefile is read: a later error comes with a page of traceback, or as "missing input
     files"."""
 
     def provider_post_init(self: StorageProvider) -> None:
@@ -69,7 +69,7 @@ def check_credentials(plain: Method) -> Method:
 
 
 def check_buckets(plain: Method) -> Method:
-    """In place of ``StorageObject.__post_init__``."""
+    """Replaces ``StorageObject.__post_init__``."""
     seen: set[str] = set()
 
     def object_post_init(self: StorageObject) -> None:
@@ -79,7 +79,7 @@ def check_buckets(plain: Method) -> Method:
             try:
                 check_bucket(self.provider.s3c.meta.client, bucket)
             except StorageError as error:
-                # Other people's public buckets may be read without being listed.
+                # Public buckets may be readable without permission to list them.
                 if not error.denied:
                     raise ApiError(str(error)) from None
             seen.add(bucket)
@@ -93,16 +93,16 @@ def not_protected(_plain: object) -> bool:
 
 
 def no_inventory(_plain: object) -> AsyncMethod:
-    """In place of ``StorageObject.inventory``."""
+    """Replaces ``StorageObject.inventory``."""
 
     async def inventorize(self: StorageObject, cache: object) -> None:
-        """Snakemake's own hook lists without bounds, and only the first folder."""
+        """Replaces Snakemake's hook, which lists without limits, and only the first folder."""
 
     return inventorize
 
 
 def no_parent(_plain: object) -> Method:
-    """In place of ``StorageObject.get_inventory_parent``."""
+    """Replaces ``StorageObject.get_inventory_parent``."""
 
     def no_parent(self: StorageObject) -> None:
         return None
@@ -117,7 +117,7 @@ def _here(stored: StorageObject) -> Object | None:
 
 
 def exists(_plain: object) -> Method:
-    """In place of ``StorageObject.exists``."""
+    """Replaces ``StorageObject.exists``."""
 
     def exists(self: StorageObject) -> bool:
         here = source_files.sources()
@@ -129,7 +129,7 @@ def exists(_plain: object) -> Method:
 
 
 def is_dir(_plain: object) -> Method:
-    """In place of ``StorageObject.is_dir``."""
+    """Replaces ``StorageObject.is_dir``."""
 
     def is_dir(self: StorageObject) -> bool:
         found = _here(self)
@@ -139,17 +139,17 @@ def is_dir(_plain: object) -> Method:
 
 
 def size(plain: Method) -> Method:
-    """In place of ``StorageObject.size``."""
+    """Replaces ``StorageObject.size``."""
 
     def size(self: StorageObject) -> object:
         found = _here(self) or inventory(self.provider).find(_url(self))
-        return found.size if found else plain(self)  # made here and not stored yet
+        return found.size if found else plain(self)  # created here and not stored yet
 
     return size
 
 
 def mtime(plain: Method) -> Method:
-    """In place of ``StorageObject.mtime``."""
+    """Replaces ``StorageObject.mtime``."""
 
     def mtime(self: StorageObject) -> object:
         found = _here(self) or inventory(self.provider).find(_url(self))
@@ -159,7 +159,7 @@ def mtime(plain: Method) -> Method:
 
 
 def forget_after(plain: Method) -> Method:
-    """In place of ``StorageObject.store_object`` and ``remove``."""
+    """Replaces ``StorageObject.store_object`` and ``remove``."""
 
     def changed(self: StorageObject) -> None:
         try:
@@ -174,7 +174,7 @@ def touch(_plain: object) -> Callable[[StorageObject], None]:
     """``StorageObject.touch``, which the plugin lacks."""
 
     def touch(self: StorageObject) -> None:
-        """--touch: a new time for what is there, and nothing else of it changed."""
+        """--touch: gives the object a new time, and changes nothing else."""
         keys = [i.key for i in self.get_subkeys()] if self.is_dir() else [self.key]
         client = self.provider.s3c.meta.client
         for key in keys:
@@ -204,7 +204,7 @@ def _url(stored: StorageObject) -> str:
 
 
 def is_protected(stored: StorageObject) -> bool:
-    """Whether an object, or the first of a directory, bears the mark of protected()."""
+    """Whether an object, or the first of a directory, has the mark of protected()."""
     if not stored.exists():
         return False
     client, key = stored.provider.s3c.meta.client, stored.key
@@ -215,7 +215,7 @@ def is_protected(stored: StorageObject) -> bool:
 
 
 def wait_in_storage(plain: AsyncMethod) -> AsyncMethod:
-    """In place of ``snakemake.jobs.wait_for_files``. With --keep-storage-local-copies Snakemake
+    """Replaces ``snakemake.jobs.wait_for_files``. With --keep-storage-local-copies Snakemake
     waits for local copies of its targets, which it has not fetched where remote jobs made them."""
 
     async def wait_for_files(files: object, *args: object, **options: object) -> None:
@@ -233,7 +233,7 @@ def _may_be_protected(file: File) -> bool:
 
 
 def protected(plain: AsyncMethod) -> AsyncMethod:
-    """In place of ``_IOFile.protected``. Snakemake's own refusal, before the first job is sent,
+    """Replaces ``_IOFile.protected``. Snakemake's own refusal, before the first job is sent,
     sees files in S3 too, and passes over the person's own."""
 
     async def protected(self: File) -> bool:

@@ -1,6 +1,6 @@
-"""Snakemake's own command line for a job in Snakemake mode, quoted so that a shell changes nothing.
+"""Quotes Snakemake's own command line for a job in Snakemake mode so that a shell changes nothing.
 
-Snakemake quotes with Python's ``repr``, and where that takes double quotes, a shell expands what is
+Snakemake quotes with Python's ``repr``, and where that uses double quotes, a shell expands the text
 between them.
 """
 
@@ -34,5 +34,5 @@ def _text(value: object, quote: bool, base64_encode: bool) -> str:
 
 
 def format_cli_pos_arg(_plain: object) -> Callable[..., str]:
-    """In place of the function of this name in ``snakemake_interface_executor_plugins.utils``."""
+    """Replaces the function of this name in ``snakemake_interface_executor_plugins.utils``."""
     return positional

@@ -1,4 +1,4 @@
-"""botocore signs requests by a clock that sets itself by AWS's (``aws/client_hooks.py``)."""
+"""Makes botocore sign requests with a clock that follows AWS's (``aws/client_hooks.py``)."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from ..aws.client_hooks import CLOCK
 
 
 def get_current_datetime(_plain: object) -> Callable[..., datetime.datetime]:
-    """In place of ``botocore.auth.get_current_datetime``."""
+    """Replaces ``botocore.auth.get_current_datetime``."""
     return CLOCK.now

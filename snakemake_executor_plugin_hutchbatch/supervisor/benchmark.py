@@ -72,7 +72,7 @@ class Record:
                 cpu = self._cpu_of(pid)
                 figures = _memory_of(pid)
             except (OSError, ValueError, IndexError):
-                continue  # ended meanwhile
+                continue  # it has ended
             memory = [a + b for a, b in zip(memory, figures)]
             io = [a + b for a, b in zip(io, _io_of(pid))]
             used += max(0.0, cpu - self._cpu.get(pid, cpu))
@@ -162,7 +162,7 @@ def _memory_of(pid: int) -> List[float]:
                 elif line.startswith(b"Pss:"):
                     proportional += int(line.split()[1]) * 1024
     except OSError:
-        pass  # another user's process: what is public must do
+        pass  # another user's process: use what is public
     sizes = (resident * page, virtual * page, unique, proportional)
     return [size / MEBI for size in sizes]
 

@@ -1,4 +1,4 @@
-"""A stretch of a file as the body of a request."""
+"""A range of a file as the body of a request."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ CHUNK = 256 * 1024
 
 
 class Body:
-    """Read anew for the digests and for each try, so memory stays small whatever the size. A small
-    one is kept."""
+    """Read again for the digests and for each attempt, so memory stays small whatever the size.
+    Small bodies are kept in memory."""
 
     def __init__(self, path: str, start: int, size: int, stop: threading.Event) -> None:
         self._path, self._start, self.size, self._stop = path, start, size, stop
@@ -67,13 +67,13 @@ class Body:
     def _piece(self, descriptor: int, place: int, most: int) -> bytes:
         chunk = os.pread(descriptor, min(most, self.size - place), self._start + place)
         if not chunk:
-            raise OSError(0, "it became shorter while it was stored", self._path)
+            raise OSError(0, "it became shorter while it was being stored", self._path)
         if self._stop.is_set():
             raise Stopped
         return chunk
 
     def read(self, place: int, most: int) -> bytes:
-        """Up to ``most`` bytes from a place of the body on; nothing at its end."""
+        """Up to ``most`` bytes of the body from an offset on; empty at its end."""
         if place >= self.size:
             return b""
         if self._kept:

@@ -1,6 +1,6 @@
-"""``s3.S3`` over a client of boto3: for Snakemake's storage, whose endpoint, credentials and
-patience are boto3's. Headers and bodies go through as they are: an older botocore need not know
-them.
+"""``s3.S3`` on top of a boto3 client: for Snakemake's storage, whose endpoint, credentials and
+retries are boto3's. Headers and bodies are passed through unchanged, so that they also work with an
+older botocore.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 
 #: botocore keeps ten connections.
 THREADS = 8
-#: How often an answer is asked for whose body ended early; all else botocore itself repeats.
+#: Attempts for an answer whose body ends early; botocore itself retries everything else.
 TRIES = 5
 
 
 class Boto:
-    """What ``upload``, ``download`` and ``store`` use of ``S3``. Thread-safe."""
+    """The methods of ``S3`` that ``upload``, ``download`` and ``store`` use. Thread-safe."""
 
     threads = THREADS
 
@@ -123,7 +123,7 @@ class Boto:
     def _before(self, params: _Request, **_: object) -> None:
         pending = getattr(self._calls, "pending", None)
         if pending is None:
-            return  # a call of somebody else's
+            return  # a call by other code
         self._calls.pending = None
         headers, raw = pending
         for name, text in headers.items():
@@ -190,7 +190,7 @@ class _Raw(io.RawIOBase):
 
 
 def _operation(method: str, query: Mapping[str, str]) -> Tuple[str, Dict[str, object]]:
-    """The client's method for a request, and what of the query it wants as parameters."""
+    """The client's method for a request, and the query as its parameters."""
     if method == "GET" and "list-type" in query:
         names = {
             "prefix": "Prefix",

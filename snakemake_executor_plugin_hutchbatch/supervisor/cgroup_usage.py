@@ -1,4 +1,4 @@
-"""What the container used: peak memory and CPU from its cgroup, version 2 or 1."""
+"""What the container has used: peak memory and CPU from its cgroup, version 2 or 1."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def _text(path: str) -> Optional[str]:
 
 
 class Usage:
-    """The figures of one container. ``root`` and ``own`` stand for the cgroup file system and
-    ``/proc/self/cgroup`` in tests."""
+    """The figures of one container. ``root`` and ``own``: the cgroup file system and
+    ``/proc/self/cgroup``, which tests replace."""
 
     def __init__(self, root: str = CGROUP, own: str = "/proc/self/cgroup") -> None:
         self._root = root
@@ -53,7 +53,8 @@ class Usage:
         return total
 
     def out_of_memory_kills(self) -> int:
-        """How many processes the kernel has killed for memory since the container began."""
+        """How many processes the kernel has killed for lack of memory since the container
+        started."""
         value = self._value("memory.events", "", "oom_kill")
         if value is None:
             value = self._value("memory.oom_control", "memory", "oom_kill")
@@ -69,8 +70,8 @@ class Usage:
     def _read(self, name: str, controller: str) -> Optional[str]:
         """A file of the container's own cgroup, which a container sees as the mount's top.
 
-        None where the process is no container's: on the machine's root cgroup, or in one further
-        down that is shared with who knows whom.
+        None if the process is not in a container: in the machine's root cgroup, or in one below it
+        that it may share with other processes.
         """
         path = self._paths.get(controller)
         if path is None:

@@ -1,10 +1,10 @@
-"""Checks of what was downloaded, and what S3 is told to check, as far as the standard library goes.
+"""Checksums of downloads and uploads, as far as the standard library has them.
 
-Stored is the CRC32 of the whole object, whatever its size: zlib computes it at the speed of the
-memory, and those of parts combine to that of the whole.
+Objects of any size are stored with the CRC32 of the whole: zlib computes it at the speed of memory,
+and the CRC32s of parts combine to that of the whole.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
-Not ``crc64nvme`` and ``crc32c``: in plain Python they would take longer than the transfer. There
-the size, and TLS's own check of every record, must do.
+``crc64nvme`` and ``crc32c`` are not checked: in plain Python that would take longer than the
+transfer. The size, and TLS's check of every record, must suffice there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import zlib
 from binascii import a2b_base64, b2a_base64
 from typing import Iterable, Mapping, Optional, Tuple, Union
 
-#: Asks S3 to tell what it has.
+#: Asks S3 for the checksums it has.
 ASK = {"x-amz-checksum-mode": "ENABLED"}
 #: The quickest first.
 NAMED = ("crc32", "sha256", "sha1")
@@ -31,11 +31,11 @@ _POLYNOMIAL = 0xEDB88320
 
 
 class Damaged(Exception):
-    """What came is not what S3 has."""
+    """The bytes that arrived are not those that S3 has."""
 
 
 class Check:
-    """The expected digest of one whole object, and that of what has come so far."""
+    """The expected digest of one whole object, and that of the bytes so far."""
 
     def __init__(self, kind: str, expected: bytes) -> None:
         self.kind, self.expected = kind, expected
@@ -49,7 +49,7 @@ class Check:
             self._digest.update(data)
 
     def join(self, parts: Iterable[Tuple[int, int]]) -> None:
-        """In place of the bytes: CRC32 and length of all parts, in their order."""
+        """Instead of the bytes: CRC32 and length of all parts, in their order."""
         self.crc = joined(parts)
 
     def verify(self) -> None:
@@ -64,7 +64,7 @@ def of_object(headers: Mapping[str, str]) -> Optional[Check]:
 
 
 def named(headers: Mapping[str, str]) -> Optional[Check]:
-    """The check of a checksum that S3 names."""
+    """The check for a checksum in S3's headers."""
     for kind in NAMED:
         # ``…-3``: a checksum of three parts' checksums, whose borders are not known here.
         text = headers.get("x-amz-checksum-" + kind, "")
@@ -87,7 +87,7 @@ def of_etag(headers: Mapping[str, str]) -> Optional[Check]:
 
 
 def encoded(crc: int) -> str:
-    """A CRC32 as S3's headers have it."""
+    """A CRC32 in the form of S3's headers."""
     return b2a_base64(crc.to_bytes(4, "big"), newline=False).decode()
 
 
@@ -103,9 +103,9 @@ def differs(headers: Mapping[str, str], crc: int) -> bool:
 
 
 def joined(parts: Iterable[Tuple[int, int]]) -> int:
-    """The CRC32 of a whole, from CRC32 and length (bytes) of its parts in their order.
+    """The CRC32 of the whole, from CRC32 and length (bytes) of its parts in their order.
 
-    Bits behind multiply the polynomial of those before by a power of x; it is zlib's
+    Appended bits multiply the polynomial of those before them by a power of x. This is zlib's
     ``crc32_combine``, which Python does not offer.
     """
     crc = 0
@@ -145,4 +145,4 @@ def _digest(kind: str) -> Optional[hashlib._Hash]:
     except TypeError:
         return hashlib.md5()  # noqa: S324
     except ValueError:
-        return None  # a machine of FIPS 140 that allows none at all
+        return None  # a FIPS 140 machine that does not permit it

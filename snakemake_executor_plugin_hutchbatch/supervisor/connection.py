@@ -1,8 +1,8 @@
-"""HTTP/1.1, TLS and proxies with nothing but sockets, as far as S3 needs them.
+"""HTTP/1.1, TLS and proxies on plain sockets, as far as S3 needs them.
 
-Written out because importing ``http.client`` alone costs a fifth of a small job's CPU, and parsing
-headers as e-mail most of a small request's. Travels in every container's command with
-``s3_bootstrap.py``, under the same rules.
+The standard library is too slow: importing ``http.client`` costs a fifth of a small job's CPU time,
+and parsing headers as e-mail most of a small request's. This module is part of every container's
+command, with ``s3_bootstrap.py`` and under the same rules.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import time
 from typing import Dict, Iterable, List, Mapping, Optional
 from urllib.parse import unquote, urlsplit
 
-#: Longest head of an answer, in bytes.
+#: Largest head of an answer, in bytes.
 LONGEST_HEAD = 256 * 1024
-#: Most lines and interim answers (1xx) that may precede what was asked for.
+#: Most lines and interim answers (1xx) before the actual answer.
 MOST_LINES = 99
 #: Largest body that is read as a whole unless the reader says otherwise, in bytes.
 LARGEST_BODY = 64 * 1024 * 1024
 
 
 class SetupError(Exception):
-    """The container lacks something that no retry brings: credentials, trust in a certificate."""
+    """The container lacks something that retries cannot fix: credentials, a trusted certificate."""
 
 
 class Truncated(OSError):
@@ -31,15 +31,15 @@ class Truncated(OSError):
 
 
 class NoAnswer(OSError):
-    """What came is not HTTP, or more than can be meant: a fault on the way, which may pass."""
+    """The answer is not HTTP, or implausibly large: a network fault, which may be temporary."""
 
 
 _contexts: List[ssl.SSLContext] = []
 
 
 def tls() -> ssl.SSLContext:
-    """Verifying always; with the certificates of botocore or pip where the image has none. Made
-    once: reading them takes longer than the rest of a small job."""
+    """A context that always verifies, with the certificates of botocore or pip if the image has
+    none. Created once: reading them takes longer than the rest of a small job."""
     if _contexts:
         return _contexts[0]
     own = os.environ.get("AWS_CA_BUNDLE") or None
@@ -89,8 +89,8 @@ def proxy_of(environ: Mapping[str, str], scheme: str, host: str) -> str:
 class Connection:
     """One connection, kept alive, and the answer that is being read from it.
 
-    HTTP/1.1 as far as S3 and proxies speak it; every trouble of the network is an ``OSError``.
-    ``environ`` says which proxy to take, if any.
+    HTTP/1.1 as far as S3 and proxies use it; every network failure is an ``OSError``. ``environ``
+    says which proxy to use, if any.
     """
 
     def __init__(self, scheme: str, host: str, timeout: float, environ: Mapping[str, str]) -> None:
@@ -105,7 +105,7 @@ class Connection:
         self._left: Optional[int] = 0
         self._chunked = self._keep = False
         if scheme == "https":
-            tls()  # what cannot be trusted need not be reached
+            tls()  # no connection without certificates
         self._sock = socket.create_connection(
             (via.hostname, via.port or (443 if via.scheme == "https" else 80)), min(10.0, timeout)
         )
@@ -182,7 +182,7 @@ class Connection:
             if data:
                 self._sock.sendall(data)
         except (BrokenPipeError, ConnectionResetError) as error:
-            broken = error  # the server may have said why before it hung up
+            broken = error  # the server may have sent the reason before it closed the connection
         self.status = tries = 0
         while self.status < 200:
             tries += 1

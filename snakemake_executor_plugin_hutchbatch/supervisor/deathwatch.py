@@ -1,8 +1,8 @@
 """Ends the command when the supervisor is killed with SIGKILL.
 
-As process 1 the supervisor takes the whole container along, the kernel sees to that. Behind an
-image's own entrypoint it would leave the command running, for nobody. So there a small process of
-its own waits at the end of a pipe, whose other end only the supervisor has.
+If the supervisor is process 1, the kernel then ends the whole container. Behind an image's own
+entrypoint, the command would keep running for nothing. So there a small extra process waits at one
+end of a pipe, whose other end only the supervisor has.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import NoReturn, Optional, Set
 from . import processes as children
 
 DONE = b"\0"
-#: Rounds of looking for processes and killing them, and seconds between them.
+#: Rounds of finding and killing processes, and seconds between them.
 ROUNDS, PAUSE = 500, 0.01
 
 
 class DeathWatch:
-    """Begun before there are other threads; ``end`` must be called before the supervisor ends."""
+    """Starts before there are other threads; ``end`` must be called before the supervisor ends."""
 
     def __init__(self) -> None:
         self._pipe: Optional[int] = None
@@ -28,7 +28,7 @@ class DeathWatch:
             reader, writer = os.pipe()
             child = os.fork()
         except OSError:
-            return  # a limit of processes: then without
+            return  # too many processes: do without
         if child == 0:
             _become_orphan(reader, writer)
         os.close(reader)
@@ -36,7 +36,8 @@ class DeathWatch:
         self._pipe = writer
 
     def over(self, folder: str) -> None:
-        """The job's directory, which is named in the environment of all that the command starts."""
+        """Watches the job's directory, which is in the environment of all that the command
+        starts."""
         self._send(os.fsencode(folder))
 
     def end(self) -> None:
@@ -51,8 +52,8 @@ class DeathWatch:
 
 
 def _become_orphan(reader: int, writer: int) -> NoReturn:
-    """In the child: a grandchild stays that is nobody's to wait for, has no streams, and heeds no
-    signal that ends the job."""
+    """In the child: only a grandchild remains, which has no parent that waits for it and no
+    streams, and ignores signals that end the job."""
     try:
         os.close(writer)
         if os.fork() == 0:
@@ -86,8 +87,8 @@ def _wait(reader: int) -> None:
 
 
 def marked(folder: bytes) -> Set[int]:
-    """The processes that have a folder in their environment, with those of their sessions and those
-    below them."""
+    """The processes that have a folder in their environment, those in the same sessions, and their
+    descendants."""
     processes = children.table()
     found = set()
     for pid in processes:

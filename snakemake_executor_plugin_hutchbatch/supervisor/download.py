@@ -1,7 +1,7 @@
-"""Inputs from S3 to the working directory: in parallel, in bounded memory, never half a file.
+"""Fetches inputs from S3 to the working directory: in parallel, in bounded memory, never in part.
 
-Small files take one GET, large ones several ranged ones that write to their own places of the file.
-Each file grows under a temporary name and gets its own only when it is whole.
+Small files take one GET, large ones several ranged GETs that write to their own parts of the file.
+Each file has a temporary name until it is complete.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .thread_pool import Task, run_all
 PART = 16 * 1024 * 1024
 #: Bytes handed from the connection to the file at once, for each thread.
 CHUNK = 256 * 1024
-#: How often a file is fetched that changes in S3 meanwhile, or whose bytes are not what S3 has.
+#: How often a file is fetched if it changes in S3 meanwhile, or if the bytes are not what S3 has.
 TRIES = 3
 
 
@@ -43,7 +43,7 @@ def stage_in(
     stop: threading.Event,
     disk_mb: Optional[int] = None,
 ) -> Totals:
-    """Fetches all inputs. ``free``: bytes that the scratch still has."""
+    """Fetches all inputs. ``free``: bytes free on the scratch disk."""
     size = room = 0
     try:
         found = find(s3, inputs, work, stop, PART)
@@ -52,10 +52,10 @@ def stage_in(
         size = sum(remote.size for remote in found.files)
         room = free()
         if size > room:
-            # Not the end yet: the Hutch's scratch is a volume that grows as it fills.
+            # Not a failure yet: the Hutch's scratch disk is a volume that grows as it fills.
             say(
                 f"the inputs need {amount(size)} and the scratch has {amount(room)} free now; "
-                "they are fetched all the same, since it may grow."
+                "they are fetched anyway, because it may grow."
             )
         try:
             for folder in {os.path.dirname(remote.path) for remote in found.files}:
@@ -65,7 +65,7 @@ def stage_in(
         except OSError as error:
             raise LocalError(error, error.filename or work) from error
         tasks: List[Task] = []
-        # Large files first, so that none is left alone at the end.
+        # Large files first, so that no thread ends alone with one.
         for remote in sorted(found.files, key=lambda remote: -remote.size):
             tasks += _File(s3, remote, stop).tasks()
         run_all(tasks, s3.threads, stop)
@@ -83,7 +83,7 @@ def _absent(missing: Sequence[Input]) -> Failure:
 
 
 class _File:
-    """One file on its way, in one or several parts."""
+    """The transfer of one file, in one or several parts."""
 
     def __init__(self, s3: S3, remote: Remote, stop: threading.Event, tries: int = TRIES) -> None:
         self._s3, self._remote, self._stop, self._tries = s3, remote, stop, tries
@@ -94,8 +94,8 @@ class _File:
         self._parts = max(1, -(-remote.size // PART))
         self._ended = 0
         self._given_up = False
-        # Of a file in parts. CRC32s of parts combine; for another digest it is read again in its
-        # order as far as it has come.
+        # For a file in parts. CRC32s of parts combine; for another digest the file is read again in
+        # order, as far as it is complete.
         self._check: Optional[Check] = None
         self._crcs: Dict[int, Tuple[int, int]] = {}
         self._come: Set[int] = set()
@@ -139,9 +139,9 @@ class _File:
 
         def read(answer: Connection) -> None:
             if answer.status != 206:
-                raise S3Error(answer.status, "NoRange", "ranges are not served")
+                raise S3Error(answer.status, "NoRange", "ranges are not supported")
             with self._lock:
-                # Named checksums in an answer with a range would be the range's own.
+                # Checksums in an answer with a range would be those of the range.
                 check = self._check = (
                     self._check
                     or checksum.of_object(remote.headers)
@@ -181,25 +181,27 @@ class _File:
         return []
 
     def _again(self, error: Exception) -> List[Task]:
-        """The whole file anew: another object lies there since we looked (412), or its bytes are
-        not what S3 has. Other parts under way give up."""
+        """Fetches the whole file again: the object has been replaced (412), or the bytes are not
+        what S3 has. Other parts in progress stop."""
         with self._lock:
             if self._given_up:
                 return []
             self._given_up = True
         remote = self._remote
         if self._tries <= 1:
-            what = str(error) if isinstance(error, Damaged) else "it changes again and again"
+            what = str(error) if isinstance(error, Damaged) else "it keeps changing"
             raise S3Error(0, "", f"{remote.url}: {what}")
         if not isinstance(error, Damaged):
             newer = head(self._s3, remote.bucket, remote.key)
             if newer is None:
-                raise S3Error(0, "", f"{remote.url}: it was deleted meanwhile")
+                raise S3Error(0, "", f"{remote.url}: it has been deleted")
             remote = newer._replace(path=remote.path)
         if self._descriptor is not None:
             try:
                 os.unlink(self._temporary)
-                os.ftruncate(self._descriptor, 0)  # others may still hold it; the space is needed
+                os.ftruncate(
+                    self._descriptor, 0
+                )  # others may still have it open; the space is needed
             except OSError as problem:
                 raise LocalError(problem, remote.path) from problem
         return _File(self._s3, remote, self._stop, self._tries - 1).tasks()
@@ -236,8 +238,8 @@ class _File:
             raise LocalError(error, self._remote.path) from error
 
     def _follow(self, wait: bool) -> None:
-        """Checks what has come without a gap, one thread at a time: the others have better things
-        to do than to ``wait``, but for the last."""
+        """Checks the bytes up to the first gap, one thread at a time; only the last one must
+        ``wait`` for its turn."""
         check, descriptor = self._check, self._descriptor
         if check is None or descriptor is None or not self._checking.acquire(wait):
             return
@@ -277,9 +279,9 @@ class _File:
         remote, descriptor = self._remote, self._descriptor
         try:
             if descriptor is None or os.fstat(descriptor).st_size != remote.size:
-                raise S3Error(0, "WrongSize", f"{remote.url} did not arrive whole")
-            # As old as the object, so that tools that compare ages are content; never in the
-            # future, whatever the clocks say.
+                raise S3Error(0, "WrongSize", f"{remote.url} did not arrive completely")
+            # The object's time, for tools that compare times; never in the future, even if the
+            # clocks differ.
             modified = min(remote.modified, time.time())
             os.utime(descriptor, (modified, modified))
             os.close(descriptor)
@@ -289,9 +291,9 @@ class _File:
 
 
 def _reserve(descriptor: int, size: int) -> None:
-    """At once, so that a full disk is known before the bytes have come."""
+    """Reserves the space, so that a full disk is noticed before the transfer."""
     try:
         os.posix_fallocate(descriptor, 0, size)
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-            raise  # musl does not imitate it where the file system cannot
+            raise  # musl does not emulate it if the file system lacks it

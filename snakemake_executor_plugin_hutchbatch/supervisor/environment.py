@@ -1,4 +1,4 @@
-"""The command's environment: the container's own without what only the supervisor needed."""
+"""The command's environment: the container's own, without variables for the supervisor only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TMPDIR_VARIABLES = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
 
 
 def container_environment(environ: Mapping[str, str]) -> Dict[str, str]:
-    """What the image and the submission gave, as they gave it, plus the region."""
+    """The variables of the image and the submission, unchanged, plus the region."""
     result = {k: v for k, v in environ.items() if not k.startswith(PRIVATE)}
     for name in KEPT:
         if KEEP + name in environ:
@@ -43,7 +43,7 @@ def container_environment(environ: Mapping[str, str]) -> Dict[str, str]:
 def step_environment(
     base: Mapping[str, str], task: TaskSpec, step: Step, tmp: str, work: str
 ) -> Dict[str, str]:
-    """The environment of one command; what the step itself says wins."""
+    """The environment of one command; the step's own variables win."""
     result = dict(base)
     result.update(dict.fromkeys(THREAD_VARIABLES, str(step.threads)))
     result.update(dict.fromkeys(TMPDIR_VARIABLES, tmp))

@@ -1,4 +1,4 @@
-"""How a task can fail: causes and facts, of which the controller makes sentences."""
+"""How a task can fail: causes and facts, which the controller turns into sentences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .problems import Cause, Facts, Problem
 from .s3 import S3Error
 from .strict_json import clean
 
-#: Characters of somebody else's words that a status carries.
+#: Most characters of another program's message in a status.
 MOST_WORDS = 500
 #: Seconds that a full pipe of messages is waited for, and the bytes that one with space takes at
 #: once (PIPE_BUF of Linux).
@@ -23,7 +23,7 @@ PIPE_BUF = 4096
 
 
 class Failure(Exception):
-    """The task ends with ``exit_code``; ``step``: the rule that it is about."""
+    """The task ends with ``exit_code``; ``step``: the rule concerned."""
 
     def __init__(
         self,
@@ -38,19 +38,19 @@ class Failure(Exception):
         super().__init__(self.line())
 
     def line(self) -> str:
-        """All of it in one line, for the job's log."""
-        told = [f"{self.cause.value} {self.problem.value}", f"exit_code={self.exit_code}"]
-        told += [f"rule={self.step}"] if self.step else []
-        told += [str(self.facts)] if str(self.facts) else []
-        return f"failed [{'; '.join(told)}]"
+        """The failure in one line, for the job's log."""
+        parts = [f"{self.cause.value} {self.problem.value}", f"exit_code={self.exit_code}"]
+        parts += [f"rule={self.step}"] if self.step else []
+        parts += [str(self.facts)] if str(self.facts) else []
+        return f"failed [{'; '.join(parts)}]"
 
 
 class Stopped(Exception):
-    """The container is being stopped: give up what you are doing."""
+    """The container is being stopped: stop working."""
 
 
 class LocalError(Exception):
-    """The container's own disk failed, not the network: no retry helps."""
+    """The container's disk failed, not the network: retries do not help."""
 
     def __init__(self, error: OSError, path: str) -> None:
         super().__init__(str(error))
@@ -59,7 +59,7 @@ class LocalError(Exception):
         self.reason = error.strerror or str(error)
 
     def failure(self, exit_code: int, cause: Cause, facts: Facts) -> Failure:
-        """What it means for the task. ``facts``: what was being done, and for what sizes."""
+        """The task's failure. ``facts``: the activity, and its sizes."""
         problem = Problem.DISK_FULL if self.full else Problem.DISK
         return Failure(
             exit_code, cause, problem, replace(facts, file=self.path, words=words(self.reason))
@@ -69,8 +69,8 @@ class LocalError(Exception):
 def of_s3(
     error: Exception, exit_code: int, cause: Cause, activity: str, file: Optional[str] = None
 ) -> Failure:
-    """What it means for the task that a request to S3 failed for good (``s3.ERRORS``, or an address
-    that is none). ``file``: the URL, where the error does not know it."""
+    """The task's failure after a request to S3 failed for good (``s3.ERRORS``, or an invalid
+    address). ``file``: the URL, if the error does not have it."""
     problem = Problem.SETUP if isinstance(error, SetupError) else Problem.S3
     status, code, url = 0, "", ""
     if isinstance(error, S3Error):
@@ -87,12 +87,12 @@ def of_s3(
 
 
 def words(text: str) -> str:
-    """Somebody else's words, short enough to travel."""
+    """Another program's message, cut to ``MOST_WORDS`` characters."""
     return clean(text).replace("\0", "")[:MOST_WORDS]
 
 
 def amount(size: float) -> str:
-    """Bytes as people say them: ``1.5 GB`` (powers of ten, as disks are sold)."""
+    """Bytes for people: ``1.5 GB`` (powers of ten)."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
@@ -101,13 +101,13 @@ def amount(size: float) -> str:
 
 
 def say(sentence: str) -> None:
-    """A line of ours in the job's log, for people; none where nobody takes it, for no job may fail
-    or hang for its words."""
+    """Writes a line of hutchbatch into the job's log; drops it if nobody reads, because no job may
+    fail or hang because of messages."""
     write_line(f"hutchbatch: {sentence}")
 
 
 def write_line(text: str) -> None:
-    """A line on stderr, as far as somebody takes it."""
+    """Writes a line to stderr, as far as it is read."""
     data = f"{text}\n".encode("utf-8", "backslashreplace")
     end = time.monotonic() + PATIENCE
     while data:

@@ -1,8 +1,8 @@
 """Which attempt an object in S3 is from, and whether another attempt may take its place. Pure.
 
 AWS Batch starts a job again when its host is lost, and hutchbatch sends it again for other reasons;
-the first container may live on behind a broken network and end late. So every object that a job
-stores carries a stamp, and a write or removal is conditional (``store.py``): an earlier attempt
+the first container may keep running behind a broken network and end late. So every object that a
+job stores has a stamp, and a write or removal is conditional (``store.py``): an earlier attempt
 never replaces what a later one has stored.
 """
 
@@ -14,30 +14,30 @@ from typing import Mapping, NamedTuple, Optional
 
 from . import times
 
-#: The metadata that holds an object's stamp.
+#: The metadata key of an object's stamp.
 HEADER = "x-amz-meta-hutchbatch-fence"
 #: The submission's number, from the controller: milliseconds of S3's clock, strictly growing in a
 #: run, so that it orders the submissions of one run and of runs that follow each other.
 VARIABLE = "HUTCHBATCH_FENCE"
 #: The whole stamp, for a command that stores its outputs itself (Snakemake).
 STAMP = "HUTCHBATCH_STAMP"
-#: Seconds by which a stamp's submission may lie after its object's own time; one beyond that was
-#: not made by a job, and must not lock the object's place for ever.
+#: Seconds by which a stamp's submission may be later than its object's own time; beyond that it is
+#: not a job's stamp, and must not block the object's name forever.
 SLACK = 3600.0
 
 _FORM = r"([0-9]{1,15})\.([0-9]{1,9})\.([A-Za-z0-9_:-]{1,128})\.([0-9a-z-]{0,40})"
 
 
 class Verdict(Enum):
-    """What an object that is there is to the attempt that looks at it."""
+    """How an existing object relates to the attempt that looks at it."""
 
-    OLDER = "older"  # of an earlier attempt or of somebody else: may be replaced
-    LATER = "later"  # of a later attempt: must stay
-    OURS = "ours"  # of this very upload
+    OLDER = "older"  # from an earlier attempt or another writer: may be replaced
+    LATER = "later"  # from a later attempt: must stay
+    OURS = "ours"  # from this upload
 
 
 class Stamp(NamedTuple):
-    """``submission`` 0: not known. ``upload``: one upload of this attempt."""
+    """Who wrote an object. ``submission`` 0: unknown. ``upload``: one upload of this attempt."""
 
     submission: int = 0
     attempt: int = 1
@@ -56,7 +56,7 @@ def own(environ: Mapping[str, str]) -> Stamp:
 
 
 def parse(text: Optional[str]) -> Optional[Stamp]:
-    """None for anything that is no stamp."""
+    """A stamp from its text; None for anything else."""
     match = re.fullmatch(_FORM, text or "")
     if match is None:
         return None
@@ -64,8 +64,8 @@ def parse(text: Optional[str]) -> Optional[Stamp]:
 
 
 def stamp_of(headers: Mapping[str, str]) -> Optional[Stamp]:
-    """The stamp of an object, from the headers of its HEAD (lower-case names); None where it has
-    none that can be believed."""
+    """The stamp of an object, from the headers of its HEAD (lower-case names); None if it has no
+    credible one."""
     stamp = parse(headers.get(HEADER))
     written = times.of_header(str(headers.get("last-modified", "")))
     if stamp is not None and written and stamp.submission / 1000 > written + SLACK:
@@ -74,7 +74,7 @@ def stamp_of(headers: Mapping[str, str]) -> Optional[Stamp]:
 
 
 def judge(there: Optional[Stamp], mine: Stamp) -> Verdict:
-    """``there``: the stamp of the object that is there, None for somebody else's."""
+    """``there``: the existing object's stamp, None for another writer's object."""
     if there is None:
         return Verdict.OLDER
     if mine.upload and there == mine:
@@ -82,14 +82,14 @@ def judge(there: Optional[Stamp], mine: Stamp) -> Verdict:
     known = there.submission and mine.submission
     if known and there.submission != mine.submission:
         return Verdict.LATER if there.submission > mine.submission else Verdict.OLDER
-    # Attempts of one submission; of different jobs whose order nobody knows the last one wins.
+    # Attempts of one submission; among different jobs whose order is unknown the last one wins.
     if not known and there.job != mine.job:
         return Verdict.OLDER
     return Verdict.LATER if there.attempt > mine.attempt else Verdict.OLDER
 
 
 def sentence(url: str, there: Stamp) -> str:
-    """Why an attempt stores nothing (more)."""
+    """Why an attempt does not store its results."""
     return (
         f"{url} was stored by a later attempt of this job (attempt {there.attempt} of job "
         f"{there.job}), so the results of this one are not kept"

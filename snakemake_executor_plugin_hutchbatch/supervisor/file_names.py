@@ -1,13 +1,13 @@
-"""Files under the default storage prefix bear the names that the workflow's author gave them.
+"""Gives files under the default storage prefix the names that the workflow's author wrote.
 
 Snakemake calls ``results/a.txt`` under a default storage ``.snakemake/storage/s3/bucket/prefix/
-results/a.txt``. Here its object says that its local path is ``results/a.txt``, and what of
-Snakemake tells a stored file by its changed name learns to tell it by its flag. Used at the
-controller, and by Snakemake in a container: beside ``patched_s3_storage``, standard library and
+results/a.txt``. Here the object's local path is ``results/a.txt``, and code of Snakemake that
+recognises a stored file by its changed name recognises it by its flag instead. Used on the
+controller, and by Snakemake in a container, beside ``patched_s3_storage``: standard library and
 Snakemake only.
 
-What is patched of Snakemake 9, and why: ``snakemake_patches/table.py``. What an older one lacks is
-passed over.
+``snakemake_patches/shared_table.py`` lists what is patched in Snakemake 9, and why. What an older
+version lacks is skipped.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 STORED = "storage_object"
 MODIFIED = "path_modified"
 
-#: The rule whose files are named just now.
+#: The rule whose files are being named.
 _now = threading.local()
 
 
@@ -68,19 +68,19 @@ def key_of(name: str, prefix: str) -> str:
 
 
 def is_named(value: object) -> bool:
-    """Whether a text or file of Snakemake's is one under the default prefix."""
+    """Whether a string or file of Snakemake is under the default prefix."""
     stored = (getattr(value, "flags", None) or {}).get(STORED)
     return stored is not None and name_of(stored) is not None
 
 
 def reaches_out(name: str) -> bool:
-    """Whether a name leads out of the working directory."""
+    """Whether a name is outside the working directory."""
     return os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir
 
 
 def place_in_job(name: str, folders: Tuple[str, ...], work: str) -> Optional[str]:
-    """Where a job has a file. None for a name that leads out of its working directory: there a job
-    must not write, and Snakemake's own local path serves."""
+    """Where a job has a file. None for a name outside its working directory: a job must not write
+    there, and Snakemake's own local path is used."""
     inside = launch_folder.inside(name, folders)
     if inside != name:
         return os.path.join(work, inside)
@@ -88,7 +88,7 @@ def place_in_job(name: str, folders: Tuple[str, ...], work: str) -> Optional[str
 
 
 def name_objects(plugin: ModuleType, in_job: bool) -> None:
-    """Patches the storage plugin's objects. May come before Snakemake is imported whole."""
+    """Patches the storage plugin's objects; Snakemake need not be fully imported yet."""
     cls = plugin.StorageObject
     plain = cls.local_path
     folders, work = shipped_code.launch_folders(), shipped_code.work_folder()
@@ -131,7 +131,7 @@ def keep_names(in_job: bool) -> None:
 
 
 def _configure_here(workflow: ModuleType, folders: Tuple[str, ...]) -> None:
-    """In a job: what the configuration says about the launch folder is meant of this one."""
+    """In a job: replaces the launch folder by the working directory in the configuration."""
     cls = workflow.Workflow
 
     def translated(plain: Method) -> Method:
@@ -148,7 +148,7 @@ def _configure_here(workflow: ModuleType, folders: Tuple[str, ...]) -> None:
 
 
 def _remove_before_the_run() -> None:
-    """In a job: a file that came with the workflow's code is no output, whatever its name."""
+    """In a job: removes files that came with the workflow's code and have an output's name."""
     from snakemake.io import is_flagged
     from snakemake.jobs import Job
 
@@ -202,7 +202,7 @@ def _flag_by_name(path_modifier: ModuleType, in_job: bool) -> None:
 
 
 def _resolved(path: object) -> object:
-    """A name with the values of its own rule's path variables: Snakemake takes the workflow's."""
+    """A name with its own rule's path variables; Snakemake would use the workflow's."""
     pathvars = getattr(getattr(_now, "rule", None), "pathvars", None)
     if pathvars is None or not isinstance(path, str) or "<" not in path:
         return path
@@ -236,7 +236,7 @@ def _remember_rules(rules: ModuleType) -> None:
 
 
 def unflagged(value: object) -> object:
-    """A text or file under the default prefix as plain Snakemake has it: without the storage."""
+    """A string or file under the default prefix without its storage, as in plain Snakemake."""
     if not is_named(value):
         return value
     from snakemake.io import AnnotatedString
@@ -269,7 +269,7 @@ def _expand_by_name(io: ModuleType) -> None:
 
 
 def _refer_by_name(rules: ModuleType, io: ModuleType) -> None:
-    """``rules.a.output`` gets its storage where it is used."""
+    """Gives ``rules.a.output`` its storage where it is used."""
     cls = rules.RuleProxy
     plain = cls._to_iofile
 
@@ -301,7 +301,7 @@ def _print_by_name(io: ModuleType) -> None:
 
 
 def _replace_everywhere(name: str, plain: object, ours: object) -> None:
-    """In all of Snakemake's modules: they import functions by name."""
+    """Replaces a function in all of Snakemake's modules, which import it by name."""
     for module in list(sys.modules.values()):
         if getattr(module, "__name__", "").partition(".")[0] == "snakemake":
             for attribute in (name, "collect") if name == "expand" else (name,):

@@ -1,4 +1,4 @@
-"""What lies behind the inputs' addresses: files with their sizes, or directories of them."""
+"""Looks up inputs in S3: files with their sizes, or directories of files."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from urllib.parse import unquote_plus
 from . import times
 from .checksum import ASK
 from .connection import Connection, NoAnswer
-from .s3 import S3, S3Error, with_address, xml
+from .s3 import S3, S3Error, with_address
+from .s3_answers import xml
 from .s3_bootstrap import split_url
 from .taskspec import Input
 from .thread_pool import Task, run_all
 from .tree import TIMESTAMP
 
-#: From so many inputs in one folder on, listing the folder is cheaper than a HEAD for each
+#: From this many inputs in one folder on, listing the folder is cheaper than a HEAD for each
 #: (a page of a listing has up to 1,000 keys).
 LIST_FROM = 8
 PAGE = 1000
-#: Files of more bytes are fetched in parts and are worth a HEAD for their checksum: no listing
-#: tells it, and no answer with a part of them.
+#: Larger files are fetched in parts and are worth a HEAD for their checksum, which is neither in
+#: listings nor in answers with a part.
 LARGE = 16 * 1024 * 1024
 
 
 class Remote(NamedTuple):
-    """One object and where it goes. ``modified`` in seconds since the epoch; ``headers`` of a HEAD
-    that was made for it."""
+    """An object and its local path. ``modified`` in seconds since the epoch; ``headers``: from its
+    HEAD, if there was one."""
 
     bucket: str
     key: str
@@ -44,7 +45,7 @@ class Remote(NamedTuple):
 
 
 class Found(NamedTuple):
-    """All files to fetch, directories to make, and the inputs that do not exist."""
+    """All files to fetch, directories to create, and the inputs that do not exist."""
 
     files: List[Remote]
     folders: List[str]
@@ -66,7 +67,7 @@ def list_keys(
         def read(answer: Connection) -> Tuple[List[Remote], str]:
             found, following = _page(bucket, answer)
             if following and following in seen:
-                raise NoAnswer("a listing that goes round in circles")
+                raise NoAnswer("a listing that never ends")
             return found, following
 
         answer = s3.request("GET", bucket, query=query, read=read)
@@ -95,7 +96,7 @@ def _page(bucket: str, answer: Connection) -> Tuple[List[Remote], str]:
 
 
 def head(s3: S3, bucket: str, key: str) -> Optional[Remote]:
-    """One object; None if there is none."""
+    """One object; None if it does not exist."""
     try:
         headers = s3.request("HEAD", bucket, key, headers=ASK).headers
     except S3Error as error:
@@ -110,7 +111,7 @@ def head(s3: S3, bucket: str, key: str) -> Optional[Remote]:
 def find(
     s3: S3, inputs: Sequence[Input], work: str, stop: threading.Event, large: int = LARGE
 ) -> Found:
-    """Looks all inputs up, by folder where there are many in one; files of more than ``large``
+    """Looks up all inputs, by folder where there are many in one; files of more than ``large``
     bytes with their checksum."""
     known = _list_folders(s3, inputs, stop)
     found = Found([], [], [])
@@ -141,7 +142,7 @@ def find(
 
     def look_closer(remote: Remote) -> None:
         newer = head(s3, remote.bucket, remote.key)
-        if newer is not None:  # else it is missed when it is fetched
+        if newer is not None:  # otherwise fetching it reports it as missing
             remote = newer._replace(path=remote.path)
         found.files.append(remote)
 
@@ -151,7 +152,7 @@ def find(
 
 def _sorted_out(below: Sequence[Remote], prefix: str, path: str) -> Tuple[List[Remote], List[str]]:
     """The files of a directory, and its folders that have an object of their own: the AWS console's
-    ``folder/``, and the sign of an empty one (``upload.py``)."""
+    ``folder/``, and the marker of an empty one (``upload.py``)."""
     files: List[Remote] = []
     folders: List[str] = []
     for remote in below:
@@ -175,9 +176,9 @@ def _sorted_out(below: Sequence[Remote], prefix: str, path: str) -> Tuple[List[R
 def _list_folders(
     s3: S3, inputs: Sequence[Input], stop: threading.Event
 ) -> Dict[Tuple[str, str], Remote]:
-    """Objects found by listing the folders that hold many of the inputs. A folder with far more
-    other objects is given up after a few pages; a role that may not list is no trouble either:
-    what is not found here is asked for one by one."""
+    """Objects found by listing the folders that contain many of the inputs. Listing stops after a
+    few pages if a folder has far more other objects, or if the role has no permission: inputs that
+    are not found here are looked up one by one."""
     folders: Dict[Tuple[str, str], List[str]] = {}
     for item in inputs:
         bucket, key = split_url(item.url)

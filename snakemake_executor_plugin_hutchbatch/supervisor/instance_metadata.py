@@ -1,8 +1,8 @@
-"""Which machine the container is on, and whether it is being taken back: from EC2's instance
-metadata service.
+"""Asks EC2's instance metadata service which machine the container is on, and whether it is being
+taken back.
 
-AWS Batch itself tells only an ECS instance's ARN, and looking that up needs further rights. Asked
-beside the job, on ECS alone; where containers may not ask (a hop limit of 1), nothing is known.
+AWS Batch itself only shows an ECS instance's ARN, and looking that up needs more permissions. The
+questions run in the background, only on ECS; with a hop limit of 1 there are no answers.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
 """
 
@@ -19,14 +19,14 @@ ADDRESS = "http://169.254.169.254"
 PATIENCE = 1.0
 LONGEST = 64
 LONGEST_ANSWER = 4096
-#: Names in a ``Status`` and what the service calls them.
+#: Names in a ``Status``, and the service's names for them.
 INSTANCE_FACTS = {
     "instance_id": "instance-id",
     "instance_type": "instance-type",
     "capacity": "instance-life-cycle",
 }
-#: There two minutes before a spot machine is taken back, and only then; ECS stops its containers
-#: with SIGTERM meanwhile, and AWS Batch tells of nothing but their exit codes.
+#: Exists only in the two minutes before a spot machine is taken back; ECS stops its containers
+#: with SIGTERM, and AWS Batch only shows their exit codes.
 #: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
 NOTICE = "spot/instance-action"
 #: Seconds that the ending of a stopped job waits for the answer, from the signal on.
@@ -34,7 +34,7 @@ NOTICE_PATIENCE = 2.0
 
 
 class Machine:
-    """What is known so far; ``facts`` fills within a second, or stays empty."""
+    """What is known so far; ``facts`` is filled within a second, or stays empty."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.facts: Dict[str, str] = {}
@@ -51,14 +51,14 @@ class Machine:
             threading.Thread(target=self._ask_facts, daemon=True).start()
 
     def ask_why(self) -> None:
-        """The container is being stopped: begins to ask whether EC2 takes the machine back."""
+        """The container is being stopped: starts asking whether EC2 takes back the machine."""
         if self._address and self._asking is None:
             self._deadline = time.monotonic() + NOTICE_PATIENCE
             self._asking = threading.Thread(target=self._ask_notice, daemon=True)
             self._asking.start()
 
     def is_taken_back(self) -> bool:
-        """The answer, as far as it is known; waits for it, but never long."""
+        """The answer, if it is known; waits for it, but only briefly."""
         if self._asking is not None:
             self._asking.join(max(0.0, self._deadline - time.monotonic()))
         return self._noticed
@@ -73,11 +73,11 @@ class Machine:
             self._noticed = True
 
     def _answers(self, names: Sequence[str]) -> Iterator[Tuple[str, str]]:
-        """What the service has of these; ends where it does not answer."""
+        """The values the service has for these names; ends when it does not answer."""
         scheme, _, rest = self._address.rstrip("/").partition("://")
         host, slash, path = rest.partition("/")
         try:
-            # No environment: no proxy leads to the machine itself.
+            # No environment: this address is never reached through a proxy.
             connection = Connection(scheme, host, PATIENCE, {})
         except (OSError, SetupError, ValueError):
             return

@@ -1,8 +1,8 @@
-"""The folder in which Snakemake was started, found in texts and replaced by the job's own.
+"""Finds the folder in which Snakemake was started in texts, and replaces it by the job's folder.
 
-In a job the workflow's files lie in its working directory. Where a command, a parameter or a
-configuration names the launch folder, that directory is meant. Standard library only, Python 3.8:
-used at the controller and by Snakemake in a container.
+In a job the workflow's files are in its working directory, so a command, parameter or configuration
+that names the launch folder means that directory. Standard library only, Python 3.8: used on the
+controller and by Snakemake in a container.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import re
 import shlex
 from typing import Iterable, Match, Tuple
 
-#: A path begins after none of these: in ``https://example.org/data`` no ``/data`` begins. Other
-#: letters than ASCII's are letters of names, too.
+#: A path does not begin after these: in ``https://example.org/data`` there is no path ``/data``.
+#: Letters beyond ASCII are part of names, too.
 _BEFORE = r"(?<![\w.~%+@}$/\\-])"
-#: … but for ``-I/data/include`` and ``file:///data``; and one that follows ``person@host:`` lies
-#: on another machine.
+#: … except for ``-I/data/include`` and ``file:///data``; and a path after ``person@host:`` is on
+#: another machine.
 _OPTION = r"(?<=[\s'\"=]-[A-Za-z])"
 _FILE_URL = r"(?<=\bfile://)"
-#: A path ends before all but these: ``/data-old``, ``/data.bak`` and ``/database`` are others. A
-#: full stop that ends a sentence is no part of a name.
+#: A path does not end before these: ``/data-old``, ``/data.bak`` and ``/database`` are other paths.
+#: A full stop at the end of a sentence is not part of a name.
 _AFTER = r"(?![\w~%+@-])(?!\.(?:[\w.-]))"
 
 _REMOTE = re.compile(r"[\w.-]+@[\w.-]+:$")
 
 
 def names(folder: str, also: Iterable[str]) -> Tuple[str, ...]:
-    """All names by which ``folder`` may be written, the longest first: its own, those of ``also``
-    that lead to it (through symbolic links), and those of their parents that do.
+    """All names of ``folder``, the longest first: its own, those of ``also`` that lead to it
+    (through symbolic links), and those of their parents that do.
 
-    The root of the file system has none: it begins every path.
+    The root of the file system has none, because every path begins with it.
     """
     found = {folder}
     for path in also:
@@ -40,14 +40,14 @@ def names(folder: str, also: Iterable[str]) -> Tuple[str, ...]:
                 if os.path.samefile(above, folder):
                     found.add(above)
             except OSError:
-                pass  # it is not here
+                pass  # it does not exist here
             above = os.path.dirname(above)
     found.discard("/")
     return tuple(sorted(found, key=lambda name: (-len(name), name)))
 
 
 def replaced(text: str, folders: Iterable[str], here: str) -> str:
-    """``text`` with ``here`` for each of ``folders``, where that is a path or its beginning."""
+    """``text`` with ``here`` in place of each of ``folders`` that is a path or the start of one."""
     for folder in folders:
         # Quoted for a shell, a folder such as ``it's`` is written in another way.
         for written in {folder, shlex.quote(folder + "/")[1:-2] if _quoted(folder) else folder}:

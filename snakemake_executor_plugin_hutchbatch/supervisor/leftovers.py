@@ -1,8 +1,8 @@
-"""What a command leaves behind when its shell has ended: who of it is waited for, and how long.
+"""Which processes a job waits for after a command's shell has ended, and for how long.
 
-Plain Snakemake goes on when the shell has ended, and so does whatever still runs, and completes its
-files. Here the outputs are stored and the machine is given back: whoever still writes an output is
-waited for as long as it takes, and whoever does not gets a moment.
+With plain Snakemake, processes that are still running can complete their files later. Here the
+outputs are stored and the machine is released, so the job waits for processes that still write an
+output as long as necessary, and only briefly for others.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tup
 from .processes import Entry
 from .taskspec import Step
 
-#: Seconds that those who write no output get to end by themselves, and then, where an output is
-#: not there: what Snakemake itself waits for missing outputs by default (--latency-wait).
+#: Seconds for processes that write no output to end by themselves; and if an output is missing, as
+#: long as Snakemake waits for missing outputs by default (--latency-wait).
 LINGER = 2.0
 LATENCY = 5.0
-#: Seconds in which a process that was just begun shows what it is, on a busy machine.
+#: Seconds until a new process shows what it does, on a busy machine.
 MOMENT = 0.5
-#: Seconds after which the user is told who is waited for.
+#: Seconds after which a message names the process that the job waits for.
 TELL = 20.0
 #: Seconds between looks: at first, and at most.
 SHORT, LONG = 0.02, 0.5
@@ -32,25 +32,25 @@ class Left(NamedTuple):
     #: Files that it has open for writing: outputs and pipes between rules; logs.
     outputs: Tuple[str, ...] = ()
     logs: Tuple[str, ...] = ()
-    #: Whether it reads from a pipe that has not come to its end: it is a part of a pipeline.
+    #: Whether it reads from a pipe that is still open: it is part of a pipeline.
     fed: bool = False
     #: Whether it writes anything else in the job's directory.
     busy: bool = False
-    #: Whether something was already ending it.
+    #: Whether it was already being ended.
     dying: bool = False
 
 
 class Seen(NamedTuple):
-    """One look at what a command has left."""
+    """One observation of the processes that a command has left."""
 
     left: Sequence[Left]
-    #: Outputs that are not there, and a value that changes with those that are.
+    #: Missing outputs, and a value that changes with the existing ones.
     missing: Tuple[str, ...] = ()
     state: object = None
 
 
 def awaited(seen: Seen) -> List[Left]:
-    """Those without whom the outputs, or a log that is piped, are not whole: they are waited for
+    """Processes without which the outputs, or a piped log, are incomplete: the job waits for them
     without limit."""
     return [
         one
@@ -60,8 +60,8 @@ def awaited(seen: Seen) -> List[Left]:
 
 
 class Writers:
-    """Those who write outputs when the shell has ended, and whether one is killed at it: half a
-    file is no success."""
+    """Processes that write outputs when the shell has ended, and whether one is killed while doing
+    so: an incomplete file is no success."""
 
     def __init__(self) -> None:
         self._known: Dict[int, Left] = {}
@@ -71,7 +71,7 @@ class Writers:
 
     def note(self, seen: Seen) -> None:
         for one in seen.left:
-            if one.outputs and not one.dying:  # else it was the command itself that ended it
+            if one.outputs and not one.dying:  # otherwise the command itself ended it
                 self._known[one.pid] = one
                 self._former.discard(one.pid)
             elif one.pid in self._former and not one.dying:
@@ -81,14 +81,14 @@ class Writers:
                 self._former.add(one.pid)
 
     def died(self, pid: int, number: int) -> None:
-        """A process was ended by a signal (0: by itself)."""
+        """Notes that a process was ended by a signal (0: by itself)."""
         if number and pid in self._known:
             self.torn = (self._known[pid], number)
 
 
 class Ending:
-    """A command whose shell has ended with ``code``; ``by_us``: a service that was ended.
-    ``kills``: those for lack of memory by then."""
+    """A command whose shell has ended with ``code``; ``by_us``: a service that hutchbatch ended.
+    ``kills``: processes killed for lack of memory so far."""
 
     def __init__(self, step: Step, code: int, by_us: bool, kills: int, now: float) -> None:
         self.step, self.code, self.by_us, self.kills = step, code, by_us, kills
@@ -99,8 +99,8 @@ class Ending:
         self._looked = self._told = False
 
     def is_over(self, seen: Seen, now: float, kill_at: Optional[float] = None) -> bool:
-        """Whether nothing is waited for any more. ``kill_at``: all have been asked to end, and have
-        so long. After a failure only pipelines get a moment: they have the messages."""
+        """Whether the job need not wait any longer. ``kill_at``: all processes have been asked to
+        end by then. After a failure only pipelines get a moment, since they have the messages."""
         self.pause = min(LONG, self.pause * 1.5)
         if kill_at is not None:
             return not seen.left or now >= kill_at
@@ -111,14 +111,14 @@ class Ending:
         waited = awaited(seen)
         self.writers.note(seen)
         if waited or (self._looked and seen.state != self._state):
-            self._quiet = now  # who has just ended may have successors
+            self._quiet = now  # a process that has just ended may have successors
         self._looked, self._state = True, seen.state
         if waited:
             return False
         return not seen.left or now - self._quiet >= (LATENCY if seen.missing else LINGER)
 
     def news(self, seen: Seen, now: float) -> Optional[str]:
-        """A sentence for the user when waiting lasts, once."""
+        """A sentence for the user if waiting takes long, once."""
         waited = awaited(seen)
         if self._told or not waited or now - self._since < TELL:
             return None
@@ -127,13 +127,13 @@ class Ending:
         files = one.outputs or one.logs or seen.missing
         return (
             f"the shell of rule {self.step.name} has ended, but {one.name} (process {one.pid}) is "
-            f"still at work for {', '.join(files[:3])}: the job waits for it."
+            f"still writing {', '.join(files[:3])}: the job waits for it."
         )
 
 
 def owner(pid: int, processes: Mapping[int, Entry], steps: Set[int]) -> int:
-    """Whose a process is, of the steps (by their sessions): by its own session, or that of those
-    above it; 0 where nothing tells."""
+    """The step (by its session) that a process belongs to: by its own session, or by that of its
+    ancestors; 0 if unknown."""
     seen: Set[int] = set()
     while pid in processes and pid not in seen:
         seen.add(pid)
@@ -144,16 +144,16 @@ def owner(pid: int, processes: Mapping[int, Entry], steps: Set[int]) -> int:
 
 
 def unwaited(step: Step, seen: Seen) -> str:
-    """For the user, before outputs are found missing."""
+    """A message for the user, before missing outputs are reported."""
     return (
-        f"{_names(seen)} went on when the shell of rule {step.name} had ended, but wrote no output "
-        f"in the next {LATENCY:.0f} seconds: end the command with a wait for what it starts."
+        f"{_names(seen)} kept running after the shell of rule {step.name} had ended, but wrote no "
+        f"output in the next {LATENCY:.0f} seconds: end the command with a wait for what it starts."
     )
 
 
 def ended(seen: Seen) -> str:
-    """For the user, when what writes no output is ended with the job."""
-    return f"the job had left {_names(seen)} running, without need for its outputs: that was ended."
+    """A message for the user, if processes that write no output are ended with the job."""
+    return f"the job had left {_names(seen)} running, which its outputs do not need: ended."
 
 
 def _names(seen: Seen) -> str:

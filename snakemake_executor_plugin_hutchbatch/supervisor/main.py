@@ -1,7 +1,7 @@
-"""The supervisor's life: it runs the task in a thread, listens for signals, and owns the end.
+"""The supervisor's main program: runs the task in a thread, handles signals, and owns the end.
 
-The ending (logs, status, removal of the private directory) runs in the main thread, whatever became
-of the task: done, failed, or left behind in a dead connection when the container is being stopped.
+The end (logs, status, removal of the private directory) runs in the main thread, whatever the state
+of the task: done, failed, or stuck in a dead connection while the container is being stopped.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: AWS Batch kills a container 30 s after SIGTERM. Of these the command has 10 (command.GRACE), the
-#: task's thread two more to come back, logs and status the rest.
+#: task's thread two more to return, logs and status the rest.
 GIVE_UP = 12.0
-GIVE_UP_TRANSFER = 2.0  # nothing but a connection to leave
-#: Rung by the task's thread; no signal has this number.
+GIVE_UP_TRANSFER = 2.0  # if there is only a connection to abandon
+#: Sent by the task's thread; no signal has this number.
 DONE = 0
 
 
@@ -42,7 +42,7 @@ def main(environ: Mapping[str, str]) -> NoReturn:
     def work() -> None:
         try:
             job.run()
-        except BaseException as error:  # the main thread says what it means
+        except BaseException as error:  # the main thread handles it
             errors.append(error)
         bell.ring(DONE)
 
@@ -60,7 +60,7 @@ def main(environ: Mapping[str, str]) -> NoReturn:
     error = errors[0] if errors else None
     if terminated:
         error = Failure(EXIT_TERMINATED, Cause.TERMINATED, Problem.STOPPED)
-    # A signal that comes now changes nothing: the ending is short.
+    # A signal now changes nothing: little is left to do.
     code = job.end(error)
     if watch:
         watch.end()
@@ -68,7 +68,7 @@ def main(environ: Mapping[str, str]) -> NoReturn:
 
 
 def _death_watch() -> Optional[DeathWatch]:
-    """What ends the command when we are killed; None for process 1, which the kernel sees to."""
+    """What ends the command if the supervisor is killed; None for process 1: the kernel does it."""
     if os.getpid() == 1:
         return None
     from .deathwatch import DeathWatch
@@ -95,6 +95,6 @@ class _Bell:
         os.write(self._write, bytes((number,)))
 
     def wait(self, seconds: Optional[float]) -> bytes:
-        """What has rung since; nothing after so many seconds of silence."""
+        """What has arrived since the last call; empty after ``seconds`` without anything."""
         ready, _, _ = select.select([self._read], [], [], seconds)
         return os.read(self._read, 4096) if ready else b""

@@ -1,4 +1,4 @@
-"""One large file on its way to S3 in parts, with the CRC32 of the whole.
+"""Uploads a large file to S3 in parts, with the CRC32 of the whole.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
 """
@@ -20,12 +20,12 @@ from .thread_pool import Task
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 PART = 16 * 1024 * 1024
 MOST_PARTS = 10_000
-#: How often an upload is begun that S3 has lost, or that a conflict made void.
+#: How often an upload is started that S3 has lost, or that a conflict has invalidated.
 TRIES = 3
-#: How often the completion is asked for when no answer of S3 comes back, only something else.
+#: How often the completion is requested if the answers are not S3's.
 ASKED = 6
 
-#: Codes that may stand in an answer of status 200, and the status that they have elsewhere.
+#: Error codes that an answer with status 200 may contain, and the status that they have elsewhere.
 _STATUS = {
     "PreconditionFailed": 412,
     "NoSuchUpload": 404,
@@ -36,7 +36,7 @@ _STATUS = {
 
 
 class _Void(Exception):
-    """The upload is no more: its parts must be sent again."""
+    """The upload no longer exists: its parts must be sent again."""
 
     def __init__(self, error: S3Error) -> None:
         super().__init__(str(error))
@@ -44,8 +44,8 @@ class _Void(Exception):
 
 
 class Multipart:
-    """``headers``: of the object. ``tasks`` bring it there, and raise ``Superseded`` or what S3 or
-    the disk raised."""
+    """``headers``: the object's. ``tasks`` upload it, and raise ``Superseded`` or an error of S3 or
+    the disk."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Multipart:
         try:
             self._request("DELETE", [("uploadId", upload)])
         except ERRORS:
-            pass  # gone already; else the bucket's life-cycle rule, if any, removes the parts
+            pass  # gone already; otherwise the bucket's life-cycle rule, if any, removes the parts
 
     def _request(
         self,
@@ -116,17 +116,17 @@ class Multipart:
         except S3Error as error:
             if not more or error.status not in (400, 501):
                 raise
-            # Not AWS's S3: an older one that knows no checksums of whole objects.
+            # Not AWS's S3: an older one without checksums of whole objects.
             self._checksums = False
             return self._create()
         upload = field(cast(bytes, begun.value), "UploadId")
         if not upload:
-            raise S3Error(0, "", "S3 gave no name for the upload")
+            raise S3Error(0, "", "S3 returned no id for the upload")
         return upload
 
     def _send(self, number: int, upload: str) -> List[Task]:
         if upload != self._id:
-            return []  # begun anew meanwhile
+            return []  # started again by now
         try:
             start = (number - 1) * self._part
             body = Body(self._path, start, min(self._part, self._size - start), self._stop)
@@ -152,7 +152,7 @@ class Multipart:
         return []
 
     def _again(self, upload: str, error: S3Error) -> List[Task]:
-        """The whole upload anew."""
+        """Starts the whole upload again."""
         with self._lock:
             if upload != self._id:
                 return []  # another thread has noticed it, too
@@ -183,8 +183,8 @@ class Multipart:
         self._verify(crc)
 
     def _ask(self, headers: Mapping[str, str]) -> None:
-        """Asks for the completion; returns when S3 says that it is done. Raises ``_Void`` where the
-        upload is gone and the object there is not its."""
+        """Completes the upload; returns when S3 confirms it. Raises ``_Void`` if the upload is gone
+        and the existing object is not from it."""
         parts = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>"
             + (f"<ChecksumCRC32>{checksum.encoded(crc)}</ChecksumCRC32>" if self._checksums else "")
@@ -197,11 +197,11 @@ class Multipart:
         for turn in range(1, ASKED + 1):
             try:
                 answer = self._request("POST", [("uploadId", self._id)], body.encode(), headers)
-                told = cast(bytes, answer.value)
-                # S3 says 200 before it has tried, and how it ended in the body.
-                if b"<CompleteMultipartUploadResult" in told:
+                content = cast(bytes, answer.value)
+                # S3 sends 200 before it has tried, and the result in the body.
+                if b"<CompleteMultipartUploadResult" in content:
                     return
-                _raise_told(told)
+                _raise_error_in(content)
             except S3Error as error:
                 if error.status == 404 and error.code != "NoSuchKey":
                     if self._is_there():
@@ -210,21 +210,21 @@ class Multipart:
                 if error.status == 409:
                     raise _Void(error) from error
                 raise
-            # Not S3's words: nobody knows what became of the request.
+            # Not S3's answer: the result of the request is unknown.
             if self._is_there():
                 return
             s3.sleep(s3_bootstrap.pause(turn, s3.random()))
-        raise S3Error(0, "", "what came back when it was completed is not an answer of S3")
+        raise S3Error(0, "", "the answer to its completion did not come from S3")
 
     def _is_there(self) -> bool:
-        """Whether the object is this very upload's: older ones may be as large."""
+        """Whether the object is from this upload: older ones may have the same size."""
         return self._verdict(self._store.look(self._bucket, self._key)) is Verdict.OURS
 
     def _verdict(self, seen: Seen) -> Verdict:
         return self._store.judge(self._bucket, self._key, seen, self.stamp)
 
     def _verify(self, crc: int) -> None:
-        """That it arrived whole, by a last look."""
+        """Checks with a last look that it arrived completely."""
         seen = self._store.look(self._bucket, self._key)
         if not seen.readable:
             return
@@ -235,11 +235,11 @@ class Multipart:
             or size != str(self._size)
             or checksum.differs(seen.headers, crc)
         ):
-            raise S3Error(0, "", "what lies there after the upload is not what was sent")
+            raise S3Error(0, "", "the object after the upload is not what was sent")
 
 
-def _raise_told(data: bytes) -> None:
-    """The error in the body of an answer of status 200; nothing where there is none."""
+def _raise_error_in(data: bytes) -> None:
+    """Raises the error in the body of an answer with status 200, if there is one."""
     if b"<Error>" not in data:
         return
     code = field(data, "Code")

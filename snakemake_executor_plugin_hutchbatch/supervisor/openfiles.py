@@ -1,5 +1,5 @@
-"""Which processes have given files open for writing, from /proc. The standard library alone: goes
-into containers beside ``patched_s3_storage.py``, too, for Snakemake's own Python."""
+"""Which processes have given files open for writing, from /proc. Standard library only: also used
+in containers by Snakemake's own Python, beside ``patched_s3_storage.py``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ O_PATH = getattr(os, "O_PATH", 0)
 
 
 class Targets(NamedTuple):
-    """Files by their identity, whatever their names; folders with all below them."""
+    """Files by their identity, whatever their names; folders including all below them."""
 
     files: Set[Identity]
     folders: List[str]
@@ -25,7 +25,7 @@ class Targets(NamedTuple):
 
 
 def targets(paths: Iterable[str]) -> Targets:
-    """What is at these paths now, links followed."""
+    """The files and folders that are at these paths now, following links."""
     found = Targets(set(), [])
     for path in paths:
         try:
@@ -40,8 +40,8 @@ def targets(paths: Iterable[str]) -> Targets:
 
 
 def written(pid: int) -> Iterator[Tuple[str, os.stat_result]]:
-    """Name and state of every regular file or FIFO that a process has open for writing, or mapped
-    so. Nothing of processes that are not ours to look at."""
+    """Name and state of every regular file or FIFO that a process has open or mapped for writing.
+    Empty for processes of other users."""
     base = f"/proc/{pid}"
     try:
         descriptors = os.listdir(base + "/fd")
@@ -54,7 +54,7 @@ def written(pid: int) -> Iterator[Tuple[str, os.stat_result]]:
             if state and _counts(state) and _is_written(f"{base}/fdinfo/{number}"):
                 yield name, state
         except OSError:
-            continue  # closed meanwhile
+            continue  # it has been closed
     try:
         with open(base + "/maps", "rb") as file:
             lines = [line.split(None, 5) for line in file]
@@ -66,7 +66,7 @@ def written(pid: int) -> Iterator[Tuple[str, os.stat_result]]:
             try:
                 state = os.stat(name)
             except OSError:
-                continue  # no file, or none any more
+                continue  # not a file, or deleted
             if _counts(state):
                 yield name, state
 
@@ -105,7 +105,7 @@ def everybody() -> List[int]:
     try:
         return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != me]
     except OSError:
-        return []  # no Linux
+        return []  # not Linux
 
 
 def name_of(pid: int) -> str:

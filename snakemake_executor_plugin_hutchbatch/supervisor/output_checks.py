@@ -1,4 +1,4 @@
-"""The rule's promises about its files: folders before the command runs, checks after it."""
+"""Creates the folders of a rule's outputs before its command runs, and checks the outputs after."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .taskspec import EXIT_MISSING_OUTPUT, Output, Step
 
 
 def make_folders(steps: Iterable[Step], work: str) -> None:
-    """The parent folders of outputs, logs and benchmarks, and log-free ground, as Snakemake makes
-    them; a directory output gets itself only its parent. A file of an output's name that came with
-    the workflow's code goes first: it is no result."""
+    """Creates the parent folders of outputs, logs and benchmarks, and removes old logs, as
+    Snakemake does; of a directory output only the parent is created. Files that came with the
+    workflow's code and have an output's name are removed: they are not results."""
     try:
         for step in steps:
             paths = [output.path for output in step.outputs] + [log.path for log in step.logs]
@@ -32,8 +32,8 @@ def make_folders(steps: Iterable[Step], work: str) -> None:
 
 
 def check(step: Step, work: str) -> None:
-    """Touches what is to be touched; raises ``Failure`` naming every output that is not as the rule
-    says."""
+    """Touches ``touch()`` outputs; raises ``Failure`` with every output that is not as the rule
+    declares it."""
     wrong: List[Wrong] = []
     for output in step.outputs:
         path = os.path.join(work, output.path)
@@ -49,13 +49,13 @@ def check(step: Step, work: str) -> None:
 
 
 def refused(wrong: List[Wrong], rule: str, count: int) -> Failure:
-    """What it means for the task that ``count`` outputs are not as their rule says."""
+    """The task's failure if ``count`` outputs are not as their rule declares them."""
     facts = Facts(outputs=tuple(wrong[:5]), count=count)
     return Failure(EXIT_MISSING_OUTPUT, Cause.MISSING_OUTPUT, Problem.OUTPUTS, facts, rule)
 
 
 def defect(output: Output, path: str) -> Optional[Wrong]:
-    """How what lies at ``path`` is not as the rule says; None if it is."""
+    """How the file at ``path`` differs from the rule's declaration; None if it does not."""
     found = None
     if not os.path.exists(path):
         found = Defect.DANGLING if os.path.islink(path) else Defect.MISSING

@@ -1,14 +1,13 @@
-"""Snakemake's S3 storage without its known faults, at the controller and in containers.
+"""Fixes the known faults of Snakemake's S3 storage, on the controller and in containers.
 
-What is mended of snakemake_storage_plugin_s3 0.3.6, beside what is said below: it takes "#" and "?"
-for the end of a name, remembers that something is no directory, asks S3 for the size of what has
-not been stored yet, and deletes or creates buckets. Files travel by the same code as in direct
-mode: checked, and never over what a later attempt of the job has stored.
+Fixed in snakemake_storage_plugin_s3 0.3.6, beside what comments below say: it takes "#" and "?" for
+the end of a name, caches that something is no directory, asks S3 for the size of files that have
+not been stored yet, and deletes or creates buckets. Files are transferred by the same code as in
+direct mode: checked, and never over what a later attempt of the job has stored.
 
-At the controller ``mend`` is called by the guard. In a container ``storage_overlay.py`` puts a
-package of the plugin's own name before it on PYTHONPATH, which calls ``take_the_plugins_place``
-when Snakemake imports it: so nothing of the image is changed, and no Python but Snakemake's
-notices.
+At the controller ``patch_storage`` is called by the guard. In a container ``storage_overlay.py``
+puts a package of the plugin's own name before it on PYTHONPATH, which calls ``replace_plugin`` when
+Snakemake imports it: so nothing of the image is changed, and no Python but Snakemake's notices.
 """
 
 from __future__ import annotations
@@ -40,13 +39,13 @@ if TYPE_CHECKING:
 PLUGIN = "snakemake_storage_plugin_s3"
 
 
-def mend(plugin: ModuleType, in_job: bool = False) -> None:
+def patch_storage(plugin: ModuleType, in_job: bool = False) -> None:
     """Patches the plugin's classes; a second time it does nothing. ``in_job``: for Snakemake in a
     container."""
     cls = plugin.StorageObject
-    if getattr(cls, "_hutchbatch_mended", False):
+    if getattr(cls, "_hutchbatch_patched", False):
         return
-    cls._hutchbatch_mended = True
+    cls._hutchbatch_patched = True
     plain_init, plain_size, plain_mtime = cls.__post_init__, cls.size, cls.mtime
 
     def post_init(self: StorageObject) -> None:
@@ -58,7 +57,7 @@ def mend(plugin: ModuleType, in_job: bool = False) -> None:
             self._local_suffix = self._local_suffix_from_key(self.key)
 
     def bucket_exists(self: StorageObject) -> bool:
-        return True  # never create one
+        return True  # so that none is created
 
     def is_dir(self: StorageObject) -> bool:
         if not self._is_dir:  # "no" is not remembered: a job may make it yet
@@ -72,7 +71,7 @@ def mend(plugin: ModuleType, in_job: bool = False) -> None:
             self._is_dir = None
 
     def size(self: StorageObject) -> object:
-        # ensure() is checked before the upload: what was just made is what counts.
+        # ensure() is checked before the upload: the new local file counts.
         return _stored_or_made(self, plain_size, os.path.getsize)
 
     def mtime(self: StorageObject) -> object:
@@ -89,7 +88,7 @@ def mend(plugin: ModuleType, in_job: bool = False) -> None:
 
     def retrieve_object(self: StorageObject) -> None:
         path = self.local_path()
-        # Nothing tells a file from a directory of its name but what the plugin has decided.
+        # Only the plugin's own decision distinguishes a file from a directory of the same name.
         wanted = Input(_url(self) + ("/" if self.is_dir() else ""), str(path))
         stage_in(_s3(self), [wanted], os.getcwd(), lambda: _free(path), threading.Event())
 
@@ -131,7 +130,7 @@ def _s3(stored: StorageObject) -> S3:
 
 
 def _boto(stored: StorageObject) -> Boto:
-    """In place of an ``S3``: over the storage's own client."""
+    """Replaces an ``S3``: uses the storage's own client."""
     client = stored.provider.s3c.meta.client
     known = getattr(stored.provider, "_hutchbatch_boto", None)
     if known is None or known.client is not client:
@@ -141,8 +140,8 @@ def _boto(stored: StorageObject) -> Boto:
 
 
 def _own(stored: StorageObject) -> Stamp:
-    """The stamp of what is stored now: the job's in its container. At the controller, that of a
-    submission made now, by S3's clock: no attempt of an earlier one may replace it."""
+    """The stamp for new objects: in a container the job's; on the controller that of a submission
+    made now, on S3's clock, so that no earlier attempt can replace them."""
     told = fence.parse(os.environ.get(fence.STAMP))
     if told is not None:
         return told
@@ -169,7 +168,7 @@ def _remove_older(store: Store, bucket: str, key: str) -> None:
     try:
         store.remove(bucket, key)
     except Superseded as error:
-        say(f"{error}, and it is not removed.")
+        say(f"{error}, so it is not removed.")
 
 
 def _free(path: Path) -> int:
@@ -180,7 +179,7 @@ def _free(path: Path) -> int:
 def _stored_or_made(
     stored: StorageObject, ask: Callable[[StorageObject], object], of_file: Callable[[Path], object]
 ) -> object:
-    """Of the object in S3; of the local file where there is none yet."""
+    """A value of the object in S3, or of the local file if there is no object yet."""
     try:
         return ask(stored)
     except Exception:
@@ -191,7 +190,7 @@ def _stored_or_made(
 
 
 def _once_snakemake_is_up(plugin: ModuleType, in_job: bool) -> None:
-    """What patches Snakemake itself, which imports the plugin while it is not yet complete."""
+    """Patches Snakemake itself, later: it imports the plugin before it is complete."""
     provider = plugin.StorageProvider
     plain_init = provider.__post_init__
 
@@ -207,7 +206,7 @@ def _once_snakemake_is_up(plugin: ModuleType, in_job: bool) -> None:
 
 
 def _mark_protected() -> None:
-    """Files know of their flags, objects in S3 do not: tells them before they are stored."""
+    """Marks objects as protected before they are stored: only files know their flags."""
     from snakemake.io import _IOFile
 
     plain_store = _IOFile.store_in_storage
@@ -223,9 +222,9 @@ def _mark_protected() -> None:
     _IOFile.store_in_storage = store_in_storage
 
 
-def take_the_plugins_place(ours: str) -> None:
-    """Loads the image's own plugin under its name, mended. ``ours``: the folder on the path in
-    which the package lies that takes its place."""
+def replace_plugin(ours: str) -> None:
+    """Loads the image's own plugin under its name, and patches it. ``ours``: the folder on the path
+    that contains the package in its place."""
     from importlib.machinery import PathFinder
     from importlib.util import module_from_spec
 
@@ -237,4 +236,4 @@ def take_the_plugins_place(ours: str) -> None:
         )
     module = sys.modules[PLUGIN] = module_from_spec(spec)
     spec.loader.exec_module(module)
-    mend(module, in_job=True)
+    patch_storage(module, in_job=True)

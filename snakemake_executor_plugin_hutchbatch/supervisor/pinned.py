@@ -1,12 +1,13 @@
-"""What a container obeys is what its job was submitted with: known by SHA-256, checked before use.
+"""Checks that a container runs what its job was submitted with, by SHA-256 and before use.
 
-The request (SubmitJob) carries the digest of the task's description, the description those of the
-workflow's code and configuration. Whoever can write to S3 can therefore stop a job, but not give it
-other work.
+The request (SubmitJob) has the digest of the task's description, and the description those of the
+workflow's code and configuration. So someone who can write to S3 can stop a job, but not make it
+run anything else.
 
-The children of an array share an object of equally long pieces, and a request. It carries the root
-of a hash tree over the pieces, with the hashes of RFC 6962 (2.1); each piece begins with a line of
-the digests that lead from it to the root. So a child needs one ranged GET, however large its array.
+The children of an array share one request, and one object of pieces of equal length. The request
+has the root of a hash tree over the pieces, with the hashes of RFC 6962 (2.1); each piece begins
+with a line of the digests that lead from it to the root. So a child needs one ranged GET, however
+large its array is.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from .s3 import S3, S3Error
 from .s3_bootstrap import split_url
 from .taskspec import EXIT_CHANGED, EXIT_SPEC, Input
 
-#: Bytes that a description may have: more than any that hutchbatch writes (``arrays.MAX_BYTES``).
+#: Most bytes of a description: more than hutchbatch ever writes (``arrays.MAX_BYTES``).
 MAX_BYTES = 128 * 1024 * 1024
-#: Digests that may lead to a root: arrays have up to 10,000 children.
+#: Most digests on the way to a root: arrays have up to 10,000 children.
 MAX_STEPS = 32
 
 
 class Changed(Exception):
-    """Not the bytes that were promised."""
+    """The bytes do not match their digest."""
 
 
 def leaf(text: bytes) -> bytes:
@@ -42,7 +43,7 @@ def node(left: bytes, right: bytes) -> bytes:
 
 def opened(content: bytes, sha256: str, index: Optional[int] = None) -> bytes:
     """The description in an object, or in the ``index``-th piece of one. Raises ``Changed`` unless
-    it is the one that ``sha256`` stands for."""
+    it matches ``sha256``."""
     if index is None:
         if hashlib.sha256(content).hexdigest() != sha256:
             raise Changed
@@ -62,8 +63,8 @@ def opened(content: bytes, sha256: str, index: Optional[int] = None) -> bytes:
 
 
 def read_task(s3: S3, environ: Mapping[str, str]) -> bytes:
-    """The description that the environment names. Raises ``Failure`` where it is another one, and
-    what S3 raises."""
+    """The description that the environment names. Raises ``Failure`` if it has been changed, and
+    S3's errors."""
     url = environ.get("HUTCHBATCH_TASK", "")
     size = _number(environ, "HUTCHBATCH_TASK_SIZE")
     index = None
@@ -81,7 +82,7 @@ def read_task(s3: S3, environ: Mapping[str, str]) -> bytes:
             content = s3.get(url, (index * size, size))
         return opened(content, environ.get("HUTCHBATCH_TASK_SHA256", ""), index)
     except S3Error as error:
-        if error.status != 416:  # there is less than there was
+        if error.status != 416:  # 416: the object has become smaller
             raise
     except Changed:
         pass
@@ -96,7 +97,7 @@ def _bounded(connection: Connection) -> bytes:
 
 
 def check_files(inputs: Sequence[Input], work: str) -> None:
-    """Raises ``Failure`` unless those of the fetched files whose digest is known have it."""
+    """Raises ``Failure`` if a fetched file does not match its digest, where that is known."""
     for item in inputs:
         if item.sha256 is None:
             continue
@@ -112,13 +113,14 @@ def check_files(inputs: Sequence[Input], work: str) -> None:
 
 
 def changed(activity: str, url: str) -> Failure:
-    """What lies at ``url`` is not what the job was submitted with. ``activity``: ``problems``'."""
+    """The failure if ``url`` is not what the job was submitted with. ``activity``: see
+    ``problems``."""
     facts = Facts(activity=activity, file=url)
     return Failure(EXIT_CHANGED, Cause.CHANGED, Problem.CHANGED, facts)
 
 
 def _number(environ: Mapping[str, str], name: str) -> Optional[int]:
-    """The number of a variable; None where it is not set."""
+    """A variable's number; None if it is not set."""
     text = environ.get(name)
     if not text:
         return None

@@ -10,13 +10,13 @@ from .leftovers import Ending
 from .problems import Cause, Facts, Problem
 from .taskspec import Step
 
-#: Seconds in which a service must have made its file, and between looks for it.
+#: Seconds within which a service must create its file, and between checks.
 SERVICE = 600.0
 LOOK = 0.1
 
 
 def make(steps: Iterable[Step], work: str) -> None:
-    """Makes the FIFOs."""
+    """Creates the FIFOs."""
     for path in sorted({os.path.join(work, p) for step in steps for p in step.pipes}):
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -26,15 +26,15 @@ def make(steps: Iterable[Step], work: str) -> None:
 
 
 def are_there(step: Step, work: str) -> bool:
-    """Whether the services that a step needs have made their files."""
+    """Whether the services that a step needs have created their files."""
     return all(os.path.lexists(os.path.join(work, path)) for path in step.awaits)
 
 
 def release(step: Step, work: str) -> None:
-    """A step has ended: nobody shall wait for it at the other end of its pipes.
+    """A step has ended: releases processes that wait at the other end of its pipes.
 
-    Linux lets a FIFO be opened for both; that wakes whoever hangs in opening it. Who comes later
-    finds nothing to read, and may write what nobody reads.
+    Linux permits opening a FIFO for both reading and writing, which wakes processes that block in
+    opening it. Later ones read nothing, and what they write is not read.
     """
     for path in (os.path.join(work, p) for p in step.pipes):
         try:
@@ -47,8 +47,8 @@ def release(step: Step, work: str) -> None:
 
 
 class Level:
-    """Steps that may run at once: those that wait, those that run (by process group), and those
-    whose shell has ended while others still complete their files."""
+    """Steps that may run at once: waiting ones, running ones (by process group), and those whose
+    shell has ended while other processes still complete their files."""
 
     def __init__(self, steps: List[Step], now: float) -> None:
         self.waiting = list(steps)

@@ -1,7 +1,7 @@
-"""Why a job ends badly: one enumeration of causes for both sides of the container's wall.
+"""Why a job failed: the causes and problems that the container and the controller share.
 
-The supervisor reports a cause, a problem and facts with its ``Status``, never a sentence; the
-controller makes the sentences (``settlement/sentences.py``). Standard library only, Python 3.8 and
+The supervisor reports a cause, a problem and facts in its ``Status``, never a sentence; the
+controller writes the sentences (``settlement/sentences.py``). Standard library only, Python 3.8 and
 later.
 """
 
@@ -13,7 +13,7 @@ from typing import List, Optional, Tuple
 
 
 class Cause(Enum):
-    """Why a job ended badly, as users and the record know it."""
+    """Why a job failed, as users and the record see it."""
 
     SPOT = "SPOT"
     HOST = "HOST"
@@ -33,14 +33,14 @@ class Cause(Enum):
 
 
 class Problem(Enum):
-    """What exactly went wrong; behind each, the facts that go with it."""
+    """What exactly went wrong; the comments name the facts that go with each."""
 
     # Known in the container.
     EXITED = "exited"  # step
     OUT_OF_MEMORY = "out_of_memory"  # step
     SCRATCH_FULL = "scratch_full"  # step, free, disk_mb: the command failed on a full scratch
     NOT_STARTED = "not_started"  # step, words
-    TMPDIR = "tmpdir"  # step, file, words: the folder that the rule names cannot be made
+    TMPDIR = "tmpdir"  # step, file, words: the folder that the rule names cannot be created
     SERVICE_ENDED = "service_ended"  # step
     SERVICE_MISSING = "service_missing"  # step, files, seconds
     OUTPUTS = "outputs"  # step, outputs, count
@@ -56,13 +56,13 @@ class Problem(Enum):
     TASK = "task"  # file, words: not a description of a task
     CHANGED = "changed"  # activity, file: not what the job was submitted with
     SUPERSEDED = "superseded"  # file, words: a later attempt has stored it
-    UNSTORABLE = "unstorable"  # words: a name that S3 does not take
+    UNSTORABLE = "unstorable"  # words: a name that S3 does not accept
     TORN = "torn"  # step, file (a program), files, words (a signal): killed while it wrote them
     SOURCES_DAMAGED = "sources_damaged"  # file, words
-    SCRATCH = "scratch"  # file, words: no private directory can be made there
-    STOPPED = "stopped"  # taken_back: SIGTERM came
-    SUPERVISOR = "supervisor"  # words: a fault of our own
-    # Known outside, where AWS Batch describes the job.
+    SCRATCH = "scratch"  # file, words: no private directory can be created there
+    STOPPED = "stopped"  # taken_back: SIGTERM arrived
+    SUPERVISOR = "supervisor"  # words: a bug in hutchbatch
+    # Known on the controller, from AWS Batch's description of the job.
     SPOT_LOST = "spot_lost"
     TIMED_OUT = "timed_out"
     NO_CAPACITY = "no_capacity"
@@ -98,21 +98,21 @@ SUPERVISOR, TASK, SOURCES, SCRIPTS, INPUTS, COMMAND, OUTPUTS, LOGS, PACKAGES = (
 
 
 class Defect(Enum):
-    """How an output is not as its rule says."""
+    """How an output differs from its rule's declaration."""
 
     MISSING = "missing"
-    DANGLING = "dangling"  # a link to nothing
+    DANGLING = "dangling"  # a broken link
     A_FILE = "a_file"  # where a directory is declared
     A_DIRECTORY = "a_directory"  # where a file is
     SPECIAL = "special"  # neither
     EMPTY = "empty"
     CHECKSUM = "checksum"  # kind, got, wanted
-    CHECKSUM_KIND = "checksum_kind"  # kind: none that Python knows
+    CHECKSUM_KIND = "checksum_kind"  # kind: unknown to Python
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """An output that is not as its rule says; ``defect``: a ``Defect``'s value."""
+    """An output that is not as its rule declares it; ``defect``: a ``Defect``'s value."""
 
     path: str
     defect: str
@@ -123,11 +123,11 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a bad ending is about. ``file``: a path or URL; ``files`` and ``outputs``: the first of
-    ``count``; ``words``: the system's or S3's own, as they are; ``code``: S3's error code;
-    ``needed`` and ``free`` in bytes, ``disk_mb`` in MB as the rule asked; ``taken_back``: EC2 had
-    announced that it takes the machine back; ``wanted``: a version. What does not matter is
-    absent."""
+    """The facts of a failure. ``file``: a path or URL; ``files`` and ``outputs``: the first of
+    ``count``; ``words``: the system's or S3's message, unchanged; ``code``: S3's error code;
+    ``needed`` and ``free`` in bytes, ``disk_mb`` as the rule requested (MB); ``taken_back``: EC2
+    had announced that it takes back the machine; ``wanted``: a version. Facts that do not apply
+    are None."""
 
     activity: Optional[str] = None
     file: Optional[str] = None
@@ -146,7 +146,7 @@ class Facts:
 
     def __str__(self) -> str:
         """For a line of the job's log: ``file=s3://b/k; http_status=403``."""
-        told: List[str] = []
+        parts: List[str] = []
         for field in fields(self):
             value = getattr(self, field.name)
             if value == field.default:
@@ -155,5 +155,5 @@ class Facts:
                 value = ", ".join(value)
             elif field.name == "outputs":
                 value = ", ".join(f"{wrong.path} ({wrong.defect})" for wrong in value)
-            told.append(f"{field.name}={value}")
-        return "; ".join(told)
+            parts.append(f"{field.name}={value}")
+        return "; ".join(parts)

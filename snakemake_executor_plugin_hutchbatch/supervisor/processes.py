@@ -1,4 +1,4 @@
-"""Processes: who is left of a command, who has ended, and how to end the rest."""
+"""Processes: which of a command are left, which have ended, and how to end the rest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import time
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-#: Seconds to wait for a process that even SIGKILL does not end (a dead disk): then go on without.
+#: Seconds to wait for a process that even SIGKILL does not end (a dead disk).
 UNKILLABLE = 5.0
 #: Flags of a process in /proc/<id>/stat (include/linux/sched.h).
 PF_EXITING, PF_SIGNALED = 0x4, 0x400
@@ -15,7 +15,7 @@ PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
 
 
 class Entry(NamedTuple):
-    """A process as /proc/<id>/stat has it. ``started`` tells it from a later one of its id."""
+    """A process from /proc/<id>/stat. ``started`` distinguishes it from a later one with its id."""
 
     parent: int
     group: int
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
 
 def adopt_orphans() -> None:
-    """Makes orphaned grandchildren ours to wait for and to end, as they are when we are process 1
+    """Makes orphaned grandchildren children of this process, as for process 1
     (``PR_SET_CHILD_SUBREAPER``, Linux 3.4). Without ctypes they go to the container's init."""
     if os.getpid() == 1:
         return
@@ -38,7 +38,7 @@ def adopt_orphans() -> None:
 
 
 def adopts_orphans() -> bool:
-    """Whether whatever a command leaves behind is among our children."""
+    """Whether processes that a command leaves behind become children of this process."""
     if os.getpid() == 1:
         return True
     try:
@@ -52,14 +52,14 @@ def adopts_orphans() -> bool:
 
 
 def exit_code(status: int) -> int:
-    """A wait status as a shell tells it: the exit code, or 128 + signal."""
+    """A wait status as a shell reports it: the exit code, or 128 + signal."""
     if os.WIFSIGNALED(status):
         return 128 + os.WTERMSIG(status)
     return os.WEXITSTATUS(status)
 
 
 def signal_name(number: int) -> str:
-    """``SIGKILL`` for 9; empty for what is no signal."""
+    """``SIGKILL`` for 9; empty if there is no such signal."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -77,7 +77,7 @@ def reap(block: bool) -> Optional[Tuple[int, int]]:
 
 
 def has_any() -> bool:
-    """Whether there is any child, ended ones included."""
+    """Whether there is any child, including ended ones."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -95,7 +95,7 @@ def table() -> Dict[int, Entry]:
     for name in filter(str.isdigit, names):
         try:
             with open(f"/proc/{name}/stat", "rb") as file:
-                # The name in parentheses may hold anything, even a parenthesis.
+                # The name in parentheses may contain anything, even a parenthesis.
                 fields = file.read().rpartition(b")")[2].split()
         except OSError:
             continue
@@ -106,7 +106,7 @@ def table() -> Dict[int, Entry]:
 
 
 def is_dying(pid: int) -> bool:
-    """Whether a signal is on its way to a process, or has ended it in all but its last steps."""
+    """Whether a process is about to be ended by a signal, or is exiting because of one."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             flags = int(file.read().rpartition(b")")[2].split()[6])
@@ -118,14 +118,14 @@ def is_dying(pid: int) -> bool:
 
 
 def died(status: int) -> int:
-    """The signal that a process was killed by; 0 if it ended by itself, or because nobody read on
-    (as ``yes | head -1`` does)."""
+    """The signal that killed a process; 0 if it ended by itself, or because its reader had gone
+    (as in ``yes | head -1``)."""
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     return 0 if number == signal.SIGPIPE else number
 
 
 def descendants(processes: Mapping[int, Entry], roots: Iterable[int]) -> Set[int]:
-    """All that live below ``roots``; what has ended and was not waited for does not count."""
+    """All living descendants of ``roots``; zombies do not count."""
     below: Dict[int, List[int]] = {}
     for pid, entry in processes.items():
         below.setdefault(entry.parent, []).append(pid)
@@ -140,13 +140,13 @@ def descendants(processes: Mapping[int, Entry], roots: Iterable[int]) -> Set[int
 
 
 def send(number: int, groups: Iterable[int], others: Iterable[int] = ()) -> None:
-    """Signals process groups, and of other processes those that are in none of them."""
+    """Signals process groups, and those of the other processes that are in none of them."""
     sent = set(groups)
     for group in sent:
         try:
             os.killpg(group, number)
         except OSError:
-            pass  # nobody is in it any more
+            pass  # the group is empty
     for pid in others:
         try:
             if os.getpgid(pid) not in sent:
@@ -156,7 +156,7 @@ def send(number: int, groups: Iterable[int], others: Iterable[int] = ()) -> None
 
 
 def kill_children() -> List[int]:
-    """Ends every child that is left, and theirs as they become ours; their ids."""
+    """Ends all remaining children, and their children in turn; returns their ids."""
     killed: Set[int] = set()
     pause, end = 0.002, time.monotonic() + UNKILLABLE
     while True:

@@ -1,8 +1,7 @@
-"""Outputs that Snakemake in the container refuses: from its process to the supervisor.
+"""Reports outputs that Snakemake in the container refuses, from its process to the supervisor.
 
-Snakemake ends with exit code 1 for whatever goes wrong. So where its check of a job's outputs
-fails, they are looked at as in direct mode, and what is wrong is left in a file beside the mended
-storage.
+Snakemake ends with exit code 1 for any failure. So if its check of a job's outputs fails, they are
+checked as in direct mode, and the result is written to a file beside the patched storage.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 #: The variable that names the file to Snakemake.
 VARIABLE = "HUTCHBATCH_REFUSED_OUTPUTS"
-#: Bytes of it that are read, and outputs that it names.
+#: Most bytes of it that are read, and outputs that it names.
 MOST_BYTES = 64 * 1024
 MOST_OUTPUTS = 5
 
@@ -41,15 +40,15 @@ def report_to_supervisor() -> None:
         try:
             await plain(self, job, *args, **options)
         except Exception:
-            _tell(job)
+            _report(job)
             raise
 
     check_and_touch_output._hutchbatch = True  # type: ignore[attr-defined]
     DAG.check_and_touch_output = check_and_touch_output
 
 
-def _tell(job: Job) -> None:
-    """Leaves what is wrong with a job's outputs. Never raises: Snakemake's own error counts."""
+def _report(job: Job) -> None:
+    """Writes what is wrong with a job's outputs. Never raises: Snakemake's own error counts."""
     path = os.environ.get(VARIABLE)
     if not path:
         return
@@ -86,9 +85,9 @@ def _write(path: str, rule: str, wrong: List[Wrong]) -> None:
     os.replace(part, path)
 
 
-def told(path: str) -> Optional[Failure]:
-    """The job's failure, where Snakemake has refused outputs; None where it has not. The file is
-    the job's own word, as its exit code is."""
+def read_report(path: str) -> Optional[Failure]:
+    """The job's failure, if Snakemake has refused outputs; otherwise None. The job itself can write
+    the file, just as it chooses its exit code."""
     try:
         with open(path, "rb") as file:
             found = json.loads(file.read(MOST_BYTES))

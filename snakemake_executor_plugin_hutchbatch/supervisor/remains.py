@@ -1,4 +1,4 @@
-"""The processes of the commands, as /proc shows them."""
+"""The remaining processes of commands, as /proc shows them."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from .taskspec import Step
 if TYPE_CHECKING:
     from .openfiles import Targets
 
-#: Seconds in which halted processes must have come to a stop.
+#: Seconds within which halted processes must have stopped.
 HALT = 1.0
 
 
 class Remains:
-    """Looks at what is left of commands. ``folder``: the job's directory, ``work`` that in which
-    the commands run, ``groups`` those that have not come to their end (by session)."""
+    """Finds the remaining processes of commands. ``folder``: the job's directory; ``work``: where
+    the commands run; ``groups``: commands that have not ended (by session)."""
 
     def __init__(self, folder: str, work: str, groups: Mapping[int, Step]) -> None:
         self._inside, self._work, self._groups = os.path.realpath(folder) + "/", work, groups
         self._adopts = children.adopts_orphans()
-        # Those that were given up waiting for, with the time of their start.
-        self._excused: Set[Tuple[int, int]] = set()
+        # Processes that are not waited for any more, with their start times.
+        self._given_up: Set[Tuple[int, int]] = set()
 
     def of(self, groups: Container[int], strays: bool = False) -> Set[int]:
-        """The processes of these commands; with ``strays`` also those that are nobody's."""
+        """The processes of these commands; with ``strays`` also those of unknown commands."""
         if self._adopts and not children.has_any():
             return set()
         owners = self._owners(children.table())
         return {pid for pid, whose in owners.items() if whose in groups or (strays and not whose)}
 
     def _owners(self, processes: Mapping[int, Entry]) -> Dict[int, int]:
-        """All that is ours, and whose it is (0: nobody's)."""
+        """All processes of the job, and the command of each (0: unknown)."""
         known = set(self._groups)
         found = children.descendants(processes, (os.getpid(),))
         if not self._adopts:
@@ -57,8 +57,8 @@ class Remains:
         return {pid: owner(pid, processes, known) for pid in found}
 
     def seen(self, group: int, step: Step, alone: bool) -> Seen:
-        """What is left of a command whose shell has ended. ``alone``: no other command can have
-        left what is nobody's, unless it was there before."""
+        """The remaining processes of a command whose shell has ended. ``alone``: processes of
+        unknown commands are this command's, unless they existed before."""
         if self._adopts and not children.has_any():
             return Seen(())
         from . import openfiles  # most commands leave nothing
@@ -70,7 +70,7 @@ class Remains:
         counted = {
             pid
             for pid in pids
-            if (alone or owners[pid]) and (pid, now[pid].started) not in self._excused
+            if (alone or owners[pid]) and (pid, now[pid].started) not in self._given_up
         }
         return seen._replace(left=[one for one in seen.left if one.outputs or one.pid in counted])
 
@@ -78,13 +78,13 @@ class Remains:
         """One of a command's processes that is writing an output, if any."""
         return next((one for one in self.look([step], self.of((group,))).left if one.outputs), None)
 
-    def excuse(self, left: Sequence[Left]) -> None:
-        """Later commands need not wait for these."""
+    def stop_waiting_for(self, left: Sequence[Left]) -> None:
+        """Later commands do not wait for these processes."""
         now = children.table() if left else {}
-        self._excused.update((one.pid, now[one.pid].started) for one in left if one.pid in now)
+        self._given_up.update((one.pid, now[one.pid].started) for one in left if one.pid in now)
 
     def kill(self) -> None:
-        """Ends all that is left of any command."""
+        """Ends the remaining processes of all commands."""
         children.kill_children()
         if not self._adopts:
             from .deathwatch import marked
@@ -92,7 +92,7 @@ class Remains:
             children.send(signal.SIGKILL, (), marked(os.fsencode(self._inside.rstrip("/"))))
 
     def look(self, steps: Sequence[Step], pids: Iterable[int]) -> Seen:
-        """What these processes do for some steps."""
+        """What these processes have open for some steps."""
         from . import openfiles
 
         missing: List[str] = []
@@ -145,7 +145,7 @@ def halt(pids: Set[int]) -> None:
 
 
 def _fed(pid: int) -> bool:
-    """Whether the standard input is an anonymous pipe with something in it, or with writers."""
+    """Whether standard input is an anonymous pipe that has data or writers."""
     path = f"/proc/{pid}/fd/0"
     try:
         if not os.readlink(path).startswith("pipe:"):

@@ -1,4 +1,4 @@
-"""Removal of directory trees of any depth, by descriptors: no link on the way is ever followed."""
+"""Removes directory trees of any depth, by descriptors: no link on the way is ever followed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OURS = 0o700
 
 
 class _Level(NamedTuple):
-    """A directory on the way down: its name in the one above, which file it is, what is left."""
+    """A directory on the way down: its name in its parent, its identity, the remaining entries."""
 
     name: str
     identity: Tuple[int, int]
@@ -19,8 +19,8 @@ class _Level(NamedTuple):
 
 
 def open_folder(path: str, folder: int = -1) -> int:
-    """A descriptor of a directory, which may be relative to another. Gives us the rights of its
-    owner where it must. Raises ``OSError``, also for a link."""
+    """A descriptor of a directory, which may be relative to another. Adds the owner's permissions
+    if necessary. Raises ``OSError``, also for a link."""
     place = None if folder < 0 else folder
     try:
         return os.open(path, FOLDER, dir_fd=place)
@@ -29,7 +29,7 @@ def open_folder(path: str, folder: int = -1) -> int:
             path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place
         )
         try:
-            # Not by its name, which may have become a link: chmod(2) follows links.
+            # Not by its name, which may be a link by now: chmod(2) follows links.
             os.chmod(f"/proc/self/fd/{handle}", OURS)
             return os.open(".", FOLDER, dir_fd=handle)
         finally:
@@ -37,10 +37,10 @@ def open_folder(path: str, folder: int = -1) -> int:
 
 
 def remove_tree(path: str) -> bool:
-    """Removes a directory, or whatever is there, with all below it; True if nothing is left.
+    """Removes a directory with all below it, or any other file; True if nothing is left.
 
-    Read-only folders are no obstacle, links and other file systems are not entered. What cannot be
-    removed stays, and the rest goes. One directory is open at a time, however deep the tree.
+    Read-only folders are removed, too; links and other file systems are not entered. Entries that
+    cannot be removed stay, the rest is removed. One directory is open at a time, at any depth.
     """
     folder, name = os.path.split(path.rstrip("/"))
     try:
@@ -50,14 +50,14 @@ def remove_tree(path: str) -> bool:
     try:
         _remove(top, name)
     except OSError:
-        pass  # somebody moves things under our feet
+        pass  # entries are being moved at the same time
     finally:
         os.close(top)
     return not os.path.lexists(path)
 
 
 def _remove(top: int, name: str) -> None:
-    """Goes down and up again without recursion. Raises ``OSError`` where the way up is lost."""
+    """Goes down and up again without recursion. Raises ``OSError`` if the way up is lost."""
     here = os.dup(top)
     levels = [_Level("", _identity(top), [name])]
     try:
@@ -107,7 +107,7 @@ def _up(top: int, here: int, levels: List[_Level]) -> int:
             return above
         os.close(above)  # moved meanwhile
     except OSError:
-        pass  # a directory that may be read and not passed through
+        pass  # a directory that can be read but not searched
     above = os.dup(top)
     for level in levels[1:]:
         try:
@@ -122,7 +122,7 @@ def _up(top: int, here: int, levels: List[_Level]) -> int:
 
 
 def _entries(folder: int) -> List[str]:
-    """What is in a directory, which becomes ours to change if it can."""
+    """The entries of a directory, which is made writable if possible."""
     try:
         if os.fstat(folder).st_mode & OURS != OURS:
             os.fchmod(folder, OURS)

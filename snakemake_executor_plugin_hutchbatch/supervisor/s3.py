@@ -1,10 +1,10 @@
-"""S3 with nothing but the standard library: signed requests over connections that are kept alive.
+"""S3 with the standard library only: signed requests over connections that are kept alive.
 
-botocore would do the same at a quarter of a second of CPU before the first byte and about two
-milliseconds a call; this costs a tenth of both, and needs no package in the image.
+botocore needs a quarter of a second of CPU time before the first byte and about two milliseconds a
+call; this module needs a tenth of both, and no package in the image.
 
-The SHA-256 of every body is part of its signature, so S3 itself refuses one that was damaged or cut
-on its way; its CRC32 is kept with the object, and buckets with Object Lock ask for one.
+The SHA-256 of every body is part of its signature, so S3 itself refuses a body that was damaged or
+cut off; its CRC32 is stored with the object, and buckets with Object Lock require one.
 """
 
 from __future__ import annotations
@@ -32,36 +32,34 @@ from urllib.parse import quote
 
 from . import checksum, s3_bootstrap
 from .connection import LARGEST_BODY, Connection, NoAnswer, SetupError
+from .s3_answers import PAGE, check, plain
 
 if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
-
     from .body import Body
 
 #: Seconds without a byte after which a connection is given up (botocore's default).
 TIMEOUT = 60.0
-#: Seconds after which an idle connection is not used again: S3, and every device on the way, drops
-#: them some time, not all of them saying so.
+#: Seconds after which an idle connection is not used again: S3 and devices on the way drop them at
+#: some time, often without notice.
 IDLE = 15.0
 #: Seconds before their end at which credentials are renewed (botocore's mandatory limit).
 RENEW = 600.0
-#: Seconds between two tries of that, while the old ones still hold.
+#: Seconds between two attempts to renew them, while the old ones are still valid.
 RENEW_PAUSE = 30.0
-#: What AWS's own S3 calls itself in the header ``Server``.
+#: The name of AWS's own S3 in the header ``Server``.
 AMAZON = "AmazonS3"
 RETRIED_STATUS = (408, 429, 500, 502, 503, 504)
 RETRIED_CODES = ("RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "InternalError")
-#: Corrections of a request (another region, the right clock) that cost no pause: more is a loop.
+#: Corrections of a request (another region, the right clock) without a pause: more are a loop.
 CORRECTIONS = 3
-#: Bytes of the longest error, and characters of it that are shown.
+#: Bytes of the longest error.
 LONGEST_ERROR = 64 * 1024
-SHOWN = 300
 EXPIRED_CODES = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
 
 
 class S3Error(Exception):
-    """An answer of S3 that is not a success. ``retry``: the same request may do better later;
-    ``corrected``: at once. ``url``: the object, where that is known, and ``words`` without it."""
+    """An error answer of S3. ``retry``: the same request may succeed later; ``corrected``: at once.
+    ``url``: the object, if known; ``words``: the message without it."""
 
     def __init__(self, status: int, code: str, message: str = "", retry: bool = False) -> None:
         known = code or (f"HTTP {status}" if status and not message else "")
@@ -71,13 +69,12 @@ class S3Error(Exception):
         self.url = ""
 
 
-PAGE = "a web page came in place of S3's answer: something on the way does not let it pass"
-#: What a request can raise when all its tries are over.
+#: What a request can raise after its last attempt.
 ERRORS = (S3Error, OSError, SetupError)
 
 
 def with_address(url: str, error: Exception) -> S3Error:
-    """The same error, saying which object it was about."""
+    """The same error with the object's URL."""
     words = str(error) or type(error).__name__
     found = S3Error(0, "", f"{url}: {words}")
     if isinstance(error, S3Error):
@@ -87,18 +84,18 @@ def with_address(url: str, error: Exception) -> S3Error:
 
 
 class Answer(NamedTuple):
-    """A successful answer; ``value`` is what the reader of the body returned."""
+    """A successful answer; ``value``: what the reader of the body returned."""
 
     headers: Mapping[str, str]
     value: object
 
 
 class S3:
-    """One endpoint, one set of credentials, connections for as many threads as ask."""
+    """One endpoint, one set of credentials, connections for any number of threads."""
 
-    #: How many threads are worth it.
+    #: The useful number of threads.
     threads = 48
-    #: Whose rights decide.
+    #: Whose permissions apply.
     who = "the job role"
 
     def __init__(
@@ -114,9 +111,9 @@ class S3:
         self.attempts, self.timeout = attempts, timeout
         self.region = s3_bootstrap.region_of(environ)
         self.endpoint = s3_bootstrap.endpoint_of(environ)
-        #: Whether AWS itself has answered, which does all that its documentation says.
+        #: Whether AWS itself has answered, which supports all that its documentation says.
         self.is_amazon = False
-        self._ahead = 0.0  # of our clock, S3's
+        self._ahead = 0.0  # seconds that S3's clock is ahead of this machine's
         self._regions: Dict[str, str] = {}
         self._idle: Dict[Tuple[str, str], List[Connection]] = {}
         self._lock = threading.Lock()
@@ -130,8 +127,8 @@ class S3:
         piece: Optional[Tuple[int, int]] = None,
         most: int = LARGEST_BODY,
     ) -> bytes:
-        """A small object of hutchbatch's own, of less than ``most`` bytes; or of a larger one the
-        ``piece`` from a place on, of a length."""
+        """A small object of hutchbatch's own, of less than ``most`` bytes; or a ``piece`` (offset,
+        length) of a larger one."""
         bucket, key = s3_bootstrap.split_url(url)
         headers = None
         if piece is not None:
@@ -139,11 +136,11 @@ class S3:
 
         def read(answer: Connection) -> bytes:
             if s3_bootstrap.is_page(answer.headers):
-                raise NoAnswer(PAGE)  # nothing of ours is one
+                raise NoAnswer(PAGE)  # hutchbatch stores no web pages there
             if piece is None:
                 return answer.read(most)
             if answer.status != 206:
-                raise NoAnswer("ranges are not served")
+                raise NoAnswer("ranges are not supported")
             return answer.read(piece[1] + 1)
 
         return cast(bytes, self.request("GET", bucket, key, headers=headers, read=read).value)
@@ -163,14 +160,14 @@ class S3:
         body: Union[bytes, Body] = b"",
         read: Callable[[Connection], object] = Connection.read,
     ) -> Answer:
-        """One request, retried while that may help.
+        """Makes a request, and retries it while that may help.
 
         ``body`` is bytes or something with ``size``, ``sha256`` and iteration over chunks.
-        ``read`` consumes the body of a success; it runs again from the start at each retry.
+        ``read`` consumes the body of a success; it starts again at each retry.
         Raises one of ``ERRORS``.
         """
         attempt = corrections = 0
-        again = True  # one try for nothing, after an idle connection turned out to be dead
+        again = True  # one free attempt, after an idle connection turned out to be dead
         while True:
             attempt += 1
             connection: Optional[Connection] = None
@@ -227,9 +224,9 @@ class S3:
         connection: Connection,
         read: Callable[[Connection], object],
     ) -> Answer | S3Error:
-        """What was answered, read to its end."""
+        """The answer, read to its end."""
         if connection.status in (200, 204, 206):
-            _check(method, connection)
+            check(method, connection)
             return Answer(connection.headers, read(connection))
         return self._error(bucket, region, ahead, connection)
 
@@ -290,9 +287,9 @@ class S3:
         return made, size, chunks if size else ()
 
     def _error(self, bucket: str, region: str, ahead: float, answer: Connection) -> S3Error:
-        """What S3 said to a request of this region and clock; both are set right for the next."""
+        """S3's error for a request with this region and clock; corrects both for the next one."""
         data = answer.read(LONGEST_ERROR)
-        status, code = answer.status, _plain(s3_bootstrap.field(data, "Code"))
+        status, code = answer.status, plain(s3_bootstrap.field(data, "Code"))
         # A redirection that leads to no other region leads nowhere, which may pass.
         retry = status in RETRIED_STATUS or code in RETRIED_CODES + EXPIRED_CODES or status < 400
         # S3's errors are XML: anything else was said by something on the way.
@@ -305,51 +302,21 @@ class S3:
             corrected = right != region
             self._regions[bucket] = right
         elif status == 400 and not code:
-            # HEAD has no body to say why: perhaps the credentials have just ended.
+            # An answer to HEAD has no body with a reason: perhaps the credentials have just
+            # expired.
             code, retry = "BadRequest", self._ends != float("inf")
             self._keys = None
         elif status == 403:
             by = s3_bootstrap.clock_ahead(answer.headers)
             if abs(by - ahead) > s3_bootstrap.SKEW:
                 self._ahead, corrected = by, True
-        error = S3Error(status, code, _plain(s3_bootstrap.field(data, "Message")), retry)
+        error = S3Error(status, code, plain(s3_bootstrap.field(data, "Message")), retry)
         error.corrected = corrected
         return error
 
 
-def xml(answer: Connection, root: str) -> Tuple[Element, str]:
-    """The body of an answer: an XML element that is called ``root``, and the prefix of the names in
-    it. Raises ``NoAnswer`` for anything else, so that S3 is asked again."""
-    from xml.etree import ElementTree  # most jobs need none
-
-    data = answer.read()
-    try:
-        # No answer of S3's has a DTD, which may hold entities that fill the memory.
-        element = None if b"<!" in data else ElementTree.fromstring(data)
-    except (ElementTree.ParseError, ValueError, LookupError):
-        element = None
-    space, _, name = element.tag.rpartition("}") if element is not None else ("", "", "")
-    if element is None or name != root:
-        raise NoAnswer(f"no {root} in the answer: is something on the way to S3?")
-    return element, space + "}" if space else ""
-
-
-def _check(method: str, answer: Connection) -> None:
-    """Raises ``NoAnswer`` for a success that is not S3's own. Every object that S3 hands out or
-    takes in has an ETag.
-    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#API_PutObject_ResponseSyntax
-    """
-    if "etag" not in answer.headers and (method == "PUT" or s3_bootstrap.is_page(answer.headers)):
-        raise NoAnswer(PAGE)
-
-
-def _plain(text: str) -> str:
-    """Text of an answer, fit for a line in the terminal."""
-    return "".join(c if c.isprintable() else " " for c in text[:SHOWN])
-
-
 def _put_back(idle: List[Connection], connection: Connection) -> None:
-    """For the next request, of whichever thread."""
+    """Keeps the connection for the next request of any thread."""
     if connection.reusable:
         connection.used = time.monotonic()
         idle.append(connection)
@@ -362,14 +329,14 @@ def _quoted(text: str) -> str:
 
 
 def _fresh(idle: List[Connection]) -> Optional[Connection]:
-    """The last used of the idle connections, if it can be used again."""
+    """The most recent idle connection that can still be used."""
     while True:
         try:
             connection = idle.pop()
         except IndexError:
             return None
         age = time.monotonic() - connection.used
-        # What can be read from an idle connection is its end.
+        # If an idle connection is readable, it has been closed.
         if age < 0.5 or (age < IDLE and not select.select([connection], [], [], 0)[0]):
             return connection
         connection.close()

@@ -1,9 +1,9 @@
-"""The supervisor's first few steps: credentials, Signature Version 4, one object from S3.
+"""The supervisor's first steps: credentials, Signature Version 4, one object from S3.
 
-This is the code that every container's command carries to fetch the rest of the supervisor
-(``planning/supervisor_bundle.py`` strips its comments and types), so: small, the standard library
-only, no relative imports but ``connection.py``, which goes before it, no quotes inside f-strings
-(Python versions unparse them differently). ``s3.py`` builds on it.
+Every container's command contains this code, to fetch the rest of the supervisor
+(``planning/supervisor_bundle.py`` strips its comments and types). So it is small, uses the standard
+library only, has no relative imports except ``connection.py``, which precedes it, and no quotes
+inside f-strings (Python versions unparse them differently). ``s3.py`` builds on it.
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 """
 
@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 from .connection import Connection, SetupError
 
 EMPTY = hashlib.sha256(b"").hexdigest()
-#: Tries of one request and the longest pause between two, in seconds: six minutes in all, and
+#: Attempts of one request and the longest pause between two (seconds): six minutes in all, and
 #: never less than five, the length of an S3 or network failure that should not cost a job.
 ATTEMPTS = 30
 LONGEST_PAUSE = 20.0
@@ -36,8 +36,8 @@ SKEW = 240
 
 
 class Keys(NamedTuple):
-    """AWS credentials; ``ends``: ISO time of their end, ``BOTOCORE`` when botocore renews them,
-    None when they last."""
+    """AWS credentials; ``ends``: ISO time of their end, ``BOTOCORE`` if botocore renews them, None
+    if they do not expire."""
 
     access: str
     secret: str
@@ -46,7 +46,7 @@ class Keys(NamedTuple):
 
 
 class Refused(OSError):
-    """An answer of S3 that is not a success."""
+    """An error answer of S3."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__("HTTP " + str(status) + " " + message)
@@ -72,8 +72,8 @@ def split_url(url: str) -> Tuple[str, str]:
 def find_keys(environ: Mapping[str, str]) -> Keys:
     """Credentials as AWS's SDKs find them in a container.
 
-    Environment, then the job role's address, then whatever botocore knows if this Python has it
-    (the host's instance role, for one).
+    The environment, then the job role's address, then what botocore finds, if this Python has it
+    (for example the host's instance role).
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
     """
     if environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"):
@@ -92,7 +92,7 @@ def find_keys(environ: Mapping[str, str]) -> Keys:
     elif environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN"):
         headers["authorization"] = environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
     parts = urlsplit(url)
-    # Never through a proxy: these addresses mean this machine.
+    # Never through a proxy: these addresses are on this machine.
     connection = Connection(parts.scheme, parts.netloc, 5.0, {})
     try:
         connection.ask("GET", parts.path + ("?" + parts.query if parts.query else ""), headers)
@@ -229,12 +229,12 @@ def region_named(headers: Mapping[str, str], data: bytes = b"") -> str:
 
 
 def is_page(headers: Mapping[str, str]) -> bool:
-    """Whether this is a web page: of a proxy or a portal on the way, whatever its status says."""
+    """Whether this is a web page: from a proxy or a portal on the way, whatever its status."""
     return "html" in headers.get("content-type", "")
 
 
 def fetch(environ: Mapping[str, str], url: str) -> bytes:
-    """One small object. Raises what the last of many attempts raised, or ``SetupError``."""
+    """Fetches a small object. Raises the error of the last of many attempts, or ``SetupError``."""
     bucket, key = split_url(url)
     region, ahead, attempt, refused = region_of(environ), 0.0, 0, 0
     while True:

@@ -1,9 +1,9 @@
-"""The job's private directory on the host's shared scratch, and the removal of dead jobs' ones.
+"""The job's private directory on the host's shared scratch disk; removes those of dead jobs.
 
-A directory is alive while any process holds the lock on its own file descriptor (``flock`` on the
-directory itself: no lock file to lose, and the kernel drops it when the last holder dies, SIGKILL
-included). The command inherits the descriptor, so the directory stays alive as long as anything of
-the command runs.
+A directory is in use while any process has a lock on it (``flock`` on the directory itself: there
+is no lock file to lose, and the kernel releases the lock when the last holder dies, even by
+SIGKILL). The command inherits the descriptor, so the directory stays in use while any of its
+processes runs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .taskspec import EXIT_SCRATCH
 
 #: ``hutchbatch-<job id>-<attempt>-<random>``; an array child's id has a ``:`` that becomes ``-``.
 PATTERN = re.compile(r"hutchbatch-[A-Za-z0-9_.-]+-[0-9]+-[0-9a-f]{16}")
-#: Tries of making a directory that a sweeping job takes away between our mkdir and our lock.
+#: Attempts to create a directory that other jobs remove between mkdir and lock.
 TRIES = 50
 #: What flock(2) says of a lock that another process holds. Anything else means that there are no
 #: such locks here: ENOLCK, ENOTSUP or ENOSYS, and EBADF on NFS, which locks no directories.
@@ -29,7 +29,7 @@ HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EINTR)
 
 
 class NoLocks(OSError):
-    """The scratch's file system has no locks for directories."""
+    """The scratch disk's file system has no locks for directories."""
 
 
 def _random_name() -> str:
@@ -56,15 +56,15 @@ class Scratch:
             raise Failure(EXIT_SCRATCH, Cause.HOST, Problem.SCRATCH, facts) from error
 
     def free(self) -> int:
-        """Bytes that this user may still write here; none where no more files can be made."""
+        """Bytes that this user can still write here; 0 if no more files can be created."""
         state = os.statvfs(self.path)
         if state.f_files and not state.f_favail:
             return 0
         return state.f_bavail * state.f_frsize
 
     def remove(self) -> None:
-        """Removes the directory as far as it can be, then gives up the lock: no other job may meet
-        it half removed and unlocked."""
+        """Removes as much of the directory as possible, then releases the lock: other jobs must not
+        find it half removed and unlocked."""
         try:
             remove_tree(self.path)
         finally:
@@ -74,7 +74,7 @@ class Scratch:
 def create(
     root: str, job_id: str, attempt: int, random_name: Callable[[], str] = _random_name
 ) -> Scratch:
-    """Makes the private directory under ``root``. Raises ``Failure`` when that cannot be."""
+    """Creates the private directory under ``root``. Raises ``Failure`` if that is not possible."""
     name = "hutchbatch-{}-{}-".format(re.sub("[^A-Za-z0-9_.-]", "-", job_id), attempt)
     try:
         os.makedirs(root, exist_ok=True)
@@ -84,7 +84,7 @@ def create(
             try:
                 descriptor = _lock(path)
             except NoLocks:
-                descriptor = open_folder(path)  # and so nobody sweeps here
+                descriptor = open_folder(path)  # without locks, no job removes others' directories
             if descriptor is None:
                 continue  # a sweeping job was faster; it removes what it locked
             scratch = Scratch(path, descriptor)
@@ -100,8 +100,8 @@ def create(
 
 
 def sweep(root: str, own: str) -> int:
-    """Removes the directories of dead jobs under ``root``; how many. Never fails: what belongs to
-    other users, or to a live job, is left alone."""
+    """Removes the directories of dead jobs under ``root``; returns how many. Never fails: those of
+    other users and of live jobs are left alone."""
     removed = 0
     try:
         names = os.listdir(root)
@@ -114,7 +114,7 @@ def sweep(root: str, own: str) -> int:
         try:
             descriptor = _lock(path)
         except NoLocks:
-            return removed  # nobody can tell who is alive here
+            return removed  # without locks, live jobs cannot be recognised
         if descriptor is None:
             continue
         try:
@@ -126,8 +126,8 @@ def sweep(root: str, own: str) -> int:
 
 
 def _lock(path: str) -> Optional[int]:
-    """The descriptor of a locked directory that is still at ``path``; None if someone holds it, it
-    is gone, or it is not ours to open. Raises ``NoLocks``."""
+    """The descriptor of a locked directory that is still at ``path``; None if another process has
+    the lock, it is gone, or it cannot be opened. Raises ``NoLocks``."""
     try:
         descriptor = open_folder(path)
     except OSError:

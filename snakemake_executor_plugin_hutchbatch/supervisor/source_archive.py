@@ -1,4 +1,4 @@
-"""The workflow's source archive, unpacked into the working directory."""
+"""Unpacks the workflow's source archive into the working directory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGEST = 1024 * 1024 * 1024
 
 
 def deploy(s3: S3, sources: Sources, folder: str) -> int:
-    """Fetches and unpacks the archive; its size in bytes."""
+    """Fetches and unpacks the archive; returns its size in bytes."""
     try:
         data = s3.get(sources.url, most=LARGEST)
     except ERRORS as error:
@@ -45,14 +45,14 @@ def unpack_file(file: BinaryIO, folder: str) -> None:
     outside ``folder``, no links that leave it, no devices, no owners, no set-user-id bits.
     """
     root = os.path.realpath(folder)
-    # The rules are ours; Python's own, where it has them, must not add others.
+    # Only these rules apply; Python's own filter, where it exists, must not add others.
     extract: Callable[..., None] = tarfile.TarFile.extract
     if hasattr(tarfile, "data_filter"):
         extract = partial(extract, filter="fully_trusted")
     try:
         with tarfile.open(fileobj=file) as archive:
             for member in archive:
-                _check(member, root)  # against what lies on the disk by now, earlier links included
+                _check(member, root)  # against the files on disk so far, including links
                 extract(archive, member, root)
     except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error) as error:
         facts = Facts(words=words(str(error)))

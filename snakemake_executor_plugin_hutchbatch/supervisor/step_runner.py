@@ -1,9 +1,8 @@
-"""Runs a task's commands: by level, several at once as far as their threads fit."""
+"""Runs a task's commands: level by level, several at once if their threads fit."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -13,8 +12,9 @@ from typing import Callable, Dict, List, Mapping, Optional, Set, Tuple
 from . import leftovers, pipes, processes
 from .benchmark import Benchmarks
 from .cgroup_usage import Usage
-from .environment import TMPDIR_VARIABLES, step_environment, with_folders
-from .errors import Failure, LocalError, Stopped, say, words
+from .command_start import find_shell, make_tmpdir, shortened
+from .environment import step_environment, with_folders
+from .errors import Failure, Stopped, say, words
 from .leftovers import Ending, Left, Seen, Writers
 from .output_checks import check
 from .pipes import Level
@@ -23,16 +23,13 @@ from .remains import Remains, halt
 from .removal import remove_tree
 from .scratch import Scratch
 from .scripts import Scripts, lacking, with_python
-from .taskspec import EXIT_NO_SHELL, Step, TaskSpec
+from .taskspec import Step, TaskSpec
 
-#: Longer commands go through a file, as in snakemake/shell.py (MAX_ARG_LEN: half of what Linux
-#: allows a single argument, 32 pages).
-MAX_ARG_LEN = 16 * 4096 - 1
 #: Seconds between SIGTERM and SIGKILL for a command that is to stop: a third of AWS Batch's 30.
 GRACE = 10.0
-#: Bytes of free scratch below which a failing command is told that the disk is full.
+#: Free bytes on the scratch disk below which a command's failure is put down to a full disk.
 FULL = 1024 * 1024
-#: Seconds between looks at the free scratch: many a program removes what filled it before it fails.
+#: Seconds between checks of the free space: many programs remove their files before they fail.
 WATCH = 1.0
 
 
@@ -59,7 +56,9 @@ class Runner:
         self._remains = Remains(scratch.path, scratch.work, self._groups)
         self._stopped = False
         self._kill_at: Optional[float] = None
-        self._cut: Dict[int, Optional[Left]] = {}  # who of a command wrote when it was killed
+        self._cut: Dict[
+            int, Optional[Left]
+        ] = {}  # by command: the process that was writing when it was killed
         self._timers: List[threading.Timer] = []
         self._benchmarks = Benchmarks(scratch.work)
         self._least_free = scratch.free()
@@ -96,13 +95,13 @@ class Runner:
             pass  # a command has removed it
 
     def stop(self, grace: float = GRACE) -> None:
-        """SIGTERM to all that runs, SIGKILL after ``grace`` seconds; nothing new is started."""
+        """SIGTERM to all running commands, SIGKILL after ``grace`` seconds; starts no others."""
         with self._lock:
             self._stopped = True
         self._end(grace)
 
     def _end(self, grace: float, only: Optional[Set[int]] = None) -> None:
-        """SIGTERM, and SIGKILL later, to all that runs, or to ``only`` these commands."""
+        """SIGTERM, and SIGKILL later, to all running commands, or to ``only`` these."""
         with self._lock:
             groups = set(self._groups) if only is None else only
         if only is None:
@@ -154,10 +153,10 @@ class Runner:
                 level.running[group] = fitting[0]
 
     def _await_next(self, level: Level) -> None:
-        """Waits for the next thing to happen: a shell ends, or nothing is left of a command. Raises
-        the ``Failure`` that it means."""
+        """Waits for the next event: a shell ends, or a command has no processes left. Raises the
+        ``Failure`` that results."""
         if not level.waiting and not level.over and level.only_services():
-            level.over = True  # nobody needs them any more
+            level.over = True  # they are no longer needed
             level.kill_at = self._now() + GRACE
             self._end(GRACE, set(level.running) | set(level.ending))
         for_service = level.waiting and level.together and not level.failure and not self._stopped
@@ -187,13 +186,13 @@ class Runner:
             self._sleep(min([pipes.LOOK, *pauses] if for_service else pauses))
 
     def _settle(self, pid: int, ending: Ending, seen: Seen, level: Level) -> None:
-        """A command has come to its end."""
+        """A command has ended with all its processes."""
         step, code = ending.step, ending.code
         if level.over and pid not in self._cut:
             self._cut[pid] = next((one for one in seen.left if one.outputs), None)
         if code or level.failure or self._stopped or level.over:
             processes.send(signal.SIGKILL, [pid], self._remains.of({pid}))
-        self._remains.excuse(seen.left)
+        self._remains.stop_waiting_for(seen.left)
         with self._lock:
             del self._groups[pid]
         if code and not ending.by_us:
@@ -216,8 +215,8 @@ class Runner:
             check(step, self._scratch.work)
 
     def _refuse_half(self, torn: Optional[Tuple[Left, int]], kills: int, name: str) -> None:
-        """Raises ``Failure`` if something was killed while it wrote an output. ``kills``: those
-        for lack of memory before it; ``name``: of the rule."""
+        """Raises ``Failure`` if a process was killed while it was writing an output. ``kills``:
+        earlier kills for lack of memory; ``name``: the rule's."""
         if torn is None:
             return
         one, number = torn
@@ -232,8 +231,8 @@ class Runner:
         raise Failure(128 + number, cause, Problem.TORN, facts, name)
 
     def _complete(self) -> None:
-        """Waits for whoever still writes a result of any step, and ends the others that are left.
-        They are halted while they are looked at: none may begin to write just then."""
+        """Waits for processes that still write a result of any step, and ends the other ones. They
+        are stopped while they are examined, so that none begins to write meanwhile."""
         writers, kills = Writers(), self._usage.out_of_memory_kills()
         while not self._stopped:
             left = self._remains.of(set(), strays=True)
@@ -263,17 +262,9 @@ class Runner:
         command = with_folders(self._task, step.command, *folders)
         self._scripts.write(step, repeat)
         command = with_python(command, self._environ)
-        if len(command.replace("'", r"'\''")) + 2 > MAX_ARG_LEN:
-            path = os.path.join(self._scratch.path, "script-" + os.urandom(4).hex())
-            try:
-                with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
-                    file.write(command + "\n")
-                os.chmod(path, 0o700)
-            except OSError as error:
-                raise LocalError(error, path) from error
-            command = f'"{shell}" "{path}"'
+        command = shortened(command, shell, self._scratch.path)
         environ = step_environment(self._environ, self._task, step, *folders)
-        self._make_tmpdir(step, environ)
+        make_tmpdir(step, environ, self._scratch.work)
         self._kills = self._usage.out_of_memory_kills()
         with self._lock:
             if self._stopped:
@@ -300,27 +291,16 @@ class Runner:
             self._benchmarks.begin(process.pid, step)
         return process.pid
 
-    def _make_tmpdir(self, step: Step, environ: Mapping[str, str]) -> None:
-        """The folder that the rule names itself (``resources: tmpdir=``), as Snakemake makes it."""
-        name = TMPDIR_VARIABLES[0]
-        if name in step.environment:
-            path = os.path.join(self._scratch.work, environ[name])
-            try:
-                os.makedirs(path, exist_ok=True)
-            except OSError as error:
-                facts = Facts(file=environ[name], words=words(error.strerror or str(error)))
-                raise Failure(1, Cause.COMMAND, Problem.TMPDIR, facts, step.name) from error
-
     def _reap(self, level: Level, block: bool) -> Optional[int]:
-        """A shell that has ended; reaps whatever else ends. None if there is none, or, without
-        ``block``, none yet."""
+        """A shell that has ended; also reaps all other processes. None if there is none, or,
+        without ``block``, none yet."""
         while True:
             for pid in level.running:
                 if pid in self._exits:
                     return pid
             ended = processes.reap(block and bool(level.running))
             if ended is None and level.running:
-                raise ChildProcessError("the command's process is not ours to wait for")
+                raise ChildProcessError("the command's process is not a child of this one")
             if ended is None or not ended[0]:
                 return None
             pid, status = ended
@@ -337,15 +317,3 @@ class Runner:
             return Failure(code, Cause.COMMAND, Problem.SCRATCH_FULL, facts, step.name)
         lacks = lacking(step, code, self._environ)
         return lacks or Failure(code, Cause.COMMAND, Problem.EXITED, step=step.name)
-
-
-def find_shell(shell: str, environ: Mapping[str, str]) -> str:
-    """The path of a shell in this image: as given, else by its name."""
-    if os.path.isabs(shell) and os.access(shell, os.X_OK):
-        return shell
-    name = os.path.basename(shell)
-    path = environ.get("PATH", "") + ":/bin:/usr/bin:/usr/local/bin"
-    found = shutil.which(name, path=path)
-    if found is None:
-        raise Failure(EXIT_NO_SHELL, Cause.IMAGE, Problem.NO_SHELL, Facts(file=name))
-    return os.path.abspath(found)

@@ -1,4 +1,5 @@
-"""Puts a better S3 storage (``patched_s3_storage.py``) before the image's own, for one command."""
+"""Puts the patched S3 storage (``patched_s3_storage.py``) before the image's own, for one
+command."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from .errors import LocalError
 from .fence import Stamp
 
 PLUGIN = "snakemake_storage_plugin_s3"
-#: The supervisor as Snakemake's Python finds it, and of it what the storage needs.
+#: The package under which Snakemake's Python finds the supervisor, and the modules in it.
 HOME = "hutchbatch_supervisor"
 NEEDED = (
     *("body", "boto", "checksum", "download", "errors", "fence", "file_names", "launch_folder"),
@@ -22,6 +23,7 @@ NEEDED = (
         "thread_pool",
         "problems",
         "s3",
+        "s3_answers",
         "s3_bootstrap",
         "patched_s3_storage",
         "output_checks",
@@ -29,19 +31,29 @@ NEEDED = (
         "removal",
         "shipped_code",
     ),
-    *("store", "strict_json", "taskspec", "times", "tree", "unfinished", "upload", "connection"),
+    *(
+        "store",
+        "strict_json",
+        "taskspec",
+        "times",
+        "tree",
+        "typed_json",
+        "unfinished",
+        "upload",
+        "connection",
+    ),
 )
 PLACEHOLDER = f"""\
 import os
-from {HOME}.patched_s3_storage import take_the_plugins_place
-take_the_plugins_place(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from {HOME}.patched_s3_storage import replace_plugin
+replace_plugin(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 """
 
 
-def with_mended_storage(
+def with_patched_storage(
     environ: Mapping[str, str], folder: str, own: Stamp, also: Mapping[str, str]
 ) -> Dict[str, str]:
-    """The environment in which Snakemake finds the mended storage, which is written below
+    """The environment in which Snakemake finds the patched storage, which is written below
     ``folder``, and this attempt's stamp. ``also``: more files for that folder."""
     files = {f"{PLUGIN}/__init__.py": PLACEHOLDER, f"{HOME}/__init__.py": "", **also}
     files.update({f"{HOME}/{name}.py": _source(name) for name in NEEDED})
@@ -64,14 +76,14 @@ def with_mended_storage(
 
 
 def refused_file(folder: str) -> str:
-    """Where Snakemake leaves word of outputs that it refuses."""
+    """The file in which Snakemake reports outputs that it refuses."""
     return os.path.join(folder, "refused-outputs.json")
 
 
 def _source(name: str) -> str:
     """A module's source: it is for Snakemake's Python, not for this one."""
     module = __name__.rpartition(".")[0] + "." + name
-    # In a container from the bundle, which is one loader for all; some have another name here.
+    # In a container from the bundle, which has one loader for all; some have other names here.
     loader = __spec__.loader if __spec__ else None
     if not hasattr(loader, "data"):
         spec = find_spec(module)

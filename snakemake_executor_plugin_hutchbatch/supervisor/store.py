@@ -1,8 +1,8 @@
-"""Conditional writes and removals: what a later attempt has stored stays as it is.
+"""Conditional writes and removals: what a later attempt has stored stays unchanged.
 
-A small object is written in the hope that none is there (``If-None-Match: *``), which costs nothing
-where that is so. Where one is, or might be and the body is long, its stamp is looked at first, and
-it is replaced only as it was seen (``If-Match``).
+A small object is written on condition that it does not exist (``If-None-Match: *``), which costs no
+extra call. If it exists, or may exist and the body is large, its stamp is checked first, and only
+that version is replaced (``If-Match``).
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 """
 
@@ -18,11 +18,11 @@ from .errors import say
 from .fence import Stamp, Verdict
 from .s3 import S3, S3Error
 
-#: Bytes from which on it is worth a question whether there is an object, before they are sent.
+#: Bytes from which it is worth checking whether the object exists before they are sent.
 LOOK_FIRST = 4 * 1024 * 1024
-#: How often a race for an object is run before it is given up.
+#: Attempts to write an object that other writers keep changing.
 TURNS = 20
-#: S3's words for "somebody else is writing this object just now".
+#: S3's codes for "another request is writing this object".
 CONFLICTS = ("ConditionalRequestConflict", "OperationAborted")
 
 
@@ -35,8 +35,8 @@ class Superseded(Exception):
 
 
 class Seen(NamedTuple):
-    """What a look at an object found. ``headers`` None: no object, or none that may be read, or
-    nobody has looked yet."""
+    """The result of a look at an object. ``headers`` None: it does not exist, cannot be read, or
+    has not been looked at yet."""
 
     headers: Optional[Mapping[str, str]] = None
     readable: bool = True
@@ -49,7 +49,7 @@ class Store:
         self.s3, self.own = s3, own
         self._upload = os.urandom(8).hex()
         self._count = itertools.count()
-        self._rewrites = False  # something was there already: so will the rest be
+        self._rewrites = False  # an object existed already: the others probably do, too
         self._plain: Set[str] = set()  # buckets without conditional requests
         self._said: Set[str] = set()
         self._lock = threading.Lock()
@@ -64,14 +64,15 @@ class Store:
         except S3Error as error:
             if error.status == 404:
                 return Seen()
-            if error.status == 403:  # also where there is none and the role may not list
+            if error.status == 403:  # also if it does not exist and the role must not list
                 return Seen(readable=False)
             raise
 
     def first_look(self, bucket: str, key: str, size: int, mine: Stamp) -> Optional[Seen]:
-        """A look before ``size`` bytes are sent, where it is worth one; raises ``Superseded``.
+        """Looks at the object before ``size`` bytes are sent, if that is worth it; raises
+        ``Superseded``.
 
-        Only AWS is known to obey conditions: another S3 might take them for decoration.
+        Only AWS is known to apply conditions: another S3 might ignore them.
         """
         if size <= LOOK_FIRST and self.s3.is_amazon and not self._rewrites:
             return None
@@ -80,7 +81,7 @@ class Store:
         return seen
 
     def judge(self, bucket: str, key: str, seen: Seen, mine: Stamp) -> Verdict:
-        """What the object that was seen is to an upload. Raises ``Superseded``."""
+        """How the existing object relates to an upload. Raises ``Superseded``."""
         stamp = fence.stamp_of(seen.headers) if seen.headers else None
         verdict = fence.judge(stamp, mine)
         if verdict is Verdict.LATER and stamp is not None:
@@ -98,13 +99,13 @@ class Store:
     ) -> None:
         """Calls ``send`` with the headers of the condition until it succeeds.
 
-        ``crc32``: of what is sent. ``seen``: of a ``first_look``. Raises ``Superseded``, or what
-        ``send`` raised.
+        ``crc32``: of the body. ``seen``: from ``first_look``. Raises ``Superseded``, or the error
+        of ``send``.
         """
         refused = False
         for turn in range(1, TURNS + 1):
             if seen is not None and self.judge(bucket, key, seen, mine) is Verdict.OURS:
-                # It was stored: only S3's answer got lost.
+                # It was stored: only S3's answer was lost.
                 if seen.headers and checksum.differs(seen.headers, crc32()):
                     raise S3Error(0, "", "what S3 has stored is not what was sent")
                 return
@@ -115,7 +116,7 @@ class Store:
                 refused = self._may_do_better(error, bucket, condition, turn)
             self._rewrites = self._rewrites or refused
             seen = self.look(bucket, key)
-        raise S3Error(0, "", "it changes again and again")
+        raise S3Error(0, "", "it keeps changing")
 
     def remove(self, bucket: str, key: str) -> None:
         """Removes an object that no later attempt has stored. Raises ``Superseded``."""
@@ -126,10 +127,10 @@ class Store:
             self.judge(bucket, key, seen, self.own)
             if self._delete(bucket, key, seen, turn):
                 return
-        raise S3Error(0, "", f"s3://{bucket}/{key}: it changes again and again")
+        raise S3Error(0, "", f"s3://{bucket}/{key}: it keeps changing")
 
     def withdraw(self, bucket: str, key: str, mine: Stamp) -> None:
-        """Removes an object if it still is that of this very upload."""
+        """Removes an object if it is still the one from this upload."""
         for turn in range(1, TURNS + 1):
             seen = self.look(bucket, key)
             stamp = fence.stamp_of(seen.headers) if seen.headers else None
@@ -148,7 +149,7 @@ class Store:
             return False
 
     def _condition(self, bucket: str, seen: Optional[Seen], refused: bool) -> Dict[str, str]:
-        """``refused``: there is an object for sure."""
+        """The condition for the next write. ``refused``: the object certainly exists."""
         if bucket in self._plain:
             return {}
         if seen is not None and seen.headers is not None:
@@ -156,8 +157,8 @@ class Store:
             return {"if-match": etag} if etag else {}
         if seen is not None and not seen.readable and refused:
             self._say_once(
-                f"the job role may not read what lies in {bucket}: whether a later attempt of this "
-                "job has stored its outputs already cannot be seen."
+                f"the job role has no permission to read objects in {bucket}, so the job cannot "
+                "see whether a later attempt has stored its outputs already."
             )
             return {}
         return {"if-none-match": "*"}
@@ -165,13 +166,13 @@ class Store:
     def _may_do_better(
         self, error: S3Error, bucket: str, condition: Mapping[str, str], turn: int
     ) -> bool:
-        """After a refusal that another look, or another condition, may mend: whether there is an
-        object for sure. Raises all others."""
+        """After a refusal that another look or another condition may solve: whether the object
+        certainly exists. Raises all other errors."""
         if error.status == 501 and condition:
             self._plain.add(bucket)
             self._say_once(
-                f"the bucket {bucket} does not take conditional requests: a late attempt of a job "
-                "is noticed by a look before each write only."
+                f"the bucket {bucket} does not support conditional requests: an earlier attempt of "
+                "a job is only noticed by a check before each write."
             )
             return False
         if error.code in CONFLICTS or (error.status == 409 and condition):

@@ -1,7 +1,8 @@
-"""JSON that somebody else wrote, read without surprises: both sides of the container's wall use it.
+"""Strict reading of untrusted JSON, for the container and the controller.
 
-Python's own reader takes ``1e999`` for infinity, keeps the last of two equal keys, makes integers
-of any length and texts that no file can hold (lone surrogates). Standard library, Python 3.8.
+Python's own reader turns ``1e999`` into infinity, keeps the last of two equal keys, and accepts
+integers of any length and strings that no file can contain (lone surrogates). Standard library,
+Python 3.8.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from typing import Dict, List, Match, Tuple, Union
 
 #: The largest integer of SQLite, and of most languages: https://www.sqlite.org/datatype3.html
 LARGEST = 2**63 - 1
-#: Lists and objects within each other; a task's description, our deepest text, has 5.
+#: Most nested lists and objects; a task's description, the deepest one, has 5 levels.
 DEEPEST = 16
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class StrictJsonError(ValueError):
-    """The text cannot be used; the message says why."""
+    """The JSON cannot be used; the message says why."""
 
 
 def loads(content: Union[bytes, str]) -> object:
-    """The value of a JSON text (UTF-8). Its reader limits the size.
+    """The value of a JSON text (UTF-8). Callers limit its size.
 
-    Raises ``StrictJsonError`` for what is no JSON, for numbers that are not finite or no 64-bit
-    integers, equal keys in one object, lone surrogates, and more than ``DEEPEST`` levels.
+    Raises ``StrictJsonError`` for invalid JSON, infinite numbers, integers of more than 64 bits,
+    equal keys in one object, lone surrogates, and more than ``DEEPEST`` levels.
     """
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
@@ -46,7 +47,7 @@ def loads(content: Union[bytes, str]) -> object:
 
 
 def clean(text: str) -> str:
-    """``text`` with bytes that are not UTF-8 (Python's surrogates) written out: ``caf\\xe9``."""
+    """``text`` with bytes that are not UTF-8 (Python's surrogates) as escapes: ``caf\\xe9``."""
     return _SURROGATE.sub(_written_out, text)
 
 
@@ -66,7 +67,7 @@ def _object(pairs: List[Tuple[str, object]]) -> Dict[str, object]:
 
 
 def _integer(text: str) -> int:
-    # Looked at before it is read: Python needs minutes for a number of a million digits.
+    # Checked before it is parsed: Python needs minutes for a number of a million digits.
     if len(text) > len(str(-LARGEST)) or abs(int(text)) > LARGEST:
         raise StrictJsonError("an integer of more than 64 bits")
     return int(text)
@@ -84,13 +85,13 @@ def _constant(text: str) -> None:
 
 
 def _check(value: object) -> None:
-    """Depth and texts; without recursion."""
+    """Checks depth and strings, without recursion."""
     left = [(value, 1)]
     while left:
         item, depth = left.pop()
         if isinstance(item, str):
             if _SURROGATE.search(item):
-                raise StrictJsonError("a text that is not Unicode (a lone surrogate)")
+                raise StrictJsonError("a string that is not Unicode (a lone surrogate)")
         elif isinstance(item, (dict, list)):
             if depth > DEEPEST:
                 raise StrictJsonError(f"more than {DEEPEST} levels")

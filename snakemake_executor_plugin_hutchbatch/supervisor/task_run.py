@@ -1,4 +1,4 @@
-"""One task from its description to its status."""
+"""Runs one task, from its description to its status."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .scratch import Scratch
 from .scripts import Scripts
 from .source_archive import deploy
 from .step_runner import Runner
-from .storage_overlay import refused_file, with_mended_storage
+from .storage_overlay import refused_file, with_patched_storage
 from .store import Superseded
 from .taskspec import (
     EXIT_SPEC,
@@ -41,8 +41,8 @@ from .taskspec import (
 from .tree import Unstorable
 from .upload import Local, put_files, stage_out
 
-#: Tries and seconds of silence for the requests of the ending after a stop: they must fit what is
-#: left of AWS's 30 seconds.
+#: Attempts and timeouts (seconds) of the last requests after a stop: they must fit into the rest of
+#: AWS's 30 seconds.
 HURRIED_ATTEMPTS = 4
 HURRIED_TIMEOUT = 5.0
 
@@ -76,7 +76,7 @@ class Job:
             task = self._task = self._read_task()
             scratch = self._scratch = scratch_module.create(task.scratch, self.job_id, self.attempt)
             self._watch(scratch.path)
-            # Other jobs' leftovers: it may take a while, and nothing here waits for it.
+            # Other jobs' leftovers: this may take a while, and nothing waits for it.
             threading.Thread(
                 target=scratch_module.sweep, args=(task.scratch, scratch.path), daemon=True
             ).start()
@@ -96,9 +96,9 @@ class Job:
                 pipes.make(task.steps, scratch.work)
                 runner.run()
             except Failure as failure:
-                # Not where memory or disk was the reason.
+                # Not if memory or disk was the reason.
                 if task.snakemake and failure.problem is Problem.EXITED:
-                    refused = refused_outputs.told(refused_file(plugins))
+                    refused = refused_outputs.read_report(refused_file(plugins))
                     raise refused or failure from None
                 raise
             except LocalError as error:
@@ -131,13 +131,13 @@ class Job:
                 text = snakemake_python.placeholder(plugins, brought, choice.packages)
                 also["snakemake/__init__.py"] = text
         try:
-            return with_mended_storage(environ, plugins, self._stamp, also)
+            return with_patched_storage(environ, plugins, self._stamp, also)
         except LocalError as error:
             facts = Facts(activity=COMMAND, disk_mb=task.disk_mb)
             raise error.failure(1, Cause.COMMAND, facts) from error
 
     def stop(self) -> bool:
-        """The container is being stopped: end the command, give up transfers. True if there is a
+        """The container is being stopped: ends the command and transfers. True if there is a
         command to wait for."""
         self._stopping.set()
         self._machine.ask_why()
@@ -146,7 +146,8 @@ class Job:
         return self._phase == "run"
 
     def end(self, error: Optional[BaseException]) -> int:
-        """Logs, status, clean-up; the exit code. Never fails, and no clean-up changes the code."""
+        """Stores logs and status, cleans up, and returns the exit code. Never fails, and the
+        clean-up never changes the code."""
         failure = _as_failure(error, self._phase)
         if failure is not None and failure.cause is Cause.TERMINATED:
             failure.facts = Facts(taken_back=self._machine.is_taken_back())
@@ -165,7 +166,7 @@ class Job:
         code = failure.exit_code if failure else 0
         if failure:
             say(failure.line())
-        _anyhow("storing the status", lambda: self._tell_status(s3, failure, code))
+        _anyhow("storing the status", lambda: self._store_status(s3, failure, code))
         if self._scratch is not None:
             _anyhow("cleaning up", self._scratch.remove)
         return code
@@ -204,7 +205,7 @@ class Job:
         self._totals["bytes_in"] += totals.size
 
     def _store_logs(self, s3: S3, success: bool) -> Optional[Failure]:
-        """Stores the rules' logs; what went wrong, if anything."""
+        """Stores the rules' logs; returns the failure, if any."""
         if self._task is None or self._scratch is None or self._phase in ("start", "stage_in"):
             return None
         work = self._scratch.work
@@ -230,8 +231,8 @@ class Job:
             return of_s3(error, EXIT_STAGE_OUT, Cause.STAGE_OUT, LOGS)
         return None
 
-    def _tell_status(self, s3: S3, failure: Optional[Failure], code: int) -> None:
-        """Stores the status; where that is not possible, it goes into the log."""
+    def _store_status(self, s3: S3, failure: Optional[Failure], code: int) -> None:
+        """Stores the status in S3, or if that is not possible, in the log."""
         status = Status(
             job_id=self.job_id,
             attempt=self.attempt,
@@ -277,14 +278,14 @@ class Job:
 def _as_failure(error: Optional[BaseException], phase: str) -> Optional[Failure]:
     if error is None or isinstance(error, Failure):
         return error
-    # With its traceback: the log is all that is left of a fault of our own.
+    # With its traceback: the log is the only trace of a bug in hutchbatch.
     traceback.print_exception(type(error), error, error.__traceback__)
     facts = Facts(activity=phase, words=words(f"{type(error).__name__}: {error}"))
     return Failure(EXIT_SPEC, Cause.HOST, Problem.SUPERVISOR, facts)
 
 
 def _anyhow(doing: str, call: Callable[[], None]) -> None:
-    """Calls what must not cost the exit code, whatever becomes of it."""
+    """Calls something whose failure must not change the exit code."""
     try:
         call()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a container is asked to do, and what it reports: the form both sides share.
+"""A container's task and its status: the format that the container and the controller share.
 
 The plugin writes a ``TaskSpec`` as JSON to S3; the supervisor reads it inside the container, and
 writes a ``Status`` back. Standard library only, Python 3.8 and later: this module travels into the
@@ -12,31 +12,32 @@ the key).
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
-from typing import Dict, Iterable, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
+from dataclasses import asdict, dataclass, field
+from typing import Dict, Iterable, Mapping, Optional, Tuple, Union
 
 from . import strict_json
 from .problems import Facts, Wrong
+from .typed_json import TaskSpecError, list_of, make, texts_of
 
 VERSION = 1
-#: Bytes that a status may have (our own have less than 3,000).
+#: Most bytes of a status (real ones have less than 3,000).
 STATUS_BYTES = 64 * 1024
-#: How the line begins that holds a status in the job's log, where S3 did not take it.
+#: How a status line in the job's log begins, if S3 did not accept the status.
 STATUS_LINE = "hutchbatch-status "
 
-#: Exit codes of the supervisor itself. A command's own exit code always goes through as it is;
-#: the status object says which of the two a number was.
+#: Exit codes of the supervisor itself. A command's own exit code is always passed on unchanged; the
+#: status object shows which of the two a number is.
 EXIT_SPEC = 210  # the task could not be read or understood
 EXIT_STAGE_IN = 211  # an input could not be fetched
 EXIT_STAGE_OUT = 212  # an output could not be stored
-EXIT_MISSING_OUTPUT = 213  # the command succeeded without making all its outputs
-EXIT_NO_PYTHON = 214  # no Python that serves in the container (said by the start-up script)
+EXIT_MISSING_OUTPUT = 213  # the command succeeded without creating all its outputs
+EXIT_NO_PYTHON = 214  # no usable Python in the container (from the start-up script)
 EXIT_NO_SHELL = 215  # the image has no bash (or not the shell the rule asks for)
-EXIT_SCRATCH = 216  # no private directory could be made on the scratch
+EXIT_SCRATCH = 216  # no private directory could be created on the scratch disk
 EXIT_NO_SNAKEMAKE = 217  # no Python of the image can run Snakemake
-EXIT_CHANGED = 219  # what lies in S3 is not what the job was submitted with: nothing was run
+EXIT_CHANGED = 219  # an object in S3 is not what the job was submitted with: nothing was run
 EXIT_TERMINATED = 143  # SIGTERM, as every shell reports it
-MOST_EXIT_CODE = 255  # wait(2): what of an exit code reaches the parent
+MOST_EXIT_CODE = 255  # wait(2): the part of an exit code that reaches the parent
 
 #: What stands in a script for the job's temporary and working directories, for the number of a
 #: benchmark's repeat, and in its command for the image's Python.
@@ -45,17 +46,11 @@ SCRIPT_WORKDIR = "/HUTCHBATCH-WORKDIR-9b2e4c7a1f60"
 SCRIPT_BENCH = 904_117_300_552_861
 SCRIPT_PYTHON = "HUTCHBATCH-PYTHON-9b2e4c7a1f60"
 
-T = TypeVar("T")
-
-
-class TaskSpecError(ValueError):
-    """The JSON is not a task specification of this version; the message says where."""
-
 
 @dataclass(frozen=True)
 class Input:
     """One file or directory to fetch. A key that does not exist but has keys below ``key/`` is a
-    directory and is fetched whole. ``sha256``: of a file that the job obeys, checked before it
+    directory and is fetched whole. ``sha256``: of a file that controls the job, checked before it
     is used."""
 
     url: str
@@ -65,10 +60,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """One file or directory that the command makes.
+    """One file or directory that the command creates.
 
-    ``url`` is None for a file that only later steps of the same task need. ``protected``: marked so
-    in S3 (``upload.PROTECTED``). ``update``: the command goes on with what is there.
+    ``url`` is None for a file that only later steps of the same task need. ``protected``: marked in
+    S3 (``upload.PROTECTED``). ``update``: the command continues with the existing file.
     ``checksum`` is ``algorithm:hexdigest`` with an algorithm of ``hashlib``.
     """
 
@@ -84,8 +79,8 @@ class Output:
 
 @dataclass(frozen=True)
 class Log:
-    """A log file of a rule: stored whatever the ending. An absent one is stored empty after a
-    success, as Snakemake does. ``url`` None: not stored."""
+    """A log file of a rule: stored after success and failure. A missing one is stored empty after a
+    success, as in Snakemake. ``url`` None: not stored."""
 
     path: str
     url: Optional[str] = None
@@ -123,14 +118,14 @@ class Script:
 class Step:
     """One command.
 
-    ``command`` is the whole text the shell is given (strict mode and ``shell.prefix`` included).
+    ``command`` is the whole text for the shell (including strict mode and ``shell.prefix``).
     ``shell`` is a name (``bash``) or a path; a path that the image lacks is looked up by its name.
     ``environment`` is added to the container's own. ``level``: steps of one level may run at once,
     as far as the sum of their ``threads`` fits ``TaskSpec.cpus``; a level starts when the one
     before it is done. A level with ``pipes`` or ``serves`` runs at once, whatever its threads.
-    ``pipes``: FIFOs that it writes or reads. ``serves``: files by which it shows that its service
-    is there; it is ended when the others of its level are done. ``awaits``: such files of others.
-    ``drops``: temporary files that nobody needs when its level is done. ``script``: what the
+    ``pipes``: FIFOs that it writes or reads. ``serves``: files that it creates when its service is
+    ready; it is ended when the others of its level are done. ``awaits``: such files of others.
+    ``drops``: temporary files that are not needed after its level. ``script``: what the
     command runs.
     """
 
@@ -192,12 +187,12 @@ class TaskSpec:
     temporary directory, whose path only the container knows; ``workdir_token`` for its working
     directory, ``tree_token`` for the root of its tree, in which ``sources`` are unpacked.
     ``directory``: the working directory, relative to that root; None where it is the root.
-    ``scratch``: the container path on which the host's scratch is mounted.
-    ``disk_mb``: what the rule asked for, in MB of 10^6 bytes: named when the scratch is full.
-    ``identity`` and ``makes`` are for a later controller that has lost its own record: a digest of
-    what makes the result, and the URLs of what must exist then. The container does not need them.
-    ``snakemake``: the command is Snakemake, which gets its S3 storage mended; ``needs``: what it
-    needs of the image, or brings along.
+    ``scratch``: the container path on which the host's scratch disk is mounted.
+    ``disk_mb``: the rule's request, in MB of 10^6 bytes, for the message about a full disk.
+    ``identity`` and ``makes`` are for a later controller that has lost its record: a digest of all
+    that determines the result, and the URLs of the results. The container does not need them.
+    ``snakemake``: the command is Snakemake, whose S3 storage is patched; ``needs``: what it needs
+    of the image, or brings along.
     """
 
     name: str
@@ -229,7 +224,7 @@ class Status:
     ``seconds`` by phase; ``bytes_in``/``bytes_out`` what was transferred; memory in bytes and CPU
     in seconds of the whole container from its cgroup (None where that cannot be read).
     The machine's ``instance_id``, ``instance_type`` and ``capacity`` (``spot`` or ``on-demand``)
-    are EC2's words, None where the container may not ask.
+    are from EC2, None if the container cannot ask it.
     """
 
     job_id: str
@@ -254,7 +249,7 @@ class Status:
 
 
 def status_url(prefix: str, job_id: str, attempt: int) -> str:
-    """Where the status of one attempt lies; an array child's ``id:index`` becomes ``id-index``."""
+    """The URL of an attempt's status; an array child's ``id:index`` becomes ``id-index``."""
     return "{}{}.{}.json".format(prefix, job_id.replace(":", "-"), attempt)
 
 
@@ -278,15 +273,15 @@ def load_taskspec(text: str) -> TaskSpec:
     """
     raw = _object(text)
     _check_version(raw)
-    steps = tuple(_step(item, f"steps[{i}]") for i, item in enumerate(_list(raw, "steps")))
+    steps = tuple(_step(item, f"steps[{i}]") for i, item in enumerate(list_of(raw, "steps")))
     if not steps:
         raise TaskSpecError("steps: at least one is needed")
-    inputs = tuple(_make(Input, item, "inputs") for item in _list(raw, "inputs"))
-    sources = _make(Sources, raw["sources"], "sources") if raw.get("sources") else None
-    makes = _paths(raw, "makes", "task")
+    inputs = tuple(make(Input, item, "inputs") for item in list_of(raw, "inputs"))
+    sources = make(Sources, raw["sources"], "sources") if raw.get("sources") else None
+    makes = texts_of(raw, "makes", "task")
     needs = _needs(raw["needs"]) if raw.get("needs") else None
     parts = {"steps": steps, "inputs": inputs, "sources": sources, "makes": makes, "needs": needs}
-    task = _make(TaskSpec, {**raw, **parts}, "task")
+    task = make(TaskSpec, {**raw, **parts}, "task")
     directory = task.directory or ""
     if directory.startswith("/") or ".." in directory.split("/"):
         raise TaskSpecError("directory: not below the root of the job's tree")
@@ -294,15 +289,15 @@ def load_taskspec(text: str) -> TaskSpec:
 
 
 def load_status(text: str) -> Status:
-    """Reads a status. Raises ``TaskSpecError`` for anything that is not one of this version, or
-    says what no container can: numbers below zero, an exit code that no process has."""
+    """Reads a status. Raises ``TaskSpecError`` for anything that is not one of this version, or has
+    impossible values: negative numbers, an invalid exit code."""
     if len(text) > STATUS_BYTES:
         raise TaskSpecError(f"longer than {STATUS_BYTES} bytes")
     raw = _object(text)
     _check_version(raw)
-    raw.pop("message", None)  # the sentence of a hutchbatch before the facts
+    raw.pop("message", None)  # from older versions, which had no facts
     facts = _facts(raw["facts"]) if raw.get("facts") is not None else None
-    status = _make(Status, {**raw, "facts": facts}, "status")
+    status = make(Status, {**raw, "facts": facts}, "status")
     numbers = [v for v in raw.values() if isinstance(v, (int, float))]
     if min([*numbers, *status.seconds.values()]) < 0 or status.exit_code > MOST_EXIT_CODE:
         raise TaskSpecError("status: a number that is out of range")
@@ -312,27 +307,27 @@ def load_status(text: str) -> Status:
 def _needs(raw: object) -> SnakemakeNeeds:
     if not isinstance(raw, dict):
         raise TaskSpecError("needs: not an object")
-    packages = tuple(_make(Packages, item, "needs.packages") for item in _list(raw, "packages"))
-    parts = {"modules": _paths(raw, "modules", "needs"), "packages": packages}
-    return _make(SnakemakeNeeds, {**raw, **parts}, "needs")
+    packages = tuple(make(Packages, item, "needs.packages") for item in list_of(raw, "packages"))
+    parts = {"modules": texts_of(raw, "modules", "needs"), "packages": packages}
+    return make(SnakemakeNeeds, {**raw, **parts}, "needs")
 
 
 def _facts(raw: object) -> Facts:
     if not isinstance(raw, dict):
         raise TaskSpecError("facts: not an object")
-    outputs = tuple(_make(Wrong, item, "facts.outputs") for item in _list(raw, "outputs"))
-    parts = {"files": _paths(raw, "files", "facts"), "outputs": outputs}
-    return _make(Facts, {**raw, **parts}, "facts")
+    outputs = tuple(make(Wrong, item, "facts.outputs") for item in list_of(raw, "outputs"))
+    parts = {"files": texts_of(raw, "files", "facts"), "outputs": outputs}
+    return make(Facts, {**raw, **parts}, "facts")
 
 
 def status_line(status: Status) -> str:
-    """A status as a line of the job's log: ASCII, whatever the names in it."""
+    """A status as a line of the job's log, in ASCII."""
     return STATUS_LINE + json.dumps(_pruned(asdict(status)), separators=(",", ":"))
 
 
 def status_in(lines: Iterable[str], job_id: str, attempt: int) -> Optional[Status]:
-    """The status of this attempt among the lines of its log; None if there is none. The job may
-    write what it likes there, as to S3: it is the job's own word."""
+    """The status of this attempt in the lines of its log; None if there is none. As in S3, it is
+    only as trustworthy as the job, which can write anything there."""
     found = None
     for line in lines:
         if line.startswith(STATUS_LINE):
@@ -348,24 +343,22 @@ def status_in(lines: Iterable[str], job_id: str, attempt: int) -> Optional[Statu
 def _step(raw: object, where: str) -> Step:
     if not isinstance(raw, dict):
         raise TaskSpecError(f"{where}: not an object")
-    outputs = tuple(_make(Output, item, where + ".outputs") for item in _list(raw, "outputs"))
-    logs = tuple(_make(Log, item, where + ".logs") for item in _list(raw, "logs"))
+    outputs = tuple(make(Output, item, where + ".outputs") for item in list_of(raw, "outputs"))
+    logs = tuple(make(Log, item, where + ".logs") for item in list_of(raw, "logs"))
     benchmark = raw.get("benchmark")
     script = raw.get("script")
     if script:
-        values = _paths(script, "values", where + ".script") if isinstance(script, dict) else ()
-        script = _make(
-            Script, {**script, "values": values} if values else script, where + ".script"
-        )
-    return _make(
+        values = texts_of(script, "values", where + ".script") if isinstance(script, dict) else ()
+        script = make(Script, {**script, "values": values} if values else script, where + ".script")
+    return make(
         Step,
         {
             **raw,
             "outputs": outputs,
             "logs": logs,
-            "benchmark": _make(Benchmark, benchmark, where + ".benchmark") if benchmark else None,
+            "benchmark": make(Benchmark, benchmark, where + ".benchmark") if benchmark else None,
             "script": script or None,
-            **{name: _paths(raw, name, where) for name in ("pipes", "serves", "awaits", "drops")},
+            **{name: texts_of(raw, name, where) for name in ("pipes", "serves", "awaits", "drops")},
         },
         where,
     )
@@ -386,64 +379,5 @@ def _check_version(raw: Mapping[str, object]) -> None:
         raise TaskSpecError(f"version {raw.get('version')!r}, expected {VERSION}")
 
 
-def _list(raw: Mapping[str, object], name: str) -> Sequence[object]:
-    value = raw.get(name, [])
-    if not isinstance(value, (list, tuple)):
-        raise TaskSpecError(f"{name}: not a list")
-    return value
-
-
-def _paths(raw: Mapping[str, object], name: str, where: str) -> Tuple[str, ...]:
-    paths = _list(raw, name)
-    texts = tuple(path for path in paths if isinstance(path, str))
-    if len(texts) != len(paths):
-        raise TaskSpecError(f"{where}.{name}: not a list of texts")
-    return texts
-
-
 def _at_default(value: object) -> bool:
     return value is None or value is False or (isinstance(value, (list, tuple, dict)) and not value)
-
-
-_TYPES: Dict[str, Tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "bool": (bool,),
-    "float": (int, float),
-    "Mapping[str, str]": (dict,),
-    "Mapping[str, float]": (dict,),
-}
-
-
-def _make(cls: Type[T], raw: object, where: str) -> T:
-    """An instance of a dataclass above from parsed JSON; unknown or ill-typed fields are errors."""
-    if not isinstance(raw, dict):
-        raise TaskSpecError(f"{where}: not an object")
-    known = {f.name: str(f.type) for f in fields(cls)}  # type: ignore[arg-type]
-    for name, value in raw.items():
-        if name not in known:
-            raise TaskSpecError(f"{where}: unknown field {name!r}")
-        annotation = known[name]
-        if annotation.startswith("Optional["):
-            if value is None:
-                continue
-            annotation = annotation[len("Optional[") : -1]
-        expected = _TYPES.get(annotation)
-        if expected and (
-            not isinstance(value, expected) or (isinstance(value, bool) and expected != (bool,))
-        ):
-            raise TaskSpecError(f"{where}.{name}: expected {annotation}")
-        if annotation == "Mapping[str, str]" and not all(
-            isinstance(v, str) for v in value.values()
-        ):
-            raise TaskSpecError(f"{where}.{name}: values must be texts")
-        if annotation == "Mapping[str, float]" and not all(
-            isinstance(v, (int, float)) and not isinstance(v, bool) for v in value.values()
-        ):
-            raise TaskSpecError(f"{where}.{name}: values must be numbers")
-        if "\0" in str(value):
-            raise TaskSpecError(f"{where}.{name}: holds a NUL character")
-    try:
-        return cls(**raw)
-    except TypeError as error:
-        raise TaskSpecError(f"{where}: {error}") from error

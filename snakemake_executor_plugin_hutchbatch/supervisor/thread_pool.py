@@ -1,4 +1,4 @@
-"""Many small jobs on a few threads; the first failure ends the rest."""
+"""Runs many small tasks on a few threads; the first failure ends the rest."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Task = Callable[[], Optional[Sequence["Task"]]]
 def run_all(tasks: Iterable[Task], threads: int, stop: threading.Event) -> None:
     """Runs all tasks in their order on up to ``threads`` threads.
 
-    Raises what the first failing task raised, after those under way have ended; ``Stopped`` when
-    ``stop`` is set meanwhile.
+    Raises the error of the first failing task, after running ones have ended; ``Stopped`` if
+    ``stop`` is set.
     """
     waiting: Deque[Task] = deque(tasks)
     failures: List[BaseException] = []
@@ -33,17 +33,17 @@ def run_all(tasks: Iterable[Task], threads: int, stop: threading.Event) -> None:
                 break
             try:
                 more = task()
-            except BaseException as error:  # carried over to the caller's thread
+            except BaseException as error:  # raised in the caller's thread
                 failures.append(error)
                 break
             if more:
                 waiting.extendleft(more)
-                help_out(len(more) - 1)
+                add_workers(len(more) - 1)
         with lock:
             active -= 1
 
-    def help_out(count: int) -> None:
-        """Threads for so many tasks more."""
+    def add_workers(count: int) -> None:
+        """Adds threads for ``count`` more tasks."""
         nonlocal active
         with lock:
             fresh = [
@@ -55,7 +55,7 @@ def run_all(tasks: Iterable[Task], threads: int, stop: threading.Event) -> None:
             for worker in fresh:
                 worker.start()
 
-    help_out(len(waiting))
+    add_workers(len(waiting))
     for worker in workers:  # grows while this waits
         worker.join()
     if failures:

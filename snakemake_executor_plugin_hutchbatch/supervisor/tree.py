@@ -1,6 +1,6 @@
-"""What a directory holds, under every name by which a program could read it there.
+"""All files of a directory, under every name by which a program could read them.
 
-Links are followed wherever they lead, since S3 has none: the next rule must find what it would find
+Links are followed wherever they lead, since S3 has none: the next rule must find the same files as
 on one machine.
 """
 
@@ -11,27 +11,26 @@ import os
 import stat
 from typing import List, NamedTuple, Optional, Set, Tuple
 
-#: What Snakemake itself puts into directories: here the only sign that an empty folder can leave in
-#: S3 (not every S3-alike takes the usual key that ends in a slash).
+#: The file that Snakemake itself puts into directories: here it marks an empty folder in S3 (not
+#: every S3-compatible server accepts the usual key that ends in a slash).
 TIMESTAMP = ".snakemake_timestamp"
 #: Bytes of the longest key: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 LONGEST_KEY = 1024
-#: Entries found below links to folders: folders full of links to each other have more names than
-#: anybody wants stored.
+#: Most entries below links to folders: folders full of links to each other have far too many names.
 MOST_BY_LINKS = 1_000_000
-#: File systems whose files are not what their sizes say.
+#: File systems whose files do not have the size that they show.
 PSEUDO = ("/proc", "/sys")
 
 _WHY = {
-    errno.ENOENT: "a link to nothing",
-    errno.ENOTDIR: "a link to nothing",
-    errno.ENAMETOOLONG: "a link to nothing",
+    errno.ENOENT: "a broken link",
+    errno.ENOTDIR: "a broken link",
+    errno.ENAMETOOLONG: "a broken link",
     errno.ELOOP: "a link to itself",
 }
 
 
 class Unstorable(Exception):
-    """The directory cannot be stored as it is; half a sentence for the user."""
+    """The directory cannot be stored; the message is part of a sentence for the user."""
 
 
 class File(NamedTuple):
@@ -43,8 +42,8 @@ class File(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """``empty``: names of folders without anything in them, "" for the directory itself.
-    ``left_out``: name and reason of what cannot be read by anybody."""
+    """``empty``: names of empty folders, "" for the directory itself. ``left_out``: names and
+    reasons of unreadable entries."""
 
     files: List[File]
     empty: List[str]
@@ -63,7 +62,7 @@ class _Folder(NamedTuple):
 
 
 def walk(top: str) -> Tree:
-    """Raises ``OSError`` for what should be readable and is not, ``Unstorable``."""
+    """Reads a directory. Raises ``OSError`` for entries that should be readable, ``Unstorable``."""
     walker = _Walker()
     walker.walk(_Folder(top, "", _above(top), False))
     files, empty, left_out = walker.tree
@@ -110,7 +109,7 @@ class _Walker:
                     f"its links to folders give its files more than {MOST_BY_LINKS:,} names"
                 )
         if linked and state.st_dev in self._pseudo:
-            self.tree.left_out.append((name, "a link into the machine's own files"))
+            self.tree.left_out.append((name, "a link to the machine's system files"))
         elif stat.S_ISREG(state.st_mode):
             self.tree.files.append(File(entry.path, name, state.st_size))
         elif stat.S_ISDIR(state.st_mode):
@@ -125,22 +124,22 @@ class _Walker:
     ) -> None:
         identity = (state.st_dev, state.st_ino)
         if _is_in(identity, above.chain):
-            self.tree.left_out.append((name, "a link to a folder that it is in"))
+            self.tree.left_out.append((name, "a link to a folder that contains it"))
         elif len(os.fsencode(name)) > LONGEST_KEY:
-            raise Unstorable(f"the name {shown(name)[:60]}… is longer than S3 takes")
+            raise Unstorable(f"the name {shown(name)[:60]}… is longer than S3 accepts")
         else:
             self._waiting.append(_Folder(path, name + "/", (identity, above.chain), linked))
 
 
 def left_out_line(path: str, left_out: List[Tuple[str, str]]) -> str:
-    """One line about what is not stored of a directory."""
+    """One line about the entries of a directory that are not stored."""
     some = ", ".join(f"{shown(name)} ({why})" for name, why in left_out[:5])
     more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
     return f"not stored of {path}: {some}{more}."
 
 
 def shown(name: str) -> str:
-    """A file's name for a sentence: bytes that are not UTF-8, and control characters, as escapes"""
+    """A file's name for a sentence: invalid UTF-8 and control characters become escapes."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -154,7 +153,7 @@ def _is_utf8(name: str) -> bool:
 
 
 def _above(top: str) -> _Chain:
-    """The chain of the directory itself: the folders that it lies in."""
+    """The chain of the directory itself: the folders that contain it."""
     chain: _Chain = None
     path = os.path.realpath(top)
     above = [path]

@@ -1,7 +1,7 @@
-"""In Snakemake itself: a job's outputs are looked at and stored when nobody writes them any more.
+"""In Snakemake itself: checks and stores a job's outputs only when no process writes them any more.
 
-On one machine Snakemake may go on when the job's shell has ended: what still runs completes its
-files. What is stored in S3 is not completed any more. Runs in Snakemake's own Python.
+On one machine, processes that outlive the job's shell can complete their files later; a file that
+is stored in S3 stays as it is. Runs in Snakemake's own Python.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .openfiles import everybody, name_of, targets, writers
 if TYPE_CHECKING:
     from ..snakemake_types import Job
 
-#: Seconds between looks: at first, and at most; and until the user is told.
+#: Seconds between checks: at first, and at most; and until a message is shown.
 SHORT, LONG = 0.02, 0.5
 TELL = 20.0
 
@@ -65,7 +65,7 @@ async def _written(job: Job) -> None:
             pid, path = found[0]
             logger.warning(
                 f"hutchbatch: the command of rule {job.rule.name} has ended, but {name_of(pid)} "
-                f"(process {pid}) still writes {os.path.relpath(path)}: the job waits for it."
+                f"(process {pid}) is still writing {os.path.relpath(path)}: the job waits for it."
             )
         await asyncio.sleep(pause)
         pause = min(LONG, pause * 1.5)

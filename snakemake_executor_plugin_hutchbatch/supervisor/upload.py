@@ -28,7 +28,7 @@ PROTECTED = "snakemake-protected"
 
 
 class Local(NamedTuple):
-    """One file and the address it goes to; its size in bytes where that is known."""
+    """A file and its URL; its size in bytes if that is known."""
 
     path: str
     url: str
@@ -50,7 +50,7 @@ def stage_out(
     stop: threading.Event,
     own: Stamp = Stamp(),  # noqa: B008  immutable
 ) -> Totals:
-    """Stores all outputs that have an address. They were checked before. ``own``: this attempt's
+    """Stores all outputs that have a URL; they have been checked before. ``own``: this attempt's
     stamp. Raises ``Failure``."""
     store = Store(s3, own)
     try:
@@ -63,7 +63,7 @@ def stage_out(
             for directory in directories:
                 _settle(stored, directory, stop)
         except Superseded:
-            # What is in a directory of the later attempt without being its.
+            # Files in a later attempt's directory that are not its own.
             _withdraw(stored, directories)
             raise
     except Superseded as error:
@@ -81,7 +81,7 @@ def stage_out(
 
 
 class Stored:
-    """The uploads of one attempt, so that they can be told from others' and withdrawn."""
+    """The uploads of one attempt, so that they can be recognised and withdrawn."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -95,8 +95,8 @@ def put_files(
     own: Stamp = Stamp(),  # noqa: B008
     stored: Optional[Stored] = None,
 ) -> Totals:
-    """Stores files as they are named. Raises ``Superseded``, ``Unstorable``, or what S3 or the disk
-    raised, with the address."""
+    """Stores files under their URLs. Raises ``Superseded``, ``Unstorable``, or an error of S3 or
+    the disk, with the URL."""
     stored = stored or Stored(Store(s3, own))
     sized = []
     for item in files:
@@ -158,7 +158,7 @@ def _wanted(outputs: Sequence[Output], work: str) -> Tuple[List[Local], List[_Di
 
 
 def _check_key(url: str) -> None:
-    """Raises ``Unstorable`` for a name that S3 does not take."""
+    """Raises ``Unstorable`` for a name that S3 does not accept."""
     try:
         key = split_url(url)[1].encode("utf-8")
     except UnicodeEncodeError:
@@ -167,7 +167,7 @@ def _check_key(url: str) -> None:
         ) from None
     if len(key) > tree.LONGEST_KEY:
         raise Unstorable(
-            f"the name {tree.shown(url)} has {len(key):,} bytes and S3 takes {tree.LONGEST_KEY:,}"
+            f"the name {tree.shown(url)} has {len(key):,} bytes and S3 accepts {tree.LONGEST_KEY:,}"
         )
 
 
@@ -194,8 +194,8 @@ def _put(stored: Stored, item: Local, size: int, stop: threading.Event) -> None:
 
 
 def _first_look(store: Store, directory: _Directory) -> None:
-    """Raises ``Superseded`` where a later attempt has begun to store the directory: its files may
-    have other names than ours."""
+    """Raises ``Superseded`` if a later attempt has begun to store the directory: its files may have
+    other names than this attempt's."""
     bucket, key = split_url(directory.url)
     try:
         there = next(list_keys(store.s3, bucket, key, most=1), None)
@@ -208,8 +208,8 @@ def _first_look(store: Store, directory: _Directory) -> None:
 
 
 def _settle(stored: Stored, directory: _Directory, stop: threading.Event) -> None:
-    """What lies in the directory when all of this attempt's files do: others' are removed. One of
-    ours that is gone (an earlier attempt took it for its own) is stored again."""
+    """Cleans up the directory after all files of this attempt are stored: removes other files, and
+    stores files again that an earlier attempt has removed."""
     store = stored.store
     bucket, prefix = split_url(directory.url)
     try:
@@ -218,8 +218,8 @@ def _settle(stored: Stored, directory: _Directory, stop: threading.Event) -> Non
         if error.status != 403:
             raise
         say(
-            f"files of an earlier {directory.url} may be left there: the job role may not list "
-            f"{bucket}."
+            f"files of an earlier {directory.url} may be left there: the job role has no "
+            f"permission to list {bucket}."
         )
         return
     new: Set[str] = {file.url for file in directory.files}
@@ -248,4 +248,4 @@ def _withdraw(stored: Stored, directories: Sequence[_Directory]) -> None:
     try:
         run_all(tasks, stored.store.s3.threads, threading.Event())
     except ERRORS as error:
-        say(f"what this attempt has stored could not be removed again ({error}).")
+        say(f"the files that this attempt has stored could not be removed again ({error}).")

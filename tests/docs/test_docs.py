@@ -38,10 +38,10 @@ from snakemake_executor_plugin_hutchbatch.settlement.problem_context import Prob
 from snakemake_executor_plugin_hutchbatch.settlement.sentences import sentence
 from snakemake_executor_plugin_hutchbatch.supervisor import (
     checksum,
+    command_start,
     download,
     problems,
     snakemake_python,
-    step_runner,
     taskspec,
 )
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import Failure as Fault
@@ -257,7 +257,7 @@ def test_the_images_that_do_not_work_end_with_the_sentences_of_the_docs(tmp_path
     codes = {"status": "FAILED", "container": {"exitCode": taskspec.EXIT_NO_PYTHON}}
     no_shell = 'CannotStartContainerError: … exec: "/bin/sh": no such file or directory'
     with pytest.raises(Fault) as no_bash:
-        step_runner.find_shell(str(tmp_path / "no-such-bash"), {"PATH": ""})
+        command_start.find_shell(str(tmp_path / "no-such-bash"), {"PATH": ""})
     no_shell_facts = replace(no_bash.value.facts, file="bash")
     with pytest.raises(Fault) as no_snakemake:
         snakemake_python.choose([Python("python", "3.9.2")], SnakemakeNeeds("9.27.1", "3.11"))

@@ -319,7 +319,7 @@ def test_a_server_without_conditions_is_looked_at_before_each_write(
         except Failure:
             assert attempt == 1
     assert tiny.objects == {f"/{BUCKET}/a": b"three", f"/{BUCKET}/d/x": b"three"}
-    assert "does not take conditional requests" in capfd.readouterr().err
+    assert "does not support conditional requests" in capfd.readouterr().err
 
 
 def test_a_role_that_may_not_read_stores_all_the_same(

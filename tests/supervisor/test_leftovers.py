@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import signal
 import sys
 import time
@@ -93,7 +94,7 @@ def test_daemons_that_write_no_output_hold_no_job(container: Container, store: S
     assert [store.get(f"out{number}") for number in range(len(idle))] == [b"x\n"] * len(idle)
     assert ended.err.count("\n") == 1
     assert "sleep" in ended.err
-    assert "running, without need for its outputs: that was ended" in ended.err
+    assert re.search(r"the job had left .* running.*: ended\.", ended.err)
 
 
 def test_an_output_that_nobody_writes_is_missing_while_a_daemon_runs(
@@ -102,7 +103,7 @@ def test_an_output_that_nobody_writes_is_missing_while_a_daemon_runs(
     made = step("sleep 1000 &", outputs=(Output("out", store.url("out")),))
     ended = container.run(container.task(steps=(made,)))
     assert ended.code == 213
-    assert "sleep went on when the shell of rule rule_x had ended, but wrote no output" in ended.err
+    assert "sleep kept running after the shell of rule rule_x had ended" in ended.err
 
 
 @pytest.mark.parametrize("number", [9, 11])

@@ -15,7 +15,7 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.supervisor import fence
 from snakemake_executor_plugin_hutchbatch.supervisor.fence import Stamp
-from snakemake_executor_plugin_hutchbatch.supervisor.storage_overlay import with_mended_storage
+from snakemake_executor_plugin_hutchbatch.supervisor.storage_overlay import with_patched_storage
 
 from .conftest import ACCESS, BUCKET, SECRET, Store
 from .faults import Fault, Proxy, first
@@ -53,7 +53,7 @@ class Snakemake:
         # The storage's own settings have others.
         keys = {"AWS_ACCESS_KEY_ID": "AKIAOTHER", "AWS_SECRET_ACCESS_KEY": "wrong"}
         environ = {**os.environ, **keys}
-        self._environ = with_mended_storage(environ, str(plugins), Stamp(7, attempt, JOB))
+        self._environ = with_patched_storage(environ, str(plugins), Stamp(7, attempt, JOB))
         self.said = ""
 
     def does(self, *actions: tuple[str, str, str]) -> list[str | None]:
@@ -82,7 +82,7 @@ def test_a_directory_goes_and_comes_by_every_name(
     (one.work / "d/latest").symlink_to("run1")
     (one.work / "d/gone").symlink_to("nowhere")
     assert one.does(("store", store.url("d"), "d")) == [None]
-    assert "hutchbatch: not stored of d: gone (a link to nothing)." in one.said
+    assert "hutchbatch: not stored of d: gone (a broken link)." in one.said
     assert store.keys("d/") == ["d/empty/below/.snakemake_timestamp", "d/latest/m", "d/run1/m"]
     assert one.does(("retrieve", store.url("d"), "back")) == [None]
     back = sorted(str(path.relative_to(one.work / "back")) for path in one.work.rglob("back/**/*"))

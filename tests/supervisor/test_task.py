@@ -250,7 +250,7 @@ def test_a_folder_with_two_names_is_stored_by_both_and_links_may_lead_anywhere(
     ended = container.run(container.task(steps=(made,)))
     assert (ended.code, ended.err) == (
         0,
-        "hutchbatch: not stored of out: gone (a link to nothing), loop (a link to itself).\n",
+        "hutchbatch: not stored of out: gone (a broken link), loop (a link to itself).\n",
     )
     found = {key: store.get(key) for key in store.keys("out/")}
     assert found == {

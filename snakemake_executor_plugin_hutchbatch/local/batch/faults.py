@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from .endings import Ending, not_started
 from .fault_kinds import (
@@ -22,6 +24,9 @@ from .fault_kinds import (
     Throttle,
     TimeLimit,
 )
+
+#: One kind of fault.
+F = TypeVar("F", bound=BatchFault)
 
 
 class _ActiveFault:
@@ -80,32 +85,30 @@ class Faults:
                     return fault
         return None
 
+    def _of(self, kind: type[F]) -> Iterator[tuple[_ActiveFault, F]]:
+        """The active faults of one kind."""
+        return ((each, each.fault) for each in self._active if isinstance(each.fault, kind))
+
     def time_limit(self, queue: str) -> TimeLimit | None:
         """Called for each job that becomes RUNNABLE: its queue's time limit, or None."""
-        for each in self._active:
-            fault = each.fault
-            if not isinstance(fault, TimeLimit) or not fnmatchcase(queue, fault.queue):
-                continue
-            if self._strike(each):
+        for each, fault in self._of(TimeLimit):
+            if fnmatchcase(queue, fault.queue) and self._strike(each):
                 return fault
         return None
 
     def not_ended(self, operation: str, name: str) -> NotEnded | None:
         """Called for each job of a bulk call: its error, or None."""
-        for each in self._active:
-            fault = each.fault
-            if not isinstance(fault, NotEnded) or not fnmatchcase(operation, fault.operation):
+        for each, fault in self._of(NotEnded):
+            if not fnmatchcase(operation, fault.operation):
                 continue
             if fnmatchcase(name, fault.name) and self._strike(each):
                 return fault
         return None
 
     def memory_after(self, name: str) -> float | None:
-        for each in self._active:
-            fault = each.fault
-            if not isinstance(fault, OutOfMemory) or not fnmatchcase(name, fault.name):
-                continue
-            if self._strike(each):
+        """Called at each start: seconds until it is killed for lack of memory, or None."""
+        for each, fault in self._of(OutOfMemory):
+            if fnmatchcase(name, fault.name) and self._strike(each):
                 return fault.after
         return None
 
@@ -138,12 +141,9 @@ class Faults:
 
     def starved(self, queue: str, now: float) -> str | None:
         """Why no jobs of the queue start, or None."""
-        for each in self._active:
-            fault = each.fault
-            if not isinstance(fault, Starve) or not fnmatchcase(queue, fault.queue):
-                continue
-            if each.lasts(now):
-                self.struck["starve"] += not each.met  # once, not at each look
+        for each, fault in self._of(Starve):
+            if fnmatchcase(queue, fault.queue) and each.lasts(now):
+                self.struck["starve"] += not each.met  # once, not at each check
                 each.met += 1
                 return fault.reason
         return None

@@ -11,11 +11,8 @@ from pathlib import Path
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.record import controllers
-from snakemake_executor_plugin_hutchbatch.snakemake_patches.local_copies import (
-    PLACE,
-    Differs,
-    LocalCopies,
-)
+from snakemake_executor_plugin_hutchbatch.snakemake_patches.copy_state import Differs
+from snakemake_executor_plugin_hutchbatch.snakemake_patches.local_copies import PLACE, LocalCopies
 
 NOW = 1_800_000_000.0
 

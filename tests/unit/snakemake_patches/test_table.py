@@ -13,13 +13,15 @@ from snakemake_interface_common.exceptions import ApiError
 
 import snakemake_executor_plugin_hutchbatch
 from snakemake_executor_plugin_hutchbatch.snakemake_patches import apply, table
-from snakemake_executor_plugin_hutchbatch.snakemake_patches.table import MENDED, RUN, Patch
+from snakemake_executor_plugin_hutchbatch.snakemake_patches.patch import Patch
+from snakemake_executor_plugin_hutchbatch.snakemake_patches.shared_table import SHARED
+from snakemake_executor_plugin_hutchbatch.snakemake_patches.table import RUN
 
 PACKAGE = Path(snakemake_executor_plugin_hutchbatch.__file__).parent
 NAME = PACKAGE.name
 
 
-@pytest.mark.parametrize("patch", RUN + MENDED, ids=lambda patch: patch.target)
+@pytest.mark.parametrize("patch", RUN + SHARED, ids=lambda patch: patch.target)
 def test_every_target_exists_in_the_installed_versions(patch):
     import_module("snakemake.api")
     assert not apply.missing([patch])
@@ -27,7 +29,7 @@ def test_every_target_exists_in_the_installed_versions(patch):
         assert apply.exists(patch), "not in the installed version either: who needs the patch?"
 
 
-@pytest.mark.parametrize("patch", RUN + MENDED, ids=lambda patch: patch.target)
+@pytest.mark.parametrize("patch", RUN + SHARED, ids=lambda patch: patch.target)
 def test_every_replacement_is_a_function_of_its_place(patch):
     package = "snakemake_patches" if patch in RUN else "supervisor"
     module, _, function = patch.replacement.partition(":")
@@ -36,7 +38,7 @@ def test_every_replacement_is_a_function_of_its_place(patch):
     assert patch.versions
 
 
-@pytest.mark.parametrize("patches", [RUN, MENDED], ids=["run", "mended"])
+@pytest.mark.parametrize("patches", [RUN, SHARED], ids=["run", "shared"])
 def test_no_target_stands_twice(patches):
     targets = [patch.target for patch in patches]
     assert len(targets) == len(set(targets))
@@ -101,14 +103,17 @@ for place in changed:
 print(json.dumps({".".join(p): ".".join(q) for p, q in origin.items()}))
 """
 IN_RUN = f"import {NAME}; {NAME}.ExecutorSettings(); {NAME}.ExecutorSettings()"
-IN_JOB = f"from {NAME}.supervisor.patched_s3_storage import mend; mend(plugin, in_job=True)"
+IN_JOB = (
+    f"from {NAME}.supervisor.patched_s3_storage import patch_storage; "
+    "patch_storage(plugin, in_job=True)"
+)
 
 
 @pytest.mark.parametrize(
     ("what", "patches"),
     [
-        (IN_RUN, [*RUN, *(patch for patch in MENDED if not patch.in_job_only)]),
-        (IN_JOB, MENDED),
+        (IN_RUN, [*RUN, *(patch for patch in SHARED if not patch.in_job_only)]),
+        (IN_JOB, SHARED),
     ],
     ids=["run", "job"],
 )

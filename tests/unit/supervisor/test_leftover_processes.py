@@ -109,7 +109,7 @@ def test_the_user_is_told_once_when_waiting_lasts():
     assert one.news(Seen((IDLE,)), TELL) is None
     told = one.news(Seen((IDLE, WRITER)), TELL)
     assert told is not None
-    assert "rule r has ended, but sort (process 1) is still at work for out" in told
+    assert "rule r has ended, but sort (process 1) is still writing out" in told
     assert one.news(Seen((WRITER,)), 2 * TELL) is None
 
 

@@ -78,7 +78,7 @@ def test_links_to_nothing_and_to_themselves_are_left_out_in_one_line(top):
     assert names(found) == ["a"]
     line = tree.left_out_line("out", found.left_out)
     assert "\n" not in line
-    assert line.startswith("not stored of out: gone (a link to nothing), loop (a link to itself)")
+    assert line.startswith("not stored of out: gone (a broken link), loop (a link to itself)")
     assert line.endswith("and 1 more.")
 
 
@@ -123,7 +123,7 @@ def test_a_tree_deeper_than_a_key_is_long_is_refused(top):
         here = below
     os.close(here)
     try:
-        with pytest.raises(tree.Unstorable, match="longer than S3 takes"):
+        with pytest.raises(tree.Unstorable, match="longer than S3 accepts"):
             tree.walk(str(top))
     finally:
         subprocess.run(["rm", "-rf", top / "d"], check=True)  # pytest's own way is recursive
