@@ -115,7 +115,7 @@ def test_a_file_that_was_killed_in_mid_write_is_no_success(
     ended = container.run(container.task(steps=(made,)))
     name = signal.Signals(number).name
     assert ended.code == 128 + number
-    assert f"was killed ({name}) while it wrote out" in ended.said
+    assert f"was killed ({name}) while writing out" in ended.said
     assert store.keys("out") == []
     assert ended.status is not None
     assert ended.status.cause == "COMMAND"
