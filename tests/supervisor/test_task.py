@@ -596,6 +596,6 @@ def test_a_scratch_that_cannot_be_written_is_told_so(container: Container, tmp_p
     file.touch()
     ended = container.run(container.task(scratch=str(file / "x"), steps=(step("true"),)))
     assert ended.code == 216
-    assert "no folder could be made on the machine's scratch" in ended.said
+    assert "no folder could be created on the machine's scratch disk" in ended.said
     assert ended.status is not None
     assert ended.status.cause == "HOST"
