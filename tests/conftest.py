@@ -2,10 +2,15 @@
 
 import signal
 
+import hypothesis
 import pytest
 from workflows import Workflow, slug
 
 from snakemake_executor_plugin_hutchbatch.local.cloud import LocalCloud
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("hutchbatch", deadline=None)
+hypothesis.settings.load_profile("hutchbatch")
 
 
 def pytest_configure(config):
