@@ -245,6 +245,8 @@ class _Paths:
         self._files = [file for file in files_of(job) if str(file) in self._odd]
 
     def text(self, text: str) -> str:
+        if not self._odd and "/" not in text and ".." not in text:
+            return text  # names no folder: most texts of an object, which has a hundred or more
         return self._odd.get(text) or self._where.in_text(text, self._files)
 
 

@@ -84,6 +84,8 @@ class _Pickler(pickle.Pickler):
         return None
 
     def _text(self, value: str) -> object:
+        if "/" not in value and ".." not in value:
+            return None  # names no folder: most texts of an object, which has a hundred or more
         found = pieces(self._localized(value))
         return ("text", found) if found else None
 
