@@ -7,8 +7,8 @@
 Of each workflow every Snakefile that is a workflow of its own is planned (``hutchbatch plan
 --json``) on the local cloud, with the configurations of its test folders, and what is missing is
 made up: the input files that its rules name are empty. What its Snakefiles import must be installed
-here (pandas, as a rule). Counted are rules, once each, without those
-that name an image of their own; the reasons of those under Snakemake are listed.
+here (pandas, as a rule). Rules are counted once each, all and those without an image of their own
+(a workflow's global ``container:`` is one); the reasons of those under Snakemake are listed.
 """
 
 from __future__ import annotations
@@ -40,27 +40,33 @@ _MISSING = re.compile(r"^\s+affected files:\n((?:\s+.+\n)+)", re.MULTILINE)
 
 @dataclass
 class Shares:
-    """``modes``: rule → how it runs; ``reasons``: why under Snakemake; ``failed``: workflows that
-    cannot be planned, and the last line of why."""
+    """``modes``: rule → how it runs; ``own``: those that name an image of their own; ``reasons``:
+    why under Snakemake; ``failed``: workflows that cannot be planned, and the last lines of why."""
 
     modes: dict[tuple[str, str], str] = field(default_factory=dict)
+    own: set[tuple[str, str]] = field(default_factory=set)
     reasons: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
 
     def add(self, workflow: str, plan: dict) -> None:
         for rule in plan["rules"]:
             key = (workflow, rule["rule"])
-            own = rule["image"] and not default_image.is_default(rule["image"])
-            if key in self.modes or rule["runs"] == "here" or own:
+            if key in self.modes or rule["runs"] == "here":
                 continue
+            if rule["image"] and not default_image.is_default(rule["image"]):
+                self.own.add(key)
             self.modes[key] = rule["runs"] or "unknown"
             if rule["runs"] != "direct":
                 text = rule["reason"] or rule["refused"] or "Snakemake cannot tell yet"
                 self.reasons[text.replace(rule["rule"], "…")] += 1
 
-    def share(self, workflow: str | None = None) -> tuple[int, int]:
-        """Rules in direct mode, and all."""
-        modes = [m for (w, _), m in self.modes.items() if workflow in (None, w)]
+    def share(self, workflow: str | None = None, own: bool = True) -> tuple[int, int]:
+        """Rules in direct mode, and all; or, not ``own``, those without an image of their own."""
+        modes = [
+            mode
+            for key, mode in self.modes.items()
+            if workflow in (None, key[0]) and (own or key not in self.own)
+        ]
         return modes.count("direct"), len(modes)
 
 
@@ -144,7 +150,8 @@ def measure(flows: Path, cloud: LocalCloud, work: Path) -> Shares:
             else:
                 shares.add(source.name, found)
         direct, total = shares.share(source.name)
-        print(f"{source.name}: {direct} of {total} rules in direct mode", flush=True)
+        plain = "{} of {} without an image of their own".format(*shares.share(source.name, False))
+        print(f"{source.name}: {direct} of {total} rules in direct mode ({plain})", flush=True)
     return shares
 
 
@@ -161,9 +168,11 @@ def main() -> int:
         print(f"{name}: cannot be planned: {why}")
     for reason, count in shares.reasons.most_common():
         print(f"{count:4} {reason}")
-    direct, total = shares.share()
-    percent = 100 * direct / total if total else 0.0
-    print(f"{direct} of {total} rules without an image of their own: {percent:.1f} %")
+    percent = 0.0
+    for own, which in ((True, "rules"), (False, "rules without an image of their own")):
+        direct, total = shares.share(own=own)
+        percent = 100 * direct / total if total else 0.0
+        print(f"{direct} of {total} {which} in direct mode: {percent:.1f} %")
     return int(percent < given.least)
 
 

@@ -105,22 +105,32 @@ def closure(
             continue
         found[name] = judged(there, target)
         for text in there.requires or ():
-            requirement = _applying(text, target.markers, extras)
+            requirement = _applying(
+                text, target.markers, extras, lambda name: distribution(name) is not None
+            )
             if requirement is not None:
                 waiting.append((requirement, extras))
     return sorted(found.values(), key=lambda package: package.name)
 
 
-def _applying(text: str, markers: Mapping[str, str], extras: Iterable[str]) -> Requirement | None:
-    """A requirement, if it is one in the container."""
+def _applying(
+    text: str,
+    markers: Mapping[str, str],
+    extras: Iterable[str],
+    is_there: Callable[[str], bool],
+) -> Requirement | None:
+    """A requirement, if it is one in the container; where nobody can tell, if ``is_there`` here."""
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
         return None
     marker = requirement.marker
-    wanted = marker is None or any(
-        marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras)
-    )
+    try:
+        wanted = marker is None or any(
+            marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras)
+        )
+    except ValueError:  # what packaging cannot compare: a kernel's version with a package's
+        wanted = is_there(requirement.name)
     return requirement if wanted else None
 
 
@@ -180,4 +190,5 @@ def platforms(machine: str) -> list[str]:
 
 def packages_of(modules: Iterable[str], providers: Mapping[str, Sequence[str]]) -> set[str]:
     """The packages that modules belong to. ``providers``: by top-level module."""
-    return {canonicalize_name(name) for module in modules for name in providers.get(module, ())}
+    names = (name for module in modules for name in providers.get(module, ()))
+    return {canonicalize_name(name) for name in names if name}  # broken ones have none

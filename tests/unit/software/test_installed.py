@@ -82,6 +82,8 @@ def test_requirements_are_followed_as_they_are_in_the_container():
                 "only-linux>=2; sys_platform == 'linux'",
                 "arm; platform_machine == 'aarch64'",
                 "tests; extra == 'test'",
+                "c; platform_release >= '20.1' and python_version ~= 'x'",
+                "not a requirement",
             ],
         ),
         "b": Dist("b", requires=["c; extra == 'extra'", "d; extra == 'other'", "a"]),
@@ -110,7 +112,7 @@ def test_the_glibc_of_a_wheel_is_the_least_that_one_of_its_tags_asks_for():
 
 
 def test_modules_are_known_by_their_packages():
-    providers = {"yaml": ["PyYAML"], "google": ["google-auth", "protobuf"]}
-    assert packages_of(["yaml", "google", "nobody"], providers) == {
+    providers = {"odd": [None], "yaml": ["PyYAML"], "google": ["google-auth", "protobuf"]}
+    assert packages_of(["yaml", "google", "nobody", "odd"], providers) == {
         *("pyyaml", "google-auth", "protobuf"),
     }
