@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from snakemake_executor_plugin_hutchbatch.local.cloud import LocalCloud
@@ -149,7 +149,7 @@ def main() -> int:
             shutil.rmtree(work / name, ignore_errors=True)
             shutil.copytree(options.checkout.resolve(), work / name, symlinks=True)
     wrong: list[str] = []
-    runs: dict[str, Ran] = {}
+    runs: dict[str, Ran] = {}  # plain first
     if options.only != "hutchbatch":
         plain = [*arguments, "--cores", options.cores]
         runs["plain"] = run(plain, work / "plain" / options.folder, dict(os.environ))
@@ -226,7 +226,10 @@ def _divided(words: list[str]) -> tuple[list[str], list[str]]:
 def _compared(
     runs: dict[str, Ran], work: Path, options: argparse.Namespace, arguments: Sequence[str]
 ) -> Iterator[str]:
-    one, two = runs["plain"], runs["hutchbatch"]
+    one, two = (
+        replace(ran, output=ran.output.replace(str(work / name), "COPY"))
+        for name, ran in runs.items()
+    )
     if one.finished() != two.finished():
         yield f"jobs: plain {dict(one.finished() - two.finished())} more, hutchbatch "
         yield f"{dict(two.finished() - one.finished())} more"
@@ -239,7 +242,9 @@ def _compared(
     stored = work / "cloud" / "s3" / "hutchbatch" / "public"
     before = {str(p.relative_to(checkout)) for p in checkout.rglob("*") if p.is_file()}
     yield from differences(files(directory, declared(directory)), stored, options.ignore)
-    yield from surplus(directory, before, stored)
+    inputs = str(work / "hutchbatch").lstrip("/")  # named by absolute paths
+    found = surplus(directory, before, stored)
+    yield from (line for line in found if not line.startswith(inputs))
 
 
 if __name__ == "__main__":
