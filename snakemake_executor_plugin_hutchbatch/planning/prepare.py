@@ -162,6 +162,7 @@ class Preparation:
             config=self._config,
             folders=layout.launch,
             variables=job_paths.variables(layout, token),
+            names=tasks.written_names(job, where),
         )
         task = replace(task, needs=self._needs(wanted))
         return wanted, self._identified(task, wanted, outputs)

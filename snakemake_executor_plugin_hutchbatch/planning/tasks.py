@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from ..snakemake_types import AnyJob, Job, is_group
 from ..supervisor import file_names, launch_folder
@@ -11,7 +12,7 @@ from ..supervisor.taskspec import Input, Step, TaskSpec
 from .job_paths import JobPaths, Tokens
 from .plan import JobPlan
 from .script_steps import ScriptStore
-from .snakemake_jobs import s3_url
+from .snakemake_jobs import members, s3_url
 from .steps import done_with, named_by_hand, step_of, updated
 
 
@@ -57,8 +58,25 @@ def direct_task(
         tmpdir_token=token.tmpdir,
         workdir_token=token.workdir,
         tree_token=token.tree,
+        names=written_names(job, where),
         disk_mb=plan.disk_mb,
     )
+
+
+def written_names(job: AnyJob, where: JobPaths) -> dict[str, str]:
+    """Names of a job's files outside of the launch folder, and where the job has them: inputs, and
+    the folders of what it makes."""
+    found: dict[str, str] = {}
+    for member in members(job):
+        for file in member.input:
+            name = launch_folder.inside(str(file), where.folders)
+            if file_names.reaches_out(name):
+                found[name] = where.path(file)
+        for file in (*member.output, *member.log):
+            name = launch_folder.inside(str(file), where.folders)
+            if file_names.reaches_out(name):
+                found[str(PurePosixPath(name).parent)] = str(PurePosixPath(where.path(file)).parent)
+    return {name: path for name, path in found.items() if not file_names.reaches_out(path)}
 
 
 def snakemake_task(
@@ -71,12 +89,13 @@ def snakemake_task(
     config: Input | None = None,
     folders: tuple[str, ...] = (),
     variables: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> TaskSpec:
     """The task of a job in Snakemake mode: ``command`` starts Snakemake, which moves the files.
 
     What it needs and does not fetch itself: ``config``, its configuration; ``also``, URLs by path
     of what functions in the Snakefile open. ``folders``: the names of the launch folder;
-    ``variables``: what it must know of the folders here.
+    ``variables``: what it must know of the folders here; ``names``: see ``TaskSpec``.
     """
     return TaskSpec(
         name=plan.label,
@@ -102,6 +121,7 @@ def snakemake_task(
         ),
         workdir_token=token.workdir,
         tree_token=token.tree,
+        names=names or {},
         disk_mb=plan.disk_mb,
         snakemake=True,
     )

@@ -9,7 +9,7 @@ import traceback
 from contextlib import contextmanager
 from typing import Callable, Dict, Iterator, List, Mapping, Optional
 
-from . import fence, packages, pinned, pipes, refused_outputs, snakemake_python
+from . import fence, packages, pinned, pipes, refused_outputs, snakemake_python, written_names
 from . import scratch as scratch_module
 from .cgroup_usage import Usage
 from .download import stage_in
@@ -201,6 +201,8 @@ class Job:
             self._s3, task.inputs, scratch.work, scratch.free, self._stopping, task.disk_mb
         )
         pinned.check_files(task.inputs, scratch.work)
+        is_private = written_names.in_own_container(self.job_id, task.scratch)
+        written_names.lead(task.names, scratch.work, scratch.path, is_private)
         self._totals["files_in"] += totals.files
         self._totals["bytes_in"] += totals.size
 

@@ -187,6 +187,8 @@ class TaskSpec:
     temporary directory, whose path only the container knows; ``workdir_token`` for its working
     directory, ``tree_token`` for the root of its tree, in which ``sources`` are unpacked.
     ``directory``: the working directory, relative to that root; None where it is the root.
+    ``names``: what the author called files and folders outside of the working directory, and their
+    paths in it (``supervisor/written_names.py``).
     ``scratch``: the container path on which the host's scratch disk is mounted.
     ``disk_mb``: the rule's request, in MB of 10^6 bytes, for the message about a full disk.
     ``identity`` and ``makes`` are for a later controller that has lost its record: a digest of all
@@ -206,6 +208,7 @@ class TaskSpec:
     workdir_token: Optional[str] = None
     tree_token: Optional[str] = None
     directory: Optional[str] = None
+    names: Mapping[str, str] = field(default_factory=dict)
     disk_mb: Optional[int] = None
     identity: Optional[str] = None
     makes: Tuple[str, ...] = ()

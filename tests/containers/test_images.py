@@ -240,11 +240,12 @@ def test_a_read_only_root_is_enough(straight, images):
     straight.put("in", b"data\n")
     step = Step(
         "a",
-        "mkdir out; cat in > out/copy; touch /x || echo refused >&2",
+        "mkdir out; cat fh/in > out/copy; touch /x || echo refused >&2; test ! -e /fh",
         outputs=(Output("out", f"{straight.url}/out", directory=True),),
         logs=(Log("log", f"{straight.url}/log"),),
     )
-    task = TaskSpec("job", "", (step,), inputs=(Input(f"{straight.url}/in", "in"),))
+    inputs = (Input(f"{straight.url}/in", "fh/in"),)
+    task = TaskSpec("job", "", (step,), inputs=inputs, names={"/fh/in": "fh/in"})
     job = straight.submit(images["plain"], task, readonlyRootFilesystem=True)
     assert straight.ended(job)["status"] == "SUCCEEDED", straight.lines(job)
     assert (straight.stored / "out" / "copy").read_text() == "data\n"

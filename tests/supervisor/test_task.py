@@ -66,7 +66,7 @@ def test_a_task_fetches_runs_and_stores(container: Container, store: Store) -> N
     [
         ("exit 3", 3, "ended with exit code 3"),
         ("no-such-program", 127, "command not found"),
-        ("kill -9 $$", 137, "often for memory"),
+        ("kill -9 $$", 137, "often for lack of memory"),
         ("kill -SEGV $$", 139, "SIGSEGV"),
     ],
 )
@@ -599,3 +599,30 @@ def test_a_scratch_that_cannot_be_written_is_told_so(container: Container, tmp_p
     assert "no folder could be created on the machine's scratch disk" in ended.said
     assert ended.status is not None
     assert ended.status.cause == "HOST"
+
+
+def test_without_a_container_of_its_own_a_job_makes_no_links_outside_of_its_folder(
+    container: Container, store: Store
+) -> None:
+    """This machine's disk is not the job's; its own folder is."""
+    container.run(
+        container.task(
+            inputs=(
+                Input(store.put("a", "a"), "kept/no-such-folder/a"),
+                Input(store.put("b", "b"), "kept/.above-1/beside/b"),
+            ),
+            names={
+                "/no-such-folder/a": "kept/no-such-folder/a",
+                "../beside/b": "kept/.above-1/beside/b",
+            },
+            steps=(
+                step(
+                    "test ! -e /no-such-folder; cat ../beside/b > out",
+                    outputs=(Output("out", store.url("out")),),
+                ),
+            ),
+        )
+    )
+    assert store.get("out") == b"b"
+    assert not os.path.lexists("/no-such-folder")
+    assert list(container.scratch.iterdir()) == []
