@@ -17,7 +17,7 @@ from ..supervisor.tree import TIMESTAMP
 from .inventory import Inventory
 from .local_inputs import LocalFile, LocalInput, Unusable
 from .object_cache import Object
-from .sent_files import Sent, SentFiles, State, at_a_glance, judged, origin_of
+from .sent_files import Sent, SentFiles, State, at_a_glance, judged, origin_of, touched
 from .urls import split_url
 
 if TYPE_CHECKING:
@@ -35,12 +35,13 @@ THREADS = 16
 
 @dataclass(frozen=True)
 class ComparedFile:
-    """``there``: what S3 has at the URL."""
+    """``there``: what S3 has at the URL. ``touched``: see ``sent_files``."""
 
     file: LocalFile
     url: str
     state: State
     there: Object | None
+    touched: int = 0
 
     @property
     def modified(self) -> float:
@@ -51,7 +52,7 @@ class ComparedFile:
             return here
         if self.state is State.OLDER:
             return self.there.modified
-        return min(here, self.there.modified)
+        return max(min(here, self.there.modified), self.touched / 1e9)
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,14 @@ class Comparer:
 
     def compare_file(self, file: LocalFile, url: str, there: Object | None) -> ComparedFile:
         """One file, and what is ``there``."""
-        state = at_a_glance(file, there, self._sent.sent(url))
+        known = self._sent.sent(url)
+        state, since = at_a_glance(file, there, known), 0
         if state is None and there is not None:
             state, there = self._looked_at(file, url, there)
         if state is State.SAME and there is not None:
-            self._sent.is_same(url, Sent(file.size, file.modified, there.etag))
-        return ComparedFile(file, url, state or State.NEW, there)
+            since = touched(file, there, known)
+            self._sent.is_same(url, Sent(file.size, file.modified, there.etag, since))
+        return ComparedFile(file, url, state or State.NEW, there, since)
 
     def _looked_at(self, file: LocalFile, url: str, there: Object) -> tuple[State, Object | None]:
         bucket, key = split_url(url)

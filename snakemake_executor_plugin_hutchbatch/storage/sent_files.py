@@ -26,6 +26,8 @@ MODIFIED = "hutchbatch-modified"
 NAME = "hutchbatch-name"
 #: The note, below the launch folder.
 PLACE = Path(".snakemake", "hutchbatch", "sent.json")
+#: Snakemake's own limit for comparing contents (``--max-checksum-file-size``), in bytes.
+SMALL = 1_000_000
 #: Files remembered at most: the note is read and written whole.
 MOST = 200_000
 
@@ -46,11 +48,14 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Sent:
-    """What a folder remembers of an object: the file of this size and time is what lies there."""
+    """What a folder remembers of an object: the file of this size and time is what lies there.
+    ``touched``: the time of a file that got a new one here but no new content, where that counts
+    (``touched``); else 0."""
 
     size: int
     modified: int
     etag: str
+    touched: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,23 @@ def at_a_glance(file: LocalFile, there: Object | None, sent: Sent | None) -> Sta
     """The state as far as a listing tells; None where the object must be looked at."""
     if there is None:
         return State.NEW
-    if sent == Sent(file.size, file.modified, there.etag) and there.size == file.size:
+    known = (sent.size, sent.modified, sent.etag) if sent else None
+    if known == (file.size, file.modified, there.etag) and there.size == file.size:
         return State.SAME
     return None
+
+
+def touched(file: LocalFile, there: Object, sent: Sent | None) -> int:
+    """From when on (ns) a file with the content of its object counts as changed all the same, as in
+    Snakemake, which compares the content of single small files only; else 0.
+
+    Only if this folder knew it with another time: in another clone all times are new.
+    """
+    if sent is None or sent.etag != there.etag or file.modified < sent.modified:
+        return 0
+    if file.modified == sent.modified:
+        return sent.touched
+    return file.modified if file.below or file.size > SMALL else 0
 
 
 def judged(file: LocalFile, there: Object, origin: int | None, same: bool) -> State:

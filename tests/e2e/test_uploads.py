@@ -124,6 +124,17 @@ def test_inputs_are_uploaded_once_and_again_when_they_change(project, outside):
     assert "Nothing to be done" in workflow.succeed(*arguments)
     assert puts(workflow) == before
 
+    # As in plain Snakemake, a new time alone counts for folders, and for files over 1 MB.
+    os.utime(workflow.folder / "data/a.fq")
+    assert "Nothing to be done" in workflow.succeed(*arguments)
+    os.utime(workflow.folder / "data/folder/y.txt")
+    os.utime(workflow.folder / "data/folder/deep/z.txt")
+    assert "rule gather" in workflow.run(*arguments, "-n").output
+    output = workflow.succeed(*arguments)
+    assert "Updated input files: data/folder" in output
+    assert "Uploading" not in output
+    assert "Nothing to be done" in workflow.succeed(*arguments)
+
     # What has changed is sent, and its jobs run again, as in plain Snakemake.
     workflow.write("data/b.fq", "changed\n")
     output = workflow.succeed(*arguments)

@@ -44,7 +44,7 @@ def test_a_folder_is_all_that_is_readable_in_it(root):
         "y": 2,
         "empty/.snakemake_timestamp": 0,
     }
-    assert "broken (a link to nothing)" in found.left_out
+    assert "broken (a broken link)" in found.left_out
     assert "pipe" in found.left_out
     assert all(file.is_unchanged() for file in found.files)
 

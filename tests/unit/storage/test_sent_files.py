@@ -15,6 +15,7 @@ from snakemake_executor_plugin_hutchbatch.storage.sent_files import (
     at_a_glance,
     judged,
     origin_of,
+    touched,
 )
 
 FILE = LocalFile(Path("a"), "", size=3, modified=5_000_000_000)
@@ -85,3 +86,20 @@ def test_a_damaged_note_is_as_none(tmp_path, text):
     (tmp_path / PLACE).parent.mkdir(parents=True)
     (tmp_path / PLACE).write_text(text)
     assert SentFiles(tmp_path).sent("s3://b/a") is None
+
+
+def test_a_new_time_counts_here_for_large_files_and_those_of_folders():
+    def since(size=3, below="", modified=6, sent=5, etag='"e"'):
+        file = LocalFile(Path("a"), below, size, modified)
+        known = Sent(size, sent, etag) if sent else None
+        return touched(file, Object(size, 1.0, '"e"'), known)
+
+    assert since() == 0
+    assert since(size=1_000_000) == 0
+    assert since(size=1_000_001) == 6
+    assert since(below="x") == 6
+    assert since(size=10**7, sent=None) == 0  # another clone
+    assert since(size=10**7, etag='"other"') == 0
+    assert since(size=10**7, modified=4) == 0
+    again = LocalFile(Path("a"), "", 10**7, 6)
+    assert touched(again, Object(10**7, 1.0, '"e"'), Sent(10**7, 6, '"e"', 6)) == 6
