@@ -67,7 +67,7 @@ def test_what_standard_error_was_sent_to_is_stored(run):
 def test_resources_of_slurms_days_have_hints_and_do_no_harm(run):
     before_the_first_job = run.output.partition("Job stats")[0]
     assert "Rule slurm: it asks for 98 MB of memory" in before_the_first_job
-    assert "time=0-1:00 limits nothing on AWS Batch: write runtime=60." in before_the_first_job
+    assert "time=0-1:00 has no effect on AWS Batch; write runtime=60" in before_the_first_job
     assert "cpus_per_task=4 reserves no vCPUs" in before_the_first_job
     assert "Rule gigabytes: mem_gb=2 reserves no memory" in before_the_first_job
     assert run.text("results/slurm.txt") == "2 0-1:00 2\n"

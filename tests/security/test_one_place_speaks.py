@@ -18,6 +18,8 @@ PROGRAMS = (
     "local/hosts/sweeper.py",
     "local/hosts/foreground.py",
 )
+#: Folders of such programs: the supervisor, and what a rule's own script imports as Snakemake.
+PROGRAM_FOLDERS = ("supervisor/", "software/shim/")
 #: With reasons.
 MAY = {
     "local/cloud.py": {"os.write"},  # into its lock
@@ -83,7 +85,7 @@ def _is_silent(node):
 def _modules():
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()
-        if name not in (*PLACES, *PROGRAMS) and not name.startswith("supervisor/"):
+        if name not in (*PLACES, *PROGRAMS) and not name.startswith(PROGRAM_FOLDERS):
             yield pytest.param(path, MAY.get(name, set()), id=name)
 
 

@@ -99,7 +99,7 @@ def test_a_disk_that_fills_during_the_transfer_is_told_with_what_was_needed(
     there = container.with_(endpoint=proxy.endpoint)
     ended = run(there, path, inputs=(Input(url, "x"),))
     ended_as(ended, "STAGE_IN", 211)
-    assert f"inputs of {size / 1e6:.1f} MB where" in ended.said
+    assert f"inputs of {size / 1e6:.1f} MB" in ended.said
     assert [p.name for p in path.iterdir()] == ["other"]
     proxy.close()
     next(scratch, None)

@@ -63,7 +63,7 @@ def test_another_task_is_not_run(container: Container, store: Store) -> None:
         [*store.keys("supervisor"), "task"],
     )
     assert ended.said.startswith(f"the task's description {url} is not the one this job was")
-    assert "check who may write there" in ended.said
+    assert "check who can write there" in ended.said
     store.put("task", good)
     ended = run(container, url, HUTCHBATCH_TASK_SHA256=digest(good))
     assert (ended.code, store.get("good")) == (0, b"good\n")

@@ -53,7 +53,7 @@ class Snakemake:
         # The storage's own settings have others.
         keys = {"AWS_ACCESS_KEY_ID": "AKIAOTHER", "AWS_SECRET_ACCESS_KEY": "wrong"}
         environ = {**os.environ, **keys}
-        self._environ = with_patched_storage(environ, str(plugins), Stamp(7, attempt, JOB))
+        self._environ = with_patched_storage(environ, str(plugins), Stamp(7, attempt, JOB), {})
         self.said = ""
 
     def does(self, *actions: tuple[str, str, str]) -> list[str | None]:
