@@ -35,6 +35,11 @@ _SLURM = frozenset(
 )
 #: What the name of an image that has Snakemake says.
 _HAS_SNAKEMAKE = re.compile(r"snakemake", re.IGNORECASE)
+#: What the default image, a slim Python, does not have and most machines do, where a command begins
+#: with it. A name in quotes or behind ``command -v`` is none.
+_ABSENT = re.compile(
+    r"(?:^|[;&|(`]|\b(?:then|do|else|xargs|sudo|time|exec))\s*(curl|wget|git)\s", re.M
+)
 _MODULE_LOAD = re.compile(r"(^|[;&|\n(]\s*)(module|ml)\s+(load|add|purge)?\s*\w", re.MULTILINE)
 
 
@@ -88,6 +93,13 @@ def _software(request: RuleRequest) -> Iterator[str]:
             f"storage, or {default_image.python()}, for which they come along; if it has neither, "
             f"name another image in container: or hutchbatch_image, for example {default}"
         )
+    if default_image.is_default(request.image) and not (request.conda and request.conda_used):
+        lacks = dict.fromkeys(_ABSENT.findall(request.command))
+        if lacks:
+            yield (
+                f"its command uses {' and '.join(lacks)}, which the default image {request.image} "
+                "does not have; name an image with it in container: or hutchbatch_image"
+            )
     if request.env_modules or _MODULE_LOAD.search(request.command):
         yield (
             "environment modules (module load) do not exist in containers; name an image with the "

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -59,7 +60,6 @@ class _Config:
     """One module's configuration, made ready once. ``text``: the same in each run, where it is."""
 
     known: pickles.Config
-    packed: str
     localized: Mapping[str, object]
     text: str
 
@@ -84,6 +84,7 @@ class ScriptStore:
         self._folders = where.folders
         self._store, self._holds_secret = store, holds_secret
         self._configs: dict[int, _Config] = {}
+        self._packed_configs: dict[int, str] = {}
         self._shared: dict[tuple[object, ...], _Shared] = {}
         self._sources: dict[tuple[object, ...], Source] = {}
 
@@ -111,7 +112,7 @@ class ScriptStore:
         source = shared.source
         _check_known(parts, job)
         path = source.written_at(json.dumps([job.rule.name, *map(str, job.output)]))
-        try:
+        with _written(source):
             packed = None
             local = parts.localized(paths.text)
             if shared.config:
@@ -119,15 +120,6 @@ class ScriptStore:
                 packed = pickles.packed(made, paths.text, shared.config.known)
             values = languages.values(source, local, packed)
             command = languages.command(source, local, f"{SCRIPT_WORKDIR}/{path}")
-        except (languages.Unsupported, pickles.NotPlain):
-            raise
-        except WorkflowError as error:
-            raise PlanError(f"its script cannot be started: {error}") from error
-        except Exception as error:  # what users give may be anything
-            raise PlanError(
-                f"what its rule gives to the script {source.filename} cannot be written for it: "
-                f"{error}"
-            ) from error
         given = identity.of_values(local)
         command = where.in_text(command, files_of(job)).replace(SCRIPT_WORKDIR, where.work)
         script = Script(
@@ -149,17 +141,18 @@ class ScriptStore:
         key = (source.path, source.text, source.shell_exec, bench, id(called.config))
         found = self._shared.get(key)
         if found is None:
-            config = self._config(called.config)
-            python = source.language in languages.PICKLED
-            shim = frames.shim_files() if python else {}
-            top = f"{BROUGHT}/{frames.name_of(shim)}"
-            pieces = languages.frame(
-                source,
-                config.localized,
-                config.packed,
-                bench,
-                f"{SCRIPT_WORKDIR}/{top}",
-            )
+            with _written(source):
+                config = self._config(called.config)
+                python = source.language in languages.PICKLED
+                shim = frames.shim_files() if python else {}
+                top = f"{BROUGHT}/{frames.name_of(shim)}"
+                pieces = languages.frame(
+                    source,
+                    config.localized,
+                    self._packed(config) if python else "",
+                    bench,
+                    f"{SCRIPT_WORKDIR}/{top}",
+                )
             files = {**source.brought, **{f"{top}/{name}": text for name, text in shim.items()}}
             content = frames.packed(pieces, files)
             found = self._shared[key] = _Shared(
@@ -205,11 +198,18 @@ class ScriptStore:
             localized = cast(Mapping[str, object], everywhere(value, text))
             found = self._configs[id(value)] = _Config(
                 known=pickles.Config.of(value),
-                packed=pickles.packed(value, text, {}),
                 localized=localized,
                 text=json.dumps(identity.canonical(localized), ensure_ascii=False),
             )
         return found
+
+    def _packed(self, config: _Config) -> str:
+        """For Python only: other languages take values that cannot be pickled."""
+        key = id(config.known.value)
+        if key not in self._packed_configs:
+            packed = pickles.packed(config.known.value, self._where.in_text, {})
+            self._packed_configs[key] = packed
+        return self._packed_configs[key]
 
     def _code(self, source: Source, config: _Config) -> str:
         """A digest of the script, what it uses of the workflow's code, and the configuration where
@@ -228,6 +228,21 @@ class ScriptStore:
         return identity.digest(
             source.language, source.text, json.dumps(sorted(digests.items())), about
         )
+
+
+@contextmanager
+def _written(source: Source) -> Iterator[None]:
+    """Says of what fails within that it is this job's fault: what users give may be anything."""
+    try:
+        yield
+    except (languages.Unsupported, pickles.NotPlain):
+        raise
+    except WorkflowError as error:
+        raise PlanError(f"its script cannot be started: {error}") from error
+    except Exception as error:
+        raise PlanError(
+            f"what its rule gives to the script {source.filename} cannot be written for it: {error}"
+        ) from error
 
 
 class _Paths:

@@ -43,4 +43,4 @@ def packed(pieces: Sequence[Piece], files: Mapping[str, bytes]) -> bytes:
     """``files``: by path, relative to the job's working directory."""
     held = {path: base64.b64encode(content).decode() for path, content in sorted(files.items())}
     text = json.dumps({"pieces": list(pieces), "files": held}, ensure_ascii=False)
-    return zlib.compress(text.encode("utf-8", "surrogateescape"), 6)
+    return zlib.compress(text.encode("utf-8", "surrogatepass"), 6)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from snakemake_executor_plugin_hutchbatch.planning import default_image
 from snakemake_executor_plugin_hutchbatch.planning.hints import (
     RuleRequest,
     hints,
@@ -121,3 +122,30 @@ def test_rules_with_the_same_hint_share_one_line():
 )
 def test_times_are_read_as_slurm_reads_them(text, minutes):
     assert slurm_minutes(text) == minutes
+
+
+@pytest.mark.parametrize(
+    ("command", "programs"),
+    [
+        ("curl -L https://example.org/x > {output}", "curl"),
+        ("mkdir -p d && wget -q https://example.org/x", "wget"),
+        ("x=$(git rev-parse HEAD)\n(curl x | gzip) > {output}", "git and curl"),
+        ("for u in a b; do wget $u; done", "wget"),
+    ],
+)
+def test_programs_that_the_default_image_lacks_are_named(command, programs):
+    (hint,) = of_rule(request(image=default_image.image(), command=command))
+    assert hint.startswith(f"its command uses {programs}, which the default image ")
+
+
+@pytest.mark.parametrize(
+    "command", ["echo curl > {output}", "cat wget.txt git/x", "digit 3", "./git x", "libcurl x"]
+)
+def test_words_that_are_no_commands_get_no_hint(command):
+    assert list(of_rule(request(image=default_image.image(), command=command))) == []
+
+
+def test_an_image_of_the_rule_s_own_may_have_them():
+    assert list(of_rule(request(image="quay.io/us/tools:1", command="curl x"))) == []
+    conda = request(image=default_image.image(), command="curl x", conda=True, conda_used=True)
+    assert list(of_rule(conda)) == []
