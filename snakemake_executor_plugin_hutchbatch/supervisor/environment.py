@@ -45,11 +45,22 @@ def step_environment(
 ) -> Dict[str, str]:
     """The environment of one command; the step's own variables win."""
     result = dict(base)
+    if step.script is not None:
+        result.update(_utf_8(base))
     result.update(dict.fromkeys(THREAD_VARIABLES, str(step.threads)))
     result.update(dict.fromkeys(TMPDIR_VARIABLES, tmp))
     for name, value in step.environment.items():
         result[name] = with_folders(task, value, tmp, work).replace(OWN, base.get(name, ""))
     return result
+
+
+def _utf_8(base: Mapping[str, str]) -> Dict[str, str]:
+    """What Snakemake's own Python gives to its scripts where nobody has chosen a locale (PEP 538).
+    R cannot print an é without it."""
+    if base.get("LC_ALL"):
+        return {}
+    chosen = base.get("LC_CTYPE") or base.get("LANG") or "C"
+    return {"LC_CTYPE": "C.UTF-8"} if chosen in ("C", "POSIX") else {}
 
 
 def with_folders(task: TaskSpec, text: str, tmp: str, work: str) -> str:

@@ -143,3 +143,31 @@ def test_scripts_from_the_web_git_and_other_folders_come_with_what_lies_beside_t
     # One object for each script, whatever the number of its jobs.
     stored = {path.name for path in workflow.stored.rglob("scripts/*") if path.is_file()}
     assert len(stored) == 4
+
+
+def test_a_configuration_that_a_language_cannot_hold_fails_only_the_jobs_in_that_language(workflow):
+    """As in plain Snakemake: Python's scripts get a pickle, bash's whatever ``str()`` makes."""
+    workflow.write(
+        "Snakefile",
+        """
+        config["function"] = lambda: None
+        rule all:
+            input: "python.txt", "bash.txt", "shell.txt"
+        rule python:
+            output: "python.txt"
+            script: "write.py"
+        rule bash:
+            output: "bash.txt"
+            script: "write.sh"
+        rule shell:
+            output: "shell.txt"
+            shell: "echo fine > {output}"
+        """,
+    )
+    workflow.write("write.py", "open(snakemake.output[0], 'w')")
+    workflow.write("write.sh", 'echo "${snakemake_config[function]}" > "${snakemake_output[0]}"')
+    output = workflow.fail("--keep-going")
+    assert "gives to the script write.py cannot be written for it: " in output
+    assert workflow.text("bash.txt").startswith("<function <lambda>")
+    assert workflow.text("shell.txt") == "fine\n"
+    assert not (workflow.stored / "python.txt").exists()
