@@ -1,17 +1,21 @@
-"""Which files and folders the Snakefiles read: sample sheets, schemas, lists of folders.
+"""Which files and folders the Snakefiles read, or ask about: sample sheets, lists of folders.
 
 Jobs that run under Snakemake read the Snakefiles once more and must find the same. Python reports
 what is opened and listed to an audit hook, which is set when Snakemake loads this plugin, before it
-reads a Snakefile. What a run's other code reads (Snakemake, its libraries) is none of it.
+reads a Snakefile. What is only asked about (``os.path.exists``) raises no event: meanwhile other
+functions stand for ``os.stat`` and ``os.lstat``. What a run's other code reads (Snakemake, its
+libraries) is none of it.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ..supervisor.shipped_code import is_of_snakefile
@@ -20,12 +24,14 @@ from .layout import is_below
 #: What no job needs to see, or may.
 _SYSTEM = ("/proc", "/sys", "/dev", "/run", "/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc")
 _PRIVATE = re.compile(
-    r"(^|/)(\.(aws|ssh|gnupg|kube|docker|azure|gcloud|netrc|pgpass|boto|env|snakemake|git|cache)"
+    r"(^|/)(\.(aws|ssh|gnupg|kube|docker|azure|gcloud|netrc|pgpass|boto|env[^/]*|snakemake|git|cache)"
     r"|__pycache__|credentials[^/]*|id_(rsa|dsa|ecdsa|ed25519)|snakemake-runtime-cache)(/|$)"
 )
 _COMPILED = (".pyc", ".so", ".pth")
 _WRITING = set("wax+")
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR
+#: Files and folders that Snakefiles ask about, at most.
+MOST_SEEN = 20_000
 _EVENTS = frozenset(("open", "os.listdir", "os.scandir"))
 
 
@@ -36,7 +42,54 @@ class _Watch:
         self.installed = self.active = False
         self.files: dict[str, None] = {}
         self.folders: dict[str, None] = {}
+        self.seen: dict[str, tuple[str, int, float]] = {}
         self.libraries: tuple[str, ...] = ()
+        self._plain: dict[str, Callable[..., os.stat_result]] = {}
+
+    def replace_stat(self) -> None:
+        """Has the functions of ``os`` note what they find."""
+        for name in ("stat", "lstat"):
+            plain = self._plain[name] = getattr(os, name)
+            ours = self._noting(plain)
+            setattr(os, name, ours)
+            # What Python's own modules look for before they use an option.
+            for options in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+                if plain in options:
+                    options.add(ours)
+
+    def restore_stat(self) -> None:
+        for name, plain in self._plain.items():
+            ours = getattr(os, name)
+            if getattr(ours, "hutchbatch", False):  # else somebody else's, around ours
+                setattr(os, name, plain)
+        self._plain = {}
+
+    def _noting(self, plain: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
+        def noting(path: object, **options: object) -> os.stat_result:
+            found = plain(path, **options)
+            if self.active and isinstance(path, (str, os.PathLike)) and "dir_fd" not in options:
+                self.active = False
+                try:
+                    self._note_seen(path, found)
+                except (OSError, ValueError, TypeError):
+                    pass
+                finally:
+                    self.active = True
+            return found
+
+        noting.hutchbatch = True  # type: ignore[attr-defined]
+        return noting
+
+    def _note_seen(self, given: str | os.PathLike[str], found: os.stat_result) -> None:
+        path = os.path.normpath(Path.cwd() / os.fsdecode(given))
+        if path in self.seen or len(self.seen) >= MOST_SEEN or is_foreign(path, self.libraries):
+            return
+        if not is_of_snakefile(sys._getframe(3)):
+            return
+        if stat.S_ISLNK(found.st_mode):
+            found = Path(path).stat()
+        kind = "d" if stat.S_ISDIR(found.st_mode) else "f"
+        self.seen[path] = (kind, found.st_size, found.st_mtime)
 
     def hook(self, event: str, arguments: tuple[object, ...]) -> None:
         """Called by Python for everything: must be fast, and never raise."""
@@ -77,14 +130,17 @@ def install() -> None:
 
 def begin() -> None:
     """A Snakemake whose executor is hutchbatch is about to read its Snakefiles."""
-    _watch.files, _watch.folders = {}, {}
+    _watch.files, _watch.folders, _watch.seen = {}, {}, {}
     _watch.libraries = _libraries()
+    _watch.restore_stat()
+    _watch.replace_stat()
     _watch.active = True
 
 
 def end() -> None:
     """They have been read."""
     _watch.active = False
+    _watch.restore_stat()
 
 
 def files() -> list[str]:
@@ -96,6 +152,12 @@ def files() -> list[str]:
 def folders() -> list[str]:
     """Absolute paths of the folders that were listed."""
     return sorted(path for path in list(_watch.folders) if Path(path).is_dir())
+
+
+def seen() -> dict[str, tuple[str, int, float]]:
+    """What they asked about and was there, by absolute path: ``f`` for a file or ``d``, size in
+    bytes, and time in seconds since the epoch."""
+    return dict(_watch.seen)
 
 
 def _source_of(path: str) -> str | None:

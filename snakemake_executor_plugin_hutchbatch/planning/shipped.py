@@ -114,6 +114,10 @@ class ShippedCode:
             self._files[shipped_code.LISTED_INDEX] = _json(listed)
         if told:
             self._warn(told)
+        if seen := opened_files.seen():
+            self._files[shipped_code.SEEN_INDEX] = _json(
+                {canonical(path, launch): entry for path, entry in seen.items()}
+            )
         return found
 
 

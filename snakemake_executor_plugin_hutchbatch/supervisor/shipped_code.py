@@ -31,9 +31,10 @@ LAUNCH = "HUTCHBATCH_LAUNCH_FOLDERS"
 WORK = "HUTCHBATCH_WORK_FOLDER"
 TREE = "HUTCHBATCH_TREE"
 PLACES = "HUTCHBATCH_PLACES"
-#: Below the tree's root: addresses of sources, and what listed folders hold.
+#: Below the tree's root: addresses of sources, what listed folders hold, and what else is there.
 SOURCES_INDEX = ".hutchbatch/sources.json"
 LISTED_INDEX = ".hutchbatch/listed.json"
+SEEN_INDEX = ".hutchbatch/seen.json"
 
 _RUNS_RULES = os.path.join("snakemake", "executors", "local.py")
 _HAS_GLOBALS = os.path.join("snakemake", "workflow.py")
@@ -119,7 +120,7 @@ def use(folders: Tuple[str, ...]) -> None:
     _answer_sources(sourcecache, _read(os.path.join(tree, SOURCES_INDEX)), tree, folders)
     _lead_here(workflow, folders)
     listed = _read(os.path.join(tree, LISTED_INDEX))
-    _Overlay(listed, folders).install()
+    _Overlay(listed, _read(os.path.join(tree, SEEN_INDEX)), folders).install()
 
 
 def _read(path: str) -> Dict[str, object]:
@@ -182,8 +183,11 @@ Named = Union[str, "os.PathLike[str]"]
 class _Overlay:
     """Python's functions for files, which for a Snakefile find what the controller has as well."""
 
-    def __init__(self, listed: Mapping[str, object], folders: Tuple[str, ...]) -> None:
+    def __init__(
+        self, listed: Mapping[str, object], seen: Mapping[str, object], folders: Tuple[str, ...]
+    ) -> None:
         self._folders = folders
+        self._seen = {name: _as_entry(given) for name, given in seen.items()}
         self._entries = {folder: _entries(given) for folder, given in listed.items()}
         self._stat: Callable[..., os.stat_result] = os.stat
         self._lstat: Callable[..., os.stat_result] = os.lstat
@@ -192,7 +196,12 @@ class _Overlay:
 
     def install(self) -> None:
         for name in ("stat", "lstat", "listdir", "scandir"):
-            setattr(os, name, getattr(self, name))
+            plain, ours = getattr(os, name), getattr(self, name)
+            setattr(os, name, ours)
+            # What Python's own modules (shutil) look for before they use an option.
+            for options in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+                if plain in options:
+                    options.add(ours)
         for module in (builtins, io):
             setattr(module, "open", self.open)  # noqa: B010  mypy knows another type
 
@@ -276,21 +285,29 @@ class _Overlay:
         if name in self._entries:
             return ("d", 0, 0.0)
         folder, last = os.path.split(name)
-        return self._entries.get(folder, {}).get(last)
+        return self._entries.get(folder, {}).get(last) or self._seen.get(name)
 
     def _name(self, path: object) -> Optional[str]:
         """What the controller calls it."""
         if not isinstance(path, (str, os.PathLike)):
             return None
         name = os.fspath(path)
-        return there(os.path.abspath(name), self._folders) if isinstance(name, str) else None
+        if not isinstance(name, str):
+            return None
+        # Snakefiles name folders through others, too: workflow/../data.
+        return os.path.normpath(there(os.path.abspath(name), self._folders))
 
 
 def _entries(given: object) -> Dict[str, Entry]:
     found = {}
     for name, kind, size, modified in given if isinstance(given, list) else []:
-        found[str(name)] = str(kind), int(size), float(modified)
+        found[str(name)] = _as_entry((kind, size, modified))
     return found
+
+
+def _as_entry(given: object) -> Entry:
+    kind, size, modified = given if isinstance(given, (list, tuple)) else ()
+    return str(kind), int(size), float(modified)
 
 
 def _as_stat(entry: Entry) -> os.stat_result:

@@ -1,6 +1,7 @@
 """Workflows whose files do not all lie below the folder in which Snakemake works."""
 
 import subprocess
+import tarfile
 
 import pytest
 from workflows import Workflow, slug
@@ -17,6 +18,15 @@ COMMON = """
     listed = sorted(name for name in os.listdir("reads") if os.path.isfile(f"reads/{name}"))
     (walked,) = glob_wildcards("reads/{x}.fq")
     assert reads == listed == sorted(f"{x}.fq" for x in walked)
+    # Only asked about: neither is sent.
+    asked = os.path.exists("raw/a.bam"), Path("../data/large.bam").is_file(), os.path.isdir("raw")
+    assert asked == (True, True, True)
+    assert os.path.getsize("../data/large.bam") == 11_000_000
+    assert not os.path.exists("raw/b.bam")
+    # Keys stay here, whatever is done with them.
+    for secret in (Path.home() / ".aws/credentials", Path(".env"), Path(".env.local")):
+        if secret.exists():
+            secret.read_text()
 """
 SNAKEFILE = """
     configfile: "config/config.yaml"
@@ -41,8 +51,11 @@ SNAKEFILE = """
             # The files that were listed stay where they are.
             where = os.getcwd() == workflow.workdir_init
             sheet = open("config/samples.tsv").read().strip()
+            import shutil
+            os.symlink("nowhere", "link")
+            shutil.copy("link", "copy", follow_symlinks=False)
             with open(output[0], "w") as file:
-                there = os.path.exists("reads/" + wildcards.r)
+                there = os.path.exists("reads/" + wildcards.r) or os.path.exists("raw/a.bam")
                 print(reads, there, where, config["word"], sheet, file=file)
 """
 SCHEMA = """\
@@ -68,7 +81,7 @@ def project(cloud, tmp_path, request):
 
 def at_home(tmp_path):
     """The home folder is none of the project's."""
-    (tmp_path / "home").mkdir()
+    (tmp_path / "home").mkdir(exist_ok=True)
     return {"HOME": str(tmp_path / "home")}
 
 
@@ -83,6 +96,10 @@ def test_the_usual_test_layout_finds_code_beside_its_folder(project, tmp_path):
     project.write(".test/config/samples.tsv", "sample\nA\nB\n")
     for name in ("x", "y"):
         project.write(f".test/reads/{name}.fq", "@\n")
+    project.write(".test/raw/a.bam", "")
+    project.write(".test/.env", "TOKEN=sesame\n")
+    project.write(".test/.env.local", "TOKEN=sesame\n")
+    project.write("../home/.aws/credentials", "sesame\n")
     for number in range(50):
         project.write(f"data/{number}.bam", "reads\n")
     (project.folder / "data" / "large.bam").write_bytes(b"\0" * 11_000_000)
@@ -95,6 +112,17 @@ def test_the_usual_test_layout_finds_code_beside_its_folder(project, tmp_path):
     assert project.text("late.txt") == "shared\n"
     assert "are not sent" not in output
     assert "rule direct has" not in output
+    assert not {name for name in sent(project) if "/.env" in name or ".aws" in name}
+    assert "project/.test/config/samples.tsv" in sent(project)
+
+
+def sent(flow):
+    """Names of what came to jobs as the workflow's code."""
+    found = set()
+    for archive in flow.stored.glob(".hutchbatch/**/*.tar.xz"):
+        with tarfile.open(archive) as files:
+            found |= set(files.getnames())
+    return found
 
 
 def commit(folder):
@@ -168,3 +196,60 @@ def test_modules_from_git_wrappers_and_configuration_come_from_where_they_lie(pr
     assert project.text("wrapped.txt") == "said"
     assert project.text(f"{project.folder}/absolute.txt".lstrip("/")) == "1 2\n"
     assert "are not sent" not in output
+
+
+GROUP = """
+    configfile: "config.yaml"
+    workdir: config["where"]
+    rule all:
+        input: expand("out/{s}.txt", s=("a", "b"))
+    rule first:
+        input: "in/{s}.txt", config["where"] + "/in/more.txt"
+        output: "mid/{s}.txt"
+        group: "both"
+        params: where=config["where"]
+        shell: "cat {input:q} {params.where:q}/in/more.txt > {output}"
+    rule second:
+        input: "mid/{s}.txt", "in/more.txt"
+        output: "out/{s}.txt"
+        group: "both"
+        shell: "cat {input} in/{wildcards.s}.txt > {output}"
+    rule under:
+        input: "in/a.txt"
+        output: "under.txt"
+        run:
+            import yaml
+            project = yaml.safe_load(open(config["pep"]))
+            with open(output[0], "w") as file:
+                print(os.path.basename(os.getcwd()), project["name"], SAMPLES, file=file)
+                file.write(open(input[0]).read())
+    import csv, os, yaml
+    with open(config["pep"]) as file:
+        PEP = yaml.safe_load(file)
+    with open(os.path.join(os.path.dirname(config["pep"]), PEP["sample_table"])) as file:
+        SAMPLES = [row["sample_name"] for row in csv.DictReader(file)]
+"""
+
+
+@pytest.mark.parametrize("how", ["workdir", "directory"])
+def test_groups_and_their_inputs_lie_where_snakemake_works(project, tmp_path, how):
+    """With a `workdir:` in the Snakefile, and with --directory."""
+    where = project.folder / "data dir" if how == "workdir" else project.folder / "elsewhere"
+    text = GROUP if how == "workdir" else GROUP.replace('workdir: config["where"]', "")
+    project.write("Snakefile", text)
+    project.write("pep/project.yaml", "name: pep\nsample_table: samples.csv\n")
+    project.write("pep/samples.csv", "sample_name\na\nb\n")
+    config = f"where: {where}\npep: {project.folder}/pep/project.yaml\n"
+    (project.folder / "config.yaml").write_text(config)
+    for name in ("a", "b", "more"):
+        project.write(f"{where.name}/in/{name}.txt", f"{name}\n")
+    given = ()
+    if how == "directory":
+        (where / "config.yaml").write_text(config)
+        given = ("--directory", where.name)
+    output = project.succeed("all", "under.txt", *given, **at_home(tmp_path))
+    assert project.text("out/a.txt") == "a\nmore\nmore\nmore\na\n"
+    assert project.text("out/b.txt") == "b\nmore\nmore\nmore\nb\n"
+    assert project.text("under.txt") == f"{where.name} pep ['a', 'b']\na\n"
+    assert (project.stored / "in/a.txt").read_text() == "a\n"
+    assert "Uploading 4 files" in output
