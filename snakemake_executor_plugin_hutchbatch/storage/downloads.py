@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from ..aws import errors
 from ..aws.retry import Retrier
 from ..supervisor import checksum
+from ..supervisor.download import EXECUTABLE, make_executable
 from ..supervisor.tree import TIMESTAMP
 from .compare import Comparer, chunks
 from .local_inputs import LocalFile
@@ -154,6 +155,8 @@ class Downloader:
             if modified is None:
                 modified = int(head["LastModified"].timestamp()) * 10**9
             os.utime(part, ns=(modified, modified))
+            if EXECUTABLE in head.get("Metadata", {}):
+                make_executable(str(part))
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

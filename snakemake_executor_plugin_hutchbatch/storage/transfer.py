@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 
 from __future__ import annotations
 
+import os
 import threading
 import zlib
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from botocore.exceptions import ClientError
 from ..aws import errors
 from ..aws.retry import Retrier
 from ..supervisor import checksum
+from ..supervisor.download import EXECUTABLE
 from .compare import ComparedFile
 from .local_inputs import LocalFile, Unusable
 from .sent_files import MODIFIED, NAME, Begun, Sent, SentFiles
@@ -93,6 +95,8 @@ class Uploader:
         about = {MODIFIED: str(file.modified)}
         if len(quote(name)) <= LONGEST_NAME:
             about[NAME] = quote(name)
+        if os.access(file.path, os.X_OK):
+            about[EXECUTABLE] = "true"
         if file.size > PART:
             return self._in_parts(item, file, about)
         bucket, key = split_url(item.url)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
 import time
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from . import checksum
 from .checksum import Check, Damaged
@@ -28,6 +29,8 @@ PART = 16 * 1024 * 1024
 CHUNK = 256 * 1024
 #: How often a file is fetched if it changes in S3 meanwhile, or if the bytes are not what S3 has.
 TRIES = 3
+#: Metadata of an object whose file is a program: S3 keeps no modes.
+EXECUTABLE = "hutchbatch-executable"
 
 
 class Totals(NamedTuple):
@@ -94,6 +97,7 @@ class _File:
         self._parts = max(1, -(-remote.size // PART))
         self._ended = 0
         self._given_up = False
+        self._executable = False
         # For a file in parts. CRC32s of parts combine; for another digest the file is read again in
         # order, as far as it is complete.
         self._check: Optional[Check] = None
@@ -115,6 +119,7 @@ class _File:
         remote = self._remote
 
         def read(answer: Connection) -> None:
+            self._executable = is_executable(answer.headers)
             check = checksum.of_object(answer.headers)
             descriptor = self._open()
             if remote.size <= CHUNK:
@@ -141,6 +146,7 @@ class _File:
             if answer.status != 206:
                 raise S3Error(answer.status, "NoRange", "ranges are not supported")
             with self._lock:
+                self._executable = is_executable(answer.headers)
                 # Checksums in an answer with a range would be those of the range.
                 check = self._check = (
                     self._check
@@ -284,10 +290,23 @@ class _File:
             # clocks differ.
             modified = min(remote.modified, time.time())
             os.utime(descriptor, (modified, modified))
+            if self._executable:
+                make_executable(descriptor)
             os.close(descriptor)
             os.replace(self._temporary, remote.path)
         except OSError as error:
             raise LocalError(error, remote.path) from error
+
+
+def is_executable(headers: Mapping[str, str]) -> bool:
+    """Whether an object's file was a program when it was stored."""
+    return headers.get("x-amz-meta-" + EXECUTABLE) == "true"
+
+
+def make_executable(file: Union[int, str]) -> None:
+    """Whoever may read the file may run it. Raises ``OSError``."""
+    mode = stat.S_IMODE(os.stat(file).st_mode)
+    os.chmod(file, mode | (mode & 0o444) >> 2)
 
 
 def _reserve(descriptor: int, size: int) -> None:

@@ -4,12 +4,13 @@ never over what a later attempt has stored."""
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import checksum, fence, tree
 from .body import Body
-from .download import Totals
+from .download import EXECUTABLE, Totals
 from .errors import Failure, LocalError, of_s3, say, words
 from .fence import Stamp
 from .input_lookup import list_keys
@@ -102,10 +103,11 @@ def put_files(
     for item in files:
         _check_key(item.url)
         try:
-            size = os.stat(item.path).st_size if item.size is None else item.size
+            state = os.stat(item.path)
         except OSError as error:
             raise LocalError(error, item.path) from error
-        sized.append((size, item))
+        size = state.st_size if item.size is None else item.size
+        sized.append((size, _as_program(item) if _is_program(state.st_mode) else item))
     tasks: List[Task] = []
     begun: List[Multipart] = []
     for size, item in sorted(sized, key=lambda pair: -pair[0]):
@@ -126,6 +128,14 @@ def put_files(
     finally:
         stored.stamps.update({large.url: large.stamp for large in begun if large.done})
     return Totals(len(sized), sum(size for size, _ in sized))
+
+
+def _is_program(mode: int) -> bool:
+    return stat.S_ISREG(mode) and bool(mode & stat.S_IXUSR)
+
+
+def _as_program(item: Local) -> Local:
+    return item._replace(headers={**item.headers, "x-amz-meta-" + EXECUTABLE: "true"})
 
 
 def _wanted(outputs: Sequence[Output], work: str) -> Tuple[List[Local], List[_Directory]]:
