@@ -214,7 +214,7 @@ class ScriptStore:
     def _code(self, source: Source, config: _Config) -> str:
         """A digest of the script, what it uses of the workflow's code, and the configuration where
         one of them speaks of it."""
-        used = identity.usable(source.text, source.beside)
+        used = identity.usable(source.text, source.beside, python=source.language == "python")
         texts = [source.text]
         digests: dict[str, str] = {}
         for name in used:

@@ -6,6 +6,7 @@ configuration if it speaks of one. Threads and resources do not: they say how fa
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import pickle
@@ -22,30 +23,58 @@ from .source import Files
 _BY_OTHER_NAMES = re.compile(
     r"importlib|__import__|pkgutil|runpy|listdir|scandir|\bglob\b|iterdir|list\.files|readdir"
 )
+#: Names of Python's modules that are put together, or that another Python runs.
+_COMPOSED = re.compile(r"""["'}]\.py\b|["'\s]-m\b|\bexec\b""")
 #: Bytes of a file that is read for the names in it.
 _MOST = 1_000_000
 
 
-def usable(script: str, files: Files) -> list[str]:
+def usable(script: str, files: Files, *, python: bool = False) -> list[str]:
     """Those of ``files`` (by path, relative to the script's folder) that a script, or one of those
-    that it uses, names: with or without their suffix, or by a folder of theirs."""
+    that it uses, names: with or without their suffix, or by a folder of theirs. Python's modules
+    must be imported, or named with their suffix, by Python (``python``: the script is)."""
     if _BY_OTHER_NAMES.search(script):
         return sorted(files)
     found: dict[str, None] = {}
-    texts = [script]
+    texts = [(script, python)]
     while texts:
-        words = set(re.findall(r"\w[\w-]*", texts.pop()))
+        text, is_python = texts.pop()
+        words = set(re.findall(r"\w[\w-]*", text))
         words |= {part for word in words for part in word.split("-")}
+        imported = _imported(text) if is_python else None
         for name in sorted(files):
-            if name in found or not _names(name) & words:
+            if name in found or not _uses(name, text, words, imported):
                 continue
             found[name] = None
             if files[name].size <= _MOST:
-                text = files[name].read().decode("utf-8", "replace")
-                if _BY_OTHER_NAMES.search(text):
+                more = files[name].read().decode("utf-8", "replace")
+                if _BY_OTHER_NAMES.search(more):
                     return sorted(files)
-                texts.append(text)
+                texts.append((more, name.endswith(".py")))
     return sorted(found)
+
+
+def _uses(name: str, text: str, words: set[str], imported: set[str] | None) -> bool:
+    if imported is None or not name.endswith(".py"):
+        return bool(_names(name) & words)
+    return bool(_names(name) & imported) or PurePath(name).name in text
+
+
+def _imported(text: str) -> set[str] | None:
+    """Parts of the names that a Python text imports; None where modules may be named otherwise, or
+    it is in no syntax of this Python."""
+    if _COMPOSED.search(text):
+        return None
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            for name in (getattr(node, "module", None) or "", *(a.name for a in node.names)):
+                found.update(name.split("."))
+    return found
 
 
 def _names(path: str) -> set[str]:

@@ -188,6 +188,55 @@ def test_what_has_changed_is_made_anew_and_never_beside_the_old_job(killable):
     assert "Nothing to be done" in killable.again()
 
 
+SCRIPTED = """
+    import os
+    rule all:
+        input: "a.slow.txt", "b.slow.txt"
+    rule a:
+        output: "a.slow.txt"
+        params: name="a", traces=os.environ["TRACES"], go=os.environ["GO"]
+        resources: mem_mb=50
+        script: "scripts/a.py"
+    rule b:
+        output: "b.slow.txt"
+        params: name="b", traces=os.environ["TRACES"], go=os.environ["GO"]
+        resources: mem_mb=50
+        script: "scripts/b.py"
+"""
+SCRIPT = """
+    import os, time
+    from helper_{name} import WORD
+    name, traces, go = snakemake.params
+    def trace(word):
+        with open(f"{{traces}}/slow.{{name}}", "a") as file:
+            file.write(f"{{word}} {{time.time_ns()}}\\n")
+    trace("begin")
+    try:
+        while not os.path.exists(f"{{go}}/{{name}}"):
+            time.sleep(0.1)
+        open(snakemake.output[0], "w").write(WORD)
+    finally:
+        trace("end")
+"""
+
+
+def test_a_changed_file_beside_a_script_is_seen_and_others_change_nothing(killable):
+    workflow = killable.workflow
+    workflow.write("Snakefile", SCRIPTED)
+    for name in "ab":
+        workflow.write(f"scripts/{name}.py", SCRIPT.format(name=name))
+        workflow.write(f"scripts/helper_{name}.py", "WORD = 'old'")
+    with killable.running() as process:
+        until(lambda: killable.slow() == ["a", "b"], process)
+    workflow.write("scripts/helper_a.py", "WORD = 'new'")
+    workflow.write("scripts/unrelated.py", "x = 1")
+    workflow.write("notes.txt", "nothing of a rule's")
+    killable.again(seen="outdated job")
+    assert [workflow.text(f"{name}.slow.txt") for name in "ab"] == ["new", "old"]
+    assert [killable.began(f"slow.{name}") for name in "ab"] == [2, 1]
+    assert "Nothing to be done" in killable.again()
+
+
 def test_without_the_folder_jobs_are_found_by_names_and_tags(killable):
     with killable.running() as process:
         until(lambda: len(killable.slow()) == 2, process)

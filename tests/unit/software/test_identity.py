@@ -47,6 +47,27 @@ def test_a_helper_that_finds_others_by_listing_uses_all():
     assert usable("import helper", beside) == sorted(beside)
 
 
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("open(x, 'a').write(df.filter(helper))", []),
+        ("if x:\n  import a, os as helper", ["a.py"]),
+        ("from .pack import (\n  filter as f,\n)", ["filter.py"]),
+        ("shell('python {dir}/helper.py')", ["helper.py"]),
+        ("run(['python', '-m', 'helper'])", ["helper.py"]),
+        ("name = 'helper' + '.py'", ["helper.py"]),
+        ("print 'helper'", ["helper.py"]),  # of another Python
+        ("open('data.tsv')", ["data.tsv"]),
+    ],
+)
+def test_a_python_script_uses_modules_that_it_imports_not_words_that_are_called_alike(
+    script, expected
+):
+    beside = dict.fromkeys(["a.py", "filter.py", "helper.py", "data.tsv"], "")
+    files = {name: File(0, text.encode) for name, text in beside.items()}
+    assert identity.usable(script, files, python=True) == expected
+
+
 def parts(**changes):
     values = {
         "input": InputFiles(["a"]),
