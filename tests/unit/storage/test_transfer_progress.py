@@ -37,6 +37,23 @@ def test_an_hour_of_uploading_takes_few_lines():
     assert progress.end(3600.0).startswith("Uploaded 0 files, 360 GB, in 60 min, 100 MB/s")
 
 
+def test_small_files_before_a_large_one_do_not_seem_to_take_days():
+    progress = Progress("Uploaded", 5001, 5000 + 200_000_000, now=0.0)
+    for _ in range(1000):
+        progress.moved(1)
+        progress.done()
+    line = progress.due(20.0)
+    assert line == "Uploaded 1,000 of 5,001 files, 1 kB of 200 MB (18 %), about 88 s left."
+
+
+def test_empty_files_have_a_share_of_what_is_done():
+    progress = Progress("Uploaded", 4, 0, now=0.0)
+    progress.done()
+    assert (
+        progress.due(10.0) == "Uploaded 1 of 4 files, 0 bytes of 0 bytes (25 %), about 30 s left."
+    )
+
+
 def test_what_is_done_says_nothing_more():
     progress = Progress("Uploaded", 1, 10, now=0.0)
     progress.moved(20)
