@@ -23,6 +23,19 @@ _TRANSFERS = (
     "Storing output in storage.",
     "Removing local copy of storage file: ",
 )
+#: What Snakemake logs about its own beginning and end around a rule's job (snakemake.logging).
+_AROUND_A_JOB = (
+    "Building DAG of jobs...",
+    "Using shell: ",
+    "Conda environments: ignored",
+    "Select jobs to execute...",
+    "Execute 1 jobs...",
+    "Shutting down, this might take some time.",
+    "Exiting because a job execution failed. Look above for error messages",
+    "Complete log(s): ",
+    "Elapsed time: ",
+)
+_THE_END = ("WorkflowError:", "At least one job did not complete successfully.")
 
 
 @dataclass(frozen=True)
@@ -49,9 +62,15 @@ class Tail:
 
 def own_lines(lines: Sequence[str], snakemake: bool) -> list[str]:
     """A job's output without hutchbatch's lines and, where Snakemake ran in the job, without its
-    lines about transferred files."""
-    others = _SUPERVISOR + (_TRANSFERS if snakemake else ())
-    return [line for line in lines if not line.startswith(others)]
+    lines about transferred files and about its own beginning and end."""
+    others = _SUPERVISOR + (_TRANSFERS + _AROUND_A_JOB if snakemake else ())
+    own = [line for line in lines if not line.startswith(others)]
+    if snakemake:
+        while own and not own[-1].strip():
+            own.pop()
+        if tuple(own[-2:]) == _THE_END:
+            del own[-2:]
+    return own
 
 
 def tails(output: Sequence[str], logs: Sequence[Text], count: int) -> list[Tail]:

@@ -69,6 +69,23 @@ def test_lines_about_files_that_move_are_no_part_of_a_tail():
     assert log_tails.own_lines(lines, snakemake=False) == [*lines[:6], "why"]
 
 
+def test_what_snakemake_says_of_itself_in_a_job_does_not_push_out_the_reason():
+    lines = """Building DAG of jobs...
+Using shell: /usr/bin/bash
+Select jobs to execute...
+Execute 1 jobs...
+WorkflowError:
+reads differ
+Shutting down, this might take some time.
+Exiting because a job execution failed. Look above for error messages
+Elapsed time: 0:00:06.676970
+WorkflowError:
+At least one job did not complete successfully.
+""".splitlines()
+    assert log_tails.own_lines(lines, snakemake=True) == ["WorkflowError:", "reads differ"]
+    assert log_tails.own_lines(lines, snakemake=False) == lines
+
+
 def test_the_record_keeps_the_ends_within_bounds():
     assert log_tails.recorded([Tail(("output",), ("a", "b"))]) == "a\nb"
     both = [Tail(("output", "a.log"), ("x",)), Tail(("b.log",), ("y",))]
