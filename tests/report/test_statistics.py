@@ -12,9 +12,9 @@ from snakemake_executor_plugin_hutchbatch.reporting import (
     resource_advice,
     statistics,
     timeline,
-    units,
 )
 from snakemake_executor_plugin_hutchbatch.reporting.attempt_table import Row
+from snakemake_executor_plugin_hutchbatch.text import units
 
 TIMES = st.floats(0, 1000)
 
