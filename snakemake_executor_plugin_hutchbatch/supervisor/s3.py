@@ -177,7 +177,9 @@ class S3:
                 keys = self._current_keys()
                 scheme, host, prefix = s3_bootstrap.address(self.endpoint, region, bucket)
                 path = s3_bootstrap.key_path(prefix, key)
-                line = "&".join(sorted(_quoted(k) + "=" + _quoted(v) for k, v in query))
+                # Sorted by names: as whole texts "0=" would stand behind "00=".
+                pairs = sorted((_quoted(k), _quoted(v)) for k, v in query)
+                line = "&".join(f"{k}={v}" for k, v in pairs)
                 extra, size, chunks = self._signed(
                     keys, region, (method, host, path, line), headers, body
                 )
