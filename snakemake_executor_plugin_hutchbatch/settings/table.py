@@ -104,8 +104,8 @@ _ROWS = (
         "array_size",
         parsers.parse_array_size,
         "NUMBER",
-        "How many equal jobs are sent to AWS Batch together, as one array job, 1 to 10000; "
-        "1: each by itself. Default {default}.",
+        "How many identical jobs are submitted to AWS Batch together, as one array job, 1 to "
+        "10000; 1 submits each separately. Default {default}.",
         # Larger arrays save nothing: their SubmitJob is one call in a thousand as it is, and their
         # children are listed by pages of a thousand
         # (https://docs.aws.amazon.com/batch/latest/APIReference/API_ListJobs.html).
@@ -115,7 +115,7 @@ _ROWS = (
         "report",
         parsers.parse_report,
         "FILE",
-        "Reports on the run, written at its end: report.html, one picture of all that ran "
+        "Reports to write at the end of the run: report.html, a picture of everything that ran "
         "(needs the extra report), or trace.tsv, a table of every job and attempt. The command "
         "hutchbatch report writes them at any time. Default: none.",
         default=(),
@@ -135,13 +135,14 @@ _ROWS = (
         "user",
         parsers.parse_user,
         "HUTCHNET_ID",
-        "Your HutchNet ID: the names of your jobs begin with it. Default: your login name.",
+        "Your HutchNet ID, with which the names of your jobs begin. Default: your login name.",
     ),
     Setting(
         "image",
         parsers.parse_image,
         "IMAGE",
-        "Docker image of the job. Default: the rule's container:, else --container-image.",
+        "Docker image of the job. Default: the rule's container:, else --container-image, else a "
+        "small public Python image.",
         per_rule=True,
         is_option=False,  # Snakemake's own is --container-image
         aliases=("aws_batch_container_image",),
@@ -150,9 +151,10 @@ _ROWS = (
         "mode",
         parsers.parse_mode,
         "auto|direct|snakemake",
-        "How commands run in their container. direct: the rule's command alone, in any image. "
-        "snakemake: by Snakemake, which the image must contain (needed for script:, run:, "
-        "notebook:, wrapper:). Default {default}: direct for every rule that can, else snakemake.",
+        "How jobs run in their container. direct: the rule's command or script alone, in any image "
+        "that has its interpreter. snakemake: under Snakemake, which comes along where the image "
+        "has none (needed for run:). Default {default}: direct for every rule that can, else "
+        "snakemake.",
         default="auto",
         per_rule=True,
     ),
@@ -160,7 +162,7 @@ _ROWS = (
         "scratch",
         parsers.parse_scratch,
         "HOST:CONTAINER",
-        "The big disk of Batch's machines and where containers see it, as HOST:CONTAINER; jobs "
+        "The scratch disk of Batch's machines and where containers see it, as HOST:CONTAINER; jobs "
         "work there. Default {default}; some lab accounts have /var/lib/docker:/tmp.",
         default="/docker_scratch:/tmp",
         per_rule=True,
@@ -169,9 +171,9 @@ _ROWS = (
         "aws_cli_path",
         parsers.parse_aws_cli_path,
         "FOLDER",
-        "Folder of the AWS command line on Batch's machines; it is shown to containers read-only, "
-        "so that images need no Python of their own. 'none' if there is none: then images need "
-        "a python3, 3.8 or newer. Default {default}.",
+        "Folder of the AWS command line on Batch's machines, mounted read-only in containers, so "
+        "that images need no Python of their own. 'none' if there is none; images then need a "
+        "python3, 3.8 or newer. Default {default}.",
         default="/home/ec2-user/miniconda",
         per_rule=True,
     ),
@@ -179,8 +181,8 @@ _ROWS = (
         "work_prefix",
         parsers.parse_work_prefix,
         "S3_URL",
-        "Place in S3 for small control files (task descriptions, statuses, a copy of the "
-        "workflow's code), best one whose contents are deleted by themselves, for example "
+        "Location in S3 for small control files (task descriptions, statuses, a copy of the "
+        "workflow's code), preferably one whose contents expire automatically, for example "
         "s3://fh-pi-lastname-f-eco/delete10/. "
         f"Default: {CONTROL_FOLDER} below the default storage prefix.",
     ),
@@ -188,9 +190,9 @@ _ROWS = (
         "upload",
         parsers.parse_upload,
         "auto|never",
-        "What becomes of inputs that no rule makes and that lie on your machine and not in S3. "
-        "auto: they are uploaded below the default storage prefix before the first job that needs "
-        "them, and again when they have changed. never: only what is in S3 counts. "
+        "What to do with inputs that no rule creates and that exist on your machine but not in S3. "
+        "auto: upload them below the default storage prefix before the first job that needs them, "
+        "and again when they have changed. never: use only what is in S3. "
         "Default {default}.",
         default="auto",
     ),
@@ -249,7 +251,7 @@ _ROWS = (
         "volumes",
         parsers.parse_volumes,
         "HOST:CONTAINER",
-        "More folders of Batch's machines to show in containers, as HOST:CONTAINER or "
+        "More folders of Batch's machines to mount in containers, as HOST:CONTAINER or "
         "HOST:CONTAINER:ro. Default: none.",
         default=(),
         per_rule=True,
