@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-import git
 from snakemake import wrapper
 from snakemake.exceptions import WorkflowError
 from snakemake.script import get_source
@@ -27,6 +27,9 @@ from snakemake.sourcecache import (
 
 from ..supervisor.taskspec import SCRIPT_WORKDIR
 from . import frames
+
+if TYPE_CHECKING:
+    import git
 
 #: Below the working directory: Snakemake's own folder for scripts, and ours beside it.
 SCRIPTS = ".snakemake/scripts"
@@ -162,6 +165,8 @@ def _is_code(folder: str) -> bool:
 
 
 def _in_repository(found: SourceFile) -> Files:
+    import git  # noqa: PLC0415 - it cannot be imported where there is no git program
+
     repo = git.Repo(found.repo_path) if isinstance(found, LocalGitFile) else found.hosted_repo.repo
     folder = str(PurePosixPath(found.path).parent).removeprefix(".")
     try:

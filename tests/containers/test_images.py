@@ -118,7 +118,7 @@ ENDINGS = {
     "big": (
         "plain",
         "a=x; while :; do a=$a$a; done",
-        "it needed more memory than the 191 MiB it asked for",
+        "it needed more memory than the 191 MiB requested",
     ),
     "absent": ("localhost:1/none:1", "echo > {output}", "could not be pulled"),
 }
