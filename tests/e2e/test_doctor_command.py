@@ -180,7 +180,7 @@ def test_a_job_that_does_not_end_well_says_why(doctor, workflow, fault, level, s
     ("options", "changes", "subject", "sentence"),
     [
         (["--hutchbatch-queue", "mixd"], {}, "queues", "Did you mean --hutchbatch-queue mixed?"),
-        (["--hutchbatch-region", "us-wst-2"], {}, "region", "did you mean"),
+        (["--hutchbatch-region", "us-wst-2"], {}, "region", "Did you mean"),
         (["--hutchbatch-job-role", ROLE.replace("0:r", "1:r")], {}, "job role", "to account"),
         (["--default-storage-prefix", "s3://no-such-bucket/x"], {}, "bucket", "There is no bucket"),
         ([], {"AWS_SECRET_ACCESS_KEY": "wrong"}, "credentials", "AWS does not accept"),
