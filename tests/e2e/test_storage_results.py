@@ -8,7 +8,7 @@ THREE = """
     rule a:
         output: "a.txt"
         container: config.get("image")
-        params: script=workflow.source_path("Snakefile") if config["word"] == "refused" else ""
+        params: later="<TBD>" if config["word"] == "refused" else ""
         resources: hutchbatch_mode="direct"
         shell: "echo " + config["word"] + "{params} > {output}; test " + config["word"] + " != bad"
     rule b:
@@ -20,7 +20,7 @@ THREE = """
 def test_a_failed_job_removes_results_only_if_it_ran(workflow):
     workflow.write("Snakefile", THREE)
     workflow.succeed("--config", "word=first")
-    # Never submitted: the command names a file that only Snakemake can bring.
+    # Never submitted: the command holds Snakemake's word for what only the job will know.
     output = workflow.fail("--config", "word=refused")
     assert "[REJECTED]" in output
     assert workflow.text("a.txt") == "first\n"
