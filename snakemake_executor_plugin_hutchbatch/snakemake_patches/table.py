@@ -5,8 +5,10 @@ has those that Snakemake in a container needs, too.
 
 Not here, because they are no patches: handlers of botocore's events (``aws/client_hooks.py``) and
 components of its sessions (``aws/credentials.py``), both official interfaces; and data that is kept
-on Snakemake's objects, such as the prefix of a storage provider. In a job, the functions that
-open and list files find for Snakefiles what the controller has (``supervisor/shipped_code.py``).
+on Snakemake's objects, such as the prefix of a storage provider. Neither are
+Python's own functions: ``os.stat`` notes what Snakefiles ask about while they are parsed
+(``planning/opened_files.py``), and in a job the functions that open and list files find for
+Snakefiles what the controller has (``supervisor/shipped_code.py``).
 """
 
 from __future__ import annotations

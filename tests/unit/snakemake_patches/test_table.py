@@ -145,6 +145,8 @@ MAY_PATCH = {
 }
 #: Values that are meant to be set, put back at once; no code.
 VALUES = {
+    # Python's own stat, while Snakefiles are parsed: what they ask about is noted; then put back.
+    "planning/opened_files.py": {"setattr(os, …)"},
     "planning/snakemake_command.py": {"setattr(settings, …)"},
     # https://docs.python.org/3/library/tempfile.html#tempfile.tempdir
     "planning/shell_commands.py": {"tempfile.tempdir = …"},
