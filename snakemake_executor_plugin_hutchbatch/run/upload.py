@@ -15,7 +15,6 @@ from ..settings.values import Nothing, unless_none
 from ..snakemake_patches.source_files import SourceFiles
 from ..snakemake_types import AnyJob
 from ..storage.compare import ComparedInput, sum_of
-from ..storage.transfer import Uploader
 from ..storage.uploads import UploadError, Uploads, newer_there
 from ..text.units import amount, counted
 
@@ -171,16 +170,8 @@ class RunUploads:
 
     def _started(self) -> Uploads:
         if self._uploads is None:
-            here = self._sources
-            assert here and here.sent and here.comparer and here.inventory and here.s3  # noqa: S101
-            sent, s3 = here.sent, here.s3
-            self._uploads = Uploads(
-                lambda moved, stop: Uploader(s3, sent, self._retrier, moved, stop),
-                here.comparer,
-                here.inventory,
-                sent,
-                self._say,
-            )
+            assert self._sources and self._sources.comparer  # noqa: S101  it has compared them
+            self._uploads = Uploads(self._sources.comparer, self._retrier, self._say)
         return self._uploads
 
     def _say_once(self, text: str) -> None:

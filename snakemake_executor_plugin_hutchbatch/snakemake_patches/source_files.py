@@ -48,10 +48,8 @@ class SourceFiles:
         self._made: dict[str, bool] = {}  # whether a folder is an output
         self._local: dict[str, LocalInput | Unusable | None] = {}
         self._compared: dict[str, ComparedInput | Unusable] = {}
-        self.s3: S3Client | None = None
-        self.inventory: Inventory | None = None
+        self._uncompared: dict[str, None] = {}
         self.comparer: Comparer | None = None
-        self.sent: SentFiles | None = None
 
     def mark(self, file: File) -> None:
         """Snakemake has found no rule for a file."""
@@ -66,16 +64,17 @@ class SourceFiles:
                 return
             if self.comparer is None:
                 # Now, not earlier: Snakemake has changed to the folder of --directory.
-                self.s3 = stored.provider.s3c.meta.client
-                self.inventory = self._inventory_of(stored.provider)
-                self.sent = SentFiles(Path.cwd())
-                self.comparer = Comparer(self.s3, self.inventory, self.sent)
+                s3: S3Client = stored.provider.s3c.meta.client
+                inventory = self._inventory_of(stored.provider)
+                self.comparer = Comparer(s3, inventory, SentFiles(Path.cwd()))
             self._urls[name] = url = f"s3://{stored.bucket}/{stored.key}"
             other = self._names.setdefault(url, name)
             if other != name and self._look(name):
                 self._compared[name] = Unusable(
                     f"{name} and {other} would be one object in S3 ({url}): rename one of them"
                 )
+            elif name not in self._compared:
+                self._uncompared[name] = None
         _forget_answers(file)
 
     def _is_in_an_output(self, file: File) -> bool:
@@ -95,6 +94,7 @@ class SourceFiles:
     def unmark(self, file: File) -> None:
         """Snakemake has found a rule after all."""
         with self._lock:
+            self._uncompared.pop(str(file), None)
             if self._urls.pop(str(file), None):
                 file.storage_object.keep_local = file.storage_object.provider.keep_local
                 _forget_answers(file)
@@ -148,6 +148,8 @@ class SourceFiles:
             for name in names:
                 self._local.pop(name, None)
                 self._compared.pop(name, None)
+                if name in self._urls:
+                    self._uncompared[name] = None
 
     def _look(self, name: str) -> LocalInput | Unusable | None:
         if name not in self._local:
@@ -161,22 +163,20 @@ class SourceFiles:
         """All that have not been compared yet: several at once take a few moments, one by one they
         take minutes."""
         wanted: list[tuple[str, LocalInput]] = []
-        for name in self._urls:
-            if name in self._compared:
-                continue
+        for name in self._uncompared:
             found = self._look(name)
             if isinstance(found, Unusable):
                 self._compared[name] = found
             elif found is not None:
                 wanted.append((name, found))
-        if not wanted or self.comparer is None:
-            return
-        results = self.comparer.compare_all([(local, self._urls[name]) for name, local in wanted])
-        for (name, _), result in zip(wanted, results, strict=True):
-            self._compared[name] = result
+        if wanted and self.comparer is not None:
+            pairs = [(local, self._urls[name]) for name, local in wanted]
+            for (name, _), result in zip(wanted, self.comparer.compare_all(pairs), strict=True):
+                self._compared[name] = result
+        self._uncompared.clear()
 
     def _is_in_s3(self, name: str) -> bool:
-        return self.inventory is not None and self.inventory.exists(self._urls[name])
+        return self.comparer is not None and self.comparer.inventory.exists(self._urls[name])
 
 
 _sources: SourceFiles | None = None

@@ -93,7 +93,7 @@ class Comparer:
     """For any number of threads. Methods raise botocore's errors and ``Unusable``."""
 
     def __init__(self, s3: S3Client, inventory: Inventory, sent: SentFiles) -> None:
-        self._s3, self._inventory, self._sent = s3, inventory, sent
+        self.s3, self.inventory, self.sent = s3, inventory, sent
 
     def compare_all(
         self, inputs: Sequence[tuple[LocalInput, str]]
@@ -108,17 +108,17 @@ class Comparer:
 
         with ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch-comparing") as pool:
             found = list(pool.map(compare, inputs))
-        self._sent.save()
+        self.sent.save()
         return found
 
     def compare(self, local: LocalInput, url: str) -> ComparedInput:
-        there = self._inventory.find(url)
+        there = self.inventory.find(url)
         if there and there.directory != local.directory:
             here, other = ("folder", "file") if local.directory else ("file", "folder")
             raise Unusable(f"{local.name} is a {here} here and a {other} in S3 ({url})")
         if not local.directory:
             return ComparedInput(local, url, (self.compare_file(local.files[0], url, there),))
-        below = dict(self._inventory.below(url)) if there else {}
+        below = dict(self.inventory.below(url)) if there else {}
         compared = [
             self.compare_file(file, f"{url}/{file.below}", below.pop(file.below, None))
             for file in local.files
@@ -128,23 +128,23 @@ class Comparer:
 
     def again(self, item: ComparedFile) -> ComparedFile:
         """The same file, after somebody else has written its object."""
-        return self.compare_file(item.file, item.url, self._inventory.find(item.url))
+        return self.compare_file(item.file, item.url, self.inventory.find(item.url))
 
     def compare_file(self, file: LocalFile, url: str, there: Object | None) -> ComparedFile:
         """One file, and what is ``there``."""
-        known = self._sent.sent(url)
+        known = self.sent.sent(url)
         state, since = at_a_glance(file, there, known), 0
         if state is None and there is not None:
             state, there = self._looked_at(file, url, there)
         if state is State.SAME and there is not None:
             since = touched(file, there, known)
-            self._sent.is_same(url, Sent(file.size, file.modified, there.etag, since))
+            self.sent.is_same(url, Sent(file.size, file.modified, there.etag, since))
         return ComparedFile(file, url, state or State.NEW, there, since)
 
     def _looked_at(self, file: LocalFile, url: str, there: Object) -> tuple[State, Object | None]:
         bucket, key = split_url(url)
         try:
-            answer = self._s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+            answer = self.s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
         except ClientError as error:
             if errors.status(error) != 404:
                 raise

@@ -109,8 +109,8 @@ def _folder(name: str, path: Path, root: Path) -> LocalInput:
     for empty in found.empty:
         sign = f"{empty}/{tree.TIMESTAMP}" if empty else tree.TIMESTAMP
         files.append(LocalFile(SIGN, sign, 0, modified))
-    left_out = tree.left_out_line(name, found.left_out) if found.left_out else ""
-    return LocalInput(name, True, tuple(files), left_out.replace("not stored", "Not uploaded"))
+    left_out = tree.left_out_line(name, found.left_out, "Not uploaded") if found.left_out else ""
+    return LocalInput(name, True, tuple(files), left_out)
 
 
 def _below(file: tree.File) -> LocalFile:

@@ -33,7 +33,7 @@ class Progress:
             self._done += 1
 
     def more(self, files: int, size: int) -> None:
-        """There is more to do than was known."""
+        """There is more to do than was known, or less (negative numbers)."""
         with self._lock:
             self._files, self._size = self._files + files, self._size + size
 

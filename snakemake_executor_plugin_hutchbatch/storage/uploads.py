@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import errors
+from ..aws.retry import Retrier
 from .compare import ComparedFile, ComparedInput, Comparer, sum_of
-from .inventory import Inventory
 from .local_inputs import Unusable
-from .sent_files import SentFiles, State
+from .sent_files import State
 from .transfer import SLOTS, TRIES, Overtaken, Stopped, Uploader
 from .transfer_progress import Progress
 
@@ -26,22 +27,22 @@ class UploadError(Exception):
 
 
 class Uploads:
-    """``uploader``: made with ``progress.moved``. Used by one thread; sends in others."""
+    """Used by one thread; sends in others."""
 
     def __init__(
         self,
-        make: Callable[[Callable[[int], None], threading.Event], Uploader],
         comparer: Comparer,
-        inventory: Inventory,
-        sent: SentFiles,
+        retrier: Retrier,
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._make, self._comparer, self._inventory = make, comparer, inventory
-        self._sent, self._say, self._clock = sent, say, clock
+        self._comparer, self._retrier = comparer, retrier
+        self._inventory, self._sent = comparer.inventory, comparer.sent
+        self._say, self._clock = say, clock
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(SLOTS, thread_name_prefix="hutchbatch-uploading")
         self._under_way: dict[str, list[Future[None]]] = {}
+        self._unfinished: deque[Future[None]] = deque()
         self._progress: Progress | None = None
 
     def begin(self, inputs: Iterable[ComparedInput]) -> None:
@@ -55,12 +56,15 @@ class Uploads:
             self._progress = Progress("Uploaded", len(wanted), size, self._clock())
         else:
             self._progress.more(len(wanted), size)
-        uploader = self._make(self._progress.moved, self._stop)
+        uploader = Uploader(
+            self._comparer.s3, self._sent, self._retrier, self._progress.moved, self._stop
+        )
         for each in fresh:
             self._under_way[each.url] = [
                 self._pool.submit(self._send, uploader, item, each.local.name, self._progress)
                 for item in each.wanted
             ]
+            self._unfinished.extend(self._under_way[each.url])
 
     def wait(self, url: str) -> None:
         """Returns when the input is there. Raises ``UploadError``; for an interrupt nothing more is
@@ -76,7 +80,10 @@ class Uploads:
         except BaseException:
             self.stop()
             raise
-        if all(f.done() for futures in self._under_way.values() for f in futures):
+        # From the front, each once: all of them for each input would take minutes of thousands.
+        while self._unfinished and self._unfinished[0].done():
+            self._unfinished.popleft()
+        if not self._unfinished:
             self._over()
 
     def stop(self) -> None:

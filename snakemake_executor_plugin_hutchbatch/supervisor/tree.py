@@ -131,11 +131,11 @@ class _Walker:
             self._waiting.append(_Folder(path, name + "/", (identity, above.chain), linked))
 
 
-def left_out_line(path: str, left_out: List[Tuple[str, str]]) -> str:
-    """One line about the entries of a directory that are not stored."""
+def left_out_line(path: str, left_out: List[Tuple[str, str]], what: str = "not stored") -> str:
+    """One line about the entries of a directory that are left out; ``what`` begins it."""
     some = ", ".join(f"{shown(name)} ({why})" for name, why in left_out[:5])
     more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
-    return f"not stored of {path}: {some}{more}."
+    return f"{what} from {path}: {some}{more}."
 
 
 def shown(name: str) -> str:

@@ -82,7 +82,7 @@ def test_a_directory_goes_and_comes_by_every_name(
     (one.work / "d/latest").symlink_to("run1")
     (one.work / "d/gone").symlink_to("nowhere")
     assert one.does(("store", store.url("d"), "d")) == [None]
-    assert "hutchbatch: not stored of d: gone (a broken link)." in one.said
+    assert "hutchbatch: not stored from d: gone (a broken link)." in one.said
     assert store.keys("d/") == ["d/empty/below/.snakemake_timestamp", "d/latest/m", "d/run1/m"]
     assert one.does(("retrieve", store.url("d"), "back")) == [None]
     back = sorted(str(path.relative_to(one.work / "back")) for path in one.work.rglob("back/**/*"))

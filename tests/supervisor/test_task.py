@@ -220,7 +220,9 @@ def test_a_directory_is_fetched_whole_and_an_old_one_is_replaced(
     )
     ended = container.run(container.task(inputs=(Input(store.url("in"), "in"),), steps=(made,)))
     assert ended.code == 0
-    assert ended.err.startswith("hutchbatch: not stored of out: deep/loop (a link to a folder that")
+    assert ended.err.startswith(
+        "hutchbatch: not stored from out: deep/loop (a link to a folder that"
+    )
     assert ended.err.count("\n") == 1
     assert store.keys("out/") == [
         "out/a",
@@ -250,7 +252,7 @@ def test_a_folder_with_two_names_is_stored_by_both_and_links_may_lead_anywhere(
     ended = container.run(container.task(steps=(made,)))
     assert (ended.code, ended.err) == (
         0,
-        "hutchbatch: not stored of out: gone (a broken link), loop (a link to itself).\n",
+        "hutchbatch: not stored from out: gone (a broken link), loop (a link to itself).\n",
     )
     found = {key: store.get(key) for key in store.keys("out/")}
     assert found == {

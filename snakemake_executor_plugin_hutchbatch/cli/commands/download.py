@@ -103,8 +103,10 @@ def _download(
 
     def fetch(remote: Remote) -> Verdict:
         done = downloader.fetch(remote)
-        progress.moved(remote.there.size)
-        if done is not Verdict.OTHERS:
+        if done is Verdict.OTHERS:
+            progress.more(-1, -remote.there.size)  # left out after all
+        else:
+            progress.moved(remote.there.size)
             progress.done()
         if line := progress.due(time.monotonic()):
             terminal.say(line)

@@ -10,7 +10,6 @@ from pathlib import Path
 from ...storage.compare import ComparedInput, sum_of
 from ...storage.local_inputs import LocalInput, Unusable, look
 from ...storage.sent_files import State
-from ...storage.transfer import Uploader
 from ...storage.uploads import UploadError, Uploads
 from ...supervisor.file_names import reaches_out
 from ...text import terminal
@@ -128,13 +127,7 @@ def _send(stored: Stored, inputs: Sequence[ComparedInput]) -> list[str]:
         return []
     place = stored.prefix
     terminal.say(f"Uploading {counted(len(wanted), 'file')} ({amount(sum_of(wanted))}) to {place}.")
-    uploads = Uploads(
-        lambda moved, stop: Uploader(stored.s3, stored.sent, stored.retrier, moved, stop),
-        stored.comparer,
-        stored.inventory,
-        stored.sent,
-        terminal.say,
-    )
+    uploads = Uploads(stored.comparer, stored.retrier, terminal.say)
     wrong = []
     try:
         uploads.begin(inputs)

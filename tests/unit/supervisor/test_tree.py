@@ -78,7 +78,7 @@ def test_links_to_nothing_and_to_themselves_are_left_out_in_one_line(top):
     assert names(found) == ["a"]
     line = tree.left_out_line("out", found.left_out)
     assert "\n" not in line
-    assert line.startswith("not stored of out: gone (a broken link), loop (a link to itself)")
+    assert line.startswith("not stored from out: gone (a broken link), loop (a link to itself)")
     assert line.endswith("and 1 more.")
 
 
