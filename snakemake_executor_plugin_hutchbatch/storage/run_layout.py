@@ -5,6 +5,10 @@ sources/DIGEST.tar.xz    the workflow's code; runs share it
 supervisor/DIGEST        the supervisor; runs share it
 scripts/DIGEST           a rule's script and what comes with it; runs share it
 packages/DIGEST.tar.gz   what comes along with jobs under Snakemake; runs share it
+conda/locks/DIGEST.json  which packages a conda environment has, by what describes it; runs share it
+conda/builds/DIGEST.json which Batch job makes an environment; runs share it
+conda/envs/KEY/          a built environment, its manifest.json written last; runs share it
+conda/packages/NAME      packages by their content; environments share them
 doctor/KEY/              the files of the doctor's small job, removed after it
 runs/RUN/status/         what supervisors report of jobs' attempts
 runs/RUN/tasks/          descriptions of jobs
@@ -51,6 +55,27 @@ class WorkLayout:
 
     def packages(self, digest: str) -> str:
         return f"{self.prefix}packages/{digest}.tar.gz"
+
+    @property
+    def conda_environments(self) -> str:
+        return f"{self.prefix}conda/envs/"
+
+    @property
+    def conda_packages(self) -> str:
+        return f"{self.prefix}conda/packages/"
+
+    def conda_lock(self, digest: str) -> str:
+        return f"{self.prefix}conda/locks/{digest}.json"
+
+    def conda_build(self, digest: str) -> str:
+        return f"{self.prefix}conda/builds/{digest}.json"
+
+    def conda_environment(self, key: str) -> str:
+        """The prefix of its parts; the manifest, written last, says that all are there."""
+        return f"{self.conda_environments}{key}/"
+
+    def conda_manifest(self, key: str) -> str:
+        return f"{self.conda_environment(key)}manifest.json"
 
     def doctor(self, key: str) -> str:
         return f"{self.prefix}doctor/{key}/"

@@ -51,11 +51,12 @@ SCRIPT_PYTHON = "HUTCHBATCH-PYTHON-9b2e4c7a1f60"
 class Input:
     """One file or directory to fetch. A key that does not exist but has keys below ``key/`` is a
     directory and is fetched whole. ``sha256``: of a file that controls the job, checked before it
-    is used."""
+    is used. ``shared``: fetched once a host, each job then has a copy or link of its own."""
 
     url: str
     path: str
     sha256: Optional[str] = None
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Step:
     ``pipes``: FIFOs that it writes or reads. ``serves``: files that it creates when its service is
     ready; it is ended when the others of its level are done. ``awaits``: such files of others.
     ``drops``: temporary files that are not needed after its level. ``script``: what the
-    command runs.
+    command runs. ``conda``: the key of the environment in which it runs.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Step:
     awaits: Tuple[str, ...] = ()
     drops: Tuple[str, ...] = ()
     script: Optional[Script] = None
+    conda: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,22 @@ class SnakemakeNeeds:
 
 
 @dataclass(frozen=True)
+class CondaEnvironment:
+    """A conda environment of the task, unpacked once a host.
+
+    ``key``: of its lock, which also names its folder; ``name``: what the user calls it, for
+    messages; ``manifest`` and ``sha256``: the object that says what it consists of; ``size``: bytes
+    when it is unpacked.
+    """
+
+    key: str
+    name: str
+    manifest: str
+    sha256: str
+    size: int = 0
+
+
+@dataclass(frozen=True)
 class TaskSpec:
     """Everything one container does.
 
@@ -194,7 +212,7 @@ class TaskSpec:
     ``identity`` and ``makes`` are for a later controller that has lost its record: a digest of all
     that determines the result, and the URLs of the results. The container does not need them.
     ``snakemake``: the command is Snakemake, whose S3 storage is patched; ``needs``: what it needs
-    of the image, or brings along.
+    of the image, or brings along. ``environments``: those of its steps.
     """
 
     name: str
@@ -214,6 +232,7 @@ class TaskSpec:
     makes: Tuple[str, ...] = ()
     snakemake: bool = False
     needs: Optional[SnakemakeNeeds] = None
+    environments: Tuple[CondaEnvironment, ...] = ()
     version: int = VERSION
 
 
@@ -283,7 +302,13 @@ def load_taskspec(text: str) -> TaskSpec:
     sources = make(Sources, raw["sources"], "sources") if raw.get("sources") else None
     makes = texts_of(raw, "makes", "task")
     needs = _needs(raw["needs"]) if raw.get("needs") else None
-    parts = {"steps": steps, "inputs": inputs, "sources": sources, "makes": makes, "needs": needs}
+    environments = tuple(
+        make(CondaEnvironment, item, "environments") for item in list_of(raw, "environments")
+    )
+    parts = {
+        **{"steps": steps, "inputs": inputs, "sources": sources, "makes": makes, "needs": needs},
+        "environments": environments,
+    }
     task = make(TaskSpec, {**raw, **parts}, "task")
     directory = task.directory or ""
     if directory.startswith("/") or ".." in directory.split("/"):
