@@ -24,6 +24,8 @@ from ..supervisor.shipped_code import LAUNCH, PLACES
 from ..supervisor.taskspec import TaskSpec
 from .plan import JobPlan
 
+#: What has an identity of its own, or is known only when its environment is there.
+_KNOWN_LATER = ("script", "conda")
 #: Stands for what has another text in each run.
 _TOKENS = ("<TMPDIR>", "<WORKDIR>", "<TREE>")
 #: Variables that name folders of the controller's machine.
@@ -76,7 +78,7 @@ def _what_runs(task: TaskSpec, snakemake: bool) -> dict[str, object]:
         if snakemake:
             command = _LOCAL_GROUP.sub("", _ATTEMPT.sub("", command))
         same = replace(step, command=command, threads=1, environment=environment, script=None)
-        parts = {name: value for name, value in asdict(same).items() if name != "script"}
+        parts = {name: value for name, value in asdict(same).items() if name not in _KNOWN_LATER}
         if step.script:
             parts["script"] = step.script.identity
         steps.append(parts)

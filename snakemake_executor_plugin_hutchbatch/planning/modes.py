@@ -1,8 +1,8 @@
 """Direct or Snakemake: whether a job's commands can run without Snakemake in the container.
 
 Direct: rules with ``shell:``, ``script:``, ``wrapper:`` or ``notebook:`` (and groups of them) whose
-files are all in S3 and whose directives the supervisor honours. Everything else runs under
-Snakemake in the image.
+files are all in S3 and whose directives the supervisor honours, also in conda environments.
+Everything else runs under Snakemake in the image.
 """
 
 from __future__ import annotations
@@ -26,14 +26,12 @@ _KINDS = (
 def why_not_direct(
     jobs: Iterable[Job],
     *,
-    conda: bool,
     caching: bool,
     local_storage_prefix: str,
 ) -> str | None:
     """None if all of ``jobs`` can run directly, else why not, as the end of a sentence.
 
-    ``conda``: whether ``--software-deployment-method`` asks for it; ``caching``: whether
-    ``--cache`` is on.
+    ``caching``: whether ``--cache`` is on.
     """
     if PurePosixPath(local_storage_prefix).is_absolute():
         return "--local-storage-prefix is an absolute path, which its container may not have"
@@ -44,8 +42,6 @@ def why_not_direct(
                 return f"rule {name} has {kind}"
         if not (job.is_shell or has_script(job)):
             return f"rule {name} has no shell:"
-        if conda and job.rule.conda_env and not job.rule.is_containerized:
-            return f"rule {name} has conda:, which Snakemake must set up"
         if caching and job.rule.cache:
             return f"rule {name} is cached between workflows"
         if job.rule.is_handover:

@@ -15,6 +15,7 @@ from ..settings.table import default_of
 from ..settings.values import Mount, Policy, SettingError, unless_none
 from ..snakemake_types import AnyJob, Job
 from . import naming
+from .conda_specs import CondaSpecs
 from .modes import Mode, impossible, why_not_direct
 from .requirements import LEAST_MIB, PlanError, request, whole
 from .snakemake_jobs import job_label, members, rule_name, wildcards_of
@@ -40,7 +41,8 @@ class Budgets:
 
 @dataclass(frozen=True)
 class Site:
-    """What is the same for all jobs of a run."""
+    """What is the same for all jobs of a run. ``conda``: None unless
+    ``--software-deployment-method`` has it."""
 
     run_id: str
     user: str
@@ -49,7 +51,7 @@ class Site:
     queues: Mapping[str, Queue]
     queues_told: bool
     container_image: str
-    conda: bool = False
+    conda: CondaSpecs | None = None
     caching: bool = False
     local_storage_prefix: str = ".snakemake/storage"
     preemptible_rules: Preemptible | None = None
@@ -57,7 +59,10 @@ class Site:
 
 @dataclass(frozen=True)
 class JobPlan:
-    """What one job requests from AWS Batch: memory in MiB, shared memory in MB, timeout in s."""
+    """What one job requests from AWS Batch: memory in MiB, shared memory in MB, timeout in s.
+
+    ``conda``: the names of the environments that it needs, by the digests of what describes them.
+    """
 
     label: str
     rule: str
@@ -86,6 +91,7 @@ class JobPlan:
     scheduling_priority: int | None = None
     share_identifier: str | None = None
     budgets: Budgets = Budgets()
+    conda: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
@@ -101,7 +107,6 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
     """
     reason = why_not_direct(
         members(job),
-        conda=site.conda,
         caching=site.caching,
         local_storage_prefix=site.local_storage_prefix,
     )
@@ -163,6 +168,7 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
         scheduling_priority=option("scheduling_priority"),
         share_identifier=option("share_identifier"),
         budgets=_budgets(settings, site, names),
+        conda=_conda(members(job), site) if mode == "direct" else {},
     )
 
 
@@ -234,6 +240,11 @@ def _budgets(settings: JobSettings, site: Site, rules: set[str]) -> Budgets:
         starve_minutes=settings.value("starve_minutes"),
         oom_memory_factor=settings.value("oom_memory_factor"),
     )
+
+
+def _conda(jobs: list[Job], site: Site) -> dict[str, str]:
+    found = site.conda.of_all(jobs) if site.conda else ()
+    return {files.digest: files.name for files in sorted(found, key=lambda each: each.digest)}
 
 
 def _mode(wanted: str, reason: str | None) -> Mode:

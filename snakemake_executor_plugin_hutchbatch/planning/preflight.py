@@ -22,6 +22,7 @@ from ..snakemake_types import StorageProvider, Workflow
 from ..storage import buckets
 from ..storage.urls import split_url
 from . import default_image, supervisor_bundle
+from .conda_specs import CondaSpecs
 from .plan import Site
 from .run_context import RunContext
 from .run_settings import (
@@ -124,7 +125,7 @@ def _site(
         queues=queues,
         queues_told=any(queue.arn for queue in queues.values()),
         container_image=default_image.of_run(workflow.remote_execution_settings.container_image),
-        conda="CONDA" in deployment,
+        conda=CondaSpecs() if "CONDA" in deployment else None,
         caching=workflow.output_file_cache is not None,
         preemptible_rules=preemptible(workflow.remote_execution_settings),
         local_storage_prefix=str(workflow.storage_settings.local_storage_prefix),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..aws.retry import Retrier
-from ..snakemake_types import AnyJob, Command, Workflow
+from ..snakemake_types import AnyJob, Command, Job, Workflow
 from ..software.snakemake_packages import CannotCome, SnakemakePackages
 from ..storage.leavings import Leavings
 from ..storage.run_layout import WorkLayout
@@ -143,6 +143,7 @@ class Preparation:
                     status=status,
                     unneeded=unneeded,
                     scripts=self._script_store(),
+                    conda_spec=self._conda_spec,
                 )
                 return wanted, self._identified(task, wanted, outputs)
             except NeedsSnakemake as reason:
@@ -166,6 +167,11 @@ class Preparation:
         )
         task = replace(task, needs=self._needs(wanted))
         return wanted, self._identified(task, wanted, outputs)
+
+    def _conda_spec(self, job: Job) -> str | None:
+        specs = self._context.site.conda
+        files = specs.of(job) if specs else None
+        return files.digest if files else None
 
     def _needs(self, wanted: JobPlan) -> SnakemakeNeeds:
         """What Snakemake in this job's container takes. Raises ``PlanError``."""
@@ -198,7 +204,7 @@ def _under_snakemake(wanted: JobPlan, reason: str) -> JobPlan:
     if wanted.direct_only:
         raise PlanError(f"direct mode was requested but is not possible: {reason}")
     memory = max(wanted.memory, LEAST_MIB["snakemake"])
-    return replace(wanted, mode="snakemake", why_not_direct=reason, memory=memory)
+    return replace(wanted, mode="snakemake", why_not_direct=reason, memory=memory, conda={})
 
 
 def mode_line(wanted: JobPlan) -> str:
@@ -207,7 +213,8 @@ def mode_line(wanted: JobPlan) -> str:
     if wanted.mode == "snakemake":
         how += f" ({wanted.why_not_direct or 'set by --hutchbatch-mode'})"
     ladder = ", then ".join(wanted.ladder.rungs)
+    conda = f" with {' and '.join(wanted.conda.values())}" if wanted.conda else ""
     return (
-        f"Jobs of {wanted.rule} run {how} in {wanted.image} on queue {ladder} "
+        f"Jobs of {wanted.rule} run {how} in {wanted.image}{conda} on queue {ladder} "
         f"({wanted.ladder.why})."
     )

@@ -104,7 +104,7 @@ def _request(job: Job, wanted: JobPlan, site: Site) -> hints.RuleRequest:
         resources=dict(job.resources.items()),
         command=str(rule.shellcmd or ""),
         conda=bool(rule.conda_env) and not rule.is_containerized,
-        conda_used=site.conda,
+        conda_used=site.conda is not None,
         env_modules=bool(rule.env_modules),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -25,11 +25,13 @@ def direct_task(
     status: str,
     unneeded: frozenset[str],
     scripts: ScriptStore,
+    conda_spec: Callable[[Job], str | None] = lambda job: None,
 ) -> TaskSpec:
     """The task of a job in direct mode.
 
     ``status``: the URL prefix of its statuses. ``unneeded``: files of a group that no job outside
-    the group needs. Raises ``NeedsSnakemake`` if a command cannot be written without Snakemake.
+    the group needs. ``conda_spec``: a digest of what describes a member's environment. Raises
+    ``NeedsSnakemake`` if a command cannot be written without Snakemake.
     """
     levels: Sequence[Sequence[Job]] = job.toposorted if is_group(job) else [[job]]
     made = {str(f) for level in levels for member in level for f in member.output}
@@ -40,7 +42,8 @@ def direct_task(
             kept_out = unneeded if job.is_group() else frozenset()
             step = step_of(member, number, token, where, kept_out, scripts)
             done = done_with(member, levels[number + 1 :], kept_out) if job.is_group() else []
-            steps.append(replace(step, drops=tuple(where.path(file) for file in done)))
+            drops = tuple(where.path(file) for file in done)
+            steps.append(replace(step, drops=drops, conda_spec=conda_spec(member)))
             for file in member.input:
                 path, url = str(file), s3_url(file)
                 if url and path not in made and file.storage_object.retrieve:

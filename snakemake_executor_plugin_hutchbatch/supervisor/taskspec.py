@@ -127,7 +127,8 @@ class Step:
     ``pipes``: FIFOs that it writes or reads. ``serves``: files that it creates when its service is
     ready; it is ended when the others of its level are done. ``awaits``: such files of others.
     ``drops``: temporary files that are not needed after its level. ``script``: what the
-    command runs. ``conda``: the key of the environment in which it runs.
+    command runs. ``conda``: key of the environment in which it runs; ``conda_spec``: a digest of
+    what describes that, which is part of the job's identity.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Step:
     drops: Tuple[str, ...] = ()
     script: Optional[Script] = None
     conda: Optional[str] = None
+    conda_spec: Optional[str] = None
 
 
 @dataclass(frozen=True)
