@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..supervisor import cache_folder
 from . import naming
 from .plan import JobPlan
 from .supervisor_bundle import container_command
@@ -50,6 +51,11 @@ def container_properties(plan: JobPlan) -> ContainerPropertiesTypeDef:
     points: list[MountPointTypeDef] = [
         {"sourceVolume": "scratch", "containerPath": plan.scratch.path}
     ]
+    if plan.conda and cache_folder.MOUNT not in (m.path for m in (plan.scratch, *plan.volumes)):
+        # A part of the scratch disk once more: conda environments know the path they lie at.
+        source = f"{plan.scratch.source.rstrip('/')}/{cache_folder.SHARED}"
+        volumes.append({"name": "host-cache", "host": {"sourcePath": source}})
+        points.append({"sourceVolume": "host-cache", "containerPath": cache_folder.MOUNT})
     if plan.aws_cli_path:
         # Read-only: the host's own AWS CLI, whose Python runs the supervisor.
         volumes.append({"name": "aws-cli", "host": {"sourcePath": plan.aws_cli_path}})

@@ -12,13 +12,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Dict, Mapping, Tuple
 
 from . import strict_json
+from .cache_folder import MOUNT
 from .typed_json import TaskSpecError, list_of, make, texts_of
 
 VERSION = 1
 #: Most bytes of a manifest (a large environment's, of 60,000 files, has 3 MB).
 MOST_BYTES = 64 * 1024 * 1024
-#: Where the cache of a host is mounted in containers (``prefix_of``).
-MOUNT = "/hutchbatch"
 
 #: Values of ``Prefixed.kind``: how a file holds the prefix, and what a copy elsewhere needs.
 TEXT = "text"  # to be replaced

@@ -19,31 +19,19 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import re
-import stat
 import threading
 import time
-from typing import (
-    Callable,
-    Container,
-    Iterator,
-    List,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Tuple,
-    TypedDict,
-    cast,
-)
+from typing import Callable, Container, List, NamedTuple, Optional, Sequence
 
+from .cache_folder import Unshared, make_own
+from .cache_seal import CONTENT, seal, sealed, size_of
 from .errors import LocalError, Stopped, say
-from .removal import FOLDER, remove_tree
+from .removal import remove_tree
 from .scratch import HELD
 
 LOCK, DRAFT = ".lock", ".draft"
-CONTENT, SEAL = "content", "seal"
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 #: Seconds between two tries to get a lock: at first, and at most.
 SHORT, LONG = 0.02, 0.5
@@ -55,14 +43,12 @@ PATIENCE = 20.0
 TRIES = 3
 #: The part of its disk that the cache may take: the rest is for the jobs' own files.
 SHARE = 0.5
-#: Of each start of a machine its own: what was written before a crash may have holes.
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 Make = Callable[[str], None]
 
 
-class Unshared(Exception):
-    """Nothing can be shared here; the message says why. Make a copy of your own."""
+class Another(Unshared):
+    """The thing of this key was made of something else than what is wanted."""
 
 
 class _Making(Exception):
@@ -91,11 +77,6 @@ class Entry:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-def folder_of(scratch: str) -> str:
-    """Where this user's cache lies on a scratch disk."""
-    return os.path.join(scratch, f"hutchbatch-cache-{os.geteuid()}")
 
 
 def surplus(
@@ -132,18 +113,22 @@ class HostCache:
         self._folder, self._stop, self._most = folder, stop, most
         self._patience, self._now = patience, now
 
-    def entry(self, key: str, make: Make, size: int = 0, what: str = "") -> Entry:
+    def entry(
+        self, key: str, make: Make, size: int = 0, what: str = "", identity: str = ""
+    ) -> Entry:
         """The thing of this key; ``make`` puts it into a folder that is there and empty.
 
-        ``size``: bytes that it will take, as far as that is known; ``what``: its name for people.
-        Raises ``Unshared``, ``Stopped``, ``LocalError`` (the disk is full, though nothing but what
-        is in use is left in the cache), and what ``make`` raises.
+        ``size``: bytes that it will take, as far as that is known; ``what``: its name for people;
+        ``identity``: a digest of what it is made of, where the key does not say that.
+        Raises ``Unshared`` (``Another`` for a different identity), ``Stopped``, ``LocalError`` (the
+        disk is full, though nothing but what is in use is left in the cache), and what ``make``
+        raises.
         """
         if not KEY.fullmatch(key) or key.endswith((LOCK, DRAFT)):
             raise ValueError(f"{key!r} cannot be a key")
         try:
-            _own_folder(self._folder)
-            descriptor = self._locked(key, make, size, what)
+            make_own(self._folder)
+            descriptor = self._locked(key, make, size, what, identity)
         except _Making as made:
             raise made.error from None
         except OSError as error:
@@ -152,7 +137,7 @@ class HostCache:
             raise Unshared(f"{error.strerror or error} ({self._folder})") from error
         return Entry(os.path.join(self._folder, key, CONTENT), descriptor)
 
-    def _locked(self, key: str, make: Make, size: int, what: str) -> int:
+    def _locked(self, key: str, make: Make, size: int, what: str, identity: str) -> int:
         """The descriptor of the lock, shared, of a thing that is there and whole."""
         begin, said, pause, made = self._now(), False, SHORT, 0
         damaged_since: Optional[float] = None
@@ -162,7 +147,7 @@ class HostCache:
                 if descriptor < 0:
                     descriptor = self._open(key)
                 if self._lock(descriptor, key, fcntl.LOCK_SH):
-                    if self._is_whole(key):
+                    if self._is_whole(key, identity):
                         os.utime(descriptor)
                         found, descriptor = descriptor, -1
                         return found
@@ -173,7 +158,7 @@ class HostCache:
                         made += 1
                         if made > TRIES:
                             raise Unshared(f"{key} does not stay as it was made")
-                        self._make(key, make, size)
+                        self._make(key, make, size, identity)
                         continue
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
                     if damaged_since and self._now() - damaged_since > self._patience:
@@ -215,24 +200,27 @@ class HostCache:
             return False
         return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
-    def _is_whole(self, key: str) -> bool:
-        return is_sealed(os.path.join(self._folder, key))
+    def _is_whole(self, key: str, identity: str) -> bool:
+        made_of = sealed(os.path.join(self._folder, key))
+        if made_of not in (None, identity):
+            raise Another(f"{key} was made of something else")
+        return made_of is not None
 
-    def _make(self, key: str, make: Make, size: int) -> None:
+    def _make(self, key: str, make: Make, size: int, identity: str) -> None:
         """Makes the thing, with its lock held. Where the disk is full, once more without all that
         is not in use."""
         self.make_room(size, key)
         try:
-            self._draft(key, make)
+            self._draft(key, make, identity)
         except (OSError, LocalError, _Making) as error:
             if not _is_full(error):
                 raise
             for each in self._kept():
                 if each.key != key:
                     self._remove(each.key)
-            self._draft(key, make)
+            self._draft(key, make, identity)
 
-    def _draft(self, key: str, make: Make) -> None:
+    def _draft(self, key: str, make: Make, identity: str) -> None:
         place = os.path.join(self._folder, key)
         draft = place + DRAFT
         for left in (place, draft):
@@ -245,7 +233,7 @@ class HostCache:
                 make(content)
             except OSError as error:
                 raise _Making(error) from error
-            seal(draft)
+            seal(draft, identity)
             os.rename(draft, place)
         finally:
             remove_tree(draft)
@@ -281,7 +269,7 @@ class HostCache:
                 used = os.stat(place + LOCK).st_mtime
             except OSError:
                 used = 0.0
-            found.append(Kept(name, used, _sealed_size(place)))
+            found.append(Kept(name, used, size_of(place)))
         return found
 
     def _remove(self, key: str, only_draft: bool = False) -> bool:
@@ -314,92 +302,3 @@ def _is_full(error: Exception) -> bool:
         return error.full
     cause = error.error if isinstance(error, _Making) else error
     return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def _own_folder(path: str) -> None:
-    """Makes the folder, for this user alone. Raises ``Unshared`` where it is somebody else's."""
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass
-    descriptor = os.open(path, FOLDER)
-    try:
-        state = os.fstat(descriptor)
-        if state.st_uid != os.geteuid():
-            raise Unshared(f"{path} belongs to another user")
-        if stat.S_IMODE(state.st_mode) != 0o700:
-            os.fchmod(descriptor, 0o700)
-    finally:
-        os.close(descriptor)
-
-
-def seal(place: str) -> None:
-    """Writes down of which files the content at ``place`` consists."""
-    files = list(_files(os.path.join(place, CONTENT)))
-    made = {"boot": _boot(), "size": sum(each[2] for each in files), "files": files}
-    with open(os.path.join(place, SEAL), "w", encoding="ascii") as file:
-        json.dump(made, file)
-
-
-def is_sealed(place: str) -> bool:
-    """Whether all files that the seal names are there as they were. Others may have come since."""
-    sealed = _seal(place)
-    if sealed.get("boot") != _boot():
-        return False
-    content = os.path.join(place, CONTENT)
-    try:
-        return all(_is_same(content, each) for each in sealed["files"])
-    except (OSError, KeyError, TypeError, ValueError):
-        return False
-
-
-def _is_same(content: str, sealed: Tuple[str, int, int, int]) -> bool:
-    name, mode, size, modified = sealed
-    state = os.lstat(os.path.join(content, name))
-    return (state.st_mode, state.st_size, state.st_mtime_ns) == (mode, size, modified)
-
-
-def _files(content: str) -> Iterator[Tuple[str, int, int, int]]:
-    """Name, mode, size and time (in ns) of all that is no folder."""
-    waiting = [""]
-    while waiting:
-        folder = waiting.pop()
-        with os.scandir(os.path.join(content, folder)) as entries:
-            for entry in entries:
-                name = os.path.join(folder, entry.name)
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(name)
-                else:
-                    state = entry.stat(follow_symlinks=False)
-                    yield name, state.st_mode, state.st_size, state.st_mtime_ns
-
-
-class _Seal(TypedDict, total=False):
-    """What a seal says. ``files``: name, mode, size and time (in ns) of each."""
-
-    boot: str
-    size: int
-    files: List[Tuple[str, int, int, int]]
-
-
-def _seal(place: str) -> _Seal:
-    try:
-        with open(os.path.join(place, SEAL), encoding="ascii") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return cast(_Seal, found) if isinstance(found, dict) else {}
-
-
-def _sealed_size(place: str) -> int:
-    size = _seal(place).get("size")
-    return size if isinstance(size, int) else 0
-
-
-def _boot() -> str:
-    try:
-        with open(BOOT_ID, encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""

@@ -7,9 +7,10 @@ import os
 import threading
 from typing import BinaryIO, Callable
 
+from .cache_folder import Unshared, folder_of
 from .connection import Connection
 from .errors import LocalError, Stopped, of_s3, say
-from .host_cache import Entry, HostCache, Unshared, folder_of
+from .host_cache import Entry, HostCache
 from .pinned import changed
 from .problems import PACKAGES, Cause, Facts
 from .s3 import ERRORS, S3

@@ -209,7 +209,7 @@ def test_snakemake_comes_along_where_the_image_has_a_python(workflow, images):
         """,
     )
     output = workflow.fail("--keep-going")
-    assert workflow.text("a.txt").startswith("[1] /tmp/hutchbatch-cache-0/")
+    assert workflow.text("a.txt").startswith("[1] /tmp/hutchbatch-cache/0/")
     assert "has no Python, and the rule runs under Snakemake" in output
     assert output.count("[IMAGE]") >= 1
 

@@ -45,6 +45,7 @@ def test_outer_mounts_come_first_and_what_they_hide_last(volumes, tmp_path):
         ((Mount("/docker_scratch", "/tmp"),), None),
         ((Mount("/var/lib/docker", "/tmp/"),), None),
         ((Mount("/x/miniconda", "/x/miniconda"),), None),
+        ((Mount("/docker_scratch/hutchbatch-cache", "/hutchbatch"),), None),
         ((Mount("/data", "/data"),), "/data at /data"),
         ((Mount(None, "/data"),), "a volume at /data"),
     ],

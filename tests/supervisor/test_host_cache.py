@@ -15,12 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.supervisor import host_cache, removal
+from snakemake_executor_plugin_hutchbatch.supervisor import (
+    cache_folder,
+    cache_seal,
+    host_cache,
+    removal,
+)
+from snakemake_executor_plugin_hutchbatch.supervisor import scratch as scratch_module
+from snakemake_executor_plugin_hutchbatch.supervisor.cache_folder import Unshared
 from snakemake_executor_plugin_hutchbatch.supervisor.errors import LocalError, Stopped
 from snakemake_executor_plugin_hutchbatch.supervisor.host_cache import (
+    Another,
     HostCache,
     Kept,
-    Unshared,
     surplus,
 )
 
@@ -29,7 +36,7 @@ FILES = 5
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
+    return tmp_path / "shared" / "cache"
 
 
 def cache(root: Path, **options: object) -> HostCache:
@@ -102,7 +109,7 @@ STEPS = (
     (os, "statvfs"),
     (fcntl, "flock"),
     (host_cache, "seal"),
-    (host_cache, "is_sealed"),
+    (host_cache, "sealed"),
     (host_cache, "remove_tree"),
 )
 
@@ -239,7 +246,7 @@ def test_what_was_written_before_a_machine_started_again_is_made_anew(
     log = tmp_path / "log"
     cache(root).entry("a", maker("a", log)).release()
     (tmp_path / "boot").write_text("another\n")
-    monkeypatch.setattr(host_cache, "BOOT_ID", str(tmp_path / "boot"))
+    monkeypatch.setattr(cache_seal, "BOOT_ID", str(tmp_path / "boot"))
     cache(root).entry("a", maker("a", log)).release()
     cache(root).entry("a", maker("a", log)).release()
     assert log.read_text() == "a\na\n"
@@ -367,7 +374,7 @@ def test_without_locks_nothing_is_shared(root: Path, unlocked: None) -> None:
 def test_what_another_user_could_write_is_not_used(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root.mkdir(mode=0o777)
+    root.mkdir(parents=True)
     root.chmod(0o777)
     cache(root).entry("a", maker("a")).release()
     assert root.stat().st_mode & 0o777 == 0o700
@@ -379,7 +386,7 @@ def test_what_another_user_could_write_is_not_used(
 @pytest.mark.parametrize("planted", ["link", "file"])
 def test_a_link_or_file_in_the_caches_place_is_not_followed(root: Path, planted: str) -> None:
     elsewhere = root.parent / "elsewhere"
-    elsewhere.mkdir()
+    elsewhere.mkdir(parents=True)
     root.symlink_to(elsewhere) if planted == "link" else root.touch()
     with pytest.raises(Unshared):
         cache(root).entry("a", maker("a"))
@@ -392,6 +399,78 @@ def test_keys_are_plain_names(root: Path, key: str) -> None:
         cache(root).entry(key, maker("a"))
 
 
-def test_each_user_has_a_cache_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_made_of_something_else_is_not_used_and_stays(root: Path) -> None:
+    cache(root).entry("a", maker("a"), identity="one").release()
+    with pytest.raises(Another, match="a was made of something else"):
+        cache(root).entry("a", maker("a"), identity="two")
+    assert is_right(cache(root).entry("a", maker("b"), identity="one").path, "a")
+
+
+def test_each_user_has_a_cache_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert host_cache.folder_of("/tmp") == "/tmp/hutchbatch-cache-1000"
+    assert cache_folder.folder_of("/tmp") == "/tmp/hutchbatch-cache/1000"
+    # By its short path only where that is the same folder.
+    shared, other = tmp_path / "hutchbatch-cache", tmp_path / "other"
+    for folder in (shared, other):
+        folder.mkdir()
+    assert cache_folder.mounted(str(tmp_path), str(shared)) == f"{shared}/1000"
+    assert cache_folder.mounted(str(tmp_path), str(other)) is None
+    assert cache_folder.mounted(str(tmp_path), str(tmp_path / "none")) is None
+
+
+def test_the_folder_of_all_caches_is_open_to_all(root: Path) -> None:
+    # As Docker makes it where a job's definition mounts it.
+    root.parent.mkdir(mode=0o755)
+    cache(root).entry("a", maker("a")).release()
+    assert root.parent.stat().st_mode & 0o7777 == 0o1777
+
+
+def test_a_folder_of_caches_that_another_user_could_change_is_not_used(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache(root).entry("a", maker("a")).release()
+    owner = root.parent.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    if owner:
+        with pytest.raises(Unshared, match="belongs to another user"):
+            cache(root).entry("a", maker("a"))
+    else:
+        root.parent.chmod(0o777)
+        with pytest.raises(Unshared, match="others can change"):
+            cache(root).entry("a", maker("a"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes other users")
+@pytest.mark.parametrize("first", [0, 1001])
+def test_users_of_one_host_have_their_caches_side_by_side(tmp_path: Path, first: int) -> None:
+    for folder in (tmp_path, *tmp_path.parents):
+        if str(folder).startswith("/tmp/"):
+            folder.chmod(folder.stat().st_mode | 0o755)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    scratch.chmod(0o1777)
+
+    def work(user: int) -> None:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+        entry = cache(Path(cache_folder.folder_of(str(scratch)))).entry("a", maker("a"))
+        assert is_right(entry.path, "a")
+
+    # The first one makes the folder of all; root takes it over from whoever that was.
+    users = [first, *(user for user in (0, 1001, 1002) if user != first)]
+    assert [code(forked(functools.partial(work, user))) for user in users] == [0, 0, 0]
+    shared = scratch / "hutchbatch-cache"
+    assert names(shared) == ["0", "1001", "1002"]
+    assert [shared.stat().st_uid, shared.stat().st_mode & 0o7777] == [0, 0o1777]
+    assert [(shared / str(user)).stat().st_mode & 0o777 for user in users] == [0o700] * 3
+
+
+def test_the_sweep_of_dead_jobs_folders_leaves_the_caches_alone(tmp_path: Path) -> None:
+    root = Path(cache_folder.folder_of(str(tmp_path)))
+    cache(root).entry("a", maker("a")).release()
+    (tmp_path / "hutchbatch-job-1-0123456789abcdef").mkdir()
+    assert scratch_module.sweep(str(tmp_path), "") == 1
+    assert is_right(str(root / "a" / "content"), "a")

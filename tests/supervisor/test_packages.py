@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.supervisor import host_cache
+from snakemake_executor_plugin_hutchbatch.supervisor import cache_folder
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Log,
     Output,
@@ -106,7 +106,7 @@ def succeeded(container: Container, brought: Packages) -> list[object]:
 
 
 def cached(container: Container) -> Path:
-    return Path(host_cache.folder_of(str(container.scratch)))
+    return Path(cache_folder.folder_of(str(container.scratch)))
 
 
 def test_snakemake_finds_what_came_along_and_no_other_program_does(bare: Container) -> None:
@@ -179,12 +179,13 @@ def test_packages_that_are_gone_are_named(bare: Container) -> None:
 
 def test_where_nothing_can_be_shared_a_job_unpacks_its_own(bare: Container) -> None:
     brought = packages(bare)
+    cached(bare).parent.mkdir()
     cached(bare).touch()  # somebody's file in the cache's place
     ended = bare.run(task(bare, brought))
     assert ended.code == 0, ended.err
     assert "unpacked for this job alone" in ended.err
     assert b"/packages/snakemake" in bare.store.get("out")
-    assert [p.name for p in bare.scratch.iterdir()] == [cached(bare).name]
+    assert [p.name for p in bare.scratch.iterdir()] == [cached(bare).parent.name]
 
 
 def test_an_archive_that_leads_out_of_its_folder_is_refused(bare: Container) -> None:
@@ -206,4 +207,4 @@ def test_a_user_who_is_not_root_has_a_cache_of_their_own(bare: Container, tmp_pa
     if ended.code == 214:
         pytest.skip("this machine's Python is for root alone")
     assert ended.code == 0, ended.err
-    assert (bare.scratch / "hutchbatch-cache-65534").stat().st_uid == 65534
+    assert (bare.scratch / "hutchbatch-cache" / "65534").stat().st_uid == 65534

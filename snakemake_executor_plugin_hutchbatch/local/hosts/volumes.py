@@ -14,6 +14,9 @@ from .host import Mount
 #: A "host" path with this in a component's name is the host's conda prefix (at the Hutch
 #: /home/ec2-user/miniconda), and thus the running Python's.
 CLI_PREFIX = "miniconda"
+#: Where jobs with conda environments see a part of their scratch disk once more, under a path that
+#: is short; they do without it.
+HOST_CACHE = "/hutchbatch"
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,11 @@ class Volumes:
         """None if a job can run on this machine without mounts; otherwise the volume it lacks.
 
         It can if /tmp is mounted at /tmp (this machine's own is used) and if only the host's tools
-        are missing (the container then uses the ``python3`` of its PATH).
+        are missing (the container then uses the ``python3`` of its PATH), or its cache.
         """
+        dispensable = ("/tmp", HOST_CACHE)  # noqa: S108
         for mount in mounts:
-            if self.tool(mount.source) is None and mount.path.rstrip("/") != "/tmp":  # noqa: S108
+            if self.tool(mount.source) is None and mount.path.rstrip("/") not in dispensable:
                 return f"{mount.source or 'a volume'} at {mount.path}"
         return None
 

@@ -18,6 +18,7 @@ from snakemake_executor_plugin_hutchbatch.submission.submit_job import (
     submit_request,
 )
 
+CONDA = {"0" * 64: "envs/align.yaml"}
 BUNDLE = Bundle("s3://b/supervisor/abc", "abc")
 
 
@@ -70,6 +71,17 @@ def test_without_the_hosts_command_line_nothing_is_mounted_for_it():
     assert [m["containerPath"] for m in properties["mountPoints"]] == ["/tmp", "/ref"]
 
 
+def test_jobs_with_environments_see_the_hosts_cache_at_a_path_that_is_the_same_everywhere():
+    properties = registration(changed(conda=CONDA))["containerProperties"]
+    volume, point = properties["volumes"][1], properties["mountPoints"][1]
+    assert volume["host"] == {"sourcePath": "/docker_scratch/hutchbatch-cache"}
+    assert point == {"sourceVolume": volume["name"], "containerPath": "/hutchbatch"}
+    # Where the user has something else there, that is what they see.
+    own = changed(conda=CONDA, volumes=(Mount("/mine", "/hutchbatch"),))
+    points = registration(own)["containerProperties"]["mountPoints"]
+    assert [point["containerPath"] for point in points].count("/hutchbatch") == 1
+
+
 def test_what_a_submission_overrides_does_not_make_another_definition():
     other = changed(
         vcpus=9, memory=9, gpus=0, timeout=None, queue="x", tags={}, environment={}, label="b"
@@ -88,6 +100,7 @@ def test_what_a_submission_overrides_does_not_make_another_definition():
         {"log_group": "/other"},
         {"aws_cli_path": "/opt/aws"},
         {"scratch": Mount("/var/lib/docker", "/tmp")},
+        {"conda": CONDA},
     ],
 )
 def test_what_cannot_be_overridden_makes_another_definition(difference):
