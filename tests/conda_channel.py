@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import bz2
+import contextlib
 import hashlib
 import http.server
 import io
@@ -547,7 +548,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content)
+            with contextlib.suppress(OSError):  # who asked has gone
+                self.wfile.write(content)
 
     do_HEAD = do_GET
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Optional
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +31,8 @@ MOST_PACKAGE_BYTES = 20_000_000_000
 MOST_PIP_LINES, LONGEST_PIP_LINE = 1_000, 4_096
 #: Characters of a post-deploy script.
 LONGEST_SCRIPT = 1_000_000
+#: Of the ``variables:`` section, and the characters of a value.
+MOST_VARIABLES, LONGEST_VARIABLE = 1_000, 32_768
 _LONGEST_URL = 2_000
 _LONGEST_NAME = 1_000
 #: What conda allows in names of packages, versions and builds (CEP 26):
@@ -38,6 +40,7 @@ _LONGEST_NAME = 1_000
 _PACKAGE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,127}")
 _PACKAGE_VERSION = re.compile(r"[A-Za-z0-9_.!+~]{1,128}")
 _PACKAGE_BUILD = re.compile(r"[A-Za-z0-9_.+~]{1,128}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 #: No user, query, fragment or control character.
@@ -92,13 +95,15 @@ class Lock:
 
     ``name``: what the user calls it, for messages. ``packages``: by name. ``pip``: the lines of
     the env file's ``pip:`` section, installed after the packages. ``post_deploy``: the text of
-    the script that runs last.
+    the script that runs last. ``variables``: of the env file's ``variables:`` section, set when the
+    environment is activated.
     """
 
     name: str
     packages: tuple[LockedPackage, ...]
     pip: tuple[str, ...] = ()
     post_deploy: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
     platform: str = PLATFORM
 
     @property
@@ -110,6 +115,7 @@ class Lock:
             "packages": sorted([p.url, p.content] for p in self.packages),
             "pip": self.pip,
             "post_deploy": self.post_deploy,
+            "variables": dict(self.variables),
         }
         return hashlib.sha256(_canonical(content)).hexdigest()[:32]
 
@@ -119,10 +125,11 @@ def made(
     packages: tuple[LockedPackage, ...],
     pip: tuple[str, ...] = (),
     post_deploy: str | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Lock:
     """A lock of checked parts, its packages in order. Raises ``LockError``."""
     ordered = tuple(sorted(packages, key=lambda package: package.name))
-    lock = Lock(name, ordered, pip, post_deploy)
+    lock = Lock(name, ordered, pip, post_deploy, dict(variables or {}))
     _check(lock)
     return lock
 
@@ -142,7 +149,7 @@ def loads(content: bytes) -> Lock:
             raise LockError("not an object")
         if raw.get("version") != VERSION or isinstance(raw["version"], bool):
             raise LockError(f"version {raw.get('version')!r}, not {VERSION}")
-        unknown = raw.keys() - {"version", "name", "packages", "pip", "post_deploy", "platform"}
+        unknown = raw.keys() - {"version"} - {each.name for each in fields(Lock)}
         if unknown:
             raise LockError(f"unknown field {min(unknown)!r}")
         lock = _loaded(raw)
@@ -165,7 +172,19 @@ def _loaded(raw: Mapping[str, object]) -> Lock:
         typed_json.make(LockedPackage, item, f"packages[{number}]")
         for number, item in enumerate(items)
     )
-    return Lock(name, packages, typed_json.texts_of(raw, "pip", "lock"), post_deploy, platform)
+    pip = typed_json.texts_of(raw, "pip", "lock")
+    return Lock(name, packages, pip, post_deploy, variables_of(raw), platform)
+
+
+def variables_of(raw: Mapping[str, object]) -> dict[str, str]:
+    """The ``variables`` of a JSON object. Raises ``LockError``."""
+    found = raw.get("variables", {})
+    if not isinstance(found, dict):
+        raise LockError("variables: not an object")
+    texts = {name: value for name, value in found.items() if isinstance(value, str)}
+    if len(texts) != len(found):
+        raise LockError("variables: not all of them are strings")
+    return texts
 
 
 def _check(lock: Lock) -> None:
@@ -180,14 +199,22 @@ def _check(lock: Lock) -> None:
     names = [package.name for package in lock.packages]
     if names != sorted(set(names)):
         raise LockError("a package stands in it twice, or they are not in order")
-    if len(lock.pip) > MOST_PIP_LINES or any(
-        len(line) > LONGEST_PIP_LINE or not line.isprintable() for line in lock.pip
+    check_extras(lock.pip, lock.post_deploy, lock.variables)
+
+
+def check_extras(pip: Sequence[str], post_deploy: str | None, variables: Mapping[str, str]) -> None:
+    """What an environment has beside packages. Raises ``LockError``."""
+    if len(pip) > MOST_PIP_LINES or any(
+        len(line) > LONGEST_PIP_LINE or not line.isprintable() for line in pip
     ):
         raise LockError("its pip section is too long, or not printable")
-    if lock.post_deploy is not None and (
-        len(lock.post_deploy) > LONGEST_SCRIPT or "\0" in lock.post_deploy
-    ):
+    if post_deploy is not None and (len(post_deploy) > LONGEST_SCRIPT or "\0" in post_deploy):
         raise LockError("its post-deploy script is too long, or not text")
+    if len(variables) > MOST_VARIABLES or any(
+        not _VARIABLE.fullmatch(name) or len(value) > LONGEST_VARIABLE or "\0" in value
+        for name, value in variables.items()
+    ):
+        raise LockError("its variables are too many, too long, or no variables of a shell")
 
 
 def check_package(package: LockedPackage) -> None:

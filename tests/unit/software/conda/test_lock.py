@@ -39,13 +39,16 @@ def written(**changes) -> bytes:
         "packages": [package],
         "pip": [],
         "post_deploy": None,
+        "variables": {},
         **changes,
     }
     return json.dumps(lock).encode()
 
 
 def test_what_is_written_is_read_again():
-    lock = locks.made("envs/bwa.yaml", (TOOL, BWA), ("a==1", "--no-deps b"), "set -e\nexit 0\n")
+    deploy, variables = "set -e\nexit 0\n", {"A": "1 2", "_b": ""}
+    pip = ("a==1", "--no-deps b")
+    lock = locks.made("envs/bwa.yaml", (TOOL, BWA), pip, deploy, variables)
     assert locks.loads(locks.dumps(lock)) == lock
     assert [package.name for package in lock.packages] == ["bwa", "tool"]
 
@@ -78,6 +81,7 @@ def test_the_key_stands_for_the_content_not_for_the_name():
         replace(lock, pip=()),
         replace(lock, post_deploy=None),
         replace(lock, post_deploy=""),
+        replace(lock, variables={"A": "1"}),
     ]
     assert len({lock.key, *(each.key for each in different)}) == 1 + len(different)
 
@@ -107,6 +111,11 @@ def test_another_way_of_building_is_another_key(monkeypatch):
         ({"pip": ["a\nb"]}, "pip section"),
         ({"pip": [1]}, "not a list of strings"),
         ({"pip": ["a"] * 1001}, "pip section"),
+        ({"variables": []}, "variables: not an object"),
+        ({"variables": {"A": 1}}, "not all of them are strings"),
+        ({"variables": {"A-B": "1"}}, "no variables of a shell"),
+        ({"variables": {"A": "\0"}}, "no variables of a shell"),
+        ({"variables": {f"A{n}": "" for n in range(1001)}}, "too many"),
         ({"post_deploy": 1}, "post_deploy"),
         ({"post_deploy": "a\0"}, "post-deploy"),
         ({"post_deploy": "#" * 1_000_001}, "post-deploy"),
@@ -178,7 +187,7 @@ def test_what_is_no_lock_is_refused(content):
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
 def test_whatever_stands_in_a_field_only_lock_errors_come(value):
-    for name in ("version", "platform", "name", "packages", "pip", "post_deploy"):
+    for name in ("version", "platform", "name", "packages", "pip", "post_deploy", "variables"):
         try:
             lock = locks.loads(written(**{name: value}))
         except LockError:
