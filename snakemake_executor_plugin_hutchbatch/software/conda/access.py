@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from ...supervisor import strict_json
 #: Of the JSON that travels.
 MOST_BYTES = 1_000_000
 HIDDEN = "***"
+_TOKEN = re.compile(r"/t/([^/]+)/")
 
 
 class AccessError(ValueError):
@@ -26,7 +28,7 @@ class AccessError(ValueError):
 @dataclass(frozen=True)
 class Access:
     """``tokens``: addresses with tokens in them, by the plain address that they stand for, both
-    with a slash at their end: ``https://host/`` → ``https://host/t/TOKEN/``.
+    with a slash at their end: ``https://host/c/`` → ``https://host/t/TOKEN/c/``.
 
     ``hosts``: logins by host name, in rattler's form (``RATTLER_AUTH_FILE``):
     ``{"BasicHTTP": {"username": …, "password": …}}`` or ``{"BearerToken": …}``.
@@ -70,7 +72,7 @@ class Access:
         return text
 
     def _secrets(self) -> set[str]:
-        found = {token.removesuffix("/").rsplit("/", 1)[1] for token in self.tokens.values()}
+        found = {token for url in self.tokens.values() for token in _TOKEN.findall(url)}
         for login in self.hosts.values():
             for value in login.values():
                 found |= {value} if isinstance(value, str) else set()

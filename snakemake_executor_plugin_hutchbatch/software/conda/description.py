@@ -47,8 +47,8 @@ class Description:
     ``name``: what the user calls it, for messages. With ``pins`` nothing is solved; else
     ``specs`` (conda's match specs; a channel in them is a URL) are, with ``channels`` (URLs
     without a slash at their end) in their order. ``strict``: a package comes only from the
-    first channel that has it. ``virtual``: ``name=version=build`` (``virtual``). ``pip``,
-    ``post_deploy``, ``variables``: as in a lock.
+    first channel that has it; ``python_has_pip``: Python brings pip, as with conda. ``virtual``:
+    ``name=version=build`` (``virtual``). ``pip``, ``post_deploy``, ``variables``: as in a lock.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Description:
     specs: tuple[str, ...] = ()
     pins: tuple[Pin, ...] | None = None
     strict: bool = True
+    python_has_pip: bool = True
     virtual: tuple[str, ...] = ()
     pip: tuple[str, ...] = ()
     post_deploy: str | None = None
@@ -109,9 +110,11 @@ def loads(content: bytes) -> Description:
 
 def _loaded(raw: Mapping[str, object]) -> Description:
     name, platform, post_deploy = raw.get("name"), raw.get("platform"), raw.get("post_deploy")
-    strict = raw.get("strict")
-    if not isinstance(name, str) or not isinstance(platform, str) or not isinstance(strict, bool):
-        raise DescriptionError("name, platform or strict: of a wrong type")
+    strict, python_has_pip = raw.get("strict"), raw.get("python_has_pip")
+    if not isinstance(name, str) or not isinstance(platform, str):
+        raise DescriptionError("name and platform must be strings")
+    if not isinstance(strict, bool) or not isinstance(python_has_pip, bool):
+        raise DescriptionError("strict and python_has_pip must be true or false")
     if post_deploy is not None and not isinstance(post_deploy, str):
         raise DescriptionError("post_deploy: not a string")
     pins = None
@@ -127,6 +130,7 @@ def _loaded(raw: Mapping[str, object]) -> Description:
         specs=texts("specs"),
         pins=pins,
         strict=strict,
+        python_has_pip=python_has_pip,
         virtual=texts("virtual"),
         pip=texts("pip"),
         post_deploy=post_deploy,

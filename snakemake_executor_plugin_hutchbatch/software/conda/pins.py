@@ -56,8 +56,11 @@ def _pin(line: str, number: int) -> Pin:
     url = url.strip()
     if not url.startswith(("https://", "http://")):
         raise PinError(f"line {number}: it is no http(s) address of a package")
+    subdir = url.rsplit("/", 2)[1]
     try:
         parts(url)
+        if subdir not in locks.SUBDIRS:
+            raise ValueError(f"it is a package for {subdir}, jobs run on {locks.PLATFORM}")
     except ValueError as error:
         raise PinError(f"line {number}: {error}") from error
     return Pin(url, found and found["sha256"], found and found["md5"])

@@ -133,6 +133,7 @@ class Solver:
             gateway=self._gateway(),
             platforms=PLATFORMS,
             virtual_packages=[_virtual(package) for package in description.virtual],
+            add_pip_as_python_dependency=description.python_has_pip,
             channel_priority=priority.Strict if strict else priority.Disabled,
             timeout=datetime.timedelta(seconds=SOLVE_SECONDS),
         )

@@ -39,6 +39,7 @@ def test_an_empty_list_is_an_environment_of_nothing():
         (f"@EXPLICIT\n{URL}#abc\n", "line 2: what follows # is neither an MD5"),
         ("@EXPLICIT\nhttps://h/c/linux-64/bwa.zip\n", "line 2: it does not end with the name"),
         ("@EXPLICIT\nhttps://h/c/linux-64/bwa-1.conda\n", "line 2: it does not end with the name"),
+        ("@EXPLICIT\nhttps://h/c/osx-64/a-1-0.conda\n", "line 2: it is a package for osx-64"),
         (f"@EXPLICIT\n{URL}\n{URL.replace('0.7.18', '0.7.17')}\n", "it names bwa twice"),
     ],
 )
