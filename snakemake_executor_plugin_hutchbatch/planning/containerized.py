@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from ..snakemake_types import Job, SourceFile, Workflow
+from ..supervisor.activation import CONFLICTING, USUAL_PATH
 
 ENVIRONMENTS = "/conda-envs"
 #: The platform of the jobs. An image made on another one may have pins of its own, or none.
@@ -26,8 +27,8 @@ if [ -d "$hutchbatch_env" ]; then CONDA_PREFIX="$hutchbatch_env"; break; fi; \
 done; unset hutchbatch_env; \
 if [ -z "$CONDA_PREFIX" ]; then echo {missing} >&2; exit 1; fi; \
 export CONDA_PREFIX CONDA_DEFAULT_ENV="$CONDA_PREFIX" CONDA_SHLVL=1 \
-PATH="$CONDA_PREFIX/bin:${{PATH:-/usr/local/bin:/usr/bin:/bin}}"; \
-unset R_LIBS PYTHONPATH PERLLIB PERL5LIB; \
+CONDA_PROMPT_MODIFIER="($CONDA_PREFIX) " PATH="$CONDA_PREFIX/bin:${{PATH:-{usual}}}"; \
+unset {conflicting}; \
 for hutchbatch_script in "$CONDA_PREFIX"/etc/conda/activate.d/*.sh; do \
 if [ -f "$hutchbatch_script" ]; then . "$hutchbatch_script"; fi; \
 done; unset hutchbatch_script; \
@@ -52,6 +53,8 @@ def activation_text(environment: str, found: Iterable[str], root: str = ENVIRONM
         "snakemake --containerize?"
     )
     return _ACTIVATE.format(
+        usual=USUAL_PATH,
+        conflicting=" ".join(CONFLICTING),
         root=shlex.quote(root),
         folders=" ".join(shlex.quote(f"{root}/{name}") for name in found),
         missing=shlex.quote(missing),

@@ -47,6 +47,7 @@ def _doing(facts: Facts) -> str:
         problems.SOURCES: "unpacking the workflow's sources",
         problems.SCRIPTS: "writing the rule's script",
         problems.PACKAGES: "unpacking Snakemake's packages",
+        problems.ENVIRONMENTS: "unpacking the conda environment",
         problems.OUTPUTS: "storing the outputs",
         problems.LOGS: "storing the logs",
     }.get(facts.activity or "", "the job ran")
@@ -100,6 +101,7 @@ _S3_ACTIVITIES = {
     problems.SCRIPTS: ("the rule's script could not be fetched", "read it"),
     problems.INPUTS: ("the inputs could not be fetched", "read them"),
     problems.PACKAGES: ("Snakemake's packages could not be fetched", "read them"),
+    problems.ENVIRONMENTS: ("the conda environment could not be fetched", "read it"),
     problems.OUTPUTS: ("the outputs could not be stored", "write there"),
     problems.LOGS: ("the logs could not be stored", "write there"),
 }
@@ -162,6 +164,28 @@ def _no_shell(context: ProblemContext) -> str:
     )
 
 
+def _no_interpreter(context: ProblemContext) -> str:
+    needed = f"{context.file}, which the script of rule {context.step} needs"
+    if context.facts.words:
+        return (
+            f"neither the conda environment {context.why} nor {context.its_image} has {needed}: "
+            "add it to that file"
+        )
+    return (
+        f"{context.its_image} has no {needed}: name an image that has it in container: or "
+        "hutchbatch_image"
+    )
+
+
+def _no_glibc(context: ProblemContext) -> str:
+    which = f" {context.file}" if context.facts.file else ""
+    return (
+        f"{context.its_image} has no glibc (as musl images such as Alpine), which the programs of "
+        f"the conda environment{which} need: name a Debian or Ubuntu image in container: or "
+        "hutchbatch_image"
+    )
+
+
 def _no_snakemake(context: ProblemContext) -> str:
     facts = context.facts
     found = context.why if facts.words else "no Snakemake that will do"
@@ -215,6 +239,7 @@ def _changed(context: ProblemContext) -> str:
         problems.SCRIPTS: "the rule's script",
         problems.INPUTS: "the workflow's configuration",
         problems.PACKAGES: "the archive of Snakemake's packages",
+        problems.ENVIRONMENTS: "a file of the conda environment",
     }.get(context.facts.activity or "", "the file")
     return (
         f"{what} {context.file} is not the one this job was submitted with: it has been changed in "
@@ -263,8 +288,10 @@ _SENTENCES: Mapping[Problem, str | Callable[[ProblemContext], str]] = {
     Problem.SERVICE_MISSING: _service_missing,
     Problem.OUTPUTS: _outputs,
     Problem.NO_SHELL: _no_shell,
-    Problem.NO_INTERPRETER: "{k.its_image} has no {k.file}, which the script of rule {k.step} "
-    "needs: name an image that has it in container: or hutchbatch_image",
+    Problem.NO_INTERPRETER: _no_interpreter,
+    Problem.NO_GLIBC: _no_glibc,
+    Problem.ENVIRONMENT: "the conda environment {k.file} cannot be used in the container "
+    "({k.why}). Please report this",
     Problem.NO_SNAKEMAKE: _no_snakemake,
     Problem.DISK_FULL: _disk_full,
     Problem.DISK: _disk,

@@ -41,6 +41,8 @@ SILENCE = 5.0
 PATIENCE = 20.0
 #: How often one job makes a thing that is damaged again at once.
 TRIES = 3
+#: How often the removal of what a killed maker left is tried.
+REMOVALS = 20
 #: The part of its disk that the cache may take: the rest is for the jobs' own files.
 SHARE = 0.5
 
@@ -68,15 +70,16 @@ class Kept(NamedTuple):
 
 
 class Entry:
-    """A thing that is there, whole, and stays as long as this is not released."""
+    """A thing that is there, whole, and stays as long as this is not released. ``descriptor``: of
+    its lock, which other processes may hold, too; negative where it is nobody else's."""
 
     def __init__(self, path: str, descriptor: int) -> None:
-        self.path, self._descriptor = path, descriptor
+        self.path, self.descriptor = path, descriptor
 
     def release(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
 
 def surplus(
@@ -224,8 +227,7 @@ class HostCache:
         place = os.path.join(self._folder, key)
         draft = place + DRAFT
         for left in (place, draft):
-            if not remove_tree(left):
-                raise Unshared(f"{left} cannot be removed")
+            self._clear(left)
         content = os.path.join(draft, CONTENT)
         try:
             os.makedirs(content, 0o700)
@@ -237,6 +239,15 @@ class HostCache:
             os.rename(draft, place)
         finally:
             remove_tree(draft)
+
+    def _clear(self, path: str) -> None:
+        """Removes what is there. A killed maker's processes may live on for a moment, and write."""
+        for _ in range(REMOVALS):
+            if remove_tree(path):
+                return
+            if self._stop.wait(SHORT):
+                raise Stopped
+        raise Unshared(f"{path} cannot be removed")
 
     def make_room(self, needed: int, keep: str = "") -> None:
         """Removes what is not in use, but for ``keep``, so that ``needed`` bytes find room; and the

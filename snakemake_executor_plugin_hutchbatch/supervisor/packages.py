@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
-from typing import BinaryIO, Callable
 
+from . import checked_object
 from .cache_folder import Unshared, folder_of
-from .connection import Connection
-from .errors import LocalError, Stopped, of_s3, say
+from .errors import LocalError, say
 from .host_cache import Entry, HostCache
-from .pinned import changed
 from .problems import PACKAGES, Cause, Facts
-from .s3 import ERRORS, S3
-from .s3_bootstrap import split_url
+from .s3 import S3
 from .scratch import Scratch
 from .source_archive import unpack_file
 from .taskspec import EXIT_STAGE_IN, Packages, TaskSpec
-
-#: Bytes handed from the connection to the file at once.
-CHUNK = 256 * 1024
 
 
 def get_ready(
@@ -34,8 +27,8 @@ def get_ready(
     def make(folder: str) -> None:
         archive = folder + ".archive"
         try:
-            with _opened(archive) as file:
-                _fetch(s3, packages, file, stop)
+            with checked_object.new_file(archive) as file:
+                checked_object.fetch(s3, packages.url, packages.sha256, file, stop, PACKAGES)
                 file.seek(0)
                 unpack_file(file, folder)
         finally:
@@ -56,42 +49,3 @@ def get_ready(
         local = error if isinstance(error, LocalError) else LocalError(error, task.scratch)
         facts = Facts(activity=PACKAGES, needed=packages.size, disk_mb=task.disk_mb)
         raise local.failure(EXIT_STAGE_IN, Cause.STAGE_IN, facts) from error
-
-
-def _opened(path: str) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b")
-
-
-def _fetch(s3: S3, packages: Packages, file: BinaryIO, stop: threading.Event) -> None:
-    """Raises ``Failure``, ``LocalError`` or ``Stopped``."""
-    digest = hashlib.sha256()
-
-    def read(answer: Connection) -> None:
-        nonlocal digest
-        digest = hashlib.sha256()
-        view = memoryview(bytearray(CHUNK))
-        _locally(packages.url, lambda: (file.seek(0), file.truncate()))
-        while True:
-            count = answer.readinto(view)
-            if stop.is_set():
-                raise Stopped
-            if not count:
-                return
-            digest.update(view[:count])
-            _locally(packages.url, lambda count=count: file.write(view[:count]))  # type: ignore[misc]
-
-    try:
-        bucket, key = split_url(packages.url)
-        s3.request("GET", bucket, key, read=read)
-    except ERRORS as error:
-        raise of_s3(error, EXIT_STAGE_IN, Cause.STAGE_IN, PACKAGES, packages.url) from error
-    if digest.hexdigest() != packages.sha256:
-        raise changed(PACKAGES, packages.url)
-
-
-def _locally(url: str, step: Callable[[], object]) -> None:
-    """A step that the disk can fail; as an ``OSError`` it would be the network's."""
-    try:
-        step()
-    except OSError as error:
-        raise LocalError(error, url) from error

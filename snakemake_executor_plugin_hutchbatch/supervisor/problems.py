@@ -45,7 +45,9 @@ class Problem(Enum):
     SERVICE_MISSING = "service_missing"  # step, files, seconds
     OUTPUTS = "outputs"  # step, outputs, count
     NO_SHELL = "no_shell"  # file
-    NO_INTERPRETER = "no_interpreter"  # step, file: what the rule's script needs
+    NO_INTERPRETER = "no_interpreter"  # step, file: what its script needs; words: its environment
+    NO_GLIBC = "no_glibc"  # file: the environment whose programs need it
+    ENVIRONMENT = "environment"  # file, words: a conda environment cannot be unpacked, or be there
     NO_SNAKEMAKE = "no_snakemake"  # words: what the image has; wanted: a Python; count: of packs
     DISK_FULL = "disk_full"  # activity, file, needed, free, disk_mb
     DISK = "disk"  # activity, file, words
@@ -84,7 +86,7 @@ class Problem(Enum):
 
 
 #: Values of ``Facts.activity``: what was being done.
-SUPERVISOR, TASK, SOURCES, SCRIPTS, INPUTS, COMMAND, OUTPUTS, LOGS, PACKAGES = (
+SUPERVISOR, TASK, SOURCES, SCRIPTS, INPUTS, COMMAND, OUTPUTS, LOGS, PACKAGES, ENVIRONMENTS = (
     "supervisor",
     "task",
     "sources",
@@ -94,6 +96,7 @@ SUPERVISOR, TASK, SOURCES, SCRIPTS, INPUTS, COMMAND, OUTPUTS, LOGS, PACKAGES = (
     "outputs",
     "logs",
     "packages",
+    "environments",
 )
 
 

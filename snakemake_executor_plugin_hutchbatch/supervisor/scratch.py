@@ -14,6 +14,7 @@ import os
 import re
 from typing import Callable, Optional
 
+from . import short_path
 from .errors import Failure, words
 from .problems import Cause, Facts, Problem
 from .removal import open_folder, remove_tree
@@ -109,6 +110,8 @@ def sweep(root: str, own: str) -> int:
         return 0
     for name in names:
         path = os.path.join(root, name)
+        if short_path.PATTERN.fullmatch(name) and not os.path.exists(path):
+            _unlink(path)
         if path == own or not PATTERN.fullmatch(name):
             continue
         try:
@@ -123,6 +126,15 @@ def sweep(root: str, own: str) -> int:
         finally:
             os.close(descriptor)
     return removed
+
+
+def _unlink(path: str) -> None:
+    """A link to a dead job's folder."""
+    try:
+        if os.path.islink(path):
+            os.unlink(path)
+    except OSError:
+        pass
 
 
 def _lock(path: str) -> Optional[int]:

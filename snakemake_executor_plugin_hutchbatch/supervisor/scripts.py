@@ -105,8 +105,11 @@ def with_python(command: str, environ: Mapping[str, str]) -> str:
     return command.replace(SCRIPT_PYTHON, name)
 
 
-def lacking(step: Step, code: int, environ: Mapping[str, str]) -> Optional[Failure]:
-    """The failure of a command whose interpreter is not in the image; None for another reason."""
+def lacking(
+    step: Step, code: int, environ: Mapping[str, str], conda: Optional[str] = None
+) -> Optional[Failure]:
+    """The failure of a command whose interpreter is neither in the image nor in its environment,
+    which is called ``conda``; None for another reason."""
     script = step.script
     if script is None or code != NOT_FOUND:
         return None
@@ -114,5 +117,5 @@ def lacking(step: Step, code: int, environ: Mapping[str, str]) -> Optional[Failu
     names = ["python", "python3"] if script.interpreter == "python" else [script.interpreter]
     if any(shutil.which(name, path=path) for name in names):
         return None
-    facts = Facts(file=script.interpreter)
+    facts = Facts(file=script.interpreter, words=conda)
     return Failure(code, Cause.IMAGE, Problem.NO_INTERPRETER, facts, step.name)

@@ -13,6 +13,7 @@ from . import leftovers, pipes, processes
 from .benchmark import Benchmarks
 from .cgroup_usage import Usage
 from .command_start import find_shell, make_tmpdir, shortened
+from .conda_environments import Environments
 from .environment import step_environment, with_folders
 from .errors import Failure, Stopped, say, words
 from .leftovers import Ending, Left, Seen, Writers
@@ -43,12 +44,14 @@ class Runner:
         environ: Mapping[str, str],
         usage: Usage,
         scripts: Optional[Scripts] = None,
+        environments: Optional[Environments] = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._task, self._scratch, self._environ, self._usage = task, scratch, environ, usage
         self._sleep, self._now = sleep, now
         self._scripts = scripts or Scripts(scratch.work, scratch.tmp)
+        self._environments = environments or Environments()
         self._kills = 0
         self._lock = threading.Lock()
         self._groups: Dict[int, Step] = {}
@@ -261,9 +264,10 @@ class Runner:
         folders = self._scratch.tmp, self._scratch.work
         command = with_folders(self._task, step.command, *folders)
         self._scripts.write(step, repeat)
-        command = with_python(command, self._environ)
-        command = shortened(command, shell, self._scratch.path)
         environ = step_environment(self._environ, self._task, step, *folders)
+        run = self._environments.activated(step, command, shell, environ)
+        command, environ = with_python(run.command, run.programs), dict(run.environ)
+        command = shortened(command, shell, self._scratch.path)
         make_tmpdir(step, environ, self._scratch.work)
         self._kills = self._usage.out_of_memory_kills()
         with self._lock:
@@ -278,7 +282,7 @@ class Runner:
                     env=environ,
                     stdin=subprocess.DEVNULL,
                     start_new_session=True,
-                    pass_fds=(self._scratch.descriptor,),
+                    pass_fds=(self._scratch.descriptor, *self._environments.descriptors),
                 )
             except OSError as error:
                 facts = Facts(words=words(error.strerror or str(error)))
@@ -315,5 +319,6 @@ class Runner:
         if self._least_free < FULL:
             facts = Facts(free=self._least_free, disk_mb=self._task.disk_mb)
             return Failure(code, Cause.COMMAND, Problem.SCRATCH_FULL, facts, step.name)
-        lacks = lacking(step, code, self._environ)
+        found = self._environments.activated(step, "", "", self._environ)
+        lacks = lacking(step, code, found.programs, self._environments.name_of(step))
         return lacks or Failure(code, Cause.COMMAND, Problem.EXITED, step=step.name)

@@ -12,6 +12,7 @@ from typing import Callable, Dict, Iterator, List, Mapping, Optional
 from . import fence, packages, pinned, pipes, refused_outputs, snakemake_python, written_names
 from . import scratch as scratch_module
 from .cgroup_usage import Usage
+from .conda_environments import Environments
 from .download import stage_in
 from .environment import container_environment
 from .errors import Failure, LocalError, Stopped, of_s3, say, words, write_line
@@ -66,6 +67,7 @@ class Job:
         self._scratch: Optional[Scratch] = None
         self._runner: Optional[Runner] = None
         self._scripts: Optional[Scripts] = None
+        self._environments = Environments()
         self._phase = "start"
         self._seconds: Dict[str, float] = {}
         self._totals = {"files_in": 0, "bytes_in": 0, "files_out": 0, "bytes_out": 0}
@@ -88,7 +90,9 @@ class Job:
                 environ = self._under_snakemake(task, scratch, environ, plugins)
         with self._timed("run"):
             try:
-                runner = Runner(task, scratch, environ, self._usage, self._scripts)
+                runner = Runner(
+                    task, scratch, environ, self._usage, self._scripts, self._environments
+                )
                 self._runner = runner
                 if self._stopping.is_set():
                     raise Stopped
@@ -167,6 +171,7 @@ class Job:
         if failure:
             say(failure.line())
         _anyhow("storing the status", lambda: self._store_status(s3, failure, code))
+        _anyhow("leaving the environments", self._environments.release)
         if self._scratch is not None:
             _anyhow("cleaning up", self._scratch.remove)
         return code
@@ -197,6 +202,8 @@ class Job:
             facts = Facts(activity=SCRIPTS, disk_mb=task.disk_mb)
             raise error.failure(EXIT_STAGE_IN, Cause.STAGE_IN, facts) from error
         self._totals["bytes_in"] += size
+        # Before the inputs: other jobs of the machine may wait for it.
+        self._environments.get_ready(self._s3, task, scratch, self._stopping)
         totals = stage_in(
             self._s3, task.inputs, scratch.work, scratch.free, self._stopping, task.disk_mb
         )

@@ -35,6 +35,7 @@ EXIT_NO_PYTHON = 214  # no usable Python in the container (from the start-up scr
 EXIT_NO_SHELL = 215  # the image has no bash (or not the shell the rule asks for)
 EXIT_SCRATCH = 216  # no private directory could be created on the scratch disk
 EXIT_NO_SNAKEMAKE = 217  # no Python of the image can run Snakemake
+EXIT_NO_GLIBC = 220  # the image cannot start programs of conda environments
 EXIT_CHANGED = 219  # an object in S3 is not what the job was submitted with: nothing was run
 EXIT_TERMINATED = 143  # SIGTERM, as every shell reports it
 MOST_EXIT_CODE = 255  # wait(2): the part of an exit code that reaches the parent
