@@ -136,8 +136,10 @@ class File(Protocol):
 
 
 class Files(Collection[File], Protocol):
-    """A job's inputs, outputs or logs."""
+    """A job's inputs, outputs or logs. ``keys``: the names that a rule gives some of them."""
 
+    def keys(self) -> Collection[str]: ...
+    def get(self, key: str) -> Iterable[File]: ...
     def _plainstrings(self) -> object: ...
 
 

@@ -14,7 +14,7 @@ from ..settings.options import JobSettings
 from ..settings.table import default_of
 from ..settings.values import Mount, Policy, SettingError, unless_none
 from ..snakemake_types import AnyJob, Job
-from . import naming
+from . import naming, shared_inputs
 from .conda_specs import CondaSpecs
 from .modes import Mode, impossible, why_not_direct
 from .requirements import LEAST_MIB, PlanError, request, whole
@@ -118,6 +118,7 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
         own = options.job_values(_own_resources(job, resources))
     except SettingError as error:
         raise PlanError(str(error)) from None
+    shared_inputs.check(job)
     settings = JobSettings(own, site.settings)
     option = settings.value
     need = request(resources, job.threads)
@@ -175,12 +176,14 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
 def _own_resources(job: AnyJob, resources: Mapping[str, object]) -> dict[str, object]:
     """The resources that hold our settings. For a group Snakemake adds up the numbers of members
     that run side by side, which makes no sense for a setting: the largest number counts, or the
-    text that all members agree on."""
+    text that all members agree on. Which inputs are shared is each member's own matter."""
     if not job.is_group():
         return dict(resources)
     found: dict[str, list[object]] = {}
     for member in members(job):
         for name, value in member.resources.items():
+            if name == shared_inputs.RESOURCE:
+                continue
             if name.startswith("hutchbatch_") or name in options.ALIASES:
                 found.setdefault(name, []).append(value)
     merged: dict[str, object] = {}

@@ -143,6 +143,7 @@ class Preparation:
                     status=status,
                     unneeded=unneeded,
                     scripts=self._script_store(),
+                    settings=site.settings,
                     conda_spec=self._conda_spec,
                 )
                 return wanted, self._identified(task, wanted, outputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -11,7 +11,7 @@ from ..queues import fit, instances
 from ..queues.queue import Queue
 from ..snakemake_types import Job
 from ..software import snakemake_packages
-from . import hints
+from . import hints, shared_inputs
 from .plan import JobPlan, Site, plan
 from .requirements import PlanError
 from .snakemake_jobs import rule_name
@@ -24,13 +24,15 @@ HANDOVER = "it has handover: without resources:; add some, for example mem_mb=10
 @dataclass(frozen=True)
 class CheckedJob:
     """One job of a rule: its plan, or why it is refused, or neither where Snakemake can tell its
-    resources only when its inputs are there. ``hint``: about the size of its request."""
+    resources only when its inputs are there. ``hint``: about the size of its request; ``shared``:
+    inputs that it shares with others of its machine."""
 
     job: Job
     rule: str
     plan: JobPlan | None = None
     refused: str | None = None
     hint: str | None = None
+    shared: frozenset[str] = frozenset()
 
 
 def check(job: Job, site: Site, environment: Mapping[str, str]) -> CheckedJob:
@@ -41,11 +43,12 @@ def check(job: Job, site: Site, environment: Mapping[str, str]) -> CheckedJob:
         return CheckedJob(job, rule, refused=refused)
     try:
         wanted = fitted(plan(job, site, environment), site.queues)
+        shared = shared_inputs.of_job(job, site.settings)
     except PlanError as error:
         return CheckedJob(job, rule, refused=str(error))
     except Exception:  # users' functions that need files: reported when the job is ready
         return CheckedJob(job, rule)
-    return CheckedJob(job, rule, wanted, hint=size_hint(wanted, site.queues))
+    return CheckedJob(job, rule, wanted, hint=size_hint(wanted, site.queues), shared=shared)
 
 
 def one_of_each(jobs: Iterable[Job]) -> list[Job]:
@@ -76,7 +79,19 @@ def all_hints(checked: Sequence[CheckedJob], site: Site) -> list[str]:
         *(f"Rule {rule}: {text}." for rule, text in sizes.items()),
         *hints.hints(_request(job, wanted, site) for job, wanted in planned),
         *_left_behind(planned),
+        *_not_shared(checked),
     ]
+
+
+def _not_shared(checked: Sequence[CheckedJob]) -> Iterator[str]:
+    """Rules that name shared inputs, and under which Snakemake fetches them all."""
+    for each in checked:
+        named = each.job.resources.get(shared_inputs.RESOURCE)
+        if named and each.plan and each.plan.mode == "snakemake" and each.shared:
+            yield (
+                f"Rule {each.rule}: {shared_inputs.RESOURCE} has no effect, because it runs under "
+                "Snakemake, which fetches the inputs of each job by itself."
+            )
 
 
 def _left_behind(planned: Sequence[tuple[Job, JobPlan]]) -> list[str]:

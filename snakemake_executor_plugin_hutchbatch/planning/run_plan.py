@@ -40,7 +40,8 @@ class PlannedUploads:
 class PlannedRule:
     """The jobs of one rule. Ranges are the least and the most of its jobs; memory in MiB, time in
     minutes (None: no limit). ``runs``: ``direct``, ``snakemake``, ``here`` (local rules), or None
-    where the jobs are refused or Snakemake cannot tell yet."""
+    where the jobs are refused or Snakemake cannot tell yet. ``shared``: inputs that jobs of one
+    machine share."""
 
     rule: str
     jobs: int
@@ -56,6 +57,7 @@ class PlannedRule:
     refused: str | None = None
     upload_files: int = 0
     upload_bytes: int = 0
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,13 @@ def planned(rule: str, checked: Sequence[CheckedJob]) -> PlannedRule:
             max(limits) if limits and len(limits) == len(times) else None,
         ),
         refused=refused,
+        shared=tuple(sorted({name for each in checked if _shares(each) for name in each.shared})),
     )
+
+
+def _shares(each: CheckedJob) -> bool:
+    """Under Snakemake, that fetches all inputs itself."""
+    return each.plan is not None and each.plan.mode == "direct"
 
 
 def _most_demanding(plans: Sequence[JobPlan]) -> JobPlan:

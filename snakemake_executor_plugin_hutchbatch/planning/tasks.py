@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from ..settings.options import ExecutorSettings
 from ..snakemake_types import AnyJob, Job, is_group
 from ..supervisor import file_names, launch_folder
 from ..supervisor.taskspec import Input, Step, TaskSpec
+from . import shared_inputs
 from .job_paths import JobPaths, Tokens
 from .plan import JobPlan
 from .script_steps import ScriptStore
@@ -25,6 +27,7 @@ def direct_task(
     status: str,
     unneeded: frozenset[str],
     scripts: ScriptStore,
+    settings: ExecutorSettings,
     conda_spec: Callable[[Job], str | None] = lambda job: None,
 ) -> TaskSpec:
     """The task of a job in direct mode.
@@ -44,10 +47,11 @@ def direct_task(
             done = done_with(member, levels[number + 1 :], kept_out) if job.is_group() else []
             drops = tuple(where.path(file) for file in done)
             steps.append(replace(step, drops=drops, conda_spec=conda_spec(member)))
+            shared = shared_inputs.of_job(member, settings)
             for file in member.input:
                 path, url = str(file), s3_url(file)
                 if url and path not in made and file.storage_object.retrieve:
-                    inputs[path] = Input(url=url, path=where.path(file))
+                    inputs[path] = Input(url=url, path=where.path(file), shared=path in shared)
             beside = named_by_hand(member, step.command) if len(levels) == 1 else []
             for file in [*updated(member), *beside]:
                 inputs[str(file)] = Input(url=s3_url(file) or "", path=where.path(file))

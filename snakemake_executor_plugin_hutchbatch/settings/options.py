@@ -118,7 +118,8 @@ def job_values(resources: Mapping[str, object]) -> dict[str, Value]:
         elif name is None or name in values or RESOURCE_PREFIX + name in resources:
             continue
         try:
-            values[name] = SETTINGS[name].parse(raw)
+            setting = SETTINGS[name]
+            values[name] = (setting.parse_resource or setting.parse)(raw)
         except SettingError as error:
             raise SettingError(f"resource {resource}={raw!r}: {error}") from None
     return values

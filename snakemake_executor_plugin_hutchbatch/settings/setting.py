@@ -30,6 +30,8 @@ class Setting:
     listed: bool = False
     #: Resources of other plugins that mean the same.
     aliases: tuple[str, ...] = ()
+    #: How its resource is read, where that says something else than the option.
+    parse_resource: Callable[[object], object] | None = None
 
     @property
     def help_text(self) -> str:

@@ -15,6 +15,9 @@ from .common import FINE, WRONG, CommandError, Help, Subcommands, epilog
 #: Snakemake starts no executor for these.
 _DRY = frozenset(("-n", "--dry-run", "--dryrun"))
 
+#: Most names of shared inputs of a rule.
+SHOWN = 5
+
 
 def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
@@ -109,6 +112,9 @@ def lines(found: RunPlan) -> list[Line]:
             f"{counted(found.upload_files, 'file')} here ({amount(found.upload_bytes)}) would be "
             f"uploaded first: {', '.join(each)}."
         )
+    shared = [f"{rule.rule} {_some(rule.shared)}" for rule in found.rules if rule.shared]
+    if shared:
+        shown.append(f"Fetched once a machine, for all jobs there: {'; '.join(shared)}.")
     shown += [
         f"{rule.rule} runs under Snakemake: {rule.reason}."
         for rule in found.rules
@@ -155,6 +161,11 @@ def _time(values: tuple[int | None, int | None] | None) -> str:
     if least is None:
         return "no limit"
     return _span((least, most)) if most is not None else f"{least:,} to no limit"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _and(names: Sequence[str]) -> str:

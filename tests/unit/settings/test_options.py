@@ -62,6 +62,7 @@ GOOD = [
         ["/data:/data:ro", "/ref:/mnt/ref"],
         (Mount("/data", "/data", True), Mount("/ref", "/mnt/ref")),
     ),
+    ("shared", "s3://bucket/ref/ s3://other/x.fa", ("s3://bucket/ref", "s3://other/x.fa")),
     (
         "secrets",
         "KEY=arn:aws:secretsmanager:us-west-2:1:secret:x",
@@ -107,9 +108,15 @@ BAD = [
     ("shm_mb", "0", "whole number"),
     ("shm_mb", "2 GB", "whole number"),
     ("volumes", "data", "/path/on/host"),
+    ("shared", "genome", "s3://bucket/reference/"),
+    ("shared", "s3://Bucket/reference", "s3://bucket/reference/"),
     ("secrets", "TOKEN=hunter2", "ARN"),
     ("secrets", "AWS_BATCH_X=arn:aws:ssm:us-west-2:1:parameter/x", "environment variable"),
 ]
+
+
+#: Settings whose resources are read as their options are.
+SAME = {name for name in options.PER_JOB if not SETTINGS[name].parse_resource}
 
 
 @pytest.mark.parametrize(("name", "raw", "parsed"), GOOD)
@@ -131,7 +138,7 @@ def test_a_bad_setting_stops_the_run_and_names_its_option(name, raw, hint):
     assert hint in str(error.value)
 
 
-@pytest.mark.parametrize(("name", "raw", "hint"), [b for b in BAD if b[0] in options.PER_JOB])
+@pytest.mark.parametrize(("name", "raw", "hint"), [b for b in BAD if SAME.issuperset(b[:1])])
 def test_a_bad_resource_is_refused_by_its_name(name, raw, hint):
     with pytest.raises(SettingError, match=re.escape(hint)) as error:
         options.job_values({f"hutchbatch_{name}": raw})
