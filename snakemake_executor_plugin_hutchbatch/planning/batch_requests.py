@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..supervisor import cache_folder
+from ..supervisor.taskspec import SHARED_VARIABLE
 from . import naming
 from .plan import JobPlan
 from .supervisor_bundle import container_command
@@ -28,7 +29,7 @@ VARIABLES = frozenset(
     (
         *("HUTCHBATCH_TASK", "HUTCHBATCH_TASK_SHA256", "HUTCHBATCH_TASK_SIZE"),
         *("HUTCHBATCH_TASK_INDEX", "HUTCHBATCH_SUPERVISOR", "HUTCHBATCH_SUPERVISOR_SHA256"),
-        *("HUTCHBATCH_REGION", "HUTCHBATCH_S3_ENDPOINT", "HUTCHBATCH_FENCE"),
+        *("HUTCHBATCH_REGION", "HUTCHBATCH_S3_ENDPOINT", "HUTCHBATCH_FENCE", SHARED_VARIABLE),
     )
 )
 

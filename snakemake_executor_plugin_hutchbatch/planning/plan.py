@@ -91,6 +91,8 @@ class JobPlan:
     scheduling_priority: int | None = None
     share_identifier: str | None = None
     budgets: Budgets = Budgets()
+    #: Where a shared input was changed, the job is repeated with copies of its own.
+    own_copies: bool = False
     conda: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property

@@ -85,6 +85,7 @@ _SUPERVISOR_CODES = {
     taskspec.EXIT_STAGE_IN: (Cause.STAGE_IN, Problem.ABSENT, Facts()),
     taskspec.EXIT_STAGE_OUT: (Cause.STAGE_OUT, Problem.S3, Facts(activity=problems.OUTPUTS)),
     taskspec.EXIT_MISSING_OUTPUT: (Cause.MISSING_OUTPUT, Problem.OUTPUTS, Facts()),
+    taskspec.EXIT_SHARED: (Cause.HOST, Problem.SHARED_CHANGED, Facts()),
     taskspec.EXIT_CHANGED: (Cause.CHANGED, Problem.CHANGED, Facts()),
     taskspec.EXIT_NO_PYTHON: (Cause.IMAGE, Problem.NO_PYTHON, Facts()),
     taskspec.EXIT_NO_SHELL: (Cause.IMAGE, Problem.NO_SHELL, Facts()),

@@ -46,6 +46,8 @@ def after(
         return _misfit(failure, plan, queues.get(plan.queue) or Queue(plan.queue))
     if failure.cause is Cause.HOST:
         losses = history.host_losses + 1
+        if failure.problem is Problem.SHARED_CHANGED:
+            plan = replace(plan, own_copies=True)
         if losses < plan.budgets.host_attempts:
             return _here_again(failure, plan, replace(history, host_losses=losses))
         return replace(failure, sentence=f"{failure.sentence} ({losses} times)")

@@ -247,6 +247,15 @@ def _changed(context: ProblemContext) -> str:
     )
 
 
+def _shared_changed(context: ProblemContext) -> str:
+    what = context.files if context.facts.files else "an input"
+    return (
+        f"{what}, which it shares with other jobs of its machine, was changed while it ran, by one "
+        "of these jobs or by itself, and nothing was stored. If its rule writes into its inputs, "
+        "give it hutchbatch_shared='none'"
+    )
+
+
 def _supervisor(context: ProblemContext) -> str:
     if context.facts.words is None:
         return "the task's description could not be read in the container"
@@ -302,6 +311,7 @@ _SENTENCES: Mapping[Problem, str | Callable[[ProblemContext], str]] = {
     Problem.TASK: "the task's description {k.file} cannot be used ({k.why}). Start the workflow "
     "again; if that does not help, please report this",
     Problem.CHANGED: _changed,
+    Problem.SHARED_CHANGED: _shared_changed,
     Problem.SUPERSEDED: "{k.why}",
     Problem.UNSTORABLE: _unstorable,
     Problem.TORN: _torn,

@@ -17,6 +17,7 @@ from ..planning.batch_requests import VARIABLES
 from ..planning.plan import JobPlan
 from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation
+from ..supervisor.taskspec import COPIES, SHARED_VARIABLE
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -73,6 +74,8 @@ def environment(
     }
     if place.size:
         variables["HUTCHBATCH_TASK_SIZE"] = str(place.size)
+    if plan.own_copies:
+        variables[SHARED_VARIABLE] = COPIES
     if endpoint:
         variables["HUTCHBATCH_S3_ENDPOINT"] = endpoint
     return variables

@@ -33,6 +33,10 @@ TRIES = 3
 EXECUTABLE = "hutchbatch-executable"
 
 
+class Replaced(Exception):
+    """The object in S3 is another than the one that was looked up."""
+
+
 class Totals(NamedTuple):
     files: int
     size: int
@@ -70,7 +74,7 @@ def stage_in(
         tasks: List[Task] = []
         # Large files first, so that no thread ends alone with one.
         for remote in sorted(found.files, key=lambda remote: -remote.size):
-            tasks += _File(s3, remote, stop).tasks()
+            tasks += FileDownload(s3, remote, stop).tasks()
         run_all(tasks, s3.threads, stop)
     except LocalError as error:
         facts = Facts(activity=INPUTS, needed=size, free=room, disk_mb=disk_mb)
@@ -85,11 +89,23 @@ def _absent(missing: Sequence[Input]) -> Failure:
     return Failure(EXIT_STAGE_IN, Cause.STAGE_IN, Problem.ABSENT, facts)
 
 
-class _File:
-    """The transfer of one file, in one or several parts."""
+class FileDownload:
+    """The transfer of one file, in one or several parts.
 
-    def __init__(self, s3: S3, remote: Remote, stop: threading.Event, tries: int = TRIES) -> None:
+    ``finished``: called at the end with the CRC32 of the whole, and whether it is a program. With
+    it, an object that has been replaced since it was looked up is not fetched: ``Replaced``.
+    """
+
+    def __init__(
+        self,
+        s3: S3,
+        remote: Remote,
+        stop: threading.Event,
+        tries: int = TRIES,
+        finished: Optional[Callable[[int, bool], None]] = None,
+    ) -> None:
         self._s3, self._remote, self._stop, self._tries = s3, remote, stop, tries
+        self._finished = finished
         self._lock = threading.Lock()
         folder = os.path.dirname(remote.path)
         self._temporary = os.path.join(folder, ".hutchbatch-" + os.urandom(8).hex())
@@ -122,17 +138,21 @@ class _File:
             self._executable = is_executable(answer.headers)
             check = checksum.of_object(answer.headers)
             descriptor = self._open()
+            summed = self._summed()
             if remote.size <= CHUNK:
                 data = answer.read()
                 if len(data) != remote.size:
                     raise Truncated(f"{len(data)} of {remote.size} bytes came")
                 self._write(descriptor, memoryview(data), 0)
-                if check:
-                    check.update(data)
+                for each in (check, summed):
+                    if each:
+                        each.update(data)
             else:
-                self._copy(answer, descriptor, 0, remote.size, check)
+                self._copy(answer, descriptor, 0, remote.size, check, summed)
             if check:
                 check.verify()
+            if summed:
+                self._crcs[0] = summed.crc, remote.size
 
         return self._fetch({**checksum.ASK, **self._condition()}, read)
 
@@ -153,16 +173,20 @@ class _File:
                     or checksum.of_object(remote.headers)
                     or checksum.of_etag(answer.headers)
                 )
-            if check is not None and check.kind == "crc32":
-                part = Check("crc32", b"")
-                self._copy(answer, self._open(), start, length, part)
+            joins = check is not None and check.kind == "crc32"
+            part = Check("crc32", b"") if joins else self._summed()
+            self._copy(answer, self._open(), start, length, part)
+            if part:
                 self._crcs[start] = part.crc, length
-                return
-            self._copy(answer, self._open(), start, length)
-            self._come.add(start)
-            self._follow(wait=False)
+            if not joins:
+                self._come.add(start)
+                self._follow(wait=False)
 
         return [] if self._given_up else self._fetch(headers, read)
+
+    def _summed(self) -> Optional[Check]:
+        """What computes the CRC32, if somebody wants it."""
+        return Check("crc32", b"") if self._finished else None
 
     def _condition(self) -> Dict[str, str]:
         return {"if-match": self._remote.etag} if self._remote.etag else {}
@@ -198,6 +222,8 @@ class _File:
             what = str(error) if isinstance(error, Damaged) else "it keeps changing"
             raise S3Error(0, "", f"{remote.url}: {what}")
         if not isinstance(error, Damaged):
+            if self._finished:
+                raise Replaced(remote.url) from error
             newer = head(self._s3, remote.bucket, remote.key)
             if newer is None:
                 raise S3Error(0, "", f"{remote.url}: it has been deleted")
@@ -210,7 +236,7 @@ class _File:
                 )  # others may still have it open; the space is needed
             except OSError as problem:
                 raise LocalError(problem, remote.path) from problem
-        return _File(self._s3, remote, self._stop, self._tries - 1).tasks()
+        return FileDownload(self._s3, remote, self._stop, self._tries - 1, self._finished).tasks()
 
     def _copy(
         self,
@@ -218,7 +244,7 @@ class _File:
         descriptor: int,
         start: int,
         length: int,
-        check: Optional[Check] = None,
+        *checks: Optional[Check],
     ) -> None:
         view = memoryview(bytearray(CHUNK))
         done = 0
@@ -229,8 +255,9 @@ class _File:
             if not count or done + count > length:
                 break
             self._write(descriptor, view[:count], start + done)
-            if check:
-                check.update(view[:count])
+            for check in checks:
+                if check:
+                    check.update(view[:count])
             done += count
         if done != length or count:
             raise Truncated(f"{done + count} of {length} bytes came")
@@ -250,7 +277,7 @@ class _File:
         if check is None or descriptor is None or not self._checking.acquire(wait):
             return
         try:
-            if self._crcs:
+            if check.kind == "crc32":
                 check.join(self._crcs[start] for start in sorted(self._crcs))
                 check.verify()
                 return
@@ -294,6 +321,9 @@ class _File:
                 make_executable(descriptor)
             os.close(descriptor)
             os.replace(self._temporary, remote.path)
+            if self._finished:
+                crc = checksum.joined(self._crcs[start] for start in sorted(self._crcs))
+                self._finished(crc, self._executable)
         except OSError as error:
             raise LocalError(error, remote.path) from error
 

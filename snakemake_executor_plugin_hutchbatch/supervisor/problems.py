@@ -57,6 +57,7 @@ class Problem(Enum):
     ABSENT = "absent"  # files, count
     TASK = "task"  # file, words: not a description of a task
     CHANGED = "changed"  # activity, file: not what the job was submitted with
+    SHARED_CHANGED = "shared_changed"  # files, count: inputs shared by a host's jobs
     SUPERSEDED = "superseded"  # file, words: a later attempt has stored it
     UNSTORABLE = "unstorable"  # words: a name that S3 does not accept
     TORN = "torn"  # step, file (a program), files, words (a signal): killed while it wrote them

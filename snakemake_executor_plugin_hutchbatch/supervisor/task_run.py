@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, List, Mapping, Optional
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from . import fence, packages, pinned, pipes, refused_outputs, snakemake_python, written_names
 from . import scratch as scratch_module
@@ -27,9 +27,12 @@ from .step_runner import Runner
 from .storage_overlay import refused_file, with_patched_storage
 from .store import Superseded
 from .taskspec import (
+    COPIES,
     EXIT_SPEC,
     EXIT_STAGE_IN,
     EXIT_STAGE_OUT,
+    SHARED_VARIABLE,
+    Input,
     Log,
     Output,
     Status,
@@ -41,6 +44,9 @@ from .taskspec import (
 )
 from .tree import Unstorable
 from .upload import Local, put_files, stage_out
+
+if TYPE_CHECKING:
+    from .shared_inputs import SharedInputs
 
 #: Attempts and timeouts (seconds) of the last requests after a stop: they must fit into the rest of
 #: AWS's 30 seconds.
@@ -68,6 +74,7 @@ class Job:
         self._runner: Optional[Runner] = None
         self._scripts: Optional[Scripts] = None
         self._environments = Environments()
+        self._shared: Optional[SharedInputs] = None
         self._phase = "start"
         self._seconds: Dict[str, float] = {}
         self._totals = {"files_in": 0, "bytes_in": 0, "files_out": 0, "bytes_out": 0}
@@ -98,7 +105,7 @@ class Job:
                     raise Stopped
                 make_folders(task.steps, scratch.work)
                 pipes.make(task.steps, scratch.work)
-                runner.run()
+                self._run_commands(runner)
             except Failure as failure:
                 # Not if memory or disk was the reason.
                 if task.snakemake and failure.problem is Problem.EXITED:
@@ -118,6 +125,19 @@ class Job:
             totals = stage_out(self._s3, outputs, scratch.work, self._stopping, self._stamp)
             self._totals.update(files_out=totals.files, bytes_out=totals.size)
         self._phase = "done"
+
+    def _run_commands(self, runner: Runner) -> None:
+        """Whatever came of them, it is worth nothing if somebody has changed their inputs."""
+        failure: Optional[Failure] = None
+        try:
+            runner.run()
+        except Failure as error:
+            failure = error
+        changed = self._shared.changed() if self._shared else None
+        if changed is not None:
+            raise changed from failure
+        if failure is not None:
+            raise failure
 
     def _under_snakemake(
         self, task: TaskSpec, scratch: Scratch, environ: Dict[str, str], plugins: str
@@ -174,6 +194,8 @@ class Job:
         _anyhow("leaving the environments", self._environments.release)
         if self._scratch is not None:
             _anyhow("cleaning up", self._scratch.remove)
+        if self._shared is not None:
+            self._shared.release()
         return code
 
     def _read_task(self) -> TaskSpec:
@@ -204,14 +226,29 @@ class Job:
         self._totals["bytes_in"] += size
         # Before the inputs: other jobs of the machine may wait for it.
         self._environments.get_ready(self._s3, task, scratch, self._stopping)
+        inputs = self._hand_out_shared(task, scratch)
         totals = stage_in(
-            self._s3, task.inputs, scratch.work, scratch.free, self._stopping, task.disk_mb
+            self._s3, inputs, scratch.work, scratch.free, self._stopping, task.disk_mb
         )
         pinned.check_files(task.inputs, scratch.work)
         is_private = written_names.in_own_container(self.job_id, task.scratch)
         written_names.lead(task.names, scratch.work, scratch.path, is_private)
         self._totals["files_in"] += totals.files
         self._totals["bytes_in"] += totals.size
+
+    def _hand_out_shared(self, task: TaskSpec, scratch: Scratch) -> Sequence[Input]:
+        """The inputs that are left to be fetched for this job alone."""
+        named = [item for item in task.inputs if item.shared]
+        if not named:
+            return task.inputs
+        from .shared_inputs import SharedInputs
+
+        copies = self._environ.get(SHARED_VARIABLE) == COPIES
+        shared = self._shared = SharedInputs(self._s3, task, copies, self._stopping)
+        left = shared.hand_out(named, scratch.work)
+        self._totals["files_in"] += shared.totals.files
+        self._totals["bytes_in"] += shared.totals.size
+        return [*(item for item in task.inputs if not item.shared), *left]
 
     def _store_logs(self, s3: S3, success: bool) -> Optional[Failure]:
         """Stores the rules' logs; returns the failure, if any."""

@@ -35,10 +35,14 @@ EXIT_NO_PYTHON = 214  # no usable Python in the container (from the start-up scr
 EXIT_NO_SHELL = 215  # the image has no bash (or not the shell the rule asks for)
 EXIT_SCRATCH = 216  # no private directory could be created on the scratch disk
 EXIT_NO_SNAKEMAKE = 217  # no Python of the image can run Snakemake
-EXIT_NO_GLIBC = 220  # the image cannot start programs of conda environments
+EXIT_SHARED = 218  # an input that the jobs of the host share was changed while the job ran
 EXIT_CHANGED = 219  # an object in S3 is not what the job was submitted with: nothing was run
+EXIT_NO_GLIBC = 220  # the image cannot start programs of conda environments
 EXIT_TERMINATED = 143  # SIGTERM, as every shell reports it
 MOST_EXIT_CODE = 255  # wait(2): the part of an exit code that reaches the parent
+
+#: Tells a job that is started again to have copies of its own of shared inputs.
+SHARED_VARIABLE, COPIES = "HUTCHBATCH_SHARED", "copies"
 
 #: What stands in a script for the job's temporary and working directories, for the number of a
 #: benchmark's repeat, and in its command for the image's Python.

@@ -190,7 +190,7 @@ def parse_fault(form: Mapping[str, Json]) -> BatchFault | ServiceFault:
     skew          seconds 0, service "*"                         the services' clocks are ahead
     expire        seconds null, key "*"                          ExpiredToken for a user's keys
     latency       service "*", ms 0                              every answer takes longer
-    deny          action "*", caller "user"                      AccessDenied for an IAM action
+    deny          action "*", caller "user", key "*"             AccessDenied for an IAM action
     ============= ============================================== ================================
 
     ``name`` is the job's name (children have their array's), ``operation`` is AWS's name

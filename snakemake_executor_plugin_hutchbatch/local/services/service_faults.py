@@ -91,10 +91,12 @@ class Latency:
 
 @dataclass(frozen=True)
 class Deny:
-    """``caller`` is denied ``action``, an IAM action such as ``batch:SubmitJob``."""
+    """``caller`` is denied ``action``, an IAM action such as ``batch:SubmitJob``; in S3 for objects
+    that match ``key`` (``bucket/key``)."""
 
     action: str = "*"
     caller: str = "user"
+    key: str = "*"
 
 
 ServiceFault = Outage | Reset | SlowDown | Skew | Expire | Latency | Deny
@@ -193,13 +195,15 @@ class ServiceFaults:
         """The time on this service's clock."""
         return datetime.fromtimestamp(self._clock(), UTC) + self.ahead(service)
 
-    def verdict(self, service: str, access_key: str, action: str = "") -> str | S3Error | None:
+    def verdict(
+        self, service: str, access_key: str, action: str = "", path: str = "/"
+    ) -> str | S3Error | None:
         """What happens to a call: ``cut``, ``lost`` (performed, then cut), an error, or None.
-        ``action``: from ``actions.of``."""
+        ``action``: from ``actions.of``; ``path``: of the request."""
         with self._lock:
             now = self._clock()
             for each in self._active:
-                found = _verdict(each, service, access_key, now, action)
+                found = _verdict(each, service, access_key, now, action, path)
                 if found is not None:
                     self.struck[KIND_OF[type(each.fault)]] += 1
                     return found
@@ -211,7 +215,7 @@ def _meets(service: str, pattern: str) -> bool:
 
 
 def _verdict(
-    each: _ActiveFault, service: str, access_key: str, now: float, action: str
+    each: _ActiveFault, service: str, access_key: str, now: float, action: str, path: str
 ) -> str | S3Error | None:
     fault = each.fault
     caller = "role" if access_key.startswith("ASIA") else "user"  # AWS's prefixes
@@ -223,7 +227,7 @@ def _verdict(
     if not _meets(caller, fault.caller):
         return None
     if isinstance(fault, Deny):
-        if not fnmatchcase(action, fault.action.lower()):
+        if not (fnmatchcase(action, fault.action.lower()) and _meets(path[1:], fault.key)):
             return None
         who = JOB_ROLE if caller == "role" else USER
         return AccessDenied(
@@ -267,7 +271,8 @@ class FaultMiddleware:
             await asyncio.sleep(late)
         access_key = _access_key(dict(scope["headers"]))
         action = actions.of(self._service, scope)
-        verdict = self._faults.verdict(self._service, access_key, action)
+        path = str(scope.get("path", "/"))
+        verdict = self._faults.verdict(self._service, access_key, action, path)
         if verdict == "cut":
             await hang_up(receive, send)
         elif verdict == "lost":

@@ -277,6 +277,18 @@ def test_the_supervisors_own_word_is_taken_for_its_exit():
     assert failure.sentence == "the command of rule align ended with exit code 3"
 
 
+def test_a_shared_input_that_was_changed_is_named_with_what_to_write():
+    facts = {"files": ("ref/genome.fa", "ref/index"), "count": 4}
+    failure = read(job(exit_code=218), status(218, "HOST", "shared_changed", **facts))
+    assert failure is not None
+    assert failure.cause is Cause.HOST
+    assert failure.sentence.startswith("ref/genome.fa, ref/index and 2 more, which it shares")
+    assert "hutchbatch_shared='none'" in failure.sentence
+    without = read(job(exit_code=218))
+    assert without is not None
+    assert without.sentence.startswith("an input, which it shares")
+
+
 def test_a_status_of_another_exit_is_not_believed():
     failure = read(job(exit_code=1), status(3, "STAGE_IN", "absent", files=("s3://b/k",)))
     assert failure is not None

@@ -53,6 +53,14 @@ def test_a_host_that_fails_has_its_own_budget_on_the_same_queue():
     assert "3 times" in third.sentence
 
 
+def test_a_job_whose_shared_input_was_changed_is_repeated_with_its_own():
+    step = after(Cause.HOST, problem=Problem.SHARED_CHANGED)
+    assert isinstance(step, Resubmit)
+    assert step.plan.own_copies
+    assert step.plan.key != plan().key, "not in one array with jobs that share"
+    assert not after(Cause.HOST).plan.own_copies
+
+
 def test_a_job_killed_for_memory_is_not_tried_again_unless_asked():
     assert isinstance(after(Cause.OUT_OF_MEMORY), Failure)
 

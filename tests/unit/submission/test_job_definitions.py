@@ -127,6 +127,17 @@ def test_a_payload_does_not_grow_with_the_jobs_inputs():
     ]
 
 
+def test_a_job_that_must_have_its_own_inputs_is_told_so_by_a_variable_of_ours():
+    def variables(plan):
+        given = submitted(plan)["containerOverrides"]["environment"]
+        return {each["name"]: each["value"] for each in given}
+
+    assert variables(changed(own_copies=True))["HUTCHBATCH_SHARED"] == "copies"
+    users = changed(environment={"HUTCHBATCH_SHARED": "copies"})
+    assert "HUTCHBATCH_SHARED" not in variables(users)
+    assert registration(changed(own_copies=True)) == registration(PLAN)
+
+
 def test_an_environment_that_ecs_would_refuse_later_is_refused_now():
     with pytest.raises(SubmissionError, match=r"envvars:, BIG"):
         submitted(changed(environment={"LAB": "doe", "BIG": "x" * 8000}))

@@ -10,6 +10,7 @@ from sample_plan import PLAN
 from snakemake.iocontainers import InputFiles
 
 from snakemake_executor_plugin_hutchbatch import ExecutorSettings
+from snakemake_executor_plugin_hutchbatch.cli.commands import plan
 from snakemake_executor_plugin_hutchbatch.planning import run_plan, shared_inputs
 from snakemake_executor_plugin_hutchbatch.planning.requirements import PlanError
 from snakemake_executor_plugin_hutchbatch.planning.rule_checks import CheckedJob
@@ -131,3 +132,15 @@ def test_the_plan_of_a_run_names_what_its_jobs_share() -> None:
     both = run_plan.planned("align", [checked("direct", "b", "a"), checked("direct", "a", "c")])
     assert both.shared == ("a", "b", "c")
     assert run_plan.planned("align", [checked("snakemake", "a")]).shared == ()
+
+
+def test_hutchbatch_plan_shows_what_is_shared() -> None:
+    rules = (
+        run_plan.PlannedRule("align", 3, "direct", shared=tuple(f"ref/{n}" for n in range(7))),
+        run_plan.PlannedRule("call", 3, "direct", shared=("ref/0",)),
+        run_plan.PlannedRule("plot", 3, "direct"),
+    )
+    shown = [str(line) for line in plan.lines(run_plan.RunPlan(rules))]
+    told = "align ref/0, ref/1, ref/2, ref/3, ref/4 and 2 more; call ref/0."
+    assert f"Fetched once a machine, for all jobs there: {told}" in shown
+    assert run_plan.RunPlan(rules).as_json()["rules"][1]["shared"] == ("ref/0",)  # type: ignore[index]
