@@ -7,6 +7,7 @@ succeed after a renewal, and jobs on Batch are not affected: they have their rol
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -22,6 +23,7 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.loaders import Loader, create_loader
 
 from . import errors
 
@@ -221,7 +223,15 @@ def session(renewal: Renewal) -> botocore.session.Session:
     """A botocore session whose clients sign with ``renewal``'s credentials."""
     made = botocore.session.get_session()
     made.register_component("credential_provider", _Provider(renewal))
+    made.register_component("data_loader", _loader(made.get_config_variable("data_path")))
     return made
+
+
+@functools.cache
+def _loader(data_path: str | None) -> Loader:
+    """What reads AWS's service models: one for all sessions, as reading them twice takes a fifth of
+    a second. ``data_path``: where the user has more of them."""
+    return create_loader(data_path)
 
 
 def share(renewal: Renewal) -> None:

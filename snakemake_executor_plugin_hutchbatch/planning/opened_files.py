@@ -44,7 +44,20 @@ class _Watch:
         self.folders: dict[str, None] = {}
         self.seen: dict[str, tuple[str, int, float]] = {}
         self.libraries: tuple[str, ...] = ()
+        self._below: tuple[str, ...] = ()
         self._plain: dict[str, Callable[..., os.stat_result]] = {}
+
+    def begin(self) -> None:
+        self.files, self.folders, self.seen = {}, {}, {}
+        self.libraries = _libraries()
+        self._below = tuple(f"{folder}/" for folder in (*_SYSTEM, *self.libraries))
+        self.restore_stat()
+        self.replace_stat()
+        self.active = True
+
+    def _is_library(self, path: object) -> bool:
+        """Whether a path is at first sight no workflow's: most are not, while Python imports."""
+        return isinstance(path, str) and path.startswith(self._below) and ".." not in path
 
     def replace_stat(self) -> None:
         """Has the functions of ``os`` note what they find."""
@@ -67,7 +80,9 @@ class _Watch:
     def _noting(self, plain: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
         def noting(path: object, **options: object) -> os.stat_result:
             found = plain(path, **options)
-            if self.active and isinstance(path, (str, os.PathLike)) and "dir_fd" not in options:
+            if not self.active or self._is_library(path):
+                return found
+            if isinstance(path, (str, os.PathLike)) and "dir_fd" not in options:
                 self.active = False
                 try:
                     self._note_seen(path, found)
@@ -93,7 +108,7 @@ class _Watch:
 
     def hook(self, event: str, arguments: tuple[object, ...]) -> None:
         """Called by Python for everything: must be fast, and never raise."""
-        if not self.active or event not in _EVENTS:
+        if not self.active or event not in _EVENTS or self._is_library(arguments[0]):
             return
         self.active = False  # what is done here is no reading of a Snakefile's
         try:
@@ -130,11 +145,7 @@ def install() -> None:
 
 def begin() -> None:
     """A Snakemake whose executor is hutchbatch is about to read its Snakefiles."""
-    _watch.files, _watch.folders, _watch.seen = {}, {}, {}
-    _watch.libraries = _libraries()
-    _watch.restore_stat()
-    _watch.replace_stat()
-    _watch.active = True
+    _watch.begin()
 
 
 def end() -> None:

@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from snakemake import notebook, script
 from snakemake.iocontainers import (
     InputFiles,
@@ -292,6 +291,8 @@ def _around(made: script.ScriptBase, source: Source, preamble: list[Piece]) -> l
 
 
 def _notebook(made: script.ScriptBase, source: Source, preamble: str) -> str:
+    import nbformat  # noqa: PLC0415 - a fifth of a second, and few workflows have notebooks
+
     parsed = nbformat.reads(source.text, as_version=notebook.NBFORMAT_VERSION)
     made.remove_preamble_cell(parsed)
     made.insert_preamble_cell(preamble, parsed)
