@@ -14,6 +14,7 @@ hypothesis.settings.load_profile("hutchbatch")
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes more than half a minute, mostly waiting")
     """Where tests are started in the background of a script, or with nohup, signals are ignored,
     and processes inherit that: those that tests start must heed them."""
     for number, handler in (
@@ -35,16 +36,27 @@ def workflow(cloud, tmp_path, request):
     return Workflow(cloud, tmp_path, slug(request.node.name))
 
 
+def pytest_collection_modifyitems(items):
+    """What takes long starts first: else the whole suite waits for it in the end."""
+    items.sort(key=lambda item: not (_is_shared(item.nodeid) or item.get_closest_marker("long")))
+
+
+def _is_shared(nodeid):
+    """Whether the tests of this one's file look at one run."""
+    return "features/" in nodeid
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """The tests of one file in features/ look at one run: they stay with one worker.
 
     (pytest-xdist's own groups do not work with pytest 9.2, which renamed what they set.)
     """
+    config.option.loadscopereorder = False  # see above
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return nodeid.split("::")[0] if "features/" in nodeid else nodeid
+            return nodeid.split("::")[0] if _is_shared(nodeid) else nodeid
 
     return Together(config, log)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import textwrap
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+import warm_start
 
 
 @dataclass
@@ -66,15 +66,11 @@ class Workflow:
         return environment
 
     def run(self, *arguments: str, timeout: float = 240, **changes: str | None) -> Finished:
-        done = subprocess.run(
+        done = warm_start.run(
             self.command(*arguments),
             cwd=self.folder,
             env=self.environment(**changes),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
             timeout=timeout,
-            check=False,
         )
         print(done.stdout)
         return Finished(done.returncode, done.stdout)

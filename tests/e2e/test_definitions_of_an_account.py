@@ -3,12 +3,11 @@
 import dataclasses
 import datetime
 import os
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
 import pytest
+import warm_start
 
 from snakemake_executor_plugin_hutchbatch.aws import retry
 from snakemake_executor_plugin_hutchbatch.planning import batch_requests
@@ -22,7 +21,6 @@ from snakemake_executor_plugin_hutchbatch.submission.old_definitions import (
     prunable,
 )
 
-HUTCHBATCH = str(Path(sys.executable).with_name("hutchbatch"))
 NOW = datetime.datetime(2026, 11, 27, 9, tzinfo=datetime.UTC)
 PLAN = JobPlan(
     label="align sample=A",
@@ -265,12 +263,8 @@ def test_those_of_thirty_days_may_go_and_those_of_unknown_age(made_on, goes):
 
 
 def command(cloud, *arguments):
-    done = subprocess.run(
-        [HUTCHBATCH, "definitions", *arguments],
-        env=cloud.environment_for(os.environ),
-        capture_output=True,
-        text=True,
-        check=False,
+    done = warm_start.hutchbatch(
+        "definitions", *arguments, cwd=Path.cwd(), env=cloud.environment_for(os.environ)
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import warm_start
 import yaml
 
 HUTCHBATCH = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli.main"]
@@ -18,15 +19,7 @@ GIVEN = ("--bucket", "hutchbatch", "--job-role", ROLE)
 
 
 def init(folder, *arguments, **changes):
-    return subprocess.run(
-        [*HUTCHBATCH, "init", *arguments],
-        cwd=folder,
-        env={**os.environ, **changes},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return warm_start.hutchbatch("init", *arguments, cwd=folder, env={**os.environ, **changes})
 
 
 def written(folder, profile="profiles/hutch"):

@@ -1,10 +1,9 @@
 """``hutchbatch plan``: how a run would go, without sending anything."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+import warm_start
 
 SNAKEFILE = """
 rule all:
@@ -40,15 +39,9 @@ def plan(workflow):
 
     def run(*arguments, **changes):
         given = ("--default-storage-provider", "s3", "--default-storage-prefix", workflow.prefix)
-        module = "snakemake_executor_plugin_hutchbatch.cli.main"
-        return subprocess.run(
-            [sys.executable, "-m", module, "plan", *arguments, *given],
-            cwd=workflow.folder,
-            env=workflow.environment(**changes),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        environment = workflow.environment(**changes)
+        return warm_start.hutchbatch(
+            "plan", *arguments, *given, cwd=workflow.folder, env=environment
         )
 
     return run

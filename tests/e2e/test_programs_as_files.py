@@ -1,8 +1,8 @@
 """Files that are programs can be run where they arrive, as on a disk that jobs share."""
 
 import os
-import subprocess
-import sys
+
+import warm_start
 
 PROGRAMS = """
 MODES = ("direct", "snakemake")
@@ -39,14 +39,8 @@ def test_programs_that_jobs_make_or_that_lie_here_can_be_run_where_they_arrive(w
         assert workflow.text(f"{mode}/ran.txt") == "own\nbuilt\nbuilt\nno program\n"
     assert workflow.text("here.txt") == "built\nown\n"
 
-    main = "snakemake_executor_plugin_hutchbatch.cli.main"
-    done = subprocess.run(
-        [sys.executable, "-m", main, "download", "direct/*"],
-        cwd=workflow.folder,
-        env=workflow.environment(),
-        check=False,
-        capture_output=True,
-        text=True,
+    done = warm_start.hutchbatch(
+        "download", "direct/*", cwd=workflow.folder, env=workflow.environment()
     )
     assert done.returncode == 0, done.stderr
     assert os.access(workflow.folder / "direct/pro gram", os.X_OK)

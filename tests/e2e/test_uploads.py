@@ -7,8 +7,8 @@ import sys
 import time
 
 import pytest
+import warm_start
 
-PACKAGE = "snakemake_executor_plugin_hutchbatch"
 WORKFLOW = """
 from pathlib import Path
 OUTSIDE = config["outside"]
@@ -177,15 +177,7 @@ def simple(workflow):
 
 
 def hutchbatch(workflow, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", f"{PACKAGE}.cli.main", *arguments],
-        cwd=workflow.folder,
-        env=workflow.environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return warm_start.hutchbatch(*arguments, cwd=workflow.folder, env=workflow.environment())
 
 
 def test_a_plan_a_dry_run_and_touch_send_nothing_and_a_limit_stops_a_run(simple):
@@ -236,7 +228,7 @@ def test_a_killed_upload_goes_on_where_it_was(simple):
     size = 160 * 2**20
     with (simple.folder / "in/a.txt").open("wb") as file:
         file.truncate(size)
-    command = [sys.executable, "-m", f"{PACKAGE}.cli.main", "upload", "--prefix", simple.prefix]
+    command = [sys.executable, "-m", warm_start.HUTCHBATCH, "upload", "--prefix", simple.prefix]
     killed = subprocess.Popen(
         [*command, "in/b.txt", "in/a.txt"], cwd=simple.folder, env=simple.environment()
     )

@@ -4,8 +4,6 @@ it left behind, everywhere."""
 import base64
 import lzma
 import re
-import subprocess
-import sys
 import threading
 import time
 import zlib
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 import pytest
+import warm_start
 from tapping import Tap
 from workflows import Workflow
 
@@ -117,13 +116,8 @@ def _end_one(workflow, over):
 
 
 def _command(left, *arguments, code=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli.main", *arguments],
-        cwd=left.workflow.folder,
-        env=left.workflow.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
+    done = warm_start.hutchbatch(
+        *arguments, cwd=left.workflow.folder, env=left.workflow.environment()
     )
     assert done.returncode == code, (arguments, done.stderr)
     assert not CONTROL.search(done.stderr)

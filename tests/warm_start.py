@@ -1,0 +1,201 @@
+"""``python -m snakemake`` and ``python -m …cli.main``, with what they import loaded before.
+
+Loading Snakemake's libraries takes more than a second of a processor, most of a small run, and the
+tests start it hundreds of times. Here a process loads them once and forks for each start. Snakemake
+and hutchbatch themselves, which look at the environment and the working folder when they are
+loaded, are loaded by each start. With ``HUTCHBATCH_TEST_COLD=1`` every start is a new Python.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+HUTCHBATCH = "snakemake_executor_plugin_hutchbatch.cli.main"
+PROGRAMS = ("snakemake", HUTCHBATCH)
+#: What a Python reads from its environment before anything else.
+_EARLY = ("PYTHON", "LANG", "LC_", "LD_", "COVERAGE_")
+
+
+def run(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout: float = 240,
+    apart: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """As ``subprocess.run`` of ``python -m PROGRAM …``: what it printed is in ``stdout``, or with
+    ``apart`` in ``stdout`` and ``stderr``. Raises ``subprocess.TimeoutExpired``, and kills it."""
+    assert command[1] == "-m" and command[2] in PROGRAMS, command
+    early = {name: value for name, value in env.items() if name.startswith(_EARLY)}
+    if os.environ.get("HUTCHBATCH_TEST_COLD") or early != _early():
+        return subprocess.run(
+            [*command],
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if apart else subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+    order = {"program": command[2], "arguments": [*command[3:]], "cwd": str(cwd), "env": dict(env)}
+    pipes = [os.pipe() for _ in range(2 if apart else 1)]
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(_server())
+        socket.send_fds(connection, [b"."], [pipes[0][1], pipes[-1][1]])
+        for _, write in pipes:
+            os.close(write)
+        connection.sendall(json.dumps(order).encode() + b"\n")
+        late = threading.Event()
+        timer = threading.Timer(timeout, lambda: (late.set(), connection.shutdown(socket.SHUT_WR)))
+        timer.start()
+        printed = _read(*(read for read, _ in pipes))
+        code = int(connection.makefile().readline())
+        timer.cancel()
+    if late.is_set():
+        raise subprocess.TimeoutExpired([*command], timeout, printed[0].encode())
+    return subprocess.CompletedProcess([*command], code, printed[0], printed[1] if apart else None)
+
+
+def hutchbatch(
+    *arguments: str, cwd: Path, env: Mapping[str, str], timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """The command ``hutchbatch …``, with ``stdout`` and ``stderr``."""
+    command = [sys.executable, "-m", HUTCHBATCH, *arguments]
+    return run(command, cwd=cwd, env=env, timeout=timeout, apart=True)
+
+
+def _early() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(_EARLY)}
+
+
+def _read(*ends: int) -> list[str]:
+    """Everything from several pipes, to their ends."""
+    texts = ["" for _ in ends]
+
+    def read(place: int) -> None:
+        with os.fdopen(ends[place], encoding="utf-8") as file:
+            texts[place] = file.read()
+
+    threads = [threading.Thread(target=read, args=(place,)) for place in range(len(ends))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return texts
+
+
+@functools.cache
+def _server() -> str:
+    """The address of this process's server, which ends with it."""
+    address = str(Path(tempfile.mkdtemp(prefix="warm-"), "socket"))
+    server = subprocess.Popen(
+        [sys.executable, __file__, address],
+        stdin=subprocess.PIPE,  # closed when this process ends
+        stdout=subprocess.PIPE,
+        # numpy's threads would not survive a fork.
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+    atexit.register(server.communicate)
+    return address
+
+
+# --- the server ---
+
+
+#: Prints which modules the programs load, Snakemake's plugins included.
+_LIST = f"""
+import sys, snakemake.cli, {HUTCHBATCH}
+snakemake.cli.get_argument_parser()
+print(*sys.modules, sep="\\n")
+"""
+
+
+def _load() -> None:
+    """The libraries of both programs."""
+    listed = subprocess.run(
+        [sys.executable, "-c", _LIST], stdin=subprocess.DEVNULL, capture_output=True, check=True
+    )
+    for name in listed.stdout.decode().split():
+        if not name.startswith(("snakemake", "__main__")):
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
+def _serve(address: str) -> str:
+    """Forks for each connection. Returns, in a fork of a fork, the program to run."""
+    waiting: list[int] = []
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen(16)
+        _load()
+        print("ready", flush=True)
+        while True:
+            over = 0 in select.select([0, listening], [], [])[0]
+            waiting = [pid for pid in waiting if os.waitpid(pid, os.WNOHANG) == (0, 0)]
+            if over:
+                Path(address).unlink()
+                Path(address).parent.rmdir()
+                os._exit(0)
+            connection = listening.accept()[0]
+            if pid := os.fork():
+                waiting.append(pid)
+                connection.close()
+                continue
+            return _one(connection)
+
+
+def _one(connection: socket.socket) -> str:
+    """Waits for one start's end and reports its exit code; the start itself returns."""
+    _, outputs, _, _ = socket.recv_fds(connection, 1, 2)
+    order = json.loads(connection.makefile("rb").readline())
+    pid = os.fork()
+    if pid:
+        for each in outputs:
+            os.close(each)
+        process = os.pidfd_open(pid)
+        if connection in select.select([process, connection], [], [])[0]:  # the time is over
+            os.kill(pid, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        connection.sendall(f"{code}\n".encode())
+        os._exit(0)
+    connection.close()
+    null = os.open("/dev/null", os.O_RDONLY)
+    for place, each in enumerate((null, *outputs)):
+        os.dup2(each, place)
+        os.close(each)
+    os.chdir(order["cwd"])
+    os.environ.clear()
+    os.environ.update(order["env"])
+    time.tzset()
+    tempfile.tempdir = None
+    program = order["program"]
+    sys.argv = [program, *order["arguments"]]
+    sys.orig_argv = [sys.executable, "-m", *sys.argv]
+    sys.path[0] = order["cwd"]
+    return program
+
+
+if __name__ == "__main__":
+    runpy.run_module(_serve(sys.argv[1]), run_name="__main__", alter_sys=True)
