@@ -6,6 +6,7 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +22,12 @@ class Finished:
     output: str
 
 
-def share_packages(home: Path) -> None:
+def share_packages(environment: Mapping[str, str]) -> None:
     """What hutchbatch packs for jobs takes long to make, so all homes of tests share it."""
     shared = Path(tempfile.gettempdir(), f"hutchbatch-tests-{os.getuid()}")
     shared.mkdir(mode=0o700, exist_ok=True)
-    link = home / ".cache" / "hutchbatch"
+    cache = environment.get("XDG_CACHE_HOME") or Path(environment["HOME"], ".cache")
+    link = Path(cache, "hutchbatch")
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(shared)
@@ -54,7 +56,6 @@ class Workflow:
         ]
 
     def environment(self, **changes: str | None) -> dict[str, str]:
-        share_packages(self.folder)
         environment = self.cloud.environment_for({**os.environ, "HOME": str(self.folder)})
         environment["SNAKEMAKE_HUTCHBATCH_JOB_ROLE"] = (
             "arn:aws:iam::000000000000:role/local-batchtask"
@@ -63,6 +64,7 @@ class Workflow:
             environment.pop(name, None)
             if value is not None:
                 environment[name] = value
+        share_packages(environment)
         return environment
 
     def run(self, *arguments: str, timeout: float = 240, **changes: str | None) -> Finished:
