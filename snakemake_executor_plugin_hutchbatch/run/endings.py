@@ -110,6 +110,7 @@ class EndedJobs:
             log_files(work.job),
             work.begun,
             work.plan.mode == "snakemake",
+            failure.cause is Cause.MISSING_OUTPUT,
         )
         report = failure_report.report(
             work.label,

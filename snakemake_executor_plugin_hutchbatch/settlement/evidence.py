@@ -209,13 +209,15 @@ class Endings:
         files: Sequence[tuple[str, str]],
         since: datetime.datetime | None,
         snakemake: bool,
+        outputs_named: bool,
     ) -> tuple[str, list[Tail]]:
         """The job's log stream, and the last ``tail_lines`` lines of its output and of those log
-        ``files`` (names and URLs) that are not older than ``since``. Never raises."""
+        ``files`` (names and URLs) that are not older than ``since``. ``outputs_named``: the
+        failure's sentence says which outputs are wrong. Never raises."""
         count = self._tail_lines
         window = max(count, log_tails.WINDOW) if count else 0
         stream, lines = self.last_lines(job, log_group, window)
-        output = log_tails.own_lines(lines, snakemake)
+        output = log_tails.own_lines(lines, snakemake, outputs_named)
         s3 = self._clients.s3
         logs = [
             log_tails.Text(name, tuple(failed_logs.last_lines(s3, url, TAIL_BYTES, since)))

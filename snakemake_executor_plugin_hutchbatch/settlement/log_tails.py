@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,15 @@ _AROUND_A_JOB = (
     "Complete log(s): ",
     "Elapsed time: ",
 )
+#: What Snakemake logs about outputs that are not there, or not good: their names follow it
+#: (snakemake.io, snakemake.exceptions, snakemake.jobs).
+_ABOUT_OUTPUTS = re.compile(
+    r"Waiting at most \d+ seconds for missing files:|MissingOutputException in rule |"
+    r"Job \d+ completed successfully, but some output files are missing\. |"
+    r"Removing output files of failed job "
+)
+_MISSING = re.compile(r".+ \(missing locally\b.*\)")
+_REMOVING = "Removing output files of failed job "
 _THE_END = ("WorkflowError:", "At least one job did not complete successfully.")
 
 
@@ -60,17 +70,32 @@ class Tail:
         return " and of ".join(titles)
 
 
-def own_lines(lines: Sequence[str], snakemake: bool) -> list[str]:
+def own_lines(lines: Sequence[str], snakemake: bool, outputs_named: bool = False) -> list[str]:
     """A job's output without hutchbatch's lines and, where Snakemake ran in the job, without its
-    lines about transferred files and about its own beginning and end."""
+    lines about transferred files and about its own beginning and end; nor, where the failure's
+    sentence has named them (``outputs_named``), about outputs that are missing."""
     others = _SUPERVISOR + (_TRANSFERS + _AROUND_A_JOB if snakemake else ())
     own = [line for line in lines if not line.startswith(others)]
+    if snakemake and outputs_named:
+        own = _without_outputs(own)
     if snakemake:
         while own and not own[-1].strip():
             own.pop()
         if tuple(own[-2:]) == _THE_END:
             del own[-2:]
     return own
+
+
+def _without_outputs(lines: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    before = ""
+    for line in lines:
+        about = _ABOUT_OUTPUTS.match(line)
+        names = _MISSING.fullmatch(line) or before.startswith(_REMOVING)
+        if not (about or names):
+            kept.append(line)
+        before = line
+    return kept
 
 
 def tails(output: Sequence[str], logs: Sequence[Text], count: int) -> list[Tail]:

@@ -27,6 +27,14 @@ def test_the_example_finds_every_planted_mutation_and_reports_every_sample(tmp_p
         output = done.stdout + done.stderr
         assert done.returncode == 0, output[-4000:]
         assert expected in output
+    # What its jobs wrote is kept for the next local cloud.
+    asked = [str(hutchbatch), "logs", "summarise"]
+    done = subprocess.run(
+        asked, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    advice = "hutchbatch local -- hutchbatch logs summarise"
+    assert f"on the local cloud, which has ended; it keeps what jobs wrote: {advice}" in done.stderr
     results = folder / ".hutchbatch-local/s3/hutchbatch/example"
     checked = subprocess.run(
         [sys.executable, "check_results.py", str(results)],

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 import re
+import shlex
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...aws import clients as aws
@@ -30,6 +33,8 @@ from .common import (
 from .output import LogPrinter, follow
 
 _SINCE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+#: The account of the local cloud's job role; no account of AWS has that number.
+_LOCAL_ACCOUNT = "arn:aws:iam::000000000000:"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -141,6 +146,12 @@ def _find(reader: Reader | None, request: _Request) -> Target | None:
     return find_job.by_rule(reader, run_record.choose(reader, request.run_id), words)
 
 
+def _is_of_ended_local_cloud(target: Target, environ: Mapping[str, str]) -> bool:
+    """Whether a job ran on a local cloud, and none is here to be asked."""
+    role = target.run.settings.get("job_role", "") if target.run else ""
+    return role.startswith(_LOCAL_ACCOUNT) and "AWS_ENDPOINT_URL_BATCH" not in environ
+
+
 def _ask_batch(clients: Clients, name: str) -> Target:
     """A job that is in no record, by its id or name."""
     with asking("looking for the job"):
@@ -162,6 +173,11 @@ def _run(options: argparse.Namespace) -> int:
     reader = _open(options)
     try:
         target = _find(reader, request)
+        if target and _is_of_ended_local_cloud(target, os.environ):
+            raise CommandError(
+                "This run was on the local cloud, which has ended; it keeps what jobs wrote: "
+                f"hutchbatch local -- hutchbatch logs {shlex.join(options.job)}"
+            )
         region = options.region or (target.run.region if target and target.run else None)
         clients = aws.clients(aws.session(region))
         found = target or _ask_batch(clients, options.job[0])

@@ -86,6 +86,26 @@ At least one job did not complete successfully.
     assert log_tails.own_lines(lines, snakemake=False) == lines
 
 
+def test_outputs_that_the_sentence_has_named_are_not_named_again():
+    lines = """my tool has begun
+Waiting at most 2 seconds for missing files:
+b.txt (missing locally)
+MissingOutputException in rule a in file "/w/Snakefile", line 1:
+Job 0 completed successfully, but some output files are missing. Missing files after 2 seconds. \
+This might be due to filesystem latency.
+b.txt (missing locally, parent dir not present)
+Removing output files of failed job a since they might be corrupted:
+a.txt
+and has ended
+WorkflowError:
+At least one job did not complete successfully.
+""".splitlines()
+    own = ["my tool has begun", "and has ended"]
+    assert log_tails.own_lines(lines, snakemake=True, outputs_named=True) == own
+    assert log_tails.own_lines(lines, snakemake=True) == lines[:-2]
+    assert log_tails.own_lines(lines, snakemake=False, outputs_named=True) == lines
+
+
 def test_the_record_keeps_the_ends_within_bounds():
     assert log_tails.recorded([Tail(("output",), ("a", "b"))]) == "a\nb"
     both = [Tail(("output", "a.log"), ("x",)), Tail(("b.log",), ("y",))]
