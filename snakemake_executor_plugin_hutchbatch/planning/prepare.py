@@ -155,14 +155,14 @@ class Preparation:
             raise PlanError(beyond)
         self._code.need_remote(member.rule for member in members(job))
         wanted = replace(wanted, environment=self._environments["snakemake"])
+        also = self._checkpoint_inputs() | read | _updated(job)
         task = tasks.snakemake_task(
             wanted,
             snakemake_command.command(self._workflow, self._command, job, where),
             token,
             status=status,
-            also=self._checkpoint_inputs() | read | _updated(job),
+            inputs=tasks.snakemake_inputs(job, also, where),
             config=self._config,
-            folders=layout.launch,
             variables=job_paths.variables(layout, token),
             names=tasks.written_names(job, where),
         )

@@ -86,23 +86,36 @@ def written_names(job: AnyJob, where: JobPaths) -> dict[str, str]:
     return {name: path for name, path in found.items() if not file_names.reaches_out(path)}
 
 
+def snakemake_inputs(job: AnyJob, also: Mapping[str, str], where: JobPaths) -> dict[str, str]:
+    """URLs by path in the job of what Snakemake there finds fetched: its inputs, which it would
+    fetch one by one, and ``also``, what functions in the Snakefile open, by its names here."""
+    made = {str(file) for member in members(job) for file in member.output}
+    wanted = [(where.path(file), file) for member in members(job) for file in member.input]
+    found = {
+        path: url
+        for path, file in wanted
+        if (url := s3_url(file)) and str(file) not in made and file.storage_object.retrieve
+    }
+    found |= {launch_folder.inside(name, where.folders): url for name, url in also.items()}
+    return {path: url for path, url in found.items() if not file_names.reaches_out(path)}
+
+
 def snakemake_task(
     plan: JobPlan,
     command: str,
     token: Tokens,
     *,
     status: str,
-    also: Mapping[str, str],
+    inputs: Mapping[str, str],
     config: Input | None = None,
-    folders: tuple[str, ...] = (),
     variables: Mapping[str, str] | None = None,
     names: Mapping[str, str] | None = None,
 ) -> TaskSpec:
-    """The task of a job in Snakemake mode: ``command`` starts Snakemake, which moves the files.
+    """The task of a job in Snakemake mode: ``command`` starts Snakemake, which moves what is not in
+    ``inputs`` (URLs by path in the job).
 
-    What it needs and does not fetch itself: ``config``, its configuration; ``also``, URLs by path
-    of what functions in the Snakefile open. ``folders``: the names of the launch folder;
-    ``variables``: what it must know of the folders here; ``names``: see ``TaskSpec``.
+    ``config``: its configuration; ``variables``: what it must know of the folders here; ``names``:
+    see ``TaskSpec``.
     """
     return TaskSpec(
         name=plan.label,
@@ -119,11 +132,7 @@ def snakemake_task(
         scratch=plan.scratch.path,
         cpus=plan.vcpus,
         inputs=(
-            *(
-                Input(url=url, path=inside)
-                for path, url in also.items()
-                if not file_names.reaches_out(inside := launch_folder.inside(path, folders))
-            ),
+            *(Input(url=url, path=path) for path, url in inputs.items()),
             *([config] if config else []),
         ),
         workdir_token=token.workdir,

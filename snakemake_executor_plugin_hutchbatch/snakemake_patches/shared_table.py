@@ -10,6 +10,7 @@ from .patch import S3, Patch
 
 _STORAGE = "patched_s3_storage:patch_storage"
 _NAMES = "file_names:keep_names"
+_FETCHED = "fetched_inputs:answer_by_what_is_here"
 _SHIPPED = "shipped_code:use"
 
 #: In the process that leads a run, in Snakemake processes that it starts for jobs of its own
@@ -45,6 +46,20 @@ SHARED = (
         _STORAGE,
         "whether the local file is the job's",
         is_new=True,
+    ),
+    Patch(
+        S3,
+        "StorageObject.exists",
+        _FETCHED,
+        "asks S3 about inputs that the supervisor has fetched",
+        in_job_only=True,
+    ),
+    Patch(
+        S3,
+        "StorageObject.inventory",
+        _FETCHED,
+        "lists folders of inputs that the supervisor has fetched",
+        in_job_only=True,
     ),
     Patch(
         S3, "StorageObject._hutchbatch_patched", _STORAGE, "patched once, not twice", is_new=True

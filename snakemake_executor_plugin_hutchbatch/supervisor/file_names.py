@@ -303,7 +303,7 @@ def _print_by_name(io: ModuleType) -> None:
 def _replace_everywhere(name: str, plain: object, ours: object) -> None:
     """Replaces a function in all of Snakemake's modules, which import it by name."""
     for module in list(sys.modules.values()):
-        if getattr(module, "__name__", "").partition(".")[0] == "snakemake":
+        if str(getattr(module, "__name__", "")).partition(".")[0] == "snakemake":
             for attribute in (name, "collect") if name == "expand" else (name,):
                 if module.__dict__.get(attribute) is plain:
                     setattr(module, attribute, ours)

@@ -26,6 +26,7 @@ from .boto import Boto
 from .download import stage_in
 from .errors import say
 from .fence import Stamp
+from .fetched_inputs import answer_by_what_is_here
 from .s3 import S3, S3Error
 from .store import Store, Superseded
 from .taskspec import Input, Output
@@ -110,6 +111,8 @@ def patch_storage(plugin: ModuleType, in_job: bool = False) -> None:
     cls.store_object, cls.retrieve_object = store_object, retrieve_object
     cls.list_candidate_matches = list_candidate_matches
     file_names.name_objects(plugin, in_job)
+    if in_job:
+        answer_by_what_is_here(plugin, _url)
     _once_snakemake_is_up(plugin, in_job)
 
 

@@ -15,8 +15,10 @@ PLUGIN = "snakemake_storage_plugin_s3"
 #: The package under which Snakemake's Python finds the supervisor, and the modules in it.
 HOME = "hutchbatch_supervisor"
 NEEDED = (
-    *("body", "boto", "checksum", "download", "errors", "fence", "file_names", "launch_folder"),
+    *("body", "boto", "checksum", "download", "errors", "fence", "fetched_inputs"),
     *(
+        "file_names",
+        "launch_folder",
         "input_lookup",
         "multipart",
         "openfiles",

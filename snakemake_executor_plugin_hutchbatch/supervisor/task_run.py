@@ -9,7 +9,16 @@ import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
-from . import fence, packages, pinned, pipes, refused_outputs, snakemake_python, written_names
+from . import (
+    fence,
+    fetched_inputs,
+    packages,
+    pinned,
+    pipes,
+    refused_outputs,
+    snakemake_python,
+    written_names,
+)
 from . import scratch as scratch_module
 from .cgroup_usage import Usage
 from .conda_environments import Environments
@@ -155,7 +164,9 @@ class Job:
                 text = snakemake_python.placeholder(plugins, brought, choice.packages)
                 also["snakemake/__init__.py"] = text
         try:
-            return with_patched_storage(environ, plugins, self._stamp, also)
+            environ = with_patched_storage(environ, plugins, self._stamp, also)
+            listed = fetched_inputs.write(plugins, task.inputs, scratch.work)
+            return {**environ, fetched_inputs.VARIABLE: listed}
         except LocalError as error:
             facts = Facts(activity=COMMAND, disk_mb=task.disk_mb)
             raise error.failure(1, Cause.COMMAND, facts) from error

@@ -44,6 +44,7 @@ def test_script_and_run_rules_run_under_snakemake_with_the_vcpus_asked_for(workf
         )["events"]
     )
     assert "pip install" not in logs
+    assert "Retrieving from storage" not in logs  # the supervisor has fetched it before
 
 
 def test_a_failing_script_and_outputs_that_are_not_made_are_reported(workflow):
@@ -102,7 +103,8 @@ def test_a_failing_script_and_outputs_that_are_not_made_are_reported(workflow):
     ):
         assert output.count(said) == 1
     shown = [line for line in output.splitlines() if line.startswith("    ")]
-    assert not [line for line in shown if "Storing in" in line or "Finished upload" in line]
+    again = ("Storing in", "Finished upload", "MissingOutputException", "missing locally")
+    assert not [line for line in shown if any(words in line for words in again)]
 
 
 def test_mode_can_be_chosen_for_a_rule_and_direct_is_refused_where_impossible(workflow):

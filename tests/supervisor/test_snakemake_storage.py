@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.supervisor import fence
+from snakemake_executor_plugin_hutchbatch.supervisor import fence, fetched_inputs
 from snakemake_executor_plugin_hutchbatch.supervisor.fence import Stamp
 from snakemake_executor_plugin_hutchbatch.supervisor.storage_overlay import with_patched_storage
+from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Input
 
 from .conftest import ACCESS, BUCKET, SECRET, Store
 from .faults import Fault, Proxy, first
@@ -54,7 +55,12 @@ class Snakemake:
         keys = {"AWS_ACCESS_KEY_ID": "AKIAOTHER", "AWS_SECRET_ACCESS_KEY": "wrong"}
         environ = {**os.environ, **keys}
         self._environ = with_patched_storage(environ, str(plugins), Stamp(7, attempt, JOB), {})
-        self.said = ""
+        self._plugins, self.said = plugins, ""
+
+    def has_fetched(self, *inputs: Input) -> None:
+        """The supervisor has fetched these before."""
+        listed = fetched_inputs.write(str(self._plugins), inputs, str(self.work))
+        self._environ[fetched_inputs.VARIABLE] = listed
 
     def does(self, *actions: tuple[str, str, str]) -> list[str | None]:
         script = SCRIPT.format(access=ACCESS, secret=SECRET)
@@ -146,3 +152,37 @@ def test_large_files_carry_the_checksum_of_the_whole_and_are_checked(
     assert same
     gets = [path for method, path in proxied[0].seen if method == "GET" and "/big" in path]
     assert len(gets) > 5  # of five parts
+
+
+def test_s3_is_not_asked_about_inputs_that_the_supervisor_has_fetched(
+    endpoint: str, store: Store, tmp_path: Path
+) -> None:
+    job = Snakemake(endpoint, tmp_path / "work")
+    (job.work / "d").mkdir()
+    (job.work / "d/1.txt").write_text("1")
+    (job.work / "d/2.txt").write_text("22")
+    (job.work / "a.txt").write_text("as fetched")
+    os.utime(job.work / "d/1.txt", (1000.5, 1000.5))
+    os.utime(job.work / "d/2.txt", (1001.5, 1001.5))
+    os.utime(job.work / "a.txt", (1002.123456, 1002.123456))
+    a, b, d = (store.url(f"in/{name}") for name in ("a.txt", "b.txt", "d"))
+    job.has_fetched(Input(a, "a.txt"), Input(d, "d"), Input(b, "b.txt"))
+    # None of them is in S3: it is not asked.
+    found = job.does(
+        *[(method, a, "a.txt") for method in ("exists", "mtime", "size", "retrieve")],
+        *[(method, d, "d") for method in ("exists", "mtime", "size", "retrieve")],
+    )
+    assert found == [True, (job.work / "a.txt").stat().st_mtime, 10, None, True, 1001.5, 3, None]
+    # One that was not there, and one that is no longer as it was.
+    (job.work / "a.txt").write_text("changed by the job")
+    store.put("in/b.txt", b"from S3")
+    answers = job.does(("exists", a, "a.txt"), ("exists", b, "b.txt"), ("exists", d, "d"))
+    assert answers == [False, True, True]
+    # For another place it is fetched.
+    store.put("in/a.txt", b"in S3")
+    job.has_fetched(Input(a, "a.txt"))
+    assert job.does(("retrieve", a, "other.txt")) == [None]
+    assert (job.work / "other.txt").read_bytes() == b"in S3"
+    # What Snakemake stores or removes is S3's again.
+    assert job.does(("store", a, "a.txt"), ("size", a, "a.txt")) == [None, 18]
+    assert job.does(("remove", a, "a.txt"), ("exists", a, "a.txt")) == [None, False]

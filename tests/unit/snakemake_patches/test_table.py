@@ -138,6 +138,7 @@ def test_what_is_changed_is_what_the_table_says(what, patches, tmp_path):
 MAY_PATCH = {
     "snakemake_patches/apply.py",
     "supervisor/patched_s3_storage.py",
+    "supervisor/fetched_inputs.py",
     "supervisor/file_names.py",
     "supervisor/refused_outputs.py",
     "supervisor/shipped_code.py",
