@@ -29,7 +29,7 @@ FORMAT = 1
 #: 2000-01-01, as the workflow's code has it.
 FIXED_TIME = 946_684_800
 #: Archives that are kept on this machine, the last used ones.
-KEPT = 6
+KEPT = 12
 #: Said by installers about this machine; of no use elsewhere.
 _OF_THIS_MACHINE = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 #: What Snakemake needs of AWS's services: the descriptions of all are a third of all bytes.

@@ -8,7 +8,7 @@ import functools
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,16 +39,19 @@ class CannotCome(Exception):
 
 @dataclass(frozen=True)
 class Selection:
-    """What comes along. ``staying``: what the Snakefiles import that does not, with the reason."""
+    """What comes along. ``core``: Snakemake, its plugins and what they require; ``own``: what the
+    Snakefiles import beside that; ``imported``: the names of all packages that they import;
+    ``staying``: those that do not come, with the reason."""
 
-    packages: tuple[Package, ...]
-    own: frozenset[str]
+    core: tuple[Package, ...]
+    own: tuple[Package, ...] = ()
+    imported: frozenset[str] = frozenset()
     staying: tuple[tuple[str, str], ...] = ()
 
     def without(self, names: Collection[str], why: str) -> Selection:
-        left = tuple(package for package in self.packages if package.name not in names)
+        left = tuple(package for package in self.own if package.name not in names)
         more = tuple((name, why) for name in sorted(names))
-        return replace(self, packages=left, staying=self.staying + more)
+        return replace(self, own=left, staying=self.staying + more)
 
 
 def target(machine: str) -> Target:
@@ -81,16 +84,16 @@ def selected(workflow: Workflow, wanted: Target) -> Selection:
         if package.how == "stays":
             raise CannotCome(f"{package.name} cannot come along with jobs: {package.why}")
     modules = imports.needed(_sources(workflow), Path.cwd(), _providers())
-    own = installed.packages_of(modules.installed, _providers())
+    imported = installed.packages_of(modules.installed, _providers())
     known = {package.name for package in core}
-    more = [p for p in _closure(tuple(sorted(own)), wanted) if p.name not in known]
+    more = [p for p in _closure(tuple(sorted(imported)), wanted) if p.name not in known]
     staying = [(p.name, p.why) for p in more if p.how == "stays"]
     staying += [
         (name, f"{file} lies outside of the folder in which Snakemake was started")
         for name, file in modules.outside
     ]
-    coming = [*core, *(p for p in more if p.how != "stays")]
-    return Selection(tuple(sorted(coming, key=lambda p: p.name)), frozenset(own), tuple(staying))
+    coming = tuple(p for p in more if p.how != "stays")
+    return Selection(tuple(core), coming, frozenset(imported), tuple(staying))
 
 
 def _sources(workflow: Workflow) -> Iterable[str]:
@@ -133,7 +136,7 @@ class SnakemakePackages:
     ) -> None:
         self._workflow, self._s3, self._prefix = workflow, s3, work_prefix
         self._retrier, self._say, self._folder = retrier, say, folder
-        self._made: dict[str, Packages | CannotCome] = {}
+        self._made: dict[str, tuple[Packages, ...] | CannotCome] = {}
         self._needs = SnakemakeNeeds(
             version=importlib.metadata.version("snakemake"),
             python=target("x86_64").python,
@@ -147,21 +150,23 @@ class SnakemakePackages:
         Raises botocore's errors, and, if it ``must``, ``CannotCome``. Else the image has to have
         what it needs, and a line says so once.
         """
-        found = []
+        found: list[Packages] = []
         for name in sorted(MACHINES[machine] for machine in machines):
             if name not in self._made:
                 self._made[name] = self._make(name, must)
             packages = self._made[name]
-            if isinstance(packages, Packages):
-                found.append(packages)
+            if not isinstance(packages, CannotCome):
+                found += packages
             elif must:
                 raise packages
         return replace(self._needs, packages=tuple(found))
 
-    def _make(self, machine: str, must: bool) -> Packages | CannotCome:
+    def _make(self, machine: str, must: bool) -> tuple[Packages, ...] | CannotCome:
+        """Two archives, since Snakefiles change and Snakemake does not."""
         wanted = target(machine)
         try:
-            made = self._packed(selected(self._workflow, wanted), wanted)
+            chosen = selected(self._workflow, wanted)
+            made = (self._core(chosen, wanted), *self._own(chosen, wanted))
         except (CannotCome, wheels.NoWheels, OSError) as error:
             if not must:
                 self._say(
@@ -169,28 +174,39 @@ class SnakemakePackages:
                     "under Snakemake must have it."
                 )
             return CannotCome(str(error))
-        url = WorkLayout(self._prefix).packages(made.sha256)
-        self._store(url, made)
-        return Packages(url, made.sha256, made.size, wanted.suffix, made.glibc)
+        return tuple(self._stored(each, wanted) for each in made)
 
-    def _packed(self, chosen: Selection, wanted: Target) -> Pack:
-        """Raises ``NoWheels`` where it is Snakemake's own packages that cannot be had."""
-        if not pack.is_kept(chosen.packages, wanted, chosen.own, self._folder):
-            version = self._needs.version
+    def _core(self, chosen: Selection, wanted: Target) -> Pack:
+        """Raises ``NoWheels``."""
+        whole = chosen.imported
+        if not pack.is_kept(chosen.core, wanted, whole, self._folder):
             self._say(
-                f"Packing Snakemake {version} and {len(chosen.packages) - 1} packages for jobs "
-                "that run under Snakemake. This is done once."
+                f"Packing Snakemake {self._needs.version} and {len(chosen.core) - 1} packages for "
+                "jobs that run under Snakemake. This is done once."
             )
+        return pack.made(chosen.core, wanted, whole, self._folder)
+
+    def _own(self, chosen: Selection, wanted: Target) -> Iterator[Pack]:
+        if not chosen.own:
+            return
+        if not pack.is_kept(chosen.own, wanted, chosen.imported, self._folder):
+            names = ", ".join(p.name for p in chosen.own if p.name in chosen.imported)
+            self._say(f"Packing what the Snakefile imports for jobs under Snakemake: {names}.")
         try:
-            return pack.made(chosen.packages, wanted, chosen.own, self._folder)
+            yield pack.made(chosen.own, wanted, chosen.imported, self._folder)
         except wheels.NoWheels as error:
-            core = {p.name for p in _closure(("snakemake",), wanted)}
             refused = {package.name for package in error.packages}
-            if not refused or refused & core:
+            if not refused:
                 raise
             less = chosen.without(refused, str(error))
             self._say(warning(less.staying) or "")
-            return pack.made(less.packages, wanted, less.own, self._folder)
+            if less.own:
+                yield pack.made(less.own, wanted, less.imported, self._folder)
+
+    def _stored(self, made: Pack, wanted: Target) -> Packages:
+        url = WorkLayout(self._prefix).packages(made.sha256)
+        self._store(url, made)
+        return Packages(url, made.sha256, made.size, wanted.suffix, made.glibc)
 
     def _store(self, url: str, made: Pack) -> None:
         """Puts the archive into S3 unless it is there and will stay for a while."""

@@ -41,8 +41,8 @@ def get_ready(
             return cache.entry(packages.sha256, make, packages.size, "Snakemake's packages")
         except Unshared as why:
             say(f"Snakemake's packages are unpacked for this job alone: {why}.")
-        own = os.path.join(scratch.path, "packages")
-        os.mkdir(own)
+        own = os.path.join(scratch.path, "packages", packages.sha256[:16])
+        os.makedirs(own)
         make(own)
         return Entry(own, -1)
     except (OSError, LocalError) as error:

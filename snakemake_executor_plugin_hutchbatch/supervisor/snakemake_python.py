@@ -61,7 +61,7 @@ class Choice(NamedTuple):
     """``packages``: what it needs beside what it has."""
 
     python: str
-    packages: Optional[Packages] = None
+    packages: Tuple[Packages, ...] = ()
 
 
 def choose(found: Sequence[Python], needs: SnakemakeNeeds) -> Choice:
@@ -70,10 +70,10 @@ def choose(found: Sequence[Python], needs: SnakemakeNeeds) -> Choice:
         if _understands(python.snakemake, needs.version) and not python.missing:
             return Choice(python.path)
     for python in found:
-        for packages in needs.packages:
-            fits = packages.suffix == python.suffix and bool(python.glibc)
-            if fits and _numbers(python.glibc) >= _numbers(packages.glibc):
-                return Choice(python.path, packages)
+        packages = tuple(each for each in needs.packages if each.suffix == python.suffix)
+        glibc = max((_numbers(each.glibc) for each in packages), default=[])
+        if packages and python.glibc and _numbers(python.glibc) >= glibc:
+            return Choice(python.path, packages)
     facts = Facts(words=words(_described(found)), wanted=needs.python, count=len(needs.packages))
     raise Failure(EXIT_NO_SNAKEMAKE, Cause.IMAGE, Problem.NO_SNAKEMAKE, facts)
 
@@ -167,11 +167,12 @@ def load():
         if sys.argv[:1] == ["-m"]:
             sys.dont_write_bytecode = True  # what came along is shared by all jobs of the machine
             place = [os.path.abspath(p) for p in sys.path].index(OURS) + 1
-            sys.path.insert(place, BROUGHT)
-            path = [BROUGHT]
-        elif BROUGHT not in path:
-            sys.path.append(BROUGHT)
-            path.append(BROUGHT)
+            sys.path[place:place] = BROUGHT
+            path = BROUGHT
+        else:
+            more = [p for p in BROUGHT if p not in path]
+            sys.path += more
+            path += more
     spec = PathFinder.find_spec("snakemake", path)
     if spec is None or spec.loader is None:
         del sys.modules["snakemake"]
@@ -184,7 +185,7 @@ load()
 """
 
 
-def placeholder(ours: str, brought: str, packages: Packages) -> str:
+def placeholder(ours: str, brought: List[str], suffix: str) -> str:
     """The source of the package ``snakemake`` in the folder ``ours``, for what lies unpacked in the
-    folder ``brought``."""
-    return _PLACEHOLDER.format(ours=ours, brought=brought, suffix=packages.suffix)
+    folders ``brought``, for Pythons with this ``suffix`` of compiled modules."""
+    return _PLACEHOLDER.format(ours=ours, brought=brought, suffix=suffix)

@@ -157,12 +157,15 @@ class Job:
             found = snakemake_python.look(environ, scratch.work, task.needs)
             choice = snakemake_python.choose(found, task.needs)
             environ = {**environ, snakemake_python.VARIABLE: choice.python}
-            if choice.packages is not None:
-                brought = packages.get_ready(
-                    self._s3, choice.packages, task, scratch, self._stopping
-                ).path
-                text = snakemake_python.placeholder(plugins, brought, choice.packages)
-                also["snakemake/__init__.py"] = text
+            brought = [
+                packages.get_ready(self._s3, each, task, scratch, self._stopping).path
+                for each in choice.packages
+            ]
+            if brought:
+                suffix = choice.packages[0].suffix
+                also["snakemake/__init__.py"] = snakemake_python.placeholder(
+                    plugins, brought, suffix
+                )
         try:
             environ = with_patched_storage(environ, plugins, self._stamp, also)
             listed = fetched_inputs.write(plugins, task.inputs, scratch.work)

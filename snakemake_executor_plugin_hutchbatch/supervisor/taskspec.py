@@ -164,9 +164,10 @@ class Sources:
 
 @dataclass(frozen=True)
 class Packages:
-    """An archive (``.tar.gz``) of Python packages, Snakemake among them, to be put on the path of
-    Snakemake. ``size``: bytes when it is unpacked. ``suffix``: that of compiled modules of the
-    Pythons that can use it; ``glibc``: the least version that they need."""
+    """An archive (``.tar.gz``) of Python packages to be put on the path of Snakemake: of itself and
+    what it requires, or of what the Snakefile imports beside. ``size``: bytes when it is unpacked.
+    ``suffix``: that of compiled modules of the Pythons that can use it; ``glibc``: the least
+    version that they need."""
 
     url: str
     sha256: str
@@ -179,7 +180,7 @@ class Packages:
 class SnakemakeNeeds:
     """What it takes to run Snakemake. ``version``: the controller's; ``modules``: its plugins that
     the workflow needs; ``python``: the minor version that can use the ``packages``, which serve
-    where the image has no Snakemake that will do."""
+    where the image has no Snakemake that will do: all that have the same ``suffix``."""
 
     version: str
     python: str

@@ -63,6 +63,11 @@ def archive(files: dict[str, str]) -> bytes:
 CONTENT = archive(
     {"snakemake/__init__.py": "", "snakemake/__main__.py": MAIN, "extra/__init__.py": ""}
 )
+#: The same in two: Snakemake, and what a Snakefile imports.
+TWO = (
+    archive({"snakemake/__init__.py": "", "snakemake/__main__.py": MAIN}),
+    archive({"extra/__init__.py": "", "snakemake.py": "not this one"}),
+)
 
 
 @pytest.fixture
@@ -82,8 +87,8 @@ def packages(container: Container, content: bytes = CONTENT) -> Packages:
     return Packages(url, digest, len(content), EXTENSION_SUFFIXES[0], "2.5")
 
 
-def task(container: Container, brought: Packages, command: str | None = None) -> TaskSpec:
-    command = command or '"${HUTCHBATCH_PYTHON:-python}" -m snakemake one "two three" > out'
+def task(container: Container, *brought: Packages) -> TaskSpec:
+    command = '"${HUTCHBATCH_PYTHON:-python}" -m snakemake one "two three" > out'
     step = Step(
         "a",
         command,
@@ -92,14 +97,14 @@ def task(container: Container, brought: Packages, command: str | None = None) ->
         logs=(Log("log", container.store.url("log")),),
     )
     minor = f"3.{sys.version_info[1]}"
-    needs = SnakemakeNeeds("9.27.1", minor, (), (brought,))
+    needs = SnakemakeNeeds("9.27.1", minor, (), brought)
     return container.task(steps=(step,), snakemake=True, needs=needs)
 
 
-def succeeded(container: Container, brought: Packages) -> list[object]:
+def succeeded(container: Container, *brought: Packages) -> list[object]:
     import json  # noqa: PLC0415
 
-    ended = container.run(task(container, brought))
+    ended = container.run(task(container, *brought))
     assert ended.code == 0, ended.err
     found: list[object] = json.loads(container.store.get("out"))
     return found
@@ -120,6 +125,15 @@ def test_snakemake_finds_what_came_along_and_no_other_program_does(bare: Contain
     assert nested == [place, extra]
     # A script that names Snakemake has it, behind all that its own Python has.
     assert script == [f"{content}/snakemake/__init__.py", content]
+
+
+def test_what_the_snakefile_imports_comes_in_an_archive_of_its_own(bare: Container) -> None:
+    core, own = (packages(bare, content) for content in TWO)
+    place, extra, child, _, nested, script = succeeded(bare, core, own)
+    content, other = (str(cached(bare) / each.sha256 / "content") for each in (core, own))
+    assert (place, extra, child) == (f"{content}/snakemake", f"{other}/extra/__init__.py", "False")
+    assert nested == [place, extra]
+    assert script == [f"{content}/snakemake/__init__.py", other]
 
 
 def test_a_warm_host_neither_fetches_nor_unpacks_again(bare: Container) -> None:
@@ -184,7 +198,7 @@ def test_where_nothing_can_be_shared_a_job_unpacks_its_own(bare: Container) -> N
     ended = bare.run(task(bare, brought))
     assert ended.code == 0, ended.err
     assert "unpacked for this job alone" in ended.err
-    assert b"/packages/snakemake" in bare.store.get("out")
+    assert f"/packages/{brought.sha256[:16]}/snakemake".encode() in bare.store.get("out")
     assert [p.name for p in bare.scratch.iterdir()] == [cached(bare).parent.name]
 
 

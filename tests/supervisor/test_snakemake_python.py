@@ -23,6 +23,7 @@ from .conftest import Container
 
 SUFFIX = ".cpython-311-x86_64-linux-gnu.so"
 PACKAGES = Packages("s3://b/p.tar.gz", "0" * 64, 10, SUFFIX, "2.17")
+OWN = Packages("s3://b/o.tar.gz", "2" * 64, 10, SUFFIX, "2.28")
 ARM = Packages("s3://b/q.tar.gz", "1" * 64, 10, ".cpython-311-aarch64-linux-gnu.so", "2.17")
 NEEDS = SnakemakeNeeds("9.27.1", "3.11", ("storage",), (ARM, PACKAGES))
 
@@ -49,7 +50,14 @@ def test_a_snakemake_of_the_image_is_used_where_it_will_do() -> None:
     ],
 )
 def test_elsewhere_it_comes_along_for_a_python_that_can_use_it(found: Python) -> None:
-    assert choose([found], NEEDS) == Choice("/bin/python", PACKAGES)
+    assert choose([found], NEEDS) == Choice("/bin/python", (PACKAGES,))
+
+
+def test_all_that_comes_along_must_fit() -> None:
+    needs = SnakemakeNeeds("9.27.1", "3.11", (), (ARM, PACKAGES, OWN))
+    assert choose([python()], needs) == Choice("/bin/python", (PACKAGES, OWN))
+    with pytest.raises(Failure):
+        choose([python(glibc="2.17")], needs)
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,9 @@ def packed(tmp_path, monkeypatch):
     (tmp_path / "archive").write_bytes(b"x" * 10)
 
     def made(packages, wanted, whole=(), folder=None):
-        asked.append((tuple(packages), wanted.machine))
-        return pack.Pack(tmp_path / "archive", wanted.machine * 3, 99, "2.17")
+        asked.append(({package.name for package in packages}, wanted.machine))
+        what = "core" if "snakemake" in asked[-1][0] else "own"
+        return pack.Pack(tmp_path / "archive", f"{wanted.machine}-{what}", 99, "2.17")
 
     monkeypatch.setattr(pack, "made", made)
     monkeypatch.setattr(pack, "is_kept", lambda *_: False)
@@ -81,11 +82,26 @@ def packages(workflow, bucket, said):
 
 def test_snakemake_its_plugins_and_what_the_snakefile_imports_come_along(workflow):
     chosen = selected(workflow, HERE)
-    names = {package.name for package in chosen.packages}
+    names = {package.name for package in chosen.core}
     assert {"snakemake", "snakemake-storage-plugin-s3", "boto3", "pyyaml", "tabulate"} <= names
     assert "snakemake-executor-plugin-hutchbatch" not in names
     assert "pytest" not in names
-    assert chosen.staying == ()
+    # Snakemake needs them itself.
+    assert chosen.imported == {"pyyaml", "tabulate"}
+    assert chosen.own == chosen.staying == ()
+
+
+def test_another_import_leaves_snakemake_s_archive_as_it_is(workflow, packages, packed, bucket):
+    first = packages.needs({"x86_64"}, must=True)
+    workflow.included[0].write_text("import yaml, pytest\n")
+    later = SnakemakePackages(workflow, bucket, "s3://b/w/", Retrier(print), print)
+    core, own = later.needs({"x86_64"}, must=True).packages
+    assert first.packages == (core,)
+    assert own.url == "s3://b/w/packages/x86_64-own.tar.gz"
+    (before, _), (core_after, _), (imported, _) = packed
+    assert before == core_after
+    assert "pytest" in imported
+    assert not imported & before
 
 
 def test_archives_are_made_and_stored_once_for_each_processor(packages, packed, bucket, said):
@@ -93,7 +109,7 @@ def test_archives_are_made_and_stored_once_for_each_processor(packages, packed, 
     assert packages.needs({"x86_64", "arm64"}, must=False) == needs
     assert [machine for _, machine in packed] == ["aarch64", "x86_64"]
     assert [p.suffix for p in needs.packages] == [target("aarch64").suffix, HERE.suffix]
-    assert needs.packages[1].url == "s3://b/w/packages/x86_64x86_64x86_64.tar.gz"
+    assert needs.packages[1].url == "s3://b/w/packages/x86_64-core.tar.gz"
     assert needs.version == importlib.metadata.version("snakemake")
     assert needs.python == "{}.{}".format(*sys.version_info[:2])
     assert needs.modules == ("snakemake_storage_plugin_s3",)
@@ -135,20 +151,21 @@ def test_what_only_the_snakefile_imports_is_left_behind_and_named(packages, said
 
     def some(chosen, *_, **__):
         names = [package.name for package in chosen]
-        tried.append("pandas" in names)
+        tried.append(names)
         if "pandas" in names:
             raise wheels.NoWheels("no wheel of pandas", [Package("pandas", "2", "fetched")])
         return pack.Pack(None, "0", 1, "2.17")
 
     chosen = snakemake_packages.Selection(
-        (Package("pandas", "2", "fetched"), Package("snakemake", "9", "copied")), frozenset()
+        (Package("snakemake", "9", "copied"),),
+        (Package("pandas", "2", "fetched"), Package("six", "1", "copied")),
     )
     monkeypatch.setattr(pack, "made", some)
     monkeypatch.setattr(pack, "is_kept", lambda *_: True)
     monkeypatch.setattr(snakemake_packages, "selected", lambda *_: chosen)
     monkeypatch.setattr(SnakemakePackages, "_store", lambda *_: None)
-    assert len(packages.needs({"x86_64"}, must=True).packages) == 1
-    assert tried == [True, False]
+    assert len(packages.needs({"x86_64"}, must=True).packages) == 2
+    assert tried == [["snakemake"], ["pandas", "six"], ["six"]]
     assert "pandas (no wheel of pandas)" in said[0]
 
 
