@@ -74,7 +74,11 @@ class FetchedInputs:
     def of(self, url: str) -> Optional[Fetched]:
         """None for what was not fetched, or is no longer as it was."""
         here = self._found.get(url)
-        return here if here is not None and look(here.path) == here else None
+        if here is None:
+            return None
+        # A folder may have a hundred thousand files, and this is asked often.
+        same = os.path.isdir(here.path) if here.directory else look(here.path) == here
+        return here if same else None
 
     def forget(self, url: str) -> None:
         """S3 has something else there now."""

@@ -4,6 +4,7 @@ The same workflow runs in plain Snakemake and on the embedded cloud; what the sc
 must be the same, but for the folders in which they ran.
 """
 
+import importlib.util
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 SNAKEFILES = Path(__file__).parent / "snakefiles" / "scripts"
+HAS_PANDAS = importlib.util.find_spec("pandas") is not None
 HAS_R = shutil.which("Rscript") is not None
 #: A job's working directory.
 WORK = re.compile(r"/[^\s\"']*/work(?=[/\s\"']|$)", re.MULTILINE)
@@ -44,7 +46,8 @@ def wrappers(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def targets():
-    return [*TARGETS, *(IN_R if HAS_R else [])]
+    frames = ["out/frames.json"] if HAS_PANDAS else []
+    return [*TARGETS, *frames, *(IN_R if HAS_R else [])]
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +118,12 @@ def test_the_shim_s_shell_and_helpers_do_what_snakemake_s_do(plain, run):
 def test_other_scripts_see_what_they_see_in_plain_snakemake(plain, run, name):
     got, expected = both(plain, run, f"out/{name}")
     assert differing_lines(got, expected) == []
+
+
+@pytest.mark.skipif(not HAS_PANDAS, reason="there is no pandas here")
+def test_tables_of_pandas_arrive_as_in_plain_snakemake(plain, run):
+    got, expected = both(plain, run, "out/frames.json")
+    assert got.splitlines() == expected.splitlines()
 
 
 def differing_lines(got, expected):

@@ -16,6 +16,8 @@ def told(value):
         return [kind, value]
     if isinstance(value, (str, PurePath)):
         return [kind, str(value)]
+    if hasattr(value, "dtype"):
+        return [kind, repr(value)]
     if hasattr(value, "_names"):
         named = {name: told(getattr(value, name)) for name in value.keys()}
         return [kind, [told(item) for item in value], named]

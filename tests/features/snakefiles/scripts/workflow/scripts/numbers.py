@@ -8,6 +8,9 @@ with open(snakemake.output[0], "w") as file:
             "array": p.array.tolist(),
             "scalar": repr(p.scalar),
             "sum": float(p.array.sum()),
+            "frame": repr(p.frame),
+            "nested": repr(p.nested),
+            "config": repr(snakemake.config["numbers"]),
         },
         file,
     )
