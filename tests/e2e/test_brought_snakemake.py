@@ -64,7 +64,7 @@ def test_rules_under_snakemake_need_nothing_of_their_image_but_a_python(rules):
     *table, beside = told.split()
     assert table == ["1", "None"]
     # What the Snakefile imports came in an archive of its own.
-    assert "/hutchbatch-cache-" in beside
+    assert "/hutchbatch-cache/" in beside
     assert beside.partition("/content/")[0] != place.partition("/content/")[0]
     assert rules.text("later.txt") == "earlier\nlater\n"
     assert "(rule run has a run:) in public.ecr.aws/docker/library/python:" in output
