@@ -35,6 +35,8 @@ def _field(setting: Setting) -> tuple[str, object, object]:
     that what was set can be told from what was not."""
     metadata = {"help": setting.help_text, "env_var": True, "metavar": setting.metavar}
     kind: object = Optional[str]  # Snakemake does not understand str | None
+    if setting.flag:
+        kind = bool
     if setting.listed:
         kind = Optional[list[str]]
         # Snakemake hands a nargs list to parse_func whole; without one it would take str() of it.

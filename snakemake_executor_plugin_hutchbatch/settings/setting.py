@@ -28,6 +28,8 @@ class Setting:
     is_option: bool = True
     #: Whether the option takes several words.
     listed: bool = False
+    #: Whether the option takes no word: it is there or not.
+    flag: bool = False
     #: Resources of other plugins that mean the same.
     aliases: tuple[str, ...] = ()
     #: How its resource is read, where that says something else than the option.

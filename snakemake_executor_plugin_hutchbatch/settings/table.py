@@ -205,6 +205,15 @@ _ROWS = (
         default="100GB",
     ),
     Setting(
+        "conda_update",
+        parsers.parse_flag,
+        "",
+        "Solve the run's conda environments again, with the packages that their channels have "
+        "today. By default an env file keeps the packages that it got when it was first used "
+        "below the work prefix.",
+        flag=True,
+    ),
+    Setting(
         "log_group",
         parsers.parse_log_group,
         "NAME",

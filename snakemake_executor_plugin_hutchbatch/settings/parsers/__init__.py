@@ -29,6 +29,7 @@ from .paths import parse_queue_catalog as parse_queue_catalog
 from .paths import parse_report as parse_report
 from .shared import parse_shared_names as parse_shared_names
 from .shared import parse_shared_prefixes as parse_shared_prefixes
+from .text import parse_flag as parse_flag
 from .text import parse_mode as parse_mode
 from .text import parse_policy as parse_policy
 from .text import parse_upload as parse_upload

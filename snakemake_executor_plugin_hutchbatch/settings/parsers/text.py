@@ -30,3 +30,10 @@ def _one_of(what: str, words: Sequence[str]) -> Callable[[object], str]:
 parse_mode = _one_of("the mode", MODES)
 parse_policy = _one_of("the policy", POLICIES)
 parse_upload = _one_of("uploading", UPLOADS)
+
+
+def parse_flag(value: object) -> bool:
+    """Of an option that takes no word. Raises ``SettingError`` for one."""
+    if not isinstance(value, bool):
+        raise SettingError("it takes no value")
+    return value

@@ -24,12 +24,10 @@ from . import pins, unsolved
 from .access import Access
 from .description import Description, Pin
 from .lock import Lock, LockedPackage
-from .unsolved import NotHere, SolveError, Unreachable, Unsatisfiable
+from .unsolved import Denied, NotHere, Unsatisfiable
 
 if TYPE_CHECKING:
     import rattler
-
-__all__ = ["Measured", "NotHere", "SolveError", "Solver", "Unreachable", "Unsatisfiable"]
 
 T = TypeVar("T")
 PLATFORMS: Final = ("linux-64", "noarch")
@@ -84,8 +82,8 @@ class Solver:
     def lock(self, description: Description) -> Lock:
         """The lock of an environment.
 
-        Raises ``Unsatisfiable``, ``Unreachable``, and ``NotHere`` if py-rattler is not installed,
-        or a pinned package's content is only known once it has been downloaded.
+        Raises ``Unsatisfiable``, ``Denied``, ``Unreachable``, and ``NotHere`` if py-rattler is not
+        installed, or a pinned package's content is only known once it has been downloaded.
         """
         if not is_available():
             raise NotHere("py-rattler is not installed here (extra conda)")
@@ -134,6 +132,8 @@ class Solver:
             platforms=PLATFORMS,
             virtual_packages=[_virtual(package) for package in description.virtual],
             add_pip_as_python_dependency=description.python_has_pip,
+            # what the user named, and nothing that a channel names in turn
+            channel_relations="disabled",
             channel_priority=priority.Strict if strict else priority.Disabled,
             timeout=datetime.timedelta(seconds=SOLVE_SECONDS),
         )
@@ -203,12 +203,19 @@ class Solver:
             names = [pins.parts(pin.url)[0] for pin in its]
             try:
                 answer = await self._gateway().query(
-                    [self._channel(channel)], PLATFORMS, names, recursive=False
+                    [self._channel(channel)],
+                    PLATFORMS,
+                    names,
+                    recursive=False,
+                    channel_relations="disabled",
                 )
             except GatewayError as error:
                 if self._measure is None and not all(pin.sha256 or pin.md5 for pin in its):
                     words = self._access.hidden(str(error))
-                    raise NotHere(str(unsolved.unreachable(description, words))) from None
+                    reason = unsolved.unreachable(description, words)
+                    if isinstance(reason, Denied):
+                        raise reason from None
+                    raise NotHere(str(reason)) from None
                 continue
             urls = {pin.url for pin in its}
             for record in (each for records in answer for each in records):

@@ -24,6 +24,10 @@ class Unreachable(SolveError):
     """A channel did not answer, or not as it must. Later, or elsewhere, it may."""
 
 
+class Denied(SolveError):
+    """A channel answers, but not to us: its login or certificate is not right."""
+
+
 class NotHere(Exception):
     """Only the building job can make the lock; the message says why, without a full stop."""
 
@@ -61,13 +65,13 @@ def unreachable(description: Description, words: str) -> SolveError:
     if "could not find subdir" in text or (status and status[1] == "404"):
         return Unsatisfiable(f"{name} cannot be solved: there is no channel {place}")
     if status and status[1] in {"401", "403", "407"}:
-        return Unreachable(
+        return Denied(
             f"{name} cannot be solved: {place} answers {status[1]}, so it needs a login or token, "
             "or another one"
         )
     reason = re.split(r" ?Caused by: ", text)[-1][:200] or "no reason is given"
     if "certificate" in text:
-        return Unreachable(
+        return Denied(
             f"{name} cannot be solved: the certificate of {place} is not trusted ({reason}); name "
             "the authority's file in .condarc (ssl_verify) or CONDA_SSL_VERIFY"
         )

@@ -50,6 +50,7 @@ GOOD = [
     ("aws_cli_path", "/home/ec2-user/miniconda/bin/aws", "/home/ec2-user/miniconda"),
     ("aws_cli_path", "none", NONE),
     ("work_prefix", "s3://bucket/delete10", "s3://bucket/delete10/"),
+    ("conda_update", True, True),
     ("log_group", "/aws/batch/job", "/aws/batch/job"),
     ("tags", ["project=tcr", "lab=Doe lab"], {"project": "tcr", "lab": "Doe lab"}),
     ("tags", "project=tcr lab=doe", {"project": "tcr", "lab": "doe"}),
@@ -71,6 +72,7 @@ GOOD = [
 ]
 
 BAD = [
+    ("conda_update", "yes", "takes no value"),
     ("region", "Oregon", "us-west-2"),
     ("region", "", "empty"),
     ("queue", "my_queue!", "auto, a queue's name"),

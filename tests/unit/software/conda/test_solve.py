@@ -13,10 +13,10 @@ from snakemake_executor_plugin_hutchbatch.software.conda import lock as locks
 from snakemake_executor_plugin_hutchbatch.software.conda import virtual
 from snakemake_executor_plugin_hutchbatch.software.conda.access import Access
 from snakemake_executor_plugin_hutchbatch.software.conda.description import Description, Pin
-from snakemake_executor_plugin_hutchbatch.software.conda.solve import (
-    Measured,
+from snakemake_executor_plugin_hutchbatch.software.conda.solve import Measured, Solver
+from snakemake_executor_plugin_hutchbatch.software.conda.unsolved import (
+    Denied,
     NotHere,
-    Solver,
     Unreachable,
     Unsatisfiable,
 )
@@ -211,7 +211,7 @@ def test_a_token_is_used_and_is_not_in_the_lock(channel, tmp_path):
         assert b"SECRET" not in locks.dumps(lock)
         wrong = Access(tokens={f"{server.url}/": f"{server.url}/t/OTHER/"})
         with Solver(wrong, tmp_path / "wrong") as solver:
-            said = refusal(solver, described(server, "tool"), Unreachable)
+            said = refusal(solver, described(server, "tool"), Denied)
         assert "answers 403, so it needs a login or token" in said
         assert "OTHER" not in said
 
@@ -228,7 +228,7 @@ def test_logins_are_used(channel, tmp_path, wants, login):
         with Solver(Access(hosts={"127.0.0.1": login}), tmp_path / "with") as solver:
             assert versions(solver.lock(described(server, "tool"))) == {"tool": "2.0"}
         with Solver(Access(), tmp_path / "without") as solver:
-            said = refusal(solver, described(server, "tool"), Unreachable)
+            said = refusal(solver, described(server, "tool"), Denied)
         assert "answers 401" in said
 
 
