@@ -179,6 +179,12 @@ RUN = (
         "threads and resources read inputs, which are in S3",
     ),
     Patch(
+        "snakemake.workflow",
+        "Workflow.conda_base_path",
+        "conda_base:conda_base_path",
+        "without conda here, --sdm conda ends the run at the first local rule, of any kind",
+    ),
+    Patch(
         "snakemake_interface_executor_plugins.utils",
         "format_cli_pos_arg",
         "shell_quoting:format_cli_pos_arg",

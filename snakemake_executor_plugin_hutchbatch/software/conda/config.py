@@ -23,7 +23,7 @@ DEFAULTS = (f"{ANACONDA}/pkgs/main", f"{ANACONDA}/pkgs/r")
 #: Channels that are not at the alias.
 CUSTOM = {f"pkgs/{name}": ANACONDA for name in ("main", "r", "free", "pro", "msys2")}
 #: Where neither an env file nor the configuration names a channel. conda's own default was
-#: ``defaults``, which it gives up (https://github.com/conda/conda/issues/14217) and whose terms ask
+#: ``defaults``, which it gives up (https://github.com/conda/conda/pull/14227) and whose terms ask
 #: large organisations for a licence; Miniforge's is this.
 FALLBACK = ("conda-forge",)
 #: Bytes of a configuration file.
@@ -43,7 +43,8 @@ class Config:
     aliases of earlier days, for which ``alias`` stands; ``custom``: other places, by a channel's
     name; ``multi``: channels by the name that stands for all of them; ``mirrored``: channels'
     URLs by their name, the first one counts. ``proxies``: by ``http`` and ``https``.
-    ``verify`` and ``authorities_file``: of TLS.
+    ``verify`` and ``authorities_file``: of TLS. ``python_has_pip``: conda's own default,
+    until it changes in 27.9 (https://github.com/conda/conda/issues/16404).
     """
 
     channels: tuple[str, ...] = ()
