@@ -60,6 +60,7 @@ class Straight:
             aws_cli_path="/home/ec2-user/miniconda",
             log_group="/aws/batch/job",
             attempt=1,
+            conda={each.key: each.name for each in task.environments},
         )
         request = batch_requests.registration(plan)
         request["containerProperties"].update(container)

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conda_trees import KEY, Member, Tree, is_right
 
 from snakemake_executor_plugin_hutchbatch.supervisor import (
     cache_folder,
@@ -41,7 +42,6 @@ from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     TaskSpec,
 )
 
-from .conda_trees import KEY, Member, Tree, is_right
 from .conftest import ACCESS, REGION, SECRET, Container, Store
 from .test_disk import disk
 from .test_host_cache import code, forked, names

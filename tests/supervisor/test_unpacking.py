@@ -12,10 +12,9 @@ import zlib
 from pathlib import Path
 
 import pytest
+from conda_trees import LONG, MOMENT, Member, Tree, archive
 
 from snakemake_executor_plugin_hutchbatch.supervisor import unpacking
-
-from .conda_trees import LONG, MOMENT, Member, Tree, archive
 
 
 @pytest.fixture
