@@ -12,6 +12,7 @@ _STORAGE = "patched_s3_storage:patch_storage"
 _NAMES = "file_names:keep_names"
 _FETCHED = "fetched_inputs:answer_by_what_is_here"
 _SHIPPED = "shipped_code:use"
+_CONDA = "patched_conda:use"
 
 #: In the process that leads a run, in Snakemake processes that it starts for jobs of its own
 #: machine, and in Snakemake in a container.
@@ -191,6 +192,42 @@ SHARED = (
         "Job.remove_existing_output",
         _NAMES,
         "takes a file that came with the workflow's code for an output",
+        in_job_only=True,
+    ),
+    Patch(
+        "snakemake.deployment.conda",
+        "Env.address",
+        _CONDA,
+        "the environment came with the job",
+        in_job_only=True,
+    ),
+    Patch(
+        "snakemake.deployment.conda",
+        "Env.create",
+        _CONDA,
+        "the environment came with the job",
+        in_job_only=True,
+    ),
+    Patch(
+        "snakemake.deployment.conda",
+        "Env._hutchbatch",
+        _CONDA,
+        "patched once, not twice",
+        is_new=True,
+        in_job_only=True,
+    ),
+    Patch(
+        "snakemake.deployment.conda",
+        "Conda.__init__",
+        _CONDA,
+        "starts conda, which the image need not have",
+        in_job_only=True,
+    ),
+    Patch(
+        "snakemake.deployment.conda",
+        "Conda.shellcmd",
+        _CONDA,
+        "activates with conda, which the image need not have",
         in_job_only=True,
     ),
 )

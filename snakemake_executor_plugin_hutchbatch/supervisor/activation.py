@@ -24,6 +24,15 @@ UNSET = "***unset***"
 USUAL_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
+class Ready(NamedTuple):
+    """An environment that is there, whole, and stays. ``name``: what its user calls it; ``prefix``:
+    where, as its files know it; ``variables``: its own."""
+
+    name: str
+    prefix: str
+    variables: Mapping[str, str]
+
+
 class Change(NamedTuple):
     """What activating changes: variables that are set and those that are taken away, and scripts
     that are sourced before and after. ``path``: the new PATH, or what comes before the old one."""

@@ -14,7 +14,7 @@ import threading
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from . import cache_folder, checked_object, conda_manifest, conda_unpack, glibc
-from .activation import Activated, activated
+from .activation import Activated, Ready, activated
 from .cache_folder import Unshared
 from .cache_seal import CONTENT
 from .conda_manifest import Manifest
@@ -34,15 +34,6 @@ MANIFEST = "manifest.json"
 #: Hexadecimal digits that name a copy with another path: with a user's number and ``/tmp`` in front
 #: it is still short enough, and one that is mistaken for another is found out (``HostCache``).
 DIGITS = 16
-
-
-class Ready(NamedTuple):
-    """An environment that is there, whole, and stays. ``prefix``: where, as its files know it;
-    ``variables``: its own."""
-
-    name: str
-    prefix: str
-    variables: Mapping[str, str]
 
 
 class Environments:

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, cast
 
-from . import fence, file_names, refused_outputs, times
+from . import fence, file_names, patched_conda, refused_outputs, times
 from .boto import Boto
 from .download import stage_in
 from .errors import say
@@ -204,6 +204,7 @@ def _once_snakemake_is_up(plugin: ModuleType, in_job: bool) -> None:
         file_names.keep_names(in_job)
         if in_job:
             refused_outputs.report_to_supervisor()
+            patched_conda.use()
 
     provider.__post_init__ = post_init
 

@@ -16,6 +16,7 @@ PLUGIN = "snakemake_storage_plugin_s3"
 HOME = "hutchbatch_supervisor"
 NEEDED = (
     *("body", "boto", "checksum", "download", "errors", "fence", "fetched_inputs"),
+    *("activation", "patched_conda"),
     *(
         "file_names",
         "launch_folder",

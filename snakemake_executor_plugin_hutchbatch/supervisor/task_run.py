@@ -13,6 +13,7 @@ from . import (
     fence,
     fetched_inputs,
     packages,
+    patched_conda,
     pinned,
     pipes,
     refused_outputs,
@@ -166,6 +167,11 @@ class Job:
                 also["snakemake/__init__.py"] = snakemake_python.placeholder(
                     plugins, brought, suffix
                 )
+        if task.conda_files:
+            also[patched_conda.FILE] = patched_conda.dumps(
+                {files: self._environments.ready[key] for files, key in task.conda_files.items()}
+            )
+            environ = {**environ, patched_conda.VARIABLE: os.path.join(plugins, patched_conda.FILE)}
         try:
             environ = with_patched_storage(environ, plugins, self._stamp, also)
             listed = fetched_inputs.write(plugins, task.inputs, scratch.work)

@@ -220,7 +220,8 @@ class TaskSpec:
     ``identity`` and ``makes`` are for a later controller that has lost its record: a digest of all
     that determines the result, and the URLs of the results. The container does not need them.
     ``snakemake``: the command is Snakemake, whose S3 storage is patched; ``needs``: what it needs
-    of the image, or brings along. ``environments``: those of its steps.
+    of the image, or brings along. ``environments``: those of its steps; ``conda_files``: their
+    keys by what their files say (``patched_conda.digest``), for Snakemake.
     """
 
     name: str
@@ -241,6 +242,7 @@ class TaskSpec:
     snakemake: bool = False
     needs: Optional[SnakemakeNeeds] = None
     environments: Tuple[CondaEnvironment, ...] = ()
+    conda_files: Mapping[str, str] = field(default_factory=dict)
     version: int = VERSION
 
 

@@ -119,6 +119,9 @@ IN_JOB = (
 )
 def test_what_is_changed_is_what_the_table_says(what, patches, tmp_path):
     keys = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret"}
+    environments = tmp_path / "environments.json"
+    environments.write_text("{}")
+    keys["HUTCHBATCH_ENVIRONMENTS"] = str(environments)
     run = subprocess.run(
         [sys.executable, "-c", PROBE % what],
         env={**os.environ, **keys, "AWS_DEFAULT_REGION": "us-west-2"},
@@ -137,6 +140,7 @@ def test_what_is_changed_is_what_the_table_says(what, patches, tmp_path):
 #: Modules that may: the one function that patches, and what goes into containers.
 MAY_PATCH = {
     "snakemake_patches/apply.py",
+    "supervisor/patched_conda.py",
     "supervisor/patched_s3_storage.py",
     "supervisor/fetched_inputs.py",
     "supervisor/file_names.py",
