@@ -24,7 +24,16 @@ class Unshared(Exception):
 
 def folder_of(scratch: str) -> str:
     """Where this user's cache lies on a scratch disk."""
-    return os.path.join(scratch, SHARED, str(os.geteuid()))
+    shared = os.path.join(scratch, SHARED)
+    return _inside(shared) or f"{shared}-{os.geteuid()}"
+
+
+def _inside(shared: str) -> Optional[str]:
+    """This user's folder in the shared one; None where it cannot be made: that of all is Docker's,
+    and no job of root has opened it yet."""
+    own = os.path.join(shared, str(os.geteuid()))
+    closed = os.path.isdir(shared) and not os.access(shared, os.W_OK)
+    return None if closed and not os.path.isdir(own) else own
 
 
 def mounted(scratch: str, mount: str = MOUNT) -> Optional[str]:
@@ -33,7 +42,7 @@ def mounted(scratch: str, mount: str = MOUNT) -> Optional[str]:
         same = os.path.samefile(mount, os.path.join(scratch, SHARED))
     except OSError:
         return None
-    return os.path.join(mount, str(os.geteuid())) if same else None
+    return _inside(mount) if same else None
 
 
 def make_own(path: str) -> None:
@@ -41,7 +50,8 @@ def make_own(path: str) -> None:
 
     Raises ``Unshared`` where either belongs to somebody who could change it, and ``OSError``.
     """
-    _make_open(os.path.dirname(path))
+    if not os.path.basename(path).startswith(SHARED):  # else it lies on the scratch disk itself
+        _make_open(os.path.dirname(path))
     descriptor = _made(path, OWN)
     try:
         state = os.fstat(descriptor)

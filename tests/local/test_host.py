@@ -243,6 +243,13 @@ def test_mount_points_are_not_made_on_this_machine(isolated):
     assert not Path("/nowhere").exists() and not Path("/home/nobody-here").exists()
 
 
+def test_the_hosts_cache_is_a_part_of_its_scratch_at_a_path_of_its_own(isolated):
+    cache = Mount("/docker_scratch/hutchbatch-cache", "/hutchbatch")
+    shown = "[ /tmp/hutchbatch-cache -ef /hutchbatch ] && stat -c %a /hutchbatch"
+    assert isolated("sh", "-c", shown, mounts=(SCRATCH, cache)).exit_code == 0
+    assert isolated.lines == ["1777"]
+
+
 def test_a_mount_within_a_mount(isolated, tmp_path):
     mounts = (Mount("/inner", "/tmp/inner"), SCRATCH)
     isolated("sh", "-c", "touch /tmp/outer /tmp/inner/x", mounts=mounts)
@@ -313,6 +320,12 @@ def test_an_environment_under_tmp_works_although_tmp_is_the_scratch(tmp_path):
 def test_scratch_is_this_machines_tmp_where_nothing_can_be_mounted(plain, tmp_path):
     plain("sh", "-c", f"ls -d {tmp_path}", mounts=(SCRATCH, TOOLS))
     assert plain.lines == [str(tmp_path)]
+
+
+def test_the_hosts_cache_is_dispensable_where_nothing_can_be_mounted(plain):
+    cache = Mount("/docker_scratch/hutchbatch-cache", "/hutchbatch")
+    shown = "[ ! -e /hutchbatch ]"
+    assert plain("sh", "-c", shown, mounts=(SCRATCH, cache)).exit_code == 0
 
 
 def test_other_volumes_are_refused_clearly_where_nothing_can_be_mounted(plain):

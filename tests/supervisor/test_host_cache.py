@@ -32,6 +32,7 @@ from snakemake_executor_plugin_hutchbatch.supervisor.host_cache import (
 )
 
 FILES = 5
+DOCKER = -1
 
 
 @pytest.fixture
@@ -443,7 +444,7 @@ def test_a_folder_of_caches_that_another_user_could_change_is_not_used(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes other users")
-@pytest.mark.parametrize("first", [0, 1001])
+@pytest.mark.parametrize("first", [0, 1001, DOCKER])
 def test_users_of_one_host_have_their_caches_side_by_side(tmp_path: Path, first: int) -> None:
     for folder in (tmp_path, *tmp_path.parents):
         if str(folder).startswith("/tmp/"):
@@ -459,6 +460,13 @@ def test_users_of_one_host_have_their_caches_side_by_side(tmp_path: Path, first:
         entry = cache(Path(cache_folder.folder_of(str(scratch)))).entry("a", maker("a"))
         assert is_right(entry.path, "a")
 
+    # Docker makes it for root alone, where a job's definition mounts it.
+    if first == DOCKER:
+        (scratch / "hutchbatch-cache").mkdir(mode=0o755)
+        assert code(forked(functools.partial(work, 1003))) == 0
+        assert code(forked(functools.partial(work, 1003))) == 0
+        assert (scratch / "hutchbatch-cache-1003" / "a").is_dir()
+        first = 0
     # The first one makes the folder of all; root takes it over from whoever that was.
     users = [first, *(user for user in (0, 1001, 1002) if user != first)]
     assert [code(forked(functools.partial(work, user))) for user in users] == [0, 0, 0]
