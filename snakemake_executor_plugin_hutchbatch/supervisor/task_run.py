@@ -263,7 +263,8 @@ class Job:
             return task.inputs
         from .shared_inputs import SharedInputs
 
-        copies = self._environ.get(SHARED_VARIABLE) == COPIES
+        # Snakemake stores outputs itself, before anybody could look for changes of its inputs.
+        copies = task.snakemake or self._environ.get(SHARED_VARIABLE) == COPIES
         shared = self._shared = SharedInputs(self._s3, task, copies, self._stopping)
         left = shared.hand_out(named, scratch.work)
         self._totals["files_in"] += shared.totals.files

@@ -89,7 +89,7 @@ class Peak(threading.Thread):
 
 
 def span(cloud: LocalCloud, output: str) -> float:
-    """Seconds that an array's jobs took."""
+    """Seconds that a run's jobs took, from the start of the first to the end of the last."""
     batch = boto3.client(
         "batch",
         region_name="us-west-2",
@@ -97,10 +97,15 @@ def span(cloud: LocalCloud, output: str) -> float:
         aws_access_key_id=cloud.environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=cloud.environment["AWS_SECRET_ACCESS_KEY"],
     )
-    (parent,) = re.findall(r"as AWS Batch array job (\S+) on queue", output)
-    children = batch.list_jobs(arrayJobId=parent, jobStatus="SUCCEEDED")["jobSummaryList"]
-    begun = min(each["startedAt"] for each in children)
-    return (max(each["stoppedAt"] for each in children) - begun) / 1000
+    jobs: list[tuple[int, int]] = []
+    for parent in re.findall(r"as AWS Batch array job (\S+) on queue", output):
+        children = batch.list_jobs(arrayJobId=parent, jobStatus="SUCCEEDED")["jobSummaryList"]
+        jobs += [(each["startedAt"], each["stoppedAt"]) for each in children]
+    alone = re.findall(r"AWS Batch job (\S+) on queue", output)
+    if alone:
+        found = batch.describe_jobs(jobs=alone)["jobs"]
+        jobs += [(each["startedAt"], each["stoppedAt"]) for each in found]
+    return (max(end for _, end in jobs) - min(begin for begin, _ in jobs)) / 1000
 
 
 def run(cloud: LocalCloud, folder: Path, scratch: Path, name: str, shared: bool) -> Figures:

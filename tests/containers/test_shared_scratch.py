@@ -1,6 +1,8 @@
 """Jobs that share a host's scratch, in real containers."""
 
-from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Output, Step, TaskSpec
+from dataclasses import replace
+
+from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Input, Output, Step, TaskSpec
 
 
 def task(straight, command: str, name: str) -> TaskSpec:
@@ -62,3 +64,24 @@ def test_jobs_of_one_host_do_not_meet_and_the_dead_ones_places_are_taken_back(
         # Its own file and nobody else's.
         assert straight.lines(job)[2:] == [f"{name}.txt"]
     assert not any(job in name for name in directories(cloud) for job in live.values())
+
+
+def test_containers_of_one_host_share_an_input_and_each_user_has_a_copy(straight, images):
+    """Two as root, one as another user, one after the other: whose links are whose."""
+    straight.put("genome.fa", b"ACGT\n")
+
+    def sharing(name: str) -> TaskSpec:
+        shared = Input(f"{straight.url}/genome.fa", "ref/genome.fa", shared=True)
+        command = f"id -u > {name}.txt; cat ref/genome.fa >> {name}.txt"
+        return replace(task(straight, command, name), inputs=(shared,))
+
+    fetched = {}
+    for name, image in (("one", "plain"), ("two", "plain"), ("other", "user"), ("three", "plain")):
+        job = straight.submit(images[image], sharing(name))
+        assert straight.ended(job)["status"] == "SUCCEEDED", straight.lines(job)
+        user = "1000" if image == "user" else "0"
+        assert (straight.stored / f"{name}.txt").read_text() == f"{user}\nACGT\n"
+        fetched[name] = straight.status(job).bytes_in
+    assert fetched == {"one": 5, "two": 0, "other": 5, "three": 0}
+    scratch = straight.cloud.directory / "hosts" / "host" / "docker_scratch"
+    assert len(list((scratch / "hutchbatch-cache").iterdir())) == 2
