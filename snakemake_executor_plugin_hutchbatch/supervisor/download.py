@@ -49,8 +49,10 @@ def stage_in(
     free: Callable[[], int],
     stop: threading.Event,
     disk_mb: Optional[int] = None,
+    make_room: Callable[[int], None] = lambda needed: None,
 ) -> Totals:
-    """Fetches all inputs. ``free``: bytes free on the scratch disk."""
+    """Fetches all inputs. ``free``: bytes free on the scratch disk; ``make_room``: removes what is
+    kept there for later jobs, until so many are free."""
     size = room = 0
     try:
         found = find(s3, inputs, work, stop, PART)
@@ -58,6 +60,9 @@ def stage_in(
             raise _absent(found.missing)
         size = sum(remote.size for remote in found.files)
         room = free()
+        if size > room:
+            make_room(size)
+            room = free()
         if size > room:
             # Not a failure yet: the Hutch's scratch disk is a volume that grows as it fills.
             say(

@@ -199,8 +199,10 @@ class SharedInputs:
         had = _Had(key, entry)
         try:
             self._give(wanted, had)
-        except BaseException:
+        except BaseException as error:
             entry.release()
+            if isinstance(error, LocalError) and error.full:
+                raise Unshared("there is no room for a copy beside the one for all") from error
             raise
         if had.stays:
             with self._lock:

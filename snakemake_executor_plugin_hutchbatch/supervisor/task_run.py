@@ -21,6 +21,7 @@ from . import (
     written_names,
 )
 from . import scratch as scratch_module
+from .cache_room import make_room
 from .cgroup_usage import Usage
 from .conda_environments import Environments
 from .download import stage_in
@@ -248,7 +249,13 @@ class Job:
         self._environments.get_ready(self._s3, task, scratch, self._stopping)
         inputs = self._hand_out_shared(task, scratch)
         totals = stage_in(
-            self._s3, inputs, scratch.work, scratch.free, self._stopping, task.disk_mb
+            self._s3,
+            inputs,
+            scratch.work,
+            scratch.free,
+            self._stopping,
+            task.disk_mb,
+            lambda needed: make_room(task.scratch, needed, self._stopping),
         )
         pinned.check_files(task.inputs, scratch.work)
         is_private = written_names.in_own_container(self.job_id, task.scratch)

@@ -56,6 +56,18 @@ def ended_as(ended: Ended, cause: str, code: int, lines: int = 1) -> None:
     assert ended.status.cause == cause
 
 
+def test_what_is_kept_for_later_jobs_gives_way_to_inputs(
+    container: Container, store: Store, small_disk: Path
+) -> None:
+    """A shared input that no job uses any more, on a disk with too little room beside it."""
+    shared = Input(store.put("genome.fa", os.urandom(2_000_000)), "genome.fa", shared=True)
+    own = Input(store.put("reads", os.urandom(3_000_000)), "reads")
+    for item in (shared, own, shared):
+        ended = run(container, small_disk, inputs=(item,))
+        assert ended.code == 0, ended.err
+        assert ended.err == ""
+
+
 def test_inputs_that_do_not_fit_are_told_before_the_transfer_and_when_the_disk_is_full(
     container: Container, store: Store, small_disk: Path
 ) -> None:

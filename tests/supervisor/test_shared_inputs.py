@@ -755,6 +755,32 @@ def test_a_job_whose_shared_input_was_changed_stores_nothing_and_its_repetition_
     assert store.get("out-2") == b"ACGT"
 
 
+def test_where_a_second_copy_does_not_fit_the_input_is_fetched_as_usual(
+    container: Container, store: Store, tmp_path: Path
+) -> None:
+    """A job that must have a copy of its own, on a disk that holds one and a half."""
+    container.scratch.rmdir()
+    container.scratch.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(container.scratch)], check=False
+    )
+    if mounted.returncode and not os.environ.get("CI"):
+        pytest.skip("mounting a small disk needs root")
+    mounted.check_returncode()
+    try:
+        data = os.urandom(2_500_000)
+        store.put("genome.fa", data)
+        store.put("reads", b"")
+        command = "cksum < ref/genome.fa > out"
+        repeated = named(container, 1).with_(environ={SHARED_VARIABLE: COPIES})
+        ended = repeated.run(step(container, command, "1"))
+        assert ended.code == 0, ended.err
+        assert "cannot be shared and is fetched for this job alone" in ended.err
+        assert store.get("out-1").split()[1] == b"2500000"
+    finally:
+        subprocess.run(["umount", "-l", str(container.scratch)], check=True)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
 def test_each_user_of_a_host_has_a_copy(container: Container, store: Store, tmp_path: Path) -> None:
     for folder in (tmp_path, *tmp_path.parents):
