@@ -162,6 +162,7 @@ class Preparation:
             token,
             status=status,
             inputs=tasks.snakemake_inputs(job, also, where),
+            shared=tasks.shared_paths(job, where, site.settings),
             config=self._config,
             variables=job_paths.variables(layout, token),
             names=tasks.written_names(job, where),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -79,19 +79,7 @@ def all_hints(checked: Sequence[CheckedJob], site: Site) -> list[str]:
         *(f"Rule {rule}: {text}." for rule, text in sizes.items()),
         *hints.hints(_request(job, wanted, site) for job, wanted in planned),
         *_left_behind(planned),
-        *_not_shared(checked),
     ]
-
-
-def _not_shared(checked: Sequence[CheckedJob]) -> Iterator[str]:
-    """Rules that name shared inputs, and under which Snakemake fetches them all."""
-    for each in checked:
-        named = each.job.resources.get(shared_inputs.RESOURCE)
-        if named and each.plan and each.plan.mode == "snakemake" and each.shared:
-            yield (
-                f"Rule {each.rule}: {shared_inputs.RESOURCE} has no effect, because it runs under "
-                "Snakemake, which fetches the inputs of each job by itself."
-            )
 
 
 def _left_behind(planned: Sequence[tuple[Job, JobPlan]]) -> list[str]:

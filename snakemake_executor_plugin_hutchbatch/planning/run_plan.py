@@ -132,13 +132,8 @@ def planned(rule: str, checked: Sequence[CheckedJob]) -> PlannedRule:
             max(limits) if limits and len(limits) == len(times) else None,
         ),
         refused=refused,
-        shared=tuple(sorted({name for each in checked if _shares(each) for name in each.shared})),
+        shared=tuple(sorted({name for each in checked for name in each.shared})),
     )
-
-
-def _shares(each: CheckedJob) -> bool:
-    """Under Snakemake, that fetches all inputs itself."""
-    return each.plan is not None and each.plan.mode == "direct"
 
 
 def _most_demanding(plans: Sequence[JobPlan]) -> JobPlan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -100,6 +100,17 @@ def snakemake_inputs(job: AnyJob, also: Mapping[str, str], where: JobPaths) -> d
     return {path: url for path, url in found.items() if not file_names.reaches_out(path)}
 
 
+def shared_paths(job: AnyJob, where: JobPaths, settings: ExecutorSettings) -> set[str]:
+    """Where a job has the inputs that it shares with others of its machine."""
+    return {
+        where.path(file)
+        for member in members(job)
+        if (names := shared_inputs.of_job(member, settings))
+        for file in member.input
+        if str(file) in names
+    }
+
+
 def snakemake_task(
     plan: JobPlan,
     command: str,
@@ -107,12 +118,13 @@ def snakemake_task(
     *,
     status: str,
     inputs: Mapping[str, str],
+    shared: Collection[str] = (),
     config: Input | None = None,
     variables: Mapping[str, str] | None = None,
     names: Mapping[str, str] | None = None,
 ) -> TaskSpec:
     """The task of a job in Snakemake mode: ``command`` starts Snakemake, which moves what is not in
-    ``inputs`` (URLs by path in the job).
+    ``inputs`` (URLs by path in the job), of which some are ``shared``.
 
     ``config``: its configuration; ``variables``: what it must know of the folders here; ``names``:
     see ``TaskSpec``.
@@ -132,7 +144,7 @@ def snakemake_task(
         scratch=plan.scratch.path,
         cpus=plan.vcpus,
         inputs=(
-            *(Input(url=url, path=path) for path, url in inputs.items()),
+            *(Input(url=url, path=path, shared=path in shared) for path, url in inputs.items()),
             *([config] if config else []),
         ),
         workdir_token=token.workdir,

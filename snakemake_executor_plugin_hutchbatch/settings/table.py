@@ -271,8 +271,8 @@ _ROWS = (
         parsers.parse_shared_prefixes,
         "S3_URL",
         "Places in S3 whose files jobs only read, such as reference genomes: "
-        "s3://bucket/reference/. What rules that run directly have below them as inputs is fetched "
-        "once a machine, however many jobs need it there. "
+        "s3://bucket/reference/. What jobs have below them as inputs is fetched once a machine, "
+        "however many jobs need it there. "
         "For single inputs of a rule, by their names: resources: hutchbatch_shared='genome index', "
         "or 'none' for a rule that shares nothing. Default: none.",
         default=(),

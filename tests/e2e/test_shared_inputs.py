@@ -12,7 +12,7 @@ SNAKEFILE = """
     storage other:
         provider="s3"
     rule all:
-        input: expand("out/{x}.txt", x=range(6)), "grouped.txt"
+        input: expand("out/{x}.txt", x=range(6)), "grouped.txt", "under.txt"
     rule use:
         input:
             genome="ref/genome.fa",
@@ -23,6 +23,13 @@ SNAKEFILE = """
         shell:
             "wc -c < {input.genome} > {output}; cat {input.reads} {input.index}/* >> {output}; "
             "head -c 5 {input.genome} >> {output}; ls -R {input.index}; sleep 1"
+    rule under:
+        input: genome="ref/genome.fa"
+        output: "under.txt"
+        resources: hutchbatch_shared="genome"
+        run:
+            with open(input.genome, "rb") as genome, open(output[0], "wb") as file:
+                file.write(genome.read(5))
     rule first:
         input: genome="ref/genome.fa"
         output: temp("first.txt")
@@ -67,9 +74,10 @@ def test_jobs_of_one_machine_fetch_a_reference_once_and_only_who_may(workflow):
     for number in range(6):
         assert workflow.text(f"out/{number}.txt") == f"{SIZE}\n{number}\na\nb\nACGT\n"
     assert workflow.text("grouped.txt") == "ACGT\nACGT\n"
-    # One of seven jobs has fetched the reference; the others their own small files.
+    assert workflow.text("under.txt") == "ACGT\n"
+    # One of eight jobs has fetched the reference; the others their own small files.
     first, *rest = fetched(workflow)
-    assert len(rest) == 6
+    assert len(rest) == 7
     assert first >= SIZE > 100 * sum(rest)
 
     # Another reference is fetched anew, once; the index lies there.
@@ -77,7 +85,7 @@ def test_jobs_of_one_machine_fetch_a_reference_once_and_only_who_may(workflow):
     workflow.succeed(*shared)
     assert {workflow.text(f"out/{n}.txt")[-5:] for n in range(6)} == {"TTTT\n"}
     first, *rest = fetched(workflow)
-    assert len(rest) == 6
+    assert len(rest) == 7
     assert first >= SIZE > 100 * sum(rest)
 
     # Sharing is no part of what a job is: without it nothing runs again.

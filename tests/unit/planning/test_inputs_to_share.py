@@ -11,9 +11,11 @@ from snakemake.iocontainers import InputFiles
 
 from snakemake_executor_plugin_hutchbatch import ExecutorSettings
 from snakemake_executor_plugin_hutchbatch.cli.commands import plan
-from snakemake_executor_plugin_hutchbatch.planning import run_plan, shared_inputs
+from snakemake_executor_plugin_hutchbatch.planning import fingerprint, run_plan, shared_inputs
+from snakemake_executor_plugin_hutchbatch.planning.job_paths import JobPaths, Tokens
 from snakemake_executor_plugin_hutchbatch.planning.requirements import PlanError
 from snakemake_executor_plugin_hutchbatch.planning.rule_checks import CheckedJob
+from snakemake_executor_plugin_hutchbatch.planning.tasks import shared_paths, snakemake_task
 from snakemake_executor_plugin_hutchbatch.settings.options import PER_JOB, job_values
 from snakemake_executor_plugin_hutchbatch.settings.values import NONE, SettingError
 
@@ -131,7 +133,18 @@ def test_the_plan_of_a_run_names_what_its_jobs_share() -> None:
 
     both = run_plan.planned("align", [checked("direct", "b", "a"), checked("direct", "a", "c")])
     assert both.shared == ("a", "b", "c")
-    assert run_plan.planned("align", [checked("snakemake", "a")]).shared == ()
+    assert run_plan.planned("align", [checked("snakemake", "a")]).shared == ("a",)
+
+
+def test_a_job_under_snakemake_shares_what_is_fetched_for_it() -> None:
+    where = JobPaths("/work", ("/launch",))
+    shares = shared_paths(job("genome"), where, ExecutorSettings())
+    found = {"ref/genome.fa": "s3://bucket/ref/genome.fa", "reads/A.fq": "s3://bucket/reads/A.fq"}
+    token = Tokens("/T", "/W", "/TREE")
+    task = snakemake_task(PLAN, "snakemake", token, status="s3://b/", inputs=found, shared=shares)
+    assert [each.path for each in task.inputs if each.shared] == ["ref/genome.fa"]
+    alone = snakemake_task(PLAN, "snakemake", token, status="s3://b/", inputs=found)
+    assert fingerprint.of(task, PLAN, {}) == fingerprint.of(alone, PLAN, {})
 
 
 def test_hutchbatch_plan_shows_what_is_shared() -> None:
