@@ -91,6 +91,7 @@ _SUPERVISOR_CODES = {
     taskspec.EXIT_NO_SHELL: (Cause.IMAGE, Problem.NO_SHELL, Facts()),
     taskspec.EXIT_NO_SNAKEMAKE: (Cause.IMAGE, Problem.NO_SNAKEMAKE, Facts()),
     taskspec.EXIT_NO_GLIBC: (Cause.IMAGE, Problem.NO_GLIBC, Facts()),
+    taskspec.EXIT_NO_BUILDER: (Cause.IMAGE, Problem.CONDA_PYTHON, Facts()),
     taskspec.EXIT_SCRATCH: (Cause.HOST, Problem.SCRATCH, Facts()),
 }
 

@@ -13,6 +13,11 @@ from ..supervisor.errors import amount
 from ..supervisor.problems import Defect, Facts, Problem, Wrong
 from .problem_context import ProblemContext, shown_file
 
+#: Characters of the end of a program's output in a sentence.
+MOST_OUTPUT = 400
+#: Of the solver's sentence.
+MOST_SOLVER = 1_200
+
 
 def sentence(problem: Problem, context: ProblemContext) -> str:
     """Without a full stop: more may follow."""
@@ -48,6 +53,8 @@ def _doing(facts: Facts) -> str:
         problems.SCRIPTS: "writing the rule's script",
         problems.PACKAGES: "unpacking Snakemake's packages",
         problems.ENVIRONMENTS: "unpacking the conda environment",
+        problems.TOOLS: "unpacking what builds conda environments",
+        problems.CONDA: "building the conda environment",
         problems.OUTPUTS: "storing the outputs",
         problems.LOGS: "storing the logs",
     }.get(facts.activity or "", "the job ran")
@@ -102,6 +109,8 @@ _S3_ACTIVITIES = {
     problems.INPUTS: ("the inputs could not be fetched", "read them"),
     problems.PACKAGES: ("Snakemake's packages could not be fetched", "read them"),
     problems.ENVIRONMENTS: ("the conda environment could not be fetched", "read it"),
+    problems.TOOLS: ("what builds conda environments could not be fetched", "read it"),
+    problems.CONDA: ("the conda environment could not be built", "read and write there"),
     problems.OUTPUTS: ("the outputs could not be stored", "write there"),
     problems.LOGS: ("the logs could not be stored", "write there"),
 }
@@ -197,6 +206,45 @@ def _no_snakemake(context: ProblemContext) -> str:
     )
 
 
+def _conda_solve(context: ProblemContext) -> str:
+    # The solver's sentence, made in ``software/conda``: its end names the channels.
+    return (context.facts.words or "the conda environment cannot be solved")[:MOST_SOLVER]
+
+
+def _conda_download(context: ProblemContext) -> str:
+    facts = context.facts
+    status = f"HTTP {facts.http_status}" if facts.http_status else ""
+    said = _cut_end(facts.words) if facts.words else ""
+    reason = " ".join(part for part in (status, said) if part) or "no reason given"
+    if facts.http_status in (401, 403):
+        remedy = "the channel asks for a login, or refuses the machines of AWS"
+    elif facts.http_status in (404, 410):
+        remedy = (
+            "the channel no longer has it: solve the environment again with "
+            "--hutchbatch-conda-update, or name another version"
+        )
+    elif "certificate" in said:
+        remedy = "give jobs the certificates of your network's proxy (SSL_CERT_FILE)"
+    else:
+        remedy = "can machines of AWS reach the channel, and if only through a proxy, is it set?"
+    return f"the package {context.file} could not be downloaded ({reason}): {remedy}"
+
+
+def _cut_end(text: str) -> str:
+    """The end of a program's output, on one line."""
+    text = " / ".join(line.strip() for line in text.splitlines() if line.strip())
+    return text if len(text) <= MOST_OUTPUT else "… " + text[-MOST_OUTPUT:].lstrip()
+
+
+def _conda_ran(what: str) -> Callable[[ProblemContext], str]:
+    def made(context: ProblemContext) -> str:
+        end = f" with {context.facts.code}" if context.facts.code else ""
+        said = f": {_cut_end(context.facts.words)}" if context.facts.words else ""
+        return what.format(k=context) + f" failed{end}{said}"
+
+    return made
+
+
 def _service_missing(context: ProblemContext) -> str:
     return (
         f"rule {context.step} waited {(context.facts.seconds or 0) / 60:.0f} minutes for "
@@ -240,6 +288,8 @@ def _changed(context: ProblemContext) -> str:
         problems.INPUTS: "the workflow's configuration",
         problems.PACKAGES: "the archive of Snakemake's packages",
         problems.ENVIRONMENTS: "a file of the conda environment",
+        problems.TOOLS: "the archive of what builds conda environments",
+        problems.CONDA: "the lock of the conda environment",
     }.get(context.facts.activity or "", "the file")
     return (
         f"{what} {context.file} is not the one this job was submitted with: it has been changed in "
@@ -302,6 +352,18 @@ _SENTENCES: Mapping[Problem, str | Callable[[ProblemContext], str]] = {
     Problem.ENVIRONMENT: "the conda environment {k.file} cannot be used in the container "
     "({k.why}). Please report this",
     Problem.NO_SNAKEMAKE: _no_snakemake,
+    Problem.CONDA_PYTHON: "{k.its_image} has {k.why}, and conda environments are built with Python "
+    f"3.10 or newer on glibc: use an image like {default_image.image()}",
+    Problem.CONDA_SOLVE: _conda_solve,
+    Problem.CONDA_DOWNLOAD: _conda_download,
+    Problem.CONDA_CONTENT: "the package {k.file} is not the one that was locked ({k.why}): the "
+    "channel has changed it, or something on the way damages it",
+    Problem.CONDA_INSTALL: "the packages of the conda environment could not be installed: {k.why}",
+    Problem.CONDA_LINK: _conda_ran(
+        "the script that the package {k.file} runs after its installation"
+    ),
+    Problem.CONDA_PIP: _conda_ran("pip, which installs the pip: section of the environment,"),
+    Problem.CONDA_DEPLOY: _conda_ran("the post-deploy script of the environment"),
     Problem.DISK_FULL: _disk_full,
     Problem.DISK: _disk,
     Problem.UNREADABLE: "the outputs could not be stored: {k.file} could not be read ({k.why})",

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ _SERVICES = frozenset({"s3", "sts", "sso", "sso-oidc", "signin"})
 #: A solver for each system: another third.
 _SOLVERS = "pulp/solverdir/cbc/"
 _PRUNED = frozenset({"pulp", "boto3", "botocore"})
+_NONE: Mapping[str, bytes] = {}
 _OWN_SOLVER = {"x86_64": "linux/i64/", "aarch64": "linux/arm64/"}
 
 
@@ -57,7 +58,12 @@ def folder_of_user() -> Path:
     return Path(cache) / "hutchbatch" / "packages"
 
 
-def key_of(packages: Sequence[Package], target: Target, whole: Collection[str] = ()) -> str:
+def key_of(
+    packages: Sequence[Package],
+    target: Target,
+    whole: Collection[str] = (),
+    also: Mapping[str, bytes] = _NONE,
+) -> str:
     """Stands for all that an archive is made of."""
     parts = {
         "format": FORMAT,
@@ -68,6 +74,8 @@ def key_of(packages: Sequence[Package], target: Target, whole: Collection[str] =
             for p in packages
         ],
     }
+    if also:
+        parts["also"] = {name: hashlib.sha256(data).hexdigest() for name, data in also.items()}
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -88,14 +96,16 @@ def made(
     target: Target,
     whole: Collection[str] = (),
     folder: Path | None = None,
+    also: Mapping[str, bytes] = _NONE,
 ) -> Pack:
     """The archive of these packages: the one that is kept here, else a new one. ``whole``: those
     that the workflow itself uses; of others that Snakemake uses in part, the rest is left out.
+    ``also``: more files, by their paths.
 
     Raises ``wheels.NoWheels``, and ``OSError`` where the disk does not take it.
     """
     place = folder or folder_of_user()
-    key = key_of(packages, target, whole)
+    key = key_of(packages, target, whole, also)
     if (kept := _kept(place, key)) is not None:
         return kept
     with tempfile.TemporaryDirectory(prefix="hutchbatch-") as temporary:
@@ -109,6 +119,9 @@ def made(
         for wheel in wheels.download(fetched, target, Path(temporary, "wheels")):
             glibc = max(glibc, wheels.unpack(wheel, tree))
         _prune(tree, target, whole)
+        for name, data in also.items():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_bytes(data)
         _compile(tree)
         draft = Path(temporary, "archive")
         size = _archive(tree, draft)

@@ -3,7 +3,6 @@ and what the Snakefiles import."""
 
 from __future__ import annotations
 
-import datetime
 import functools
 import importlib.metadata
 import importlib.util
@@ -13,14 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from ..aws.retry import Retrier
 from ..snakemake_types import Workflow
-from ..storage.run_layout import WorkLayout
-from ..storage.urls import split_url
 from ..supervisor.taskspec import Packages, SnakemakeNeeds
-from . import imports, installed, pack, wheels
+from . import imports, installed, pack, pack_store, wheels
 from .installed import Package, Target
 from .pack import Pack
 
@@ -29,8 +24,6 @@ if TYPE_CHECKING:
 
 #: As AWS and as Python call processors.
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
-#: Days after which an archive in S3 is made new there: a bucket's rules delete by age.
-DAYS = 1
 
 
 class CannotCome(Exception):
@@ -204,20 +197,6 @@ class SnakemakePackages:
                 yield pack.made(less.own, wanted, less.imported, self._folder)
 
     def _stored(self, made: Pack, wanted: Target) -> Packages:
-        url = WorkLayout(self._prefix).packages(made.sha256)
-        self._store(url, made)
-        return Packages(url, made.sha256, made.size, wanted.suffix, made.glibc)
-
-    def _store(self, url: str, made: Pack) -> None:
-        """Puts the archive into S3 unless it is there and will stay for a while."""
-        bucket, key = split_url(url)
         what = "storing Snakemake's packages"
-        try:
-            head = self._retrier.call(what, lambda: self._s3.head_object(Bucket=bucket, Key=key))
-            age = datetime.datetime.now(datetime.UTC) - head["LastModified"]
-            if head["ContentLength"] == made.path.stat().st_size and age.days < DAYS:
-                return
-        except ClientError:
-            pass  # not there, or nobody says
-        content = made.path.read_bytes()
-        self._retrier.call(what, lambda: self._s3.put_object(Bucket=bucket, Key=key, Body=content))
+        url = pack_store.store(self._s3, self._prefix, self._retrier, made, what)
+        return Packages(url, made.sha256, made.size, wanted.suffix, made.glibc)

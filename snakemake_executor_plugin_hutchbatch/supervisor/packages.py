@@ -17,9 +17,16 @@ from .taskspec import EXIT_STAGE_IN, Packages, TaskSpec
 
 
 def get_ready(
-    s3: S3, packages: Packages, task: TaskSpec, scratch: Scratch, stop: threading.Event
+    s3: S3,
+    packages: Packages,
+    task: TaskSpec,
+    scratch: Scratch,
+    stop: threading.Event,
+    activity: str = PACKAGES,
+    what: str = "Snakemake's packages",
 ) -> Entry:
-    """The folder with the packages, unpacked; it stays as long as it is not released.
+    """The folder with the packages, unpacked; it stays as long as it is not released. ``activity``
+    and ``what``: for messages.
 
     Raises ``Failure``, or ``Stopped``.
     """
@@ -28,7 +35,7 @@ def get_ready(
         archive = folder + ".archive"
         try:
             with checked_object.new_file(archive) as file:
-                checked_object.fetch(s3, packages.url, packages.sha256, file, stop, PACKAGES)
+                checked_object.fetch(s3, packages.url, packages.sha256, file, stop, activity)
                 file.seek(0)
                 unpack_file(file, folder)
         finally:
@@ -38,14 +45,14 @@ def get_ready(
     try:
         cache = HostCache(folder_of(task.scratch), stop)
         try:
-            return cache.entry(packages.sha256, make, packages.size, "Snakemake's packages")
+            return cache.entry(packages.sha256, make, packages.size, what)
         except Unshared as why:
-            say(f"Snakemake's packages are unpacked for this job alone: {why}.")
+            say(f"{what} are unpacked for this job alone: {why}.")
         own = os.path.join(scratch.path, "packages", packages.sha256[:16])
         os.makedirs(own)
         make(own)
         return Entry(own, -1)
     except (OSError, LocalError) as error:
         local = error if isinstance(error, LocalError) else LocalError(error, task.scratch)
-        facts = Facts(activity=PACKAGES, needed=packages.size, disk_mb=task.disk_mb)
+        facts = Facts(activity=activity, needed=packages.size, disk_mb=task.disk_mb)
         raise local.failure(EXIT_STAGE_IN, Cause.STAGE_IN, facts) from error

@@ -48,6 +48,14 @@ class Problem(Enum):
     NO_INTERPRETER = "no_interpreter"  # step, file: what its script needs; words: its environment
     NO_GLIBC = "no_glibc"  # file: the environment whose programs need it
     ENVIRONMENT = "environment"  # file, words: a conda environment cannot be unpacked, or be there
+    CONDA_PYTHON = "conda_python"  # words: no Python of the image can build environments
+    CONDA_SOLVE = "conda_solve"  # words: a sentence, why the environment cannot be solved
+    CONDA_DOWNLOAD = "conda_download"  # file (URL of a package), http_status, words
+    CONDA_CONTENT = "conda_content"  # file (URL of a package), words: not what the lock names
+    CONDA_INSTALL = "conda_install"  # words: py-rattler's
+    CONDA_LINK = "conda_link"  # file (a package), code (how its script ended), words
+    CONDA_PIP = "conda_pip"  # words: pip's; code: how it ended
+    CONDA_DEPLOY = "conda_deploy"  # words: the post-deploy script's; code: how it ended
     NO_SNAKEMAKE = "no_snakemake"  # words: what the image has; wanted: a Python; count: of packs
     DISK_FULL = "disk_full"  # activity, file, needed, free, disk_mb
     DISK = "disk"  # activity, file, words
@@ -87,7 +95,20 @@ class Problem(Enum):
 
 
 #: Values of ``Facts.activity``: what was being done.
-SUPERVISOR, TASK, SOURCES, SCRIPTS, INPUTS, COMMAND, OUTPUTS, LOGS, PACKAGES, ENVIRONMENTS = (
+(
+    SUPERVISOR,
+    TASK,
+    SOURCES,
+    SCRIPTS,
+    INPUTS,
+    COMMAND,
+    OUTPUTS,
+    LOGS,
+    PACKAGES,
+    ENVIRONMENTS,
+    TOOLS,
+    CONDA,
+) = (
     "supervisor",
     "task",
     "sources",
@@ -98,6 +119,8 @@ SUPERVISOR, TASK, SOURCES, SCRIPTS, INPUTS, COMMAND, OUTPUTS, LOGS, PACKAGES, EN
     "logs",
     "packages",
     "environments",
+    "tools",
+    "conda",
 )
 
 

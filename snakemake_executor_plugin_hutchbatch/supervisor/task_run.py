@@ -18,6 +18,7 @@ from . import (
     pipes,
     refused_outputs,
     snakemake_python,
+    tools,
     written_names,
 )
 from . import scratch as scratch_module
@@ -106,6 +107,9 @@ class Job:
             self._stage_in(task, scratch)
             if task.snakemake:
                 environ = self._under_snakemake(task, scratch, environ, plugins)
+            environ = tools.get_ready(
+                self._s3, task, scratch, self._stopping, environ, self._environ
+            )
         with self._timed("run"):
             try:
                 runner = Runner(
@@ -122,6 +126,8 @@ class Job:
                 if task.snakemake and failure.problem is Problem.EXITED:
                     refused = refused_outputs.read_report(refused_file(plugins))
                     raise refused or failure from None
+                if task.tools is not None and failure.problem is Problem.EXITED:
+                    raise tools.read_report(environ, failure.step) or failure from None
                 raise
             except LocalError as error:
                 facts = Facts(activity=COMMAND, disk_mb=task.disk_mb)

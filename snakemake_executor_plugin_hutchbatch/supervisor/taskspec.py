@@ -38,6 +38,7 @@ EXIT_NO_SNAKEMAKE = 217  # no Python of the image can run Snakemake
 EXIT_SHARED = 218  # an input that the jobs of the host share was changed while the job ran
 EXIT_CHANGED = 219  # an object in S3 is not what the job was submitted with: nothing was run
 EXIT_NO_GLIBC = 220  # the image cannot start programs of conda environments
+EXIT_NO_BUILDER = 221  # no Python of the image can build conda environments
 EXIT_TERMINATED = 143  # SIGTERM, as every shell reports it
 MOST_EXIT_CODE = 255  # wait(2): the part of an exit code that reaches the parent
 
@@ -221,7 +222,8 @@ class TaskSpec:
     that determines the result, and the URLs of the results. The container does not need them.
     ``snakemake``: the command is Snakemake, whose S3 storage is patched; ``needs``: what it needs
     of the image, or brings along. ``environments``: those of its steps; ``conda_files``: their
-    keys by what their files say (``patched_conda.digest``), for Snakemake.
+    keys by what their files say (``patched_conda.digest``), for Snakemake. ``tools``: what the
+    command itself uses (``supervisor/tools.py``).
     """
 
     name: str
@@ -243,6 +245,7 @@ class TaskSpec:
     needs: Optional[SnakemakeNeeds] = None
     environments: Tuple[CondaEnvironment, ...] = ()
     conda_files: Mapping[str, str] = field(default_factory=dict)
+    tools: Optional[Packages] = None
     version: int = VERSION
 
 
@@ -315,9 +318,10 @@ def load_taskspec(text: str) -> TaskSpec:
     environments = tuple(
         make(CondaEnvironment, item, "environments") for item in list_of(raw, "environments")
     )
+    tools = make(Packages, raw["tools"], "tools") if raw.get("tools") else None
     parts = {
         **{"steps": steps, "inputs": inputs, "sources": sources, "makes": makes, "needs": needs},
-        "environments": environments,
+        **{"environments": environments, "tools": tools},
     }
     task = make(TaskSpec, {**raw, **parts}, "task")
     directory = task.directory or ""
@@ -334,7 +338,7 @@ def load_status(text: str) -> Status:
     raw = _object(text)
     _check_version(raw)
     raw.pop("message", None)  # from older versions, which had no facts
-    facts = _facts(raw["facts"]) if raw.get("facts") is not None else None
+    facts = facts_of(raw["facts"]) if raw.get("facts") is not None else None
     status = make(Status, {**raw, "facts": facts}, "status")
     numbers = [v for v in raw.values() if isinstance(v, (int, float))]
     if min([*numbers, *status.seconds.values()]) < 0 or status.exit_code > MOST_EXIT_CODE:
@@ -350,7 +354,8 @@ def _needs(raw: object) -> SnakemakeNeeds:
     return make(SnakemakeNeeds, {**raw, **parts}, "needs")
 
 
-def _facts(raw: object) -> Facts:
+def facts_of(raw: object) -> Facts:
+    """Facts from parsed JSON. Raises ``TaskSpecError``."""
     if not isinstance(raw, dict):
         raise TaskSpecError("facts: not an object")
     outputs = tuple(make(Wrong, item, "facts.outputs") for item in list_of(raw, "outputs"))

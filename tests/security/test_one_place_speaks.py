@@ -18,8 +18,9 @@ PROGRAMS = (
     "local/hosts/sweeper.py",
     "local/hosts/foreground.py",
 )
-#: Folders of such programs: the supervisor, and what a rule's own script imports as Snakemake.
-PROGRAM_FOLDERS = ("supervisor/", "software/shim/")
+#: Folders of such programs: the supervisor, what a rule's own script imports as Snakemake, and what
+#: builds conda environments.
+PROGRAM_FOLDERS = ("supervisor/", "software/shim/", "software/conda/builder/")
 #: With reasons.
 MAY = {
     "local/cloud.py": {"os.write"},  # into its lock

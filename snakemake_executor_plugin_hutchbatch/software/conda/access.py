@@ -18,6 +18,9 @@ from ...supervisor import strict_json
 #: Of the JSON that travels.
 MOST_BYTES = 1_000_000
 HIDDEN = "***"
+_FIELDS = {"tokens", "hosts", "verify", "authorities", "pip"}
+#: In addresses: ``https://user:password@host``, or a token in the place of both.
+_PASSWORD = re.compile(r"//(?:[^/@\s:]*:)?([^/@\s]+)@")
 _TOKEN = re.compile(r"/t/([^/]+)/")
 
 
@@ -32,19 +35,20 @@ class Access:
 
     ``hosts``: logins by host name, in rattler's form (``RATTLER_AUTH_FILE``):
     ``{"BasicHTTP": {"username": …, "password": …}}`` or ``{"BearerToken": …}``.
-    ``verify``: whether certificates are checked; ``authorities``: PEM text of those that are
-    trusted, if not the system's.
+    ``pip``: how pip is set, as variables (``pip_settings``). ``verify``: whether certificates are
+    checked; ``authorities``: PEM text of those that are trusted, if not the system's.
     """
 
     tokens: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     verify: bool = True
     authorities: str | None = None
+    pip: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_secret(self) -> bool:
         """Whether what ``dumps`` writes must be kept private."""
-        return bool(self.tokens or self.hosts)
+        return bool(self.tokens or self.hosts or any("@" in value for value in self.pip.values()))
 
     def url(self, plain: str) -> str:
         """The address that is asked for, with its token if there is one."""
@@ -77,6 +81,8 @@ class Access:
             for value in login.values():
                 found |= {value} if isinstance(value, str) else set()
                 found |= {str(value.get("password"))} if isinstance(value, Mapping) else set()
+        for value in self.pip.values():
+            found |= set(_PASSWORD.findall(value))
         return found - {""}
 
     def for_urls(self, plain: Iterable[str]) -> Access:
@@ -88,6 +94,7 @@ class Access:
             {host: login for host, login in self.hosts.items() if host in hosts},
             self.verify,
             self.authorities,
+            self.pip,
         )
 
 
@@ -112,6 +119,7 @@ def dumps(access: Access) -> bytes:
             "hosts": {host: dict(login) for host, login in access.hosts.items()},
             "verify": access.verify,
             "authorities": access.authorities,
+            "pip": dict(access.pip),
         },
         sort_keys=True,
     ).encode()
@@ -125,17 +133,22 @@ def loads(content: bytes) -> Access:
         raw = strict_json.loads(content)
     except strict_json.StrictJsonError as error:
         raise AccessError("not JSON") from error
-    if not isinstance(raw, dict) or raw.keys() - {"tokens", "hosts", "verify", "authorities"}:
+    if not isinstance(raw, dict) or raw.keys() - _FIELDS:
         raise AccessError("not an object with the fields of this version")
     tokens, hosts = raw.get("tokens", {}), raw.get("hosts", {})
     verify, authorities = raw.get("verify", True), raw.get("authorities")
+    pip = raw.get("pip", {})
     if not isinstance(tokens, dict) or not all(isinstance(t, str) for t in tokens.values()):
         raise AccessError("tokens: not an object of strings")
     if not isinstance(hosts, dict) or not all(_is_login(login) for login in hosts.values()):
         raise AccessError("hosts: not an object of logins")
     if not isinstance(verify, bool) or not isinstance(authorities, (str, type(None))):
         raise AccessError("verify or authorities: of a wrong type")
-    return Access(tokens, hosts, verify, authorities)
+    if not isinstance(pip, dict) or not all(
+        name.startswith("PIP_") and isinstance(value, str) for name, value in pip.items()
+    ):
+        raise AccessError("pip: not an object of pip's variables")
+    return Access(tokens, hosts, verify, authorities, pip)
 
 
 def _is_login(value: object) -> bool:

@@ -159,3 +159,19 @@ def test_what_snakemake_does_not_use_is_left_out_unless_the_workflow_does(tmp_pa
         *("botocore/data/s3/1/a.gz", "botocore/data/endpoints.json"),
         "pulp/solverdir/cbc/linux/i64/cbc",
     }
+
+
+def test_files_of_our_own_are_packed_beside_packages(house, tmp_path):
+    def made(also):
+        return pack.made([fetched("hb-one")], TARGET, folder=tmp_path / "kept", also=also)
+
+    wheel(house, "hb_one")
+    first = made({"own/__init__.py": b"", "own/tool.py": b"x = 1\n"})
+    with tarfile.open(first.path) as archive:
+        names = archive.getnames()
+        assert archive.extractfile("own/tool.py").read() == b"x = 1\n"
+    assert "hb_one.py" in names
+    assert any(name.startswith("own/__pycache__/tool.") for name in names)
+    assert made({"own/__init__.py": b"", "own/tool.py": b"x = 2\n"}).sha256 != first.sha256
+    assert made({}).sha256 != first.sha256
+    assert made({"own/__init__.py": b"", "own/tool.py": b"x = 1\n"}) == first

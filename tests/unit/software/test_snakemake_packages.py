@@ -9,7 +9,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from snakemake_executor_plugin_hutchbatch.aws.retry import Retrier
-from snakemake_executor_plugin_hutchbatch.software import pack, snakemake_packages, wheels
+from snakemake_executor_plugin_hutchbatch.software import (
+    pack,
+    pack_store,
+    snakemake_packages,
+    wheels,
+)
 from snakemake_executor_plugin_hutchbatch.software.installed import Package
 from snakemake_executor_plugin_hutchbatch.software.snakemake_packages import (
     CannotCome,
@@ -163,7 +168,7 @@ def test_what_only_the_snakefile_imports_is_left_behind_and_named(packages, said
     monkeypatch.setattr(pack, "made", some)
     monkeypatch.setattr(pack, "is_kept", lambda *_: True)
     monkeypatch.setattr(snakemake_packages, "selected", lambda *_: chosen)
-    monkeypatch.setattr(SnakemakePackages, "_store", lambda *_: None)
+    monkeypatch.setattr(pack_store, "store", lambda *_: "s3://b/k")
     assert len(packages.needs({"x86_64"}, must=True).packages) == 2
     assert tried == [["snakemake"], ["pandas", "six"], ["six"]]
     assert "pandas (no wheel of pandas)" in said[0]
