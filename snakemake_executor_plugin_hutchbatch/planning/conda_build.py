@@ -70,10 +70,12 @@ class Pinned:
 @dataclass(frozen=True)
 class Unsolved:
     """An environment whose packages the building job has to choose. ``name``: what the user calls
-    it; ``description``: the object that says what is known of it (``conda/description.py``)."""
+    it; ``description``: the object that says what is known of it (``conda/description.py``).
+    ``update``: it is solved although there is a lock, which is replaced."""
 
     name: str
     description: Pinned
+    update: bool = False
 
 
 def task(
@@ -104,7 +106,9 @@ def task(
     )
     if isinstance(wanted, Unsolved):
         what = wanted.description
-        made = replace(made, description=what.url, description_sha256=what.sha256)
+        made = replace(
+            made, description=what.url, description_sha256=what.sha256, update=wanted.update
+        )
         name, makes = f"conda-{lock_digest}", lock_url
     else:
         made = replace(made, key=wanted.key)

@@ -387,8 +387,19 @@ def test_the_building_job_solves_what_nobody_has_and_leaves_the_lock(builder: Bu
     lock = locks.loads(builder.store.get("conda/locks/solved.json"))
     assert [p.name for p in lock.packages] == ["addon", "tool", "wordlist"]
     assert [p.name for p in builder.manifest(lock).packages] == ["addon", "tool", "wordlist"]
-    # The lock that is there counts, and so does the environment.
+    # The lock that is there counts, and so does the environment; unless it is another one's.
     assert not builder.follow(order)
+    for other in (b"no lock", locks.dumps(builder.lock("tool-1.0", pip=("x",)))):
+        builder.store.put("conda/locks/solved.json", other)
+        assert not builder.follow(order)
+        assert locks.loads(builder.store.get("conda/locks/solved.json")) == lock
+    # It is kept as it is, until it is asked to be made anew.
+    older = locks.made("env", (builder.package("tool-1.5"), builder.package("wordlist")))
+    builder.store.put("conda/locks/solved.json", locks.dumps(older))
+    assert builder.follow(order)
+    assert locks.loads(builder.store.get("conda/locks/solved.json")) == older
+    assert not builder.follow(replace(order, update=True))
+    assert locks.loads(builder.store.get("conda/locks/solved.json")) == lock
     # Another object than the one that the job was submitted with is not obeyed.
     builder.store.put("conda/description.json", data + b" ")
     with pytest.raises(Failure, match="CHANGED changed"):

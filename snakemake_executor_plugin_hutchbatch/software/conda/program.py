@@ -13,7 +13,7 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[2]
 #: Of this package, what makes a lock. The builder's own come on top (``files``).
-MODULES = ("access", "description", "lock", "pins", "solve", "unsolved")
+MODULES = ("access", "description", "lock", "pins", "solve", "unsolved", "usable")
 #: What these import of the rest.
 SHARED = ("supervisor/strict_json.py", "supervisor/typed_json.py")
 

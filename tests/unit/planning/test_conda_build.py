@@ -51,6 +51,7 @@ def test_the_task_of_what_is_to_be_solved_makes_the_lock(access: Pinned | None):
     found = read(task)
     assert (found.key, found.description) == (None, "s3://b/w/d.json")
     assert found.description_sha256 == "ef" * 32
+    assert not found.update
     assert found.access == (access.url if access else None)
     assert found.access_sha256 == (access.sha256 if access else None)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from ....supervisor.errors import Failure, of_s3, say, words
 from ....supervisor.problems import CONDA, Cause, Facts, Problem
@@ -18,9 +18,11 @@ from .. import access as accesses
 from .. import description as descriptions
 from .. import lock as locks
 from ..access import Access
+from ..description import Description
 from ..lock import Lock
 from ..solve import Measured, Solver
 from ..unsolved import NotHere, SolveError, Unreachable
+from ..usable import usable
 from .errors import BuildFailure
 from .order import Order
 
@@ -51,43 +53,54 @@ def lock(
 
     Raises ``Failure``, or ``BuildFailure`` where the environment cannot be solved.
     """
-    if order.key is not None or order.description is None:
-        found = _stored(s3, order)
-        if found is None:
+    if order.description is None:
+        stored, _ = _stored(s3, order)
+        if stored is None:
             facts = Facts(activity=CONDA, file=order.lock, http_status=404, words="it is not there")
             raise Failure(EXIT_STAGE_IN, Cause.STAGE_IN, Problem.S3, facts)
+        found = _read(order.lock, lambda: locks.loads(stored))
         if found.key != order.key:
             raise _changed(order.lock)
         return found
+    told = _pinned(s3, order.description, order.description_sha256, descriptions.MOST_BYTES)
+    wanted = _read(order.description, lambda: descriptions.loads(told))
+    data, etag = _stored(s3, order)
+    there = None if data is None else usable(data, wanted)
+    if there is not None and not order.update:
+        return there
+    made = _solved(wanted, channels, folder, measure)
     for _ in range(TURNS):
-        found = _stored(s3, order)
-        if found is not None:
-            return found
-        made = _solved(s3, order, order.description, channels, folder, measure)
-        try:
-            bucket, key = split_url(order.lock)
-            s3.request("PUT", bucket, key, headers={"if-none-match": "*"}, body=locks.dumps(made))
+        if _store(s3, order.lock, locks.dumps(made), etag):
             return made
-        except S3Error as error:
-            if error.status == 501:  # another S3 than AWS's, without conditions
-                s3.put(order.lock, locks.dumps(made))
-                return made
-            if error.status not in (409, 412):
-                raise of_s3(error, EXIT_STAGE_OUT, Cause.STAGE_OUT, CONDA, order.lock) from error
-    raise Failure(EXIT_STAGE_OUT, Cause.STAGE_OUT, Problem.S3, Facts(activity=CONDA))
+        # Somebody has just made one.
+        data, etag = _stored(s3, order)
+        there = None if data is None else usable(data, wanted)
+        if there is not None:
+            return there
+    return made
+
+
+def _store(s3: S3, url: str, data: bytes, etag: str | None) -> bool:
+    """Stores a lock where nothing is, or what has this tag; whether that holds."""
+    bucket, key = split_url(url)
+    condition = {"if-match": etag} if etag else {"if-none-match": "*"}
+    try:
+        s3.request("PUT", bucket, key, headers=condition, body=data)
+    except S3Error as error:
+        if error.status in (404, 409, 412):
+            return False
+        if error.status != 501:
+            raise of_s3(error, EXIT_STAGE_OUT, Cause.STAGE_OUT, CONDA, url) from error
+        s3.put(url, data)  # another S3 than AWS's, without conditions
+    except ERRORS as error:
+        raise of_s3(error, EXIT_STAGE_OUT, Cause.STAGE_OUT, CONDA, url) from error
+    return True
 
 
 def _solved(
-    s3: S3,
-    order: Order,
-    url: str,
-    channels: Access,
-    folder: Path,
-    measure: Callable[[str], Measured],
+    wanted: Description, channels: Access, folder: Path, measure: Callable[[str], Measured]
 ) -> Lock:
-    data = _pinned(s3, url, order.description_sha256, descriptions.MOST_BYTES)
-    wanted = _read(url, lambda: descriptions.loads(data))
-    say(f"solving the conda environment {order.name}.")
+    say(f"solving the conda environment {wanted.name}.")
     try:
         with Solver(channels, folder, measure=measure) as solver:
             return solver.lock(wanted)
@@ -97,16 +110,19 @@ def _solved(
         raise BuildFailure(cause, Problem.CONDA_SOLVE, facts) from error
 
 
-def _stored(s3: S3, order: Order) -> Lock | None:
+def _stored(s3: S3, order: Order) -> tuple[bytes | None, str | None]:
+    """What lies at the lock's place, and its tag."""
+    bucket, key = split_url(order.lock)
     try:
-        data = s3.get(order.lock, most=locks.MOST_BYTES)
+        answer = s3.request("GET", bucket, key, read=lambda body: body.read(locks.MOST_BYTES))
     except S3Error as error:
-        if error.status == 404 or (error.status == 403 and order.key is None):
-            return None
+        # 403: not there, for a role that may not list the bucket.
+        if error.status == 404 or (error.status == 403 and order.description is not None):
+            return None, None
         raise of_s3(error, EXIT_STAGE_IN, Cause.STAGE_IN, CONDA, order.lock) from error
     except ERRORS as error:
         raise of_s3(error, EXIT_STAGE_IN, Cause.STAGE_IN, CONDA, order.lock) from error
-    return _read(order.lock, lambda: locks.loads(data))
+    return cast(bytes, answer.value), answer.headers.get("etag")
 
 
 def _pinned(s3: S3, url: str, sha256: str | None, most: int) -> bytes:

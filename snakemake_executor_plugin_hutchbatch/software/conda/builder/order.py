@@ -17,7 +17,8 @@ class Order:
     """``name``: what the user calls the environment. ``lock``: its URL; ``key``: the lock's key.
 
     Without a key the environment is to be solved here: ``description``: the URL of what is known of
-    it, and its SHA-256. The lock is then stored, unless there is one already, which counts.
+    it, and its SHA-256. The lock is then stored, unless there is one of that description already,
+    which counts. ``update``: it is replaced.
 
     ``packages`` and ``environments``: the URLs below which they are kept. ``scratch``: the
     container path of the scratch disk. ``cpus``: how many the job has, of its machine's many.
@@ -37,6 +38,7 @@ class Order:
     description_sha256: Optional[str] = None  # noqa: UP045
     access: Optional[str] = None  # noqa: UP045
     access_sha256: Optional[str] = None  # noqa: UP045
+    update: bool = False
 
 
 def dumps(order: Order) -> str:
