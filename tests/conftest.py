@@ -14,9 +14,9 @@ hypothesis.settings.load_profile("hutchbatch")
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "long: takes more than half a minute, mostly waiting")
     """Where tests are started in the background of a script, or with nohup, signals are ignored,
     and processes inherit that: those that tests start must heed them."""
+    config.addinivalue_line("markers", "long: takes more than half a minute, mostly waiting")
     for number, handler in (
         (signal.SIGINT, signal.default_int_handler),
         (signal.SIGHUP, signal.SIG_DFL),

@@ -67,9 +67,11 @@ def run(
         late = threading.Event()
         timer = threading.Timer(timeout, lambda: (late.set(), connection.shutdown(socket.SHUT_WR)))
         timer.start()
-        printed = _read(*(read for read, _ in pipes))
-        code = int(connection.makefile().readline())
-        timer.cancel()
+        try:
+            printed = _read(*(read for read, _ in pipes))
+            code = int(connection.makefile().readline())
+        finally:
+            timer.cancel()
     if late.is_set():
         raise subprocess.TimeoutExpired([*command], timeout, printed[0].encode())
     return subprocess.CompletedProcess([*command], code, printed[0], printed[1] if apart else None)

@@ -2,12 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import rounds
 
 JOBS = 60
 SEEDS = (1, 2, 3)
 
 
+@pytest.mark.long
 def test_no_bad_day_loses_a_result_or_runs_a_job_twice():
     with ThreadPoolExecutor(2) as two:
         calm = two.submit(rounds.run, JOBS)

@@ -80,6 +80,7 @@ def test_a_network_that_is_gone_in_mid_run_fails_nothing(chain):
     _right(chain)
 
 
+@pytest.mark.long
 def test_cut_connections_and_a_slow_s3_fail_nothing(chain):
     cloud = chain.cloud
     cloud.fault(kind="slow_down", fraction=0.2, seed=3)

@@ -3,6 +3,8 @@
 import re
 import threading
 
+import pytest
+
 from snakemake_executor_plugin_hutchbatch.record.journal import PLACE
 from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.schema import Attempt
@@ -302,6 +304,7 @@ def test_a_job_ended_from_outside_says_who_gave_which_reason(workflow):
     assert workflow.text("a.log") == "begun\n"
 
 
+@pytest.mark.long
 def test_a_job_that_runs_longer_than_its_runtime_says_what_to_raise(workflow):
     # AWS takes no timeout below a minute, so this test lasts one.
     workflow.write(
@@ -390,6 +393,7 @@ def test_a_job_that_batch_leaves_out_for_a_while_is_not_lost(workflow):
     assert len(_queues(workflow, output)) == 6
 
 
+@pytest.mark.long
 def test_of_a_job_that_batch_no_longer_knows_the_outputs_decide(workflow):
     # Two minutes unknown make a job lost (tracking.LOST_AFTER_SECONDS), so long this test lasts.
     workflow.write(
