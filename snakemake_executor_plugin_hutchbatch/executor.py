@@ -17,6 +17,9 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from .aws.retry import Retrier
+from .environments import ahead
+from .environments.ahead import BuiltAhead
+from .environments.shelf import EnvironmentShelf
 from .planning import container_environment, preflight, rule_checks, run_plan, snakemake_command
 from .planning.modes import Mode
 from .planning.plan import JobPlan
@@ -26,7 +29,7 @@ from .planning.run_plan import RunPlan
 from .planning.run_settings import PreflightError
 from .planning.snakemake_jobs import log_urls, members, wildcards_of
 from .planning.work import Work, work_of
-from .run import assemble, begin, finish, rate_limit, upload
+from .run import assemble, begin, environments, finish, rate_limit, upload
 from .run.endings import EndedJobs
 from .run.follow import Follower
 from .run.state import RunState
@@ -60,16 +63,20 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         )
         if not len(self.dag):
             # Nothing to do: Snakemake will neither submit anything nor shut us down.
-            self.wait = False
+            self._follow_nothing()
             return
         if receive := run_plan.requested():
-            self.wait = False
+            self._follow_nothing()
             receive(self._run_plan())
             raise SystemExit(0)
+        if receive_built := ahead.requested():
+            self._follow_nothing()
+            receive_built(self._build_ahead())
+            raise SystemExit(0)
         try:
-            context, environments = self._check()
+            context, variables, shelf = self._check()
         except PreflightError as error:
-            self.wait = False
+            self._follow_nothing()
             # The only error of Snakemake's that is shown without a traceback.
             raise ApiError("\n".join(map(terminal.clean, str(error).split("\n")))) from None
         rate_limit.lift(self.workflow)
@@ -77,49 +84,77 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._run = RunState(self.workflow, context, self.logger, hide, cancelled)
         beginning = begin.begin(self.workflow, context, self._retrier, self.logger, hide)
         self._services = assemble.build(
-            self, self._run, beginning, environments, self.format_job_exec, self._retrier
+            self, self._run, beginning, variables, self.format_job_exec, self._retrier, shelf
         )
+        self._services.environments.want(shelf.wanted())
         self._ended = EndedJobs(self, self._run, self._services)
         # Last: the wait thread is running already, and starts work once this is set.
         self._follower = Follower(self._run, self._services, self._ended)
 
+    def _follow_nothing(self) -> None:
+        """Ends the wait thread, which would complain once Snakemake has closed what it uses."""
+        self.wait = False
+        self.wait_thread.join(timeout=2.0)
+
     # Before the first job
 
-    def _check(self) -> tuple[RunContext, dict[Mode, dict[str, str]]]:
+    def _check(self) -> tuple[RunContext, dict[Mode, dict[str, str]], EnvironmentShelf]:
         """Finds every error that can be found now. Raises ``PreflightError``."""
-        context, environments = self._context_and_environments()
+        context, variables = self._context_and_variables()
         jobs = rule_checks.one_of_each(self.dag.needrun_jobs())
-        checked = [rule_checks.check(job, context.site, environments["direct"]) for job in jobs]
+        checked = [rule_checks.check(job, context.site, variables["direct"]) for job in jobs]
         for hint in rule_checks.all_hints(checked, context.site):
             self.logger.info(hint)
         uploads = upload.asked(self._uploads, self.dag.needrun_jobs())
         if refusals := [*rule_checks.refusals(checked), *uploads.refusals]:
             raise PreflightError("\n".join(refusals))
         self._uploads.announce(uploads)
-        return context, environments
+        return context, variables, self._locked(context)
 
-    def _context_and_environments(self) -> tuple[RunContext, dict[Mode, dict[str, str]]]:
+    def _locked(self, context: RunContext) -> EnvironmentShelf:
+        """The run's environments, as far as their packages can be chosen now. Raises
+        ``PreflightError`` where that is impossible."""
+        shelf = environments.shelf(context, self._retrier, self.logger.info)
+        needed = environments.needed(self.dag.needrun_jobs(), context.site.conda)
+        if refusals := shelf.lock_all(needed):
+            raise PreflightError("\n".join(refusals))
+        return shelf
+
+    def _context_and_variables(self) -> tuple[RunContext, dict[Mode, dict[str, str]]]:
         context = preflight.prepare(
             self.workflow, self.executor_settings, self.logger.info, self._retrier
         )
-        environments = container_environment.by_mode(
+        variables = container_environment.by_mode(
             self.workflow, context.bucket_region, self._say_once
         )
-        return context, environments
+        return context, variables
 
     def _run_plan(self) -> RunPlan:
         """What this run would do, every job of it."""
         try:
-            context, environments = self._context_and_environments()
+            context, variables = self._context_and_variables()
         except PreflightError as error:
             return RunPlan(refusals=tuple(str(error).splitlines()))
         jobs = list(self.dag.needrun_jobs())
+        checked = [rule_checks.check(job, context.site, variables["direct"]) for job in jobs]
+        needed = environments.needed(jobs, context.site.conda)
+        shelf = environments.shelf(context, self._retrier, self.logger.info)
         return run_plan.of_jobs(
-            [rule_checks.check(job, context.site, environments["direct"]) for job in jobs],
+            checked,
             context.site,
             str(self.workflow.storage_settings.default_storage_prefix),
             upload.asked(self._uploads, jobs),
+            [shelf.planned(files) for files in needed],
         )
+
+    def _build_ahead(self) -> BuiltAhead:
+        """Builds the environments of this run's jobs, and runs none."""
+        try:
+            context, _ = self._context_and_variables()
+        except PreflightError as error:
+            return BuiltAhead(refusals=tuple(str(error).splitlines()))
+        jobs = list(self.dag.needrun_jobs())
+        return environments.build_ahead(context, jobs, self._retrier, self.logger)
 
     # Submission
 
@@ -140,7 +175,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             plan, task = self._services.preparation.prepare(job)
             self._say_once(mode_line(plan))
             work = self._work(job, plan, task)
-            pending = PendingSubmission(work, taskspec.dumps(task).encode())
+            if plan.conda and (specs := self._run.context.site.conda):
+                self._services.environments.want(specs.of_all(members(job)))
+            pending = PendingSubmission(work, taskspec.dumps(task).encode(), bool(plan.conda))
             outbox.take(pending, task.identity or "")
 
     def _work(self, job: AnyJob, wanted: JobPlan, task: TaskSpec) -> Work:
@@ -239,6 +276,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self._run.cancelled.set()
             self._uploads.stop()
             services.outbox.stop()
+            services.environments.stop()
             finish.end_all(services.tracker, services.termination, self.logger)
             services.outbox.close()  # waits for SubmitJob calls: their jobs must be stopped, too
             finish.end_all(services.tracker, services.termination, self.logger)
@@ -247,6 +285,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         super().shutdown()
         self._uploads.stop()
         self._services.outbox.close()
+        self._services.environments.close()
         for pool in self._services.pools:
             pool.shutdown(wait=True)
         finish.close(self._run, self._services, self.executor_settings.value("report"))

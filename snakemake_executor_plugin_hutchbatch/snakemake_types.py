@@ -322,6 +322,7 @@ class Persistence(Protocol):
     """Snakemake's own records: what made which file, locks, files that are incomplete."""
 
     _lockdir: Path
+    dag: Dag
 
     def unlock(self) -> None: ...
     def cleanup(self, job: Job) -> None: ...

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..aws import batch_calls, clients
 from ..aws.clients import Clients
-from ..aws.job_states import ENDED
+from ..aws.job_states import ENDED, LIVE
 from ..aws.retry import Retrier
 from ..aws.termination import Termination
 from ..record import run_record
@@ -49,10 +49,16 @@ class Canceller:
 
     def _with_news(self, record: Record) -> Record:
         live = [p.batch_id for p in record.placements if status.is_live(p) and p.batch_id]
+        live += [each.batch_id for each in record.environments if each.stage == "building"]
         with asking("asking about the jobs"):
             described = batch_calls.describe_all(self._clients.batch, live)
         placements = status.with_news(record.placements, described)
-        return replace(record, placements=tuple(placements))
+        builds = tuple(
+            each
+            for each in record.environments
+            if (job := described.get(each.batch_id)) and job["status"] in LIVE
+        )
+        return replace(record, placements=tuple(placements), environments=builds)
 
     def _by_name(self, submission: Submission) -> str | None:
         with asking("looking for a job whose submission had no answer"):

@@ -18,6 +18,7 @@ from .commands import (
     definitions,
     doctor,
     download,
+    envs,
     init,
     local,
     logs,
@@ -45,6 +46,7 @@ COMMANDS = (
     cancel,
     queues,
     definitions,
+    envs,
     completion,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -12,7 +13,9 @@ from ..aws.clients import Clients
 from ..aws.retry import Retrier
 from ..planning import run_settings
 from ..queues.queue import Queue
-from . import permissions, probes, smoke_job
+from ..software.conda.channels import ChannelError
+from ..software.conda.config import ConfigError
+from . import channel_probe, permissions, probes, smoke_job
 from .findings import Finding, worst
 from .probes import AccountFacts
 from .snakemake_settings import RunSettings
@@ -73,6 +76,12 @@ class Examination:
         if worst(self.found) == "problem" or facts.ladder is None:
             yield Finding("warning", "job", "No job was run", "solve the problems above first.")
             return
+        channels: tuple[str, ...] = ()
+        if self.settings.conda:
+            try:
+                channels = channel_probe.channels(os.environ)
+            except (ConfigError, ChannelError) as error:
+                yield Finding("problem", "conda", f"{error}")
         first = facts.ladder.rungs[0]
         trial = smoke_job.Trial(
             settings=settings,
@@ -83,5 +92,6 @@ class Examination:
             user=run_settings.user_of(settings),
             bucket_region=facts.bucket_region or clients.region,
             endpoint=run_settings.s3_endpoint(self.settings.access.endpoint_url),
+            channels=channels,
         )
         yield from smoke_job.run(clients, trial, Retrier(say), seconds, say)

@@ -33,7 +33,7 @@ from ..submission import submit_job
 from ..submission.job_definitions import Definitions
 from ..supervisor import taskspec
 from ..supervisor.taskspec import Input, Output, Step, TaskSpec
-from . import permissions
+from . import channel_probe, permissions
 from .findings import Finding
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ exec > out.txt
 echo read
 [ ! -x {prefix}/bin/python ] || echo cli
 [ ! -w {scratch} ] || echo scratch
-"""
+{channels}"""
 
 
 @dataclass(frozen=True)
 class Trial:
     """What the job is made of. ``place``: the S3 URL below which its files are stored for a
-    while."""
+    while; ``channels``: of conda environments, if jobs need any."""
 
     settings: ExecutorSettings
     image: str
@@ -68,6 +68,7 @@ class Trial:
     user: str
     bucket_region: str
     endpoint: str | None
+    channels: tuple[str, ...] = ()
 
 
 def plan(trial: Trial, name: str) -> JobPlan:
@@ -118,7 +119,7 @@ def run(
         job = _follow(clients, job_id, retrier, seconds, say)
         if job["status"] not in ENDED:
             return [_waiting(clients, trial, wanted, job, seconds)]
-        found = _read(clients, wanted, folder, job)
+        found = _read(clients, trial, wanted, folder, job)
         job_id = None  # it has ended by itself
         return found
     except (ClientError, BotoCoreError) as error:
@@ -136,7 +137,10 @@ def run(
 def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: str) -> TaskLocation:
     """Stores the job's input, its task and the supervisor. Returns where the task is."""
     command = _COMMAND.format(
-        word=word, prefix=wanted.aws_cli_path or "/none", scratch=wanted.scratch.path
+        word=word,
+        prefix=wanted.aws_cli_path or "/none",
+        scratch=wanted.scratch.path,
+        channels=channel_probe.command(trial.channels),
     )
     output = Output(path="out.txt", url=f"{folder}out.txt")
     task = TaskSpec(
@@ -199,7 +203,9 @@ def _waiting(
     return Finding("warning", "job", sentence, remedy)
 
 
-def _read(clients: Clients, wanted: JobPlan, folder: str, job: BatchJob) -> list[Finding]:
+def _read(
+    clients: Clients, trial: Trial, wanted: JobPlan, folder: str, job: BatchJob
+) -> list[Finding]:
     """What a job that has ended shows."""
     attempt = max(1, len(job.get("attempts") or []))
     try:
@@ -216,7 +222,7 @@ def _read(clients: Clients, wanted: JobPlan, folder: str, job: BatchJob) -> list
         told = "".join(f"\n    {line}" for line in shown)
         sentence = f"The job failed: {failure.sentence} {failure.tag}{told}"
         return [Finding("problem", "job", sentence)]
-    found = _fetch(clients, f"{folder}out.txt").split()
+    found = _fetch(clients, f"{folder}out.txt").splitlines()
     machine = f" on an {status.instance_type}" if status and status.instance_type else ""
     findings = [
         Finding(
@@ -238,7 +244,7 @@ def _read(clients: Clients, wanted: JobPlan, folder: str, job: BatchJob) -> list
     if "scratch" not in found:
         sentence = f"Jobs cannot write to their scratch disk at {wanted.scratch.path}"
         findings.append(Finding("problem", "machine", sentence, "correct hutchbatch-scratch."))
-    return findings
+    return [*findings, *channel_probe.findings(trial.channels, found)]
 
 
 def _fetch(clients: Clients, url: str) -> str:

@@ -27,13 +27,15 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class RunSettings:
-    """``places``: results first; empty with ``no_place``, a sentence that says why."""
+    """``places``: results first; empty with ``no_place``, a sentence that says why. ``conda``:
+    whether ``--software-deployment-method`` asks for it."""
 
     settings: ExecutorSettings
     access: aws.S3Access
     storage_region: str | None
     places: tuple[Place, ...]
     no_place: str = ""
+    conda: bool = False
 
 
 def read(profile: str | None, options: Sequence[str]) -> RunSettings:
@@ -65,10 +67,11 @@ def read(profile: str | None, options: Sequence[str]) -> RunSettings:
         raise SettingsError(f"The settings could not be read: {error}") from error
     access = buckets.access(SimpleNamespace(settings=s3)) if s3 else aws.S3Access()
     region = getattr(s3, "region", None)
+    conda = any(each.name == "CONDA" for each in arguments.software_deployment_method)
     try:
         prefix = run_settings.storage_prefix(arguments)
     except run_settings.PreflightError as error:
-        return RunSettings(settings, access, region, (), str(error))
+        return RunSettings(settings, access, region, (), str(error), conda)
     control = run_settings.control_prefix(settings, prefix)
     places = [Place("results", prefix), Place("control files", control)]
-    return RunSettings(settings, access, region, tuple(places))
+    return RunSettings(settings, access, region, tuple(places), conda=conda)

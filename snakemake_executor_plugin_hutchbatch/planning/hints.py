@@ -86,11 +86,6 @@ def _software(request: RuleRequest) -> Iterator[str]:
             f"conda: is ignored because --software-deployment-method conda is not set; the "
             f"programs must be in the image {request.image}"
         )
-    if request.conda and request.conda_used and request.mode == "snakemake":
-        yield (
-            f"it runs under Snakemake, which makes its conda environment in each job: the image "
-            f"{request.image} must have conda"
-        )
     if request.mode == "snakemake" and not _serves_snakemake(request.image):
         default = default_image.image()
         yield (
@@ -108,7 +103,7 @@ def _software(request: RuleRequest) -> Iterator[str]:
     if request.env_modules or _MODULE_LOAD.search(request.command):
         yield (
             "environment modules (module load) do not exist in containers; name an image with the "
-            "programs in container:"
+            "programs in container:, or their conda environment in conda:"
         )
 
 

@@ -171,7 +171,7 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
         scheduling_priority=option("scheduling_priority"),
         share_identifier=option("share_identifier"),
         budgets=_budgets(settings, site, names),
-        conda=_conda(members(job), site) if mode == "direct" else {},
+        conda=_conda(members(job), site),
     )
 
 
@@ -249,7 +249,7 @@ def _budgets(settings: JobSettings, site: Site, rules: set[str]) -> Budgets:
 
 def _conda(jobs: list[Job], site: Site) -> dict[str, str]:
     found = site.conda.of_all(jobs) if site.conda else ()
-    return {files.digest: files.name for files in sorted(found, key=lambda each: each.digest)}
+    return {spec.digest: spec.name for spec in sorted(found, key=lambda each: each.digest)}
 
 
 def _mode(wanted: str, reason: str | None) -> Mode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from ..queues.queue import Queue
 from ..settings.options import ExecutorSettings
 from ..settings.table import FALLBACK_REGION
 from ..snakemake_types import StorageProvider, Workflow
+from ..software.conda import config
 from ..storage import buckets
 from ..storage.urls import split_url
 from . import default_image, supervisor_bundle
@@ -113,6 +115,14 @@ def _check_buckets(clients: Clients, prefix: str, work_prefix: str) -> str:
     return region
 
 
+def _conda_specs() -> CondaSpecs:
+    """Raises ``PreflightError`` where conda's configuration cannot be used."""
+    try:
+        return CondaSpecs(config.read(os.environ), os.environ)
+    except config.ConfigError as error:
+        raise PreflightError(f"{error}.") from None
+
+
 def _site(
     workflow: Workflow, settings: ExecutorSettings, region: str, queues: dict[str, Queue]
 ) -> Site:
@@ -125,7 +135,7 @@ def _site(
         queues=queues,
         queues_told=any(queue.arn for queue in queues.values()),
         container_image=default_image.of_run(workflow.remote_execution_settings.container_image),
-        conda=CondaSpecs() if "CONDA" in deployment else None,
+        conda=_conda_specs() if "CONDA" in deployment else None,
         caching=workflow.output_file_cache is not None,
         preemptible_rules=preemptible(workflow.remote_execution_settings),
         local_storage_prefix=str(workflow.storage_settings.local_storage_prefix),

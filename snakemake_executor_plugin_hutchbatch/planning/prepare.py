@@ -167,13 +167,20 @@ class Preparation:
             variables=job_paths.variables(layout, token),
             names=tasks.written_names(job, where),
         )
-        task = replace(task, needs=self._needs(wanted))
+        task = replace(task, needs=self._needs(wanted), conda_files=self._conda_files(job))
         return wanted, self._identified(task, wanted, outputs)
 
     def _conda_spec(self, job: Job) -> str | None:
         specs = self._context.site.conda
-        files = specs.of(job) if specs else None
-        return files.digest if files else None
+        spec = specs.of(job) if specs else None
+        return spec.digest if spec else None
+
+    def _conda_files(self, job: AnyJob) -> dict[str, str]:
+        """For Snakemake in the container: until they are built, environments are known by their
+        specs."""
+        specs = self._context.site.conda
+        found = specs.of_all(members(job)) if specs else ()
+        return {spec.files: spec.digest for spec in found}
 
     def _needs(self, wanted: JobPlan) -> SnakemakeNeeds:
         """What Snakemake in this job's container takes. Raises ``PlanError``."""
@@ -206,7 +213,7 @@ def _under_snakemake(wanted: JobPlan, reason: str) -> JobPlan:
     if wanted.direct_only:
         raise PlanError(f"direct mode was requested but is not possible: {reason}")
     memory = max(wanted.memory, LEAST_MIB["snakemake"])
-    return replace(wanted, mode="snakemake", why_not_direct=reason, memory=memory, conda={})
+    return replace(wanted, mode="snakemake", why_not_direct=reason, memory=memory)
 
 
 def mode_line(wanted: JobPlan) -> str:

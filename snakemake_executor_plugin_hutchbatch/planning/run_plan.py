@@ -37,6 +37,17 @@ class PlannedUploads:
 
 
 @dataclass(frozen=True)
+class PlannedEnvironment:
+    """A conda environment that jobs need. ``state``: ``built``, ``to be built``, or ``to be
+    solved`` and built; ``packages`` and ``size``: their number and bytes, 0 if unknown."""
+
+    name: str
+    state: str
+    packages: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True)
 class PlannedRule:
     """The jobs of one rule. Ranges are the least and the most of its jobs; memory in MiB, time in
     minutes (None: no limit). ``runs``: ``direct``, ``snakemake``, ``here`` (local rules), or None
@@ -74,15 +85,20 @@ class RunPlan:
     upload_files: int = 0
     upload_bytes: int = 0
     uploads: tuple[PlannedUpload, ...] = ()
+    environments: tuple[PlannedEnvironment, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
 
 
 def of_jobs(
-    checked: Sequence[CheckedJob], site: Site, storage_prefix: str, uploads: PlannedUploads
+    checked: Sequence[CheckedJob],
+    site: Site,
+    storage_prefix: str,
+    uploads: PlannedUploads,
+    environments: Sequence[PlannedEnvironment] = (),
 ) -> RunPlan:
-    """The plan of a run with these jobs."""
+    """The plan of a run with these jobs, which need these environments."""
     by_rule: dict[str, list[CheckedJob]] = {}
     for each in checked:
         by_rule.setdefault(each.rule, []).append(each)
@@ -97,6 +113,7 @@ def of_jobs(
         upload_files=uploads.files,
         upload_bytes=uploads.size,
         uploads=uploads.inputs,
+        environments=tuple(environments),
     )
 
 

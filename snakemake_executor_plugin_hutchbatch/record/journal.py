@@ -25,6 +25,7 @@ from .record_file import (
     JournalError,
     check_version,
     connect,
+    has_tables,
     is_busy,
     schema,
     table,
@@ -70,7 +71,8 @@ class Journal:
             files.private_folder(path.parent)
             files.private_file(path)
             self._connection = connect(path, "rw")
-            if not check_version(self._connection, path):
+            known = check_version(self._connection, path)
+            if not (known and has_tables(self._connection, every=True)):
                 with self._connection:
                     for statement in schema():
                         self._connection.execute(statement)

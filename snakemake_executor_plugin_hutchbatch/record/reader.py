@@ -20,6 +20,7 @@ from .record_file import (
     table,
     unreadable,
 )
+from .schema import LATER
 
 R = TypeVar("R")
 
@@ -71,6 +72,8 @@ class Reader:
         """The rows of a table as its records; ``where`` is SQL with ``?`` for ``values``, and may
         end with ORDER BY and LIMIT."""
         columns = self._known_columns(record)
+        if not columns:
+            return []
         query = f"SELECT {', '.join(columns)} FROM {table(record)} WHERE {where}"  # noqa: S608
         found = list(map(reader_of(record, columns), self._fetch(query, values)))
         good = [each for each in found if each is not None]
@@ -83,7 +86,8 @@ class Reader:
             rows = self._fetch(f"PRAGMA table_info({table(record)})", ())
             there = {row[1] for row in rows}
             wanted = tuple(f.name for f in fields(record))
-            self._columns[record] = tuple(name for name in wanted if name in there) or wanted
+            columns = tuple(name for name in wanted if name in there)
+            self._columns[record] = columns if columns or record in LATER else wanted
         return self._columns[record]
 
     def counts(

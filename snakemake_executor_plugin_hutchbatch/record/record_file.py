@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .. import files
-from .schema import INDEXES, TABLES
+from .schema import INDEXES, LATER, TABLES
 
 #: Next to Snakemake's own records, in the folder where Snakemake is started.
 PLACE = Path(".snakemake") / "hutchbatch" / "journal.sqlite"
@@ -76,10 +76,12 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
     return int(version)
 
 
-def has_tables(connection: sqlite3.Connection) -> bool:
-    """Whether a file has the tables of a record. Raises ``sqlite3.Error``."""
+def has_tables(connection: sqlite3.Connection, every: bool = False) -> bool:
+    """Whether a file has the tables of a record; ``every``: of this version's. Raises
+    ``sqlite3.Error``."""
     found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    return {table(record) for record in TABLES} <= {name for (name,) in found}
+    wanted = {table(record) for record in TABLES if every or record not in LATER}
+    return wanted <= {name for (name,) in found}
 
 
 def is_busy(error: BaseException) -> bool:

@@ -18,7 +18,7 @@ from ..text.printable import printable
 from ..text.secrets import redacted
 from ..tracking.live_jobs import LiveJob
 from .journal import Journal
-from .schema import SINGLE, Attempt, Job, Note, Placement, Row, Run, Submission
+from .schema import SINGLE, Attempt, Environment, Job, Note, Placement, Row, Run, Submission
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import AttemptDetailTypeDef, JobDetailTypeDef
@@ -180,6 +180,11 @@ class Recorder:
 
     def note(self, kind: str, text: str, number: int | None = None) -> None:
         self._put(Note(self._run_id, self._clock(), kind, self._hide(text), number))
+
+    def environment(self, state: Environment) -> None:
+        """How an environment stands now."""
+        sentence = printable(self._hide(state.sentence))
+        self._put(replace(state, run_id=self._run_id, sentence=sentence))
 
     def beat(self) -> None:
         """A sign of life, from time to time."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .journal import JournalError
 from .reader import Reader
-from .schema import Attempt, Job, Note, Placement, Run, Submission
+from .schema import Attempt, Environment, Job, Note, Placement, Run, Submission
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Record:
     placements: tuple[Placement, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     notes: tuple[Note, ...] = ()
+    environments: tuple[Environment, ...] = ()
 
     @property
     def known_until(self) -> float:
@@ -48,6 +49,7 @@ def read(reader: Reader, run: Run) -> Record:
             )
         ),
         tuple(reader.rows(Note, "run_id = ? ORDER BY at", run_id)),
+        tuple(reader.rows(Environment, "run_id = ? ORDER BY name", run_id)),
     )
 
 

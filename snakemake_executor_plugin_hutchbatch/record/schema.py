@@ -160,7 +160,30 @@ class Note:
     number: int | None = None
 
 
-Row = Run | Job | Submission | Placement | Attempt | Note
+@dataclass(frozen=True)
+class Environment:
+    """A conda environment that a run's jobs need. ``digest``: of what describes it; ``key``: of its
+    lock; ``stage``: ``locking``, ``waiting``, ``building``, ``ready`` or ``failed``; ``batch_id``:
+    the job that builds it; ``ours``: 1 if this run submitted that; ``held``: jobs that wait for it;
+    ``size`` in bytes; ``sentence``: in words how it stands, or why it failed."""
+
+    run_id: str
+    digest: str
+    name: str
+    stage: str = ""
+    key: str = ""
+    packages: int = 0
+    size: int = 0
+    queue: str = ""
+    batch_id: str = ""
+    ours: int = 0
+    held: int = 0
+    began: float = 0.0
+    ended: float | None = None
+    sentence: str = ""
+
+
+Row = Run | Job | Submission | Placement | Attempt | Note | Environment
 
 #: Each table and the columns of its key.
 TABLES: Mapping[type, tuple[str, ...]] = {
@@ -170,7 +193,10 @@ TABLES: Mapping[type, tuple[str, ...]] = {
     Placement: ("submission", "child"),
     Attempt: ("batch_id", "attempt"),
     Note: (),
+    Environment: ("run_id", "digest"),
 }
+#: Tables that files of earlier versions may lack.
+LATER: tuple[type, ...] = (Environment,)
 #: Columns by which rows are searched.
 INDEXES: tuple[tuple[type, str], ...] = (
     (Job, "identity"),

@@ -23,7 +23,8 @@ class CancelTargets:
 
 
 def find(record: Record, rule: str | None = None, skip: Collection[str] = ()) -> CancelTargets:
-    """The live jobs of a run, or of one of its rules (or groups with it). ``skip``: ids, parents'
+    """The live jobs of a run, those that build its environments included, or of one of its rules
+    (or groups with it). ``skip``: ids, parents'
     too, that were ended already."""
     numbers = {
         job.number
@@ -34,7 +35,8 @@ def find(record: Record, rule: str | None = None, skip: Collection[str] = ()) ->
     for place in record.placements:
         if is_live(place):
             by_name.setdefault(place.submission, []).append(place)
-    found = CancelTargets()
+    builds = [] if rule else _builds(record, skip)
+    found = CancelTargets(singles=tuple(builds), jobs=len(builds))
     for submission in record.submissions:
         live = by_name.get(submission.name, [])
         mine = [place for place in live if place.number in numbers]
@@ -50,6 +52,12 @@ def find(record: Record, rule: str | None = None, skip: Collection[str] = ()) ->
         else:
             found = replace(found, singles=(*found.singles, *ids))
     return found
+
+
+def _builds(record: Record, skip: Collection[str]) -> list[str]:
+    """Jobs of this run that build conda environments."""
+    building = (each for each in record.environments if each.stage == "building" and each.ours)
+    return [each.batch_id for each in building if each.batch_id and each.batch_id not in skip]
 
 
 def settled(

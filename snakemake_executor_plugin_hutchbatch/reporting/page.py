@@ -24,7 +24,7 @@ from ..record.schema import Run
 from ..settings.setting import option_name
 from ..text import tracebacks
 from ..text.units import clock, count, duration, hours, iso, memory, money, percent
-from . import attempt_table, charts, resource_advice, shareable, statistics
+from . import attempt_table, charts, environments, resource_advice, shareable, statistics
 from .attempt_table import Row
 from .statistics import Prices, Totals, Use
 
@@ -117,16 +117,16 @@ def page(record: Record, prices: Prices, gone: bool = False) -> str:
         script = charts.script()
     except ModuleNotFoundError as error:
         raise MissingExtra(f"The report needs {error.name}: {EXTRA}") from error
-    environment = jinja2.Environment(
+    engine = jinja2.Environment(
         loader=jinja2.FileSystemLoader(charts.TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(FILTERS)
+    engine.filters.update(FILTERS)
     style = (charts.TEMPLATES / "report.css").read_text("utf-8")
-    return environment.get_template("report.html.j2").render(
+    return engine.get_template("report.html.j2").render(
         style=style,
         style_hash=_hash(style),
         script=script,
@@ -165,6 +165,7 @@ def _content(record: Record, prices: Prices, gone: bool) -> dict[str, object]:
         "prices": prices,
         "priced": prices.cost(0, 0) is not None,
         "settings": _settings(record.run),
+        "environments": environments.summary(record.environments),
         "notes": record.notes[-NOTES:],
         "note_count": len(record.notes),
         "version": metadata.version("snakemake-executor-plugin-hutchbatch"),

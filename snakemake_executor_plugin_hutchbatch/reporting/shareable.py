@@ -30,6 +30,7 @@ def record_of(record: Record) -> Record:
         run=run,
         jobs=tuple(_without_secrets(job, said) for job in record.jobs),
         attempts=tuple(_without_secrets(attempt, said) for attempt in record.attempts),
+        environments=tuple(_without_secrets(each, said) for each in record.environments),
         notes=tuple(_without_secrets(note, said) for note in record.notes),
     )
     return mapped(hidden, lambda text: "\n".join(printable_lines(text)))

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..aws.job_states import BEGUN, LIVE, LOST, OVER, WAITING
-from ..record.schema import Attempt, Job, Note, Placement, Run, Submission
+from ..record.schema import Attempt, Environment, Job, Note, Placement, Run, Submission
 from ..settlement.failure_cause import Cause, tag
+from . import environments as conda
 
 #: ``RuleCounts``' fields that count jobs, in the order of a job's life.
 COUNTS = ("preparing", "waiting", "starting", "running", "done", "failed")
@@ -51,7 +52,7 @@ class Overview:
     """A run at a moment. ``outcome``: ``done``, ``failed``, ``cancelled``, ``running``, or ``gone``
     if its controller ended unexpectedly; ``to_come``: jobs that Snakemake has not handed over
     yet, None if unknown; ``live``: jobs on Batch; ``stuck``: why jobs wait; ``failures``: the last
-    ones, one sentence each."""
+    ones, one sentence each; ``environments``: of conda, in one sentence."""
 
     run_id: str
     outcome: str
@@ -69,6 +70,7 @@ class Overview:
     queues: tuple[QueueCounts, ...] = ()
     stuck: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    environments: str = ""
 
     @property
     def total(self) -> RuleCounts:
@@ -99,6 +101,7 @@ def make(
     placements: Sequence[Placement],
     attempts: Iterable[Attempt],
     notes: Iterable[Note],
+    environments: Sequence[Environment] = (),
     *,
     gone: bool,
     now: float,
@@ -137,10 +140,11 @@ def make(
         len(live),
         tuple(sorted(counting.rules.values(), key=lambda r: r.rule)),
         _queues(submissions, placements, now),
-        _stuck(notes, live) if run.ended is None else (),
+        (*_held(environments, gone), *_stuck(notes, live)) if run.ended is None else (),
         tuple(f"{j.label}: {j.sentence or 'failed'} {tag(j.cause)}" for j in failed[-failures:])
         if failures
         else (),
+        conda.summary(environments),
     )
 
 
@@ -218,6 +222,11 @@ def _queues(
             )
         )
     return tuple(found)
+
+
+def _held(environments: Iterable[Environment], gone: bool) -> list[str]:
+    """Jobs that wait here for environments; nothing waits for a controller that is gone."""
+    return [] if gone else conda.waits(environments)
 
 
 def _stuck(notes: Iterable[Note], live: Sequence[Placement], most: int = 5) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ def view(reader: Reader, run: Run, now: float, ask: bool = False) -> Overview:
         placements,
         record.attempts,
         record.notes,
+        record.environments,
         gone=gone,
         now=now,
     )

@@ -64,6 +64,8 @@ def lines(view: Overview) -> list[str]:
             ],
             ("queue", "waiting", "running", "usual wait", "longest wait now"),
         )
+    if view.environments:
+        text += ["", view.environments]
     if view.stuck:
         text += ["", "Why jobs wait:", *(f"  {sentence}" for sentence in view.stuck)]
     if view.failures:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from ..aws.retry import RateLimiter, Retrier
 from ..aws.termination import Termination
+from ..environments.held_jobs import HeldJobs
+from ..environments.service import Environments
+from ..environments.shelf import EnvironmentShelf
 from ..planning.modes import Mode
 from ..planning.prepare import Preparation
 from ..planning.work import PlanPool, SentWork
@@ -33,6 +36,7 @@ from ..submission.sender import Sender
 from ..submission.submit_job import Submitter
 from ..tracking.poll_interval import Pace
 from ..tracking.tracker import Tracker
+from . import environments as conda
 from .begin import THREADS, Beginning
 from .state import RunState
 
@@ -54,6 +58,7 @@ class RunServices:
     takeover: Takeover
     pace: Pace
     plan_pool: PlanPool
+    environments: Environments
     pools: tuple[ThreadPoolExecutor, ...]
 
 
@@ -64,8 +69,10 @@ def build(
     environments: Mapping[Mode, Mapping[str, str]],
     command: Command,
     retrier: Retrier,
+    shelf: EnvironmentShelf,
 ) -> RunServices:
-    """All services of a run; ``command``: Snakemake's command line for a job in Snakemake mode."""
+    """All services of a run; ``command``: Snakemake's command line for a job in Snakemake mode;
+    ``shelf``: its conda environments in S3."""
     context, logger = run.context, run.logger
     batch, queues, option = context.clients.batch, context.site.queues, context.site.settings.value
     recorder, inventory, leavings = beginning.recorder, beginning.inventory, beginning.leavings
@@ -109,10 +116,12 @@ def build(
         checkpoint_inputs=local_inputs.checkpoint_inputs,
         holds_secret=run.hide.holds,
     )
+    definitions = Definitions(batch, retrier, warn=logger.warning)
+    submitter = Submitter(batch, context.clients.submit, retrier, RateLimiter())
     sender = Sender(
         context,
-        Definitions(batch, retrier, warn=logger.warning),
-        Submitter(batch, context.clients.submit, retrier, RateLimiter()),
+        definitions,
+        submitter,
         retrier,
         recorder,
         preparation.ship,
@@ -120,7 +129,25 @@ def build(
         leavings,
         run.hide,
     )
-    pace = Pace(float(run.workflow.remote_execution_settings.seconds_between_status_checks))
+    seconds = float(run.workflow.remote_execution_settings.seconds_between_status_checks)
+    pace = Pace(seconds)
+    environments_ = conda.service(
+        context,
+        shelf,
+        conda.Calls(
+            # Its own listings: what builds store, no job waits for.
+            Endings(context.clients, reading, retrier, option("tail_lines")),
+            definitions,
+            submitter,
+            termination,
+            leavings,
+            preparation.ship,
+        ),
+        conda.Recorded(recorder),
+        retrier,
+        logger,
+        seconds,
+    )
     plan_pool = PlanPool()
     outbox = Outbox(
         snakemake,
@@ -132,6 +159,7 @@ def build(
         plan_pool,
         array_size=option("array_size"),
         threads=THREADS,
+        hold=HeldJobs(environments_),
     )
     return RunServices(
         recorder=recorder,
@@ -147,5 +175,6 @@ def build(
         takeover=takeover,
         pace=pace,
         plan_pool=plan_pool,
+        environments=environments_,
         pools=(settling, reading),
     )

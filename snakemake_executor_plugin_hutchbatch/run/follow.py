@@ -60,6 +60,9 @@ class Follower:
         now = time.monotonic()
         if self._progress.is_due(now):
             jobs = self._run.tally.counts()
-            counts = (self._services.outbox.waiting(), jobs.done, jobs.failures)
-            if text := self._progress.say(now, line(self._services.tracker.states(), *counts)):
+            outbox = self._services.outbox
+            held = outbox.held()
+            counts = (outbox.waiting() - held, jobs.done, jobs.failures)
+            states = self._services.tracker.states()
+            if text := self._progress.say(now, line(states, *counts, held=held)):
                 self._run.logger.info(text)

@@ -17,10 +17,11 @@ _GROUPS = (
 )
 
 
-def line(states: Mapping[str, int], gathering: int, done: int, failed: int) -> str:
+def line(states: Mapping[str, int], gathering: int, done: int, failed: int, held: int = 0) -> str:
     """``On AWS Batch: 40 queued, 2 starting, 58 running; 900 done, 1 failed.``
 
-    ``states``: live jobs by Batch's state; ``gathering``: jobs not yet sent.
+    ``states``: live jobs by Batch's state; ``gathering``: jobs not yet sent; ``held``: those
+    that wait here for their environments.
     """
     parts = []
     for name, members in _GROUPS:
@@ -28,7 +29,8 @@ def line(states: Mapping[str, int], gathering: int, done: int, failed: int) -> s
         if name == "queued":
             count += gathering
         parts.append(f"{count:,} {name}")
-    return f"On AWS Batch: {', '.join(parts)}; {done:,} done, {failed:,} failed."
+    waits = f"; {held:,} waiting here for their environments" if held else ""
+    return f"On AWS Batch: {', '.join(parts)}{waits}; {done:,} done, {failed:,} failed."
 
 
 class Progress:

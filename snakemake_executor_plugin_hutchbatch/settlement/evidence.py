@@ -12,14 +12,14 @@ import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import cloudwatch, errors
 from ..aws.clients import Clients
 from ..aws.retry import Retrier
-from ..planning.work import SentWork
+from ..planning.plan import JobPlan
 from ..storage import small_objects
 from ..storage.inventory import Inventory
 from ..supervisor import taskspec
@@ -36,6 +36,26 @@ if TYPE_CHECKING:
 TAIL_LINES = 30
 #: Bytes at the end of a log file that are searched for its last lines.
 TAIL_BYTES = 64 * 1024
+
+
+class Followed(Protocol):
+    """What is known of a job on Batch. ``outputs``: URLs of what it must have made; ``status``: the
+    URL prefix of its statuses; ``begun``: what was written before is not its result."""
+
+    @property
+    def plan(self) -> JobPlan: ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def begun(self) -> datetime.datetime: ...
+
+
+F = TypeVar("F", bound=Followed)
 
 
 @dataclass(frozen=True)
@@ -75,7 +95,7 @@ class Endings:
         self._lock = threading.Lock()
         self._foreseen: dict[str, _StoredStatus] = {}
 
-    def foresee(self, ended: Sequence[Ended[SentWork]]) -> None:
+    def foresee(self, ended: Sequence[Ended[F]]) -> None:
         """Fetches from S3, in bulk, all that ``end`` will need for these jobs.
 
         Raises nothing: ``end`` fetches again what could not be fetched here.
@@ -93,7 +113,7 @@ class Endings:
     def _look(self, urls: Iterable[str], pool: bool = True) -> None:
         self._inventory.look(urls, self._pool if pool else None)
 
-    def _foresee_status(self, ended: Ended[SentWork]) -> None:
+    def _foresee_status(self, ended: Ended[F]) -> None:
         if ended.description is None:
             return
         try:
@@ -106,7 +126,7 @@ class Endings:
         with self._lock:
             self._foreseen[ended.job_id] = stored
 
-    def end(self, ended: Ended[SentWork]) -> Ending:
+    def end(self, ended: Ended[F]) -> Ending:
         """How a job ended. If Batch no longer knows it, its outputs decide. Raises botocore's
         errors that retries do not solve."""
         job_id, job, work = ended.job_id, ended.description, ended.what

@@ -223,6 +223,12 @@ RUN = (
         "a full disk on the controller ends a run whose jobs keep running",
     ),
     Patch(
+        "snakemake.persistence",
+        "PersistenceBase._software_stack_hash",
+        "software_stack:software_stack_hash",
+        "a changed environment of jobs on Batch, which Snakemake does not make, changes nothing",
+    ),
+    Patch(
         "snakemake.dag",
         "DAG.check_incomplete",
         "locks:check_incomplete",

@@ -42,6 +42,11 @@ class Leavings:
         self._stored = True
         return self._layout.run(self._run_id).private_script(digest)
 
+    def private(self, name: str) -> str:
+        """Where something else that holds a secret is to be stored, now."""
+        self._stored = True
+        return self._layout.run(self._run_id).private_object(name)
+
     def close(self) -> str | None:
         """At the end of this run, when none of its jobs lives; as ``remove``."""
         return self.remove(self._run_id) if self._stored else None

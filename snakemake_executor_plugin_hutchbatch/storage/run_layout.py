@@ -64,11 +64,19 @@ class WorkLayout:
     def conda_packages(self) -> str:
         return f"{self.prefix}conda/packages/"
 
+    @property
+    def conda_locks(self) -> str:
+        return f"{self.prefix}conda/locks/"
+
+    @property
+    def conda_builds(self) -> str:
+        return f"{self.prefix}conda/builds/"
+
     def conda_lock(self, digest: str) -> str:
-        return f"{self.prefix}conda/locks/{digest}.json"
+        return f"{self.conda_locks}{digest}.json"
 
     def conda_build(self, digest: str) -> str:
-        return f"{self.prefix}conda/builds/{digest}.json"
+        return f"{self.conda_builds}{digest}.json"
 
     def conda_environment(self, key: str) -> str:
         """The prefix of its parts; the manifest, written last, says that all are there."""
@@ -108,6 +116,9 @@ class RunLayout:
 
     def private_task(self, name: str) -> str:
         return f"{self.private}{name}.json"
+
+    def private_object(self, name: str) -> str:
+        return f"{self.private}{name}"
 
     def private_script(self, digest: str) -> str:
         return f"{self.private}{digest}.script"

@@ -42,6 +42,21 @@ class Snakemake(Protocol):
         """Reports to Snakemake that a job cannot be submitted; ``work`` None: or even planned."""
 
 
+class Hold(Protocol):
+    """Keeps jobs here until what they need is there."""
+
+    def take(
+        self,
+        pending: PendingSubmission,
+        send: Callable[[PendingSubmission], None],
+        refuse: Callable[[Work, Failure], None],
+    ) -> None:
+        """Passes a job on to ``send``, or to ``refuse`` where that cannot be had."""
+
+    def waiting(self) -> int:
+        """How many jobs it keeps."""
+
+
 class Outbox:
     """Sends jobs in the background. A job that cannot be sent fails; the others go on."""
 
@@ -57,6 +72,7 @@ class Outbox:
         *,
         array_size: int,
         threads: int,
+        hold: Hold | None = None,
     ) -> None:
         self._snakemake = snakemake
         self._logger = logger
@@ -65,6 +81,7 @@ class Outbox:
         self._tracker = tracker
         self._pace = pace
         self._plan_pool = plan_pool
+        self._hold = hold
         self._adopted: dict[int, PendingSubmission] = {}
         self._stopped = False
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-sending")
@@ -94,7 +111,11 @@ class Outbox:
 
     def waiting(self) -> int:
         """How many jobs have not been passed on yet."""
-        return self._dispatch.waiting() + len(self._later)
+        return self._dispatch.waiting() + len(self._later) + self.held()
+
+    def held(self) -> int:
+        """How many of them wait for an environment."""
+        return self._hold.waiting() if self._hold else 0
 
     def stop(self) -> None:
         """Sends nothing more; jobs that wait are dropped."""
@@ -129,7 +150,16 @@ class Outbox:
             with tracebacks.logged("A job that could not be submitted could not be reported."):
                 self._snakemake.rejected(job, failure, work)
 
+    def _refuse(self, work: Work, failure: Failure) -> None:
+        with tracebacks.logged("A job that could not be submitted could not be reported."):
+            self._snakemake.rejected(work.job, failure, work)
+
     def _gather(self, waiting: Waiting) -> None:
+        if self._stopped:
+            return
+        if self._hold and isinstance(waiting, PendingSubmission) and waiting.lacks:
+            self._hold.take(waiting, self._gather, self._refuse)
+            return
         work = work_in(waiting)
         self._dispatch.add((work.plan.key, work.history), waiting)
 

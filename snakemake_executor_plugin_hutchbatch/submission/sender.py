@@ -36,10 +36,12 @@ _PRIVATE = b'"private":true'
 
 @dataclass(frozen=True, slots=True)
 class PendingSubmission:
-    """A job to be sent, whose description (``task``) is not in S3 yet."""
+    """A job to be sent, whose description (``task``) is not in S3 yet. ``lacks``: its environments
+    are to be put into that first."""
 
     work: Work
     task: bytes
+    lacks: bool = False
 
 
 #: What waits to be sent: for the first time, or again with the description that S3 has.

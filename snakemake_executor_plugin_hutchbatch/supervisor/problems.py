@@ -30,6 +30,7 @@ class Cause(Enum):
     TERMINATED = "TERMINATED"
     LOST = "LOST"
     REJECTED = "REJECTED"
+    ENVIRONMENT = "ENVIRONMENT"
 
 
 class Problem(Enum):

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from ...planning import run_plan
-from ...planning.run_plan import PlannedRule, RunPlan
+from ...planning.run_plan import PlannedEnvironment, PlannedRule, RunPlan
 from ...text import tables, terminal
 from ...text.terminal import Line, Painted
 from ...text.units import amount, counted
@@ -115,6 +115,7 @@ def lines(found: RunPlan) -> list[Line]:
     shared = [f"{rule.rule} {_some(rule.shared)}" for rule in found.rules if rule.shared]
     if shared:
         shown.append(f"Fetched once a machine, for all jobs there: {'; '.join(shared)}.")
+    shown += [_environment(each) for each in found.environments]
     shown += [
         f"{rule.rule} runs under Snakemake: {rule.reason}."
         for rule in found.rules
@@ -129,6 +130,18 @@ def lines(found: RunPlan) -> list[Line]:
     shown += [(Painted("Hint: ", "yellow"), hint) for hint in found.hints]
     shown += [(Painted("Refused: ", "red"), refusal) for refusal in found.refusals]
     return shown
+
+
+def _environment(each: PlannedEnvironment) -> str:
+    about = [counted(each.packages, "package")] if each.packages else []
+    about += [amount(each.size)] if each.size else []
+    content = f" ({', '.join(about)})" if about else ""
+    what = {
+        "built": "is there",
+        "to be built": "would be built once, by a job of its own",
+        "to be solved": "would be solved, and built once by a job of its own",
+    }[each.state]
+    return f"Environment {each.name}{content} {what}."
 
 
 def _row(rule: PlannedRule) -> tuple[str, ...]:

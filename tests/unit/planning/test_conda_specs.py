@@ -13,6 +13,7 @@ from snakemake_executor_plugin_hutchbatch.planning import fingerprint
 from snakemake_executor_plugin_hutchbatch.planning.conda_specs import CondaSpecs
 from snakemake_executor_plugin_hutchbatch.planning.prepare import mode_line
 from snakemake_executor_plugin_hutchbatch.planning.requirements import PlanError
+from snakemake_executor_plugin_hutchbatch.software.conda.config import Config
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     CondaEnvironment,
     Step,
@@ -40,11 +41,15 @@ def job(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files = Files()
 
-    def make(spec, containerized=False):
+    def make(spec, containerized=False, **resources):
         rule = SimpleNamespace(conda_env="given", is_containerized=containerized)
         workflow = SimpleNamespace(sourcecache=files)
         return SimpleNamespace(
-            rule=rule, conda_env_spec=spec, dag=SimpleNamespace(workflow=workflow), files=files
+            rule=rule,
+            conda_env_spec=spec,
+            dag=SimpleNamespace(workflow=workflow),
+            files=files,
+            resources=resources,
         )
 
     return make
@@ -58,25 +63,45 @@ def at(path, content):
 
 def test_files_count_by_what_they_say_and_are_read_once(job, tmp_path):
     spec = at(tmp_path / "envs" / "a.yaml", "dependencies: [samtools]\n")
-    specs = CondaSpecs()
+    specs = CondaSpecs(Config(), {})
     first = specs.of(job(spec))
     assert first.name == "envs/a.yaml"
     again = job(spec)
     assert specs.of(again) is first
     assert again.files.read == ["a.yaml"]
-    same = CondaSpecs().of(job(at(tmp_path / "copy" / "b.yml", "dependencies: [samtools]\n")))
+    same = CondaSpecs(Config(), {}).of(
+        job(at(tmp_path / "copy" / "b.yml", "dependencies: [samtools]\n"))
+    )
     assert same.digest == first.digest
     digests = {first.digest}
-    for name in ("a.linux-64.pin.txt", "a.post-deploy.sh"):
-        (tmp_path / "envs" / name).write_text("x")
-        digests.add(CondaSpecs().of(job(spec)).digest)
+    url = "https://conda.anaconda.org/conda-forge/linux-64/samtools-1.21-h50ea8bc_0.conda"
+    for name, content in (
+        ("a.linux-64.pin.txt", f"@EXPLICIT\n{url}#{'a' * 32}\n"),
+        ("a.post-deploy.sh", "true\n"),
+    ):
+        (tmp_path / "envs" / name).write_text(content)
+        digests.add(CondaSpecs(Config(), {}).of(job(spec)).digest)
+    assert len(digests) == 3
+    on_disk = CondaSpecs(Config(), {}).on_disk(tmp_path / "envs" / "a.yaml")
+    assert on_disk.digest in digests
+
+
+def test_channels_of_condas_configuration_and_a_gpu_make_another_environment(job, tmp_path):
+    spec = at(tmp_path / "a.yaml", "dependencies: [samtools]\n")
+    plain = CondaSpecs(Config(), {})
+    mirrored = CondaSpecs(Config(alias="https://mirror.example.org"), {})
+    digests = {
+        plain.of(job(spec)).digest,
+        mirrored.of(job(spec)).digest,
+        plain.of(job(spec, gpu=1)).digest,
+    }
     assert len(digests) == 3
 
 
 def test_jobs_of_one_image_with_its_environments_and_jobs_without_need_none(job, tmp_path):
     spec = at(tmp_path / "envs" / "a.yaml", "dependencies: []\n")
-    assert CondaSpecs().of(job(spec, containerized=True)) is None
-    assert CondaSpecs().of(job(None)) is None
+    assert CondaSpecs(Config(), {}).of(job(spec, containerized=True)) is None
+    assert CondaSpecs(Config(), {}).of(job(None)) is None
 
 
 @pytest.mark.parametrize(
@@ -85,11 +110,12 @@ def test_jobs_of_one_image_with_its_environments_and_jobs_without_need_none(job,
         (CondaEnvNameSpec("mine"), "conda env export --from-history -n mine > envs/mine.yaml"),
         (CondaEnvDirSpec("/opt/mine"), "conda env export --from-history -p /opt/mine"),
         (CondaEnvFileSpec(LocalSourceFile("none.yaml")), "none.yaml does not exist"),
+        (CondaEnvFileSpec(LocalSourceFile(__file__)), "cannot be used: it is no"),
     ],
 )
 def test_what_jobs_cannot_have_is_refused_with_what_to_do(job, spec, words):
     with pytest.raises(PlanError, match=r"^its ") as refused:
-        CondaSpecs().of(job(spec))
+        CondaSpecs(Config(), {}).of(job(spec))
     assert words in str(refused.value)
 
 

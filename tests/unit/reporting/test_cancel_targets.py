@@ -1,10 +1,13 @@
 """Which ids end what is wanted of a run."""
 
+from dataclasses import replace
+
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.record.run_record import Record
 from snakemake_executor_plugin_hutchbatch.record.schema import (
     SINGLE,
+    Environment,
     Job,
     Placement,
     Run,
@@ -64,3 +67,15 @@ def test_what_had_no_answer_is_ended_if_it_is_there(record):
     assert cancel_targets.settled(found, record, lambda _: None) == cancel_targets.CancelTargets(
         found.arrays, found.singles, 4
     )
+
+
+def test_jobs_that_build_environments_of_the_run_end_with_it(record):
+    def building(batch_id, ours, stage="building"):
+        return Environment("r", batch_id, "e", stage=stage, batch_id=batch_id, ours=ours)
+
+    environments = (building("mine", 1), building("theirs", 0), building("over", 1, "ready"))
+    record = replace(record, environments=environments)
+    found = cancel_targets.find(record)
+    assert (found.singles, found.jobs) == (("mine", "three"), 5)
+    assert "mine" not in cancel_targets.find(record, skip={"mine"}).singles
+    assert "mine" not in cancel_targets.find(record, "a").singles

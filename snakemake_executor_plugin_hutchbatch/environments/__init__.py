@@ -1,0 +1,1 @@
+"""Conda environments of a run: locked, built once, waited for."""

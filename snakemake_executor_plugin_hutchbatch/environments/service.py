@@ -1,0 +1,455 @@
+"""The environments of one run: each is locked, looked for, built once, and then given to those who
+wait for it.
+
+Threads of a pool lock, look and submit; one more asks Batch about all builds at once. Whatever goes
+wrong with one environment is said once, and fails only what needs it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import errors
+from ..aws.batch_calls import BatchJob
+from ..planning.conda_specs import CondaSpec
+from ..planning.requirements import PlanError
+from ..settlement.failure_cause import Failure
+from ..settlement.retry_policy import Resubmit
+from ..submission.submit_job import SubmissionError
+from ..supervisor.taskspec import TaskSpec
+from ..text import tracebacks
+from ..tracking.news import Ended, Poll
+from . import claims, messages
+from .build_job import Build
+from .claims import Claim, HeldClaim, Step
+from .found import (
+    OVER,
+    BuiltEnvironment,
+    EnvironmentFailed,
+    EnvironmentState,
+    Ready,
+    Stage,
+)
+
+#: Seconds between two looks at a claim whose job does not show yet.
+AGAIN_SECONDS = 5.0
+#: Builds of other runs that may fail before this run builds by itself, and its own submissions
+#: that may end without the environment: more would be for ever.
+MOST_BUILDS = 3
+#: Environments that are locked, looked for or submitted at once.
+THREADS = 4
+
+
+@dataclass(frozen=True)
+class Locked:
+    """What is known of an environment before it is built. ``key`` None: its packages are chosen by
+    the job that builds it."""
+
+    key: str | None
+    packages: int = 0
+    size: int = 0
+
+
+class Shelf(Protocol):
+    """What S3 holds of locks and built environments. Methods raise botocore's errors that do not
+    pass."""
+
+    def lock(self, spec: CondaSpec) -> Locked:
+        """Its lock: the one that is kept, else a new one. Raises ``EnvironmentFailed`` where there
+        can be none."""
+
+    def find(self, key: str) -> BuiltEnvironment | None:
+        """The environment of that lock, if it is there as a whole; kept from expiring."""
+
+    def claim(self, spec: CondaSpec, key: str | None) -> str:
+        """The URL of the claim on building it."""
+
+
+class Builder(Protocol):
+    """What knows how environments are built."""
+
+    def prepare(self, spec: CondaSpec, key: str | None, url: str) -> tuple[Build, TaskSpec]:
+        """A build that is not submitted yet. Raises ``EnvironmentFailed`` and botocore's errors."""
+
+    def submit(self, build: Build, task: TaskSpec) -> tuple[Build, str]:
+        """The build as it was sent, and its job's id. Raises ``SubmissionError`` and botocore's
+        errors."""
+
+    def of_other(self, spec: CondaSpec, claim: Claim, url: str) -> Build:
+        """A build of another run, to be followed."""
+
+    def again(self, build: Build, step: Resubmit) -> Build:
+        """The same build, to be submitted once more."""
+
+
+class Follower(Protocol):
+    """What Batch says about builds. Nothing but ``job`` raises."""
+
+    def job(self, claim: Claim) -> BatchJob | None:
+        """The job of a claim; None if Batch knows none. Raises botocore's errors."""
+
+    def add(self, job_id: str, build: Build) -> None:
+        """Follows a job from now on."""
+
+    def poll(self) -> Poll[Build]:
+        """What happened since the last poll."""
+
+    def end(self, ended: Ended[Build]) -> Failure | Resubmit | None:
+        """How a build of ours ended: None for a success."""
+
+    def tail(self, ended: Ended[Build]) -> Sequence[str]:
+        """The last lines of its output."""
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """Ends jobs."""
+
+
+class Record(Protocol):
+    """Where states are written down."""
+
+    def environment(self, state: EnvironmentState) -> None:
+        """The state of one environment is new."""
+
+
+@dataclass
+class _Entry:
+    """One environment at work. ``waiting``: who is told of its end; ``builds``: jobs that were
+    followed to an end without it."""
+
+    spec: CondaSpec
+    state: EnvironmentState
+    locked: Locked | None = None
+    built: BuiltEnvironment | None = None
+    waiting: list[Callable[[], None]] = field(default_factory=list)
+    builds: int = 0
+
+
+class Environments:
+    """Thread-safe. ``say`` and ``warn`` take a line for the person at the terminal."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        claims_: claims.Claims,
+        builder: Builder,
+        follower: Follower,
+        record: Record,
+        say: Callable[[str], None],
+        warn: Callable[[Sequence[str]], None],
+        *,
+        me: tuple[str, str],
+        seconds: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``me``: this run's user and id; ``seconds`` between two questions about builds."""
+        self._shelf = shelf
+        self._claims = claims_
+        self._builder = builder
+        self._follower = follower
+        self._record = record
+        self._say = say
+        self._warn = warn
+        self._me = me
+        self._seconds = seconds
+        self._clock = clock
+        self._entries: dict[str, _Entry] = {}
+        self._tasks: dict[str, TaskSpec] = {}
+        self._following: dict[str, tuple[Build, list[_Entry]]] = {}
+        self._lock = threading.RLock()
+        self._stopped = threading.Event()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch-conda")
+        self._thread: threading.Thread | None = None
+
+    # What others ask for
+
+    def want(self, wanted: Iterable[CondaSpec]) -> None:
+        """Sees that these will be there."""
+        for spec in wanted:
+            self._entry(spec)
+        with self._lock:
+            fresh = [e for e in self._entries.values() if not e.state.began]
+            for entry in fresh:
+                self._set(entry, began=self._clock())
+        for entry in fresh:
+            self._submit(entry)
+        if fresh:
+            self._start()
+
+    def are_ready(self, digests: Iterable[str]) -> bool:
+        with self._lock:
+            return all(self._entries[digest].built for digest in digests)
+
+    def when_over(self, digests: Iterable[str], then: Callable[[], None]) -> None:
+        """Calls ``then`` once all of these are there, or one of them cannot be had; in a thread of
+        the pool unless that is so already."""
+        with self._lock:
+            missing = [self._entries[digest] for digest in digests]
+            missing = [entry for entry in missing if entry.state.stage is not Stage.READY]
+            failed = any(entry.state.stage is Stage.FAILED for entry in missing)
+            if missing and not failed:
+                names = [entry.spec.digest for entry in missing]
+
+                def again() -> None:
+                    self.when_over(names, then)
+
+                missing[0].waiting.append(again)  # one after another
+                return
+        then()
+
+    def ready(self, digests: Iterable[str]) -> Ready:
+        """These environments. Raises ``EnvironmentFailed`` if one of them cannot be had."""
+        found = {}
+        with self._lock:
+            for digest in digests:
+                entry = self._entries[digest]
+                if entry.built is None:
+                    sentence = entry.state.sentence or "it is not there yet"
+                    raise EnvironmentFailed(
+                        f"its conda environment {entry.spec.name} could not be had: {sentence}"
+                    )
+                found[digest] = entry.built
+        return found
+
+    def states(self) -> list[EnvironmentState]:
+        """How each of them stands."""
+        with self._lock:
+            return [entry.state for entry in self._entries.values()]
+
+    def stop(self) -> None:
+        """Ctrl-C: nothing more is built, and this run's own builds are ended."""
+        self._stopped.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            own = [job_id for job_id, (build, _) in self._following.items() if build.ours]
+        if own:
+            self._follower.cancel(own)
+
+    def close(self) -> None:
+        """Returns when nothing is under way any more here. Builds go on, for later runs."""
+        self._stopped.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._thread and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    # One environment, in threads of the pool
+
+    def _entry(self, spec: CondaSpec) -> _Entry:
+        with self._lock:
+            state = EnvironmentState(spec.digest, spec.name)
+            return self._entries.setdefault(spec.digest, _Entry(spec, state))
+
+    def _look(self, entry: _Entry) -> None:
+        """Whether it is there; else who builds it, or that this run does."""
+        key = self._key(entry)
+        if self._found(entry, key):
+            return
+        url = self._shelf.claim(entry.spec, key)
+        held = self._claims.read(url)
+        job = self._follower.job(held.claim) if held and held.claim else None
+        step = claims.decide(held, job)
+        if step is Step.FOLLOW and held and held.claim and job:
+            self._follow(entry, held.claim, url, job["jobId"])
+        elif step is Step.CLAIM and entry.builds < MOST_BUILDS:
+            # Its job may have ended just now, with the environment.
+            if not (held and self._found(entry, self._key(entry))):
+                self._build(entry, url, held)
+        elif step is Step.CLAIM:
+            raise EnvironmentFailed("the jobs that build it ended well, but it is not there")
+        else:
+            self._set(entry, stage=Stage.WAITING)
+            self._look_later(entry)
+
+    def _key(self, entry: _Entry) -> str | None:
+        """The key of its lock, which the job that built it may have made."""
+        locked = entry.locked
+        if locked is None or locked.key is None:
+            locked = entry.locked = self._shelf.lock(entry.spec)
+        if entry.state.key != (locked.key or ""):
+            self._set(entry, key=locked.key, packages=locked.packages, size=locked.size)
+        return locked.key
+
+    def _found(self, entry: _Entry, key: str | None) -> bool:
+        built = self._shelf.find(key) if key else None
+        if built is None:
+            return False
+        with self._lock:
+            before, entry.built = entry.state, built
+            numbers = {"packages": built.packages, "size": built.size, "key": built.key}
+            self._set(entry, stage=Stage.READY, ended=self._clock(), **numbers)
+        self._say(messages.ready(before, entry.state))
+        self._release(entry)
+        return True
+
+    def _build(self, entry: _Entry, url: str, held: HeldClaim | None) -> None:
+        key = entry.locked.key if entry.locked else None
+        build, task = self._builder.prepare(entry.spec, key, url)
+        claim = Claim(*self._me, build.plan.queue, build.name)
+        etag = self._claims.write(url, claim, held.etag if held else None)
+        if etag is None:
+            self._look_later(entry, 0.0)  # somebody else was faster
+            return
+        if key and self._found(entry, key):
+            return
+        self._send([entry], build, task, claim, etag)
+
+    def _send(
+        self, entries: list[_Entry], build: Build, task: TaskSpec, claim: Claim, etag: str | None
+    ) -> None:
+        if self._stopped.is_set():
+            return
+        sent, job_id = self._builder.submit(build, task)
+        with self._lock:
+            self._tasks[build.url] = task
+            self._following[job_id] = (sent, list(entries))
+        if etag:
+            self._claims.write(build.url, replace(claim, job_id=job_id), etag)
+        for entry in entries:
+            self._building(entry, sent.plan.queue, job_id, ours=True)
+            self._say(messages.building(entry.state))
+        self._follower.add(job_id, sent)
+
+    def _follow(self, entry: _Entry, claim: Claim, url: str, job_id: str) -> None:
+        build = self._builder.of_other(entry.spec, claim, url)
+        with self._lock:
+            known = self._following.get(job_id)
+            if known:
+                known[1].append(entry)
+            else:
+                self._following[job_id] = (build, [entry])
+        ours = bool(known and known[0].ours)
+        self._building(entry, claim.queue, job_id, ours)
+        self._say(messages.followed(entry.state, claim.user))
+        if not known:
+            self._follower.add(job_id, build)
+
+    def _building(self, entry: _Entry, queue: str, job_id: str, ours: bool) -> None:
+        now = self._clock()
+        self._set(entry, stage=Stage.BUILDING, began=now, queue=queue, job_id=job_id, ours=ours)
+
+    # All builds, in one thread
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._watch, name="hutchbatch-builds", daemon=True
+                )
+                self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            with tracebacks.logged("Builds of environments could not be asked about."):
+                self._count()
+                for ended in self._follower.poll().ended:
+                    self._pool.submit(_told, self._ended, ended)
+
+    def _count(self) -> None:
+        """How many jobs wait for each is written down now and then, not for each job."""
+        with self._lock:
+            counts = [(entry, len(entry.waiting)) for entry in self._entries.values()]
+        for entry, held in counts:
+            if held != entry.state.held:
+                self._set(entry, held=held)
+
+    def _ended(self, ended: Ended[Build]) -> None:
+        with self._lock:
+            build, entries = self._following.pop(ended.job_id)
+        for entry in entries:
+            entry.builds += 1
+        if self._stopped.is_set():
+            return
+        outcome = None
+        try:
+            outcome = self._follower.end(ended) if build.ours else None
+            if isinstance(outcome, Resubmit):
+                self._say(outcome.line)
+                self._send_again(entries, build, outcome)
+                return
+        except Exception as error:
+            tracebacks.log(f"What follows the end of a build could not be done: {error!r}")
+        if isinstance(outcome, Failure):
+            self._fail_all(entries, ended, outcome)
+            return
+        for entry in entries:
+            self._look_guarded(entry)
+
+    def _send_again(self, entries: list[_Entry], build: Build, step: Resubmit) -> None:
+        again = self._builder.again(build, step)
+        held = self._claims.read(build.url)
+        claim = Claim(*self._me, again.plan.queue, again.name)
+        etag = self._claims.write(build.url, claim, held.etag if held else None)
+        self._send(entries, again, self._tasks[build.url], claim, etag)
+
+    def _fail_all(self, entries: list[_Entry], ended: Ended[Build], failure: Failure) -> None:
+        lines = messages.failed(entries[0].state, failure, self._follower.tail(ended))
+        self._warn(lines)
+        for entry in entries:
+            self._fail(entry, failure.sentence, say=False)
+
+    # Ends
+
+    def _look_guarded(self, entry: _Entry) -> None:
+        """``_look``, whose failures are the environment's."""
+        try:
+            self._look(entry)
+        except (EnvironmentFailed, SubmissionError, PlanError) as error:
+            self._fail(entry, str(error))
+        except (ClientError, BotoCoreError) as error:
+            self._fail(entry, errors.explain(error, "looking for it").rstrip("."))
+        except Exception as error:
+            tracebacks.log(f"An error with environment {entry.spec.name}.")
+            self._fail(entry, f"an error of hutchbatch: {error!r}")
+
+    def _fail(self, entry: _Entry, sentence: str, say: bool = True) -> None:
+        if self._stopped.is_set():
+            return
+        self._set(entry, stage=Stage.FAILED, ended=self._clock(), sentence=sentence)
+        if say:
+            self._warn([messages.cannot(entry.state)])
+        self._release(entry)
+
+    def _release(self, entry: _Entry) -> None:
+        with self._lock:
+            waiting, entry.waiting = entry.waiting, []
+        if entry.state.held:
+            self._set(entry, held=0)
+        for then in waiting:
+            if self._stopped.is_set():
+                return
+            with tracebacks.logged("A job that waited for an environment was lost."):
+                then()
+
+    def _submit(self, entry: _Entry) -> None:
+        if not self._stopped.is_set():
+            self._pool.submit(_told, self._look_guarded, entry)
+
+    def _look_later(self, entry: _Entry, seconds: float = AGAIN_SECONDS) -> None:
+        def later() -> None:
+            if not self._stopped.wait(seconds):
+                self._look_guarded(entry)
+
+        threading.Thread(target=later, name="hutchbatch-conda-later", daemon=True).start()
+
+    def _set(self, entry: _Entry, **changes: object) -> None:
+        with self._lock:
+            entry.state = state = replace(entry.state, **changes)  # type: ignore[arg-type]
+        with tracebacks.logged("The state of an environment could not be recorded."):
+            self._record.environment(state)
+
+
+def is_over(state: EnvironmentState) -> bool:
+    """Whether no job waits for it any more."""
+    return state.stage in OVER
+
+
+def _told(function: Callable[..., None], *arguments: object) -> None:
+    """Runs ``function`` in a thread of the pool, where exceptions would otherwise be lost."""
+    with tracebacks.logged("A thread that prepares environments failed."):
+        function(*arguments)
