@@ -8,13 +8,17 @@ hutchbatch on the local cloud, both with the arguments after ``--`` and with the
 PATH: what the workflow calls must be there, or something that stands for it. Compared are the jobs
 that ran (rule, wildcards, inputs, outputs, logs, as Snakemake's log names them) and every declared
 output, byte for byte, with what lies in S3. A second run must do what it does there, mostly
-nothing. ``--ignore PATTERN`` leaves out the content of outputs that hold times or random numbers.
+nothing. With ``--conda WRAPPERS`` both run with ``--sdm conda`` and ``--wrapper-prefix``, against
+channels of stand-ins (``stand_in_channel.py``, which says what that folder holds), plain Snakemake
+with a stand-in for conda itself. ``--ignore PATTERN`` leaves out the content of outputs that hold
+times or random numbers.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import fnmatch
 import os
 import re
@@ -27,6 +31,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import stand_in_channel
+import stand_in_conda
+import yaml
+from conda_channel import ChannelServer
 
 from snakemake_executor_plugin_hutchbatch.local.cloud import LocalCloud
 
@@ -140,7 +149,7 @@ def working_directory(arguments: Sequence[str]) -> str:
     return "."
 
 
-def main() -> int:
+def main() -> bool:
     own, arguments = _divided(sys.argv[1:])
     options = _options(own)
     work = (options.keep or Path(tempfile.mkdtemp(prefix="public-workflow-"))).resolve()
@@ -148,11 +157,48 @@ def main() -> int:
         if options.only in (None, name):
             shutil.rmtree(work / name, ignore_errors=True)
             shutil.copytree(options.checkout.resolve(), work / name, symlinks=True)
+    with _conda(work, options) as more:
+        return _both(work, options, [*arguments, *more])
+
+
+@contextlib.contextmanager
+def _conda(work: Path, options: argparse.Namespace) -> Iterator[list[str]]:
+    """What ``--conda`` adds to the arguments; meanwhile channels are served."""
+    if not options.conda:
+        yield []
+        return
+    for name in ("wrappers", "channels", "conda"):
+        shutil.rmtree(work / name, ignore_errors=True)
+    shutil.copytree(options.conda.resolve(), work / "wrappers")
+    found = stand_in_channel.environments(options.checkout.resolve(), work / "wrappers")
+    count = stand_in_channel.make(work / "channels", found)
+    print(f"{len(found)} env files, {count} packages", file=sys.stderr)
+    programs = stand_in_conda.install(work / "conda")
+    with ChannelServer(work / "channels") as server:
+        (work / "condarc").write_text(
+            yaml.safe_dump(
+                {
+                    "channel_alias": server.url,
+                    "default_channels": [f"{server.url}/{stand_in_channel.DEFAULTS}"],
+                    "channel_priority": "strict",
+                }
+            )
+        )
+        os.environ["CONDARC"] = str(work / "condarc")
+        options.plain = {
+            "STAND_IN_CONDA": str(work / "conda"),
+            "PATH": f"{programs}:{os.environ['PATH']}",
+        }
+        options.server = server
+        yield ["--sdm", "conda", "--wrapper-prefix", f"file://{work}/wrappers/"]
+
+
+def _both(work: Path, options: argparse.Namespace, arguments: Sequence[str]) -> bool:
     wrong: list[str] = []
     runs: dict[str, Ran] = {}  # plain first
     if options.only != "hutchbatch":
         plain = [*arguments, "--cores", options.cores]
-        runs["plain"] = run(plain, work / "plain" / options.folder, dict(os.environ))
+        runs["plain"] = run(plain, work / "plain" / options.folder, {**os.environ, **options.plain})
         (work / "plain.log").write_text(runs["plain"].output)
         if runs["plain"].code:
             print(runs["plain"].output[-3000:], file=sys.stderr)
@@ -182,8 +228,10 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--folder", default=".", help="where in the checkout Snakemake is started")
     parser.add_argument("--cores", default="32", help="cores of plain Snakemake")
     parser.add_argument("--ignore", action="append", default=[], metavar="PATTERN")
+    parser.add_argument("--conda", type=Path, metavar="WRAPPERS", help="folder of wrappers")
     parser.add_argument("--only", choices=("plain", "hutchbatch"), help="run only this one")
     parser.add_argument("--keep", type=Path, help="folder that keeps the copies and the output")
+    parser.set_defaults(plain={}, server=None)  # what plain Snakemake's environment has more
     return parser.parse_args(words)
 
 
@@ -196,6 +244,8 @@ def _on_the_cloud(
     on_batch = [*("--executor", "hutchbatch", "--jobs", "16"), *arguments]
     on_batch += ["--default-storage-provider", "s3", "--default-storage-prefix", PREFIX]
     on_batch += ["--seconds-between-status-checks", "1"]
+    if options.server:
+        options.server.forget()
     with LocalCloud(work / "cloud", launched_in=launch) as cloud:
         environment = cloud.environment_for(os.environ)
         first = run(on_batch, launch, environment)
@@ -203,8 +253,14 @@ def _on_the_cloud(
         if first.code:
             wrong.append(f"hutchbatch fails: {work / 'hutchbatch.log'}")
             return first
+        if options.server:
+            fetched = options.server.downloads()
+            print(f"{len(fetched)} packages fetched, {len({*fetched})} of them once or more")
+            options.server.forget()
         again = run(on_batch, launch, environment)
         (work / "again.log").write_text(again.output)
+        if options.server and options.server.downloads():
+            wrong.append("a second run fetches packages")
     expected = _again(work, options, [*arguments, "--cores", options.cores])
     if again.code or again.finished() != expected:
         wrong.append(f"a second run does something else: {work / 'again.log'}")
@@ -215,7 +271,8 @@ def _again(work: Path, options: argparse.Namespace, arguments: Sequence[str]) ->
     """What a second run of plain Snakemake does; it is often nothing, but not always."""
     if not (work / "plain.log").exists():
         return Counter()
-    return run(arguments, work / "plain" / options.folder, dict(os.environ)).finished()
+    variables = {**os.environ, **options.plain}
+    return run(arguments, work / "plain" / options.folder, variables).finished()
 
 
 def _divided(words: list[str]) -> tuple[list[str], list[str]]:
