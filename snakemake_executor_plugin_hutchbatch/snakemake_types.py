@@ -378,9 +378,10 @@ class DeploymentMethod(Protocol):
 
 
 class DeploymentSettings(Protocol):
-    """``--software-deployment-method``."""
+    """``--software-deployment-method``, ``--conda-base-path``."""
 
     deployment_method: Collection[DeploymentMethod]
+    conda_base_path: str | None
 
 
 class ConfigSettings(Protocol):

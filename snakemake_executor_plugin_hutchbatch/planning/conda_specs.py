@@ -62,7 +62,7 @@ class CondaSpecs:
         key = (named, _has_gpu(job))
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = self._read(job.dag.workflow, *key)
+            found = self._known[key] = self._read(job, *key)
         return found
 
     def of_all(self, jobs: Iterable[Job]) -> tuple[CondaSpec, ...]:
@@ -83,11 +83,12 @@ class CondaSpecs:
             _name(str(path)), path.read_bytes(), beside(PIN), beside(DEPLOY), False
         )
 
-    def _read(self, workflow: Workflow, named: object, gpu: bool) -> CondaSpec:
+    def _read(self, job: Job, named: object, gpu: bool) -> CondaSpec:
+        workflow = job.dag.workflow
         source: SourceFile | None = getattr(named, "file", None)
         if source is None:
             raise PlanError(_without_file(named))
-        name = _name(source.get_path_or_uri(secret_free=True))
+        name = _name(source.get_path_or_uri(secret_free=True), job.rule.wrapper)
         try:
             content = _content(workflow, source)
             if content is None:
@@ -118,12 +119,15 @@ def _has_gpu(job: Job) -> bool:
     return False
 
 
-def _name(path: str) -> str:
-    """As its user knows it: relative where it lies below the folder of the run."""
-    here = os.path.realpath(".")
+def _name(path: str, wrapper: str | None = None) -> str:
+    """As its user knows it: a wrapper as the rule names it, a file by its path from the folder of
+    the run, unless the whole path is shorter."""
+    if wrapper and path.endswith(f"/{wrapper.strip('/')}/environment.yaml"):
+        return wrapper.strip("/")
+    if not path.startswith("/"):
+        return path
     real = os.path.realpath(path)
-    below = path.startswith("/") and real.startswith(here + os.sep)
-    return os.path.relpath(real, here) if below else path
+    return min(os.path.relpath(real, os.path.realpath(".")), real, key=len)
 
 
 def _content(workflow: Workflow, source: SourceFile | None) -> bytes | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 from snakemake.exceptions import WorkflowError
 
 from ..snakemake_types import Workflow
@@ -10,9 +13,12 @@ from ..snakemake_types import Workflow
 def conda_base_path(plain: property) -> property:
     """Replaces ``Workflow.conda_base_path``, which is asked for before each job that runs here and
     ends the run where there is no conda, also for jobs without an environment. With None a job
-    that has one fails by itself, as its comment says it should."""
+    that has one fails by itself, as its comment says it should. Where there is surely none, bash
+    is not asked either: it says "conda: command not found" in the middle of the run's messages."""
 
     def found(workflow: Workflow) -> str | None:
+        if not shutil.which("conda") and "BASH_FUNC_conda%%" not in os.environ:
+            return workflow.deployment_settings.conda_base_path
         try:
             path: str | None = plain.__get__(workflow)
         except WorkflowError:

@@ -41,8 +41,8 @@ def job(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files = Files()
 
-    def make(spec, containerized=False, **resources):
-        rule = SimpleNamespace(conda_env="given", is_containerized=containerized)
+    def make(spec, containerized=False, wrapper=None, **resources):
+        rule = SimpleNamespace(conda_env="given", is_containerized=containerized, wrapper=wrapper)
         workflow = SimpleNamespace(sourcecache=files)
         return SimpleNamespace(
             rule=rule,
@@ -84,6 +84,32 @@ def test_files_count_by_what_they_say_and_are_read_once(job, tmp_path):
     assert len(digests) == 3
     on_disk = CondaSpecs(Config(), {}).on_disk(tmp_path / "envs" / "a.yaml")
     assert on_disk.digest in digests
+
+
+@pytest.mark.parametrize(
+    ("file", "wrapper", "name"),
+    [
+        # As Snakemake has it of a Snakefile in workflow/, with --directory .test/deep
+        ("workflow/rules/../envs/a.yaml", None, "../../workflow/envs/a.yaml"),
+        (
+            "wrappers/v7.2.0/bio/bwa/mem/environment.yaml",
+            "v7.2.0/bio/bwa/mem",
+            "v7.2.0/bio/bwa/mem",
+        ),
+        ("own/environment.yaml", "v7.2.0/bio/bwa/mem", "../../own/environment.yaml"),
+    ],
+)
+def test_environments_are_called_as_their_users_know_them(
+    job, tmp_path, monkeypatch, file, wrapper, name
+):
+    for folder in (".test/deep", "workflow/rules"):
+        (tmp_path / folder).mkdir(parents=True)
+    path = tmp_path / file
+    path.parent.resolve().mkdir(parents=True, exist_ok=True)
+    path.write_text("dependencies: [samtools]\n")
+    monkeypatch.chdir(tmp_path / ".test/deep")
+    spec = CondaEnvFileSpec(LocalSourceFile(str(path)))
+    assert CondaSpecs(Config(), {}).of(job(spec, wrapper=wrapper)).name == name
 
 
 def test_channels_of_condas_configuration_and_a_gpu_make_another_environment(job, tmp_path):

@@ -44,6 +44,7 @@ def run(folder, target):
 def test_a_local_rule_without_an_environment_runs(tmp_path):
     done = run(tmp_path, "plain.txt")
     assert done.returncode == 0, done.stderr
+    assert "not found" not in done.stderr  # bash says it of a program that there is not
     assert (tmp_path / "plain.txt").read_text() == "here\n"
 
 
