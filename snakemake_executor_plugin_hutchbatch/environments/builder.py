@@ -101,7 +101,8 @@ class EnvironmentBuilder:
         """What the job needs that chooses the packages."""
         content = descriptions.dumps(spec.description)
         url = self._context.layout.task(f"conda-{spec.digest}")
-        return Unsolved(spec.name, self._put(url, content))
+        update = self._context.site.settings.value("conda_update")
+        return Unsolved(spec.name, self._put(url, content), bool(update))
 
     def _access(self, spec: CondaSpec) -> Pinned | None:
         """How the job reaches channels, where an address is not enough; may hold secrets."""

@@ -338,3 +338,15 @@ def test_environments_are_built_ahead_of_a_run(workflow, server):
     shutil.rmtree(workflow.folder / ".snakemake")
     assert " is there." in workflow.succeed(*CONDA)
     assert workflow.text("a.txt") == "one\ntwo\n"
+
+
+def test_without_the_extra_the_building_job_chooses_the_packages(workflow, server):
+    before = builds(workflow)
+    workflow.write("Snakefile", ONE.replace("deployed.txt", "share/wordlist/list.txt"))
+    workflow.write("envs/slow.yaml", env(server, "wordlist"))
+    workflow.write("none/sitecustomize.py", 'import sys\nsys.modules["rattler"] = None\n')
+    output = workflow.succeed(*CONDA, PYTHONPATH=str(workflow.folder / "none"))
+    assert "Environment envs/slow.yaml: building it once" in output
+    assert workflow.text("a.txt") == "one\ntwo\n"
+    assert len(builds(workflow) - before) == 1
+    assert server.downloads("wordlist") == ["wordlist-2024-hd_0.conda"]
