@@ -81,6 +81,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             raise ApiError("\n".join(map(terminal.clean, str(error).split("\n")))) from None
         rate_limit.lift(self.workflow)
         self._count = 0
+        self._size = len(self.dag)
         self._run = RunState(self.workflow, context, self.logger, hide, cancelled)
         beginning = begin.begin(self.workflow, context, self._retrier, self.logger, hide)
         self._services = assemble.build(
@@ -160,6 +161,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def run_jobs(self, jobs: list[AnyJob]) -> None:
         """Plans in this thread, which alone may use Snakemake's objects; submits in others."""
+        if len(self.dag) != self._size:  # a checkpoint has ended
+            self._size = len(self.dag)
+            self._services.recorder.wanted(begin.to_be_done(self.dag))
         for job in self._uploads.begin(jobs):
             self.run_job_pre(job)
             self._run.similar.begins(job.jobid)

@@ -186,6 +186,11 @@ class Recorder:
         sentence = printable(self._hide(state.sentence))
         self._put(replace(state, run_id=self._run_id, sentence=sentence))
 
+    def wanted(self, jobs: int) -> None:
+        """The run has so many jobs now."""
+        if self._journal:
+            self._journal.change(Run, (self._run_id,), wanted=jobs)
+
     def beat(self) -> None:
         """A sign of life, from time to time."""
         now = self._clock()

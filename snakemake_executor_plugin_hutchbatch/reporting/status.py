@@ -76,7 +76,7 @@ class Overview:
     def total(self) -> RuleCounts:
         """All rules together."""
         names = (*COUNTS, "again", "lost")
-        return RuleCounts("all", **{n: sum(getattr(r, n) for r in self.rules) for n in names})
+        return RuleCounts("total", **{n: sum(getattr(r, n) for r in self.rules) for n in names})
 
     @property
     def is_well(self) -> bool:

@@ -23,7 +23,7 @@ from ..recovery import discover
 from ..recovery.run_marker import Presence
 from ..recovery.unfinished_jobs import Earlier
 from ..snakemake_patches import s3_storage
-from ..snakemake_types import Workflow
+from ..snakemake_types import Dag, Workflow
 from ..storage.inventory import Inventory
 from ..storage.leavings import Leavings
 from ..text.terminal import Log
@@ -110,7 +110,7 @@ def _run(workflow: Workflow, context: RunContext, hide: Discretion) -> Run:
         storage_prefix=str(workflow.storage_settings.default_storage_prefix),
         work_prefix=context.work_prefix,
         log_group=site.settings.value("log_group"),
-        wanted=sum(1 for job in workflow.dag.needrun_jobs() if not job.is_local),
+        wanted=to_be_done(workflow.dag),
         settings={
             f.name: hide(shlex.join(value) if isinstance(value, list) else str(value))
             for f in fields(site.settings)
@@ -118,6 +118,12 @@ def _run(workflow: Workflow, context: RunContext, hide: Discretion) -> Run:
         },
         versions={"python": platform.python_version(), **_versions()},
     )
+
+
+def to_be_done(dag: Dag) -> int:
+    """How many jobs the run has for AWS Batch, those that have ended included."""
+    known = (job for job in dag.jobs if dag.needrun(job) or dag.finished(job))
+    return sum(1 for job in known if not job.is_local)
 
 
 def _versions() -> dict[str, str]:

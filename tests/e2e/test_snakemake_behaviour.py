@@ -1,6 +1,8 @@
 """Groups, retries, keep-going and the rest behave as users know them."""
 
 import itertools
+import subprocess
+import sys
 
 
 def test_a_group_runs_as_one_job_and_stores_what_others_need(workflow):
@@ -186,3 +188,13 @@ def test_benchmark_touch_shadow_and_checkpoints_work(workflow):
     assert workflow.text("bench/x.tsv").startswith("s\th:m:s\tmax_rss")
     assert (workflow.stored / "flag").exists()
     assert not (workflow.stored / "litter").exists()
+    # The jobs that a checkpoint has brought count, too.
+    status = subprocess.run(
+        [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli.main", "status"],
+        cwd=workflow.folder,
+        env=workflow.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "5 of 5 jobs done" in status.stdout

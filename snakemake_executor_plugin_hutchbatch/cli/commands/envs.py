@@ -108,13 +108,13 @@ def table(found: Sequence[StockedEnvironment], prefix: str) -> list[str]:
             ", ".join(each.names) or each.key,
             "-" if each.packages is None else f"{each.packages:,}",
             amount(each.size),
-            clock(each.used, zone=False) if each.whole else "never: it was not built to its end",
+            clock(each.used)[:10] if each.whole else "never: it was not built to its end",
         )
         for each in found
     ]
     whole = sum(each.size for each in found)
     return [
-        *tables.lines(rows, ("environment", "packages", "size in S3", "last used (to a day)")),
+        *tables.lines(rows, ("environment", "packages", "size in S3", "last used")),
         "",
         f"{counted(len(found), 'environment')}, {amount(whole)} in {prefix}.",
     ]
