@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import PurePosixPath
 
-from ..supervisor.shipped_code import LAUNCH, PLACES
+from ..supervisor.controller_folders import LAUNCH, PLACES
 from ..supervisor.taskspec import TaskSpec
 from .plan import JobPlan
 

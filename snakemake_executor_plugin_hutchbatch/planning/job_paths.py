@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..snakemake_types import File, Workflow
-from ..supervisor import file_names, launch_folder, shipped_code
+from ..supervisor import controller_folders, file_names, launch_folder
 from .layout import Layout
 
 
@@ -84,10 +84,10 @@ def variables(layout: Layout, token: Tokens) -> dict[str, str]:
     own = os.path.normpath(Path(layout.root, layout.directory))
     names = (own, *(name for name in layout.launch if name != own))
     return {
-        shipped_code.LAUNCH: os.pathsep.join(names),
-        shipped_code.WORK: token.workdir,
-        shipped_code.TREE: token.tree,
-        shipped_code.PLACES: json.dumps(places),
+        controller_folders.LAUNCH: os.pathsep.join(names),
+        controller_folders.WORK: token.workdir,
+        controller_folders.TREE: token.tree,
+        controller_folders.PLACES: json.dumps(places),
     }
 
 

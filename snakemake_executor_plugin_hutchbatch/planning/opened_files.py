@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ..supervisor.shipped_code import is_of_snakefile
+from ..supervisor.listed_files import is_of_snakefile
 from .layout import is_below
 
 #: What no job needs to see, or may.

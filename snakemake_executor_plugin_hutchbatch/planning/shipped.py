@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..aws.retry import Retrier
 from ..snakemake_types import Rule, Workflow
 from ..storage.run_layout import WorkLayout
-from ..supervisor import shipped_code
+from ..supervisor import listed_files, shipped_code
 from ..supervisor.taskspec import Sources
 from . import code_files, listed_folders, opened_files, source_archive, used_sources, workflow_code
 from .job_paths import written_paths
@@ -111,11 +111,11 @@ class ShippedCode:
             [canonical(path, launch) for path in opened_files.folders()]
         )
         if listed:
-            self._files[shipped_code.LISTED_INDEX] = _json(listed)
+            self._files[listed_files.LISTED_INDEX] = _json(listed)
         if told:
             self._warn(told)
         if seen := opened_files.seen():
-            self._files[shipped_code.SEEN_INDEX] = _json(
+            self._files[listed_files.SEEN_INDEX] = _json(
                 {canonical(path, launch): entry for path, entry in seen.items()}
             )
         return found

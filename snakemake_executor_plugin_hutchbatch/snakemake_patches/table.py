@@ -8,7 +8,7 @@ components of its sessions (``aws/credentials.py``), both official interfaces; a
 on Snakemake's objects, such as the prefix of a storage provider. Neither are
 Python's own functions: ``os.stat`` notes what Snakefiles ask about while they are parsed
 (``planning/opened_files.py``), and in a job the functions that open and list files find for
-Snakefiles what the controller has (``supervisor/shipped_code.py``).
+Snakefiles what the controller has (``supervisor/listed_files.py``).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Iterable, Optional, Sequence, Tuple
 
-from . import launch_folder, shipped_code
+from . import controller_folders, launch_folder, listed_files, shipped_code
 
 if TYPE_CHECKING:
     from ..snakemake_types import (
@@ -91,7 +91,7 @@ def name_objects(plugin: ModuleType, in_job: bool) -> None:
     """Patches the storage plugin's objects; Snakemake need not be fully imported yet."""
     cls = plugin.StorageObject
     plain = cls.local_path
-    folders, work = shipped_code.launch_folders(), shipped_code.work_folder()
+    folders, work = controller_folders.launch_folders(), controller_folders.work_folder()
 
     def local_path(self: StorageObject) -> Path:
         name = None if self._overwrite_local_path else name_of(self)
@@ -124,8 +124,9 @@ def keep_names(in_job: bool) -> None:
     if in_job:
         from snakemake import workflow
 
-        folders = shipped_code.launch_folders()
+        folders = controller_folders.launch_folders()
         shipped_code.use(folders)
+        listed_files.use(folders)
         _configure_here(workflow, folders)
         _remove_before_the_run()
 
@@ -136,9 +137,9 @@ def _configure_here(workflow: ModuleType, folders: Tuple[str, ...]) -> None:
 
     def translated(plain: Method) -> Method:
         def read(self: Workflow, *args: object, **kwargs: object) -> object:
-            self.globals["config"] = shipped_code.everywhere(self.globals["config"], folders)
+            self.globals["config"] = controller_folders.everywhere(self.globals["config"], folders)
             found = plain(self, *args, **kwargs)
-            self.globals["config"] = shipped_code.everywhere(self.config, folders)
+            self.globals["config"] = controller_folders.everywhere(self.config, folders)
             return found
 
         return read
@@ -174,7 +175,7 @@ def remove_here(path: str) -> None:
 def _flag_by_name(path_modifier: ModuleType, in_job: bool) -> None:
     cls = path_modifier.PathModifier
     plain_apply, plain_modify = cls.apply_default_storage, cls.modify
-    folders = shipped_code.launch_folders() if in_job else ()
+    folders = controller_folders.launch_folders() if in_job else ()
 
     def apply_default_storage(self: PathModifier, path: object) -> object:
         settings = self.workflow.storage_settings
@@ -184,7 +185,7 @@ def _flag_by_name(path_modifier: ModuleType, in_job: bool) -> None:
         path = _resolved(path)
         if folders and isinstance(path, str) and os.path.isabs(path):
             # In S3 it has the name that the controller gave it.
-            path = _with_text(path, shipped_code.there(str(path), folders))
+            path = _with_text(path, controller_folders.there(str(path), folders))
         return plain_apply(self, path)
 
     def modify(self: PathModifier, path: object, property: object = None) -> object:

@@ -144,6 +144,7 @@ MAY_PATCH = {
     "supervisor/patched_s3_storage.py",
     "supervisor/fetched_inputs.py",
     "supervisor/file_names.py",
+    "supervisor/listed_files.py",
     "supervisor/refused_outputs.py",
     "supervisor/shipped_code.py",
     "supervisor/unfinished.py",
