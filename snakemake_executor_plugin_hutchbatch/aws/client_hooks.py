@@ -48,8 +48,8 @@ class Clock:
 
     def now(self, remove_tzinfo: bool = True) -> datetime.datetime:
         """In place of botocore's ``get_current_datetime``: UTC."""
-        told = self._now() + self.ahead
-        return told.replace(tzinfo=None) if remove_tzinfo else told
+        there = self._now() + self.ahead
+        return there.replace(tzinfo=None) if remove_tzinfo else there
 
     def hear(self, date: str) -> bool:
         """Corrects itself by the ``Date`` of an answer of AWS. Returns whether that was needed."""
@@ -86,7 +86,7 @@ class _Trial:
 
     began: float
     tries: int = 0
-    told: bool = False
+    warned: bool = False
 
 
 def strengthen(
@@ -149,8 +149,8 @@ def strengthen(
         waited = monotonic() - trial.began
         if waited > retrier:
             return None
-        if waited > 60 and not trial.told:
-            trial.told = True
+        if waited > 60 and not trial.warned:
+            trial.warned = True
             renewal.tell(f"{errors.explain(error, 'asking for files in S3')} Still trying.")
         trial.tries += 1
         return retry.backoff(trial.tries)

@@ -54,7 +54,7 @@ class Renewal:
         self._stopped: Callable[[], bool] = lambda: True
         self._lock = threading.Lock()
         self._held: Credentials | None = None
-        self._told: float | None = None
+        self._reminded: float | None = None
         self._used = threading.local()
 
     def begin(
@@ -117,8 +117,8 @@ class Renewal:
         while not self._look(ended):
             if not self._wait():
                 return False
-        if self._told is not None:
-            self._told = None
+        if self._reminded is not None:
+            self._reminded = None
             self.tell("Your AWS credentials are renewed; the run goes on.")
         return True
 
@@ -149,8 +149,8 @@ class Renewal:
         if not self.waits:
             return False
         now = self._clock()
-        if self._told is None or now - self._told > TELL_EVERY:
-            self._told = now
+        if self._reminded is None or now - self._reminded > TELL_EVERY:
+            self._reminded = now
             self.tell(sentence(os.environ))
         self._sleep(LOOK_EVERY)
         return self.waits

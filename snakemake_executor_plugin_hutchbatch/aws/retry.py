@@ -64,7 +64,7 @@ class Retrier:
         Raises the last error when the time is up, and other errors at once.
         """
         started = self.clock()
-        told = False
+        warned = False
         attempt = 0
         while True:
             try:
@@ -73,8 +73,8 @@ class Retrier:
                 waited = self.clock() - started
                 if not is_transient(error) or waited > self._retrier or self._stopped():
                     raise
-                if waited > 60 and not told:
-                    told = True
+                if waited > 60 and not warned:
+                    warned = True
                     self._say(f"{explain(error, what)} Still trying.")
                 self.wait(attempt)
                 attempt += 1

@@ -44,7 +44,7 @@ class AccountContext:
     places: tuple[str, ...] = ()
 
 
-def told(message: str, asked: str) -> str:
+def refused_action(message: str, asked: str) -> str:
     """The action that AWS's refusal names, otherwise the one that was tried."""
     found = _TOLD.search(message)
     return found[1] if found else asked

@@ -82,13 +82,13 @@ def the_queues(
 ) -> Iterator[Finding]:
     """Which queues there are, and where jobs would go."""
     try:
-        facts.queues, told = account.describe(clients.batch, entries)
+        facts.queues, warning = account.describe(clients.batch, entries)
     except (ClientError, BotoCoreError) as error:
         yield Finding("problem", "queues", errors.explain(error, "reading the Batch queues"))
         return
     trust = not any(q.arn for q in facts.queues.values())
-    if told:
-        yield Finding("warning", "queues", told)
+    if warning:
+        yield Finding("warning", "queues", warning)
     for queue in facts.queues.values():
         if not queue.takes_jobs:
             sentence = f"Queue {queue.name} is not accepting jobs, {queue.why_not}"
@@ -163,7 +163,7 @@ def _place(clients: Clients, place: Place) -> Finding:
             if not errors.is_denied(error):
                 return Finding("problem", "bucket", errors.explain(error, f"using {place.url}"))
             refused.append(done)
-            missing.append(permissions.told(str(error), action))
+            missing.append(permissions.refused_action(str(error), action))
             if done == "stored":
                 break
     if refused:
@@ -203,7 +203,7 @@ def rights(clients: Clients, context: AccountContext, queue: str) -> Iterator[Fi
             if not errors.is_denied(error):
                 continue  # refused for what was asked, not because of who asked
             missing += 1
-            named = permissions.told(str(error), action)
+            named = permissions.refused_action(str(error), action)
             needed = named in permissions.NEEDED
             price = {**permissions.NEEDED, **permissions.USEFUL}.get(named, "something may fail")
             level: Level = "problem" if needed else "warning"

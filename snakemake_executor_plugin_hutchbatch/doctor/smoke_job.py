@@ -126,7 +126,7 @@ def run(
         missing: tuple[str, ...] = ()
         if errors.is_denied(error):
             operation = getattr(error, "operation_name", "?")
-            missing = (permissions.told(str(error), f"batch:{operation}"),)
+            missing = (permissions.refused_action(str(error), f"batch:{operation}"),)
         return [Finding("problem", "job", errors.explain(error, "trying a job"), missing=missing)]
     except small_objects.TooLarge as error:
         return [Finding("problem", "job", f"Somebody has overwritten the job's files: {error}.")]
@@ -219,8 +219,8 @@ def _read(
     failure = failure_cause.read(job, status, lines)
     if failure:
         shown = [line for line in lines if not line.startswith(taskspec.STATUS_LINE)][-SHOWN:]
-        told = "".join(f"\n    {line}" for line in shown)
-        sentence = f"The job failed: {failure.sentence} {failure.tag}{told}"
+        log = "".join(f"\n    {line}" for line in shown)
+        sentence = f"The job failed: {failure.sentence} {failure.tag}{log}"
         return [Finding("problem", "job", sentence)]
     found = _fetch(clients, f"{folder}out.txt").splitlines()
     machine = f" on an {status.instance_type}" if status and status.instance_type else ""

@@ -56,8 +56,8 @@ def read(profile: str | None, options: Sequence[str]) -> RunSettings:
         settings = ExecutorPluginRegistry().get_plugin("hutchbatch").get_settings(arguments)
         s3 = StoragePluginRegistry().get_plugin("s3").get_settings(arguments).get_settings(None)
     except SystemExit:
-        told = said.getvalue().strip().splitlines() or ["?"]
-        sentence = told[-1].rpartition("rror: ")[2]
+        printed = said.getvalue().strip().splitlines() or ["?"]
+        sentence = printed[-1].rpartition("rror: ")[2]
         raise SettingsError(
             f"Snakemake does not accept these settings: {sentence}", usage=True
         ) from None

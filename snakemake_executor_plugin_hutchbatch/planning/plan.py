@@ -196,9 +196,9 @@ def _own_resources(job: AnyJob, resources: Mapping[str, object]) -> dict[str, ob
         elif len(set(map(str, values_))) == 1:
             merged[name] = values_[0]
         else:
-            told = ", ".join(sorted(set(map(str, values_))))
+            different = ", ".join(sorted(set(map(str, values_))))
             raise PlanError(
-                f"the rules of this group differ in {name} ({told}); give them the same value"
+                f"the rules of this group differ in {name} ({different}); give them the same value"
             )
     return merged
 

@@ -91,8 +91,8 @@ def _left_behind(planned: Sequence[tuple[Job, JobPlan]]) -> list[str]:
                 staying = snakemake_packages.selected(job.dag.workflow, target).staying
             except snakemake_packages.CannotCome:
                 return []  # said where a job needs it
-            told = snakemake_packages.warning(staying)
-            return [told] if told else []
+            warning = snakemake_packages.warning(staying)
+            return [warning] if warning else []
     return []
 
 

@@ -99,21 +99,21 @@ class ShippedCode:
         code = workflow_code.code_of(self._workflow, opened)
         chosen = code_files.select(code)
         texts = workflow_code.texts(code.snakefiles)
-        if told := code_files.warning(chosen, launch, texts, set(self._known())):
-            self._warn(told)
+        if warning := code_files.warning(chosen, launch, texts, set(self._known())):
+            self._warn(warning)
         begin = canonical(str(self._workflow.workdir_init), launch)
         beside = (str(Path(path).parent) for path in code.snakefiles)
         folders = [begin, *code.roots(), *code.folders, *beside]
         written = written_paths(self._workflow)
         found = layout(launch, folders, chosen.files, written)
         self._files = {found.place(path): Path(path) for path in chosen.files}
-        listed, told = listed_folders.of_folders(
+        listed, warning = listed_folders.of_folders(
             [canonical(path, launch) for path in opened_files.folders()]
         )
         if listed:
             self._files[listed_files.LISTED_INDEX] = _json(listed)
-        if told:
-            self._warn(told)
+        if warning:
+            self._warn(warning)
         if seen := opened_files.seen():
             self._files[listed_files.SEEN_INDEX] = _json(
                 {canonical(path, launch): entry for path, entry in seen.items()}

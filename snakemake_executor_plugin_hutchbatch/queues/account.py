@@ -40,7 +40,7 @@ def describe(
     missing permission.
     """
     listed = from_catalog(catalog)
-    told = None
+    warning = None
     try:
         pages = batch.get_paginator("describe_job_queues").paginate()
         details = [item for page in pages for item in page["jobQueues"]]
@@ -60,7 +60,7 @@ def describe(
         if not errors.is_denied(error):
             raise
         environments = {}
-        told = (
+        warning = (
             "You are not permitted to list Batch's compute environments: the catalogue's "
             "figures are used."
         )
@@ -68,7 +68,7 @@ def describe(
     for item in details:
         name = str(item["jobQueueName"])
         queues[name] = live(item, environments, listed.get(name, Queue(name)))
-    return queues, told
+    return queues, warning
 
 
 def live(

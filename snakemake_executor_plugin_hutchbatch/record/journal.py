@@ -63,7 +63,7 @@ class Journal:
         self._condition = threading.Condition()
         self._taken = self._written = 0
         self._closing = False
-        self._told: frozenset[str] = frozenset()
+        self._warned: frozenset[str] = frozenset()
         self.broken = False
         #: The disk has not answered for ``BUSY_SECONDS``: nothing else waits until it does.
         self.late = False
@@ -200,8 +200,8 @@ class Journal:
 
     def _once(self, kind: str, sentence: str) -> None:
         with self._condition:
-            told, self._told = kind in self._told, self._told | {kind}
-        if not told:
+            warned, self._warned = kind in self._warned, self._warned | {kind}
+        if not warned:
             self._fault(sentence)
 
     def _give_up(self, error: BaseException) -> None:

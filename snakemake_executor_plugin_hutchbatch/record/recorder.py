@@ -223,14 +223,14 @@ def attempts(
 ) -> list[Attempt]:
     """A job's containers, from DescribeJobs (or ListJobs, which has only one) and the supervisor's
     status of the last one. Pure."""
-    told: list[AttemptDetailTypeDef | JobDetailTypeDef] = [*(job.get("attempts") or ())]
-    if not told and (job.get("startedAt") or job.get("container")):
-        told = [job]
+    attempts: list[AttemptDetailTypeDef | JobDetailTypeDef] = [*(job.get("attempts") or ())]
+    if not attempts and (job.get("startedAt") or job.get("container")):
+        attempts = [job]
     found = []
-    for number, item in enumerate(told, 1):
+    for number, item in enumerate(attempts, 1):
         container = item.get("container") or {}
         reason = printable(str(item.get("statusReason") or container.get("reason") or ""))
-        last = number == len(told)
+        last = number == len(attempts)
         known = status if last and status and status.attempt == number else None
         instance = _INSTANCE.search(reason)
         found.append(

@@ -86,7 +86,7 @@ def _with_marks(
 def summary(found: Earlier) -> str | None:
     """One sentence about runs that were killed; None if there are none."""
     dead = {run.run_id for run in found.dead}
-    left = [trace for trace in found.traces if trace.run_id in dead and not trace.told]
+    left = [trace for trace in found.traces if trace.run_id in dead and not trace.reported]
     count = len({(trace.run_id, trace.number, trace.batch_id) for trace in left})
     if not count:
         return None

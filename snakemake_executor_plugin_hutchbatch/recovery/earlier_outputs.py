@@ -55,7 +55,7 @@ class EarlierOutputs:
     def left(self) -> list[Trace]:
         """The open jobs whose success Snakemake has not heard of."""
         with self._lock:
-            return [t for t in self.earlier.traces if t not in self._settled and not t.told]
+            return [t for t in self.earlier.traces if t not in self._settled and not t.reported]
 
     def new_neighbours(self, outputs: Iterable[str]) -> list[Run]:
         """Living runs that write any of ``outputs``, each named once."""

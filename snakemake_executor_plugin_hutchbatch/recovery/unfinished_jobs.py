@@ -32,7 +32,7 @@ class Trace:
 
     ``batch_id`` None: it may have been sent, but AWS's answer is not known. ``status``: URL prefix
     of its statuses; ``task_url``: its description; ``number`` None if only AWS knows it;
-    ``prepared``: when it was sent, by the earlier controller's clock; ``told``: its success was
+    ``prepared``: when it was sent, by the earlier controller's clock; ``reported``: its success was
     reported to Snakemake.
     """
 
@@ -48,7 +48,7 @@ class Trace:
     prepared: float
     memory: int = 0
     number: int | None = None
-    told: bool = False
+    reported: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Earlier:
     @property
     def open_outputs(self) -> frozenset[str]:
         made = [
-            *(t.outputs for t in self.traces if not t.told),
+            *(t.outputs for t in self.traces if not t.reported),
             *(urls(j.outputs) for j in self.unsent),
         ]
         return frozenset(url for outputs in made for url in outputs)
@@ -162,7 +162,7 @@ def _traces(
                 prepared=sent.prepared,
                 memory=placed.memory or job.memory,
                 number=job.number,
-                told=job.state == TOLD,
+                reported=job.state == TOLD,
             )
 
 

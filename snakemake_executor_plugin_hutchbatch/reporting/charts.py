@@ -86,7 +86,7 @@ def data(record: Record, rows: Sequence[Row], rules: Sequence[Rule], until: floa
             (names[name], round(start - began, 1), round(stop - began, 1), len(job["attempts"]))
             for name, start, stop in phases
         ]
-        job["attempts"].append(_told(row))
+        job["attempts"].append(_details(row))
         job["state"] = row.state
         job["lost"] |= row.state == "lost"
     over = timeline.over_time(areas, began, until, BINS)
@@ -112,7 +112,7 @@ def data(record: Record, rows: Sequence[Row], rules: Sequence[Rule], until: floa
     }
 
 
-def _told(row: Row) -> dict[str, str]:
+def _details(row: Row) -> dict[str, str]:
     """What is shown about the attempt under the pointer."""
     used = []
     if row.peak_memory_mib is not None:
@@ -120,13 +120,13 @@ def _told(row: Row) -> dict[str, str]:
     cores = resource_advice.busy_cores(row)
     if cores is not None:
         used.append(f"{cores:.1f} of {row.vcpus} vCPUs")
-    told = {
+    texts = {
         "queue": row.queue,
         "type": row.instance_type,
         "cause": row.cause,
         "used": ", ".join(used),
     }
-    return {name: text for name, text in told.items() if text}
+    return {name: text for name, text in texts.items() if text}
 
 
 def _spread(spread: Spread | None) -> dict[str, object] | None:

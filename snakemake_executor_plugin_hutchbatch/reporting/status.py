@@ -232,12 +232,12 @@ def _held(environments: Iterable[Environment], gone: bool) -> list[str]:
 def _stuck(notes: Iterable[Note], live: Sequence[Placement], most: int = 5) -> tuple[str, ...]:
     """The last sentences about jobs that still wait."""
     waiting = {place.number for place in live if place.state in WAITING}
-    told: dict[str, None] = {}
+    newest: dict[str, None] = {}
     for note in notes:
         if note.kind == "waiting" and (note.number is None or note.number in waiting) and waiting:
-            told.pop(note.text, None)
-            told[note.text] = None
-    return tuple(told)[-most:]
+            newest.pop(note.text, None)
+            newest[note.text] = None
+    return tuple(newest)[-most:]
 
 
 # What AWS says about a run whose controller is gone

@@ -46,7 +46,7 @@ class RunUploads:
         self._uploads: Uploads | None = None
         self._announced: dict[str, ComparedInput] = {}  # by name
         self._known: dict[str, ComparedInput] = {}  # by name: on their way, or sent
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self._size = 0
 
     def planned(self, jobs: Iterable[AnyJob]) -> PlannedUploads:
@@ -175,8 +175,8 @@ class RunUploads:
         return self._uploads
 
     def _say_once(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
+        if text not in self._warned:
+            self._warned.add(text)
             self._say(text)
 
 

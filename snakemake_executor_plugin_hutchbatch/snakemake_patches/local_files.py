@@ -123,8 +123,8 @@ def fetch(file: File) -> None:
     except Differs as error:
         raise WorkflowError(f"{error}.") from None
     except Failure as error:
-        told = sentence(error.problem, ProblemContext(facts=error.facts))
-        raise WorkflowError(f"{file} could not be fetched: {told}.") from None
+        cause = sentence(error.problem, ProblemContext(facts=error.facts))
+        raise WorkflowError(f"{file} could not be fetched: {cause}.") from None
     except OSError as error:
         raise WorkflowError(f"{file} could not be fetched from {url}: {error}") from error
 

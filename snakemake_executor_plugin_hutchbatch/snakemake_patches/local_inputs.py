@@ -155,7 +155,7 @@ class CheckpointOutputs:
     def __init__(self, warn: Callable[[str], None]) -> None:
         self._warn = warn
         self._brought: dict[str, str] = {}
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     def inputs(self) -> dict[str, str]:
         """URLs by path of what functions may open: Snakemake in a container calls them, too."""
@@ -184,8 +184,8 @@ class CheckpointOutputs:
         return found
 
     def _tell(self, rule: str, error: TooLarge) -> None:
-        if rule not in self._told:
-            self._told.add(rule)
+        if rule not in self._warned:
+            self._warned.add(rule)
             self._warn(
                 f"The output of checkpoint {rule} is {error} and stays in S3: functions can read "
                 "it with `with checkpoints.….get().output[0].open() as file:`, not with open() or "

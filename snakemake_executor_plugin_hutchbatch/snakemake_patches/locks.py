@@ -118,15 +118,15 @@ def check_incomplete(_plain: object) -> Callable[[Dag], Awaitable[None]]:
 
 def finished(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     """Replaces ``FilePersistence.finished``: a full disk is a warning."""
-    told: set[str] = set()
+    warned: set[str] = set()
 
     async def finished(self: Persistence, job: Job) -> None:
         # A full disk here is no reason to end jobs on Batch and to drop their results.
         try:
             await plain(self, job)
         except OSError as error:
-            if "finished" not in told:
-                told.add("finished")
+            if "finished" not in warned:
+                warned.add("finished")
                 terminal.snakemake_log().warning(
                     f"Snakemake's own records cannot be written ({error}): is the disk full? The "
                     "run continues and its results are kept; the next start may repeat some jobs."

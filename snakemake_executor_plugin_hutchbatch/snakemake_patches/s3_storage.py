@@ -178,11 +178,11 @@ def touch(_plain: object) -> Callable[[StorageObject], None]:
         keys = [i.key for i in self.get_subkeys()] if self.is_dir() else [self.key]
         client = self.provider.s3c.meta.client
         for key in keys:
-            told = client.head_object(Bucket=self.bucket, Key=key)
+            state = client.head_object(Bucket=self.bucket, Key=key)
             kept: dict[str, object] = {"MetadataDirective": "REPLACE"}
             for name in ("Metadata", "ContentType"):
-                if name in told:
-                    kept[name] = told[name]
+                if name in state:
+                    kept[name] = state[name]
             source: CopySourceTypeDef = {"Bucket": self.bucket, "Key": key}
             client.copy(source, self.bucket, key, ExtraArgs=kept, Config=_WHOLE)
         inventory(self.provider).forget([_url(self)])

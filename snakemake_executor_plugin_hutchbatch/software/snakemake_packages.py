@@ -104,12 +104,12 @@ def _sources(workflow: Workflow) -> Iterable[str]:
 
 def warning(staying: Iterable[tuple[str, str]]) -> str | None:
     """One sentence about what the Snakefiles import and jobs under Snakemake do not get."""
-    told = ", ".join(f"{name} ({why})" for name, why in staying)
-    if not told:
+    listed = ", ".join(f"{name} ({why})" for name, why in staying)
+    if not listed:
         return None
     return (
         f"What the Snakefile imports does not all come along with jobs that run under Snakemake: "
-        f"{told}. Put that code beside the Snakefile, or name an image that has it in container: "
+        f"{listed}. Put that code beside the Snakefile, or name an image that has it in container: "
         "or hutchbatch_image."
     )
 

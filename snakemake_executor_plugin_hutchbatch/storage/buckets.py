@@ -30,9 +30,9 @@ def check_bucket(s3: S3Client, bucket: str) -> str | None:
     try:
         answer = s3.head_bucket(Bucket=bucket)
     except (ClientError, BotoCoreError) as error:
-        told = _speaking(s3, bucket, error)
-        denied = errors.is_denied(told) and not errors.is_bad_key(told)
-        raise StorageError(_bucket_sentence(told, bucket), denied) from error
+        found = _speaking(s3, bucket, error)
+        denied = errors.is_denied(found) and not errors.is_bad_key(found)
+        raise StorageError(_bucket_sentence(found, bucket), denied) from error
     return answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
 
 
@@ -42,8 +42,8 @@ def _speaking(s3: S3Client, bucket: str, error: Exception) -> Exception:
         return error
     try:
         s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
-    except (ClientError, BotoCoreError) as told:
-        return told
+    except (ClientError, BotoCoreError) as better:
+        return better
     return error
 
 

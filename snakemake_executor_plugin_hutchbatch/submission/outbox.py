@@ -95,7 +95,7 @@ class Outbox:
     def take(self, pending: PendingSubmission, identity: str) -> None:
         """A new job. ``identity``: digest of all that makes its result."""
         if self._takeover.concerns(pending.work.outputs):
-            self._asking.submit(_told, self._take_over, pending, identity)
+            self._asking.submit(_logged, self._take_over, pending, identity)
         else:
             self._gather(pending)
 
@@ -164,7 +164,7 @@ class Outbox:
         self._dispatch.add((work.plan.key, work.history), waiting)
 
     def _divide(self, family: list[Waiting]) -> None:
-        self._pool.submit(_told, self._send_all, family)
+        self._pool.submit(_logged, self._send_all, family)
 
     # In threads of the pool
 
@@ -210,7 +210,7 @@ def _jobs(family: Iterable[Waiting]) -> list[tuple[AnyJob, Work | None]]:
     return [(work.job, work) for work in map(work_in, family)]
 
 
-def _told(function: Callable[[*T], None], *arguments: *T) -> None:
+def _logged(function: Callable[[*T], None], *arguments: *T) -> None:
     """Runs ``function`` in a thread of a pool, where exceptions would otherwise be lost."""
     with tracebacks.logged("A thread that sends jobs failed."):
         function(*arguments)

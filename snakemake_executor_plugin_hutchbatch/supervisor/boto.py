@@ -100,10 +100,11 @@ class Boto:
         for turn in range(1, TRIES + 1):
             self._calls.pending = (more, raw)
             try:
-                told = getattr(self.client, name)(**arguments)
-                answered = told["ResponseMetadata"]["HTTPHeaders"]
-                content = io.BytesIO(self._calls.content) if name != "get_object" else told["Body"]
-                status = told["ResponseMetadata"]["HTTPStatusCode"]
+                answer = getattr(self.client, name)(**arguments)
+                answered = answer["ResponseMetadata"]["HTTPHeaders"]
+                is_object = name == "get_object"
+                content = answer["Body"] if is_object else io.BytesIO(self._calls.content)
+                status = answer["ResponseMetadata"]["HTTPStatusCode"]
                 stream = _Stream(status, answered, content)
                 return Answer(answered, (read or _Stream.read)(stream))
             except self._client_error as error:
@@ -217,7 +218,7 @@ def _operation(method: str, query: Mapping[str, str]) -> Tuple[str, Dict[str, ob
 
 
 def _s3_error(error: ClientError) -> S3Error:
-    told = error.response.get("Error", {})
+    words = error.response.get("Error", {})
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
-    code = str(told.get("Code", ""))
-    return S3Error(status, "" if code.isdigit() else code, str(told.get("Message", "")))
+    code = str(words.get("Code", ""))
+    return S3Error(status, "" if code.isdigit() else code, str(words.get("Message", "")))

@@ -96,7 +96,7 @@ class Ending:
         self.writers = Writers()
         self._since = self._quiet = now
         self._state: object = None
-        self._looked = self._told = False
+        self._looked = self._warned = False
 
     def is_over(self, seen: Seen, now: float, kill_at: Optional[float] = None) -> bool:
         """Whether the job need not wait any longer. ``kill_at``: all processes have been asked to
@@ -120,9 +120,9 @@ class Ending:
     def news(self, seen: Seen, now: float) -> Optional[str]:
         """A sentence for the user if waiting takes long, once."""
         waited = awaited(seen)
-        if self._told or not waited or now - self._since < TELL:
+        if self._warned or not waited or now - self._since < TELL:
             return None
-        self._told = True
+        self._warned = True
         one = waited[0]
         files = one.outputs or one.logs or seen.missing
         return (

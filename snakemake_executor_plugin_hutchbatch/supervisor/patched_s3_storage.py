@@ -145,9 +145,9 @@ def _boto(stored: StorageObject) -> Boto:
 def _own(stored: StorageObject) -> Stamp:
     """The stamp for new objects: in a container the job's; on the controller that of a submission
     made now, on S3's clock, so that no earlier attempt can replace them."""
-    told = fence.parse(os.environ.get(fence.STAMP))
-    if told is not None:
-        return told
+    given = fence.parse(os.environ.get(fence.STAMP))
+    if given is not None:
+        return given
     boto = _boto(stored)
     try:
         boto.request("HEAD", stored.bucket, stored.key)

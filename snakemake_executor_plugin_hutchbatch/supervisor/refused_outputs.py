@@ -78,10 +78,11 @@ def _wrong(job: Job, file: File) -> Optional[Wrong]:
 
 
 def _write(path: str, rule: str, wrong: List[Wrong]) -> None:
-    told = {"rule": rule, "count": len(wrong), "outputs": [asdict(w) for w in wrong[:MOST_OUTPUTS]]}
+    outputs = [asdict(each) for each in wrong[:MOST_OUTPUTS]]
+    report = {"rule": rule, "count": len(wrong), "outputs": outputs}
     part = f"{path}.{os.getpid()}"
     with open(part, "w", encoding="ascii") as file:
-        json.dump(told, file)
+        json.dump(report, file)
     os.replace(part, path)
 
 

@@ -53,15 +53,15 @@ async def _written(job: Job) -> None:
     wanted = targets(paths)
     if not (wanted.files or wanted.folders):
         return
-    pause, begun, told = SHORT, time.monotonic(), False
+    pause, begun, warned = SHORT, time.monotonic(), False
     while True:
         found = writers(paths, everybody())
         if not found:
             return
-        if not told and time.monotonic() - begun > TELL:
+        if not warned and time.monotonic() - begun > TELL:
             from snakemake.logging import logger
 
-            told = True
+            warned = True
             pid, path = found[0]
             logger.warning(
                 f"hutchbatch: the command of rule {job.rule.name} has ended, but {name_of(pid)} "

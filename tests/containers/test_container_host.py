@@ -187,7 +187,7 @@ def test_a_container_that_is_killed_before_it_starts_ends(run):
     assert container.wait().exit_code in (None, 137)
 
 
-def test_what_cannot_start_is_told_as_docker_does_and_has_no_output(run):
+def test_what_cannot_start_is_reported_as_docker_does_and_has_no_output(run):
     ended = run("/bin/nothing")
     assert ended.exit_code is None
     assert ended.reason.startswith('CannotStartContainerError: Error response from daemon: exec: "')
@@ -195,7 +195,7 @@ def test_what_cannot_start_is_told_as_docker_does_and_has_no_output(run):
     assert run.lines == []
 
 
-def test_an_image_that_cannot_be_had_is_told_as_aws_does(run):
+def test_an_image_that_cannot_be_had_is_reported_as_aws_does(run):
     ended = run("true", image="localhost:1/none:1")
     assert ended.exit_code is None
     assert ended.reason.startswith("CannotPullContainerError: pull image manifest has been retried")

@@ -152,7 +152,7 @@ def test_the_fields_of_a_catalogue_are_those_of_the_code():
     assert named == [f.name for f in fields(catalog.Entry) if f.name != "name"]
 
 
-def test_the_faults_of_a_catalogue_are_told_as_the_docs_say():
+def test_the_faults_of_a_catalogue_are_reported_as_the_docs_say():
     told = blocks(QUEUES, "text", "Queues of another site")[0].strip()
     text = "queues:\n  lab-spot:\n    type: spot\n    max_vcpu: 200\n    bid_percentage: 60 %\n"
     with pytest.raises(catalog.CatalogError) as error:
@@ -582,7 +582,7 @@ def test_a_feature_works_or_is_refused_and_has_its_test(feature, told, test):
 @pytest.mark.parametrize(
     ("feature", "told", "test"), [p for p in features() if p.values[1].startswith("refused:")]
 )
-def test_a_refusal_is_told_in_the_words_of_the_code(feature, told, test):
+def test_a_refusal_is_reported_in_the_words_of_the_code(feature, told, test):
     (message,) = code(told)
     said = sentences(ROOT / "snakemake_executor_plugin_hutchbatch")
     assert any(re.search(pattern, message, re.S) for pattern in said)

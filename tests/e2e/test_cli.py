@@ -38,7 +38,7 @@ def test_without_credentials_one_sentence_says_what_to_do(cloud):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_wrong_catalogue_is_told_with_its_line(cloud, tmp_path):
+def test_a_wrong_catalogue_is_reported_with_its_line(cloud, tmp_path):
     wrong = tmp_path / "site.yaml"
     wrong.write_text("queues:\n  lab:\n    bid: 3\n")
     done = queues(cloud.environment_for(os.environ), "--catalog", str(wrong))

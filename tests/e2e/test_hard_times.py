@@ -129,7 +129,7 @@ def test_expired_keys_are_waited_for_and_renewed_ones_taken(chain, tmp_path):
     _right(chain)
 
 
-def test_keys_that_have_expired_before_the_run_are_told_at_once(chain):
+def test_keys_that_have_expired_before_the_run_are_reported_at_once(chain):
     chain.cloud.fault(kind="expire")
     output = chain.fail()
     assert "Your AWS credentials have expired" in " ".join(output.split())

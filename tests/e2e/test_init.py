@@ -195,7 +195,7 @@ class Terminal:
         return code
 
 
-def test_a_person_is_asked_and_told_what_is_wrong_with_an_answer(tmp_path):
+def test_a_person_is_asked_and_shown_what_is_wrong_with_an_answer(tmp_path):
     terminal = Terminal(tmp_path)
     for question, answer in [
         ("Your PI's bucket in S3", "fh_pi\n"),

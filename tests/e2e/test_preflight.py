@@ -46,7 +46,7 @@ def test_a_wrong_setting_is_answered_with_what_to_type(workflow, arguments, chan
     assert sentence in _refused(workflow, *arguments, **changes)
 
 
-def test_a_run_without_default_storage_is_told_how_to_name_it(workflow):
+def test_a_run_without_default_storage_says_how_to_name_it(workflow):
     workflow.write("Snakefile", ONE_RULE)
     command = workflow.command()
     at = command.index("--default-storage-provider")
@@ -70,7 +70,7 @@ def test_an_unreachable_bucket_is_not_mistaken_for_missing_inputs(workflow):
     assert "Missing input" not in output
 
 
-def test_nonsense_in_resources_of_several_rules_is_told_at_once(workflow):
+def test_nonsense_in_resources_of_several_rules_is_reported_at_once(workflow):
     output = _refused(
         workflow,
         snakefile="""

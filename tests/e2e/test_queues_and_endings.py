@@ -43,7 +43,7 @@ def test_every_third_host_lost_changes_no_output(workflow):
     assert len(_queues(workflow, output)) == 6
 
 
-def test_a_single_job_that_lost_its_machine_is_told_once_and_goes_on(workflow):
+def test_a_single_job_that_lost_its_machine_is_reported_once_and_goes_on(workflow):
     workflow.write("Snakefile", SIX)
     workflow.cloud.fault(kind="lose_host", every=3, after=0.2)
     output = workflow.succeed("--retries", "0", "--hutchbatch-array-size", "1")
@@ -61,7 +61,7 @@ def test_jobs_whose_spot_attempts_are_spent_move_up_the_ladder(workflow):
     assert "Trying to restart" not in output
 
 
-def test_at_the_top_of_the_ladder_lost_machines_are_told_with_their_instances(workflow):
+def test_at_the_top_of_the_ladder_lost_machines_are_reported_with_their_instances(workflow):
     workflow.write("Snakefile", 'rule a:\n    output: "a.txt"\n    shell: "sleep 5"\n')
     workflow.cloud.fault(kind="lose_host")
     output = workflow.fail("--hutchbatch-spot-attempts", "2")
@@ -138,7 +138,7 @@ def test_a_pull_that_fails_for_the_moment_is_tried_again(workflow):
     assert len(_queues(workflow, output)) == 9
 
 
-def test_a_failed_group_is_told_with_the_last_lines_of_its_output(workflow):
+def test_a_failed_group_is_reported_with_the_last_lines_of_its_output(workflow):
     workflow.write(
         "Snakefile",
         """
@@ -242,7 +242,7 @@ def test_a_sites_catalogue_is_checked_with_line_numbers(workflow):
     assert "site.yaml, line 3: queue lab: type is SPOT or EC2" in output
 
 
-def test_an_input_that_vanishes_is_told_by_its_name(workflow):
+def test_an_input_that_vanishes_is_reported_by_its_name(workflow):
     workflow.stored.mkdir(parents=True)
     (workflow.stored / "raw.txt").write_text("raw\n")
     workflow.write(
@@ -261,7 +261,7 @@ def test_an_input_that_vanishes_is_told_by_its_name(workflow):
     assert f"{workflow.prefix}/raw.txt" in output
 
 
-def test_an_output_that_s3_refuses_is_told_by_its_name(workflow):
+def test_an_output_that_s3_refuses_is_reported_by_its_name(workflow):
     workflow.stored.mkdir(parents=True)
     (workflow.stored / "x").write_text("an object where a folder would have to be\n")
     workflow.write("Snakefile", 'rule a:\n    output: "x/y.txt"\n    shell: "echo y > {output}"\n')

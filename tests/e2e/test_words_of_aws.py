@@ -113,7 +113,7 @@ def test_jobs_that_succeed_by_retries_did_not_fail_alike(workflow):
     assert "failed the same way" not in output
 
 
-def test_a_role_that_may_not_write_is_told_though_it_may_not_write_its_status(workflow):
+def test_a_role_that_may_not_write_is_reported_though_it_may_not_write_its_status(workflow):
     workflow.write("Snakefile", 'rule a:\n    output: "a.txt"\n    shell: "echo > {output}"\n')
     workflow.cloud.fault(kind="deny", action="s3:PutObject", caller="role")
     output = workflow.fail("--retries", "0")

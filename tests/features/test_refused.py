@@ -38,7 +38,7 @@ def test_handover_without_resources_is_refused(whole):
     assert "Rule handed: it has handover: without resources:; add some" in whole.output
 
 
-def test_wildcards_that_snakemake_cannot_be_told_are_refused(single):
+def test_wildcards_that_snakemake_cannot_be_given_are_refused(single):
     for value in ("a,b", "x'"):
         sentence = f"wildcard name of rule comma is {value}: Snakemake cannot start a job in a"
         assert sentence in single.output

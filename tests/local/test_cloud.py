@@ -66,7 +66,7 @@ def test_children_of_an_array_know_their_index(batch, logs):
     assert [output(logs, child) for child in children] == [[f"index {n}"] for n in range(3)]
 
 
-def test_a_terminated_job_is_told_first(batch, logs):
+def test_a_terminated_job_is_reported_first(batch, logs):
     batch.register_job_definition(
         jobDefinitionName="polite",
         type="container",
@@ -221,7 +221,7 @@ def test_results_survive_and_a_second_run_sees_them(tmp_path):
     assert (tmp_path / "s3" / "hutchbatch" / "kept").read_bytes() == b"1"
 
 
-def test_a_second_one_in_the_same_folder_is_told(tmp_path):
+def test_a_second_one_in_the_same_folder_is_reported(tmp_path):
     with LocalCloud(tmp_path), pytest.raises(DirectoryInUse, match=str(os.getpid())):
         LocalCloud(tmp_path).start()
     with LocalCloud(tmp_path):
@@ -260,7 +260,7 @@ def test_stopping_kills_what_runs(tmp_path, isolate):
     assert not leftovers(job) and not leftovers(str(tmp_path))
 
 
-def test_an_endpoint_that_dies_is_told(tmp_path):
+def test_an_endpoint_that_dies_is_reported(tmp_path):
     said: list[str] = []
     with LocalCloud(tmp_path, say=said.append) as running:
         os.kill(running.s3._process.pid, signal.SIGKILL)
@@ -301,7 +301,7 @@ def test_the_commands_exit_code_is_passed_on(tmp_path, script, expected):
     assert local(tmp_path, "--", "sh", "-c", script).returncode == expected
 
 
-def test_a_command_that_is_not_there_is_told(tmp_path):
+def test_a_command_that_is_not_there_is_reported(tmp_path):
     done = local(tmp_path, "--", "no-such-command")
     assert (done.returncode, done.stderr) == (127, "no-such-command: command not found\n")
 
@@ -465,7 +465,7 @@ def test_sigterm_is_passed_on_to_the_command(tmp_path):
     assert staying.process.returncode == 43
 
 
-def test_a_second_start_in_the_same_folder_is_told_in_a_sentence(tmp_path):
+def test_a_second_start_in_the_same_folder_is_reported_in_a_sentence(tmp_path):
     with LocalCloud(tmp_path):
         done = local(tmp_path, "--", "true")
     assert done.returncode == 1
@@ -473,7 +473,7 @@ def test_a_second_start_in_the_same_folder_is_told_in_a_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["nanio", "starlette", "uvicorn"])
-def test_a_missing_extra_is_told_in_a_sentence(name):
+def test_a_missing_extra_is_reported_in_a_sentence(name):
     script = (
         f"import sys; sys.modules[{name!r}] = None\n"
         "from snakemake_executor_plugin_hutchbatch.cli import main\n"

@@ -146,14 +146,14 @@ def test_home_is_empty_and_writable(run):
     assert run.lines == ["written"]
 
 
-def test_a_missing_command_is_told_as_docker_does(run):
+def test_a_missing_command_is_reported_as_docker_does(run):
     exit = run("no-such-command")
     assert exit.exit_code is None
     assert exit.reason.startswith("CannotStartContainerError")
     assert '"no-such-command": executable file not found in $PATH' in exit.reason
 
 
-def test_no_command_at_all_is_told(run):
+def test_no_command_at_all_is_reported(run):
     assert "must name one" in run().reason
 
 
@@ -198,7 +198,7 @@ def memory_can_be_limited() -> bool:
     )
 
 
-def test_too_much_memory_is_told_as_ecs_does(run):
+def test_too_much_memory_is_reported_as_ecs_does(run):
     script = "x = bytearray(512 << 20); print(len(x))"
     exit = run("python", "-I", "-S", "-c", script, memory=64)
     if memory_can_be_limited():
@@ -207,7 +207,7 @@ def test_too_much_memory_is_told_as_ecs_does(run):
         assert exit.exit_code == 0
 
 
-def test_a_child_killed_for_memory_is_told_too(run):
+def test_a_child_killed_for_memory_is_reported_too(run):
     script = f"{sys.executable} -I -S -c 'bytearray(512 << 20)'"
     exit = run("sh", "-c", script + "; exit $?", memory=64)
     if memory_can_be_limited():
@@ -334,7 +334,7 @@ def test_other_volumes_are_refused_clearly_where_nothing_can_be_mounted(plain):
     assert "/data at /data needs a mount" in exit.reason
 
 
-def test_a_system_that_refuses_is_told_once_and_jobs_run_without(tmp_path):
+def test_a_system_that_refuses_is_reported_once_and_jobs_run_without(tmp_path):
     runner = Run(tmp_path, True)
     order = runner.host.order
 
@@ -495,7 +495,7 @@ def test_programs_of_the_persons_path_stand_for_those_of_images(tmp_path, isolat
     assert said == ["Images are not used here."], "once"
 
 
-def test_without_isolation_the_person_is_told_that_jobs_see_this_machine(tmp_path):
+def test_without_isolation_the_person_learns_that_jobs_see_this_machine(tmp_path):
     said = []
     host = ProcessHost(tmp_path, {}, said.append, isolate=True, launched_in=tmp_path)
     host.found_refused("Operation not permitted")

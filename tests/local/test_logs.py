@@ -192,7 +192,7 @@ def test_unknown_streams_are_not_found(logs, group):
         logs.get_log_events(logGroupName=group, logStreamName="no")
 
 
-def test_an_unknown_operation_is_told(logs):
+def test_an_unknown_operation_is_reported(logs):
     with pytest.raises(ClientError, match="only support"):
         logs.describe_metric_filters()
 

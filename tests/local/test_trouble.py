@@ -84,7 +84,7 @@ def test_s3_asks_to_slow_down_as_often_as_told(cloud, once):
 
 
 @pytest.mark.parametrize("hours", [-5, 5])
-def test_a_clock_that_is_hours_off_is_refused_and_told(cloud, once, hours):
+def test_a_clock_that_is_hours_off_is_refused_and_reported(cloud, once, hours):
     once("s3").put_object(Bucket=BUCKET, Key="when", Body=b"x")
     cloud.fault(kind="skew", seconds=hours * 3600.0)
     assert code(lambda: CALLS["s3"](once("s3"))) == "RequestTimeTooSkewed"

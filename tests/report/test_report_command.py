@@ -77,7 +77,7 @@ def test_the_table_goes_into_a_file_or_a_pipe(folder, capsys):
         (["-d", "elsewhere"], "There is no record of a run here"),
     ],
 )
-def test_what_is_not_there_is_told_in_a_sentence(folder, capsys, arguments, sentence):
+def test_what_is_not_there_is_reported_in_a_sentence(folder, capsys, arguments, sentence):
     assert main.main(["report", *arguments]) == 1
     assert sentence in capsys.readouterr().err
 

@@ -58,7 +58,7 @@ def cancel(folder, capfd):
     return told.out, told.err
 
 
-def test_the_runs_own_snakemake_is_told_to_stop(started, tmp_path, capfd):
+def test_the_runs_own_snakemake_is_asked_to_stop(started, tmp_path, capfd):
     process = started("snakemake")
     recorded(tmp_path, process)
     out, err = cancel(tmp_path, capfd)

@@ -134,7 +134,7 @@ def test_a_mark_of_a_later_version_with_more_in_it_is_one():
     assert (found.run_id, found.pid, found.user, found.silent) == (ID, 5, "jdoe", 3.0)
 
 
-def test_bad_marks_hide_no_good_one_are_told_and_stay(marks):
+def test_bad_marks_hide_no_good_one_are_reported_and_stay(marks):
     marks.sign(dead(marks.place, "good-1"))
     for number, content in enumerate(BAD.values()):
         marks.put(f"bad-{number}.json", content)
@@ -229,7 +229,7 @@ def test_a_folder_whose_name_is_not_unicode_makes_a_good_mark(marks):
     assert mark.folder == "/caf\\xe9"
 
 
-def test_a_place_that_may_not_be_listed_is_told(marks, s3):
+def test_a_place_that_may_not_be_listed_is_reported(marks, s3):
     def refuse(**_):
         s3.meta.events.unregister("before-call.s3.ListObjectsV2", refuse)
         answer = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}

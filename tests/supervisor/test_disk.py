@@ -68,7 +68,7 @@ def test_what_is_kept_for_later_jobs_gives_way_to_inputs(
         assert ended.err == ""
 
 
-def test_inputs_that_do_not_fit_are_told_before_the_transfer_and_when_the_disk_is_full(
+def test_inputs_that_do_not_fit_are_reported_before_the_transfer_and_when_the_disk_is_full(
     container: Container, store: Store, small_disk: Path
 ) -> None:
     url = store.put("six", os.urandom(6_000_000))
@@ -95,7 +95,7 @@ def test_a_scratch_that_grows_in_time_takes_inputs_that_did_not_fit_at_first(
 
 
 @pytest.mark.parametrize("size", [3_000_000, 20_000_000])
-def test_a_disk_that_fills_during_the_transfer_is_told_with_what_was_needed(
+def test_a_disk_that_fills_during_the_transfer_is_reported_with_what_was_needed(
     container: Container, store: Store, tmp_path: Path, size: int
 ) -> None:
     scratch = disk(tmp_path / "disk", f"size={size + 1_000_000}")
@@ -117,7 +117,7 @@ def test_a_disk_that_fills_during_the_transfer_is_told_with_what_was_needed(
     next(scratch, None)
 
 
-def test_a_command_that_fills_the_disk_is_told_and_keeps_its_code(
+def test_a_command_that_fills_the_disk_is_reported_and_keeps_its_code(
     container: Container, small_disk: Path
 ) -> None:
     ended = run(container, small_disk, "head -c 9000000 /dev/zero > full 2> /dev/null || exit 7")
@@ -125,7 +125,7 @@ def test_a_command_that_fills_the_disk_is_told_and_keeps_its_code(
     assert list(small_disk.iterdir()) == []
 
 
-def test_a_command_that_clears_the_full_disk_before_it_fails_is_told(
+def test_a_command_that_clears_the_full_disk_before_it_fails_is_reported(
     container: Container, small_disk: Path
 ) -> None:
     command = "head -c 9000000 /dev/zero > full 2> /dev/null; sleep 1.5; rm full; exit 2"
@@ -137,7 +137,7 @@ def test_a_disk_without_room_for_more_files_is_full(container: Container, few_fi
     ended_as(run(container, few_files, command), "COMMAND", 3)
 
 
-def test_a_disk_full_at_the_end_is_told_as_the_stage_out(
+def test_a_disk_full_at_the_end_is_reported_as_the_stage_out(
     container: Container, store: Store, few_files: Path
 ) -> None:
     command = "for i in $(seq 99); do : > $i; done 2> /dev/null; true"

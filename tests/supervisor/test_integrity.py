@@ -181,7 +181,7 @@ def test_what_the_controller_reads_of_an_input_is_checked_too(
     assert sum(method == "GET" for method, _ in proxy.seen) >= 2
 
 
-def test_an_object_that_keeps_changing_is_told_so(tiny: TinyS3, tmp_path: Path) -> None:
+def test_an_object_that_keeps_changing_is_reported_as_such(tiny: TinyS3, tmp_path: Path) -> None:
     path = f"/{BUCKET}/x"
     tiny.objects[path] = LARGE
 

@@ -191,7 +191,7 @@ def test_a_file_of_authorities_that_is_not_there_is_named(tiny: TinyS3, tmp_path
     assert "AWS_CA_BUNDLE is /not/there" in ended.err
 
 
-def test_a_proxy_is_taken_for_plain_http_and_told_who_asks(tiny: TinyS3, tmp_path: Path) -> None:
+def test_a_proxy_is_taken_for_plain_http_and_learns_who_asks(tiny: TinyS3, tmp_path: Path) -> None:
     proxy = HttpProxy({"s3.example:80": tiny.address, "s3.example": tiny.address}, "me:p@ss")
     ended = run(
         tiny,

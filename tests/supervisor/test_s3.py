@@ -174,7 +174,7 @@ def test_pauses_grow_to_a_limit_and_differ(endpoint: str, store: Store) -> None:
     assert s3_bootstrap.pause(3, 0.0) < s3_bootstrap.pause(3, 0.5) < s3_bootstrap.pause(3, 1.0)
 
 
-def test_an_answer_that_no_retry_helps_is_told_at_once(s3: S3, store: Store) -> None:
+def test_an_answer_that_no_retry_helps_is_reported_at_once(s3: S3, store: Store) -> None:
     with pytest.raises(S3Error) as caught:
         s3.get(store.url("absent"))
     assert caught.value.status == 404

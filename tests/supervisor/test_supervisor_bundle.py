@@ -85,7 +85,7 @@ def test_the_images_own_python3_serves_without_the_hosts(
     assert (ended.code, ended.err) == (0, "")
 
 
-def test_an_image_without_any_python_is_told_what_to_do(
+def test_an_image_without_any_python_ends_with_what_to_do(
     container: Container, store: Store, tmp_path: Path
 ) -> None:
     there = container.with_(cli_prefix="/nowhere", environ={"PATH": image(tmp_path)})
@@ -163,7 +163,7 @@ def test_a_hosts_python_that_does_not_start_on_an_old_glibc_gives_way_to_the_ima
     assert (ended.code, ended.err) == (0, "")
 
 
-def test_an_old_image_without_a_python_that_starts_is_told_what_to_do(
+def test_an_old_image_without_a_python_that_starts_ends_with_what_to_do(
     container: Container, store: Store, tmp_path: Path, old_glibc: tuple[str, ...]
 ) -> None:
     bad = "#!/bin/sh\nexit 127\n"
@@ -184,7 +184,9 @@ def test_a_supervisor_that_is_not_the_submitted_one_is_refused(
     assert "is not the supervisor this job was submitted with" in ended.err
 
 
-def test_a_supervisor_that_cannot_be_fetched_is_told_so(container: Container, store: Store) -> None:
+def test_a_supervisor_that_cannot_be_fetched_is_reported_as_such(
+    container: Container, store: Store
+) -> None:
     there = container.with_(environ={"HUTCHBATCH_SUPERVISOR": store.url("gone")})
     ended = there.run(echo(container, store))  # type: ignore[arg-type]
     assert ended.code == 210

@@ -508,7 +508,7 @@ def test_a_shell_is_found_by_its_name(container: Container) -> None:
     assert ended.out.strip().endswith("/bash")
 
 
-def test_an_image_without_the_shell_is_told_so(container: Container) -> None:
+def test_an_image_without_the_shell_is_reported_as_such(container: Container) -> None:
     ended = container.run(container.task(steps=(Step("s", "true", shell="zsh-of-nowhere"),)))
     assert ended.code == 215
     assert "this image has no zsh-of-nowhere" in ended.said
@@ -555,7 +555,9 @@ def test_bad_sources_fail_the_job(
 
 
 @pytest.mark.parametrize("text", ["{", '{"version": 2}', '{"version":1,"name":"x"}'])
-def test_a_task_that_cannot_be_understood_is_told_so(container: Container, text: str) -> None:
+def test_a_task_that_cannot_be_understood_is_reported_as_such(
+    container: Container, text: str
+) -> None:
     ended = container.run(text)
     assert ended.code == 210
     assert "the task's description" in ended.said
@@ -593,7 +595,9 @@ def test_a_benchmark_has_snakemakes_columns_and_a_line_for_each_run(
     assert store.get("x.jsonl").startswith(b'{"cpu_time": ')
 
 
-def test_a_scratch_that_cannot_be_written_is_told_so(container: Container, tmp_path: Path) -> None:
+def test_a_scratch_that_cannot_be_written_is_reported_as_such(
+    container: Container, tmp_path: Path
+) -> None:
     file = tmp_path / "file"
     file.touch()
     ended = container.run(container.task(scratch=str(file / "x"), steps=(step("true"),)))

@@ -132,13 +132,13 @@ def _all(
         try:
             answers[remote.name] = function(remote)
         except (DownloadError, ClientError, BotoCoreError) as error:
-            told = (
+            sentence = (
                 f"{error}."
                 if isinstance(error, DownloadError)
                 else errors.explain(error, f"downloading {remote.name}")
             )
-            wrong.append(told)
-            note(told)
+            wrong.append(sentence)
+            note(sentence)
 
     with ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch-downloading") as pool:
         try:

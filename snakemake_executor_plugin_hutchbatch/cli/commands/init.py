@@ -211,8 +211,8 @@ def _carried(options: argparse.Namespace) -> Carried | None:
             text = file.read(MOST_CHARS + 1)
         config = read(text, options.nextflow_profile)
     except (OSError, UnicodeDecodeError) as error:
-        told = getattr(error, "strerror", None) or "it is not a text file"
-        raise CommandError(f"{path} could not be read: {told}.") from None
+        why = getattr(error, "strerror", None) or "it is not a text file"
+        raise CommandError(f"{path} could not be read: {why}.") from None
     except NextflowError as error:
         raise CommandError(f"{path}: {error}.") from None
     return translate(config)

@@ -183,7 +183,7 @@ def follow(
 ) -> int:
     """Prints until the job has ended; with ``attempt`` until that start has."""
     current: Container | None = None
-    told = ""
+    shown = ""
     while True:
         target = refreshed()
         known = printer.look(target)
@@ -195,9 +195,9 @@ def follow(
                 note(f"{target.label} was started again.")
             printer.print(container, target)
             current = container
-        if known.is_live and known.state not in ("RUNNING", told):
-            told = str(known.state)
-            note(f"{target.label} is {told} on AWS Batch.")
+        if known.is_live and known.state not in ("RUNNING", shown):
+            shown = str(known.state)
+            note(f"{target.label} is {shown} on AWS Batch.")
         if over:
             break
         sleep(LOOK_SECONDS)

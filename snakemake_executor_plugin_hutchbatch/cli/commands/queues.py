@@ -38,12 +38,12 @@ def _run(options: argparse.Namespace) -> int:
     try:
         entries = catalog.read(options.catalog) if options.catalog else catalog.shipped()
         with asking("reading the Batch queues"):
-            found, told = account.describe(
+            found, warning = account.describe(
                 clients.clients(clients.session(options.region)).batch, entries
             )
         terminal.say(*table(terminal.shown(found)))
-        if told:
-            note(told)
+        if warning:
+            note(warning)
         for policy in POLICIES:
             ladder = choice.automatic(
                 found, policy, gpus=0, preemptible=True, where="--hutchbatch-queue"

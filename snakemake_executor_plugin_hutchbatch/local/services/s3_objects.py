@@ -81,13 +81,13 @@ def check_condition(request: Request, storage: FolderStorage, bucket: str, key: 
 async def put_object(request: Request) -> Response:
     storage, bucket, key = _place(request)
     check_condition(request, storage, bucket, key)
-    kind, told = _declared_checksum(request.headers)
+    kind, declared = _declared_checksum(request.headers)
     digest = _Digest(kind) if kind else None
     metadata = extract_user_metadata(request)  # which nanio reads once the body has arrived
     kept: dict[str, str] = {}
 
     def come() -> None:
-        kept.update(_verified(kind, told, digest))
+        kept.update(_verified(kind, declared, digest))
         metadata.update(kept)
         check_condition(request, storage, bucket, key)
 
@@ -126,13 +126,13 @@ async def begin_parts(request: Request) -> Response:
 
 
 async def put_part(request: Request) -> Response:
-    kind, told = _declared_checksum(request.headers)
+    kind, declared = _declared_checksum(request.headers)
     digest = _Digest(kind) if kind else None
     kept: dict[str, str] = {}
     part = await _manager(request).upload_part(
         request.query_params["uploadId"],
         int(request.query_params["partNumber"]),
-        _watched(request, digest, lambda: kept.update(_verified(kind, told, digest))),
+        _watched(request, digest, lambda: kept.update(_verified(kind, declared, digest))),
     )
     kept.pop(TYPE, None)
     return Response(status_code=200, headers={"ETag": part.etag, **kept})
@@ -149,8 +149,8 @@ async def complete_parts(request: Request) -> Response:
     if size and int(size) != sum(path.stat().st_size for path in paths if path.exists()):
         raise InvalidRequest("The object's size is not the declared one.")
     kept = {PREFIX + kind: _of_parts(kind, form, paths), TYPE: form} if kind else {}
-    told = request.headers.get(PREFIX + kind) if kind else None
-    if told and told.partition("-")[0] != kept[PREFIX + kind].partition("-")[0]:
+    whole = request.headers.get(PREFIX + kind) if kind else None
+    if whole and whole.partition("-")[0] != kept[PREFIX + kind].partition("-")[0]:
         raise BadDigest(f"The {kind.upper()} you specified did not match the calculated checksum.")
     if request.headers.get(TYPE, form).upper() != form:
         raise BadDigest("The checksum type is not the one that the upload began with.")
@@ -196,10 +196,10 @@ def _described(request: Request) -> dict[str, object]:
 
 def _declared_checksum(headers: Mapping[str, str]) -> tuple[str, str]:
     """Kind and text of the checksum in a request; empty if there is none of a known kind."""
-    told = [(kind, headers[PREFIX + kind]) for kind in KINDS if PREFIX + kind in headers]
-    if len(told) > 1:
+    declared = [(kind, headers[PREFIX + kind]) for kind in KINDS if PREFIX + kind in headers]
+    if len(declared) > 1:
         raise InvalidRequest("Expecting a single x-amz-checksum- header.")
-    return told[0] if told else ("", "")
+    return declared[0] if declared else ("", "")
 
 
 async def _watched(
@@ -213,12 +213,12 @@ async def _watched(
     come()
 
 
-def _verified(kind: str, told: str, digest: _Digest | None) -> dict[str, str]:
+def _verified(kind: str, declared: str, digest: _Digest | None) -> dict[str, str]:
     if digest is None:
         return {}
-    if digest.text() != told:
+    if digest.text() != declared:
         raise BadDigest(f"The {kind.upper()} you specified did not match the calculated checksum.")
-    return {PREFIX + kind: told, TYPE: "FULL_OBJECT"}
+    return {PREFIX + kind: declared, TYPE: "FULL_OBJECT"}
 
 
 def _of_parts(kind: str, form: str, paths: Iterable[Path]) -> str:

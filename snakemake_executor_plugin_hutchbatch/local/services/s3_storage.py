@@ -118,8 +118,8 @@ class FolderStorage(FilesystemStorage):
         if info is not None and info.size == status.st_size and changed <= info.last_modified:
             return replace(info, last_modified=info.last_modified + self._ahead())
         etag = f'"{status.st_mtime_ns:032x}"'
-        told = changed + self._ahead()
-        return ObjectInfo(key=key, size=status.st_size, etag=etag, last_modified=told)
+        shown = changed + self._ahead()
+        return ObjectInfo(key=key, size=status.st_size, etag=etag, last_modified=shown)
 
 
 def create_bucket(data_dir: Path, bucket: str) -> Path:

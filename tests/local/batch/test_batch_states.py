@@ -80,7 +80,7 @@ def test_the_definitions_log_group_and_prefix_are_honoured(aws):
         ),
     ],
 )
-def test_an_ending_is_told_as_aws_tells_it(make_cloud, how, status, status_reason, container):
+def test_an_ending_is_reported_as_aws_reports_it(make_cloud, how, status, status_reason, container):
     aws = make_cloud(plan=lambda _: (1.0, how))
     job = aws.submit()
     aws.clock.run()

@@ -118,7 +118,7 @@ def test_a_login_that_ended_is_waited_for():
     assert "aws sso login" in said[0]
 
 
-def test_before_a_run_a_login_that_ended_is_told():
+def test_before_a_run_a_login_that_ended_is_reported():
     credentials = Renewal(lambda: Chain(Login(1000))).load()
     with pytest.raises(UnauthorizedSSOTokenError) as raised:
         credentials.get_frozen_credentials()

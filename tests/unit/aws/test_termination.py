@@ -117,7 +117,7 @@ def test_a_job_that_the_answer_leaves_out_is_asked_for_again():
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException"])
-def test_a_job_that_may_not_be_taken_out_is_told_as_such(code):
+def test_a_job_that_may_not_be_taken_out_is_reported_as_such(code):
     left = termination(Account(permitted=False, stubborn=["b"])).take_out("ab", "leaving")
     assert (left.ids, left.denied) == (["b"], True)
     left = termination(Account(stubborn=["b"], code=code)).take_out("ab", "leaving")

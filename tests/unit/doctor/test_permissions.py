@@ -8,7 +8,7 @@ from snakemake_executor_plugin_hutchbatch.doctor.permissions import (
     USEFUL,
     AccountContext,
     policy,
-    told,
+    refused_action,
 )
 
 GROUND = AccountContext(
@@ -32,7 +32,7 @@ GROUND = AccountContext(
     ],
 )
 def test_the_action_is_the_one_that_aws_names(message, action):
-    assert told(message, "s3:Asked") == action
+    assert refused_action(message, "s3:Asked") == action
 
 
 def statements(*actions):

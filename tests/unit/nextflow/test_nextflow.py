@@ -228,7 +228,7 @@ def test_what_is_not_carried_over_is_named(text, told):
     assert told in str(left)
 
 
-def test_what_belongs_together_is_told_in_one_line():
+def test_what_belongs_together_is_reported_in_one_line():
     made = carried(
         """\
         plugins {

@@ -47,7 +47,7 @@ def test_what_is_larger_or_deeper_than_any_config_is_a_sentence(text, told):
     assert len(str(error.value)) < 200
 
 
-def test_an_unknown_profile_is_told_in_a_line_however_many_there_are():
+def test_an_unknown_profile_is_reported_in_a_line_however_many_there_are():
     text = "profiles {" + "".join(f"p{n} {{ a=1 }}\n" for n in range(4000)) + "}"
     with pytest.raises(NextflowError) as error:
         read(text, "none")
@@ -80,7 +80,7 @@ NOT_CARRIED = {
 
 
 @pytest.mark.parametrize("text", NOT_CARRIED.values(), ids=NOT_CARRIED)
-def test_what_nobody_means_is_left_and_told_in_a_short_line(text):
+def test_what_nobody_means_is_left_and_reported_in_a_short_line(text):
     made, page = rendered(text)
     assert made.left
     assert all(len(str(each)) < 600 for each in made.left)

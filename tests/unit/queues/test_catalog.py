@@ -51,7 +51,7 @@ def test_the_hutchs_five_queues_ship():
         ("--- {}\n--- {}", "line 2: this is not YAML"),
     ],
 )
-def test_a_fault_is_told_with_its_line(text, fault):
+def test_a_fault_is_reported_with_its_line(text, fault):
     with pytest.raises(CatalogError) as error:
         catalog.parse(text, "site.yaml")
     assert f"site.yaml, {fault}" in str(error.value)
@@ -79,7 +79,7 @@ def test_thousands_of_faults_are_a_page():
 
 
 @pytest.mark.parametrize("kind", ["large", "endless", "folder", "not text"])
-def test_a_file_that_is_no_catalogue_is_told(tmp_path, kind):
+def test_a_file_that_is_no_catalogue_is_reported(tmp_path, kind):
     path = tmp_path / "site.yaml"
     if kind == "folder":
         path.mkdir()
@@ -91,7 +91,7 @@ def test_a_file_that_is_no_catalogue_is_told(tmp_path, kind):
         catalog.read(path)
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_are_reported_at_once():
     text = "queues:\n  a:\n    type: x\n  b:\n    max_vcpus: 0\n"
     with pytest.raises(CatalogError) as error:
         catalog.parse(text, "site.yaml")
@@ -99,6 +99,6 @@ def test_all_faults_are_told_at_once():
     assert "line 5" in str(error.value)
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(CatalogError, match="cannot be read"):
         catalog.read(tmp_path / "none.yaml")

@@ -36,7 +36,7 @@ SPOT, GPU = HUTCH["cpu-spot-50"], HUTCH["gpu-spot-50"]
         (asks(1, 1000, 9), GPU, "8 GPUs, not 9"),
     ],
 )
-def test_a_request_that_can_never_start_is_told_with_what_would_fit(want, queue, words):
+def test_a_request_that_can_never_start_is_reported_with_what_would_fit(want, queue, words):
     told = misfit(want, queue)
     assert told is not None
     assert words in told

@@ -64,7 +64,7 @@ def test_several_queues_that_nothing_tells_apart_are_asked_about():
         auto(queues("a", "b"))
 
 
-def test_an_account_without_queues_is_told_whom_to_ask():
+def test_an_account_without_queues_says_whom_to_ask():
     with pytest.raises(QueueError, match="SciComp"):
         auto({})
 

@@ -81,7 +81,7 @@ def test_two_runs_write_one_record(path):
         assert len(reader.rows(Run)) == 100
 
 
-def test_a_disk_that_takes_no_more_is_told_once_and_stops_nothing(path):
+def test_a_disk_that_takes_no_more_is_reported_once_and_stops_nothing(path):
     said = []
     journal = Journal(path, said.append)
     journal.put(Run("r1", 1.0))

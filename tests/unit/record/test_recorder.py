@@ -19,7 +19,7 @@ GOOD = {
 STATUS = Status("id", 2, "done", 0, seconds={"run": 5.0}, bytes_in=7, peak_memory=99)
 
 
-def test_a_lost_machine_and_the_good_attempt_after_it_are_told_apart():
+def test_a_lost_machine_and_the_good_attempt_after_it_are_two_attempts():
     lost, good = attempts("r1", "id", {"attempts": [LOST, GOOD]}, None, STATUS)
     assert (lost.attempt, lost.cause, lost.instance_id) == (1, "SPOT", "i-0abc")
     assert (lost.started, lost.stopped, lost.log_stream) == (1.0, 3.0, "d/default/1")

@@ -65,7 +65,7 @@ def written(path, *records):
 
 
 @pytest.mark.parametrize("damage", ["cut off", "newer", "no record at all", "foreign", "a view"])
-def test_a_record_that_cannot_be_used_is_kept_aside_and_told(path, damage):
+def test_a_record_that_cannot_be_used_is_kept_aside_and_reported(path, damage):
     written(path, *(Run(f"r{n}", 1.0, command="x" * 500) for n in range(100)))
     if damage == "cut off":
         path.write_bytes(path.read_bytes()[:9000])
@@ -215,7 +215,7 @@ def test_traces_are_of_unfinished_jobs_of_dead_runs_alone(path):
         Placement("array", 0, "dead", 2),
     )
     found = unfinished_jobs.read(path=path)
-    assert [(t.submission, t.batch_id, t.outputs, t.told) for t in found.traces] == [
+    assert [(t.submission, t.batch_id, t.outputs, t.reported) for t in found.traces] == [
         ("single", "id", ("s3://b/dead0",), False),
         ("array", None, ("s3://b/dead1",), False),
         # Its success was told, but Snakemake may have been killed before it noted that.
@@ -226,7 +226,7 @@ def test_traces_are_of_unfinished_jobs_of_dead_runs_alone(path):
     assert [(run.run_id, len(made)) for run, made in found.living] == [("alive", 3)]
     # A run that ended in order has looked at all of them.
     written(path, Run("later", 2.0, ended=3.0, outcome="done"))
-    assert not any(trace.told for trace in unfinished_jobs.read(path=path).traces)
+    assert not any(trace.reported for trace in unfinished_jobs.read(path=path).traces)
 
 
 def test_a_mark_goes_only_when_all_could_be_seen_and_nothing_was_there():

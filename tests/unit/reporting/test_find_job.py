@@ -65,7 +65,7 @@ def test_of_several_failed_jobs_the_last_is_shown_and_the_others_are_named():
         (["align", "A"], "'A' is not a wildcard"),
     ],
 )
-def test_what_is_not_there_is_told_with_what_there_is(words, sentence):
+def test_what_is_not_there_is_reported_with_what_there_is(words, sentence):
     with pytest.raises(LookupFailed) as error:
         find_job.choose(JOBS, find_job.parse(words), "Run r")
     assert sentence in str(error.value)

@@ -84,7 +84,7 @@ def test_each_job_counts_once_at_its_last_attempt(rows):
     assert view.failures == ()
 
 
-def test_waits_are_told_by_queue(rows):
+def test_waits_are_reported_by_queue(rows):
     mixed, spot = rows.view().queues
     assert mixed == status.QueueCounts(
         "mixed", waiting=1, running=1, median_wait=48.0, longest_wait=60.0
@@ -143,5 +143,5 @@ def test_the_picture_has_a_row_a_rule_and_says_what_to_do(rows):
     ("seconds", "words"),
     [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (7200, "2 h 0 min"), (200_000, "2 d 7 h")],
 )
-def test_spans_are_told_in_two_units_at_most(seconds, words):
+def test_spans_are_reported_in_two_units_at_most(seconds, words):
     assert units.wait(seconds) == words

@@ -16,7 +16,7 @@ def test_a_run_that_went_well_says_how_many_where_how_long_and_how_to_see_more()
     ]
 
 
-def test_failures_are_told_by_rule_and_cause():
+def test_failures_are_reported_by_rule_and_cause():
     counts = Counts(3, {("align", "COMMAND"): 2, ("sort", "SPOT"): 1, ("align", "SPOT"): 1}, 0, 1)
     told = lines(ended(total=10, failed_here=["plot"]), counts)[0]
     assert told == (

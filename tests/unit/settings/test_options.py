@@ -147,7 +147,7 @@ def test_a_bad_resource_is_refused_by_its_name(name, raw, hint):
     assert f"hutchbatch_{name}" in str(error.value)
 
 
-def test_several_bad_settings_are_told_together():
+def test_several_bad_settings_are_reported_together():
     with pytest.raises(ApiError) as error:
         ExecutorSettings(region="Oregon", mode="fast")
     assert "--hutchbatch-region" in str(error.value)

@@ -214,7 +214,7 @@ FINAL = [
     ("words", "cause"),
     [*((text, Cause.HOST) for text in PASSING), *((text, Cause.IMAGE) for text in FINAL)],
 )
-def test_a_pull_that_may_pass_is_told_from_one_that_never_does(kind, words, cause):
+def test_a_pull_that_may_pass_is_distinguished_from_one_that_never_does(kind, words, cause):
     for description in (
         start(f"{kind}: {words}"),
         job(f"{kind}: {words}"),

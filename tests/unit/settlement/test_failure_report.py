@@ -20,7 +20,7 @@ JOB = {
 }
 
 
-def test_attempts_are_told_with_their_instances():
+def test_attempts_are_reported_with_their_instances():
     assert attempts(JOB) == ["1: its spot machine was taken back on i-0abc", "2: exit code 3"]
 
 
@@ -56,7 +56,7 @@ def test_what_comes_from_outside_cannot_drive_the_terminal():
     assert "\x1b" not in report("a", failure, PLAN, None, job_id="", tails=[])
 
 
-def test_two_hundred_alike_are_told_once_with_a_count():
+def test_two_hundred_alike_are_reported_once_with_a_count():
     similar = SimilarFailures()
     failures = [Failure(Cause.COMMAND, f"job {i} ended with exit code 1") for i in range(200)]
     told = [similar.is_first("align", f"align {i}", f) for i, f in enumerate(failures)]

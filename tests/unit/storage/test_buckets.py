@@ -35,7 +35,7 @@ class S3:
         (EndpointConnectionError(endpoint_url="x"), None, "could not be reached", False),
     ],
 )
-def test_each_refusal_is_told_for_what_it_is(head, listing, words, denied):
+def test_each_refusal_is_reported_for_what_it_is(head, listing, words, denied):
     with pytest.raises(StorageError, match=words) as error:
         check_bucket(S3(head, listing), "lab")
     assert error.value.denied is denied

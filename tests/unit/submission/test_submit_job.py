@@ -102,7 +102,7 @@ def test_throttled_calls_are_sent_again_without_a_question():
     assert account.calls == ["SubmitJob"] * 6
 
 
-def test_a_refusal_is_told_in_awss_words():
+def test_a_refusal_is_reported_in_awss_words():
     with pytest.raises(SubmissionError, match="image is odd"):
         submit(Account([(False, refused("ClientException", 400, "image is odd"))]))
 

@@ -103,7 +103,7 @@ def test_who_is_killed_while_it_writes_leaves_half_a_file(looks, number, torn):
     assert (writers.torn is not None) == torn
 
 
-def test_the_user_is_told_once_when_waiting_lasts():
+def test_the_user_reads_once_that_waiting_lasts():
     one = ending()
     assert one.news(Seen((WRITER,)), TELL - 1) is None
     assert one.news(Seen((IDLE,)), TELL) is None

@@ -34,7 +34,7 @@ def tracker(batch, ids, said=None, time=None):
     return made
 
 
-def test_ended_jobs_are_told_once_with_what_they_were():
+def test_ended_jobs_are_reported_once_with_what_they_were():
     batch = Batch(a="SUCCEEDED", b="RUNNING", c="FAILED")
     tracked = tracker(batch, "abc")
     found = tracked.poll()
@@ -63,7 +63,7 @@ def test_a_poll_that_fails_loses_nothing_and_complains_once():
     assert len(tracked.poll().ended) == 1
 
 
-def test_an_answer_that_is_none_loses_nothing_and_is_told_once_with_its_traceback(caplog):
+def test_an_answer_that_is_none_loses_nothing_and_is_reported_once_with_its_traceback(caplog):
     class Odd(Batch):
         def describe_jobs(self, jobs):
             return self.answer

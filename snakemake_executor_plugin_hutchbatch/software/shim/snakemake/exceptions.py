@@ -10,10 +10,10 @@ class WorkflowError(Exception):
         self.lineno = getattr(rule, "lineno", lineno)
         self.snakefile = getattr(rule, "snakefile", snakefile)
         self.rule = rule
-        told = [self.format_arg(arg) for arg in args]
-        if told and self.snakefile is not None:
-            told[0] += " (line {}, {})".format(self.lineno, self.snakefile)
-        super().__init__("\n".join(told))
+        texts = [self.format_arg(arg) for arg in args]
+        if texts and self.snakefile is not None:
+            texts[0] += " (line {}, {})".format(self.lineno, self.snakefile)
+        super().__init__("\n".join(texts))
 
     def format_arg(self, arg):
         if isinstance(arg, str):
