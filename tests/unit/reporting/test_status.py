@@ -130,7 +130,7 @@ def test_the_picture_has_a_row_a_rule_and_says_what_to_do(rows):
     table = [" ".join(line.split()) for line in running.splitlines()]
     assert "rule not sent waiting starting running done failed again lost" in table
     assert "align 0 1 0 1 1 0 2 1" in table
-    assert "all 2 1 1 1 1 0 2 1" in table
+    assert "total 2 1 1 1 1 0 2 1" in table
     assert "mixed 1 1 48 s 60 s" in table
     assert "4 more jobs wait" in running
     gone = status_text.first_line(rows.view(gone=True))
