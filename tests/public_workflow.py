@@ -135,7 +135,9 @@ def surplus(plain: Path, before: set[str], stored: Path) -> Iterator[str]:
     for path in sorted(each for each in stored.rglob("*") if each.is_file()):
         name = str(path.relative_to(stored))
         own = name.startswith((".hutchbatch", ".snakemake")) or path.name.startswith(".snakemake_")
-        if not own and not (plain / name).exists() and name not in before:
+        # Inputs above the working directory, as ``../`` names them.
+        named = re.sub(r"^\.above-(\d+)/", lambda match: "../" * int(match[1]), name)
+        if not own and not (plain / named).exists() and name not in before:
             yield f"{name} is in S3 only"
 
 
@@ -255,7 +257,10 @@ def _on_the_cloud(
             return first
         if options.server:
             fetched = options.server.downloads()
-            print(f"{len(fetched)} packages fetched, {len({*fetched})} of them once or more")
+            built = first.output.count(": building it once, ")
+            print(f"{built} environments built, {len(fetched)} packages fetched", file=sys.stderr)
+            if len(fetched) > len({*fetched}):
+                wrong.append("packages are fetched more than once")
             options.server.forget()
         again = run(on_batch, launch, environment)
         (work / "again.log").write_text(again.output)
