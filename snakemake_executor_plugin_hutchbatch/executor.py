@@ -161,14 +161,20 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def run_jobs(self, jobs: list[AnyJob]) -> None:
         """Plans in this thread, which alone may use Snakemake's objects; submits in others."""
-        if len(self.dag) != self._size:  # a checkpoint has ended
-            self._size = len(self.dag)
-            self._services.recorder.wanted(begin.to_be_done(self.dag))
+        if len(self.dag) != self._size:
+            self._grown()
         for job in self._uploads.begin(jobs):
             self.run_job_pre(job)
             self._run.similar.begins(job.jobid)
             self._run.tally.begins(job.jobid, len(members(job)))
             self.run_job(job)
+
+    def _grown(self) -> None:
+        """A checkpoint has brought jobs. They count, and their environments are built at once."""
+        self._size = len(self.dag)
+        self._services.recorder.wanted(begin.to_be_done(self.dag))
+        specs = self._run.context.site.conda
+        self._services.environments.want(environments.needed(self.dag.needrun_jobs(), specs))
 
     def run_job(self, job: AnyJob) -> None:
         self._count += 1

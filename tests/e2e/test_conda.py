@@ -269,6 +269,45 @@ def test_a_killed_controller_and_two_at_once_share_one_build(
     assert Path(f"{slow.go}.count").read_text() == "once\n"
 
 
+def test_environments_behind_a_checkpoint_are_built_once_its_jobs_are_known(workflow, server, logs):
+    go = logs / "go"
+    workflow.write(
+        "Snakefile",
+        f"""
+        def chosen(wildcards):
+            checkpoints.pick.get()
+            return "late.txt"
+        rule all:
+            input: chosen
+        checkpoint pick:
+            output: "picked.txt"
+            shell: "echo late > {{output}}"
+        rule slow:
+            input: "picked.txt"
+            output: "slow.txt"
+            shell: "while [ ! -e {go} ]; do sleep 0.1; done; echo slow > {{output}}"
+        rule late:
+            input: "slow.txt"
+            output: "late.txt"
+            conda: "envs/late.yaml"
+            shell: "tool > {{output}}"
+        """,
+    )
+    workflow.write("envs/late.yaml", env(server, "tool"))
+    with (logs / "1").open("w") as file:
+        run = subprocess.Popen(
+            workflow.command(*CONDA),
+            cwd=workflow.folder,
+            env=workflow.environment(),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    until(lambda: "Environment envs/late.yaml (1 package" in (logs / "1").read_text())
+    go.touch()
+    assert run.wait(SECONDS) == 0, (logs / "1").read_text()
+    assert workflow.text("late.txt").startswith("tool 2.0")
+
+
 def test_a_lost_machine_and_a_failed_build_are_those_of_the_environment(workflow, server):
     before = builds(workflow)
     workflow.write(
