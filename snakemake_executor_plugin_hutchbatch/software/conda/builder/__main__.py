@@ -47,4 +47,9 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(os.environ))
+    code = main(os.environ)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: threads of py-rattler that still let go of Python's objects crash an interpreter
+    # that ends (with py-rattler 0.28 one in ten, right after an installation).
+    os._exit(code)
