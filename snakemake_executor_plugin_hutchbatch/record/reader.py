@@ -39,7 +39,7 @@ class Reader:
             if not exists(path):
                 raise JournalError(
                     f"There is no record of a run here ({path}): go to the folder where you "
-                    "started Snakemake."
+                    "started Snakemake; if it has its own --directory, name that with -d."
                 )
             files.tighten_beside(path)
             self._connection = self._opened()
