@@ -12,12 +12,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import errors
-from ..aws.batch_calls import BatchJob
 from ..planning.conda_specs import CondaSpec
 from ..planning.requirements import PlanError
 from ..settlement.failure_cause import Failure
@@ -25,18 +23,12 @@ from ..settlement.retry_policy import Resubmit
 from ..submission.submit_job import SubmissionError
 from ..supervisor.taskspec import TaskSpec
 from ..text import tracebacks
-from ..tracking.news import Ended, Poll
+from ..tracking.news import Ended
 from . import claims, messages
 from .build_job import Build
 from .claims import Claim, HeldClaim, Step
-from .found import (
-    OVER,
-    BuiltEnvironment,
-    EnvironmentFailed,
-    EnvironmentState,
-    Ready,
-    Stage,
-)
+from .found import OVER, BuiltEnvironment, EnvironmentFailed, EnvironmentState, Ready, Stage
+from .protocols import Builder, Follower, Locked, Record, Shelf
 
 #: Seconds between two looks at a claim whose job does not show yet.
 AGAIN_SECONDS = 5.0
@@ -45,77 +37,6 @@ AGAIN_SECONDS = 5.0
 MOST_BUILDS = 3
 #: Environments that are locked, looked for or submitted at once.
 THREADS = 4
-
-
-@dataclass(frozen=True)
-class Locked:
-    """What is known of an environment before it is built. ``key`` None: its packages are chosen by
-    the job that builds it."""
-
-    key: str | None
-    packages: int = 0
-    size: int = 0
-
-
-class Shelf(Protocol):
-    """What S3 holds of locks and built environments. Methods raise botocore's errors that do not
-    pass."""
-
-    def lock(self, spec: CondaSpec) -> Locked:
-        """Its lock: the one that is kept, else a new one. Raises ``EnvironmentFailed`` where there
-        can be none."""
-
-    def find(self, key: str) -> BuiltEnvironment | None:
-        """The environment of that lock, if it is there as a whole; kept from expiring."""
-
-    def claim(self, spec: CondaSpec, key: str | None) -> str:
-        """The URL of the claim on building it."""
-
-
-class Builder(Protocol):
-    """What knows how environments are built."""
-
-    def prepare(self, spec: CondaSpec, key: str | None, url: str) -> tuple[Build, TaskSpec]:
-        """A build that is not submitted yet. Raises ``EnvironmentFailed`` and botocore's errors."""
-
-    def submit(self, build: Build, task: TaskSpec) -> tuple[Build, str]:
-        """The build as it was sent, and its job's id. Raises ``SubmissionError`` and botocore's
-        errors."""
-
-    def of_other(self, spec: CondaSpec, claim: Claim, url: str) -> Build:
-        """A build of another run, to be followed."""
-
-    def again(self, build: Build, step: Resubmit) -> Build:
-        """The same build, to be submitted once more."""
-
-
-class Follower(Protocol):
-    """What Batch says about builds. Nothing but ``job`` raises."""
-
-    def job(self, claim: Claim) -> BatchJob | None:
-        """The job of a claim; None if Batch knows none. Raises botocore's errors."""
-
-    def add(self, job_id: str, build: Build) -> None:
-        """Follows a job from now on."""
-
-    def poll(self) -> Poll[Build]:
-        """What happened since the last poll."""
-
-    def end(self, ended: Ended[Build]) -> Failure | Resubmit | None:
-        """How a build of ours ended: None for a success."""
-
-    def tail(self, ended: Ended[Build]) -> Sequence[str]:
-        """The last lines of its output."""
-
-    def cancel(self, job_ids: Sequence[str]) -> None:
-        """Ends jobs."""
-
-
-class Record(Protocol):
-    """Where states are written down."""
-
-    def environment(self, state: EnvironmentState) -> None:
-        """The state of one environment is new."""
 
 
 @dataclass
@@ -348,7 +269,9 @@ class Environments:
             with tracebacks.logged("Builds of environments could not be asked about."):
                 self._count()
                 for ended in self._follower.poll().ended:
-                    self._pool.submit(_told, self._ended, ended)
+                    if self._stopped.is_set():
+                        return
+                    self._pool.submit(_logged, self._ended, ended)
 
     def _count(self) -> None:
         """How many jobs wait for each is written down now and then, not for each job."""
@@ -428,7 +351,7 @@ class Environments:
 
     def _submit(self, entry: _Entry) -> None:
         if not self._stopped.is_set():
-            self._pool.submit(_told, self._look_guarded, entry)
+            self._pool.submit(_logged, self._look_guarded, entry)
 
     def _look_later(self, entry: _Entry, seconds: float = AGAIN_SECONDS) -> None:
         def later() -> None:
@@ -449,7 +372,7 @@ def is_over(state: EnvironmentState) -> bool:
     return state.stage in OVER
 
 
-def _told(function: Callable[..., None], *arguments: object) -> None:
+def _logged(function: Callable[..., None], *arguments: object) -> None:
     """Runs ``function`` in a thread of the pool, where exceptions would otherwise be lost."""
     with tracebacks.logged("A thread that prepares environments failed."):
         function(*arguments)

@@ -12,7 +12,7 @@ from ..software.conda.lock import Lock
 from ..storage.run_layout import WorkLayout
 from .built import BuiltEnvironments
 from .found import BuiltEnvironment, EnvironmentFailed
-from .service import Locked
+from .protocols import Locked
 
 
 class Locks(Protocol):

@@ -18,7 +18,8 @@ from ..environments.claims import Claims
 from ..environments.follow import BuildFollower
 from ..environments.found import EnvironmentState
 from ..environments.kept_locks import KeptLocks
-from ..environments.service import THREADS, Environments, Record
+from ..environments.protocols import Record
+from ..environments.service import THREADS, Environments
 from ..environments.shelf import EnvironmentShelf
 from ..planning import source_archive, supervisor_bundle
 from ..planning.conda_specs import CondaSpec, CondaSpecs

@@ -15,11 +15,8 @@ from snakemake_executor_plugin_hutchbatch.environments.found import (
     EnvironmentFailed,
     Stage,
 )
-from snakemake_executor_plugin_hutchbatch.environments.service import (
-    MOST_BUILDS,
-    Environments,
-    Locked,
-)
+from snakemake_executor_plugin_hutchbatch.environments.protocols import Locked
+from snakemake_executor_plugin_hutchbatch.environments.service import MOST_BUILDS, Environments
 from snakemake_executor_plugin_hutchbatch.planning.conda_specs import CondaSpec
 from snakemake_executor_plugin_hutchbatch.planning.work import History
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, Failure
