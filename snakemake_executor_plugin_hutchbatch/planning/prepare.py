@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from ..aws.retry import Retrier
 from ..snakemake_types import AnyJob, Command, Job, Workflow
+from ..software.script_packages import ScriptPackages
 from ..software.snakemake_packages import CannotCome, SnakemakePackages
 from ..storage.leavings import Leavings
 from ..storage.run_layout import WorkLayout
-from ..supervisor.taskspec import Input, SnakemakeNeeds, TaskSpec
+from ..supervisor.taskspec import Input, Script, SnakemakeNeeds, TaskSpec
 from . import (
     default_image,
     fingerprint,
@@ -38,7 +39,7 @@ class Preparation:
     """Prepares the jobs of one run. Used by Snakemake's own thread only.
 
     ``command``: Snakemake's command line for a job in Snakemake mode; ``packages``: what comes
-    along with such a job; ``environments``: the
+    along with such a job, and ``script_packages`` with Python scripts; ``environments``: the
     container's variables by mode; ``evaluate_resources``: evaluates a job's
     resources that read its inputs, and ``checkpoint_inputs``: what functions have read of
     checkpoints, both as URLs by path; ``holds_secret``: whether a text holds one of the command
@@ -55,6 +56,7 @@ class Preparation:
         warn: Callable[[str], None],
         leavings: Leavings,
         packages: SnakemakePackages,
+        script_packages: ScriptPackages,
         evaluate_resources: Callable[[AnyJob], dict[str, str]],
         checkpoint_inputs: Callable[[], dict[str, str]],
         holds_secret: Callable[[str], bool],
@@ -67,7 +69,7 @@ class Preparation:
         self._command = command
         self._retrier = retrier
         self._leavings = leavings
-        self._packages = packages
+        self._packages, self._script_packages = packages, script_packages
         self._code = ShippedCode(
             workflow,
             context.clients.s3,
@@ -145,6 +147,7 @@ class Preparation:
                     scripts=self._script_store(),
                     settings=site.settings,
                     conda_spec=self._conda_spec,
+                    with_packages=lambda script: self._with_packages(script, wanted),
                 )
                 return wanted, self._identified(task, wanted, outputs)
             except NeedsSnakemake as reason:
@@ -169,6 +172,13 @@ class Preparation:
         )
         task = replace(task, needs=self._needs(wanted), conda_files=self._conda_files(job))
         return wanted, self._identified(task, wanted, outputs)
+
+    def _with_packages(self, script: Script, wanted: JobPlan) -> Script:
+        modules = self._script_store().imports(script)
+        if not (modules.installed or modules.outside):
+            return script
+        machines = architectures(wanted, self._context.site.queues)
+        return self._script_packages.given(script, modules, machines)
 
     def _conda_spec(self, job: Job) -> str | None:
         specs = self._context.site.conda

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
 from snakemake.exceptions import WorkflowError
@@ -20,7 +21,8 @@ from snakemake.sourcecache import SourceFile
 from snakemake.utils import format as formatted
 
 from ..snakemake_types import Job, Workflow
-from ..software import call, frames, identity, languages, pickles
+from ..software import call, frames, identity, imports, languages, pickles, script_packages
+from ..software.imports import Modules
 from ..software.parts import Parts, everywhere
 from ..software.source import BROUGHT, Source, resolve, wrapper_script
 from ..supervisor import file_names, launch_folder
@@ -87,6 +89,7 @@ class ScriptStore:
         self._packed_configs: dict[int, str] = {}
         self._shared: dict[tuple[object, ...], _Shared] = {}
         self._sources: dict[tuple[object, ...], Source] = {}
+        self._imports: dict[str, Modules] = {}
 
     def script(self, job: Job, where: JobPaths) -> tuple[str, Script]:
         """The command of a job, without the shell's prefix, and its script.
@@ -133,6 +136,10 @@ class ScriptStore:
         )
         return command, script
 
+    def imports(self, script: Script) -> Modules:
+        """What a script that was made here needs of packages: for Python scripts alone."""
+        return self._imports[script.sha256]
+
     # What jobs share
 
     def _of(self, called: call.Call, parts: Parts, job: Job) -> _Shared:
@@ -145,6 +152,7 @@ class ScriptStore:
                 config = self._config(called.config)
                 python = source.language in languages.PICKLED
                 shim = frames.shim_files() if python else {}
+                modules = self._needed(source)
                 top = f"{BROUGHT}/{frames.name_of(shim)}"
                 pieces = languages.frame(
                     source,
@@ -152,17 +160,32 @@ class ScriptStore:
                     self._packed(config) if python else "",
                     bench,
                     f"{SCRIPT_WORKDIR}/{top}",
+                    brings=bool(modules.installed),
                 )
             files = {**source.brought, **{f"{top}/{name}": text for name, text in shim.items()}}
             content = frames.packed(pieces, files)
+            digest = hashlib.sha256(content).hexdigest()
+            self._imports[digest] = modules
             found = self._shared[key] = _Shared(
                 source=source,
                 url=self._store(content, self._holds_secret(config.text)),
-                sha256=hashlib.sha256(content).hexdigest(),
+                sha256=digest,
                 code=self._code(source, config),
                 config=config.known if python else None,
             )
         return found
+
+    def _needed(self, source: Source) -> Modules:
+        if source.language != "python":
+            return Modules(frozenset())
+        root = Path.cwd()
+        return imports.of_script(
+            source.text,
+            {name: _text_of(file.read) for name, file in source.beside.items()},
+            {name: _text_of((root / name).read_bytes) for name in self._shipped},
+            root,
+            script_packages.Packaged(),
+        )
 
     def _source(self, called: call.Call, parts: Parts, job: Job) -> Source:
         path = called.path
@@ -228,6 +251,16 @@ class ScriptStore:
         return identity.digest(
             source.language, source.text, json.dumps(sorted(digests.items())), about
         )
+
+
+def _text_of(read: Callable[[], bytes]) -> Callable[[], str]:
+    def text() -> str:
+        try:
+            return read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    return text
 
 
 @contextmanager

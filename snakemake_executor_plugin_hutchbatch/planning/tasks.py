@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from ..settings.options import ExecutorSettings
 from ..snakemake_types import AnyJob, Job, is_group
 from ..supervisor import file_names, launch_folder
-from ..supervisor.taskspec import Input, Step, TaskSpec
-from . import shared_inputs
+from ..supervisor.taskspec import Input, Script, Step, TaskSpec
+from . import containerized, shared_inputs
 from .job_paths import JobPaths, Tokens
 from .plan import JobPlan
 from .script_steps import ScriptStore
@@ -29,11 +29,13 @@ def direct_task(
     scripts: ScriptStore,
     settings: ExecutorSettings,
     conda_spec: Callable[[Job], str | None] = lambda job: None,
+    with_packages: Callable[[Script], Script] = lambda script: script,
 ) -> TaskSpec:
     """The task of a job in direct mode.
 
     ``status``: the URL prefix of its statuses. ``unneeded``: files of a group that no job outside
-    the group needs. ``conda_spec``: a digest of what describes a member's environment. Raises
+    the group needs. ``conda_spec``: a digest of what describes a member's environment;
+    ``with_packages``: a script of a rule without an environment, with what comes along. Raises
     ``NeedsSnakemake`` if a command cannot be written without Snakemake.
     """
     levels: Sequence[Sequence[Job]] = job.toposorted if is_group(job) else [[job]]
@@ -46,7 +48,10 @@ def direct_task(
             step = step_of(member, number, token, where, kept_out, scripts)
             done = done_with(member, levels[number + 1 :], kept_out) if job.is_group() else []
             drops = tuple(where.path(file) for file in done)
-            steps.append(replace(step, drops=drops, conda_spec=conda_spec(member)))
+            step = replace(step, drops=drops, conda_spec=conda_spec(member))
+            if step.script and not (step.conda_spec or containerized.activation(member)):
+                step = replace(step, script=with_packages(step.script))
+            steps.append(step)
             shared = shared_inputs.of_job(member, settings)
             for file in member.input:
                 path, url = str(file), s3_url(file)

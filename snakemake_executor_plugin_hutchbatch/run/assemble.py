@@ -28,6 +28,7 @@ from ..settlement.settle import Settlement
 from ..settlement.starvation import StarvationWatch
 from ..snakemake_patches import local_inputs
 from ..snakemake_types import Command
+from ..software.script_packages import ScriptPackages
 from ..software.snakemake_packages import SnakemakePackages
 from ..storage.leavings import Leavings
 from ..submission.job_definitions import Definitions
@@ -112,6 +113,7 @@ def build(
         SnakemakePackages(
             run.workflow, context.clients.s3, context.work_prefix, retrier, logger.info
         ),
+        ScriptPackages(context.clients.s3, context.work_prefix, retrier, logger.info),
         evaluate_resources=local_inputs.evaluate_resources,
         checkpoint_inputs=local_inputs.checkpoint_inputs,
         holds_secret=run.hide.holds,

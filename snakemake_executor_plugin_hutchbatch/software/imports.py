@@ -11,7 +11,7 @@ import importlib.util
 import io
 import sys
 import tokenize
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,11 +82,54 @@ class Modules:
     outside: tuple[tuple[str, str], ...] = ()
 
 
-def needed(sources: Iterable[str], root: Path, packaged: Container[str] = ()) -> Modules:
+def of_script(
+    text: str,
+    beside: Mapping[str, Callable[[], str]],
+    elsewhere: Mapping[str, Callable[[], str]],
+    root: Path,
+    packaged: Container[str] = (),
+) -> Modules:
+    """What a Python script needs, with the modules beside it that it imports. ``beside``: texts by
+    path below the script's folder; ``elsewhere``: others of the workflow's code, by path, of which
+    the script may put some on its path itself."""
+    sources, own, seen, waiting = [], set[str](), set[str](), [text]
+    while waiting:
+        sources.append(waiting.pop())
+        for name in sorted(imported(sources[-1]) - seen):
+            seen.add(name)
+            if name in sys.stdlib_module_names:
+                continue
+            found = [path for path in beside if _is_of(name, path)]
+            waiting += [beside[path]() for path in found]
+            if f"{name}.py" in found or f"{name}/__init__.py" in found:
+                own.add(name)
+            elif _place(name) is None:
+                more = [path for path in elsewhere if _is_of(name, path, anywhere=True)]
+                waiting += [elsewhere[path]() for path in more]
+    return needed(sources, root, packaged, own)
+
+
+def _is_of(name: str, path: str, *, anywhere: bool = False) -> bool:
+    """Whether a file belongs to a top-level module of the folder, or of any folder in it."""
+    *folders, last = path.split("/")
+    if not last.endswith(".py"):
+        return False
+    if anywhere:
+        return name in folders or last == f"{name}.py"
+    return folders[0] == name if folders else last == f"{name}.py"
+
+
+def needed(
+    sources: Iterable[str],
+    root: Path,
+    packaged: Container[str] = (),
+    own: Collection[str] = (),
+) -> Modules:
     """What these Snakefiles need, with what the modules of the user's own need in turn. ``root``:
     the folder in which Snakemake was started, whose code travels; ``packaged``: modules of packages
-    (those in other places than the usual ones are known by it)."""
-    waiting = {name for source in sources for name in imported(source)}
+    (those in other places than the usual ones are known by it); ``own``: modules that are known to
+    travel, whose sources are among these."""
+    waiting = {name for source in sources for name in imported(source)} - set(own)
     seen: set[str] = set()
     installed: set[str] = set()
     outside: dict[str, str] = {}

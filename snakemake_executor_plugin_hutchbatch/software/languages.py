@@ -26,7 +26,12 @@ from snakemake.iocontainers import (
 )
 from snakemake.utils import format as formatted
 
-from ..supervisor.taskspec import SCRIPT_PYTHON, SCRIPT_TMPDIR, SCRIPT_WORKDIR
+from ..supervisor.taskspec import (
+    SCRIPT_BROUGHT,
+    SCRIPT_PYTHON,
+    SCRIPT_TMPDIR,
+    SCRIPT_WORKDIR,
+)
 from . import pickles
 from .frames import Piece
 from .parts import Parts
@@ -141,15 +146,21 @@ class _Path:
 
 
 def frame(
-    source: Source, config: Config, packed: str, bench_iteration: int | None, shim: str
+    source: Source,
+    config: Config,
+    packed: str,
+    bench_iteration: int | None,
+    shim: str,
+    brings: bool = False,
 ) -> list[Piece]:
     """The file with holes. ``config``: with the job's own paths; ``packed``: the same for Python;
-    ``shim``: the folder of the shim in the job. Raises ``Unsupported``."""
+    ``shim``: the folder of the shim in the job; ``brings``: packages may come along. Raises
+    ``Unsupported``."""
     parts = replace(_stand_ins(), bench_iteration=bench_iteration)
     family = _family(source.language)
     made = written(source, parts, config)
     if family == "pickled":
-        preamble = _python_preamble(source, packed, bench_iteration, shim)
+        preamble = _python_preamble(source, packed, bench_iteration, shim, brings)
     elif family == "whole":
         preamble = ["", 0, _encoded_config(source.language, config), 1, ""]
         if source.language == "rust":
@@ -242,7 +253,7 @@ def _rust_preamble(made: script.ScriptBase, json_text: list[Piece]) -> list[Piec
 
 
 def _python_preamble(
-    source: Source, config: str, bench_iteration: int | None, shim: str
+    source: Source, config: str, bench_iteration: int | None, shim: str, brings: bool
 ) -> list[Piece]:
     """One line, as Snakemake's own: the script's lines keep their numbers."""
     if source.language == "jupyter_python":
@@ -254,7 +265,8 @@ def _python_preamble(
         last = f"from snakemake.shell import shell; shell.executable({shell_exec!r}); {last}"
     begin = (
         f"import sys; sys.path.insert(0, {shim!r}); import hutchbatch_script; "
-        f"sys.path.remove({shim!r}); sys.path.extend({list(source.searchpaths)!r}); import pickle; "
+        f"sys.path.remove({shim!r}); sys.path.extend({list(source.searchpaths)!r}); "
+        f"{f'hutchbatch_script.bring({SCRIPT_BROUGHT}); ' if brings else ''}import pickle; "
         "snakemake = hutchbatch_script.load('"
     )
     end = (

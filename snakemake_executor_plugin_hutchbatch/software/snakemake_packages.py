@@ -53,13 +53,15 @@ def target(machine: str) -> Target:
 
 
 # What is installed does not change while a run lasts, and reading it takes a second.
-@functools.lru_cache(maxsize=16)
-def _closure(roots: tuple[str, ...], wanted: Target) -> list[Package]:
+@functools.lru_cache(maxsize=64)
+def closure(roots: tuple[str, ...], wanted: Target) -> list[Package]:
+    """These packages with all that they require."""
     return installed.closure(roots, wanted)
 
 
 @functools.cache
-def _providers() -> Mapping[str, Sequence[str]]:
+def providers() -> Mapping[str, Sequence[str]]:
+    """The packages that are installed here, by top-level module."""
     return importlib.metadata.packages_distributions()
 
 
@@ -72,14 +74,14 @@ def plugins(workflow: Workflow) -> tuple[str, ...]:
 def selected(workflow: Workflow, wanted: Target) -> Selection:
     """What jobs of this workflow need beside a bare Python. Raises ``CannotCome``."""
     roots = {"snakemake", *(name.replace("_", "-") for name in plugins(workflow))}
-    core = _closure(tuple(sorted(roots)), wanted)
+    core = closure(tuple(sorted(roots)), wanted)
     for package in core:
         if package.how == "stays":
             raise CannotCome(f"{package.name} cannot come along with jobs: {package.why}")
-    modules = imports.needed(_sources(workflow), Path.cwd(), _providers())
-    imported = installed.packages_of(modules.installed, _providers())
+    modules = imports.needed(_sources(workflow), Path.cwd(), providers())
+    imported = installed.packages_of(modules.installed, providers())
     known = {package.name for package in core}
-    more = [p for p in _closure(tuple(sorted(imported)), wanted) if p.name not in known]
+    more = [p for p in closure(tuple(sorted(imported)), wanted) if p.name not in known]
     staying = [(p.name, p.why) for p in more if p.how == "stays"]
     staying += [
         (name, f"{file} lies outside of the folder in which Snakemake was started")

@@ -21,6 +21,7 @@ from .s3 import ERRORS, S3
 from .taskspec import (
     EXIT_STAGE_IN,
     SCRIPT_BENCH,
+    SCRIPT_BROUGHT,
     SCRIPT_PYTHON,
     SCRIPT_TMPDIR,
     SCRIPT_WORKDIR,
@@ -41,6 +42,7 @@ class Scripts:
     def __init__(self, work: str, tmp: str) -> None:
         self._work, self._tmp = work, tmp
         self._pieces: Dict[str, List[Any]] = {}
+        self._brought: Dict[str, str] = {}
 
     def fetch(self, s3: S3, task: TaskSpec) -> int:
         """Fetches what the steps' scripts are made of; how many bytes. Raises ``Failure``."""
@@ -71,6 +73,10 @@ class Scripts:
             if not os.path.lexists(target):
                 self._write(target, content)
 
+    def bring(self, script: Script, suffix: str, folder: str, why: str) -> None:
+        """Gives a script packages, for Pythons with this ``suffix``, or says ``why`` none."""
+        self._brought[script.path] = ", ".join(map(ascii, (suffix, folder, why)))
+
     def write(self, step: Step, repeat: int) -> None:
         """Writes a step's script for the ``repeat``-th run of its command, counted from 0."""
         script = step.script
@@ -81,6 +87,7 @@ class Scripts:
         for token, folder in ((SCRIPT_TMPDIR, self._tmp), (SCRIPT_WORKDIR, self._work)):
             text = text.replace(token, folder)
         text = text.replace(str(SCRIPT_BENCH), str(repeat))
+        text = text.replace(SCRIPT_BROUGHT, self._brought.get(script.path, ""))
         target = os.path.join(self._work, script.path)
         self._write(target, text.encode("utf-8", "surrogateescape"))
 
@@ -98,11 +105,15 @@ def with_python(command: str, environ: Mapping[str, str]) -> str:
     that is not there, or is Python 2."""
     if SCRIPT_PYTHON not in command:
         return command
+    return command.replace(SCRIPT_PYTHON, python_of(environ))
+
+
+def python_of(environ: Mapping[str, str]) -> str:
+    """What the image's Python is called."""
     path = environ.get("PATH")
     usual, other = shutil.which("python", path=path), shutil.which("python3", path=path)
     is_old = usual is not None and os.path.basename(os.path.realpath(usual)).startswith("python2")
-    name = "python3" if other and (is_old or not usual) else "python"
-    return command.replace(SCRIPT_PYTHON, name)
+    return "python3" if other and (is_old or not usual) else "python"
 
 
 def lacking(

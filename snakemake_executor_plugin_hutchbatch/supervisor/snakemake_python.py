@@ -71,8 +71,7 @@ def choose(found: Sequence[Python], needs: SnakemakeNeeds) -> Choice:
             return Choice(python.path)
     for python in found:
         packages = tuple(each for each in needs.packages if each.suffix == python.suffix)
-        glibc = max((_numbers(each.glibc) for each in packages), default=[])
-        if packages and python.glibc and _numbers(python.glibc) >= glibc:
+        if packages and all(can_use(python, each) for each in packages):
             return Choice(python.path, packages)
     facts = Facts(words=words(_described(found)), wanted=needs.python, count=len(needs.packages))
     raise Failure(EXIT_NO_SNAKEMAKE, Cause.IMAGE, Problem.NO_SNAKEMAKE, facts)
@@ -80,6 +79,13 @@ def choose(found: Sequence[Python], needs: SnakemakeNeeds) -> Choice:
 
 def _understands(there: Optional[str], wanted: str) -> bool:
     return there is not None and _numbers(there)[:1] == _numbers(wanted)[:1]
+
+
+def can_use(python: Python, packages: Packages) -> bool:
+    """Whether what was packed for a Python and a glibc serves this one."""
+    if packages.suffix != python.suffix or not python.glibc:
+        return False
+    return _numbers(python.glibc) >= _numbers(packages.glibc)
 
 
 def _numbers(version: str) -> List[int]:
@@ -112,7 +118,7 @@ def look(environ: Mapping[str, str], work: str, needs: SnakemakeNeeds) -> List[P
         if path is None or os.path.realpath(path) in seen:
             continue
         seen.add(os.path.realpath(path))
-        python = _ask(path, environ, work, needs.modules)
+        python = ask(path, environ, work, needs.modules)
         if python is None:
             continue
         found.append(python)
@@ -121,10 +127,11 @@ def look(environ: Mapping[str, str], work: str, needs: SnakemakeNeeds) -> List[P
     return found
 
 
-def _ask(
+def ask(
     path: str, environ: Mapping[str, str], work: str, modules: Sequence[str]
 ) -> Optional[Python]:
-    """None for a Python that does not start, or does not answer: Python 2, for one."""
+    """What a Python says of itself, started in the folder ``work``, with those of ``modules`` that
+    it lacks. None for one that does not start, or does not answer: Python 2, for one."""
     try:
         done = subprocess.run(
             [path, "-c", _ASK, *modules],

@@ -17,6 +17,7 @@ from . import (
     pinned,
     pipes,
     refused_outputs,
+    script_packages,
     snakemake_python,
     tools,
     written_names,
@@ -104,7 +105,7 @@ class Job:
         environ = container_environment(self._environ)
         plugins = os.path.join(scratch.path, "plugins")
         with self._timed("stage_in"):
-            self._stage_in(task, scratch)
+            self._stage_in(task, scratch, environ)
             if task.snakemake:
                 environ = self._under_snakemake(task, scratch, environ, plugins)
             environ = tools.get_ready(
@@ -235,7 +236,7 @@ class Job:
             facts = Facts(file=url or "HUTCHBATCH_TASK", words=words(str(error)))
             raise Failure(EXIT_SPEC, Cause.STAGE_IN, Problem.TASK, facts) from error
 
-    def _stage_in(self, task: TaskSpec, scratch: Scratch) -> None:
+    def _stage_in(self, task: TaskSpec, scratch: Scratch, environ: Mapping[str, str]) -> None:
         if task.sources is not None:
             try:
                 size = deploy(self._s3, task.sources, scratch.work)
@@ -253,6 +254,7 @@ class Job:
         self._totals["bytes_in"] += size
         # Before the inputs: other jobs of the machine may wait for it.
         self._environments.get_ready(self._s3, task, scratch, self._stopping)
+        script_packages.get_ready(self._s3, task, self._scripts, scratch, self._stopping, environ)
         inputs = self._hand_out_shared(task, scratch)
         totals = stage_in(
             self._s3,

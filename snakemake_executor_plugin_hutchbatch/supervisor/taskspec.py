@@ -51,6 +51,8 @@ SCRIPT_TMPDIR = "/HUTCHBATCH-TMPDIR-9b2e4c7a1f60"
 SCRIPT_WORKDIR = "/HUTCHBATCH-WORKDIR-9b2e4c7a1f60"
 SCRIPT_BENCH = 904_117_300_552_861
 SCRIPT_PYTHON = "HUTCHBATCH-PYTHON-9b2e4c7a1f60"
+#: Where a Python script is given what came along with it: arguments of the shim's ``bring``.
+SCRIPT_BROUGHT = "HUTCHBATCH-BROUGHT-9b2e4c7a1f60"
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,28 @@ class Benchmark:
 
 
 @dataclass(frozen=True)
+class Packages:
+    """An archive (``.tar.gz``) of Python packages to be put on the path of Snakemake: of itself and
+    what it requires, or of what the Snakefile imports beside; or on that of a script. ``size``:
+    bytes when it is unpacked. ``suffix``: that of compiled modules of the Pythons that can use it;
+    ``glibc``: the least version that they need."""
+
+    url: str
+    sha256: str
+    size: int
+    suffix: str
+    glibc: str
+
+
+@dataclass(frozen=True)
 class Script:
     """The file that a step's command runs, written to ``path`` before.
 
     ``url`` and ``sha256``: the object that holds its text, which other jobs share
     (``supervisor/scripts.py``). ``values``: what stands in this job's. ``interpreter``: the program
     that the image must have. ``identity``: a digest of all that makes its result. ``private``: the
-    values hold a secret of the command line.
+    values hold a secret of the command line. ``imports``: modules of packages that it imports;
+    ``packages``: archives with those that can come along, one for each kind of Python.
     """
 
     url: str
@@ -119,6 +136,8 @@ class Script:
     identity: str
     values: Tuple[str, ...] = ()
     private: bool = False
+    imports: Tuple[str, ...] = ()
+    packages: Tuple[Packages, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,20 +180,6 @@ class Sources:
 
     url: str
     sha256: str
-
-
-@dataclass(frozen=True)
-class Packages:
-    """An archive (``.tar.gz``) of Python packages to be put on the path of Snakemake: of itself and
-    what it requires, or of what the Snakefile imports beside. ``size``: bytes when it is unpacked.
-    ``suffix``: that of compiled modules of the Pythons that can use it; ``glibc``: the least
-    version that they need."""
-
-    url: str
-    sha256: str
-    size: int
-    suffix: str
-    glibc: str
 
 
 @dataclass(frozen=True)
@@ -390,9 +395,6 @@ def _step(raw: object, where: str) -> Step:
     logs = tuple(make(Log, item, where + ".logs") for item in list_of(raw, "logs"))
     benchmark = raw.get("benchmark")
     script = raw.get("script")
-    if script:
-        values = texts_of(script, "values", where + ".script") if isinstance(script, dict) else ()
-        script = make(Script, {**script, "values": values} if values else script, where + ".script")
     return make(
         Step,
         {
@@ -400,11 +402,19 @@ def _step(raw: object, where: str) -> Step:
             "outputs": outputs,
             "logs": logs,
             "benchmark": make(Benchmark, benchmark, where + ".benchmark") if benchmark else None,
-            "script": script or None,
+            "script": _script(script, where + ".script") if script else None,
             **{name: texts_of(raw, name, where) for name in ("pipes", "serves", "awaits", "drops")},
         },
         where,
     )
+
+
+def _script(raw: object, where: str) -> Script:
+    if not isinstance(raw, dict):
+        raise TaskSpecError(f"{where}: not an object")
+    packages = tuple(make(Packages, item, where + ".packages") for item in list_of(raw, "packages"))
+    texts = {name: texts_of(raw, name, where) for name in ("values", "imports")}
+    return make(Script, {**raw, **texts, "packages": packages}, where)
 
 
 def _object(text: str) -> Dict[str, object]:

@@ -15,6 +15,7 @@
 | of ``snakemake --containerize`` | works: the rule's environment is activated | |
 | Snakemake, nothing of ours | Snakemake mode works | |
 | the controller's Python, glibc | Snakemake mode works: Snakemake comes along | |
+| the controller's Python, glibc | scripts import what comes along | |
 | another Python, or none | in Snakemake mode cause IMAGE | its image … has no Python, … |
 
 The musl images here have no glibc and a static bash, which to the host's Python is the same: there
@@ -212,6 +213,49 @@ def test_snakemake_comes_along_where_the_image_has_a_python(workflow, images):
     assert workflow.text("a.txt").startswith("[1] /tmp/hutchbatch-cache/0/")
     assert "has no Python, and the rule runs under Snakemake" in output
     assert output.count("[IMAGE]") >= 1
+
+
+def test_a_python_script_imports_what_is_installed_beside_snakemake(workflow, images):
+    workflow.write(
+        "Snakefile",
+        f"""
+        container: "docker://{images["python"]}"
+        rule all:
+            input: "a.txt", "b.txt"
+        rule a:
+            output: "a.txt"
+            resources: mem_mb=500
+            script: "scripts/a.py"
+        rule b:
+            output: "b.txt"
+            resources: mem_mb=500
+            script: "scripts/b.py"
+        """,
+    )
+    workflow.write(
+        "scripts/a.py",
+        """
+        import importlib.util
+        import beside
+        found = importlib.util.find_spec("pytest")
+        open(snakemake.output[0], "w").write(f"{beside.text} {beside.place} {found}")
+        """,
+    )
+    workflow.write(
+        "scripts/beside.py",
+        """
+        import yaml
+        from tabulate import tabulate
+        text, place = tabulate([[yaml.safe_load("[1]")]], tablefmt="plain"), yaml.__file__
+        """,
+    )
+    workflow.write("scripts/b.py", "import hb_absent\n")
+    output = workflow.fail("--keep-going")
+    assert "Packing what Python scripts import for their jobs: pyyaml, tabulate" in output
+    text, place, found = workflow.text("a.txt").split()
+    assert (text, found) == ("[1]", "None")
+    assert place.startswith("/tmp/hutchbatch-cache/0/")
+    assert "has no module hb_absent. Install it beside Snakemake" in output
 
 
 def sleeping(straight) -> TaskSpec:

@@ -22,11 +22,13 @@ import os
 import pathlib
 import pickle
 import zlib
-from importlib.machinery import PathFinder
+from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 #: The script's ``snakemake`` object.
 current = None
+#: Why nothing came along of what the script imports.
+_why = ""
 
 
 class Finder:
@@ -124,11 +126,41 @@ class Unpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
+def bring(suffix="", folder="", why=""):
+    """Appends packages that came along to the script's path, and to none of the programs that it
+    starts. ``suffix``: of compiled modules of the Pythons that can use them; ``why`` there are
+    none."""
+    global _why
+    _why = why + " " if why else ""
+    if folder and suffix == EXTENSION_SUFFIXES[0] and folder not in sys.path:
+        sys.path.append(folder)
+
+
+def advise_at_the_end(before):
+    """A hook for uncaught exceptions that says, behind ``before``, what to do about a module that
+    is not there."""
+
+    def hook(kind, error, trace):
+        before(kind, error, trace)
+        name = getattr(error, "name", None)
+        if isinstance(error, ModuleNotFoundError) and name and name.split(".")[0] != "snakemake":
+            sys.stderr.write(
+                "hutchbatch: this job's Python {} has no module {}. {}Install it beside Snakemake "
+                "so that it comes along with the script, name an image that has it in container: "
+                "or hutchbatch_image, or give the rule an environment in conda:.\n".format(
+                    sys.version.split()[0], name, _why
+                )
+            )
+
+    return hook
+
+
 def load(job, config, folders, bench_iteration):
     """The ``snakemake`` object. ``job`` and ``config``: compressed pickles as base64; ``folders``:
     the job's temporary and working directories."""
     global current
     install()
+    sys.excepthook = advise_at_the_end(sys.excepthook)
     try:
         known = Unpickler(_unpacked(config), folders).load()
         current = Unpickler(_unpacked(job), folders, known, bench_iteration).load()

@@ -4,7 +4,12 @@ import sys
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.software.imports import imported, needed
+from snakemake_executor_plugin_hutchbatch.software.imports import (
+    Modules,
+    imported,
+    needed,
+    of_script,
+)
 
 
 def test_imports_are_found_wherever_a_statement_begins():
@@ -60,3 +65,38 @@ def test_modules_beside_the_snakefile_are_followed_and_others_named(tmp_path, mo
     assert found.outside == (("hb_far", str(elsewhere / "hb_far.py")),)
     # A package may be installed in any folder.
     assert needed(["import hb_far"], root, {"hb_far"}).installed == {"hb_far"}
+
+
+def texts(**files):
+    return {name.replace("__", "/") + ".py": (lambda t=t: t) for name, t in files.items()}
+
+
+def test_a_script_needs_what_it_and_the_modules_beside_it_import(tmp_path):
+    found = of_script(
+        "import json, snakemake\nfrom hb_beside import x\ntry: import hb_absent\nexcept: pass",
+        texts(
+            hb_beside="import hb_pack.deep, hb_beside",
+            hb_pack__deep="import yaml",
+            no="import tabulate",
+        ),
+        texts(lib__hb_absent="import pytest", lib__other="import tabulate"),
+        tmp_path,
+    )
+    assert found.installed == {"yaml", "pytest"}
+    assert found.outside == ()
+
+
+def test_a_module_beside_a_script_is_not_the_installed_one_of_that_name(tmp_path):
+    found = of_script("import yaml, tabulate", texts(yaml="import yaml"), {}, tmp_path)
+    assert found.installed == {"tabulate"}
+
+
+def test_a_script_that_imports_only_the_standard_library_needs_nothing(tmp_path):
+    class Asked:
+        def __contains__(self, name):
+            raise AssertionError(name)
+
+    found = of_script(
+        "import os, sys, snakemake.utils\n", texts(far="import yaml"), {}, tmp_path, Asked()
+    )
+    assert found == Modules(frozenset())
