@@ -49,8 +49,8 @@ def activation_text(environment: str, found: Iterable[str], root: str = ENVIRONM
     names that its folder may have. An image without any environments is another one than that of
     the rule (``hutchbatch_image``): nothing is activated there."""
     missing = (
-        f"hutchbatch: the image holds no environment for {environment}. Was the file changed since "
-        "snakemake --containerize?"
+        f"Note by hutchbatch: the image holds no environment for {environment}. Was the file "
+        "changed since snakemake --containerize?"
     )
     return _ACTIVATE.format(
         usual=USUAL_PATH,

@@ -174,11 +174,9 @@ class Preparation:
         return wanted, self._identified(task, wanted, outputs)
 
     def _with_packages(self, script: Script, wanted: JobPlan) -> Script:
-        modules = self._script_store().imports(script)
-        if not (modules.installed or modules.outside):
-            return script
+        outside = self._script_store().outside(script)
         machines = architectures(wanted, self._context.site.queues)
-        return self._script_packages.given(script, modules, machines)
+        return self._script_packages.given(script, outside, machines)
 
     def _conda_spec(self, job: Job) -> str | None:
         specs = self._context.site.conda

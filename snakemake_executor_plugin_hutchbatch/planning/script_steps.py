@@ -48,13 +48,16 @@ def script_paths(layout: Layout, cache: Mapping[str, str]) -> JobPaths:
 @dataclass(frozen=True)
 class _Shared:
     """What jobs of one script have in common. ``code``: a digest of all that makes its result but
-    the values; ``config``: of Python's, whose parts a job's pickle may name."""
+    the values; ``config``: of Python's, whose parts a job's pickle may name; ``imports``: modules
+    of packages that it imports, and ``classes``: of which the configuration holds values."""
 
     source: Source
     url: str
     sha256: str
     code: str
     config: pickles.Config | None
+    imports: frozenset[str] = frozenset()
+    classes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,11 @@ class ScriptStore:
         self._folders = where.folders
         self._store, self._holds_secret = store, holds_secret
         self._configs: dict[int, _Config] = {}
-        self._packed_configs: dict[int, str] = {}
+        self._packed_configs: dict[int, tuple[str, frozenset[str]]] = {}
         self._shared: dict[tuple[object, ...], _Shared] = {}
         self._sources: dict[tuple[object, ...], Source] = {}
-        self._imports: dict[str, Modules] = {}
+        self._outside: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._of_values: dict[frozenset[str], frozenset[str]] = {}
 
     def script(self, job: Job, where: JobPaths) -> tuple[str, Script]:
         """The command of a job, without the shell's prefix, and its script.
@@ -116,11 +120,11 @@ class ScriptStore:
         _check_known(parts, job)
         path = source.written_at(json.dumps([job.rule.name, *map(str, job.output)]))
         with _written(source):
-            packed = None
+            packed, classes = None, set(shared.classes)
             local = parts.localized(paths.text)
             if shared.config:
                 made = pickles.script_object(parts, shared.config.value, source.scriptdir)
-                packed = pickles.packed(made, paths.text, shared.config.known)
+                packed = pickles.packed(made, paths.text, shared.config.known, classes)
             values = languages.values(source, local, packed)
             command = languages.command(source, local, f"{SCRIPT_WORKDIR}/{path}")
         given = identity.of_values(local)
@@ -133,12 +137,25 @@ class ScriptStore:
             identity=identity.digest(shared.code, given),
             values=values,
             private=self._holds_secret(given),
+            imports=self._all_imports(source, shared, frozenset(classes)),
         )
         return command, script
 
-    def imports(self, script: Script) -> Modules:
-        """What a script that was made here needs of packages: for Python scripts alone."""
-        return self._imports[script.sha256]
+    def outside(self, script: Script) -> tuple[tuple[str, str], ...]:
+        """The modules that a script imports and that do not travel, with their files."""
+        return self._outside[script.sha256]
+
+    def _all_imports(
+        self, source: Source, shared: _Shared, classes: frozenset[str]
+    ) -> tuple[str, ...]:
+        """What it imports of packages, with those of which it is given values."""
+        if source.language != "python":
+            return ()
+        if classes not in self._of_values:
+            statements = [f"import {name}" for name in classes]
+            found = imports.needed(statements, Path.cwd(), script_packages.Packaged())
+            self._of_values[classes] = found.installed
+        return tuple(sorted(shared.imports | self._of_values[classes]))
 
     # What jobs share
 
@@ -154,24 +171,27 @@ class ScriptStore:
                 shim = frames.shim_files() if python else {}
                 modules = self._needed(source)
                 top = f"{BROUGHT}/{frames.name_of(shim)}"
+                packed, classes = self._packed(config) if python else ("", frozenset())
                 pieces = languages.frame(
                     source,
                     config.localized,
-                    self._packed(config) if python else "",
+                    packed,
                     bench,
                     f"{SCRIPT_WORKDIR}/{top}",
-                    brings=bool(modules.installed),
+                    brings=source.language == "python",
                 )
             files = {**source.brought, **{f"{top}/{name}": text for name, text in shim.items()}}
             content = frames.packed(pieces, files)
             digest = hashlib.sha256(content).hexdigest()
-            self._imports[digest] = modules
+            self._outside[digest] = modules.outside
             found = self._shared[key] = _Shared(
                 source=source,
                 url=self._store(content, self._holds_secret(config.text)),
                 sha256=digest,
                 code=self._code(source, config),
                 config=config.known if python else None,
+                imports=modules.installed,
+                classes=classes,
             )
         return found
 
@@ -226,12 +246,14 @@ class ScriptStore:
             )
         return found
 
-    def _packed(self, config: _Config) -> str:
-        """For Python only: other languages take values that cannot be pickled."""
+    def _packed(self, config: _Config) -> tuple[str, frozenset[str]]:
+        """With the modules of its classes. For Python only: other languages take values that cannot
+        be pickled."""
         key = id(config.known.value)
         if key not in self._packed_configs:
-            packed = pickles.packed(config.known.value, self._where.in_text, {})
-            self._packed_configs[key] = packed
+            classes: set[str] = set()
+            packed = pickles.packed(config.known.value, self._where.in_text, {}, classes)
+            self._packed_configs[key] = packed, frozenset(classes)
         return self._packed_configs[key]
 
     def _code(self, source: Source, config: _Config) -> str:

@@ -66,6 +66,7 @@ class _Pickler(pickle.Pickler):
     ) -> None:
         super().__init__(file, protocol=_PROTOCOL)
         self._localized, self._known = localized, known
+        self.modules: set[str] = set()
 
     def persistent_id(self, value: object) -> object:
         kind = type(value)
@@ -94,14 +95,24 @@ class _Pickler(pickle.Pickler):
         module = str(kind.__module__)
         if module.split(".", maxsplit=1)[0] == "snakemake" and module not in KNOWN_MODULES:
             raise NotPlain(f"{module}.{kind.__name__}")
+        self.modules.add(module.split(".", maxsplit=1)[0])
         return NotImplemented
 
 
-def packed(value: object, localized: Callable[[str], str], known: Mapping[int, Key]) -> str:
-    """A compressed pickle as text. Raises ``NotPlain``, and whatever the objects themselves raise
-    where they cannot be pickled."""
+def packed(
+    value: object,
+    localized: Callable[[str], str],
+    known: Mapping[int, Key],
+    modules: set[str] | None = None,
+) -> str:
+    """A compressed pickle as text. ``modules``: gets the top-level modules of its objects' classes
+    and functions. Raises ``NotPlain``, and whatever the objects themselves raise where they cannot
+    be pickled."""
     file = io.BytesIO()
-    _Pickler(file, localized, known).dump(value)
+    pickler = _Pickler(file, localized, known)
+    pickler.dump(value)
+    if modules is not None:
+        modules |= pickler.modules
     return base64.b64encode(zlib.compress(file.getvalue(), 9)).decode("ascii")
 
 

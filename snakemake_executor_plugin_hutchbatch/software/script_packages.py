@@ -3,7 +3,7 @@ Snakemake's own Python, and can import what is installed beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ..aws.retry import Retrier
 from ..supervisor.taskspec import Packages, Script
 from . import installed, pack, pack_store, wheels
-from .imports import Modules
 from .installed import Package, Target
 from .snakemake_packages import MACHINES, closure, providers, target
 
@@ -50,25 +49,25 @@ class ScriptPackages:
         self._said: set[str] = set()
         self._made: dict[tuple[frozenset[str], str], Packages | None] = {}
 
-    def given(self, script: Script, modules: Modules, machines: Collection[str]) -> Script:
+    def given(
+        self, script: Script, outside: Iterable[tuple[str, str]], machines: Collection[str]
+    ) -> Script:
         """The script with what it imports, for containers on these machines, by AWS's names of
-        their processors. Raises botocore's errors."""
-        for name, file in modules.outside:
+        their processors. ``outside``: modules of the user's own that do not travel, with their
+        files. Raises botocore's errors."""
+        for name, file in outside:
             self._say(
                 f"The script {_name(script)} imports {name}, which does not come along with its "
                 f"jobs: {file} lies outside of the folder in which Snakemake was started. Put it "
                 "beside the script."
             )
-        if not modules.installed:
+        if not script.imports:
             return script
-        found = [
-            self._of(modules.installed, MACHINES[machine], script) for machine in sorted(machines)
-        ]
-        packages = tuple(each for each in found if each is not None)
-        return replace(script, imports=tuple(sorted(modules.installed)), packages=packages)
+        found = [self._of(script, MACHINES[machine]) for machine in sorted(machines)]
+        return replace(script, packages=tuple(each for each in found if each is not None))
 
-    def _of(self, modules: frozenset[str], machine: str, script: Script) -> Packages | None:
-        roots = frozenset(installed.packages_of(modules, providers()))
+    def _of(self, script: Script, machine: str) -> Packages | None:
+        roots = frozenset(installed.packages_of(script.imports, providers()))
         if (roots, machine) not in self._made:
             self._made[roots, machine] = self._make(roots, target(machine), script)
         return self._made[roots, machine]

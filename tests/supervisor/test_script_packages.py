@@ -138,7 +138,7 @@ def test_another_pythons_packages_are_left_where_they_are_and_the_log_says_what_
     log = bare.store.get("log").decode()
     version = ".".join(map(str, sys.version_info[:2]))
     assert "No module named 'far'" in log
-    assert f"hutchbatch: this job's Python {version}" in log
+    assert f"Note by hutchbatch: this job's Python {version}" in log
     assert "has no module far. What this script imports comes along for Pythons with" in log
     assert "name an image that has it in container:" in log
 

@@ -77,7 +77,7 @@ def missing(module, name):
     if not name.startswith("_"):
         if give_way():
             return getattr(importlib.import_module(module), name)
-        sys.stderr.write(advice(module + "." + name) + "\n")
+        sys.stderr.write("Note by " + advice(module + "." + name) + "\n")
     raise AttributeError("module {!r} has no attribute {!r}".format(module, name))
 
 
@@ -145,11 +145,10 @@ def advise_at_the_end(before):
         name = getattr(error, "name", None)
         if isinstance(error, ModuleNotFoundError) and name and name.split(".")[0] != "snakemake":
             sys.stderr.write(
-                "hutchbatch: this job's Python {} has no module {}. {}Install it beside Snakemake "
-                "so that it comes along with the script, name an image that has it in container: "
-                "or hutchbatch_image, or give the rule an environment in conda:.\n".format(
-                    sys.version.split()[0], name, _why
-                )
+                "Note by hutchbatch: this job's Python {} has no module {}. {}Install it "
+                "beside Snakemake so that it comes along with the script, name an image that has "
+                "it in container: or hutchbatch_image, or give the rule an environment "
+                "in conda:.\n".format(sys.version.split()[0], name, _why)
             )
 
     return hook

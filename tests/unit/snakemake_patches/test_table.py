@@ -156,6 +156,8 @@ VALUES = {
     "planning/snakemake_command.py": {"setattr(settings, …)"},
     # https://docs.python.org/3/library/tempfile.html#tempfile.tempdir
     "planning/shell_commands.py": {"tempfile.tempdir = …"},
+    # https://docs.python.org/3/library/sys.html#sys.excepthook
+    "software/shim/hutchbatch_script.py": {"sys.excepthook = …"},
     # A class of its own, of which jobs know only this one.
     "software/shim/snakemake/shell.py": {"cls._process_prefix = …", "cls._process_suffix = …"},
 }

@@ -1,5 +1,7 @@
 """What comes along with Python scripts: packed once for each set, and what cannot is said once."""
 
+from dataclasses import replace
+
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.aws.retry import Retrier
@@ -9,7 +11,6 @@ from snakemake_executor_plugin_hutchbatch.software import (
     script_packages,
     wheels,
 )
-from snakemake_executor_plugin_hutchbatch.software.imports import Modules
 from snakemake_executor_plugin_hutchbatch.software.installed import Package
 from snakemake_executor_plugin_hutchbatch.software.script_packages import ScriptPackages
 from snakemake_executor_plugin_hutchbatch.software.snakemake_packages import target
@@ -45,12 +46,12 @@ def packages(said):
     return ScriptPackages(None, "s3://b/w/", Retrier(said.append), said.append)
 
 
-def modules(*names, outside=()):
-    return Modules(frozenset(names), outside)
+def importing(*names):
+    return replace(SCRIPT, imports=names)
 
 
 def test_a_script_gets_what_it_imports_with_all_that_this_requires(packages, packed, said):
-    given = packages.given(SCRIPT, modules("yaml", "pytest"), {"x86_64"})
+    given = packages.given(importing("pytest", "yaml"), (), {"x86_64"})
     assert given.imports == ("pytest", "yaml")
     assert given.packages == (Packages("s3://b/w/x", "x86_64", 99, HERE.suffix, "2.17"),)
     assert {"pyyaml", "pytest", "pluggy", "iniconfig"} <= packed[0]
@@ -60,12 +61,12 @@ def test_a_script_gets_what_it_imports_with_all_that_this_requires(packages, pac
 
 def test_one_set_is_packed_once_for_each_processor(packages, packed):
     for _ in range(2):
-        packages.given(SCRIPT, modules("yaml"), {"x86_64", "arm64"})
+        packages.given(importing("yaml"), (), {"x86_64", "arm64"})
     assert packed == [{"pyyaml"}, {"pyyaml"}]
 
 
 def test_a_script_without_imports_of_packages_is_left_as_it_is(packages, packed, said):
-    assert packages.given(SCRIPT, modules(), {"x86_64"}) == SCRIPT
+    assert packages.given(importing(), (), {"x86_64"}) == SCRIPT
     assert packed == said == []
 
 
@@ -85,7 +86,7 @@ def test_what_cannot_come_along_is_said_once_and_the_rest_comes(
     monkeypatch.setattr(script_packages, "closure", closure)
     monkeypatch.setattr(pack, "made", made)
     for _ in range(2):
-        given = packages.given(SCRIPT, modules("yaml", outside=[("lab", "/x/lab.py")]), {"x86_64"})
+        given = packages.given(importing("yaml"), [("lab", "/x/lab.py")], {"x86_64"})
         assert len(given.packages) == 1
     assert packed == [{"pyyaml"}]
     warned = [line for line in said if not line.startswith("Packing")]
