@@ -42,7 +42,7 @@ class Failure(Exception):
         parts = [f"{self.cause.value} {self.problem.value}", f"exit_code={self.exit_code}"]
         parts += [f"rule={self.step}"] if self.step else []
         parts += [str(self.facts)] if str(self.facts) else []
-        return f"failed [{'; '.join(parts)}]"
+        return f"failed [{'; '.join(parts)}]".replace("\n", " / ")
 
 
 class Stopped(Exception):
