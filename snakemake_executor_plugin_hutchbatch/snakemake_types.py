@@ -179,6 +179,7 @@ class Rule(Protocol):
     script: object
     notebook: object
     conda_env: object
+    group: object
     is_containerized: bool
     env_modules: object
     cache: object
@@ -467,6 +468,8 @@ class Workflow(Protocol):
     scheduler: Scheduler | None
     output_file_cache: object
     remote_exec: bool
+    local_exec: bool
+    _localrules: Collection[str]
     exec_mode: ExecMode
     sourcecache: SourceCache
     storage_registry: StorageRegistry

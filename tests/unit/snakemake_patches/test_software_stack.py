@@ -19,6 +19,7 @@ def persistence():
 
     def make(methods=("CONDA",)):
         workflow = SimpleNamespace(
+            local_exec=False,
             sourcecache=SimpleNamespace(exists=exists, open=opened),
             deployment_settings=SimpleNamespace(
                 deployment_method=[SimpleNamespace(name=name) for name in methods]
@@ -52,3 +53,31 @@ def test_a_changed_environment_file_changes_the_software_of_a_job(persistence, t
     assert seen(is_local=True) == seen(methods=()) == "plain"
     patched = software_stack.software_stack_hash(lambda self, job: "plain")
     assert patched(persistence(), job(CondaEnvNameSpec("mine"))) == "plain"
+
+
+def test_a_dry_run_sees_what_the_run_sees_and_asks_no_conda(persistence, tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("one")
+    spec = CondaEnvFileSpec(LocalSourceFile(str(path)))
+
+    def hashed(here, job):  # as Snakemake's own
+        return "with conda" if job.conda_env else f"plain {job.container_img_url}"
+
+    def seen(local_exec, is_local, local_rules=(), environment=None):
+        one = persistence()
+        one.dag.workflow.local_exec = local_exec
+        one.dag.workflow._localrules = local_rules
+        asked = SimpleNamespace(
+            is_local=is_local,
+            is_norun=False,
+            is_template_engine=False,
+            rule=SimpleNamespace(name="a", group=None, conda_env="given"),
+            conda_env_spec=spec,
+            conda_env=environment,
+            container_img_url="image",
+        )
+        return software_stack.software_stack_hash(hashed)(one, asked)
+
+    # Snakemake calls every job of a dry run local, and has made its environment known.
+    assert seen(True, is_local=True, environment="made here") == seen(False, is_local=False)
+    assert seen(True, True, local_rules=("a",), environment="made here") == "with conda"
