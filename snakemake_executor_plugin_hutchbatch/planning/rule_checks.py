@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -11,6 +13,7 @@ from ..queues import fit, instances
 from ..queues.queue import Queue
 from ..snakemake_types import Job
 from ..software import snakemake_packages
+from ..software.conda.here import is_here
 from . import hints, shared_inputs
 from .plan import JobPlan, Site, plan
 from .requirements import PlanError
@@ -19,6 +22,11 @@ from .snakemake_jobs import rule_name
 #: Snakemake gives such a rule all the machine's cores, and a controller on Batch offers none
 #: (``handover`` in Snakemake's workflow.py).
 HANDOVER = "it has handover: without resources:; add some, for example mem_mb=1000"
+
+NO_CONDA_HERE = (
+    "it is a local rule: its conda: needs conda on this machine, which has none; install conda "
+    "here, or take the rule out of localrules:, so that it runs on AWS Batch"
+)
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,7 @@ def check(job: Job, site: Site, environment: Mapping[str, str]) -> CheckedJob:
     """How ``job`` would run. ``environment``: variables that its container gets."""
     rule = rule_name(job)
     if job.is_local:
-        refused = HANDOVER if job.rule.is_handover and not _has_threads(job) else None
-        return CheckedJob(job, rule, refused=refused)
+        return CheckedJob(job, rule, refused=_refused_here(job, site))
     try:
         wanted = fitted(plan(job, site, environment), site.queues)
         shared = shared_inputs.of_job(job, site.settings)
@@ -49,6 +56,24 @@ def check(job: Job, site: Site, environment: Mapping[str, str]) -> CheckedJob:
     except Exception:  # users' functions that need files: reported when the job is ready
         return CheckedJob(job, rule)
     return CheckedJob(job, rule, wanted, hint=size_hint(wanted, site.queues), shared=shared)
+
+
+def _refused_here(job: Job, site: Site) -> str | None:
+    """Why a local rule cannot run: Snakemake would end the whole run, when its turn comes."""
+    if job.rule.is_handover and not _has_threads(job):
+        return HANDOVER
+    has_conda = is_here(os.environ) or job.dag.workflow.deployment_settings.conda_base_path
+    if site.conda is not None and not has_conda and _names_environment(job):
+        return NO_CONDA_HERE
+    return None
+
+
+def _names_environment(job: Job) -> bool:
+    if not job.rule.conda_env or job.is_norun:
+        return False
+    with suppress(Exception):  # a function of the user's own: Snakemake reports it
+        return job.conda_env_spec is not None
+    return False
 
 
 def one_of_each(jobs: Iterable[Job]) -> list[Job]:

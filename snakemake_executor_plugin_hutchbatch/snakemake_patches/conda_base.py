@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 from snakemake.exceptions import WorkflowError
 
 from ..snakemake_types import Workflow
+from ..software.conda.here import is_here
 
 
 def conda_base_path(plain: property) -> property:
@@ -17,7 +17,7 @@ def conda_base_path(plain: property) -> property:
     is not asked either: it says "conda: command not found" in the middle of the run's messages."""
 
     def found(workflow: Workflow) -> str | None:
-        if not shutil.which("conda") and "BASH_FUNC_conda%%" not in os.environ:
+        if not is_here(os.environ):
             return workflow.deployment_settings.conda_base_path
         try:
             path: str | None = plain.__get__(workflow)
