@@ -54,6 +54,16 @@ def needed(jobs: Iterable[AnyJob], specs: CondaSpecs | None) -> list[CondaSpec]:
     return list(found.values())
 
 
+def without_method(jobs: Iterable[AnyJob], specs: CondaSpecs | None) -> str | None:
+    """What to say where rules name environments that the run would not use; None elsewhere."""
+    if specs is None and any(each.rule.conda_env for job in jobs for each in members(job)):
+        return (
+            "Without --software-deployment-method conda a run ignores conda:, so there is nothing "
+            "to build: add it after --, or to the profile."
+        )
+    return None
+
+
 @dataclass(frozen=True)
 class Calls:
     """How a run submits jobs and reads their ends. ``ship``: stores the supervisor."""
@@ -118,6 +128,8 @@ def build_ahead(
 ) -> BuiltAhead:
     """Builds the environments of ``jobs`` and waits for them; Ctrl-C ends its builds."""
     kept = shelf(context, retrier, logger.info)
+    if ignored := without_method(jobs, context.site.conda):
+        return BuiltAhead(refusals=(ignored,))
     wanted = needed(jobs, context.site.conda)
     if refusals := kept.lock_all(wanted):
         return BuiltAhead(refusals=tuple(refusals))
