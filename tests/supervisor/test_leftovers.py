@@ -246,7 +246,8 @@ def test_without_adopted_orphans_writers_are_found_and_the_rest_is_ended(
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -IBS -Xutf8 -c "{spell}\n$4"\n')
     python.chmod(0o755)
     there = container.with_(cli_prefix=str(python.parents[1]))
-    command = "setsid -f sh -c 'exec > out; sleep 3; echo x'; setsid sleep 1000 & echo $! > pid"
+    command = "setsid -f sh -c 'exec > out; sleep 3; echo x'; setsid sleep 1000 & echo $! > pid; "
+    command += "until [ -e out ]; do sleep 0.01; done"  # else nobody could know of its writer
     outputs = (Output("out", store.url("out")), Output("pid", store.url("pid")))
     ended = there.run(there.task(steps=(step(command, outputs=outputs),)))
     assert ended.code == 0, ended.err
