@@ -19,10 +19,6 @@ class Stage(Enum):
     FAILED = "failed"
 
 
-#: Of environments that no job waits for any more.
-OVER = (Stage.READY, Stage.FAILED)
-
-
 @dataclass(frozen=True)
 class BuiltEnvironment:
     """One that is there, whole. ``key``: of its lock; ``manifest`` and ``sha256``: the object that

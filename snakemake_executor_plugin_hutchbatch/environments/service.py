@@ -27,7 +27,7 @@ from ..tracking.news import Ended
 from . import claims, messages
 from .build_job import Build
 from .claims import Claim, HeldClaim, Step
-from .found import OVER, BuiltEnvironment, EnvironmentFailed, EnvironmentState, Ready, Stage
+from .found import BuiltEnvironment, EnvironmentFailed, EnvironmentState, Ready, Stage
 from .protocols import Builder, Follower, Locked, Record, Shelf
 
 #: Seconds between two looks at a claim whose job does not show yet.
@@ -221,7 +221,7 @@ class Environments:
         self._send([entry], build, task, claim, etag)
 
     def _send(
-        self, entries: list[_Entry], build: Build, task: TaskSpec, claim: Claim, etag: str | None
+        self, entries: list[_Entry], build: Build, task: TaskSpec, claim: Claim, etag: str
     ) -> None:
         if self._stopped.is_set():
             return
@@ -229,8 +229,7 @@ class Environments:
         with self._lock:
             self._tasks[build.url] = task
             self._following[job_id] = (sent, list(entries))
-        if etag:
-            self._claims.write(build.url, replace(claim, job_id=job_id), etag)
+        self._claims.write(build.url, replace(claim, job_id=job_id), etag)
         for entry in entries:
             self._building(entry, sent.plan.queue, job_id, ours=True)
             self._say(messages.building(entry.state))
@@ -307,7 +306,13 @@ class Environments:
         again = self._builder.again(build, step)
         held = self._claims.read(build.url)
         claim = Claim(*self._me, again.plan.queue, again.name)
-        etag = self._claims.write(build.url, claim, held.etag if held else None)
+        etag = None
+        if held is None or held.claim is None or held.claim.job_name == build.name:
+            etag = self._claims.write(build.url, claim, held.etag if held else None)
+        if etag is None:  # another run has taken over since the job ended
+            for entry in entries:
+                self._look_guarded(entry)
+            return
         self._send(entries, again, self._tasks[build.url], claim, etag)
 
     def _fail_all(self, entries: list[_Entry], ended: Ended[Build], failure: Failure) -> None:
@@ -365,11 +370,6 @@ class Environments:
             entry.state = state = replace(entry.state, **changes)  # type: ignore[arg-type]
         with tracebacks.logged("The state of an environment could not be recorded."):
             self._record.environment(state)
-
-
-def is_over(state: EnvironmentState) -> bool:
-    """Whether no job waits for it any more."""
-    return state.stage in OVER
 
 
 def _logged(function: Callable[..., None], *arguments: object) -> None:

@@ -310,6 +310,22 @@ def test_a_build_that_lacks_memory_or_loses_its_host_is_sent_again_under_the_sam
     assert waiting.wait(30)
 
 
+def test_a_build_that_another_run_has_taken_over_meanwhile_is_followed_not_sent_again(world, ada):
+    ada.want(A)
+    waiting = ada.waiting(A)
+    until(lambda: "job-0" in ada.followed)
+    until(lambda: world.claims["s3://b/builds/key-envs/a.yaml"].claim.job_id)
+    ada.steps = [Resubmit(PLANNED, History(submissions=2), "environment envs/a.yaml: again.")]
+    world.jobs["job-bob"] = "RUNNING"
+    claim = Claim("bob", "run-bob", "spot", "bob-a", "job-bob")
+    world.claims["s3://b/builds/key-envs/a.yaml"] = HeldClaim(claim, "9", 0.0)
+    world.end("job-0", "FAILED")
+    until(lambda: "job-bob" in ada.followed)
+    world.end("job-bob", key="key-envs/a.yaml")
+    assert waiting.wait(30)
+    assert len(world.submitted) == 1
+
+
 def test_builds_that_end_well_without_the_environment_are_not_repeated_for_ever(world, ada):
     ada.want(A)
     waiting = ada.waiting(A)
