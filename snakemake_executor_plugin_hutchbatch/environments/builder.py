@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..aws.retry import Retrier
@@ -18,7 +19,7 @@ from ..planning.work import History
 from ..settlement.retry_policy import Resubmit
 from ..software import pack_store, wheels
 from ..software.conda import access as accesses
-from ..software.conda import builder_pack
+from ..software.conda import builder_pack, pip_settings
 from ..software.conda import description as descriptions
 from ..software.conda.access import Access
 from ..storage.leavings import Leavings
@@ -32,7 +33,7 @@ from .shelf import EnvironmentShelf
 
 
 class EnvironmentBuilder:
-    """Prepares builds, and submits them. Thread-safe."""
+    """Prepares builds, and submits them. Thread-safe. ``pip``: how pip is set on this machine."""
 
     def __init__(
         self,
@@ -41,13 +42,14 @@ class EnvironmentBuilder:
         shelf: EnvironmentShelf,
         retrier: Retrier,
         leavings: Leavings,
+        pip: Callable[[], Mapping[str, str]] = pip_settings.of_this_machine,
     ) -> None:
         self._context = context
         self._layout = WorkLayout(context.work_prefix)
         self._jobs = jobs
         self._shelf = shelf
         self._retrier = retrier
-        self._leavings = leavings
+        self._leavings, self._pip = leavings, pip
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._brought: Packages | None = None
@@ -105,11 +107,16 @@ class EnvironmentBuilder:
         return Unsolved(spec.name, self._put(url, content), bool(update))
 
     def _access(self, spec: CondaSpec) -> Pinned | None:
-        """How the job reaches channels, where an address is not enough; may hold secrets."""
-        if spec.access == Access():
+        """How the job reaches channels and pip's index, where an address is not enough."""
+        access = spec.access
+        if spec.description.pip:
+            access = replace(access, pip=self._pip())
+        if access == Access():
             return None
-        content = accesses.dumps(spec.access)
-        return self._put(self._leavings.private(f"conda-{spec.digest}.json"), content)
+        url = self._context.layout.task(f"conda-access-{spec.digest}")
+        if access.is_secret:
+            url = self._leavings.private(f"conda-{spec.digest}.json")
+        return self._put(url, accesses.dumps(access))
 
     def _put(self, url: str, content: bytes) -> Pinned:
         s3, what = self._context.clients.s3, "storing the description of a build"
