@@ -6,20 +6,19 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..aws import clients as aws
 from ..aws.retry import Retrier
-from ..doctor import snakemake_settings
-from ..doctor.snakemake_settings import RunSettings, SettingsError
-from ..record import run_record
-from ..record.journal import JournalError
-from ..record.reader import Reader
-from ..settings.parsers import SettingError, parse_work_prefix
 from ..storage.run_layout import WorkLayout
 from ..text.terminal import note
-from .commands.common import USAGE, WRONG, CommandError, add_directory, journal_path
+from . import s3_place
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_OPTION = "--work-prefix"
+_UNKNOWN = (
+    "Where your environments lie in S3 is not known: name it with --profile profiles/hutch "
+    "or --work-prefix s3://fh-pi-lastname-f-eco/delete10."
+)
 
 
 @dataclass(frozen=True)
@@ -33,39 +32,12 @@ class WorkPlace:
 
 def add_place(parser: argparse.ArgumentParser) -> None:
     """The options that say where in S3."""
-    parser.add_argument("--profile", metavar="FOLDER", help="profile with your settings")
-    parser.add_argument(
-        "--work-prefix",
-        metavar="S3_URL",
-        help="work prefix, in place of the profile's or of the last run here",
-    )
-    add_directory(parser)
+    s3_place.add_place(parser, _OPTION, "work prefix")
 
 
 def opened(options: argparse.Namespace) -> WorkPlace:
     """For a parser with ``add_place``. Raises ``CommandError``."""
-    try:
-        settings = snakemake_settings.read(options.profile, ())
-    except SettingsError as error:
-        raise CommandError(str(error), USAGE if error.usage else WRONG) from error
-    session = aws.session(settings.settings.value("region"))
-    layout = WorkLayout(_prefix(options, settings))
-    return WorkPlace(layout, aws.clients(session, settings.access).s3, Retrier(note))
-
-
-def _prefix(options: argparse.Namespace, settings: RunSettings) -> str:
-    if options.work_prefix:
-        try:
-            return parse_work_prefix(options.work_prefix)
-        except SettingError as error:
-            raise CommandError(f"--work-prefix {options.work_prefix!r}: {error}.", USAGE) from None
-    if settings.places:
-        return settings.places[-1].url  # that of control files
-    try:
-        with Reader(journal_path(options)) as reader:
-            return parse_work_prefix(run_record.choose(reader, None).work_prefix)
-    except (JournalError, SettingError):
-        raise CommandError(
-            "Where your environments lie in S3 is not known: name it with --profile profiles/hutch "
-            "or --work-prefix s3://fh-pi-lastname-f-eco/delete10."
-        ) from None
+    s3, settings = s3_place.reached(options)
+    profiles = settings.places[-1].url if settings.places else None  # that of control files
+    prefix = s3_place.prefix(options, _OPTION, profiles, lambda run: run.work_prefix, _UNKNOWN)
+    return WorkPlace(WorkLayout(prefix), s3, Retrier(note))

@@ -1,15 +1,11 @@
-"""Environments built ahead of a run, for ``hutchbatch envs --build``.
-
-The command starts a real Snakemake, whose executor sees to the environments of its jobs, hands over
-what became of them, and ends it there (``requested``).
-"""
+"""Environments built ahead of a run, for ``hutchbatch envs --build``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..planning.receiver import Receiver
 from .found import EnvironmentState
 
 
@@ -21,20 +17,6 @@ class BuiltAhead:
     refusals: tuple[str, ...] = ()
 
 
-_receiver: Callable[[BuiltAhead], None] | None = None
-
-
-@contextmanager
-def receiving(receive: Callable[[BuiltAhead], None]) -> Iterator[None]:
-    """Within it, a Snakemake in this process builds its environments and runs no job."""
-    global _receiver  # noqa: PLW0603  Snakemake makes the executor, not we
-    _receiver = receive
-    try:
-        yield
-    finally:
-        _receiver = None
-
-
-def requested() -> Callable[[BuiltAhead], None] | None:
-    """Who is told; None for a real run."""
-    return _receiver
+#: A Snakemake in this process builds its environments, runs no job, and hands over their states.
+_receiver: Receiver[BuiltAhead] = Receiver()
+receiving, requested = _receiver.receiving, _receiver.requested

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from ..aws.retry import Retrier
 from ..planning import naming, source_archive
 from ..planning.plan import Budgets, JobPlan, Site
+from ..planning.requirements import Request
 from ..planning.run_context import RunContext
 from ..planning.supervisor_bundle import Bundle
 from ..planning.work import History, TaskLocation
@@ -31,17 +32,6 @@ MEMORY_FACTOR = 2.0
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What a build requests: memory in MiB, disk in MB, time in s."""
-
-    image: str
-    vcpus: int
-    memory: int
-    timeout: int
-    disk_mb: int | None = None
-
-
-@dataclass(frozen=True)
 class Build:
     """A job that builds, ours or another run's. ``url``: of its claim; ``outputs``: the object that
     is there when it has succeeded; ``begun``: when it was sent, by S3's clock."""
@@ -57,7 +47,7 @@ class Build:
     ours: bool = True
 
 
-def plan(site: Site, name: str, needs: Needs, key: str) -> JobPlan:
+def plan(site: Site, name: str, image: str, needs: Request, key: str) -> JobPlan:
     """The plan of a build. ``key`` makes its job's name unique. Raises ``EnvironmentFailed`` where
     no queue can be chosen."""
     settings = site.settings
@@ -69,10 +59,10 @@ def plan(site: Site, name: str, needs: Needs, key: str) -> JobPlan:
         mode="direct",
         why_not_direct=None,
         direct_only=True,
-        image=needs.image,
+        image=image,
         vcpus=needs.vcpus,
         memory=needs.memory,
-        gpus=0,
+        gpus=needs.gpus,
         timeout=needs.timeout,
         queue=(ladder := _ladder(site)).rungs[0],
         ladder=ladder,
@@ -87,7 +77,6 @@ def plan(site: Site, name: str, needs: Needs, key: str) -> JobPlan:
             "hutchbatch-rule": RULE,
             "hutchbatch-user": naming.tag_value(site.user),
         },
-        disk_mb=needs.disk_mb,
         share_identifier=value("share_identifier"),
         scheduling_priority=value("scheduling_priority"),
         budgets=Budgets(

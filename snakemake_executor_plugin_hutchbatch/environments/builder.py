@@ -26,7 +26,7 @@ from ..storage.leavings import Leavings
 from ..storage.run_layout import WorkLayout
 from ..supervisor.taskspec import Packages, TaskSpec
 from . import build_job
-from .build_job import Build, BuildJobs, Needs
+from .build_job import Build, BuildJobs
 from .claims import Claim
 from .found import EnvironmentFailed
 from .shelf import EnvironmentShelf
@@ -73,10 +73,10 @@ class EnvironmentBuilder:
         return replace(build, plan=step.plan, history=step.history, name=name)
 
     def _new(self, spec: CondaSpec, url: str) -> Build:
-        site, request = self._context.site, conda_build.request()
+        site = self._context.site
         key = naming.digest(site.run_id, url, str(next(self._numbers)))
-        needs = Needs(default_image.image(), request.vcpus, request.memory, request.timeout or 0)
-        plan = build_job.plan(site, spec.name, needs, key)
+        image = default_image.image()
+        plan = build_job.plan(site, spec.name, image, conda_build.request(), key)
         return Build(
             url=url,
             label=plan.label,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -85,22 +84,16 @@ class BuiltEnvironments:
         return all(parts) and self._copied(self._layout.conda_manifest(key))
 
     def _copied(self, url: str) -> bool:
-        """An object copied onto itself, which only changes its time; False if it is gone."""
-        return renew(self._s3, [url], self._retrier)
-
-
-def renew(s3: S3Client, urls: Sequence[str], retrier: Retrier) -> bool:
-    """Copies objects onto themselves, so that they have today's time; False if one is gone. Where
-    that is not permitted they stay as they are. Raises botocore's errors that do not pass."""
-    for url in urls:
+        """Copies an object onto itself, so that it has today's time; False if it is gone. Where
+        that is not permitted it stays as it is."""
         bucket, key = split_url(url)
         try:
-            retrier.call(
+            self._retrier.call(
                 "keeping a conda environment",
-                lambda: s3.copy_object(
-                    Bucket=bucket,  # noqa: B023
-                    Key=key,  # noqa: B023  called at once
-                    CopySource={"Bucket": bucket, "Key": key},  # noqa: B023
+                lambda: self._s3.copy_object(
+                    Bucket=bucket,
+                    Key=key,
+                    CopySource={"Bucket": bucket, "Key": key},
                     # S3 takes such a copy only where it changes something.
                     MetadataDirective="REPLACE",
                 ),
@@ -110,4 +103,4 @@ def renew(s3: S3Client, urls: Sequence[str], retrier: Retrier) -> bool:
                 return False
             if not errors.is_denied(error):
                 raise
-    return True
+        return True

@@ -94,13 +94,11 @@ class Claims:
     def _read(self, url: str) -> HeldClaim:
         bucket, key = split_url(url)
         answer = self._s3.get_object(Bucket=bucket, Key=key)
-        changed = answer["LastModified"].timestamp()
-        age = max(0.0, small_objects.now(answer, changed) - changed)
         try:
             claim = loads(small_objects.body(answer, url, MOST_BYTES))
         except ValueError:
             claim = None
-        return HeldClaim(claim, answer["ETag"], age)
+        return HeldClaim(claim, answer["ETag"], small_objects.age(answer))
 
     def write(self, url: str, claim: Claim, etag: str | None) -> str | None:
         """Stores a claim in place of the one with this ETag (None: of none). The new ETag; None if

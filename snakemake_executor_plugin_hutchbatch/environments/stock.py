@@ -137,14 +137,3 @@ def old(
     """What nobody has used, or made, for so many days. Pure."""
     since = now - days * 86400
     return [e for e in found if e.used < since], [o for o in others if o.at < since]
-
-
-def explicit(lock: Lock) -> str:
-    """A lock as a pin file that conda and Snakemake read. Pure."""
-    lines = [
-        f"# {lock.name}: packages as hutchbatch has locked them",
-        f"# platform: {lock.platform}",
-        "@EXPLICIT",
-        *(f"{p.url}#{p.md5 or 'sha256:' + (p.sha256 or '')}" for p in lock.packages),
-    ]
-    return "\n".join(lines)

@@ -17,9 +17,9 @@ from . import (
     default_image,
     fingerprint,
     job_paths,
+    shipped,
     snakemake_command,
     source_archive,
-    supervisor_bundle,
     tasks,
 )
 from .modes import Mode, impossible
@@ -88,9 +88,7 @@ class Preparation:
         """The supervisor, stored once a run. Raises botocore's errors."""
         if self._shipped is None:
             s3, prefix = self._context.clients.s3, self._context.work_prefix
-            content, digest = supervisor_bundle.bundle(), supervisor_bundle.bundle_sha256()
-            url = WorkLayout(prefix).supervisor(digest)
-            source_archive.put(s3, url, content, "storing the supervisor", self._retrier)
+            bundle = shipped.store_supervisor(s3, prefix, self._retrier)
             if config := snakemake_command.config(self._workflow):
                 url_of_config = self._leavings.config()
                 source_archive.put(
@@ -99,7 +97,7 @@ class Preparation:
                 sha256 = hashlib.sha256(config.encode()).hexdigest()
                 self._config = Input(url_of_config, snakemake_command.CONFIG, sha256)
                 self._code.digests[snakemake_command.CONFIG] = sha256
-            self._shipped = Bundle(url, digest)
+            self._shipped = bundle
         return self._shipped
 
     def _store_script(self, content: bytes, private: bool) -> str:

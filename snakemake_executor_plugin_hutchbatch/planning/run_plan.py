@@ -6,11 +6,11 @@ over its plan and ends it there (``requested``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from .plan import JobPlan, Site
+from .receiver import Receiver
 from .rule_checks import CheckedJob, all_hints, refusals
 
 
@@ -161,20 +161,6 @@ def _range(values: Sequence[int]) -> tuple[int, int]:
     return min(values), max(values)
 
 
-_receiver: Callable[[RunPlan], None] | None = None
-
-
-@contextmanager
-def receiving(receive: Callable[[RunPlan], None]) -> Iterator[None]:
-    """Within it, a Snakemake in this process submits nothing and hands over its plan instead."""
-    global _receiver  # noqa: PLW0603  Snakemake makes the executor, not we
-    _receiver = receive
-    try:
-        yield
-    finally:
-        _receiver = None
-
-
-def requested() -> Callable[[RunPlan], None] | None:
-    """The receiver of the plan; None for a real run."""
-    return _receiver
+#: A Snakemake in this process submits nothing and hands over its plan instead.
+_receiver: Receiver[RunPlan] = Receiver()
+receiving, requested = _receiver.receiving, _receiver.requested

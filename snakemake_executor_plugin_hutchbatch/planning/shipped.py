@@ -13,12 +13,29 @@ from ..snakemake_types import Rule, Workflow
 from ..storage.run_layout import WorkLayout
 from ..supervisor import listed_files, shipped_code
 from ..supervisor.taskspec import Sources
-from . import code_files, listed_folders, opened_files, source_archive, used_sources, workflow_code
+from . import (
+    code_files,
+    listed_folders,
+    opened_files,
+    source_archive,
+    supervisor_bundle,
+    used_sources,
+    workflow_code,
+)
 from .job_paths import written_paths
 from .layout import Layout, canonical, layout
+from .supervisor_bundle import Bundle
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+def store_supervisor(s3: S3Client, work_prefix: str, retrier: Retrier) -> Bundle:
+    """The supervisor, stored. Raises botocore's errors that do not pass."""
+    content, digest = supervisor_bundle.bundle(), supervisor_bundle.bundle_sha256()
+    url = WorkLayout(work_prefix).supervisor(digest)
+    source_archive.put(s3, url, content, "storing the supervisor", retrier)
+    return Bundle(url, digest)
 
 
 class ShippedCode:

@@ -21,7 +21,7 @@ from ..environments.kept_locks import KeptLocks
 from ..environments.protocols import Record
 from ..environments.service import THREADS, Environments
 from ..environments.shelf import EnvironmentShelf
-from ..planning import source_archive, supervisor_bundle
+from ..planning import shipped
 from ..planning.conda_specs import CondaSpec, CondaSpecs
 from ..planning.requirements import PlanError
 from ..planning.run_context import RunContext
@@ -142,7 +142,7 @@ def build_ahead(
             Submitter(clients.batch, clients.submit, retrier, RateLimiter()),
             Termination(clients.batch, Retrier(logger.info)),
             leavings,
-            lambda: supervisor_bundle_at(context, retrier),
+            lambda: shipped.store_supervisor(clients.s3, context.work_prefix, retrier),
         )
         service_ = service(context, kept, calls, _NoRecord(), retrier, logger, SECONDS)
         over = threading.Event()
@@ -159,14 +159,6 @@ def build_ahead(
             service_.close()
             leavings.close()
     return BuiltAhead(service_.states())
-
-
-def supervisor_bundle_at(context: RunContext, retrier: Retrier) -> Bundle:
-    """The supervisor, stored. Raises botocore's errors that do not pass."""
-    content, digest = supervisor_bundle.bundle(), supervisor_bundle.bundle_sha256()
-    url = WorkLayout(context.work_prefix).supervisor(digest)
-    source_archive.put(context.clients.s3, url, content, "storing the supervisor", retrier)
-    return Bundle(url, digest)
 
 
 class _NoRecord:

@@ -36,7 +36,7 @@ def fetch(s3: S3Client, url: str, most: int) -> Small:
     """An object of at most ``most`` bytes. Raises ``TooLarge``, and botocore's errors."""
     bucket, key = split_url(url)
     answer = s3.get_object(Bucket=bucket, Key=key)
-    return Small(body(answer, url, most), _age(answer))
+    return Small(body(answer, url, most), age(answer))
 
 
 def body(answer: GetObjectOutputTypeDef, url: str, most: int) -> bytes:
@@ -55,7 +55,8 @@ def body(answer: GetObjectOutputTypeDef, url: str, most: int) -> bytes:
     raise TooLarge(f"{url} has more than {most:,} bytes")
 
 
-def _age(answer: GetObjectOutputTypeDef) -> float:
+def age(answer: GetObjectOutputTypeDef) -> float:
+    """Seconds since the object was written, by S3's own clock."""
     changed = float(answer["LastModified"].timestamp())
     return max(0.0, now(answer, changed) - changed)
 

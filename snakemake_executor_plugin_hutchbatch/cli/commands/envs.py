@@ -15,7 +15,7 @@ from ...environments.kept_locks import KeptLocks
 from ...environments.stock import Stock, StockedEnvironment
 from ...planning.conda_specs import CondaSpecs
 from ...planning.requirements import PlanError
-from ...software.conda import config
+from ...software.conda import config, pins
 from ...text import tables, terminal
 from ...text.terminal import Line
 from ...text.units import amount, clock, counted
@@ -172,7 +172,7 @@ def _export(place: WorkPlace, path: str) -> int:
             f"The packages of {path} have not been chosen yet: run the workflow once, or install "
             'the extra conda: pip install "snakemake-executor-plugin-hutchbatch[conda]".'
         )
-    terminal.say(*stock.explicit(lock).splitlines())
+    terminal.say(*pins.explicit(lock).splitlines())
     if lock.pip:
         terminal.note("Its pip: packages cannot be pinned in this file: keep them in the .yaml.")
     return FINE

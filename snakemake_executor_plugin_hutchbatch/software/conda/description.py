@@ -164,3 +164,8 @@ def check_channel(url: str) -> None:
     """Raises ``DescriptionError`` unless it is a web address without secrets."""
     if not _CHANNEL.fullmatch(url) or "/t/" in urlsplit(url).path:
         raise DescriptionError("a channel is not a plain http(s) address")
+
+
+def package_of(spec: str) -> str:
+    """The package that a match spec asks for. Pure."""
+    return re.split(r"[\s=<>!~\[]", spec.rpartition("::")[2].strip(), maxsplit=1)[0].lower()

@@ -93,9 +93,7 @@ class LockStore:
             if errors.status(error) == 404:
                 return None
             raise
-        changed = answer["LastModified"].timestamp()
-        age = max(0.0, small_objects.now(answer, changed) - changed)
-        return _Stored(usable(content, description), etag, content, age)
+        return _Stored(usable(content, description), etag, content, small_objects.age(answer))
 
     def _put(self, description: Description, content: bytes, condition: dict[str, str]) -> bool:
         """Whether it was stored; not if the condition no longer holds."""

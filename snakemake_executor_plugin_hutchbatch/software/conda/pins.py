@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from . import lock as locks
 from .description import Pin
-from .lock import LockedPackage
+from .lock import Lock, LockedPackage
 
 _HASH = re.compile(r"(?:md5:)?(?P<md5>[0-9a-f]{32})|(?:sha256:)?(?P<sha256>[0-9a-f]{64})")
 _PLATFORM = re.compile(r"#\s*platform:\s*(\S+)")
@@ -93,3 +93,14 @@ def locked(pin: Pin, sha256: str | None, md5: str | None, size: int | None) -> L
     )
     locks.check_package(package)
     return package
+
+
+def explicit(lock: Lock) -> str:
+    """A lock as a pin file that conda and Snakemake read. Pure."""
+    lines = [
+        f"# {lock.name}: packages as hutchbatch has locked them",
+        f"# platform: {lock.platform}",
+        "@EXPLICIT",
+        *(f"{p.url}#{p.md5 or 'sha256:' + (p.sha256 or '')}" for p in lock.packages),
+    ]
+    return "\n".join(lines)

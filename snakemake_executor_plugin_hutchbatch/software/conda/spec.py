@@ -180,13 +180,9 @@ def _dependencies(name: str, raw: Mapping[str, object]) -> tuple[list[str], tupl
                 f"beside it ({Path(name).stem}.{locks.PLATFORM}.pin.txt) can"
             )
         specs.append(spec)
-    if lines and not any(_package(spec) == "pip" for spec in specs):
+    if lines and not any(descriptions.package_of(spec) == "pip" for spec in specs):
         specs.append("pip")  # as conda does
     return specs, tuple(lines)
-
-
-def _package(spec: str) -> str:
-    return re.split(r"[\s=<>!~\[]", spec.rpartition("::")[2].strip(), maxsplit=1)[0].lower()
 
 
 def _pip_line(line: str, name: str) -> str:

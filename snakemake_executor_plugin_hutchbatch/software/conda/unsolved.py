@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from .description import Description
+from .description import Description, package_of
 
 #: Characters of a solver's words that are shown: it lists each version that does not fit.
 LONGEST = 600
@@ -35,7 +35,7 @@ class NotHere(Exception):
 def unsatisfiable(description: Description, words: str, elsewhere: bool = False) -> str:
     """A solver's words as one sentence. ``elsewhere``: it can be solved if packages may come from
     any channel."""
-    known = {_name_of(spec): spec for spec in description.specs}
+    known = {package_of(spec): spec for spec in description.specs}
     told = [f"{description.name} cannot be solved: {_flat(words, known)}"]
     for name, what in (("glibc", "glibc"), ("cuda", "CUDA"), ("linux", "Linux")):
         if f"__{name}" in words:
@@ -107,10 +107,6 @@ def _without_candidates(line: str, specs: Mapping[str, str]) -> str:
     own = specs.get(found[1])
     why = f"and the file itself asks for {own}" if own else "which no channel has"
     return f"{found[1]}{found[2]}, {why}"
-
-
-def _name_of(spec: str) -> str:
-    return re.split(r"[\s=<>!~\[]", spec.rpartition("::")[2].strip(), maxsplit=1)[0].lower()
 
 
 def _virtual(description: Description, name: str) -> str:

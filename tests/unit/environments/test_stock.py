@@ -13,6 +13,7 @@ from snakemake_executor_plugin_hutchbatch.environments.built import (
 )
 from snakemake_executor_plugin_hutchbatch.environments.stock import StoredObject
 from snakemake_executor_plugin_hutchbatch.software.conda import lock as locks
+from snakemake_executor_plugin_hutchbatch.software.conda import pins
 from snakemake_executor_plugin_hutchbatch.software.conda.lock import LockedPackage
 from snakemake_executor_plugin_hutchbatch.storage.run_layout import WorkLayout
 from snakemake_executor_plugin_hutchbatch.supervisor import conda_manifest
@@ -65,11 +66,9 @@ def test_what_is_old_is_what_nobody_has_used():
 
 
 def test_a_lock_is_exported_as_a_pin_file_that_snakemake_reads():
-    text = stock.explicit(locks.made("a", (PACKAGE, replace(PACKAGE, md5="b" * 32))[:1]))
+    text = pins.explicit(locks.made("a", (PACKAGE, replace(PACKAGE, md5="b" * 32))[:1]))
     assert text.splitlines()[1:3] == ["# platform: linux-64", "@EXPLICIT"]
     assert text.splitlines()[3] == f"{PACKAGE.url}#sha256:{'a' * 64}"
-    from snakemake_executor_plugin_hutchbatch.software.conda import pins  # noqa: PLC0415
-
     (pin,) = pins.parse(text)
     assert (pin.url, pin.sha256) == (PACKAGE.url, PACKAGE.sha256)
 

@@ -23,7 +23,7 @@ def link(packages: Sequence[LockedPackage], downloads: Path, cache: Path, prefix
     try:
         asyncio.run(_install(packages, downloads, cache, prefix))
     except Exception as error:  # of py-rattler: it has no class for all of its own
-        if _is_full(error, prefix):
+        if _is_full(error):
             raise OSError(28, "No space left on device", prefix) from error
         facts = Facts(words=words(" ".join(str(error).split())))
         raise BuildFailure(Cause.COMMAND, Problem.CONDA_INSTALL, facts) from error
@@ -47,7 +47,7 @@ async def _install(
     await install(records, prefix, cache_dir=cache, execute_link_scripts=False, show_progress=False)
 
 
-def _is_full(error: Exception, prefix: str) -> bool:
+def _is_full(error: Exception) -> bool:
     text = str(error).lower()
     return "no space left" in text or "os error 28" in text or "quota exceeded" in text
 
