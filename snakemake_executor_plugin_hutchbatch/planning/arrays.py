@@ -8,7 +8,6 @@ stands for all of them: the root of a hash tree.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..supervisor import pinned
 
@@ -38,23 +37,15 @@ def parts(sizes: Sequence[int]) -> list[list[int]]:
     return groups
 
 
-@dataclass(frozen=True)
-class Joined:
-    """One object of all descriptions: its bytes, the length of each one's piece in it (bytes), and
-    the root of the hash tree over them, in hexadecimal digits."""
-
-    content: bytes
-    size: int
-    root: str
-
-
-def joined(texts: Sequence[bytes]) -> Joined:
-    """All descriptions in one object; ``supervisor/pinned.py`` has its form."""
+def joined(texts: Sequence[bytes]) -> tuple[bytes, int, str]:
+    """All descriptions in one object (``supervisor/pinned.py`` has its form): its bytes, the length
+    of each one's piece in it (bytes), and the root of the hash tree over them, in hexadecimal
+    digits."""
     longest = max(map(len, texts))
     filled = [text.ljust(longest) for text in texts]
     root, ways = _tree(filled)
     pieces = [way + b"\n" + text for way, text in zip(ways, filled, strict=True)]
-    return Joined(b"".join(pieces), len(pieces[0]), root)
+    return b"".join(pieces), len(pieces[0]), root
 
 
 def piece(content: bytes, sha256: str, size: int, index: int) -> bytes:

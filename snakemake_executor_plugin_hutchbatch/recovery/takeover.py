@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from ..planning.work import History, SentWork, Work
@@ -19,15 +19,6 @@ from .earlier_jobs import LOOK_SECONDS, REMEMBERED, EarlierJobs, Look
 from .earlier_outputs import EarlierOutputs
 from .outdated_jobs import OutdatedJobs
 from .result_check import ResultCheck
-
-
-@dataclass(frozen=True)
-class TakenOver:
-    """A job on Batch in place of a new one. ``work`` has what is known of its submission."""
-
-    batch_id: str
-    work: SentWork
-    state: str
 
 
 class NotYet(Enum):
@@ -73,9 +64,10 @@ class Takeover:
             self._say(_neighbour(run))
         return self._outputs.concern(wanted)
 
-    def resolve(self, work: Work, identity: str) -> TakenOver | NotYet | None:
-        """The job that takes the place of ``work``; None when a new one may be sent, which is after
-        all others that write its outputs have ended; ``NOT_YET`` while that is not known.
+    def resolve(self, work: Work, identity: str) -> tuple[EarlierJob, SentWork] | NotYet | None:
+        """The job that takes the place of ``work``, and ``work`` with what is known of its
+        submission; None when a new one may be sent, which is after all others that write its
+        outputs have ended; ``NOT_YET`` while that is not known.
 
         Raises botocore's errors that do not pass.
         """
@@ -92,7 +84,7 @@ class Takeover:
                 # After a cancellation a later run finds everything as it was.
                 return None if self._stopped() else NOT_YET
             follow = decision.follow
-        taken = self._taken_over(follow, work) if follow else None
+        taken = (follow, self._taken_over(follow, work)) if follow else None
         self._jobs.forget(traces)
         with self._lock:
             self._decided.pop(work.number, None)
@@ -119,7 +111,7 @@ class Takeover:
                 self._decided[work.number] = decision
         return decision
 
-    def _taken_over(self, job: EarlierJob, work: Work) -> TakenOver:
+    def _taken_over(self, job: EarlierJob, work: Work) -> SentWork:
         trace, ladder = job.trace, work.plan.ladder.rungs
         queue = trace.queue or work.plan.queue
         rung = ladder.index(queue) if queue in ladder else 0
@@ -128,7 +120,7 @@ class Takeover:
         self._record.adopted(job, work)
         status = trace.status or work.status
         taken = replace(work, plan=plan, history=History(rung=rung), status=status)
-        return TakenOver(job.batch_id, taken.sent(begun), job.state)
+        return taken.sent(begun)
 
 
 def _neighbour(run: Run) -> str:

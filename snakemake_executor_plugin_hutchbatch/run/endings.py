@@ -8,10 +8,10 @@ from typing import Protocol
 from ..planning.snakemake_jobs import job_label, log_files, members, rule_name
 from ..planning.work import SentWork
 from ..settlement import failure_report, log_tails
+from ..settlement.evidence import Settled
 from ..settlement.failed_logs import Copy
 from ..settlement.failure_cause import Cause, Failure
 from ..settlement.retry_policy import Resubmit
-from ..settlement.settle import Settled
 from ..snakemake_patches import failed_outputs
 from ..snakemake_types import AnyJob
 from ..text import terminal, tracebacks
@@ -39,7 +39,7 @@ class EndedJobs:
         self._run = run
         self._services = services
 
-    def settled(self, settled: Settled) -> tuple[SentWork, Resubmit] | None:
+    def settled(self, settled: Settled[SentWork]) -> tuple[SentWork, Resubmit] | None:
         """Reports one ended submission, or sends its job again: what is sent again, and how.
 
         Never raises: one end that cannot be reported must not keep others from it, and keeps the
@@ -54,7 +54,7 @@ class EndedJobs:
             self.fail(work.job, None, settled.failure or unknown)
             return None
 
-    def _settled(self, settled: Settled) -> tuple[SentWork, Resubmit] | None:
+    def _settled(self, settled: Settled[SentWork]) -> tuple[SentWork, Resubmit] | None:
         outcome, work = settled.outcome, settled.outcome.what
         step = None if self._run.cancelled.is_set() else settled.step
         if settled.failure and settled.failure.cause is Cause.CAPACITY:
@@ -71,7 +71,7 @@ class EndedJobs:
             self._fail_in_full(settled, settled.failure)
         return None
 
-    def _record(self, settled: Settled, step: Resubmit | None) -> None:
+    def _record(self, settled: Settled[SentWork], step: Resubmit | None) -> None:
         outcome = settled.outcome
         with tracebacks.logged(f"The end of {outcome.what.label} could not be recorded."):
             self._services.recorder.ended(
@@ -88,7 +88,7 @@ class EndedJobs:
             self._services.recorder.over(work, None)
         self._snakemake.succeeded(work.job, job_id)
 
-    def _fail_in_full(self, settled: Settled, failure: Failure) -> None:
+    def _fail_in_full(self, settled: Settled[SentWork], failure: Failure) -> None:
         work, job = settled.outcome.what, settled.outcome.description
         report = log_end = ""
         with tracebacks.logged(f"The output of {work.label} could not be shown."):
@@ -101,7 +101,7 @@ class EndedJobs:
                 failed_outputs.mark_not_run(work.job)
         self.fail(work.job, settled.outcome.job_id, failure, settled.copies, report)
 
-    def _report(self, settled: Settled, failure: Failure) -> tuple[str, str]:
+    def _report(self, settled: Settled[SentWork], failure: Failure) -> tuple[str, str]:
         """The report for the terminal, and the last lines of output for the record."""
         work, job = settled.outcome.what, settled.outcome.description
         stream, tails = self._services.endings.tails(

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -28,6 +28,7 @@ from ..tracking.news import Ended
 from . import failed_logs, failure_cause, log_tails
 from .failure_cause import Cause, Failure, Problem
 from .log_tails import Tail
+from .retry_policy import Resubmit
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import JobDetailTypeDef
@@ -59,12 +60,16 @@ F = TypeVar("F", bound=Followed)
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a job ended: ``failure`` is None for a success. ``status``: what its supervisor wrote
-    about its last attempt, None if it wrote nothing."""
+class Settled(Generic[F]):
+    """How a submission ended: ``failure`` is None after a success; ``status``: what its supervisor
+    wrote about its last attempt, None if it wrote nothing; ``step``: how it is tried again;
+    ``copies``: of a failed job's logs, on this machine."""
 
+    outcome: Ended[F]
     failure: Failure | None
-    status: taskspec.Status | None
+    status: taskspec.Status | None = None
+    step: Resubmit | None = None
+    copies: tuple[failed_logs.Copy, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ class Endings:
         with self._lock:
             self._foreseen[ended.job_id] = stored
 
-    def end(self, ended: Ended[F]) -> Ending:
+    def end(self, ended: Ended[F]) -> Settled[F]:
         """How a job ended. If Batch no longer knows it, its outputs decide. Raises botocore's
         errors that retries do not solve."""
         job_id, job, work = ended.job_id, ended.description, ended.what
@@ -145,25 +150,25 @@ class Endings:
             )
         if job is None:
             if outputs and not self._missing(outputs, since):
-                return Ending(None, None)
-            return Ending(failure_cause.forgotten(), None)
+                return Settled(ended, None)
+            return Settled(ended, failure_cause.forgotten())
         status, lines = stored.status, None
         if status is None and not stored.unreadable:
             _, lines = self.last_lines(job, work.plan.log_group, TAIL_LINES, whole=True)
             status = taskspec.status_in(lines, job_id, _attempt(job))
         if failure_cause.read(job) is not None:
-            return Ending(failure_cause.read(job, status, lines), status)
+            return Settled(ended, failure_cause.read(job, status, lines), status)
         gone = self._missing(outputs)
         # An ENTRYPOINT that ignores the command may succeed; outputs of an earlier run must not
         # count as this job's.
         if status is None and (not outputs or gone or self._missing(outputs, since)):
-            return Ending(failure_cause.not_entered(0), None)
+            return Settled(ended, failure_cause.not_entered(0))
         if gone:
             # Counted as a success, it would end the whole workflow: Snakemake would miss the files.
             missing = f"it succeeded, but its outputs are missing: {', '.join(gone)}"
             failure = Failure(Cause.MISSING_OUTPUT, missing, problem=Problem.OUTPUTS)
-            return Ending(failure, status)
-        return Ending(None, status)
+            return Settled(ended, failure, status)
+        return Settled(ended, None, status)
 
     def _status_if_readable(self, job_id: str, job: JobDetailTypeDef, prefix: str) -> _StoredStatus:
         """As ``_status``; raises nothing for a job that failed."""

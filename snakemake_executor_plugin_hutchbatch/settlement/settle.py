@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor as ThreadPool
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,10 @@ from ..aws.retry import Retrier
 from ..planning.snakemake_jobs import log_files
 from ..planning.work import SentWork
 from ..queues.queue import Queue
-from ..supervisor.taskspec import Status
 from ..text import tracebacks
 from ..tracking.news import Ended
 from . import failure_cause, retry_policy
-from .evidence import Endings, stream_of
+from .evidence import Endings, Settled, stream_of
 from .failed_logs import Copy, FailedLogs, Source
 from .failure_cause import Cause, Failure
 from .retry_policy import Resubmit
@@ -32,18 +31,6 @@ if TYPE_CHECKING:
 
 #: Jobs whose endings are read together, so that pages of listings cover their outputs.
 CHUNK = 500
-
-
-@dataclass(frozen=True)
-class Settled:
-    """How a submission ended: ``failure`` is None after a success; ``step``: how it is tried again;
-    ``copies``: of a failed job's logs, on this machine."""
-
-    outcome: Ended[SentWork]
-    failure: Failure | None
-    status: Status | None
-    step: Resubmit | None = None
-    copies: tuple[Copy, ...] = ()
 
 
 class Settlement:
@@ -65,7 +52,7 @@ class Settlement:
         self._pool = pool
         self._failed_logs = failed_logs
 
-    def settle(self, ended: Sequence[Ended[SentWork]]) -> Iterator[Settled]:
+    def settle(self, ended: Sequence[Ended[SentWork]]) -> Iterator[Settled[SentWork]]:
         """Each of ``ended``, in order, as soon as it is decided."""
         for start in range(0, len(ended), CHUNK):
             some = ended[start : start + CHUNK]
@@ -76,15 +63,15 @@ class Settlement:
             judged = list(self._pool.map(self._judged, some))
             yield from self._pool.map(self._settle, self._completed(judged))
 
-    def _judged(self, outcome: Ended[SentWork]) -> Settled:
+    def _judged(self, outcome: Ended[SentWork]) -> Settled[SentWork]:
         """How it ended, as far as its description shows."""
         try:
-            return self._judge(outcome)
+            return self._endings.end(outcome)
         except Exception as error:
             tracebacks.log(f"How {outcome.what.label} ended could not be read in full.")
-            return Settled(outcome, _by_description(outcome.description, error), None)
+            return Settled(outcome, _by_description(outcome.description, error))
 
-    def _completed(self, judged: Sequence[Settled]) -> Iterator[Settled]:
+    def _completed(self, judged: Sequence[Settled[SentWork]]) -> Iterator[Settled[SentWork]]:
         """The same jobs; those whose short entry in ListJobs (an array's child) is not enough, such
         as a success at a later attempt, are described in batches and judged again."""
         unclear = {s.outcome.job_id for s in judged if _is_unclear(s)}
@@ -104,7 +91,7 @@ class Settlement:
             else:
                 yield self._judged(replace(settled.outcome, description=job))
 
-    def _settle(self, settled: Settled) -> Settled:
+    def _settle(self, settled: Settled[SentWork]) -> Settled[SentWork]:
         """The job with its retry or its final failure. If that cannot be decided, the failure keeps
         its own cause."""
         if settled.failure is None:
@@ -124,10 +111,6 @@ class Settlement:
         except Exception:
             tracebacks.log(f"The logs of {label} could not be copied.")
             return settled
-
-    def _judge(self, outcome: Ended[SentWork]) -> Settled:
-        ending = self._endings.end(outcome)
-        return Settled(outcome, ending.failure, ending.status)
 
     def _copies(self, outcome: Ended[SentWork]) -> tuple[Copy, ...]:
         work = outcome.what
@@ -166,7 +149,7 @@ def _by_description(job: JobDetailTypeDef | None, error: Exception) -> Failure:
     return Failure(Cause.LOST, f"hutchbatch could not find out how it ended: {error!r}")
 
 
-def _is_unclear(settled: Settled) -> bool:
+def _is_unclear(settled: Settled[SentWork]) -> bool:
     job, status = settled.outcome.description, settled.status
     if job is None or "attempts" in job:
         return False

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..planning.work import Work
-from ..recovery.takeover import TakenOver
+from ..recovery.decide import EarlierJob
 from ..settlement.failure_report import attempts
 from ..settlement.retry_policy import Resubmit
-from .sender import Sent
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import JobDetailTypeDef
@@ -18,15 +17,15 @@ if TYPE_CHECKING:
 TOLD_EACH = 3
 
 
-def submitted(sent: Sent) -> str:
+def submitted(batch_id: str, works: Sequence[Work]) -> str:
     """A submission, with the id that AWS's and SciComp's tools take."""
-    first = sent.works[0]
+    first = works[0]
     queue = first.plan.queue
-    if len(sent.works) == 1:
-        return f"{first.label}: AWS Batch job {sent.batch_id} on queue {queue}."
+    if len(works) == 1:
+        return f"{first.label}: AWS Batch job {batch_id} on queue {queue}."
     return (
-        f"{first.plan.rule}: {len(sent.works):,} jobs as AWS Batch array job {sent.batch_id} on "
-        f"queue {queue}; the first, {sent.batch_id}:0, is {first.label}."
+        f"{first.plan.rule}: {len(works):,} jobs as AWS Batch array job {batch_id} on "
+        f"queue {queue}; the first, {batch_id}:0, is {first.label}."
     )
 
 
@@ -70,7 +69,7 @@ class Once:
             self._say(line)
 
 
-def taken_over(taken: TakenOver) -> str:
+def taken_over(earlier: EarlierJob, work: Work) -> str:
     """A job of an earlier run in place of a new one."""
-    how = "finished in" if taken.state == "SUCCEEDED" else "continues from"
-    return f"{taken.work.label}: {how} an earlier run, AWS Batch job {taken.batch_id}."
+    how = "finished in" if earlier.state == "SUCCEEDED" else "continues from"
+    return f"{work.label}: {how} an earlier run, AWS Batch job {earlier.batch_id}."

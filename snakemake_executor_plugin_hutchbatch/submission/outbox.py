@@ -179,11 +179,12 @@ class Outbox:
                 if not self._stopped:
                     self._gather(pending)
                 return
+            earlier, followed = taken
             self._adopted[work.number] = pending
-            self._snakemake.submitted(work.job, taken.batch_id)
-            self._tracker.add(taken.batch_id, taken.work)
+            self._snakemake.submitted(work.job, earlier.batch_id)
+            self._tracker.add(earlier.batch_id, followed)
             self._pace.wake()
-            self._logger.info(messages.taken_over(taken))
+            self._logger.info(messages.taken_over(earlier, followed))
 
     def _send_all(self, family: list[Waiting]) -> None:
         parts: list[list[PendingSubmission] | StoredWork] = []
@@ -194,16 +195,17 @@ class Outbox:
                 self._send(part)
 
     def _send(self, family: Sequence[PendingSubmission] | StoredWork) -> None:
-        sent = self._sender.send(family)
-        for work, job_id in zip(sent.works, sent.ids(), strict=True):
+        batch_id, works = self._sender.send(family)
+        ids = [batch_id] if len(works) == 1 else map(f"{batch_id}:{{}}".format, range(len(works)))
+        for work, job_id in zip(works, ids, strict=True):
             self._snakemake.submitted(work.job, job_id)
         # After that: a job must not be found ended before Snakemake knows it began.
-        if len(sent.works) == 1:
-            self._tracker.add(sent.batch_id, sent.works[0])
+        if len(works) == 1:
+            self._tracker.add(batch_id, works[0])
         else:
-            self._tracker.add_array(sent.batch_id, sent.works)
+            self._tracker.add_array(batch_id, works)
         self._pace.wake()
-        self._logger.info(messages.submitted(sent))
+        self._logger.info(messages.submitted(batch_id, works))
 
 
 def _jobs(family: Iterable[Waiting]) -> list[tuple[AnyJob, Work | None]]:

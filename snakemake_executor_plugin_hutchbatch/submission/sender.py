@@ -53,20 +53,6 @@ def work_in(waiting: Waiting) -> Work:
     return waiting if isinstance(waiting, StoredWork) else waiting.work
 
 
-@dataclass(frozen=True)
-class Sent:
-    """What Batch made of a family: one job, or an array whose children are ``works`` in order."""
-
-    batch_id: str
-    works: list[StoredWork]
-
-    def ids(self) -> list[str]:
-        """The job id of each work."""
-        if len(self.works) == 1:
-            return [self.batch_id]
-        return [f"{self.batch_id}:{index}" for index in range(len(self.works))]
-
-
 class Sender:
     """Sends families. Used by the threads of a pool."""
 
@@ -106,8 +92,12 @@ class Sender:
         alone = [each for each in read if isinstance(each, StoredWork)]
         return [*([full[i] for i in group] for group in groups), *alone]
 
-    def send(self, family: Sequence[PendingSubmission] | StoredWork) -> Sent:
-        """One SubmitJob. Raises ``SubmissionError`` or botocore's errors that do not pass."""
+    def send(
+        self, family: Sequence[PendingSubmission] | StoredWork
+    ) -> tuple[str, list[StoredWork]]:
+        """One SubmitJob: the id of the job that Batch made of a family, or of the array whose
+        children they are in order. Raises ``SubmissionError`` or botocore's errors that do not
+        pass."""
         first = family if isinstance(family, StoredWork) else family[0].work
         size = 1 if isinstance(family, StoredWork) else len(family)
         plan = first.plan
@@ -135,7 +125,7 @@ class Sender:
             self._recorder.refused(name, str(error))
             raise
         self._recorder.sent(name, batch_id, len(works))
-        return Sent(batch_id, works)
+        return batch_id, works
 
     def _submit(self, request: SubmitJobRequestTypeDef, plan: JobPlan) -> str:
         try:
@@ -162,8 +152,7 @@ class Sender:
         if len(family) == 1:
             content, size, sha256 = texts[0], 0, hashlib.sha256(texts[0]).hexdigest()
         else:
-            made = arrays.joined(texts)
-            content, size, sha256 = made.content, made.size, made.root
+            content, size, sha256 = arrays.joined(texts)
         # Removed at the run's end where it holds a secret, such as a token of --config.
         if self._discretion.holds(content.decode(errors="replace")) or _PRIVATE in content:
             url = self._leavings.private_task(name)

@@ -86,21 +86,22 @@ def test_an_empty_description_is_a_changed_one(container: Container, store: Stor
 
 # Arrays
 
-Change = Callable[[arrays.Joined, list[bytes]], bytes]
+Change = Callable[[tuple[bytes, int, str], list[bytes]], bytes]
 
 
-def overwritten(made: arrays.Joined, texts: list[bytes]) -> bytes:
-    return b"x" * len(made.content)
+def overwritten(made: tuple[bytes, int, str], texts: list[bytes]) -> bytes:
+    return b"x" * len(made[0])
 
 
-def swapped(made: arrays.Joined, texts: list[bytes]) -> bytes:
-    pieces = [made.content[n * made.size : (n + 1) * made.size] for n in range(len(texts))]
+def swapped(made: tuple[bytes, int, str], texts: list[bytes]) -> bytes:
+    content, size, _ = made
+    pieces = [content[n * size : (n + 1) * size] for n in range(len(texts))]
     return b"".join([pieces[1], pieces[0], *pieces[2:]])
 
 
-def joined_again(made: arrays.Joined, texts: list[bytes]) -> bytes:
+def joined_again(made: tuple[bytes, int, str], texts: list[bytes]) -> bytes:
     """An array of its own, sound in itself."""
-    return arrays.joined([texts[1], texts[1], texts[2]]).content
+    return arrays.joined([texts[1], texts[1], texts[2]])[0]
 
 
 @pytest.mark.parametrize("change", [swapped, joined_again, overwritten], ids=lambda c: c.__name__)
@@ -109,10 +110,11 @@ def test_a_child_runs_no_piece_but_its_own(
 ) -> None:
     texts = [dumps(task(container, store, name)).encode() for name in ("a", "b", "c")]
     made = arrays.joined(texts)
+    _, size, root = made
     url = store.put("tasks", change(made, texts))
     variables = {
-        "HUTCHBATCH_TASK_SHA256": made.root,
-        "HUTCHBATCH_TASK_SIZE": str(made.size),
+        "HUTCHBATCH_TASK_SHA256": root,
+        "HUTCHBATCH_TASK_SIZE": str(size),
         "AWS_BATCH_JOB_ARRAY_INDEX": "0",
     }
     ended = run(container, url, **variables)
@@ -136,9 +138,9 @@ def test_a_child_that_is_sent_again_by_itself_runs_the_piece_that_its_request_na
     container: Container, store: Store
 ) -> None:
     texts = [dumps(task(container, store, name)).encode() for name in ("a", "b", "c")]
-    made = arrays.joined(texts)
-    url = store.put("tasks", made.content)
-    variables = {"HUTCHBATCH_TASK_SHA256": made.root, "HUTCHBATCH_TASK_SIZE": str(made.size)}
+    content, size, root = arrays.joined(texts)
+    url = store.put("tasks", content)
+    variables = {"HUTCHBATCH_TASK_SHA256": root, "HUTCHBATCH_TASK_SIZE": str(size)}
     assert run(container, url, HUTCHBATCH_TASK_INDEX="2", **variables).code == 0
     assert [key for key in store.keys("") if len(key) == 1] == ["c"]
     # Of an array's child the index is AWS's; the request's own comes first.

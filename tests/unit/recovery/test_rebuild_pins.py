@@ -96,24 +96,24 @@ def test_a_task_cannot_claim_another_ones_identity():
 
 
 def array(texts):
-    made = arrays.joined(texts)
-    pins = {"HUTCHBATCH_TASK_SHA256": made.root, "HUTCHBATCH_TASK_SIZE": str(made.size)}
-    return made, pins
+    content, size, root = arrays.joined(texts)
+    pins = {"HUTCHBATCH_TASK_SHA256": root, "HUTCHBATCH_TASK_SIZE": str(size)}
+    return content, size, pins
 
 
 def test_each_child_of_an_array_is_known_by_its_own_piece():
     tasks = [task("a"), task("b"), task("c")]
-    made, pins = array([dumps(each).encode() for each in tasks])
-    found = traces(Batch(size=3, **pins), made.content)
+    content, size, pins = array([dumps(each).encode() for each in tasks])
+    found = traces(Batch(size=3, **pins), content)
     assert [(t.child, t.identity) for t in found] == [(n, tasks[n].identity) for n in range(3)]
-    swapped = made.content[made.size : 2 * made.size] + made.content[: made.size]
-    found = traces(Batch(size=3, **pins), swapped + made.content[2 * made.size :])
+    swapped = content[size : 2 * size] + content[:size]
+    found = traces(Batch(size=3, **pins), swapped + content[2 * size :])
     assert [t.identity for t in found] == ["", "", tasks[2].identity]
 
 
 def test_a_child_that_was_sent_again_by_itself_is_known_by_its_piece():
-    made, pins = array([TEXT, dumps(task("b")).encode()])
-    (found,) = traces(Batch(HUTCHBATCH_TASK_INDEX="1", **pins), made.content)
+    content, _, pins = array([TEXT, dumps(task("b")).encode()])
+    (found,) = traces(Batch(HUTCHBATCH_TASK_INDEX="1", **pins), content)
     assert found.identity == task("b").identity
     assert found.child == -1
 

@@ -12,7 +12,7 @@ from sample_plan import PLAN
 from snakemake_executor_plugin_hutchbatch.planning.work import History, SentWork
 from snakemake_executor_plugin_hutchbatch.queues.choice import Ladder
 from snakemake_executor_plugin_hutchbatch.settlement import retry_policy
-from snakemake_executor_plugin_hutchbatch.settlement.evidence import Ending
+from snakemake_executor_plugin_hutchbatch.settlement.evidence import Settled
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause, not_entered, read
 from snakemake_executor_plugin_hutchbatch.settlement.settle import Settlement
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Status
@@ -43,8 +43,8 @@ class Bucket:
         job_id, job = ended.job_id, ended.description
         attempt = max(1, len(job.get("attempts") or []))
         if attempt == 1 and not job_id.startswith("plain"):
-            return Ending(not_entered(0), None)
-        return Ending(None, Status(job_id, attempt, "done", 0))
+            return Settled(ended, not_entered(0))
+        return Settled(ended, None, Status(job_id, attempt, "done", 0))
 
 
 class NoCopies:
@@ -112,7 +112,7 @@ class Plain(Bucket):
     """All that is known is Batch's description."""
 
     def end(self, ended):
-        return Ending(read(ended.description), None)
+        return Settled(ended, read(ended.description))
 
 
 class Unreadable(Plain):

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from sample_plan import PLAN
 
 from snakemake_executor_plugin_hutchbatch.planning.work import History, PlanPool, Work
-from snakemake_executor_plugin_hutchbatch.recovery.takeover import NOT_YET, TakenOver
+from snakemake_executor_plugin_hutchbatch.recovery.takeover import NOT_YET
 from snakemake_executor_plugin_hutchbatch.submission import outbox as module
 from snakemake_executor_plugin_hutchbatch.submission.outbox import Outbox
-from snakemake_executor_plugin_hutchbatch.submission.sender import PendingSubmission, Sent
+from snakemake_executor_plugin_hutchbatch.submission.sender import PendingSubmission
 
 
 def work(number, output):
@@ -40,7 +40,7 @@ class Earlier:
         if work.outputs == ("late",) and "known" not in self.taken:
             return NOT_YET
         self.taken.append(work.outputs[0])
-        return TakenOver(f"id-{work.number}", work, "RUNNING")
+        return SimpleNamespace(batch_id=f"id-{work.number}", state="RUNNING"), work
 
 
 class Batch:
@@ -57,7 +57,7 @@ class Batch:
         return [family]
 
     def send(self, family):
-        return Sent("new-job", [pending.work for pending in family])
+        return "new-job", [pending.work for pending in family]
 
     def add(self, batch_id, what):
         self.happened.append(batch_id)

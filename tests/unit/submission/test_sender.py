@@ -21,7 +21,7 @@ from snakemake_executor_plugin_hutchbatch.planning.work import (
 from snakemake_executor_plugin_hutchbatch.submission.sender import Sender
 
 TEXTS = [b'{"name":"a"}', b'{"name":"bb"}', b'{"name":"c"}']
-MADE = arrays.joined(TEXTS)
+ARRAY, SIZE, ROOT = arrays.joined(TEXTS)
 BEGUN = datetime.datetime(2026, 11, 27, tzinfo=datetime.UTC)
 
 
@@ -43,7 +43,7 @@ def pending(number, place):
 
 
 def child(number):
-    return pending(number, TaskLocation("s3://b/array", MADE.root, MADE.size, number))
+    return pending(number, TaskLocation("s3://b/array", ROOT, SIZE, number))
 
 
 @pytest.fixture
@@ -67,14 +67,14 @@ def divided():
 def test_what_is_as_it_was_is_sent_again_together(divided):
     single = pending(9, TaskLocation("s3://b/one", hashlib.sha256(b"{}").hexdigest()))
     family = [child(0), child(2), single]
-    found = divided(family, array=MADE.content, one=b"{}")
+    found = divided(family, array=ARRAY, one=b"{}")
     assert found == [[(0, TEXTS[0]), (2, TEXTS[2]), (9, b"{}")]]
 
 
 def test_what_was_changed_is_not_taken_over_and_goes_by_itself_to_be_refused(divided):
-    swapped = MADE.content[MADE.size :] + MADE.content[: MADE.size]
+    swapped = ARRAY[SIZE:] + ARRAY[:SIZE]
     assert divided([child(0), child(1)], array=swapped) == [[(0, None)], [(1, None)]]
     single = pending(9, TaskLocation("s3://b/one", hashlib.sha256(b"{}").hexdigest()))
     family = [child(0), single, child(1)]
-    found = divided(family, array=MADE.content, one=b'{"evil":1}')
+    found = divided(family, array=ARRAY, one=b'{"evil":1}')
     assert found == [[(0, TEXTS[0]), (1, TEXTS[1])], [(9, None)]]

@@ -1,6 +1,7 @@
 """A description is opened only by the digest that its job's request carries."""
 
 import hashlib
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -12,13 +13,19 @@ from snakemake_executor_plugin_hutchbatch.supervisor import pinned
 TEXTS = [b'{"name":"%d"}' % number for number in range(11)]
 
 
+class Array(NamedTuple):
+    content: bytes
+    size: int
+    root: str
+
+
 def piece(made, index):
     return made.content[index * made.size : (index + 1) * made.size]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=30), min_size=1, max_size=40))
 def test_each_child_finds_its_own_description(texts):
-    made = arrays.joined(texts)
+    made = Array(*arrays.joined(texts))
     assert len(made.content) == made.size * len(texts)
     for index, text in enumerate(texts):
         assert pinned.opened(piece(made, index), made.root, index).rstrip(b" ") == text.rstrip(b" ")
@@ -26,7 +33,7 @@ def test_each_child_finds_its_own_description(texts):
 
 
 def test_a_piece_is_opened_by_no_child_but_its_own():
-    made = arrays.joined(TEXTS)
+    made = Array(*arrays.joined(TEXTS))
     for place in range(len(TEXTS)):
         for index in range(64):
             if index != place:
@@ -36,7 +43,7 @@ def test_a_piece_is_opened_by_no_child_but_its_own():
 
 @given(st.integers(0, 10), st.data())
 def test_no_byte_of_a_piece_can_be_changed(index, data):
-    made = arrays.joined(TEXTS)
+    made = Array(*arrays.joined(TEXTS))
     good = piece(made, index)
     place = data.draw(st.integers(0, len(good) - 1))
     other = data.draw(st.integers(0, 255).filter(lambda byte: byte != good[place]))
@@ -50,13 +57,13 @@ def test_no_byte_of_a_piece_can_be_changed(index, data):
 
 @given(st.binary(max_size=300), st.integers(0, 10))
 def test_nothing_else_is_taken_for_a_piece(content, index):
-    made = arrays.joined(TEXTS)
+    made = Array(*arrays.joined(TEXTS))
     with pytest.raises(pinned.Changed):
         pinned.opened(content, made.root, index)
 
 
 def test_an_inner_node_of_the_tree_is_no_description():
-    made = arrays.joined(TEXTS[:4])
+    made = Array(*arrays.joined(TEXTS[:4]))
     line, _, text = piece(made, 0).partition(b"\n")
     sibling, above = bytes.fromhex(line[:64].decode()), line[64:]
     forged = above + b"\n" + pinned.leaf(text) + sibling
@@ -74,6 +81,6 @@ def test_a_single_description_is_known_by_its_own_digest(content):
 
 
 def test_the_digests_of_the_largest_array_take_under_a_kilobyte_a_child():
-    made = arrays.joined([b"{}"] * 10_000)
+    made = Array(*arrays.joined([b"{}"] * 10_000))
     assert made.size < 1000
     assert arrays.piece(made.content, made.root, made.size, 9_999) == b"{}"
