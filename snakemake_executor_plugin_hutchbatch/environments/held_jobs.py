@@ -17,7 +17,7 @@ from .found import EnvironmentFailed, Ready
 
 
 class Awaited(Protocol):
-    """What is known of the environments (``service.Environments``)."""
+    """What is known of the environments (``entries.Entries``)."""
 
     def are_ready(self, digests: tuple[str, ...]) -> bool: ...
     def when_over(self, digests: tuple[str, ...], then: Callable[[], None]) -> None: ...

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,8 +27,9 @@ from ..tracking.news import Ended
 from . import claims, messages
 from .build_job import Build
 from .claims import Claim, HeldClaim, Step
-from .found import BuiltEnvironment, EnvironmentFailed, EnvironmentState, Ready, Stage
-from .protocols import Builder, Follower, Locked, Record, Shelf
+from .entries import Entries, Entry
+from .found import EnvironmentFailed, Stage
+from .protocols import Builder, Follower, Record, Shelf
 
 #: Seconds between two looks at a claim whose job does not show yet.
 AGAIN_SECONDS = 5.0
@@ -37,19 +38,6 @@ AGAIN_SECONDS = 5.0
 MOST_BUILDS = 3
 #: Environments that are locked, looked for or submitted at once.
 THREADS = 4
-
-
-@dataclass
-class _Entry:
-    """One environment at work. ``waiting``: who is told of its end; ``builds``: jobs that were
-    followed to an end without it."""
-
-    spec: CondaSpec
-    state: EnvironmentState
-    locked: Locked | None = None
-    built: BuiltEnvironment | None = None
-    waiting: list[Callable[[], None]] = field(default_factory=list)
-    builds: int = 0
 
 
 class Environments:
@@ -74,74 +62,26 @@ class Environments:
         self._claims = claims_
         self._builder = builder
         self._follower = follower
-        self._record = record
         self._say = say
         self._warn = warn
         self._me = me
         self._seconds = seconds
         self._clock = clock
-        self._entries: dict[str, _Entry] = {}
         self._tasks: dict[str, TaskSpec] = {}
-        self._following: dict[str, tuple[Build, list[_Entry]]] = {}
+        self._following: dict[str, tuple[Build, list[Entry]]] = {}
         self._lock = threading.RLock()
         self._stopped = threading.Event()
+        self.entries = Entries(record, self._stopped.is_set)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch-conda")
         self._thread: threading.Thread | None = None
 
-    # What others ask for
-
     def want(self, wanted: Iterable[CondaSpec]) -> None:
         """Sees that these will be there."""
-        for spec in wanted:
-            self._entry(spec)
-        with self._lock:
-            fresh = [e for e in self._entries.values() if not e.state.began]
-            for entry in fresh:
-                self._set(entry, began=self._clock())
+        fresh = self.entries.begun(wanted, self._clock())
         for entry in fresh:
             self._submit(entry)
         if fresh:
             self._start()
-
-    def are_ready(self, digests: Iterable[str]) -> bool:
-        with self._lock:
-            return all(self._entries[digest].built for digest in digests)
-
-    def when_over(self, digests: Iterable[str], then: Callable[[], None]) -> None:
-        """Calls ``then`` once all of these are there, or one of them cannot be had; in a thread of
-        the pool unless that is so already."""
-        with self._lock:
-            missing = [self._entries[digest] for digest in digests]
-            missing = [entry for entry in missing if entry.state.stage is not Stage.READY]
-            failed = any(entry.state.stage is Stage.FAILED for entry in missing)
-            if missing and not failed:
-                names = [entry.spec.digest for entry in missing]
-
-                def again() -> None:
-                    self.when_over(names, then)
-
-                missing[0].waiting.append(again)  # one after another
-                return
-        then()
-
-    def ready(self, digests: Iterable[str]) -> Ready:
-        """These environments. Raises ``EnvironmentFailed`` if one of them cannot be had."""
-        found = {}
-        with self._lock:
-            for digest in digests:
-                entry = self._entries[digest]
-                if entry.built is None:
-                    sentence = entry.state.sentence or "it is not there yet"
-                    raise EnvironmentFailed(
-                        f"its conda environment {entry.spec.name} could not be had: {sentence}"
-                    )
-                found[digest] = entry.built
-        return found
-
-    def states(self) -> list[EnvironmentState]:
-        """How each of them stands."""
-        with self._lock:
-            return [entry.state for entry in self._entries.values()]
 
     def stop(self) -> None:
         """Ctrl-C: nothing more is built, and this run's own builds are ended."""
@@ -161,12 +101,7 @@ class Environments:
 
     # One environment, in threads of the pool
 
-    def _entry(self, spec: CondaSpec) -> _Entry:
-        with self._lock:
-            state = EnvironmentState(spec.digest, spec.name)
-            return self._entries.setdefault(spec.digest, _Entry(spec, state))
-
-    def _look(self, entry: _Entry) -> None:
+    def _look(self, entry: Entry) -> None:
         """Whether it is there; else who builds it, or that this run does."""
         key = self._key(entry)
         if self._found(entry, key):
@@ -184,31 +119,28 @@ class Environments:
         elif step is Step.CLAIM:
             raise EnvironmentFailed("the jobs that build it ended well, but it is not there")
         else:
-            self._set(entry, stage=Stage.WAITING)
+            self.entries.set(entry, stage=Stage.WAITING)
             self._look_later(entry)
 
-    def _key(self, entry: _Entry) -> str | None:
+    def _key(self, entry: Entry) -> str | None:
         """The key of its lock, which the job that built it may have made."""
         locked = entry.locked
         if locked is None or locked.key is None:
             locked = entry.locked = self._shelf.lock(entry.spec)
         if entry.state.key != (locked.key or ""):
-            self._set(entry, key=locked.key, packages=locked.packages, size=locked.size)
+            self.entries.set(entry, key=locked.key, packages=locked.packages, size=locked.size)
         return locked.key
 
-    def _found(self, entry: _Entry, key: str | None) -> bool:
+    def _found(self, entry: Entry, key: str | None) -> bool:
         built = self._shelf.find(key) if key else None
         if built is None:
             return False
-        with self._lock:
-            before, entry.built = entry.state, built
-            numbers = {"packages": built.packages, "size": built.size, "key": built.key}
-            self._set(entry, stage=Stage.READY, ended=self._clock(), **numbers)
+        before = self.entries.found(entry, built, self._clock())
         self._say(messages.ready(before, entry.state))
-        self._release(entry)
+        self.entries.release(entry)
         return True
 
-    def _build(self, entry: _Entry, url: str, held: HeldClaim | None) -> None:
+    def _build(self, entry: Entry, url: str, held: HeldClaim | None) -> None:
         key = entry.locked.key if entry.locked else None
         build, task = self._builder.prepare(entry.spec, key, url)
         claim = Claim(*self._me, build.plan.queue, build.name)
@@ -221,7 +153,7 @@ class Environments:
         self._send([entry], build, task, claim, etag)
 
     def _send(
-        self, entries: list[_Entry], build: Build, task: TaskSpec, claim: Claim, etag: str
+        self, entries: list[Entry], build: Build, task: TaskSpec, claim: Claim, etag: str
     ) -> None:
         if self._stopped.is_set():
             return
@@ -235,7 +167,7 @@ class Environments:
             self._say(messages.building(entry.state))
         self._follower.add(job_id, sent)
 
-    def _follow(self, entry: _Entry, claim: Claim, url: str, job_id: str) -> None:
+    def _follow(self, entry: Entry, claim: Claim, url: str, job_id: str) -> None:
         build = self._builder.of_other(entry.spec, claim, url)
         with self._lock:
             known = self._following.get(job_id)
@@ -249,9 +181,11 @@ class Environments:
         if not known:
             self._follower.add(job_id, build)
 
-    def _building(self, entry: _Entry, queue: str, job_id: str, ours: bool) -> None:
+    def _building(self, entry: Entry, queue: str, job_id: str, ours: bool) -> None:
         now = self._clock()
-        self._set(entry, stage=Stage.BUILDING, began=now, queue=queue, job_id=job_id, ours=ours)
+        self.entries.set(
+            entry, stage=Stage.BUILDING, began=now, queue=queue, job_id=job_id, ours=ours
+        )
 
     # All builds, in one thread
 
@@ -266,19 +200,11 @@ class Environments:
     def _watch(self) -> None:
         while not self._stopped.wait(self._seconds):
             with tracebacks.logged("Builds of environments could not be asked about."):
-                self._count()
+                self.entries.count_waiting()
                 for ended in self._follower.poll().ended:
                     if self._stopped.is_set():
                         return
                     self._pool.submit(_logged, self._ended, ended)
-
-    def _count(self) -> None:
-        """How many jobs wait for each is written down now and then, not for each job."""
-        with self._lock:
-            counts = [(entry, len(entry.waiting)) for entry in self._entries.values()]
-        for entry, held in counts:
-            if held != entry.state.held:
-                self._set(entry, held=held)
 
     def _ended(self, ended: Ended[Build]) -> None:
         with self._lock:
@@ -302,7 +228,7 @@ class Environments:
         for entry in entries:
             self._look_guarded(entry)
 
-    def _send_again(self, entries: list[_Entry], build: Build, step: Resubmit) -> None:
+    def _send_again(self, entries: list[Entry], build: Build, step: Resubmit) -> None:
         again = self._builder.again(build, step)
         held = self._claims.read(build.url)
         claim = Claim(*self._me, again.plan.queue, again.name)
@@ -315,7 +241,7 @@ class Environments:
             return
         self._send(entries, again, self._tasks[build.url], claim, etag)
 
-    def _fail_all(self, entries: list[_Entry], ended: Ended[Build], failure: Failure) -> None:
+    def _fail_all(self, entries: list[Entry], ended: Ended[Build], failure: Failure) -> None:
         lines = messages.failed(entries[0].state, failure, self._follower.tail(ended))
         self._warn(lines)
         for entry in entries:
@@ -323,7 +249,7 @@ class Environments:
 
     # Ends
 
-    def _look_guarded(self, entry: _Entry) -> None:
+    def _look_guarded(self, entry: Entry) -> None:
         """``_look``, whose failures are the environment's."""
         try:
             self._look(entry)
@@ -335,41 +261,24 @@ class Environments:
             tracebacks.log(f"An error with environment {entry.spec.name}.")
             self._fail(entry, f"an error of hutchbatch: {error!r}")
 
-    def _fail(self, entry: _Entry, sentence: str, say: bool = True) -> None:
+    def _fail(self, entry: Entry, sentence: str, say: bool = True) -> None:
         if self._stopped.is_set():
             return
-        self._set(entry, stage=Stage.FAILED, ended=self._clock(), sentence=sentence)
+        self.entries.set(entry, stage=Stage.FAILED, ended=self._clock(), sentence=sentence)
         if say:
             self._warn([messages.cannot(entry.state)])
-        self._release(entry)
+        self.entries.release(entry)
 
-    def _release(self, entry: _Entry) -> None:
-        with self._lock:
-            waiting, entry.waiting = entry.waiting, []
-        if entry.state.held:
-            self._set(entry, held=0)
-        for then in waiting:
-            if self._stopped.is_set():
-                return
-            with tracebacks.logged("A job that waited for an environment was lost."):
-                then()
-
-    def _submit(self, entry: _Entry) -> None:
+    def _submit(self, entry: Entry) -> None:
         if not self._stopped.is_set():
             self._pool.submit(_logged, self._look_guarded, entry)
 
-    def _look_later(self, entry: _Entry, seconds: float = AGAIN_SECONDS) -> None:
+    def _look_later(self, entry: Entry, seconds: float = AGAIN_SECONDS) -> None:
         def later() -> None:
             if not self._stopped.wait(seconds):
                 self._look_guarded(entry)
 
         threading.Thread(target=later, name="hutchbatch-conda-later", daemon=True).start()
-
-    def _set(self, entry: _Entry, **changes: object) -> None:
-        with self._lock:
-            entry.state = state = replace(entry.state, **changes)  # type: ignore[arg-type]
-        with tracebacks.logged("The state of an environment could not be recorded."):
-            self._record.environment(state)
 
 
 def _logged(function: Callable[..., None], *arguments: object) -> None:

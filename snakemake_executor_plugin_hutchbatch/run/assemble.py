@@ -161,7 +161,7 @@ def build(
         plan_pool,
         array_size=option("array_size"),
         threads=THREADS,
-        hold=HeldJobs(environments_),
+        hold=HeldJobs(environments_.entries),
     )
     return RunServices(
         recorder=recorder,

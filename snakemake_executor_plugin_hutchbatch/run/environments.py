@@ -150,7 +150,7 @@ def build_ahead(
             service_.want(wanted)
             for spec in wanted:
                 over.clear()
-                service_.when_over([spec.digest], over.set)
+                service_.entries.when_over([spec.digest], over.set)
                 over.wait()
         except BaseException:
             service_.stop()
@@ -158,7 +158,7 @@ def build_ahead(
         finally:
             service_.close()
             leavings.close()
-    return BuiltAhead(service_.states())
+    return BuiltAhead(service_.entries.states())
 
 
 class _NoRecord:

@@ -146,11 +146,11 @@ class Controller:
 
     def waiting(self, *files):
         event = threading.Event()
-        self.service.when_over([each.digest for each in files], event.set)
+        self.service.entries.when_over([each.digest for each in files], event.set)
         return event
 
     def stage(self, files):
-        (state,) = [s for s in self.service.states() if s.digest == files.digest]
+        (state,) = [s for s in self.service.entries.states() if s.digest == files.digest]
         return state.stage
 
 
@@ -187,10 +187,10 @@ def test_many_jobs_wait_for_one_build_and_a_later_run_finds_it(world, ada, bob):
     until(lambda: ada.stage(A) is Stage.BUILDING)
     until(lambda: ada.recorded[-1].held == 50)
     assert not any(event.is_set() for event in waiting)
-    assert not ada.service.are_ready([A.digest])
+    assert not ada.service.entries.are_ready([A.digest])
     world.end("job-0", key="key-envs/a.yaml")
     assert all(event.wait(30) for event in waiting)
-    assert ada.service.ready([A.digest])[A.digest].packages == 5
+    assert ada.service.entries.ready([A.digest])[A.digest].packages == 5
     assert ada.waiting(A).is_set()
     assert ada.recorded[-1].held == 0
     assert ada.said[0] == (
@@ -272,7 +272,7 @@ def test_without_a_solver_the_job_locks_and_the_lock_is_read_afterwards(world):
     world.locks[A.digest] = "made-there"
     world.end("job-0", key="made-there")
     assert waiting.wait(30)
-    assert ada.service.ready([A.digest])[A.digest].key == "made-there"
+    assert ada.service.entries.ready([A.digest])[A.digest].key == "made-there"
     ada.service.close()
 
 
@@ -285,7 +285,7 @@ def test_a_failure_is_said_once_and_is_that_of_its_jobs_only(world, ada):
     world.end(jobs["task of envs/a.yaml"], "FAILED")
     assert all(event.wait(30) for event in failing)
     with pytest.raises(EnvironmentFailed, match=r"envs/a.yaml could not be had: .*exit code 7"):
-        ada.service.ready([A.digest])
+        ada.service.entries.ready([A.digest])
     assert ada.waiting(A).is_set()  # also for jobs that come later
     assert not other.is_set()
     assert [line for line in ada.warned if "exit code 7" in line] == ada.warned[:1]
