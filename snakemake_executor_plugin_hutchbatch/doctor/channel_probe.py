@@ -48,14 +48,14 @@ def command(urls: Iterable[str]) -> str:
 
 def findings(urls: Iterable[str], output: Iterable[str]) -> Iterator[Finding]:
     """What the job's output says about the channels."""
-    told = {}
+    answers = {}
     for line in output:
         word, _, rest = line.partition(" ")
         if word == WORD:
             url, _, answer = rest.partition(" ")
-            told[url] = answer
+            answers[url] = answer
     for url in urls:
-        yield _finding(url, told.get(url))
+        yield _finding(url, answers.get(url))
 
 
 def _finding(url: str, answer: str | None) -> Finding:

@@ -19,7 +19,7 @@ from ..storage.run_layout import WorkLayout
 #: taken up (followed, accepted or sent again): these need no more attention.
 OPEN = ("prepared", "sent")
 #: Reported to Snakemake, which may have been killed before it recorded that.
-TOLD = "done"
+REPORTED = "done"
 TAKEN_UP = "taken up"
 #: ``Run.outcome`` of a run that is known only from its mark in S3. Of its jobs, the record has
 #: those that a later run took up.
@@ -101,8 +101,8 @@ def read(
         killed = _killed_since_an_end(runs, over)
         jobs = [
             job
-            for job in reader.rows(Job, "state IN (?, ?, ?)", *OPEN, TOLD)
-            if job.run_id != own and job.outputs and (job.state != TOLD or job.run_id in killed)
+            for job in reader.rows(Job, "state IN (?, ?, ?)", *OPEN, REPORTED)
+            if job.run_id != own and job.outputs and (job.state != REPORTED or job.run_id in killed)
         ]
         lost = {(job.run_id, job.number): job for job in jobs if job.run_id in over}
         traces = list(_traces(reader, runs, lost)) if lost else []
@@ -112,7 +112,7 @@ def read(
         runs=tuple(run.run_id for run in runs if run.outcome != FROM_MARK),
         dead=tuple(run for run in runs if run.run_id in over and run.ended is None),
         traces=tuple(traces),
-        unsent=tuple(j for key, j in lost.items() if key not in placed and j.state != TOLD),
+        unsent=tuple(j for key, j in lost.items() if key not in placed and j.state != REPORTED),
         living=tuple((run, _written(jobs, run.run_id)) for run in runs if run.run_id not in over),
         unreadable=unreadable,
     )
@@ -127,7 +127,7 @@ def _killed_since_an_end(runs: Iterable[Run], over: Iterable[str]) -> set[str]:
 
 
 def _written(jobs: Iterable[Job], run_id: str) -> frozenset[str]:
-    ours = (job for job in jobs if job.run_id == run_id and job.state != TOLD)
+    ours = (job for job in jobs if job.run_id == run_id and job.state != REPORTED)
     return frozenset(url for job in ours for url in urls(job.outputs))
 
 
@@ -162,7 +162,7 @@ def _traces(
                 prepared=sent.prepared,
                 memory=placed.memory or job.memory,
                 number=job.number,
-                reported=job.state == TOLD,
+                reported=job.state == REPORTED,
             )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import JobDetailTypeDef
 
 #: So many jobs that go the same way in one poll have a line each; of more, the first and a count.
-TOLD_EACH = 3
+SHOWN_EACH = 3
 
 
 def submitted(batch_id: str, works: Sequence[Work]) -> str:
@@ -51,7 +51,7 @@ def moved(steps: Iterable[tuple[Work, Resubmit]]) -> list[str]:
 
 
 def _few(steps_alike: Sequence[Resubmit], rule: str) -> list[str]:
-    if len(steps_alike) <= TOLD_EACH:
+    if len(steps_alike) <= SHOWN_EACH:
         return [step.line for step in steps_alike]
     return [steps_alike[0].line, f"The same for {len(steps_alike) - 1:,} more jobs of rule {rule}."]
 

@@ -48,7 +48,7 @@ def report(environ: Mapping[str, str], failure: Failure) -> None:
     path = environ.get(REPORT)
     if not path:
         return
-    told = {
+    document = {
         "exit_code": failure.exit_code,
         "cause": failure.cause.value,
         "problem": failure.problem.value,
@@ -56,7 +56,7 @@ def report(environ: Mapping[str, str], failure: Failure) -> None:
     }
     try:
         with open(path + ".draft", "w", encoding="ascii") as file:
-            json.dump(told, file)
+            json.dump(document, file)
         os.replace(path + ".draft", path)
     except OSError:
         return
@@ -67,15 +67,15 @@ def read_report(environ: Mapping[str, str], step: Optional[str]) -> Optional[Fai
     its exit code."""
     try:
         with open(environ.get(REPORT, ""), "rb") as file:
-            told = strict_json.loads(file.read(MOST_BYTES))
-        if not isinstance(told, dict):
+            document = strict_json.loads(file.read(MOST_BYTES))
+        if not isinstance(document, dict):
             return None
-        code = int(told["exit_code"])
+        code = int(document["exit_code"])
         return Failure(
             code if 0 < code <= MOST_EXIT_CODE else 1,
-            Cause(told["cause"]),
-            Problem(told["problem"]),
-            facts_of(told["facts"]),
+            Cause(document["cause"]),
+            Problem(document["problem"]),
+            facts_of(document["facts"]),
             step,
         )
     except (OSError, ValueError, LookupError, TypeError):

@@ -185,7 +185,7 @@ class Solver:
                 measured = self._measure(pin.url)
                 what = (measured.sha256, measured.md5, measured.size)
             else:
-                raise NotHere(f"no channel tells the hash of {pin.url}, so it is downloaded first")
+                raise NotHere(f"no channel has the hash of {pin.url}, so it is downloaded first")
             found.append(pins.locked(pin, *what))
         return found
 

@@ -36,23 +36,23 @@ def unsatisfiable(description: Description, words: str, elsewhere: bool = False)
     """A solver's words as one sentence. ``elsewhere``: it can be solved if packages may come from
     any channel."""
     known = {package_of(spec): spec for spec in description.specs}
-    told = [f"{description.name} cannot be solved: {_flat(words, known)}"]
+    sentences = [f"{description.name} cannot be solved: {_flat(words, known)}"]
     for name, what in (("glibc", "glibc"), ("cuda", "CUDA"), ("linux", "Linux")):
         if f"__{name}" in words:
             has = _virtual(description, f"__{name}")
-            told.append(
+            sentences.append(
                 f"jobs are taken to have {what} {has}, which CONDA_OVERRIDE_{name.upper()} changes"
                 if has
                 else f"jobs without a GPU have no {what}: ask for one in resources: gpu=1, or set "
                 f"CONDA_OVERRIDE_{name.upper()}"
             )
     if elsewhere:
-        told.append(
+        sentences.append(
             "it could be solved if packages came from any channel, but channel priority is strict: "
             "a package comes only from the first channel that has it. Change the order of channels:"
         )
     channels = _listed(description.channels) or "none"
-    return "; ".join(told) + f" (channels, in order: {channels})"
+    return "; ".join(sentences) + f" (channels, in order: {channels})"
 
 
 def unreachable(description: Description, words: str) -> SolveError:

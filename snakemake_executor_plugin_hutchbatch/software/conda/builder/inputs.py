@@ -62,8 +62,8 @@ def lock(
         if found.key != order.key:
             raise _changed(order.lock)
         return found
-    told = _pinned(s3, order.description, order.description_sha256, descriptions.MOST_BYTES)
-    wanted = _read(order.description, lambda: descriptions.loads(told))
+    text = _pinned(s3, order.description, order.description_sha256, descriptions.MOST_BYTES)
+    wanted = _read(order.description, lambda: descriptions.loads(text))
     data, etag = _stored(s3, order)
     there = None if data is None else usable(data, wanted)
     if there is not None and not order.update:
