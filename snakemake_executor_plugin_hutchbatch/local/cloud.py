@@ -29,6 +29,9 @@ from .services.servers import ServerThread
 from .services.signatures import Keys
 
 BUCKET = "hutchbatch"
+#: AWS's rate for SubmitJob (https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html);
+#: of other operations it is not known.
+CALLS_PER_SECOND = 50.0
 
 
 class DirectoryInUse(RuntimeError):
@@ -66,7 +69,7 @@ class LocalCloud:
     ) -> None:
         self.directory = Path(directory).resolve()
         self.bucket_dir = self.directory / "s3" / BUCKET
-        self.config = config or BatchConfig()
+        self.config = config or BatchConfig(calls_per_second=CALLS_PER_SECOND)
         self._say = say
         self._isolate = isolate
         self._containers: Containers = containers
@@ -115,6 +118,7 @@ class LocalCloud:
             lambda stream, line: store.append(self.batch.log_group(stream), stream, line),
             say=self._say,
             machine=self._capacity,
+            has_group=store.has_group,
         )
         front = Front(
             build_batch_app(self.batch),

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from .cloud import LocalCloud
+from .batch import BatchConfig
+from .cloud import CALLS_PER_SECOND, LocalCloud
 from .environment import UNSET, export_lines
 from .hosts.choice import Containers
 from .hosts.terminal import print_command, print_message
@@ -39,8 +40,10 @@ def run_command(
     command: Sequence[str],
     base: Mapping[str, str],
     containers: Containers = "none",
+    strict: bool = False,
 ) -> int:
-    """Runs ``command`` with the cloud; returns its exit code, 128+n after signal n."""
+    """Runs ``command`` with the cloud; returns its exit code, 128+n after signal n. ``strict``:
+    what AWS documents neither way is taken at its worst."""
     child: subprocess.Popen[bytes] | None = None
     asked: list[int] = []
 
@@ -50,7 +53,7 @@ def run_command(
             child.send_signal(number)
 
     handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), pass_on)
-    with running_cloud(directory, containers, handlers) as cloud:
+    with running_cloud(directory, containers, handlers, strict) as cloud:
         if asked:
             return 128 + asked[0]
         child = subprocess.Popen(
@@ -61,7 +64,12 @@ def run_command(
     return 128 - code if code < 0 else code
 
 
-def stay_up(directory: Path, base: Mapping[str, str], containers: Containers = "none") -> int:
+def stay_up(
+    directory: Path,
+    base: Mapping[str, str],
+    containers: Containers = "none",
+    strict: bool = False,
+) -> int:
     """Prints what a shell needs and waits for Ctrl-C or SIGTERM."""
     ended = threading.Event()
 
@@ -69,7 +77,7 @@ def stay_up(directory: Path, base: Mapping[str, str], containers: Containers = "
         ended.set()
 
     handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), end)
-    with running_cloud(directory, containers, handlers) as cloud:
+    with running_cloud(directory, containers, handlers, strict) as cloud:
         for line in export_lines(cloud.environment, base):
             print_command(line)
         print_message(
@@ -83,7 +91,10 @@ def stay_up(directory: Path, base: Mapping[str, str], containers: Containers = "
 
 @contextmanager
 def running_cloud(
-    directory: Path, containers: Containers, handlers: Mapping[signal.Signals, Handler]
+    directory: Path,
+    containers: Containers,
+    handlers: Mapping[signal.Signals, Handler],
+    strict: bool = False,
 ) -> Iterator[LocalCloud]:
     """The running cloud, with these signal handlers; ignored signals (``nohup``) stay ignored.
 
@@ -97,7 +108,10 @@ def running_cloud(
     }
     signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
     try:
-        with LocalCloud(directory, containers=containers, launched_in=Path.cwd()) as cloud:
+        config = BatchConfig(calls_per_second=CALLS_PER_SECOND, strict_overrides=strict)
+        with LocalCloud(
+            directory, containers=containers, config=config, launched_in=Path.cwd()
+        ) as cloud:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
             yield cloud
     finally:

@@ -205,11 +205,18 @@ def test_a_jobs_output_is_there_and_survives(cloud, batch, logs):
 
 
 def test_output_goes_to_the_group_that_the_definition_names(batch, logs):
+    own = {"logDriver": "awslogs", "options": {"awslogs-group": "/own/group"}}
+    assert (
+        "exitCode" not in run_job(batch, "logs-none", ["true"], logConfiguration=own)["container"]
+    )
+    logs.create_log_group(logGroupName="/own/group")
+    with pytest.raises(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName="/own/group")
     job = run_job(
         batch,
         "logs-group",
         ["echo", "there"],
-        logConfiguration={"logDriver": "awslogs", "options": {"awslogs-group": "/own/group"}},
+        logConfiguration=own,
     )
     answer = logs.get_log_events(
         logGroupName="/own/group", logStreamName=job["container"]["logStreamName"]

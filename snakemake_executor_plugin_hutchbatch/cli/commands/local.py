@@ -51,6 +51,14 @@ def add(subcommands: Subcommands) -> None:
         ),
     )
     parser.add_argument(
+        "--strict-aws",
+        action="store_true",
+        help=(
+            "take at its worst what AWS documents neither way: the job definition's command counts "
+            "towards the 8,192 characters of container overrides"
+        ),
+    )
+    parser.add_argument(
         "command",
         nargs=argparse.REMAINDER,
         default=None,
@@ -74,7 +82,9 @@ def _run(options: argparse.Namespace) -> int:
     base = run.forget_other_clouds()
     try:
         if command:
-            return run.run_command(options.dir, command, base, options.containers)
-        return run.stay_up(options.dir, base, options.containers)
+            return run.run_command(
+                options.dir, command, base, options.containers, options.strict_aws
+            )
+        return run.stay_up(options.dir, base, options.containers, options.strict_aws)
     except (cloud.DirectoryInUse, choice.NoContainers, OSError) as error:
         raise CommandError(str(error)) from error

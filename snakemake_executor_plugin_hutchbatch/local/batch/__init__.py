@@ -38,8 +38,9 @@ It follows docs/design/aws.md and botocore's own service model. How to use it::
   (benchmarks) a ``SimulatedHost`` takes ``ThreadTimers(time.time)``.
 """
 
-from .config import BatchConfig, ComputeEnvironment, Queue
+from .config import BatchConfig
 from .errors import BatchError
+from .fleet import ComputeEnvironment, Queue
 from .http import build_batch_app
 from .service import BatchService
 from .simulated import SimulatedHost

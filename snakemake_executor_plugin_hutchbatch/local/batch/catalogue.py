@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from ..json_types import Json
-from .config import BatchConfig, ComputeEnvironment, Queue
+from .config import BatchConfig
 from .definitions import position_of
 from .errors import not_found, refused
+from .fleet import FARGATE, ComputeEnvironment, Queue
 
 #: AWS: DescribeJobQueues and DescribeComputeEnvironments, up to 100 a call.
 PAGE = 100
@@ -61,7 +62,7 @@ class Catalogue:
         answer: dict[str, Json] = {
             "jobQueueName": queue.name,
             "jobQueueArn": self.queue_arn(queue.name),
-            "state": "ENABLED",
+            "state": "ENABLED" if queue.enabled else "DISABLED",
             "status": "VALID",
             "statusReason": "JobQueue Healthy",
             "priority": queue.priority,
@@ -70,9 +71,17 @@ class Catalogue:
                 for order, name in enumerate(queue.compute_environments, 1)
             ],
             "serviceEnvironmentOrder": [],
-            "jobQueueType": "ECS",
+            "jobQueueType": self._config.environments_of(queue)[0].queue_type,
             "tags": dict(self.tags[self.queue_arn(queue.name)]),
-            "jobStateTimeLimitActions": [],
+            "jobStateTimeLimitActions": [
+                {
+                    "reason": each.reason,
+                    "state": "RUNNABLE",
+                    "maxTimeSeconds": each.seconds,
+                    "action": "CANCEL",
+                }
+                for each in queue.time_limits
+            ],
         }
         if queue.fair_share:
             answer["schedulingPolicyArn"] = self._config.arn("scheduling-policy", queue.name)
@@ -80,40 +89,60 @@ class Catalogue:
 
     def _environment(self, each: ComputeEnvironment) -> dict[str, Json]:
         iam = f"arn:aws:iam::{self._config.account}"
-        spot = each.type == "SPOT"
+        arn = self.environment_arn(each.name)
+        answer: dict[str, Json] = {
+            "computeEnvironmentName": each.name,
+            "computeEnvironmentArn": arn,
+            "tags": dict(self.tags[arn]),
+            "type": "MANAGED" if each.managed else "UNMANAGED",
+            "state": "ENABLED",
+            "status": "VALID",
+            "statusReason": "ComputeEnvironment Healthy",
+            "serviceRole": f"{iam}:role/{SERVICE_ROLE}",
+            "containerOrchestrationType": each.orchestration,
+        }
+        if each.orchestration == "EKS":
+            answer["eksConfiguration"] = {
+                "eksClusterArn": self._arn("eks", f"cluster/{each.name}"),
+                "kubernetesNamespace": "batch",
+            }
+        else:
+            cluster = f"AWSBatch-{each.name}-{self._config.account}"
+            answer["ecsClusterArn"] = self._arn("ecs", f"cluster/{cluster}")
+        if each.managed:
+            answer["computeResources"] = self._resources(each)
+        else:
+            answer["unmanagedvCpus"] = each.max_vcpus
+        return answer
+
+    def _arn(self, service: str, rest: str) -> str:
+        return f"arn:aws:{service}:{self._config.region}:{self._config.account}:{rest}"
+
+    def _resources(self, each: ComputeEnvironment) -> dict[str, Json]:
+        """A ComputeResource. Fargate has no instances."""
         resources: dict[str, Json] = {
             "type": each.type,
+            "maxvCpus": each.max_vcpus,
+            "subnets": ["subnet-00000000000000000"],
+            "securityGroupIds": ["sg-00000000000000000"],
+            "tags": {},
+        }
+        if each.type in FARGATE:
+            return resources
+        iam = f"arn:aws:iam::{self._config.account}"
+        spot = each.type == "SPOT"
+        resources |= {
             "allocationStrategy": (
                 "SPOT_PRICE_CAPACITY_OPTIMIZED" if spot else "BEST_FIT_PROGRESSIVE"
             ),
             "minvCpus": 0,
-            "maxvCpus": each.max_vcpus,
             "desiredvCpus": self._used(each.name),
             "instanceTypes": list(each.instance_types),
-            "subnets": ["subnet-00000000000000000"],
-            "securityGroupIds": ["sg-00000000000000000"],
             "instanceRole": f"{iam}:instance-profile/ecsInstanceRole",
-            "tags": {},
         }
         if each.bid_percentage is not None:
             resources["bidPercentage"] = each.bid_percentage
-        arn = self.environment_arn(each.name)
-        cluster = f"AWSBatch-{each.name}-{self._config.account}"
-        return {
-            "computeEnvironmentName": each.name,
-            "computeEnvironmentArn": arn,
-            "ecsClusterArn": (
-                f"arn:aws:ecs:{self._config.region}:{self._config.account}:cluster/{cluster}"
-            ),
-            "tags": dict(self.tags[arn]),
-            "type": "MANAGED",
-            "state": "ENABLED",
-            "status": "VALID",
-            "statusReason": "ComputeEnvironment Healthy",
-            "computeResources": resources,
-            "serviceRole": f"{iam}:role/{SERVICE_ROLE}",
-            "containerOrchestrationType": "ECS",
-        }
+        return resources
 
 
 def _page(

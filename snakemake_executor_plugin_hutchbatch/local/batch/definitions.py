@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from ..json_types import Json
 from . import rules
-from .errors import not_found, refused
+from .config import split_role
+from .errors import access_denied, not_found, refused
 
 #: Members that AWS returns as empty lists if the registration has none.
 _LISTS = (
@@ -64,15 +65,16 @@ class Definition:
 class Definitions:
     """All definitions. ``arn`` turns a name into ``…:job-definition/NAME``."""
 
-    def __init__(self, arn: Callable[[str], str]) -> None:
+    def __init__(self, arn: Callable[[str], str], account: str = "000000000000") -> None:
         self._arn = arn
+        self._account = account
         self._by_name: dict[str, list[Definition]] = {}
         self._all: list[Definition] = []
 
     def register(self, request: Mapping[str, Json]) -> Definition:
         """Every registration makes a new revision, even with the same content (as on AWS)."""
         name = request["jobDefinitionName"]
-        _check_registration(request)
+        _check_registration(request, self._account)
         revisions = self._by_name.setdefault(name, [])
         revision = len(revisions) + 1
         container = _echoed(request["containerProperties"])
@@ -186,7 +188,7 @@ def position_of(token: str, most: int) -> int:
     raise refused("nextToken is not valid")
 
 
-def _check_registration(request: Mapping[str, Json]) -> None:
+def _check_registration(request: Mapping[str, Json], account: str) -> None:
     rules.check_name("Job definition name", request["jobDefinitionName"])
     for key in ("nodeProperties", "eksProperties", "ecsProperties", "consumableResourceProperties"):
         if request.get(key) is not None:
@@ -203,11 +205,29 @@ def _check_registration(request: Mapping[str, Json]) -> None:
     if request.get("retryStrategy") is not None:
         rules.check_retries(request["retryStrategy"])
     _check_container(request["containerProperties"])
+    _check_roles(request["containerProperties"], account)
+
+
+def _check_roles(container: Mapping[str, Json], account: str) -> None:
+    """Whether a role of the account exists is only found out when a task starts."""
+    for key in ("jobRoleArn", "executionRoleArn"):
+        arn = container.get(key)
+        if not arn:
+            continue
+        parts = split_role(arn)
+        if parts is None:
+            raise refused(f"{key} {arn} is not the ARN of a role")
+        if parts[0] != account:
+            raise access_denied("Cross-account pass role is not allowed.")
+    if container.get("secrets") and not container.get("executionRoleArn"):
+        raise refused(
+            "When you are specifying container secrets, you must also specify a value for "
+            "'executionRoleArn'"
+        )
 
 
 def _check_container(container: Mapping[str, Json]) -> None:
-    if not container.get("image"):
-        raise refused("Container image is required")
+    rules.check_image(container.get("image"))
     requirements = container.get("resourceRequirements") or ()
     rules.check_resources(requirements)
     kinds = {each["type"] for each in requirements}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from . import jobs
 from .jobs import Attempt, Job
 
@@ -71,6 +73,29 @@ def job_summary(job: Job, blocked: str | None = None) -> dict[str, object]:
     return answer
 
 
+def utilization(used: Mapping[str | None, int], fair_share: bool, now: int) -> dict[str, object]:
+    """A QueueSnapshotUtilizationDetail. ``used``: vCPUs by share identifier; ``now`` in
+    milliseconds since 1970."""
+    answer: dict[str, object] = {
+        "totalCapacityUsage": _capacity(sum(used.values())),
+        "lastUpdatedAt": now,
+    }
+    if fair_share:
+        by_use = sorted(used.items(), key=lambda each: -each[1])
+        answer["fairshareUtilization"] = {
+            "activeShareCount": len(used),
+            "topCapacityUtilization": [
+                {"shareIdentifier": share, "capacityUsage": _capacity(vcpus)}
+                for share, vcpus in by_use
+            ],
+        }
+    return answer
+
+
+def _capacity(vcpus: int) -> list[dict[str, object]]:
+    return [{"capacityUnit": "VCPU", "quantity": float(vcpus)}]
+
+
 def attempt_detail(attempt: Attempt) -> dict[str, object]:
     container: dict[str, object] = {
         "containerInstanceArn": attempt.instance_arn,
@@ -132,6 +157,9 @@ def _array(job: Job) -> dict[str, object]:
         return {}
     return {
         "size": len(job.children),
-        "statusSummary": {state: job.counts.get(state, 0) for state in jobs.STATES},
+        "statusSummary": {
+            state: job.counts.get(state, 0) if job.spawned or job.has_ended else 0
+            for state in jobs.STATES
+        },
         "statusSummaryLastUpdatedAt": milliseconds(job.counted),
     }

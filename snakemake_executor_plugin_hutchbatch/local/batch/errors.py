@@ -29,6 +29,11 @@ def not_found(message: str) -> BatchError:
     return BatchError("ClientException", 400, message)
 
 
+def access_denied(message: str) -> BatchError:
+    """The caller may not do this."""
+    return BatchError("AccessDeniedException", 403, message)
+
+
 def server_failed(message: str = "Internal server error") -> BatchError:
     """AWS itself failed; worth a retry."""
     return BatchError("ServerException", 500, message)

@@ -129,6 +129,39 @@ class Forget:
     seconds: float | None = None
 
 
+@dataclass(frozen=True)
+class ForeignHead:
+    """Another user's job is at the head of each matching queue and cannot start for ``reason``, so
+    that all others wait; it is cancelled after ``seconds`` (None: at the reset)."""
+
+    queue: str = "*"
+    reason: str = (
+        "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU)"
+        " is higher than that can be met by the CE(s) attached to the job queue."
+    )
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class SlowCancel:
+    """CancelJob does not end a matching job that is RUNNABLE: it ends ``seconds`` later (None: when
+    it reaches the head of its queue and could start). TerminateJob ends it."""
+
+    name: str = "*"
+    seconds: float | None = None
+    times: int | None = None
+
+
+@dataclass(frozen=True)
+class LateChildren:
+    """The children of a matching array come into being ``seconds`` after its submission: until then
+    nothing lists or counts them."""
+
+    name: str = "*"
+    seconds: float = 60.0
+    times: int | None = None
+
+
 BatchFault = (
     LoseHost
     | Starve
@@ -141,6 +174,9 @@ BatchFault = (
     | CannotStart
     | OutOfMemory
     | Forget
+    | ForeignHead
+    | SlowCancel
+    | LateChildren
 )
 
 BATCH_KINDS: dict[str, type[BatchFault]] = {
@@ -155,6 +191,9 @@ BATCH_KINDS: dict[str, type[BatchFault]] = {
     "cannot_start": CannotStart,
     "out_of_memory": OutOfMemory,
     "forget": Forget,
+    "foreign_head": ForeignHead,
+    "slow_cancel": SlowCancel,
+    "late_children": LateChildren,
 }
 KINDS: dict[str, type[BatchFault] | type[ServiceFault]] = {**BATCH_KINDS, **SERVICE_KINDS}
 KIND_OF = {kind: name for name, kind in BATCH_KINDS.items()}
@@ -182,6 +221,9 @@ def parse_fault(form: Mapping[str, Json]) -> BatchFault | ServiceFault:
                   times null
     out_of_memory name "*", after 0.0, times null                exit 137, OutOfMemoryError
     forget        name "*", seconds null                         left out of DescribeJobs
+    foreign_head  queue "*", reason (too large), seconds null    another's job blocks the queue
+    slow_cancel   name "*", seconds null, times null             CancelJob of RUNNABLE waits
+    late_children name "*", seconds 60.0, times null             an array's children come later
     outage        seconds 0, service "*", caller "user"          connections closed, no answer
     reset         service "*", caller "*", calls 1, fraction 1,  the same for single calls
                   seed 0, performed false

@@ -16,10 +16,12 @@ from .fault_kinds import (
     Delay,
     Error,
     Forget,
+    LateChildren,
     LoseHost,
     NoImage,
     NotEnded,
     OutOfMemory,
+    SlowCancel,
     Starve,
     Throttle,
     TimeLimit,
@@ -103,6 +105,20 @@ class Faults:
                 continue
             if fnmatchcase(name, fault.name) and self._strike(each):
                 return fault
+        return None
+
+    def slow_cancel(self, name: str) -> SlowCancel | None:
+        """Called for each RUNNABLE job that CancelJob is to end: the fault, or None."""
+        for each, fault in self._of(SlowCancel):
+            if fnmatchcase(name, fault.name) and self._strike(each):
+                return fault
+        return None
+
+    def late_children(self, name: str) -> float | None:
+        """Called for each array: seconds until its children come into being, or None."""
+        for each, fault in self._of(LateChildren):
+            if fnmatchcase(name, fault.name) and self._strike(each):
+                return fault.seconds
         return None
 
     def memory_after(self, name: str) -> float | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..hosts.host import Launch, Mount, Running
+from ..hosts.host import Running
 from ..json_types import Json
 from . import rules
-from .config import Queue
 from .definitions import Definition
+from .endings import OVERRIDES_TOO_LONG, TOO_MANY_TAGS
+from .fleet import Queue
 
 SUBMITTED, PENDING, RUNNABLE = "SUBMITTED", "PENDING", "RUNNABLE"
 STARTING, RUNNING, SUCCEEDED, FAILED = "STARTING", "RUNNING", "SUCCEEDED", "FAILED"
@@ -45,14 +46,20 @@ class Submission:
 
     @property
     def log_stream_prefix(self) -> str:
-        options = (self.container.get("logConfiguration") or {}).get("options") or {}
-        return str(options.get("awslogs-stream-prefix") or self.definition.name)
+        return str(self.log_options.get("awslogs-stream-prefix") or self.definition.name)
 
     @property
     def log_group(self) -> str | None:
-        options = (self.container.get("logConfiguration") or {}).get("options") or {}
-        group = options.get("awslogs-group")
+        group = self.log_options.get("awslogs-group")
         return str(group) if group else None
+
+    @property
+    def log_options(self) -> Mapping[str, str]:
+        """Options of the awslogs driver; none of another's."""
+        found = self.container.get("logConfiguration") or {}
+        return (
+            (found.get("options") or {}) if found.get("logDriver", "awslogs") == "awslogs" else {}
+        )
 
 
 @dataclass(slots=True)
@@ -106,10 +113,15 @@ class Job:
     cancelled: bool = False
     terminated: bool = False
     end_reason: str | None = None
-    too_long: bool = False
+    #: Why ECS will refuse to start it (accepted by AWS Batch, then FAILED).
+    doomed: str | None = None
     runnable_since: float | None = None
     #: Why it does not start, if it is kept out of its queue's order.
     held: str | None = None
+    #: Why it does not start although it is at the head of its queue.
+    stuck: str | None = None
+    #: Whether AWS Batch has made its children, if it is an array.
+    spawned: bool = True
 
     @property
     def is_array(self) -> bool:
@@ -122,6 +134,11 @@ class Job:
     @property
     def has_ended(self) -> bool:
         return self.status in ENDED
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the API knows of it already."""
+        return self.parent is None or self.parent.spawned or self.parent.has_ended
 
 
 def merge(
@@ -216,84 +233,20 @@ def batch_environment(job: Job, attempt: int, environment_name: str) -> dict[str
     return ours
 
 
-def overrides_too_long(job: Job) -> bool:
-    """Whether ECS would refuse the container overrides: over 8,192 characters."""
-    override = job.submission.override
+def doom(job: Job, strict: bool) -> str | None:
+    """Why ECS will refuse the job's task. ``strict``: the definition's command counts, too."""
+    submission = job.submission
+    override = submission.override
     environment = _pairs(override.get("environment") or ())
-    queue = job.submission.queue
-    environment.update(batch_environment(job, 1, queue.compute_environments[0]))
-    command = None
-    if override.get("command"):
-        command = job.submission.container["command"]
+    environment.update(batch_environment(job, 1, submission.queue.compute_environments[0]))
+    command = submission.container["command"] if override.get("command") or strict else None
     length = rules.overrides_length(
         command, environment, override.get("resourceRequirements") or ()
     )
-    return length > rules.OVERRIDES_CHARACTERS
-
-
-def secret_error(job: Job, secrets: Mapping[str, str]) -> str | None:
-    """ECS's message if a secret in the definition does not exist; None otherwise."""
-    for each in job.submission.container.get("secrets") or ():
-        if each["valueFrom"] not in secrets:
-            return (
-                "ResourceInitializationError: unable to pull secrets or registry auth: execution "
-                "resource retrieval failed: unable to retrieve secret from asm: service call has "
-                f"been retried 1 time(s): failed to fetch secret {each['valueFrom']} from secrets "
-                "manager: ResourceNotFoundException: Secrets Manager can't find the specified "
-                "secret."
-            )
+    if length > rules.OVERRIDES_CHARACTERS:
+        return OVERRIDES_TOO_LONG
+    if submission.propagate_tags:
+        tags = {**submission.definition.tags, **(job.parent or job).tags}
+        if len(tags) > rules.TAGS:
+            return TOO_MANY_TAGS
     return None
-
-
-def launch_of(
-    job: Job, attempt: Attempt, secrets: Mapping[str, str], metadata: str | None = None
-) -> Launch:
-    """All that a host needs to run this attempt. ``secrets``: values by ``valueFrom``;
-    ``metadata``: the URL of the hosts' metadata services."""
-    submission, container = job.submission, job.submission.container
-    sources = {
-        volume["name"]: (volume.get("host") or {}).get("sourcePath")
-        for volume in container.get("volumes") or ()
-    }
-    return Launch(
-        job_id=job.id,
-        attempt=attempt.number,
-        image=container["image"],
-        command=tuple(container["command"]),
-        environment={
-            **submission.environment,
-            **{each["name"]: secrets[each["valueFrom"]] for each in container.get("secrets") or ()},
-            **batch_environment(job, attempt.number, attempt.environment_name),
-            **_metadata(attempt, metadata),
-        },
-        vcpus=float(submission.vcpus),
-        memory=submission.memory,
-        gpus=submission.gpus,
-        mounts=tuple(
-            Mount(
-                sources[mount["sourceVolume"]],
-                mount["containerPath"],
-                bool(mount.get("readOnly")),
-            )
-            for mount in container.get("mountPoints") or ()
-        ),
-        user=container.get("user"),
-        privileged=bool(container.get("privileged")),
-        read_only_root=bool(container.get("readonlyRootFilesystem")),
-        shared_memory=(container.get("linuxParameters") or {}).get("sharedMemorySize"),
-        ulimits=tuple(
-            (each["name"], each["softLimit"], each["hardLimit"])
-            for each in container.get("ulimits") or ()
-        ),
-    )
-
-
-def _metadata(attempt: Attempt, base: str | None) -> dict[str, str]:
-    """Variables by which programs recognise ECS and find EC2's instance metadata. AWS's address for
-    it does not exist on loopback; the variable is botocore's."""
-    if base is None:
-        return {}
-    return {
-        "ECS_CONTAINER_METADATA_URI_V4": f"{base}/{attempt.task_id}/v4",
-        "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{base}/{attempt.task_id}",
-    }

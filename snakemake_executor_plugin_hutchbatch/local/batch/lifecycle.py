@@ -6,41 +6,20 @@ containers, timers) go through ``World``; the caller holds the lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 from uuid import uuid4
 
 from ..hosts.host import Exit, Running
-from . import jobs
-from .config import BatchConfig, ComputeEnvironment
-from .endings import (
-    OVERRIDES_TOO_LONG,
-    TIME_LIMIT,
-    Ending,
-    ending_of,
-    not_started,
-)
+from . import jobs, launches
+from .config import BatchConfig
+from .endings import CANCELLED, TIME_LIMIT, Ending, ending_of, wrong_processor
 from .faults import Faults
+from .fleet import ComputeEnvironment
 from .jobs import Attempt, Job, Submission
 from .placement import Placement
 from .retries import is_retried
 from .states import JobStates
-
-
-class World(Protocol):
-    """Effects that the state machine needs. Each method returns at once."""
-
-    def now(self) -> float: ...
-
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Calls ``action``, under the lock, after ``seconds``."""
-
-    def start(self, job: Job, attempt: Attempt) -> None:
-        """Starts the container; calls ``container_started`` and ``container_ended``."""
-
-    def terminate(self, running: Running) -> None: ...
-
-    def kill(self, running: Running) -> None: ...
+from .stopping import Stopping, World
 
 
 class Lifecycle:
@@ -55,8 +34,10 @@ class Lifecycle:
         self._world = world
         self._order = 0
         self.states = JobStates(world.now, self._runnable)
+        self.stopping = Stopping(world, self.states, faults.slow_cancel)
         self.alive: dict[str, tuple[Job, Attempt]] = {}
         self.stopped = False
+        self._foreign: list[Job] = []
 
     # -- submission
 
@@ -77,11 +58,13 @@ class Lifecycle:
             job.children.append(child)
         job.counts = {jobs.SUBMITTED: len(job.children)} if job.children else {}
         job.counted = job.created
-        job.too_long = jobs.overrides_too_long(job.children[-1] if job.children else job)
+        last = job.children[-1] if job.children else job
+        job.doomed = jobs.doom(last, self._config.strict_overrides)
         failed = [each for each in dependencies if not self.states.link(job, *each)]
         if job.waits_for:
             for child in job.children:
                 child.waits_for += 1
+        self._spawn_late(job)
         for each in (job, *job.children):
             if each.waits_for or each.is_array:
                 self.states.set(each, jobs.PENDING)
@@ -93,6 +76,39 @@ class Lifecycle:
                     self._runnable(each)
         self.states.follow()
         return job
+
+    def _spawn_late(self, job: Job) -> None:
+        """With the fault, the array's children come into being later."""
+        late = self._faults.late_children(job.submission.name) if job.children else None
+        if late is None:
+            return
+        job.spawned = False
+        for child in job.children:
+            child.waits_for += 1
+
+        def spawn() -> None:
+            job.spawned = True
+            for child in job.children:
+                self.states.satisfy(child)
+
+        self._world.later(late, spawn)
+
+    def admit_foreign(self, submission: Submission, reason: str, seconds: float | None) -> Job:
+        """Another user's job, at the head of its queue, which cannot start for ``reason``."""
+        job = self._make(str(uuid4()), submission)
+        job.order, job.stuck = -self._order, reason
+        self.states.announce(job)
+        self._foreign.append(job)
+        self._runnable(job)
+        if seconds is not None:
+            self._world.later(seconds, lambda: self.states.fail(job, CANCELLED))
+        return job
+
+    def end_foreign(self) -> None:
+        """Cancels other users' jobs."""
+        for job in self._foreign:
+            self.states.fail(job, CANCELLED)
+        self._foreign.clear()
 
     def _make(self, job_id: str, submission: Submission) -> Job:
         self._order += 1
@@ -109,8 +125,11 @@ class Lifecycle:
             return
         now = self._world.now()
         for job, environment in self._placement.place(now, self.starved):
-            if (job.parent or job).too_long:
-                self.states.fail(job, OVERRIDES_TOO_LONG)
+            doomed = (job.parent or job).doomed
+            if job.cancelled:
+                self.states.fail(job, job.end_reason or CANCELLED)
+            elif doomed is not None:
+                self.states.fail(job, doomed)
             else:
                 self._begin(job, environment)
         self.states.follow()
@@ -151,12 +170,13 @@ class Lifecycle:
     def _begin(self, job: Job, environment: ComputeEnvironment) -> None:
         attempt = self._attempt(job, environment.name)
         job.attempts.append(attempt)
-        self._placement.reserve(attempt)
+        self._placement.reserve(job, attempt)
         self.states.set(job, jobs.STARTING)
         if self._config.starting_delay:
-            self._world.later(self._config.starting_delay, lambda: self._launch(job, attempt))
+            delay = self._config.starting_delay
+            self._world.later(delay, lambda: self._launch(job, attempt, environment))
         else:
-            self._launch(job, attempt)
+            self._launch(job, attempt, environment)
 
     def _attempt(self, job: Job, environment: str) -> Attempt:
         task, instance = uuid4().hex, uuid4().hex
@@ -174,14 +194,20 @@ class Lifecycle:
             memory=job.submission.memory,
         )
 
-    def _launch(self, job: Job, attempt: Attempt) -> None:
+    def _launch(self, job: Job, attempt: Attempt, environment: ComputeEnvironment) -> None:
         if attempt.ending is not None or self.stopped:
             self._finish(job, attempt, Exit(None))
             return
         image = job.submission.container["image"]
         ending = self._faults.cannot_start(job.submission.name, image)
-        if ending is None and (error := jobs.secret_error(job, self._config.secrets)):
-            ending = not_started(error)
+        ending = ending or launches.refusal(job, self._config, self._world.has_log_group)
+        if ending is None and not launches.runs_on(image, environment, self._config.arm_images):
+            attempt.started = job.started = self._world.now()
+            self.states.set(job, jobs.RUNNING)
+            program = (job.submission.container["command"] or ["/bin/sh"])[0]
+            line = launches.WRONG_PROCESSOR.format(program=program)
+            self._world.write(job, attempt, line)
+            ending = wrong_processor()
         if ending is not None:
             self._finish(job, attempt, Exit(None), ending)
             return
@@ -193,63 +219,34 @@ class Lifecycle:
     def container_started(self, job: Job, attempt: Attempt, running: Running) -> None:
         attempt.running = running
         if attempt.ending is not None:
-            self._stop_container(attempt)
+            self.stopping.stop_container(attempt)
         if attempt.stopped is not None:
             return
         now = self._world.now()
         attempt.started = job.started = now
         self.states.set(job, jobs.RUNNING)
         if job.submission.timeout is not None:
-            self._end_later(job.submission.timeout, attempt, "timeout")
+            self.stopping.end_later(job.submission.timeout, attempt, "timeout")
         lost = self._faults.loss(job.submission.name, job.submission.queue.name)
         if lost is not None and lost.notice is not None:
             notice = lost.notice
-            self._world.later(lost.after, lambda: self._announce(attempt, notice))
+            self._world.later(lost.after, lambda: self.stopping.announce(attempt, notice))
         elif lost is not None:
-            self._end_later(lost.after, attempt, "host")
+            self.stopping.end_later(lost.after, attempt, "host")
         memory = self._faults.memory_after(job.submission.name)
         if memory is not None:
-            self._end_later(memory, attempt, "memory")
+            self.stopping.end_later(memory, attempt, "memory")
 
     def container_ended(self, job: Job, attempt: Attempt, how: Exit) -> None:
         self.alive.pop(attempt.task_id, None)
         if attempt.stopped is None:
             self._finish(job, attempt, how)
 
-    def _end_later(self, seconds: float, attempt: Attempt, why: str) -> None:
-        self._world.later(seconds, lambda: self._end(attempt, why))
-
-    def _announce(self, attempt: Attempt, notice: float) -> None:
-        """A spot machine will be taken back in ``notice`` seconds, so ECS drains it. A container
-        that exits after SIGTERM ends by itself, and AWS Batch does not learn why."""
-        if attempt.stopped is None and attempt.running is not None:
-            attempt.taken_back = True
-            self._world.terminate(attempt.running)
-            self._end_later(notice, attempt, "host")
-
-    def _end(self, attempt: Attempt, why: str) -> None:
-        """Stops a container; the first cause counts, but a lost host kills at once."""
-        if attempt.stopped is not None or (attempt.ending is not None and why != "host"):
-            return
-        attempt.ending = attempt.ending or why
-        if why == "host" and attempt.running is not None:
-            self._world.kill(attempt.running)
-        else:
-            self._stop_container(attempt)
-
-    def _stop_container(self, attempt: Attempt) -> None:
-        if attempt.running is None:
-            return
-        if attempt.ending in ("host", "memory"):
-            self._world.kill(attempt.running)
-        else:
-            self._world.terminate(attempt.running)
-
     def _finish(self, job: Job, attempt: Attempt, how: Exit, ending: Ending | None = None) -> None:
         """Records how an attempt ended, and decides whether there is another."""
         attempt.stopped = self._world.now()
         attempt.running = None
-        self._placement.release(attempt)
+        self._placement.release(job, attempt)
         if ending is None:
             ending = ending_of(how, attempt.ending, attempt.instance, job.end_reason)
         attempt.exit_code, attempt.reason = ending.exit_code, ending.reason
@@ -274,43 +271,11 @@ class Lifecycle:
             attempt.reason,
         )
 
-    # -- cancel and terminate
-
-    def cancel(self, job: Job, reason: str) -> None:
-        """AWS: CancelJob. No effect from STARTING on; a PENDING job waits for its dependencies."""
-        if job.has_ended or job.status in (jobs.STARTING, jobs.RUNNING):
-            return
-        job.cancelled = True
-        if job.is_array:
-            for child in job.children:
-                self.cancel(child, reason)
-        elif job.status == jobs.PENDING:
-            job.end_reason = reason
-        else:
-            self.states.fail(job, reason)
-        self.states.follow()
-
-    def terminate(self, job: Job, reason: str) -> None:
-        """AWS: TerminateJob, in every state."""
-        if job.has_ended:
-            return
-        job.terminated = True
-        if job.is_array:
-            for child in job.children:
-                self.terminate(child, reason)
-        elif job.status in jobs.WAITING:
-            self.states.fail(job, reason)
-        else:
-            job.end_reason = job.end_reason or reason
-            attempt = job.attempts[-1]
-            self._end(attempt, "terminate")
-        self.states.follow()
-
     def stop(self) -> None:
         """Kills all running jobs and starts no more."""
         self.stopped = True
         for _, attempt in list(self.alive.values()):
-            self._end(attempt, "host")
+            self.stopping.end(attempt, "host")
 
 
 def _nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -147,8 +148,15 @@ def _plain_faults(shape: Shape, value: object, where: str) -> Iterator[str]:
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         yield f"{where} should be of type {shape.type_name}"
         return
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low, high = shape.metadata.get("min"), shape.metadata.get("max")
+        if (low is not None and value < low) or (high is not None and value > high):
+            yield f"{where} should be between {low} and {high}"
     if isinstance(shape, StringShape) and isinstance(value, str):
         yield from _size_faults(shape, len(value), where)
+        pattern = shape.metadata.get("pattern")
+        if pattern and not re.fullmatch(pattern, value):
+            yield f"{where} should match {pattern}"
         if shape.enum and value not in shape.enum:
             spelled = value.upper() if shape.name in _ANY_CASE else value
             if spelled not in shape.enum:

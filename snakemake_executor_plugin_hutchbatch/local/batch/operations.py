@@ -42,7 +42,10 @@ class Operations:
         self._not_ended = not_ended
         self._placement = placement
         self._lifecycle = lifecycle
-        self._definitions = Definitions(lambda name: config.arn("job-definition", name))
+        self._config = config
+        self._definitions = Definitions(
+            lambda name: config.arn("job-definition", name), config.account
+        )
         self._catalogue = Catalogue(config, placement.used)
         self._jobs: dict[str, Job] = {}
         self._by_queue: dict[str, list[Job]] = {queue.name: [] for queue in config.queues}
@@ -90,6 +93,9 @@ class Operations:
 
     def submit_job(self, request: Request) -> Answer:
         queue = self._catalogue.queue(request["jobQueue"])
+        if not queue.enabled:
+            raise refused(f"JobQueue {queue.name} is not in ENABLED state")
+        rules.check_platform(queue.name, self._config.environments_of(queue)[0].queue_type)
         definition = self._definitions.for_submission(request["jobDefinition"])
         array = request.get("arrayProperties") or {}
         size = array.get("size") if array else None
@@ -100,10 +106,14 @@ class Operations:
         ]
         submission, tags = jobs.merge(request, definition, queue)
         job = self._lifecycle.admit(submission, tags, size, dependencies)
-        self._by_queue[queue.name].append(job)
+        self.show(job)
+        return {"jobArn": job.arn, "jobName": submission.name, "jobId": job.id}
+
+    def show(self, job: Job) -> None:
+        """Lets the API know of a job."""
+        self._by_queue[job.submission.queue.name].append(job)
         self._jobs[job.id] = job
         self._jobs.update((child.id, child) for child in job.children)
-        return {"jobArn": job.arn, "jobName": submission.name, "jobId": job.id}
 
     def _dependency(self, each: Mapping[str, Json], size: int | None) -> Job | None:
         job_id = each.get("jobId")
@@ -124,7 +134,7 @@ class Operations:
         if len(ids) > rules.DESCRIBED_JOBS:
             raise refused(f"Maximum number of jobs supported is  {rules.DESCRIBED_JOBS} .")
         found = [self._jobs[each] for each in dict.fromkeys(ids) if each in self._jobs]
-        kept = [job for job in found if not self._forgotten(job.submission.name)]
+        kept = [j for j in found if j.is_shown and not self._forgotten(j.submission.name)]
         return {"jobs": [self._detail(job) for job in kept]}
 
     def _detail(self, job: Job) -> Answer:
@@ -141,7 +151,7 @@ class Operations:
             parent = self._jobs.get(array)
             if parent is None or not parent.is_array:
                 raise not_found(f"Array job {array} does not exist")
-            pool = parent.children
+            pool = [child for child in parent.children if child.is_shown]
         else:
             pool = self._by_queue[self._catalogue.queue(str(queue)).name]
         page, token = list_jobs(request, pool, bool(array))
@@ -149,18 +159,18 @@ class Operations:
         return {"jobSummaryList": summaries, **_token(token)}
 
     def cancel_job(self, request: Request) -> Answer:
-        self._end(request, self._lifecycle.cancel)
+        self._end(request, self._lifecycle.stopping.cancel)
         return {}
 
     def terminate_job(self, request: Request) -> Answer:
-        self._end(request, self._lifecycle.terminate)
+        self._end(request, self._lifecycle.stopping.terminate)
         return {}
 
     def cancel_jobs(self, request: Request) -> Answer:
-        return self._end_many("CancelJobs", request, self._lifecycle.cancel)
+        return self._end_many("CancelJobs", request, self._lifecycle.stopping.cancel)
 
     def terminate_jobs(self, request: Request) -> Answer:
-        return self._end_many("TerminateJobs", request, self._lifecycle.terminate)
+        return self._end_many("TerminateJobs", request, self._lifecycle.stopping.terminate)
 
     def _end(self, request: Request, how: Callable[[Job, str], None]) -> None:
         rules.check_reason(request["reason"])
@@ -207,7 +217,11 @@ class Operations:
             for job in front
         ]
         now = describe.milliseconds(self._lifecycle.now())
-        return {"frontOfQueue": {"jobs": summaries, "lastUpdatedAt": now}}
+        used = self._placement.used_by_share(queue.name)
+        return {
+            "frontOfQueue": {"jobs": summaries, "lastUpdatedAt": now},
+            "queueUtilization": describe.utilization(used, queue.fair_share, now),
+        }
 
     # -- tags
 

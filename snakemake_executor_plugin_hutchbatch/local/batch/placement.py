@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from . import jobs
-from .config import BatchConfig, ComputeEnvironment, Queue
+from .config import BatchConfig
+from .fleet import ComputeEnvironment, Queue
 from .jobs import Attempt, Job
 
 #: AWS Batch user guide, "Jobs stuck in a RUNNABLE status".
@@ -40,6 +42,7 @@ class Placement:
         self._environments = {each.name: each for each in config.compute_environments}
         self._waiting: dict[str, list[tuple[int, int, Job]]] = {q.name: [] for q in config.queues}
         self._used = dict.fromkeys(self._environments, 0)
+        self._shares: dict[str, Counter[str | None]] = {q.name: Counter() for q in config.queues}
         self._say = say
         self._said: set[str] = set()
 
@@ -65,6 +68,10 @@ class Placement:
         """vCPUs in use."""
         return self._used[environment]
 
+    def used_by_share(self, queue: str) -> dict[str | None, int]:
+        """vCPUs that a queue's jobs use, by share identifier (None: without one)."""
+        return {share: used for share, used in self._shares[queue].items() if used}
+
     def place(self, now: float, starved: Starved) -> Iterator[tuple[Job, ComputeEnvironment]]:
         """Removes and yields the jobs that can start now."""
         while (found := self._next(now, starved)) is not None:
@@ -77,25 +84,29 @@ class Placement:
         queue = job.submission.queue
         if self.head(queue.name) is not job:
             return None
-        return starved(queue.name) or self._misfit(job, queue)
+        return job.stuck or starved(queue.name) or self._misfit(job, queue)
 
-    def reserve(self, attempt: Attempt) -> None:
+    def reserve(self, job: Job, attempt: Attempt) -> None:
         vcpus, memory = self._share(attempt.vcpus, attempt.memory)
         self._free_vcpus -= vcpus
         self._free_memory -= memory
-        self._used[attempt.environment_name] += attempt.vcpus
+        self._count(job, attempt, attempt.vcpus)
 
-    def release(self, attempt: Attempt) -> None:
+    def release(self, job: Job, attempt: Attempt) -> None:
         vcpus, memory = self._share(attempt.vcpus, attempt.memory)
         self._free_vcpus += vcpus
         self._free_memory += memory
-        self._used[attempt.environment_name] -= attempt.vcpus
+        self._count(job, attempt, -attempt.vcpus)
+
+    def _count(self, job: Job, attempt: Attempt, vcpus: int) -> None:
+        self._used[attempt.environment_name] += vcpus
+        self._shares[job.submission.queue.name][job.submission.share] += vcpus
 
     def _next(self, now: float, starved: Starved) -> tuple[Job, ComputeEnvironment] | None:
         for queue, job in self._heads():
             if now < (job.runnable_since or 0.0) + self._config.runnable_delay:
                 continue
-            if starved(queue.name) or self._misfit(job, queue):
+            if job.stuck or starved(queue.name) or self._misfit(job, queue):
                 continue
             environment = self._environment(job, queue)
             if environment is None:
@@ -121,13 +132,15 @@ class Placement:
         for name in queue.compute_environments:
             each = self._environments[name]
             room = each.max_vcpus - self._used[name]
+            if not each.managed:
+                continue
             if wanted.vcpus <= room and each.holds(wanted.vcpus, wanted.memory, wanted.gpus):
                 return each
         return None
 
     def _misfit(self, job: Job, queue: Queue) -> str | None:
         wanted = job.submission
-        able = [self._environments[name] for name in queue.compute_environments]
+        able = self._config.environments_of(queue)
         if all(wanted.vcpus > each.max_vcpus for each in able):
             return NEVER_ENOUGH_VCPUS
         if not any(

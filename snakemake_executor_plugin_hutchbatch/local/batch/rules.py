@@ -29,9 +29,13 @@ PATTERN_CHARACTERS = 512
 REASON_CHARACTERS = 1024
 #: AWS: SubmitJob, schedulingPriorityOverride.
 PRIORITIES = (0, 9999)
+#: AWS: ContainerProperties, image.
+IMAGE_CHARACTERS = 255
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _TAG = re.compile(r"[\w\s_.:/=+@-]*")
+#: AWS: ContainerProperties, image; and "@" before a digest.
+_IMAGE = re.compile(r"[A-Za-z0-9_:./#@-]+")
 _SHARE = re.compile(r"[A-Za-z0-9]{1,255}\*?")
 #: Quoted by AWS in "User '…' does not match regex".
 _USER = re.compile(r"[a-z0-9_][a-z0-9_-]{0,30}(:[a-z0-9_][a-z0-9_-]{0,30})?")
@@ -65,6 +69,15 @@ def check_tags(tags: Mapping[str, str], most: int = TAGS) -> None:
             raise refused(f"tag {key}: keys beginning with aws: are reserved")
         if not _TAG.fullmatch(key) or not _TAG.fullmatch(value):
             raise refused(f"tag {key}: only letters, digits, spaces and _.:/=+@- are allowed")
+
+
+def check_image(image: str | None) -> None:
+    if not image:
+        raise refused("Container image is required")
+    if len(image) > IMAGE_CHARACTERS:
+        raise refused(f"Container image must not exceed {IMAGE_CHARACTERS} characters")
+    if not _IMAGE.fullmatch(image):
+        raise refused("Container image contains invalid characters")
 
 
 def check_environment(pairs: Sequence[Mapping[str, Json]]) -> None:
@@ -168,6 +181,16 @@ def check_share(identifier: str | None, fair_share: bool) -> None:
 def check_user(user: str | None) -> None:
     if user is not None and not _USER.fullmatch(user):
         raise refused(f"User '{user}' does not match regex")
+
+
+def check_platform(queue: str, queue_type: str) -> None:
+    """A definition for EC2 with ``containerProperties`` only suits queues of ECS on EC2 (AWS:
+    SubmitJob; job queues)."""
+    if queue_type != "ECS":
+        raise refused(
+            f"Job definition with platform capabilities [EC2] is not compatible with job queue"
+            f" {queue} of type {queue_type}"
+        )
 
 
 def check_reason(reason: str) -> None:

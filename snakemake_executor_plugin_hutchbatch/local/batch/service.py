@@ -8,23 +8,24 @@ import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 
-from ..hosts.host import Exit, Host, Launch, Running
+from ..hosts.host import Host, Launch
 from ..services.service_faults import ServiceFault, ServiceFaults
 from . import model, rules
 from .config import BatchConfig
 from .errors import refused, server_failed, too_many
-from .fault_kinds import Starve, parse_fault
+from .fault_kinds import ForeignHead, Starve, parse_fault
 from .faults import Faults
-from .jobs import Attempt, Job, launch_of
+from .foreign import foreign_submission
+from .jobs import Attempt, Job
+from .launches import launch_of
 from .lifecycle import Lifecycle
 from .operations import Operations
 from .placement import Placement
-from .simulated import CallbackHost
 from .throttle import TokenBucket
 from .timers import ManualClock, ThreadTimers
-
-Action = Callable[[], None]
+from .world import Action, RealWorld
 
 DEFAULT_LOG_GROUP = "/aws/batch/job"
 
@@ -32,7 +33,8 @@ DEFAULT_LOG_GROUP = "/aws/batch/job"
 class BatchService:
     """AWS Batch in this process. See the package's docstring for its use.
 
-    ``clock`` counts seconds since 1970, ``machine`` is (vCPUs, memory in MiB).
+    ``clock`` counts seconds since 1970, ``machine`` is (vCPUs, memory in MiB),
+    ``has_group`` says whether a log group exists.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class BatchService:
         clock: Callable[[], float] = time.time,
         say: Callable[[str], None] = lambda _: None,
         machine: tuple[int, int] = (2, 4096),
+        has_group: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self.config = config
         self.service_faults = ServiceFaults(clock)
@@ -59,8 +62,8 @@ class BatchService:
         self._errors: Counter[str] = Counter()
         self._groups: dict[str, str] = {}
         placement = Placement(config, machine, say)
-        outside = _Outside(self, host, log_sink)
-        self._lifecycle = Lifecycle(config, placement, self._faults, outside)
+        world = RealWorld(self, host, log_sink, has_group)
+        self._lifecycle = Lifecycle(config, placement, self._faults, world)
         self._operations = Operations(
             config,
             placement,
@@ -146,6 +149,9 @@ class BatchService:
         if isinstance(fault, ServiceFault):
             self.service_faults.add(fault)
             return
+        if isinstance(fault, ForeignHead):
+            self.post(lambda: self._block(fault))
+            return
         with self.lock:
             self._faults.add(fault, self._clock())
         if isinstance(fault, Starve) and fault.seconds is not None:
@@ -158,7 +164,14 @@ class BatchService:
             self._faults.clear()
             self._calls.clear()
             self._errors.clear()
-        self.post(lambda: None)
+        self.post(self._lifecycle.end_foreign)
+
+    def _block(self, fault: ForeignHead) -> None:
+        for queue in self.config.queues:
+            if fnmatchcase(queue.name, fault.queue):
+                submission = foreign_submission(self.config, queue)
+                job = self._lifecycle.admit_foreign(submission, fault.reason, fault.seconds)
+                self._operations.show(job)
 
     def calls(self) -> dict[str, dict[str, int]]:
         """Counts by operation: ``calls`` (all), ``errors`` (those answered with an error)."""
@@ -188,7 +201,7 @@ class BatchService:
         with self.lock:
             self._lifecycle.states.changed = changed
 
-    # -- for ``_Outside``
+    # -- for ``RealWorld``
 
     def post(self, action: Action) -> None:
         """Carries out ``action`` under the lock, and all that follows from it."""
@@ -235,71 +248,6 @@ class BatchService:
             finally:
                 with self.lock:
                     self._draining = False
-
-
-class _Outside:
-    """The state machine's ``World``: real hosts, threads and timers."""
-
-    def __init__(
-        self, service: BatchService, host: Host, log_sink: Callable[[str, str], None]
-    ) -> None:
-        self._service = service
-        self._host = host
-        self._log_sink = log_sink
-
-    def now(self) -> float:
-        return self._service.now()
-
-    def later(self, seconds: float, action: Action) -> None:
-        self._service.later(seconds, action)
-
-    def start(self, job: Job, attempt: Attempt) -> None:
-        self._service.remember_group(attempt.stream, job.submission.log_group)
-        host = self._host
-        if isinstance(host, CallbackHost):
-            self._service.defer(lambda: self._start_with(host, job, attempt))
-        else:
-            name = f"batch-{job.id}-{attempt.number}"
-            thread = threading.Thread(target=self._run, args=(job, attempt), name=name, daemon=True)
-            self._service.defer(thread.start)
-
-    def terminate(self, running: Running) -> None:
-        self._service.defer(running.terminate)
-
-    def kill(self, running: Running) -> None:
-        self._service.defer(running.kill)
-
-    def _start_with(self, host: CallbackHost, job: Job, attempt: Attempt) -> None:
-        lifecycle = self._service.lifecycle
-
-        def ended(how: Exit) -> None:
-            self._service.post(lambda: lifecycle.container_ended(job, attempt, how))
-
-        launch = self._service.launch(job, attempt)
-        # Under the lock, so that the end of a very short job cannot overtake its start.
-        with self._service.lock:
-            try:
-                running = host.start_with(launch, self._output(attempt), ended)
-            except Exception as error:
-                ended(Exit(None, f"CannotStartContainerError: {error}"))
-                return
-            self._service.post(lambda: lifecycle.container_started(job, attempt, running))
-
-    def _run(self, job: Job, attempt: Attempt) -> None:
-        """One attempt's thread: starts the container and waits for its end."""
-        service, lifecycle = self._service, self._service.lifecycle
-        try:
-            launch = service.launch(job, attempt)
-            running = self._host.start(launch, self._output(attempt))
-            service.post(lambda: lifecycle.container_started(job, attempt, running))
-            how = running.wait()
-        except Exception as error:
-            # An error of the host is this job's failure, never the service's.
-            how = Exit(None, f"CannotStartContainerError: {error}")
-        service.post(lambda: lifecycle.container_ended(job, attempt, how))
-
-    def _output(self, attempt: Attempt) -> Callable[[str], None]:
-        return lambda line: self._log_sink(attempt.stream, line)
 
 
 def _check_payload(operation: str, parameters: Mapping[str, object], size: int | None) -> None:

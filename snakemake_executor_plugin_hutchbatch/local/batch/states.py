@@ -76,12 +76,12 @@ class JobStates:
                 if job.status == jobs.FAILED:
                     self.fail_dependant(each)
                 else:
-                    self._satisfy(each)
+                    self.satisfy(each)
             job.dependants.clear()
             if job.parent is not None:
                 self._close_parent(job.parent)
 
-    def _satisfy(self, job: Job) -> None:
+    def satisfy(self, job: Job) -> None:
         job.waits_for -= 1
         if job.waits_for == 0 and not job.has_ended:
             self._release(job)
@@ -91,7 +91,7 @@ class JobStates:
         dependencies as one of their own."""
         if job.is_array:
             for child in job.children:
-                self._satisfy(child)
+                self.satisfy(child)
         elif job.cancelled:
             self.fail(job, job.end_reason or "")
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from urllib.parse import quote, unquote
 BATCH_GROUP = "/aws/batch/job"
 #: A GetLogEvents answer at most (AWS's limits).
 MOST_EVENTS, MOST_BYTES = 10_000, 1024 * 1024
+NO_GROUP = "The specified log group does not exist."
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,25 @@ class LogStore:
         self._lock = threading.Lock()
         (directory / quote(BATCH_GROUP, safe="")).mkdir(parents=True, exist_ok=True)
 
+    def has_group(self, group: str) -> bool:
+        return self._folder(group).is_dir()
+
+    def create_group(self, group: str) -> bool:
+        """False if it exists."""
+        if self.has_group(group):
+            return False
+        self._folder(group).mkdir()
+        return True
+
+    def delete_group(self, group: str) -> None:
+        """With all its streams. Raises NoSuchStream."""
+        if not self.has_group(group):
+            raise NoSuchStream(NO_GROUP)
+        shutil.rmtree(self._folder(group))
+
     def append(self, group: str, stream: str, line: str) -> None:
-        """Adds an event now. Safe from any thread."""
+        """Adds an event now. Safe from any thread. The group is made: whoever writes has seen that
+        it exists, or was asked to make it."""
         file = self._file(group, stream)
         text = f"{int(self._clock() * 1000)} {line}\n".encode(errors="replace")
         with self._lock:
@@ -65,9 +84,9 @@ class LogStore:
 
     def streams(self, group: str, prefix: str = "") -> list[Stream]:
         """The streams of a group whose names begin with ``prefix``, by name."""
-        folder = self._directory / quote(group, safe="")
+        folder = self._folder(group)
         if not folder.is_dir():
-            raise NoSuchStream("The specified log group does not exist.")
+            raise NoSuchStream(NO_GROUP)
         found = []
         for file in folder.glob("*.log"):
             name = unquote(file.name.removesuffix(".log"))
@@ -90,15 +109,18 @@ class LogStore:
         return _events_backward(self._existing(group, stream), offset)
 
     def _existing(self, group: str, stream: str) -> Path:
-        if not (self._directory / quote(group, safe="")).is_dir():
-            raise NoSuchStream("The specified log group does not exist.")
+        if not self.has_group(group):
+            raise NoSuchStream(NO_GROUP)
         file = self._file(group, stream)
         if not file.is_file():
             raise NoSuchStream("The specified log stream does not exist.")
         return file
 
+    def _folder(self, group: str) -> Path:
+        return self._directory / quote(group, safe="")
+
     def _file(self, group: str, stream: str) -> Path:
-        return self._directory / quote(group, safe="") / f"{quote(stream, safe='')}.log"
+        return self._folder(group) / f"{quote(stream, safe='')}.log"
 
 
 def _event(line: bytes, offset: int) -> Event:

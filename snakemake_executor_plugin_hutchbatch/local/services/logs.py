@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 
@@ -19,6 +20,8 @@ from ..json_types import Json
 from .log_store import MOST_BYTES, MOST_EVENTS, Event, LogStore, NoSuchStream
 
 JSON = "application/x-amz-json-1.1"
+#: AWS: CreateLogGroup, logGroupName.
+GROUP_NAME = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")
 ACCOUNT = "000000000000"
 
 
@@ -41,6 +44,8 @@ class LogsApi:
             "FilterLogEvents": self.filter_log_events,
             "DescribeLogStreams": self.describe_log_streams,
             "DescribeLogGroups": self.describe_log_groups,
+            "CreateLogGroup": self.create_log_group,
+            "DeleteLogGroup": self.delete_log_group,
         }
 
     def call(self, operation: str, asked: dict[str, Json]) -> dict[str, Json]:
@@ -136,6 +141,19 @@ class LogsApi:
             if asked.get("logGroupNamePattern", "") in name
         ]
         return paged("logGroups", shown, asked)
+
+    def create_log_group(self, asked: dict[str, Json]) -> dict[str, Json]:
+        if not GROUP_NAME.fullmatch(asked["logGroupName"]):
+            raise LogsError("InvalidParameterException", "logGroupName is invalid.")
+        if not self._store.create_group(asked["logGroupName"]):
+            raise LogsError(
+                "ResourceAlreadyExistsException", "The specified log group already exists"
+            )
+        return {}
+
+    def delete_log_group(self, asked: dict[str, Json]) -> dict[str, Json]:
+        self._store.delete_group(asked["logGroupName"])
+        return {}
 
     def _group(self, asked: dict[str, Json]) -> str:
         identifier: str = asked.get("logGroupName") or asked.get("logGroupIdentifier") or ""

@@ -173,8 +173,9 @@ def test_deprecated_sizes_do_not_override_resource_requirements(aws):
 def test_secrets_come_from_the_config_or_the_task_fails_to_start(make_cloud):
     config = BatchConfig(secrets={"arn:known": "s3cret"}, check_answers=True)
     aws = make_cloud(config)
-    aws.define("good", secrets=[{"name": "TOKEN", "valueFrom": "arn:known"}])
-    aws.define("bad", secrets=[{"name": "TOKEN", "valueFrom": "arn:unknown"}])
+    role = {"executionRoleArn": "arn:aws:iam::000000000000:role/ecsTaskExecutionRole"}
+    aws.define("good", secrets=[{"name": "TOKEN", "valueFrom": "arn:known"}], **role)
+    aws.define("bad", secrets=[{"name": "TOKEN", "valueFrom": "arn:unknown"}], **role)
     aws.submit(jobDefinition="good")
     assert aws.host.launches[-1].environment["TOKEN"] == "s3cret"
     found = aws.job(aws.submit(jobDefinition="bad"))
