@@ -2,10 +2,12 @@
 
 import os
 
+from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
 from .executor import Executor as Executor
 from .planning import opened_files
+from .planning.run_settings import PreflightError, s3_terms
 from .settings.options import ExecutorSettings as _Settings
 from .snakemake_patches import apply as patches
 from .snakemake_patches import local_files
@@ -18,7 +20,11 @@ class ExecutorSettings(_Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         # Now, because Snakemake asks S3 about files long before it makes the executor.
-        patches.apply(terminal.snakemake_log().warning, self.value("upload") == "auto")
+        try:
+            terms = s3_terms(self)
+        except PreflightError as error:
+            raise ApiError(str(error)) from None
+        patches.apply(terminal.snakemake_log().warning, self.value("upload") == "auto", terms)
         opened_files.begin()
 
 

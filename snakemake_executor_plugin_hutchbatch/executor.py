@@ -60,6 +60,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.executor_settings.value("upload_limit"),
             self._retrier,
             self.logger.info,
+            self.executor_settings.value("s3_storage_class") or "",
         )
         if not len(self.dag):
             # Nothing to do: Snakemake will neither submit anything nor shut us down.

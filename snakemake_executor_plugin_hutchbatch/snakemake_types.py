@@ -91,6 +91,7 @@ class StorageObject(Protocol):
     retrieve: bool
     keep_local: bool
     hutchbatch_protected: bool
+    hutchbatch_temporary: bool
     _is_dir: bool | None
     _local_suffix: str
     _overwrite_local_path: Path | None

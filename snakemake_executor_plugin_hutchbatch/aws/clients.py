@@ -16,7 +16,8 @@ import botocore.session
 from botocore.config import Config
 
 from ..settings.table import FALLBACK_REGION
-from ..supervisor import checksum
+from ..supervisor import checksum, s3_terms
+from ..supervisor.s3_terms import Terms
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -38,12 +39,14 @@ class Clients:
 
 @dataclass(frozen=True)
 class S3Access:
-    """The storage plugin's own settings for S3; None: whatever AWS's configuration says."""
+    """The storage plugin's own settings for S3; None: whatever AWS's configuration says. ``terms``:
+    those of hutchbatch's settings."""
 
     endpoint_url: str | None = None
     access_key: str | None = None
     secret_key: str | None = None
     token: str | None = None
+    terms: Terms = s3_terms.USUAL
 
 
 def session(
@@ -75,6 +78,7 @@ def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:
         aws_session_token=s3.token,
     )
     storage.meta.events.register("before-call.s3.PutObject", _add_checksum)
+    s3_terms.use(storage, s3.terms)
     return Clients(
         region=aws.region_name,
         batch=aws.client("batch", config=many),

@@ -93,5 +93,6 @@ class Examination:
             bucket_region=facts.bucket_region or clients.region,
             endpoint=run_settings.s3_endpoint(self.settings.access.endpoint_url),
             channels=channels,
+            terms=self.settings.access.terms,
         )
         yield from smoke_job.run(clients, trial, Retrier(say), seconds, say)

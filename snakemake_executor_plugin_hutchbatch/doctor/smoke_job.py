@@ -31,7 +31,8 @@ from ..storage.run_layout import WorkLayout
 from ..storage.urls import split_url
 from ..submission import submit_job
 from ..submission.job_definitions import Definitions
-from ..supervisor import taskspec
+from ..supervisor import s3_terms, taskspec
+from ..supervisor.s3_terms import Terms
 from ..supervisor.taskspec import Input, Output, Step, TaskSpec
 from . import channel_probe, permissions
 from .findings import Finding
@@ -69,6 +70,7 @@ class Trial:
     bucket_region: str
     endpoint: str | None
     channels: tuple[str, ...] = ()
+    terms: Terms = s3_terms.USUAL
 
 
 def plan(trial: Trial, name: str) -> JobPlan:
@@ -165,7 +167,9 @@ def _request(
     wanted: JobPlan, definition: str, trial: Trial, folder: str, task: TaskLocation
 ) -> SubmitJobRequestTypeDef:
     bundle = Bundle(f"{folder}supervisor", supervisor_bundle.bundle_sha256())
-    variables = submit_job.environment(wanted, task, bundle, trial.bucket_region, trial.endpoint)
+    variables = submit_job.environment(
+        wanted, task, bundle, trial.bucket_region, trial.endpoint, trial.terms
+    )
     tags = {"hutchbatch-user": naming.tag_value(trial.user)}
     return submit_job.submit_request(wanted, wanted.job_name, definition, variables, tags)
 

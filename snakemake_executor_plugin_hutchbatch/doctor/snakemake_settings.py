@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 from snakemake_interface_common.exceptions import ApiError
@@ -66,6 +66,10 @@ def read(profile: str | None, options: Sequence[str]) -> RunSettings:
     except Exception as error:
         raise SettingsError(f"The settings could not be read: {error}") from error
     access = buckets.access(SimpleNamespace(settings=s3)) if s3 else aws.S3Access()
+    try:
+        access = replace(access, terms=run_settings.s3_terms(settings))
+    except run_settings.PreflightError as error:
+        raise SettingsError(str(error), usage=True) from None
     region = getattr(s3, "region", None)
     conda = any(each.name == "CONDA" for each in arguments.software_deployment_method)
     try:

@@ -139,7 +139,7 @@ class BuildJobs:
         begun = source_archive.put(context.clients.s3, url, text, what, self._retrier)
         place = TaskLocation(url, hashlib.sha256(text).hexdigest())
         variables = submit_job.environment(
-            plan, place, self._ship(), context.site.region, context.endpoint
+            plan, place, self._ship(), context.site.region, context.endpoint, context.terms
         )
         definition = self._definitions.arn(plan)
         request = submit_job.submit_request(plan, build.name, definition, variables, plan.tags)

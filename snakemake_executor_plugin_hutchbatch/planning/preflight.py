@@ -7,6 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -33,6 +34,7 @@ from .run_settings import (
     preemptible,
     read_catalog,
     s3_endpoint,
+    s3_terms,
     storage_prefix,
     user_of,
 )
@@ -77,7 +79,7 @@ def _clients(settings: ExecutorSettings, provider: StorageProvider) -> Clients:
     check_region(session, wanted)
     if session.get_credentials() is None:
         raise PreflightError(errors.explain(NoCredentialsError(), "AWS Batch"))
-    access = buckets.access(provider)
+    access = replace(buckets.access(provider), terms=s3_terms(settings))
     clients = aws.clients(session, access)
     for client in (clients.batch, clients.submit, clients.logs):
         client_hooks.strengthen(client, credentials.RENEWAL)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from ..aws.clients import Clients
 from ..storage.run_layout import RunLayout, WorkLayout
+from ..supervisor.s3_terms import Terms
 from .plan import Site
+from .run_settings import s3_terms
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,11 @@ class RunContext:
     work_prefix: str
     bucket_region: str
     endpoint: str | None
+
+    @property
+    def terms(self) -> Terms:
+        """Those on which containers store and read objects."""
+        return s3_terms(self.site.settings)
 
     @property
     def layout(self) -> RunLayout:

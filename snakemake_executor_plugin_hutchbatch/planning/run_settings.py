@@ -10,6 +10,7 @@ from ..settings.options import ExecutorSettings
 from ..settings.parsers import SettingError, parse_user, parse_work_prefix
 from ..settings.table import CONTROL_FOLDER
 from ..snakemake_types import RemoteExecutionSettings, StorageSettings
+from ..supervisor.s3_terms import Terms
 from . import naming
 from .plan import Preemptible
 
@@ -66,6 +67,23 @@ def preemptible(remote: RemoteExecutionSettings) -> Preemptible | None:
             "--preemptible-rules also needs --preemptible-retries N (for example 3)."
         )
     return Preemptible(None if chosen.all else frozenset(chosen.rules), remote.preemptible_retries)
+
+
+def s3_terms(settings: ExecutorSettings) -> Terms:
+    """On what terms the run stores and reads objects."""
+    key = settings.value("s3_sse_kms_key_id") or ""
+    if key and settings.value("s3_sse") == "AES256":
+        raise PreflightError(
+            "--hutchbatch-s3-sse AES256 uses no KMS key: leave it out, or --hutchbatch-s3-sse-kms-"
+            "key-id."
+        )
+    return Terms(
+        acl=settings.value("s3_acl") or "",
+        sse="aws:kms" if key else settings.value("s3_sse") or "",
+        sse_kms_key_id=key,
+        storage_class=settings.value("s3_storage_class") or "",
+        request_payer=settings.value("s3_request_payer") or "",
+    )
 
 
 def user_of(settings: ExecutorSettings) -> str:

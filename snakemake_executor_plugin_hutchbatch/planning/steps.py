@@ -136,6 +136,7 @@ def _output(job: Job, file: File, where: JobPaths, unneeded: bool) -> Output:
         checksum=_checksum(job, ensure),
         protected="protected" in flags,
         update="update" in flags,
+        temporary="temp" in flags,
     )
 
 

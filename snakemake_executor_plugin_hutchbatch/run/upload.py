@@ -40,7 +40,9 @@ class RunUploads:
         limit: int | Nothing,
         retrier: Retrier,
         say: Callable[[str], None],
+        storage_class: str = "",
     ) -> None:
+        self._class = storage_class
         self._sources, self._retrier, self._say = sources, retrier, say
         self._limit = unless_none(limit)
         self._uploads: Uploads | None = None
@@ -171,7 +173,9 @@ class RunUploads:
     def _started(self) -> Uploads:
         if self._uploads is None:
             assert self._sources and self._sources.comparer  # noqa: S101  it has compared them
-            self._uploads = Uploads(self._sources.comparer, self._retrier, self._say)
+            self._uploads = Uploads(
+                self._sources.comparer, self._retrier, self._say, storage_class=self._class
+            )
         return self._uploads
 
     def _say_once(self, text: str) -> None:

@@ -205,6 +205,42 @@ _ROWS = (
         default="100GB",
     ),
     Setting(
+        "s3_acl",
+        parsers.parse_s3_acl,
+        "ACL",
+        "Access list of everything that is stored, for a bucket of another account or lab: "
+        "bucket-owner-full-control, bucket-owner-read or private. Default: the bucket's.",
+    ),
+    Setting(
+        "s3_sse",
+        parsers.parse_s3_sse,
+        "AES256|aws:kms",
+        "Encryption of everything that is stored, for a bucket that refuses what does not ask for "
+        "it. Default: the bucket's.",
+    ),
+    Setting(
+        "s3_sse_kms_key_id",
+        parsers.parse_s3_sse_kms_key_id,
+        "KEY",
+        "Id, ARN or alias of the KMS key that encrypts everything that is stored; jobs need "
+        "kms:GenerateDataKey and kms:Decrypt for it. Default: the bucket's.",
+    ),
+    Setting(
+        "s3_storage_class",
+        parsers.parse_s3_storage_class,
+        "CLASS",
+        "Storage class of the workflow's files that stay, uploaded inputs included: STANDARD, "
+        "STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING or GLACIER_IR. Files of temp() and control "
+        "files stay STANDARD, because the others charge for a month or more. Default: STANDARD.",
+    ),
+    Setting(
+        "s3_request_payer",
+        parsers.parse_s3_request_payer,
+        "requester",
+        "requester: pay for what is read from buckets whose owners make requesters pay. "
+        "Default: such buckets cannot be read.",
+    ),
+    Setting(
         "conda_update",
         parsers.parse_flag,
         "",

@@ -8,16 +8,22 @@ from importlib import import_module
 
 from snakemake_interface_common.exceptions import ApiError
 
+from ..supervisor import s3_terms
+from ..supervisor.s3_terms import Terms
 from . import shared_table, table
 from .patch import S3, Patch
 
 _applied: set[Patch] = set()
 
 
-def apply(warn: Callable[[str], None], uploads: bool = True) -> None:
+def apply(
+    warn: Callable[[str], None],
+    uploads: bool = True,
+    terms: Terms = s3_terms.USUAL,
+) -> None:
     """Patches the process that leads a run: called when hutchbatch is the executor, before
     Snakemake asks S3 about files and opens its log file. ``warn``: shows a line to the user;
-    ``uploads``: whether local inputs count.
+    ``uploads``: whether local inputs count; ``terms``: those of Snakemake's S3 storage.
 
     Raises ``ApiError`` if this Snakemake cannot be patched, or its folder cannot be written.
     """
@@ -33,6 +39,7 @@ def apply(warn: Callable[[str], None], uploads: bool = True) -> None:
             f"'pip install {_distribution(absent[0])}=={absent[0].versions[-1]}'."
         )
     locks.check_folder()
+    os.environ[s3_terms.VARIABLE] = terms.text()  # for the processes of local jobs, too
     os.environ.pop(fence.STAMP, None)  # a controller that is itself a job is no attempt of a rule
     local_files.begin(s3_storage.inventory, warn)
     local_inputs.begin(warn)

@@ -34,6 +34,12 @@ _OWN = ("endpoint_url", "access_key", "secret_key", "token", "signature_version"
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 _WHOLE = TransferConfig(multipart_threshold=5 * 2**30)
 
+#: What a copy of an object onto itself would lose. Its list of grants is made anew in any case.
+_KEPT = (
+    *("Metadata", "ContentType", "ContentEncoding", "StorageClass"),
+    *("ServerSideEncryption", "SSEKMSKeyId"),
+)
+
 _inventories: dict[tuple[object, ...], Inventory] = {}
 
 
@@ -180,9 +186,7 @@ def touch(_plain: object) -> Callable[[StorageObject], None]:
         for key in keys:
             state = client.head_object(Bucket=self.bucket, Key=key)
             kept: dict[str, object] = {"MetadataDirective": "REPLACE"}
-            for name in ("Metadata", "ContentType"):
-                if name in state:
-                    kept[name] = state[name]
+            kept |= {name: value for name, value in state.items() if name in _KEPT}
             source: CopySourceTypeDef = {"Bucket": self.bucket, "Key": key}
             client.copy(source, self.bucket, key, ExtraArgs=kept, Config=_WHOLE)
         inventory(self.provider).forget([_url(self)])

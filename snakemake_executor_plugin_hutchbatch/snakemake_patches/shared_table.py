@@ -104,7 +104,7 @@ SHARED = (
     Patch(
         "snakemake.io",
         "_IOFile.store_in_storage",
-        "patched_s3_storage:_mark_protected",
+        "patched_s3_storage:_mark_flagged",
         "protected() has no effect on objects in S3",
     ),
     Patch(

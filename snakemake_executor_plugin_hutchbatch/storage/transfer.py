@@ -58,7 +58,8 @@ class Stopped(Exception):
 class Uploader:
     """Sends files. Thread-safe. ``moved``: is called with the number of bytes that S3 has got.
 
-    ``stop``: nothing more is sent once it is set; what was sent is not lost.
+    ``stop``: nothing more is sent once it is set; what was sent is not lost. ``storage_class``: of
+    S3, empty for the usual one.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class Uploader:
         retrier: Retrier,
         moved: Callable[[int], None],
         stop: threading.Event,
+        storage_class: str = "",
     ) -> None:
         self._s3, self._sent, self._retrier = s3, sent, retrier
+        self._class: dict[str, Any] = {"StorageClass": storage_class} if storage_class else {}
         self._moved, self._stop = moved, stop
         self._plain: set[str] = set()  # buckets without conditional requests
         self._slots = threading.Semaphore(SLOTS)
@@ -110,6 +113,7 @@ class Uploader:
                     Body=data,
                     Metadata=about,
                     ChecksumCRC32=checksum.encoded(zlib.crc32(data)),
+                    **self._class,
                     **condition,
                 ),
             )
@@ -152,6 +156,7 @@ class Uploader:
                     Metadata=about,
                     ChecksumAlgorithm="CRC32",
                     ChecksumType="FULL_OBJECT",
+                    **self._class,
                 )
             )
             begun, there = Begun(answer["UploadId"], file.size, file.modified, part), {}

@@ -35,10 +35,11 @@ class Uploads:
         retrier: Retrier,
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        storage_class: str = "",
     ) -> None:
         self._comparer, self._retrier = comparer, retrier
         self._inventory, self._sent = comparer.inventory, comparer.sent
-        self._say, self._clock = say, clock
+        self._say, self._clock, self._class = say, clock, storage_class
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(SLOTS, thread_name_prefix="hutchbatch-uploading")
         self._under_way: dict[str, list[Future[None]]] = {}
@@ -57,7 +58,12 @@ class Uploads:
         else:
             self._progress.more(len(wanted), size)
         uploader = Uploader(
-            self._comparer.s3, self._sent, self._retrier, self._progress.moved, self._stop
+            self._comparer.s3,
+            self._sent,
+            self._retrier,
+            self._progress.moved,
+            self._stop,
+            self._class,
         )
         for each in fresh:
             self._under_way[each.url] = [

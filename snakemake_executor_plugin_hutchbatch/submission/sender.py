@@ -106,7 +106,12 @@ class Sender:
         place = works[0].place
         definition = self._definitions.arn(plan)
         variables = submit_job.environment(
-            plan, place, self._bundle(), self._context.site.region, self._context.endpoint
+            plan,
+            place,
+            self._bundle(),
+            self._context.site.region,
+            self._context.endpoint,
+            self._context.terms,
         )
         variables[fence.VARIABLE] = str(self._numbers.next(works[0].begun))
         tags = dict(plan.tags)

@@ -17,6 +17,8 @@ from ..planning.batch_requests import VARIABLES
 from ..planning.plan import JobPlan
 from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation
+from ..supervisor import s3_terms
+from ..supervisor.s3_terms import Terms
 from ..supervisor.taskspec import COPIES, SHARED_VARIABLE
 
 if TYPE_CHECKING:
@@ -60,7 +62,12 @@ class SubmissionError(Exception):
 
 
 def environment(
-    plan: JobPlan, place: TaskLocation, bundle: Bundle, region: str, endpoint: str | None
+    plan: JobPlan,
+    place: TaskLocation,
+    bundle: Bundle,
+    region: str,
+    endpoint: str | None,
+    terms: Terms = s3_terms.USUAL,
 ) -> dict[str, str]:
     """The variables of a container. Older ECS agents give it no region; no credentials are
     ever among them. What the container fetches and obeys is named here with its digest."""
@@ -78,6 +85,8 @@ def environment(
         variables[SHARED_VARIABLE] = COPIES
     if endpoint:
         variables["HUTCHBATCH_S3_ENDPOINT"] = endpoint
+    if text := terms.text():
+        variables[s3_terms.VARIABLE] = text
     return variables
 
 

@@ -6,8 +6,10 @@ older botocore.
 from __future__ import annotations
 
 import io
+import os
 import threading
 import time
+import zlib
 from typing import (
     TYPE_CHECKING,
     Callable,
@@ -21,7 +23,7 @@ from typing import (
     Union,
 )
 
-from . import checksum, s3_bootstrap
+from . import checksum, s3_bootstrap, s3_terms
 from .body import Body
 from .s3 import AMAZON, Answer, S3Error
 
@@ -62,6 +64,8 @@ class Boto:
 
         self.client, self.who, self.sleep = client, who, sleep
         self._client_error, self._core_error = ClientError, BotoCoreError
+        #: The client sends them already (``patched_s3_storage``), except a result's.
+        self.terms = s3_terms.of_environment(os.environ)
         self.is_amazon = False
         #: The ``Date`` of the last answer.
         self.date = ""
@@ -119,7 +123,8 @@ class Boto:
 
     def put(self, url: str, data: bytes) -> None:
         bucket, key = s3_bootstrap.split_url(url)
-        self.request("PUT", bucket, key, body=data)
+        headers = {checksum.CRC32: checksum.encoded(zlib.crc32(data))}
+        self.request("PUT", bucket, key, headers=headers, body=data)
 
     def _before(self, params: _Request, **_: object) -> None:
         pending = getattr(self._calls, "pending", None)

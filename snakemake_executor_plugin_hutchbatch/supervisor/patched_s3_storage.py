@@ -17,11 +17,12 @@ import posixpath
 import re
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, cast
 
-from . import fence, file_names, patched_conda, refused_outputs, times
+from . import fence, file_names, patched_conda, refused_outputs, s3_terms, times
 from .boto import Boto
 from .download import stage_in
 from .errors import say
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from ..snakemake_types import File, StorageObject, StorageProvider
 
 PLUGIN = "snakemake_storage_plugin_s3"
+#: Fields of an ``Output``, and the flags of a file that set them.
+_FLAGS = {"protected": "protected", "temporary": "temp"}
 
 
 def patch_storage(plugin: ModuleType, in_job: bool = False) -> None:
@@ -83,8 +86,7 @@ def patch_storage(plugin: ModuleType, in_job: bool = False) -> None:
         directory = path.is_dir()
         if directory:
             self._is_dir = True
-        marked = bool(getattr(self, "hutchbatch_protected", False))
-        output = Output(str(path), _url(self), directory, protected=marked)
+        output = replace(_flagged(self), path=str(path), directory=directory)
         stage_out(_s3(self), [output], os.getcwd(), threading.Event(), _own(self))
 
     def retrieve_object(self: StorageObject) -> None:
@@ -121,6 +123,12 @@ def _key(key: str, name: Optional[str]) -> str:
     if name is None:
         return posixpath.normpath(key.lstrip("/"))
     return file_names.key_of(name, key[: len(key) - len(name)].lstrip("/"))
+
+
+def _flagged(stored: StorageObject) -> Output:
+    """What is known of an object to be stored without its file."""
+    marked, passing = (bool(getattr(stored, "hutchbatch_" + name, False)) for name in _FLAGS)
+    return Output("", _url(stored), protected=marked, temporary=passing)
 
 
 def _url(stored: StorageObject) -> str:
@@ -199,8 +207,9 @@ def _once_snakemake_is_up(plugin: ModuleType, in_job: bool) -> None:
 
     def post_init(self: StorageProvider) -> None:
         plain_init(self)
+        s3_terms.use(self.s3c.meta.client, s3_terms.of_environment(os.environ))
         wait_for_writers()
-        _mark_protected()
+        _mark_flagged()
         file_names.keep_names(in_job)
         if in_job:
             refused_outputs.report_to_supervisor()
@@ -209,8 +218,9 @@ def _once_snakemake_is_up(plugin: ModuleType, in_job: bool) -> None:
     provider.__post_init__ = post_init
 
 
-def _mark_protected() -> None:
-    """Marks objects as protected before they are stored: only files know their flags."""
+def _mark_flagged() -> None:
+    """Marks objects as protected or temporary before they are stored: only files know their
+    flags."""
     from snakemake.io import _IOFile
 
     plain_store = _IOFile.store_in_storage
@@ -218,8 +228,9 @@ def _mark_protected() -> None:
         return
 
     async def store_in_storage(self: File) -> None:
-        if self.is_storage and "protected" in self.flags:
-            self.storage_object.hutchbatch_protected = True
+        for name, flag in _FLAGS.items():
+            if self.is_storage and flag in self.flags:
+                setattr(self.storage_object, "hutchbatch_" + name, True)
         await plain_store(self)
 
     store_in_storage._hutchbatch = True  # type: ignore[attr-defined]

@@ -30,7 +30,7 @@ from typing import (
 )
 from urllib.parse import quote
 
-from . import checksum, s3_bootstrap
+from . import checksum, s3_bootstrap, s3_terms
 from .connection import LARGEST_BODY, Connection, NoAnswer, SetupError
 from .s3_answers import PAGE, check, plain
 
@@ -111,6 +111,7 @@ class S3:
         self.attempts, self.timeout = attempts, timeout
         self.region = s3_bootstrap.region_of(environ)
         self.endpoint = s3_bootstrap.endpoint_of(environ)
+        self.terms = s3_terms.of_environment(environ)
         #: Whether AWS itself has answered, which supports all that its documentation says.
         self.is_amazon = False
         self._ahead = 0.0  # seconds that S3's clock is ahead of this machine's
@@ -284,7 +285,8 @@ class S3:
         else:
             size, chunks = body.size, body
             digest = body.sha256 if size else s3_bootstrap.EMPTY
-        made = {k.lower(): v for k, v in headers.items()} if headers else {}
+        made = self.terms.of_request(request[0], request[3])
+        made.update({k.lower(): v for k, v in headers.items()} if headers else {})
         s3_bootstrap.sign(keys, region, request, made, digest, self.now(), self._signing_key)
         return made, size, chunks if size else ()
 

@@ -7,9 +7,10 @@ import os
 from importlib.util import find_spec
 from typing import Dict, Mapping
 
-from . import fence, refused_outputs
+from . import fence, refused_outputs, s3_terms
 from .errors import LocalError
 from .fence import Stamp
+from .s3_terms import Terms
 
 PLUGIN = "snakemake_storage_plugin_s3"
 #: The package under which Snakemake's Python finds the supervisor, and the modules in it.
@@ -40,6 +41,7 @@ NEEDED = (
     "s3",
     "s3_answers",
     "s3_bootstrap",
+    "s3_terms",
     "shipped_code",
     "store",
     "strict_json",
@@ -59,10 +61,15 @@ replace_plugin(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def with_patched_storage(
-    environ: Mapping[str, str], folder: str, own: Stamp, also: Mapping[str, str]
+    environ: Mapping[str, str],
+    folder: str,
+    own: Stamp,
+    also: Mapping[str, str],
+    terms: Terms = s3_terms.USUAL,
 ) -> Dict[str, str]:
     """The environment in which Snakemake finds the patched storage, which is written below
-    ``folder``, and this attempt's stamp. ``also``: more files for that folder."""
+    ``folder``, this attempt's stamp and the ``terms`` of what it stores. ``also``: more files for
+    that folder."""
     files = {f"{PLUGIN}/__init__.py": PLACEHOLDER, f"{HOME}/__init__.py": "", **also}
     files.update({f"{HOME}/{name}.py": _source(name) for name in NEEDED})
     for name, text in files.items():
@@ -79,6 +86,7 @@ def with_patched_storage(
         **environ,
         "PYTHONPATH": path,
         fence.STAMP: own.text(),
+        s3_terms.VARIABLE: terms.text(),
         refused_outputs.VARIABLE: refused_file(folder),
     }
 

@@ -181,7 +181,7 @@ class Job:
             )
             environ = {**environ, patched_conda.VARIABLE: os.path.join(plugins, patched_conda.FILE)}
         try:
-            environ = with_patched_storage(environ, plugins, self._stamp, also)
+            environ = with_patched_storage(environ, plugins, self._stamp, also, self._s3.terms)
             listed = fetched_inputs.write(plugins, task.inputs, scratch.work)
             return {**environ, fetched_inputs.VARIABLE: listed}
         except LocalError as error:
@@ -299,7 +299,7 @@ class Job:
                 if success and not os.path.lexists(path):
                     touch(path, directory=False)
                 if log.url is not None and os.path.isfile(path):
-                    files.append(Local(path, log.url))
+                    files.append(Local(path, log.url, s3.terms.of_result()))
             put_files(s3, files, threading.Event(), self._stamp)
         except Superseded as error:
             say(f"{error}.")

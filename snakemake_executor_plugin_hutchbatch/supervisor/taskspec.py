@@ -73,6 +73,7 @@ class Output:
 
     ``url`` is None for a file that only later steps of the same task need. ``protected``: marked in
     S3 (``upload.PROTECTED``). ``update``: the command continues with the existing file.
+    ``temporary``: removed once no job needs it.
     ``checksum`` is ``algorithm:hexdigest`` with an algorithm of ``hashlib``.
     """
 
@@ -84,6 +85,7 @@ class Output:
     checksum: Optional[str] = None
     protected: bool = False
     update: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import threading
 from dataclasses import asdict
 from typing import Dict, Mapping, Optional
 
-from . import packages, strict_json
+from . import packages, s3_terms, strict_json
 from .errors import Failure
 from .problems import TOOLS, Cause, Problem
 from .s3 import S3
@@ -18,7 +18,7 @@ from .taskspec import MOST_EXIT_CODE, TaskSpec, facts_of
 #: The command's variables: the folder of the unpacked archive, and the file of its report.
 FOLDER, REPORT = "HUTCHBATCH_TOOLS", "HUTCHBATCH_REPORT"
 #: The container's own that such a command may see: it uses S3 itself.
-_PASSED = ("HUTCHBATCH_REGION", "HUTCHBATCH_S3_ENDPOINT")
+_PASSED = ("HUTCHBATCH_REGION", "HUTCHBATCH_S3_ENDPOINT", s3_terms.VARIABLE)
 #: Most bytes of a report that are read.
 MOST_BYTES = 64 * 1024
 

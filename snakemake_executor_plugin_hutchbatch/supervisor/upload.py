@@ -17,6 +17,7 @@ from .input_lookup import list_keys
 from .problems import OUTPUTS, Cause, Facts, Problem
 from .s3 import ERRORS, S3, S3Error, with_address
 from .s3_bootstrap import split_url
+from .s3_terms import Terms
 from .store import Store, Superseded
 from .taskspec import EXIT_STAGE_OUT, Output
 from .thread_pool import Task, run_all
@@ -55,7 +56,7 @@ def stage_out(
     stamp. Raises ``Failure``."""
     store = Store(s3, own)
     try:
-        files, directories = _wanted(outputs, work)
+        files, directories = _wanted(outputs, work, s3.terms)
         stored = Stored(store)
         try:
             run_all([lambda d=d: _first_look(store, d) for d in directories], s3.threads, stop)  # type: ignore[misc]
@@ -138,7 +139,9 @@ def _as_program(item: Local) -> Local:
     return item._replace(headers={**item.headers, "x-amz-meta-" + EXECUTABLE: "true"})
 
 
-def _wanted(outputs: Sequence[Output], work: str) -> Tuple[List[Local], List[_Directory]]:
+def _wanted(
+    outputs: Sequence[Output], work: str, terms: Terms
+) -> Tuple[List[Local], List[_Directory]]:
     """The files of outputs, and the directories with theirs."""
     files: List[Local] = []
     directories: List[_Directory] = []
@@ -146,7 +149,9 @@ def _wanted(outputs: Sequence[Output], work: str) -> Tuple[List[Local], List[_Di
         if output.url is None:
             continue
         path = os.path.join(work, output.path)
-        headers = {"x-amz-meta-" + PROTECTED: "true"} if output.protected else {}
+        headers = {} if output.temporary else terms.of_result()
+        if output.protected:
+            headers["x-amz-meta-" + PROTECTED] = "true"
         if not output.directory:
             files.append(Local(path, output.url, headers))
             continue

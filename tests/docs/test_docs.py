@@ -358,9 +358,9 @@ def test_sentences_of_ours_in_the_troubleshooting_are_said_by_the_code(title):
 @pytest.mark.parametrize("page", [*PAGES, *EXAMPLE], ids=ids)
 def test_options_and_resources_that_are_named_exist(page):
     text = page.read_text()
-    options = set(re.findall(r"--hutchbatch-[a-z]+(?:-[a-z]+)*", text))
+    options = set(re.findall(r"--hutchbatch-[a-z][a-z0-9]*(?:-[a-z0-9]+)*", text))
     assert options <= OPTIONS
-    keys = set(re.findall(r"^\s*(hutchbatch-[a-z-]+):", text, re.M))
+    keys = set(re.findall(r"^\s*(hutchbatch-[a-z0-9-]+):", text, re.M))
     assert {f"--{key}" for key in keys} <= OPTIONS
     assert set(re.findall(r"\bhutchbatch_[a-z]+(?:_[a-z]+)*", text)) <= RESOURCES
     variables = set(re.findall(r"SNAKEMAKE_HUTCHBATCH_([A-Z_]+)", text))

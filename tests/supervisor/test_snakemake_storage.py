@@ -15,6 +15,7 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.supervisor import fence, fetched_inputs
 from snakemake_executor_plugin_hutchbatch.supervisor.fence import Stamp
+from snakemake_executor_plugin_hutchbatch.supervisor.s3_terms import USUAL, Terms
 from snakemake_executor_plugin_hutchbatch.supervisor.storage_overlay import with_patched_storage
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Input
 
@@ -47,14 +48,16 @@ print(json.dumps(told))
 class Snakemake:
     """Snakemake's Python in the container of an attempt."""
 
-    def __init__(self, endpoint: str, work: Path, attempt: int = 1) -> None:
+    def __init__(self, endpoint: str, work: Path, attempt: int = 1, terms: Terms = USUAL) -> None:
         self.endpoint, self.work = endpoint, work
         work.mkdir(exist_ok=True)
         plugins = work / f"plugins-{attempt}"
         # The storage's own settings have others.
         keys = {"AWS_ACCESS_KEY_ID": "AKIAOTHER", "AWS_SECRET_ACCESS_KEY": "wrong"}
         environ = {**os.environ, **keys}
-        self._environ = with_patched_storage(environ, str(plugins), Stamp(7, attempt, JOB), {})
+        self._environ = with_patched_storage(
+            environ, str(plugins), Stamp(7, attempt, JOB), {}, terms
+        )
         self._plugins, self.said = plugins, ""
 
     def has_fetched(self, *inputs: Input) -> None:

@@ -41,6 +41,7 @@ class TinyS3:
         self.extra: dict[str, str] = {}  # headers of every object
         self.etag: Callable[[bytes], str] = _etag
         self.seen: list[tuple[str, str]] = []
+        self.headers: list[tuple[str, str, dict[str, str]]] = []  # with method and path
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.kept: dict[str, dict[str, str]] = {}  # headers by path, or by the upload's name
         tiny = self
@@ -74,6 +75,8 @@ class TinyS3:
                 if rest:
                     self.key = f"/{bucket}{self.key}"
                 tiny.seen.append((self.command, self.key))
+                told = {k.lower(): v for k, v in self.headers.items()}
+                tiny.headers.append((self.command, self.key, told))
                 refused = tiny.refuse(self.command, self.key)
                 if refused:
                     self.error(*refused)

@@ -23,6 +23,11 @@ from .numbers import parse_spot_attempts as parse_spot_attempts
 from .numbers import parse_starve_minutes as parse_starve_minutes
 from .numbers import parse_tail_lines as parse_tail_lines
 from .numbers import parse_upload_limit as parse_upload_limit
+from .objects import parse_s3_acl as parse_s3_acl
+from .objects import parse_s3_request_payer as parse_s3_request_payer
+from .objects import parse_s3_sse as parse_s3_sse
+from .objects import parse_s3_sse_kms_key_id as parse_s3_sse_kms_key_id
+from .objects import parse_s3_storage_class as parse_s3_storage_class
 from .pairs import parse_secrets as parse_secrets
 from .pairs import parse_tags as parse_tags
 from .paths import parse_queue_catalog as parse_queue_catalog

@@ -15,7 +15,8 @@ def text(value: object) -> str:
     return stripped
 
 
-def _one_of(what: str, words: Sequence[str]) -> Callable[[object], str]:
+def one_of(what: str, words: Sequence[str]) -> Callable[[object], str]:
+    """A parser of one of ``words``."""
     *first, last = words
 
     def parse(value: object) -> str:
@@ -27,9 +28,9 @@ def _one_of(what: str, words: Sequence[str]) -> Callable[[object], str]:
     return parse
 
 
-parse_mode = _one_of("the mode", MODES)
-parse_policy = _one_of("the policy", POLICIES)
-parse_upload = _one_of("uploading", UPLOADS)
+parse_mode = one_of("the mode", MODES)
+parse_policy = one_of("the policy", POLICIES)
+parse_upload = one_of("uploading", UPLOADS)
 
 
 def parse_flag(value: object) -> bool:
