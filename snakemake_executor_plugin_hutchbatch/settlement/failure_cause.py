@@ -306,6 +306,8 @@ def _from_status(job: _Job, status: taskspec.Status) -> Failure:
         # No user asked for it (those cases come before this): its machine did.
         cause = Cause.SPOT if facts.taken_back else Cause.HOST
         problem = Problem.STOPPED
+    if problem is Problem.CREDENTIALS:
+        cause = Cause.DENIED
     details = ProblemContext(facts=facts, step=status.step, phase=status.phase)
     return job.failure(cause, problem, details=details)
 

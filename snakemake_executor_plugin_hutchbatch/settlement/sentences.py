@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from ..planning import default_image
 from ..supervisor import problems
 from ..supervisor.errors import amount
-from ..supervisor.problems import Defect, Facts, Problem, Wrong
+from ..supervisor.problems import Defect, Facts, NoCredentials, Problem, Wrong
 from .problem_context import ProblemContext, shown_file
 
 #: Characters of the end of a program's output in a sentence.
@@ -100,7 +100,7 @@ def _wrong(wrong: Wrong) -> str:
 
 # S3
 
-#: By activity: what failed, and what the job role must be permitted to do for it.
+#: By activity: what failed, and what the jobs' role must be permitted to do for it.
 _S3_ACTIVITIES = {
     problems.SUPERVISOR: ("hutchbatch's own code could not be read", "read it"),
     problems.TASK: ("the task's description could not be read", "read it"),
@@ -125,7 +125,7 @@ def _s3(context: ProblemContext) -> str:
     if facts.http_status and str(facts.http_status) not in reason:
         reason += f" (HTTP {facts.http_status})"
     if facts.http_status == 403:
-        remedy = f". Check that the job role has permission to {need}"
+        remedy = f". Check that {_who(context)} has permission to {need}"
     elif facts.code == "NoSuchBucket":
         remedy = ". Check the name of the bucket"
     elif facts.http_status in (404, 412):
@@ -140,6 +140,47 @@ def _s3(context: ProblemContext) -> str:
 def _setup(context: ProblemContext) -> str:
     failed, _ = _S3_ACTIVITIES.get(context.facts.activity or "", ("S3 cannot be used", ""))
     return f"{failed}: {context.why}"
+
+
+#: By reason: why the machine's role does not serve, and what SciComp or the user can do.
+_NO_CREDENTIALS = {
+    NoCredentials.HOP_LIMIT.value: (
+        "the answers of its metadata service do not reach containers",
+        "ask SciComp to set the hop limit of the metadata service to 2 in the launch template of "
+        "the queue's machines (HttpPutResponseHopLimit)",
+    ),
+    NoCredentials.UNREACHABLE.value: (
+        "containers cannot reach its metadata service, 169.254.169.254",
+        "ask SciComp to let containers use it",
+    ),
+    NoCredentials.NO_ROLE.value: (
+        "the machine has none",
+        "ask SciComp for an instance role of the queue's machines that can use your bucket",
+    ),
+    NoCredentials.DISABLED.value: (
+        "AWS_EC2_METADATA_DISABLED is set in its container",
+        "remove that variable from the image or envvars:",
+    ),
+}
+
+
+def _credentials(context: ProblemContext) -> str:
+    failed, _ = _S3_ACTIVITIES.get(context.facts.activity or "", ("S3 cannot be used", ""))
+    why, remedy = _NO_CREDENTIALS.get(
+        context.facts.code or "", _NO_CREDENTIALS[NoCredentials.UNREACHABLE.value]
+    )
+    return (
+        f"{failed}: the job has no role of its own, and cannot use that of its machine, since "
+        f"{why}. Name a job role (--hutchbatch-job-role), or {remedy}"
+    )
+
+
+def _who(context: ProblemContext) -> str:
+    """Whose permissions S3 found wanting: a job role is known by its ARN."""
+    role = context.facts.role
+    if not role:
+        return "the job role, or the machine's where the job has none,"
+    return f"the job role {role}" if role.startswith("arn:") else f"the machine's role {role}"
 
 
 def _absent(context: ProblemContext) -> str:
@@ -369,6 +410,7 @@ _SENTENCES: Mapping[Problem, str | Callable[[ProblemContext], str]] = {
     Problem.UNREADABLE: "the outputs could not be stored: {k.file} could not be read ({k.why})",
     Problem.S3: _s3,
     Problem.SETUP: _setup,
+    Problem.CREDENTIALS: _credentials,
     Problem.ABSENT: _absent,
     Problem.TASK: "the task's description {k.file} cannot be used ({k.why}). Start the workflow "
     "again; if that does not help, please report this",

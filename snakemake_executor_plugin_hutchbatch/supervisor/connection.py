@@ -1,18 +1,18 @@
-"""HTTP/1.1, TLS and proxies on plain sockets, as far as S3 needs them.
+"""HTTP/1.1 and proxies on plain sockets, as far as S3 needs them.
 
 The standard library is too slow: importing ``http.client`` costs a fifth of a small job's CPU time,
-and parsing headers as e-mail most of a small request's. This module is part of every container's
-command, with ``s3_bootstrap.py`` and under the same rules.
+and parsing headers as e-mail most of a small request's.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 import time
-from typing import Dict, Iterable, List, Mapping, Optional
+from typing import Dict, Iterable, Mapping, Optional
 from urllib.parse import unquote, urlsplit
+
+from .s3_bootstrap import SetupError, secured, tls
 
 #: Largest head of an answer, in bytes.
 LONGEST_HEAD = 256 * 1024
@@ -22,47 +22,12 @@ MOST_LINES = 99
 LARGEST_BODY = 64 * 1024 * 1024
 
 
-class SetupError(Exception):
-    """The container lacks something that retries cannot fix: credentials, a trusted certificate."""
-
-
 class Truncated(OSError):
     """A body ended before its announced length."""
 
 
 class NoAnswer(OSError):
     """The answer is not HTTP, or implausibly large: a network fault, which may be temporary."""
-
-
-_contexts: List[ssl.SSLContext] = []
-
-
-def tls() -> ssl.SSLContext:
-    """A context that always verifies, with the certificates of botocore or pip if the image has
-    none. Created once: reading them takes longer than the rest of a small job."""
-    if _contexts:
-        return _contexts[0]
-    own = os.environ.get("AWS_CA_BUNDLE") or None
-    try:
-        context = ssl.create_default_context(cafile=own)
-    except OSError as error:
-        raise SetupError(f"AWS_CA_BUNDLE is {own}: no certificates there ({error})") from error
-    paths = ssl.get_default_verify_paths()
-    if not own and not paths.cafile and not (paths.capath and os.listdir(paths.capath)):
-        import site
-
-        site.main()
-        from importlib.util import find_spec
-
-        for name in ("botocore", "awscli", "certifi", "pip"):
-            spec = find_spec(name)
-            folder = os.path.dirname((spec and spec.origin) or "")
-            for part in ("", "botocore/", "_vendor/certifi/"):
-                path = folder + "/" + part + "cacert.pem"
-                if os.path.exists(path):
-                    context.load_verify_locations(path)
-    _contexts.append(context)
-    return context
 
 
 def proxy_of(environ: Mapping[str, str], scheme: str, host: str) -> str:
@@ -140,13 +105,7 @@ class Connection:
         self._left = 0
 
     def _secure(self, name: str) -> None:
-        try:
-            self._sock = tls().wrap_socket(self._sock, server_hostname=name)
-        except ssl.SSLCertVerificationError as error:
-            raise SetupError(
-                f"the certificate of {name} is not trusted ({error.verify_message}): is this the "
-                "right address? AWS_CA_BUNDLE may name a file of further authorities"
-            ) from error
+        self._sock = secured(self._sock, name)
 
     def close(self) -> None:
         self._keep = False

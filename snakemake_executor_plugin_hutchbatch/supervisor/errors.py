@@ -9,9 +9,9 @@ import time
 from dataclasses import replace
 from typing import Optional
 
-from .connection import SetupError
 from .problems import Cause, Facts, Problem
 from .s3 import S3Error
+from .s3_bootstrap import SetupError
 from .strict_json import clean
 
 #: Most characters of another program's message in a status.
@@ -71,16 +71,20 @@ def of_s3(
 ) -> Failure:
     """The task's failure after a request to S3 failed for good (``s3.ERRORS``, or an invalid
     address). ``file``: the URL, if the error does not have it."""
-    problem = Problem.SETUP if isinstance(error, SetupError) else Problem.S3
-    status, code, url = 0, "", ""
+    status, code, url, role = 0, "", "", ""
+    problem = Problem.S3
+    if isinstance(error, SetupError):
+        problem = Problem.CREDENTIALS if error.code else Problem.SETUP
+        code = error.code or ""
     if isinstance(error, S3Error):
-        status, code, url = error.status, error.code, error.url
+        status, code, url, role = error.status, error.code, error.url, error.role
     said = error.words if isinstance(error, S3Error) else str(error)
     facts = Facts(
         activity=activity,
         file=url or file,
         http_status=status or None,
         code=code or None,
+        role=role or None,
         words=words(said or type(error).__name__),
     )
     return Failure(exit_code, cause, problem, facts)

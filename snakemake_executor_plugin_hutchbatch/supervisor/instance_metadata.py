@@ -12,7 +12,8 @@ import threading
 import time
 from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
-from .connection import Connection, SetupError
+from .connection import Connection
+from .s3_bootstrap import SetupError
 
 ADDRESS = "http://169.254.169.254"
 #: Seconds for one answer: the service is on the machine itself.

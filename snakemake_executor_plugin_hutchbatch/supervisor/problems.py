@@ -62,7 +62,8 @@ class Problem(Enum):
     DISK = "disk"  # activity, file, words
     UNREADABLE = "unreadable"  # file, words: an output that cannot be read
     S3 = "s3"  # activity, file, http_status, code, words
-    SETUP = "setup"  # activity, words: no credentials, a certificate that is not trusted
+    SETUP = "setup"  # activity, words: a certificate that is not trusted
+    CREDENTIALS = "credentials"  # activity, code: a ``NoCredentials``
     ABSENT = "absent"  # files, count
     TASK = "task"  # file, words: not a description of a task
     CHANGED = "changed"  # activity, file: not what the job was submitted with
@@ -125,6 +126,15 @@ class Problem(Enum):
 )
 
 
+class NoCredentials(Enum):
+    """Why a container without a job role has no credentials of its machine's role either."""
+
+    HOP_LIMIT = "hop_limit"  # the answer with the metadata service's token does not arrive
+    UNREACHABLE = "unreachable"  # there is no such service, or containers may not ask it
+    NO_ROLE = "no_role"  # the machine has none
+    DISABLED = "disabled"  # by AWS_EC2_METADATA_DISABLED
+
+
 class Defect(Enum):
     """How an output differs from its rule's declaration."""
 
@@ -152,7 +162,8 @@ class Wrong:
 @dataclass(frozen=True)
 class Facts:
     """The facts of a failure. ``file``: a path or URL; ``files`` and ``outputs``: the first of
-    ``count``; ``words``: the system's or S3's message, unchanged; ``code``: S3's error code;
+    ``count``; ``words``: the system's or S3's message, unchanged; ``code``: S3's error code, or a
+    ``NoCredentials``; ``role``: an ARN, or the name of the machine's;
     ``needed`` and ``free`` in bytes, ``disk_mb`` as the rule requested (MB); ``taken_back``: EC2
     had announced that it takes back the machine; ``wanted``: a version. Facts that do not apply
     are None."""
@@ -165,6 +176,7 @@ class Facts:
     words: Optional[str] = None
     http_status: Optional[int] = None
     code: Optional[str] = None
+    role: Optional[str] = None
     needed: Optional[int] = None
     free: Optional[int] = None
     disk_mb: Optional[int] = None

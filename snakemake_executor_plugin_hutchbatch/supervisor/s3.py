@@ -10,6 +10,7 @@ cut off; its CRC32 is stored with the object, and buckets with Object Lock requi
 from __future__ import annotations
 
 import hashlib
+import os
 import select
 import threading
 import time
@@ -31,8 +32,9 @@ from typing import (
 from urllib.parse import quote
 
 from . import checksum, s3_bootstrap, s3_terms
-from .connection import LARGEST_BODY, Connection, NoAnswer, SetupError
+from .connection import LARGEST_BODY, Connection, NoAnswer
 from .s3_answers import PAGE, check, plain
+from .s3_bootstrap import SetupError
 
 if TYPE_CHECKING:
     from .body import Body
@@ -66,7 +68,7 @@ class S3Error(Exception):
         self.words = f"{known} {message}".strip()
         super().__init__(self.words)
         self.status, self.code, self.retry, self.corrected = status, code, retry, False
-        self.url = ""
+        self.url = self.role = ""
 
 
 #: What a request can raise after its last attempt.
@@ -79,6 +81,7 @@ def with_address(url: str, error: Exception) -> S3Error:
     found = S3Error(0, "", f"{url}: {words}")
     if isinstance(error, S3Error):
         found.status, found.code, words = error.status, error.code, error.words
+        found.role = error.role
     found.url, found.words = url, words
     return found
 
@@ -120,6 +123,9 @@ class S3:
         self._lock = threading.Lock()
         self._keys: Optional[s3_bootstrap.Keys] = None
         self._ends = self._renew_after = 0.0
+        if environ is os.environ and s3_bootstrap.FOUND:  # those with which the supervisor came
+            self._keys = s3_bootstrap.FOUND[0]
+            self._ends = self._end_of(self._keys)
         self._signing: Tuple[Optional[Tuple[str, str]], bytes] = (None, b"")
 
     def get(
@@ -254,8 +260,6 @@ class S3:
         """Seconds since the epoch."""
         if not keys.ends:
             return float("inf")
-        if keys.ends == s3_bootstrap.BOTOCORE:
-            return self.now() + RENEW + 300
         fields = ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19))  # strptime imports slowly
         try:
             return float(timegm(tuple(int(keys.ends[i:j]) for i, j in fields)))
@@ -316,6 +320,7 @@ class S3:
                 self._ahead, corrected = by, True
         error = S3Error(status, code, plain(s3_bootstrap.field(data, "Message")), retry)
         error.corrected = corrected
+        error.role = self._keys.role if self._keys and status == 403 else ""
         return error
 
 
