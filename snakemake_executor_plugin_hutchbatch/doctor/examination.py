@@ -58,6 +58,7 @@ class Examination:
             yield Finding("problem", "queues", str(error))
             entries = {}
         yield from probes.the_queues(clients, settings, entries, facts)
+        yield probes.site(settings, facts)
         yield from probes.role(settings.value("job_role"), facts)
         if self.settings.no_place:
             yield Finding("problem", "bucket", self.settings.no_place)

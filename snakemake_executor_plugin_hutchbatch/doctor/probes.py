@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from ..aws import errors
 from ..aws.clients import Clients
-from ..planning import preflight
+from ..planning import assumed_site, preflight
 from ..planning.run_settings import PreflightError
 from ..queues import account, choice
 from ..queues.catalog import Entry
@@ -22,6 +22,7 @@ from ..queues.choice import Ladder, QueueError
 from ..queues.queue import Queue
 from ..settings.options import ExecutorSettings
 from ..settings.values import NONE, Nothing, unless_none
+from ..sites.assumption import Assumption
 from ..storage import buckets
 from ..storage.urls import split_url
 from . import permissions
@@ -50,6 +51,7 @@ class AccountFacts:
     queues: dict[str, Queue] = field(default_factory=dict)
     ladder: Ladder | None = None
     bucket_region: str | None = None
+    assumed: Assumption | None = None
 
 
 def identity(session: boto3.Session, facts: AccountFacts) -> Iterator[Finding]:
@@ -87,6 +89,9 @@ def the_queues(
         yield Finding("problem", "queues", errors.explain(error, "reading the Batch queues"))
         return
     trust = not any(q.arn for q in facts.queues.values())
+    facts.queues, facts.assumed = assumed_site.take(
+        settings, facts.queues, lambda _: assumed_site.look(clients.batch)
+    )
     if warning:
         yield Finding("warning", "queues", warning)
     for queue in facts.queues.values():
@@ -116,6 +121,18 @@ def _automatic(settings: ExecutorSettings, facts: AccountFacts, gpus: int) -> La
     policy = settings.value("policy")
     where = "--hutchbatch-queue"
     return choice.automatic(facts.queues, policy, gpus=gpus, preemptible=True, where=where)
+
+
+def site(settings: ExecutorSettings, facts: AccountFacts) -> Finding:
+    """Which site's defaults count."""
+    if facts.assumed and facts.assumed.sentence:
+        remedy = "write hutchbatch-site into your profile."
+        return Finding("warning", "site", facts.assumed.sentence.rstrip("."), remedy)
+    name = facts.assumed.site.name if facts.assumed else settings.value("site")
+    how = "assumed" if facts.assumed else "set by you"
+    scratch = settings.value("scratch")
+    sentence = f"The site is {name} ({how}); jobs' scratch is {scratch.source}:{scratch.path}."
+    return Finding("ok", "site", sentence)
 
 
 def places(

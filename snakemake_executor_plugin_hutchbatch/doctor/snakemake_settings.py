@@ -72,10 +72,17 @@ def read(profile: str | None, options: Sequence[str]) -> RunSettings:
         raise SettingsError(str(error), usage=True) from None
     region = getattr(s3, "region", None)
     conda = any(each.name == "CONDA" for each in arguments.software_deployment_method)
+    prefix, no_place = None, ""
     try:
         prefix = run_settings.storage_prefix(arguments)
     except run_settings.PreflightError as error:
-        return RunSettings(settings, access, region, (), str(error), conda)
+        no_place = str(error)
+    try:
+        run_settings.take_site(settings, prefix)
+    except run_settings.PreflightError as error:
+        raise SettingsError(str(error)) from error
+    if prefix is None:
+        return RunSettings(settings, access, region, (), no_place, conda)
     control = run_settings.control_prefix(settings, prefix)
     places = [Place("results", prefix), Place("control files", control)]
     return RunSettings(settings, access, region, tuple(places), conda=conda)

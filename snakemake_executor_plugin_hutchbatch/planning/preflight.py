@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -20,11 +21,12 @@ from ..queues import account
 from ..queues.queue import Queue
 from ..settings.options import ExecutorSettings
 from ..settings.table import FALLBACK_REGION
+from ..sites import remembered
 from ..snakemake_types import StorageProvider, Workflow
 from ..software.conda import config
 from ..storage import buckets
 from ..storage.urls import split_url
-from . import default_image, supervisor_bundle
+from . import assumed_site, default_image, supervisor_bundle
 from .conda_specs import CondaSpecs
 from .plan import Site
 from .run_context import RunContext
@@ -36,6 +38,7 @@ from .run_settings import (
     s3_endpoint,
     s3_terms,
     storage_prefix,
+    take_site,
     user_of,
 )
 
@@ -48,6 +51,7 @@ def prepare(
     Raises ``PreflightError``, which says what to type.
     """
     prefix = storage_prefix(workflow.storage_settings)
+    take_site(settings, prefix)
     catalog = read_catalog(settings)
     provider = workflow.storage_registry.default_storage_provider
     try:
@@ -59,6 +63,10 @@ def prepare(
         raise PreflightError(errors.explain(error, "reading the Batch queues")) from error
     if warning:
         say(warning)
+    look = partial(assumed_site.mounts, clients.batch, place=remembered.PLACE, now=time.time())
+    queues, assumed = assumed_site.take(settings, queues, look)
+    if assumed and assumed.sentence:
+        say(assumed.sentence)
     work_prefix = control_prefix(settings, prefix)
     bucket_region = _check_buckets(clients, prefix, work_prefix)
     supervisor_bundle.carried()  # must come before other threads start

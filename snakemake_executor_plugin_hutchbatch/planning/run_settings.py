@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import getpass
 import os
+from pathlib import Path
 
 from ..queues import catalog
+from ..queues.data_file import DataFileError
 from ..settings.options import ExecutorSettings
 from ..settings.parsers import SettingError, parse_user, parse_work_prefix
 from ..settings.table import CONTROL_FOLDER
+from ..sites import site
 from ..snakemake_types import RemoteExecutionSettings, StorageSettings
+from ..storage.urls import split_url
 from ..supervisor.s3_terms import Terms
 from . import naming
 from .plan import Preemptible
@@ -47,13 +51,34 @@ def control_prefix(settings: ExecutorSettings, prefix: str) -> str:
     return settings.value("work_prefix") or prefix + CONTROL_FOLDER
 
 
+def take_site(settings: ExecutorSettings, prefix: str | None) -> None:
+    """Makes the site that the user named, if any, count for what is not set.
+
+    ``prefix``: the default storage prefix, if it is known. Raises ``PreflightError``.
+    """
+    if wanted := settings.value("site"):
+        bucket = split_url(prefix)[0] if prefix else None
+        settings.take_site(_read_site(wanted).values(bucket))
+
+
 def read_catalog(settings: ExecutorSettings) -> dict[str, catalog.Entry]:
-    """The site's queue catalogue, or the built-in one. Raises ``PreflightError``."""
+    """The user's queue catalogue, or else the site's; without a site, that of all sites that ship.
+    Raises ``PreflightError``."""
     path = settings.value("queue_catalog")
     try:
-        return catalog.read(path) if path else catalog.shipped()
-    except catalog.CatalogError as error:
+        if path:
+            return catalog.read(path)
+    except DataFileError as error:
         raise PreflightError(f"--hutchbatch-queue-catalog: {error}") from None
+    wanted = settings.value("site")
+    return dict(_read_site(wanted).queues) if wanted else site.shipped_queues()
+
+
+def _read_site(wanted: str | Path) -> site.SiteDefaults:
+    try:
+        return site.chosen(wanted)
+    except DataFileError as error:
+        raise PreflightError(f"--hutchbatch-site: {error}") from None
 
 
 def preemptible(remote: RemoteExecutionSettings) -> Preemptible | None:

@@ -1,27 +1,17 @@
-"""The catalogue of queues: data that ships, or a site's own file, checked line by line."""
+"""The catalogue of queues: what a site's file or a user's own says about them, checked line by
+line."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 
-from ..text.printable import printable
-from . import plain_yaml
-
-#: Bytes of a catalogue. AWS lets an account have 50 queues in a region
-#: (https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html), which take 10,000.
-MOST_BYTES = 256 * 1024
-#: Faults that are shown at most.
-MOST_FAULTS = 20
-
-
-class CatalogError(ValueError):
-    """The file is not a catalogue; one line for each fault, with its line number."""
+from . import data_file
+from .data_file import DataFileError, Fault, Item, short
 
 
 @dataclass(frozen=True)
@@ -69,70 +59,43 @@ _FIELDS: Mapping[str, Callable[[object], str | None]] = {
 }
 
 
-def shipped() -> dict[str, Entry]:
-    """The Hutch's table (https://sciwiki.fredhutch.org/compdemos/aws-batch/)."""
-    source = files(__package__).joinpath("catalog.yaml")
-    return parse(source.read_text(encoding="utf-8"), "catalog.yaml")
-
-
 def read(path: Path) -> dict[str, Entry]:
-    """A site's own catalogue. Raises ``CatalogError`` for any other file, or a missing one."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise CatalogError(f"{path} is not a catalogue: it has more than {MOST_BYTES:,} bytes")
-        return parse(content.decode(), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path} cannot be read: {error}") from None
+    """A user's own catalogue. Raises ``DataFileError`` for any other file, or a missing one."""
+    return parse(data_file.read(path, "catalogue"), str(path))
 
 
 def parse(text: str, source: str) -> dict[str, Entry]:
-    """Entries by queue name. Raises ``CatalogError`` with the faults and their lines."""
-    try:
-        document = plain_yaml.compose(text)
-        content = None if document is None else plain_yaml.value(document)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problem = error.problem or error.context
-        raise CatalogError(f"{source}, line {line}: this is not YAML: {problem}") from None
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise CatalogError(f"{source}, line 1: this is not YAML: {problem}") from None
-    queues = content.get("queues") if isinstance(content, dict) else None
-    if document is None or not isinstance(queues, dict) or not queues:
-        raise CatalogError(
+    """Entries by queue name. Raises ``DataFileError`` with the faults and their lines."""
+    found = [item for item in data_file.top(text, source) or () if item.key == "queues"]
+    if not found or not found[-1].value or not isinstance(found[-1].value, dict):
+        raise DataFileError(
             f"{source}, line 1: a catalogue begins with 'queues:' and lists at least one"
         )
-    faults: list[tuple[int, str]] = []
-    entries: dict[str, Entry] = {}
-    here = [(k, v) for k, v in document.value if k.value == "queues"]
-    faults += [(k.start_mark.line + 1, "'queues:' occurs twice") for k, _ in here[1:]]
-    for key, node in here[-1][1].value:
-        name, line, fields = key.value, key.start_mark.line + 1, queues[key.value]
-        if name in entries:
-            faults.append((line, f"queue {_short(name)} is listed twice"))
-        elif fields is not None and not isinstance(fields, dict):
-            faults.append(
-                (line, f"queue {_short(name)}: expected fields like 'type: SPOT' below it")
-            )
-        else:
-            lines = [(k.value, k.start_mark.line + 1) for k, _ in node.value] if fields else []
-            faults += _field_faults(name, fields or {}, lines)
-            entries[name] = _entry(name, fields or {})
-    if faults:
-        raise CatalogError("\n".join(_lines(source, faults)))
+    entries, faults = of_queues(found[-1])
+    faults += [(item.line, "'queues:' occurs twice") for item in found[1:]]
+    data_file.refuse(source, faults)
     return entries
 
 
-def _short(text: str, most: int = 60) -> str:
-    return text if len(text) <= most else text[:most] + "…"
-
-
-def _lines(source: str, faults: list[tuple[int, str]]) -> list[str]:
-    shown = [f"{source}, line {n}: {printable(fault)}" for n, fault in sorted(faults)]
-    more = [f"and {len(shown) - MOST_FAULTS} more"] if len(shown) > MOST_FAULTS else []
-    return shown[:MOST_FAULTS] + more
+def of_queues(queues: Item) -> tuple[dict[str, Entry], list[Fault]]:
+    """The entries below ``queues:``, and what is wrong with them."""
+    faults: list[Fault] = []
+    entries: dict[str, Entry] = {}
+    if not queues.value or not isinstance(queues.node, yaml.MappingNode):
+        return {}, [(queues.line, "'queues:' lists at least one queue, like 'lab-spot: {}'")]
+    for item in data_file.items(queues.node):
+        name, fields = item.key, item.value
+        if name in entries:
+            faults.append((item.line, f"queue {short(name)} is listed twice"))
+        elif fields is not None and not isinstance(fields, dict):
+            faults.append(
+                (item.line, f"queue {short(name)}: expected fields like 'type: SPOT' below it")
+            )
+        else:
+            lines = data_file.items(item.node) if isinstance(item.node, yaml.MappingNode) else []
+            faults += _field_faults(name, lines)
+            entries[name] = _entry(name, fields or {})
+    return entries, faults
 
 
 def _entry(name: str, fields: Mapping[str, object]) -> Entry:
@@ -152,22 +115,21 @@ def _is(kind: type[T], value: object) -> T | None:
     return value if isinstance(value, kind) else None
 
 
-def _field_faults(
-    name: str, fields: Mapping[str, object], lines: Sequence[tuple[str, int]]
-) -> list[tuple[int, str]]:
+def _field_faults(name: str, fields: Sequence[Item]) -> list[Fault]:
     faults = []
     seen: set[str] = set()
-    queue = _short(name)
-    for field, line in lines:
-        value, check = fields[field], _FIELDS.get(field)
+    queue = short(name)
+    for item in fields:
+        field, check = item.key, _FIELDS.get(item.key)
         if field in seen:
-            faults.append((line, f"queue {queue}: {_short(field)} occurs twice"))
+            faults.append((item.line, f"queue {queue}: {short(field)} occurs twice"))
         elif check is None:
             known = ", ".join(_FIELDS)
-            faults.append((line, f"queue {queue} has no field {_short(field)}; there are {known}"))
-        elif expected := check(value):
             faults.append(
-                (line, f"queue {queue}: {field} is {expected}, not {_short(repr(value))}")
+                (item.line, f"queue {queue} has no field {short(field)}; there are {known}")
             )
+        elif expected := check(item.value):
+            shown = short(repr(item.value))
+            faults.append((item.line, f"queue {queue}: {field} is {expected}, not {shown}"))
         seen.add(field)
     return faults

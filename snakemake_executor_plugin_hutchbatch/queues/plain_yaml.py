@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import yaml
 
-#: Levels of nesting. A catalogue, the only file that is read like this, has 4.
+#: Levels of nesting. Catalogues and sites, which are read like this, have 4.
 DEEPEST = 12
 
 _BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}

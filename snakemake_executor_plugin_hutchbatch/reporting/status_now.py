@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from ..aws import batch_calls
 from ..aws import clients as aws
 from ..aws.clients import Clients
-from ..queues import account, catalog, why_waiting
+from ..queues import account, why_waiting
 from ..queues.queue import Queue
 from ..record import run_record
 from ..record.controllers import is_gone
 from ..record.reader import Reader
 from ..record.run_record import Record
 from ..record.schema import Job, Placement, Run
+from ..sites import site
 from ..text.units import wait
 from . import status
 from .status import Overview
@@ -66,7 +67,7 @@ def _examine(
             oldest.setdefault(waiting["jobQueue"], waiting)
     if not oldest:
         return ()
-    queues, _ = account.describe(clients.batch, catalog.shipped())
+    queues, _ = account.describe(clients.batch, site.shipped_queues())
     by_arn = {queue.arn: queue for queue in queues.values()}
     jobs = {job.number: job for job in record.jobs}
     job_of = {place.batch_id: jobs.get(place.number) for place in record.placements}

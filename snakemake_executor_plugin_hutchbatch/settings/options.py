@@ -61,6 +61,7 @@ class ExecutorSettings(_Fields):
 
     def __post_init__(self) -> None:
         self._parsed: dict[str, Value] = {}
+        self._site: Mapping[str, Value] = {}
         problems = []
         for setting in SETTINGS.values():
             typed = getattr(self, setting.name) if setting.is_option else None
@@ -79,8 +80,16 @@ class ExecutorSettings(_Fields):
         return self._parsed.get(name)
 
     def value(self, name: str) -> Value:
-        """What the user set, else the default; None where there is neither."""
-        return self._parsed[name] if name in self._parsed else SETTINGS[name].default_value
+        """What the user set, else the site's value, else the default; None where there is none."""
+        for values in (self._parsed, self._site):
+            if name in values:
+                return values[name]
+        return SETTINGS[name].default_value
+
+    def take_site(self, values: Mapping[str, Value]) -> None:
+        """From now on, ``values`` count for what the user has not set. For the beginning of a run,
+        before any job is planned."""
+        self._site = dict(values)
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,21 @@ CONTROL_FOLDER = ".hutchbatch/"
 
 _ROWS = (
     Setting(
+        "site",
+        parsers.parse_site,
+        "NAME|FILE",
+        "Whose AWS account it is: hutch (Fred Hutch's shared account: five queues, scratch "
+        "/docker_scratch), hutch-lab (a lab's own account: one queue, scratch /var/lib/docker), or "
+        "a file that describes another (YAML, see the documentation). It gives queues, scratch, "
+        "AWS command line, job role, region and work prefix where you set none. "
+        "Default: what the account shows, else hutch.",
+    ),
+    Setting(
         "region",
         parsers.parse_region,
         "REGION",
-        "AWS region of the Batch queues. Default: the region of your AWS configuration "
+        "AWS region of the Batch queues. Default: that of the site you named with "
+        "--hutchbatch-site, else the region of your AWS configuration "
         f"(AWS_REGION, ~/.aws/config), else {FALLBACK_REGION}, where the Hutch's queues are.",
     ),
     Setting(
@@ -53,8 +64,8 @@ _ROWS = (
         "queue_catalog",
         parsers.parse_queue_catalog,
         "FILE",
-        "File with your site's queues (YAML, see the documentation), for what AWS itself does not "
-        "report. Default: the Hutch's five queues.",
+        "File with your account's queues (YAML, see the documentation), for what AWS itself does "
+        "not report. Default: the site's.",
     ),
     Setting(
         "spot_attempts",
@@ -163,7 +174,7 @@ _ROWS = (
         parsers.parse_scratch,
         "HOST:CONTAINER",
         "The scratch disk of Batch's machines and where containers see it, as HOST:CONTAINER; jobs "
-        "work there. Default {default}; some lab accounts have /var/lib/docker:/tmp.",
+        "work there. Default {default}; another site may have its own.",
         default="/docker_scratch:/tmp",
         per_rule=True,
     ),
@@ -173,7 +184,7 @@ _ROWS = (
         "FOLDER",
         "Folder of the AWS command line on Batch's machines, mounted read-only in containers, so "
         "that images need no Python of their own. 'none' if there is none; images then need a "
-        "python3, 3.8 or newer. Default {default}.",
+        "python3, 3.8 or newer. Default {default}; another site may have its own.",
         default="/home/ec2-user/miniconda",
         per_rule=True,
     ),
@@ -184,7 +195,8 @@ _ROWS = (
         "Location in S3 for small control files (task descriptions, statuses, a copy of the "
         "workflow's code), preferably one whose contents expire automatically, for example "
         "s3://fh-pi-lastname-f-eco/delete10/. "
-        f"Default: {CONTROL_FOLDER} below the default storage prefix.",
+        "Default: that of the site you named with --hutchbatch-site, else "
+        f"{CONTROL_FOLDER} below the default storage prefix.",
     ),
     Setting(
         "upload",

@@ -10,6 +10,8 @@ Policy = Literal["availability", "balanced", "capacity"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 MODES = ("auto", "direct", "snakemake")
 UPLOADS = ("auto", "never")
+#: Sites that ship (package ``sites``).
+SITES = ("hutch", "hutch-lab")
 
 
 #: What a parser made of a setting. Its type is that parser's, which depends on the setting's name.

@@ -22,6 +22,7 @@ from snakemake_executor_plugin_hutchbatch.planning import plan, requirements, wo
 from snakemake_executor_plugin_hutchbatch.planning.code_files import CODE_FOLDERS
 from snakemake_executor_plugin_hutchbatch.queues import account, catalog, instances
 from snakemake_executor_plugin_hutchbatch.queues import choice as queue_choice
+from snakemake_executor_plugin_hutchbatch.queues.data_file import DataFileError
 from snakemake_executor_plugin_hutchbatch.reporting import attempt_table, resource_advice
 from snakemake_executor_plugin_hutchbatch.settings import options as settings
 from snakemake_executor_plugin_hutchbatch.settings.values import POLICIES
@@ -36,6 +37,7 @@ from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause,
 from snakemake_executor_plugin_hutchbatch.settlement.log_tails import OUTPUT, Tail
 from snakemake_executor_plugin_hutchbatch.settlement.problem_context import ProblemContext
 from snakemake_executor_plugin_hutchbatch.settlement.sentences import sentence
+from snakemake_executor_plugin_hutchbatch.sites import site
 from snakemake_executor_plugin_hutchbatch.supervisor import (
     checksum,
     command_start,
@@ -122,7 +124,7 @@ def test_the_resources_table_has_the_figures_of_the_code():
 
 def test_the_policies_have_the_ladders_of_the_code():
     table = rows(section(QUEUES, "Queues"))
-    hutch = account.from_catalog(catalog.shipped())
+    hutch = account.from_catalog(site.shipped()[0].queues)
     ladders = {
         policy: list(
             queue_choice.automatic(hutch, policy, gpus=0, preemptible=True, where="").rungs
@@ -155,7 +157,7 @@ def test_the_fields_of_a_catalogue_are_those_of_the_code():
 def test_the_faults_of_a_catalogue_are_reported_as_the_docs_say():
     told = blocks(QUEUES, "text", "Queues of another site")[0].strip()
     text = "queues:\n  lab-spot:\n    type: spot\n    max_vcpu: 200\n    bid_percentage: 60 %\n"
-    with pytest.raises(catalog.CatalogError) as error:
+    with pytest.raises(DataFileError) as error:
         catalog.parse(text, "site.yaml")
     assert told == f"hutchbatch: {error.value}"
 
@@ -416,12 +418,12 @@ def test_the_places_that_contributing_names_exist():
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "yaml")], ids=ids)
-def test_yaml_snippets_are_profiles_or_catalogues(page):
+def test_yaml_snippets_are_profiles_or_sites(page):
     for text in blocks(page, "yaml"):
         profile = yaml.safe_load(text)
         assert isinstance(profile, dict)
         if "queues" in profile:
-            assert catalog.parse(text, page.name)
+            assert site.parse(text, page.name).queues
             continue
         given = {
             key.removeprefix("hutchbatch-").replace("-", "_"): value

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 
 from ...aws import clients
-from ...queues import account, catalog, choice
+from ...doctor import snakemake_settings
+from ...doctor.snakemake_settings import SettingsError
+from ...planning import assumed_site, run_settings
+from ...planning.run_settings import PreflightError
+from ...queues import account, choice
 from ...queues.queue import Queue
+from ...settings.setting import option_name
 from ...settings.table import default_of
 from ...settings.values import POLICIES
 from ...text import tables, terminal
@@ -24,33 +28,48 @@ def add(subcommands: Subcommands) -> None:
             "Shows the queues of your account as AWS reports them now: spot or on demand, the\n"
             "bid, how many vCPUs may be in use at a time, and whether they accept jobs."
         ),
-        epilog=epilog("example:\n  hutchbatch queues --region us-west-2"),
+        epilog=epilog(
+            "examples:\n"
+            "  hutchbatch queues --profile profiles/hutch\n"
+            "  hutchbatch queues --site hutch-lab --region us-west-2"
+        ),
         formatter_class=Help,
     )
+    parser.add_argument("--profile", metavar="FOLDER", help="profile with your settings")
     add_region(parser)
     parser.add_argument(
-        "--catalog", type=Path, help="your site's catalogue (default: the Hutch's queues)"
+        "--site",
+        metavar="NAME|FILE",
+        help="site to complete AWS's answer, as --hutchbatch-site",
+    )
+    parser.add_argument(
+        "--catalog", metavar="FILE", help="catalogue for the same, as --hutchbatch-queue-catalog"
     )
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    given = {"region": options.region, "site": options.site, "queue_catalog": options.catalog}
+    texts = [text for name, value in given.items() if value for text in (option_name(name), value)]
     try:
-        entries = catalog.read(options.catalog) if options.catalog else catalog.shipped()
+        settings = snakemake_settings.read(options.profile, texts).settings
+        entries = run_settings.read_catalog(settings)
         with asking("reading the Batch queues"):
-            found, warning = account.describe(
-                clients.clients(clients.session(options.region)).batch, entries
-            )
+            batch = clients.clients(clients.session(settings.value("region"))).batch
+            found, warning = account.describe(batch, entries)
+        found, assumed = assumed_site.take(settings, found, lambda _: assumed_site.look(batch))
         terminal.say(*table(terminal.shown(found)))
         if warning:
             note(warning)
+        if assumed and assumed.sentence:
+            note(assumed.sentence)
         for policy in POLICIES:
             ladder = choice.automatic(
                 found, policy, gpus=0, preemptible=True, where="--hutchbatch-queue"
             )
             default = " (default)" if policy == default_of("policy") else ""
             terminal.say(f"policy {policy}{default}: {', then '.join(ladder.rungs)}")
-    except (catalog.CatalogError, choice.QueueError) as error:
+    except (SettingsError, PreflightError, choice.QueueError) as error:
         sentence, *more = str(error).split("\n")
         raise CommandError(sentence, more=more) from error
     return 0

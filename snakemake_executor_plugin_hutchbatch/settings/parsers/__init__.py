@@ -32,6 +32,7 @@ from .pairs import parse_secrets as parse_secrets
 from .pairs import parse_tags as parse_tags
 from .paths import parse_queue_catalog as parse_queue_catalog
 from .paths import parse_report as parse_report
+from .paths import parse_site as parse_site
 from .shared import parse_shared_names as parse_shared_names
 from .shared import parse_shared_prefixes as parse_shared_prefixes
 from .text import parse_flag as parse_flag

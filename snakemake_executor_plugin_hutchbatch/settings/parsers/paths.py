@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..values import SettingError
+from ..values import SITES, SettingError
 from .text import text
 
 
@@ -14,6 +15,24 @@ def parse_queue_catalog(value: object) -> Path:
     if not path.is_file():
         raise SettingError("there is no such file")
     return path
+
+
+def parse_site(value: object) -> str | Path:
+    """The name of a site that ships, or a file that describes one."""
+    name = text(value)
+    if name in SITES:
+        return name
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    sites = " or ".join(SITES)
+    if re.fullmatch(r"[\w-]+", name):
+        raise SettingError(
+            f"there is no such site: write {sites}, or the file that describes yours"
+        )
+    raise SettingError(
+        f"there is no such file: write {sites}, or the file that describes your site"
+    )
 
 
 def parse_report(value: object) -> tuple[Path, ...]:

@@ -1,19 +1,9 @@
-"""Catalogues: the one that ships, and what is said about one that is wrong."""
+"""Catalogues of queues, and what is said about one that is wrong."""
 
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.queues import catalog
-from snakemake_executor_plugin_hutchbatch.queues.catalog import CatalogError, Entry
-
-
-def test_the_hutchs_five_queues_ship():
-    queues = catalog.shipped()
-    assert list(queues) == ["cpu-spot-50", "cpu-spot-40", "cpu-spot-30", "gpu-spot-50", "mixed"]
-    assert queues["cpu-spot-30"] == Entry(
-        "cpu-spot-30", "cpu-spot-30", "SPOT", ("optimal",), 1000, 30
-    )
-    assert queues["gpu-spot-50"].instance_types == ("p3.16xlarge",)
-    assert queues["mixed"] == Entry("mixed")
+from snakemake_executor_plugin_hutchbatch.queues.data_file import DataFileError
 
 
 @pytest.mark.parametrize(
@@ -52,7 +42,7 @@ def test_the_hutchs_five_queues_ship():
     ],
 )
 def test_a_fault_is_reported_with_its_line(text, fault):
-    with pytest.raises(CatalogError) as error:
+    with pytest.raises(DataFileError) as error:
         catalog.parse(text, "site.yaml")
     assert f"site.yaml, {fault}" in str(error.value)
 
@@ -67,13 +57,13 @@ def test_names_are_texts_whatever_they_look_like():
 def test_ten_lines_that_make_a_billion_entries_are_a_sentence():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
-    with pytest.raises(CatalogError, match="line 1: this is not YAML: anchors and aliases"):
+    with pytest.raises(DataFileError, match="line 1: this is not YAML: anchors and aliases"):
         catalog.parse("\n".join([*lines, "queues: *a9"]), "site.yaml")
 
 
 def test_thousands_of_faults_are_a_page():
     text = "queues:\n" + "".join(f"  q{n}:\n    type: {'x' * 500}\n" for n in range(200))
-    with pytest.raises(CatalogError, match="and 180 more") as error:
+    with pytest.raises(DataFileError, match="and 180 more") as error:
         catalog.parse(text, "site.yaml")
     assert len(str(error.value)) < 5000
 
@@ -87,18 +77,18 @@ def test_a_file_that_is_no_catalogue_is_reported(tmp_path, kind):
         path.symlink_to("/dev/zero")
     else:
         path.write_bytes(b"#" * 300_000 if kind == "large" else b"\xff")
-    with pytest.raises(CatalogError, match=r"site\.yaml (is not a catalogue|cannot be read)"):
+    with pytest.raises(DataFileError, match=r"site\.yaml (is not a catalogue|cannot be read)"):
         catalog.read(path)
 
 
 def test_all_faults_are_reported_at_once():
     text = "queues:\n  a:\n    type: x\n  b:\n    max_vcpus: 0\n"
-    with pytest.raises(CatalogError) as error:
+    with pytest.raises(DataFileError) as error:
         catalog.parse(text, "site.yaml")
     assert "line 3" in str(error.value)
     assert "line 5" in str(error.value)
 
 
 def test_a_missing_file_is_reported(tmp_path):
-    with pytest.raises(CatalogError, match="cannot be read"):
+    with pytest.raises(DataFileError, match="cannot be read"):
         catalog.read(tmp_path / "none.yaml")

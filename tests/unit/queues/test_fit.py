@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_plan import PLAN
 
-from snakemake_executor_plugin_hutchbatch.queues import catalog, instances
+from snakemake_executor_plugin_hutchbatch.queues import instances
 from snakemake_executor_plugin_hutchbatch.queues.account import from_catalog
 from snakemake_executor_plugin_hutchbatch.queues.fit import (
     hint,
@@ -16,13 +16,14 @@ from snakemake_executor_plugin_hutchbatch.queues.fit import (
     other_architecture,
 )
 from snakemake_executor_plugin_hutchbatch.queues.queue import Queue
+from snakemake_executor_plugin_hutchbatch.sites import site
 
 
 def asks(vcpus, memory, gpus=0):
     return replace(PLAN, vcpus=vcpus, memory=memory, gpus=gpus)
 
 
-HUTCH = from_catalog(catalog.shipped())
+HUTCH = from_catalog(site.shipped()[0].queues)
 SPOT, GPU = HUTCH["cpu-spot-50"], HUTCH["gpu-spot-50"]
 
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.queues import catalog
 from snakemake_executor_plugin_hutchbatch.queues.account import describe, from_catalog
 from snakemake_executor_plugin_hutchbatch.queues.choice import QueueError, automatic, named
 from snakemake_executor_plugin_hutchbatch.queues.queue import Queue
+from snakemake_executor_plugin_hutchbatch.sites import site
 
 WHERE = "--hutchbatch-queue"
-HUTCH = from_catalog(catalog.shipped())
+HUTCH = from_catalog(site.shipped()[0].queues)
 
 
 def queues(*names, off=()):
@@ -141,7 +141,7 @@ class Account:
 
 
 def test_what_aws_says_live_goes_before_the_catalogue():
-    found, told = describe(Account(), catalog.shipped())
+    found, told = describe(Account(), site.shipped()[0].queues)
     assert told is None
     assert sorted(found) == ["cpu-spot-30", "night"]
     assert found["night"] == Queue("night", "arn:night", True, "", True, ("r5",), 64, 25)

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from sample_plan import PLAN
 
-from snakemake_executor_plugin_hutchbatch.queues import catalog
 from snakemake_executor_plugin_hutchbatch.queues.account import from_catalog
 from snakemake_executor_plugin_hutchbatch.queues.queue import Queue
 from snakemake_executor_plugin_hutchbatch.queues.why_waiting import Symptoms, diagnose
+from snakemake_executor_plugin_hutchbatch.sites import site
 
-SPOT = from_catalog(catalog.shipped())["cpu-spot-30"]
+SPOT = from_catalog(site.shipped()[0].queues)["cpu-spot-30"]
 JOB = replace(PLAN, vcpus=4, memory=1000, gpus=0)
 CASES = [
     ("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - no", SPOT, JOB, {}, "higher bid"),

@@ -27,6 +27,7 @@ from snakemake_executor_plugin_hutchbatch.settings.values import (
 ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"
 
 GOOD = [
+    ("site", "hutch-lab", "hutch-lab"),
     ("region", "us-west-2", "us-west-2"),
     ("queue", "auto", ()),
     ("queue", "cpu-spot-50", ("cpu-spot-50",)),
@@ -79,6 +80,8 @@ BAD = [
     ("queue", "auto,mixed", "auto, a queue's name"),
     ("policy", "cheap", "availability, balanced or capacity"),
     ("queue_catalog", "/no/such/file.yaml", "no such file"),
+    ("site", "hutch-labs", "write hutch or hutch-lab"),
+    ("site", "/no/such/site.yaml", "no such file"),
     ("starve_minutes", "soon", "minutes"),
     ("starve_minutes", "-1", "minutes"),
     ("spot_attempts", "11", "1 to 10"),

@@ -1,0 +1,1 @@
+"""Sites: named sets of defaults, as data; and which one an account is."""
