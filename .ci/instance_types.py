@@ -2,6 +2,10 @@
 
     python .ci/instance_types.py
 
+Families that were added on 2026-11-30 come from the copy of DescribeInstanceTypes that moto 5.2.1
+ships (https://github.com/getmoto/moto); in the 460 types that it shares with this file, every
+figure was the same.
+
 Needs credentials of any AWS account that may ec2:DescribeInstanceTypes; changes nothing there.
 """
 
@@ -26,6 +30,8 @@ Row = tuple[str, int, int, int, str]
 
 class Gpu(TypedDict, total=False):
     Count: int
+    LogicalGpuCount: int
+    Manufacturer: str
 
 
 class InstanceType(TypedDict):
@@ -59,9 +65,19 @@ def _row(each: InstanceType) -> Row:
         each["InstanceType"],
         each["VCpuInfo"]["DefaultVCpus"],
         each["MemoryInfo"]["SizeInMiB"],
-        sum(gpu.get("Count", 0) for gpu in gpus),
+        sum(map(_count, gpus)),
         "arm64" if "arm64" in architectures else "x86_64",
     )
+
+
+def _count(gpu: Gpu) -> int:
+    """Those that a job can ask for: ECS gives out NVIDIA's alone, and of g6f a part as one.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-gpu.html
+    """
+    if gpu.get("Manufacturer", "NVIDIA") != "NVIDIA":
+        return 0
+    return gpu.get("Count", 0) or gpu.get("LogicalGpuCount", 0)
 
 
 def text(found: Iterable[Row], day: datetime.date) -> str:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import boto3
 import botocore.session
@@ -25,16 +25,26 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+class QuotaClient(Protocol):
+    """What is used of boto3's client for Service Quotas."""
+
+    def get_service_quota(
+        self, *, ServiceCode: str, QuotaCode: str
+    ) -> Mapping[str, Mapping[str, float]]: ...
+
+
 @dataclass(frozen=True)
 class Clients:
     """AWS's clients. ``submit`` never repeats a call by itself: SubmitJob has no client token, so
-    what became of a call without an answer must be known before it is sent again."""
+    what became of a call without an answer must be known before it is sent again. ``quotas`` makes
+    a client, which few runs need; None where it would ask another account than Batch's."""
 
     region: str
     batch: BatchClient
     submit: BatchClient
     logs: CloudWatchLogsClient
     s3: S3Client
+    quotas: Callable[[], QuotaClient | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -79,13 +89,28 @@ def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:
     )
     storage.meta.events.register("before-call.s3.PutObject", _add_checksum)
     s3_terms.use(storage, s3.terms)
+    batch = aws.client("batch", config=many)
     return Clients(
         region=aws.region_name,
-        batch=aws.client("batch", config=many),
+        batch=batch,
         submit=aws.client("batch", config=once),
         logs=aws.client("logs", config=many),
         s3=storage,
+        quotas=lambda: _quotas(aws, batch.meta.endpoint_url),
     )
+
+
+def _quotas(aws: boto3.Session, batch_endpoint: str) -> QuotaClient | None:
+    """Where Batch is redirected to another endpoint and Service Quotas is not, its answers would be
+    about another account."""
+    once = Config(
+        retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=5
+    )
+    client: QuotaClient = (made := aws.client("service-quotas", config=once))
+    is_redirected = [
+        ".amazonaws.com" not in url for url in (batch_endpoint, made.meta.endpoint_url)
+    ]
+    return client if is_redirected[0] == is_redirected[1] else None
 
 
 class HTTPRequest(TypedDict):

@@ -18,7 +18,7 @@ from ..planning import assumed_site, preflight
 from ..planning.run_settings import PreflightError
 from ..queues import account, choice
 from ..queues.catalog import Entry
-from ..queues.choice import Ladder, QueueError
+from ..queues.choice import Ladder, Needs, QueueError
 from ..queues.queue import Queue
 from ..settings.options import ExecutorSettings
 from ..settings.values import NONE, Nothing, unless_none
@@ -92,6 +92,7 @@ def the_queues(
     facts.queues, facts.assumed = assumed_site.take(
         settings, facts.queues, lambda _: assumed_site.look(clients.batch)
     )
+    needs = _needs(settings)
     if warning:
         yield Finding("warning", "queues", warning)
     for queue in facts.queues.values():
@@ -101,7 +102,7 @@ def the_queues(
     wanted = settings.value("queue")
     try:
         facts.ladder = (
-            choice.named(wanted, facts.queues, "--hutchbatch-queue", trust=trust)
+            choice.named(wanted, facts.queues, "--hutchbatch-queue", trust=trust, needs=needs)
             if wanted
             else _automatic(settings, facts, gpus=0)
         )
@@ -120,7 +121,14 @@ def the_queues(
 def _automatic(settings: ExecutorSettings, facts: AccountFacts, gpus: int) -> Ladder:
     policy = settings.value("policy")
     where = "--hutchbatch-queue"
-    return choice.automatic(facts.queues, policy, gpus=gpus, preemptible=True, where=where)
+    return choice.automatic(
+        facts.queues, policy, gpus=gpus, preemptible=True, where=where, needs=_needs(settings)
+    )
+
+
+def _needs(settings: ExecutorSettings) -> Needs:
+    """Those of a job in the default image, which runs on any processor."""
+    return Needs(settings.value("share_identifier"), on_arm=True)
 
 
 def site(settings: ExecutorSettings, facts: AccountFacts) -> Finding:

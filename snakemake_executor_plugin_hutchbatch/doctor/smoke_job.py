@@ -23,6 +23,7 @@ from ..planning.work import TaskLocation
 from ..queues import why_waiting
 from ..queues.choice import Ladder
 from ..queues.queue import Queue
+from ..queues.quota import Quotas
 from ..settings.options import ExecutorSettings
 from ..settings.values import unless_none
 from ..settlement import failure_cause
@@ -200,7 +201,12 @@ def _waiting(
     sentence = f"After {seconds / 60:.0f} minutes the job is still {job['status']}"
     if job["status"] == "RUNNABLE":
         symptoms = why_waiting.examine(
-            clients.batch, job["jobId"], str(job.get("statusReason") or ""), trial.queue
+            clients.batch,
+            job["jobId"],
+            str(job.get("statusReason") or ""),
+            trial.queue,
+            waited=seconds,
+            quotas=Quotas(clients.quotas),
         )
         sentence += f", since {why_waiting.diagnose(wanted, symptoms)}"
     remedy = "the job was stopped; try again later, or give it more time with --wait."

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from ..aws.retry import Retrier
 from ..planning import naming, source_archive
-from ..planning.plan import Budgets, JobPlan, Site
+from ..planning.plan import CONDA_IS_X86, Budgets, JobPlan, Site
 from ..planning.requirements import Request
 from ..planning.run_context import RunContext
 from ..planning.supervisor_bundle import Bundle
 from ..planning.work import History, TaskLocation
 from ..queues import choice
-from ..queues.choice import Ladder
+from ..queues.choice import Ladder, Needs
 from ..settings.values import unless_none
 from ..storage.run_layout import WorkLayout
 from ..submission import submit_job
@@ -90,12 +90,14 @@ def plan(site: Site, name: str, image: str, needs: Request, key: str) -> JobPlan
 
 def _ladder(site: Site) -> Ladder:
     """That of a job without GPUs that may be preempted: it is repeated until it succeeds."""
-    settings, where = site.settings, "--hutchbatch-queue"
+    settings, where, queues = site.settings, "--hutchbatch-queue", site.queues
+    needs = Needs(settings.value("share_identifier"), x86_only=CONDA_IS_X86)
     try:
         if wanted := settings.value("queue"):
-            return choice.named(wanted, site.queues, where, trust=not site.queues_told)
-        policy = settings.value("policy")
-        return choice.automatic(site.queues, policy, gpus=0, preemptible=True, where=where)
+            return choice.named(wanted, queues, where, trust=not site.queues_told, needs=needs)
+        return choice.automatic(
+            queues, settings.value("policy"), gpus=0, preemptible=True, where=where, needs=needs
+        )
     except choice.QueueError as error:
         raise EnvironmentFailed(f"no queue for the job that builds it: {error}") from None
 

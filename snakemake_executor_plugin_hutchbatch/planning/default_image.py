@@ -43,5 +43,11 @@ def is_python(name: str, version: tuple[int, ...] = sys.version_info[:2]) -> boo
     return found is not None and "alpine" not in name
 
 
+def serves_arm(name: str) -> bool:
+    """Whether an image is known to run on Arm machines: Docker's official images are made for both
+    processors, and some images say so in their names."""
+    return is_default(name) or bool(re.search(r"arm64|aarch64", name))
+
+
 def is_default(name: str) -> bool:
     return name == image()

@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..queues import choice
-from ..queues.choice import Ladder, QueueError
+from ..queues.choice import Ladder, Needs, QueueError
 from ..queues.queue import Queue
 from ..settings import options, parsers
 from ..settings.options import JobSettings
 from ..settings.table import default_of
 from ..settings.values import Mount, Policy, SettingError, unless_none
 from ..snakemake_types import AnyJob, Job
-from . import naming, shared_inputs
+from . import default_image, naming, shared_inputs
 from .conda_specs import CondaSpecs
 from .modes import Mode, impossible, why_not_direct
 from .requirements import LEAST_MIB, PlanError, request, whole
 from .snakemake_jobs import job_label, members, rule_name, wildcards_of
+
+#: Environments are solved and built for ``linux-64`` (``software/conda``).
+CONDA_IS_X86 = "conda environments are built for x86-64 (linux-64)"
 
 
 @dataclass(frozen=True)
@@ -130,8 +133,15 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
     rule = rule_name(job)
     names = {m.rule.name for m in members(job)}
     where = "resources: hutchbatch_queue=" if "queue" in own else "--hutchbatch-queue"
+    image = option("image") or image_of(members(job), site.container_image)
+    conda = _conda(members(job), site)
+    needs = Needs(
+        share=option("share_identifier"),
+        on_arm=default_image.serves_arm(image),
+        x86_only=CONDA_IS_X86 if conda else None,
+    )
     try:
-        ladder = _ladder(option("queue"), option("policy"), site, names, need.gpus, where)
+        ladder = _ladder(option("queue"), option("policy"), site, names, need.gpus, where, needs)
     except QueueError as error:
         raise PlanError(str(error)) from None
     role = option("job_role")
@@ -150,7 +160,7 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
         mode=mode,
         why_not_direct=reason,
         direct_only=option("mode") == "direct",
-        image=option("image") or image_of(members(job), site.container_image),
+        image=image,
         vcpus=need.vcpus,
         memory=max(need.memory, LEAST_MIB[mode]),
         gpus=need.gpus,
@@ -171,7 +181,7 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
         scheduling_priority=option("scheduling_priority"),
         share_identifier=option("share_identifier"),
         budgets=_budgets(settings, site, names),
-        conda=_conda(members(job), site),
+        conda=conda,
     )
 
 
@@ -210,15 +220,17 @@ def _ladder(
     rules: set[str],
     gpus: int,
     where: str,
+    needs: Needs,
 ) -> Ladder:
     if wanted:
-        return choice.named(wanted, site.queues, where, trust=not site.queues_told)
+        return choice.named(wanted, site.queues, where, trust=not site.queues_told, needs=needs)
     return choice.automatic(
         site.queues,
         policy,
         gpus=gpus,
         preemptible=_is_preemptible(site, rules),
         where=where,
+        needs=needs,
     )
 
 

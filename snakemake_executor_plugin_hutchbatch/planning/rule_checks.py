@@ -14,7 +14,7 @@ from ..queues.queue import Queue
 from ..snakemake_types import Job
 from ..software import snakemake_packages
 from ..software.conda.here import is_here
-from . import hints, shared_inputs
+from . import default_image, hints, shared_inputs
 from .plan import JobPlan, Site, plan
 from .requirements import PlanError
 from .snakemake_jobs import rule_name
@@ -102,9 +102,21 @@ def all_hints(checked: Sequence[CheckedJob], site: Site) -> list[str]:
     planned = [(each.job, each.plan) for each in checked if each.plan and not each.job.is_local]
     return [
         *(f"Rule {rule}: {text}." for rule, text in sizes.items()),
+        *_time_limits([wanted for _, wanted in planned], site.queues),
         *hints.hints(_request(job, wanted, site) for job, wanted in planned),
         *_left_behind(planned),
     ]
+
+
+def _time_limits(planned: Sequence[JobPlan], queues: Mapping[str, Queue]) -> list[str]:
+    """What the queues' own time limits mean for the run, one line for each."""
+    rungs = {
+        (queue, queue.name == wanted.ladder.rungs[-1]): None
+        for wanted in planned
+        for queue in _rungs(wanted, queues)
+    }
+    found = (fit.waits_no_longer(queue, is_last) for queue, is_last in rungs)
+    return [f"{text[0].upper()}{text[1:]}." for text in found if text]
 
 
 def _left_behind(planned: Sequence[tuple[Job, JobPlan]]) -> list[str]:
@@ -154,12 +166,10 @@ def _rungs(wanted: JobPlan, queues: Mapping[str, Queue]) -> list[Queue]:
 
 def architectures(wanted: JobPlan, queues: Mapping[str, Queue]) -> set[str]:
     """The processors of the machines on which a job may run, by AWS's names."""
-    found = {
-        size.architecture
-        for queue in _rungs(wanted, queues)
-        for size in instances.sizes(queue.instance_types)
-    }
-    return found or {"x86_64"}
+    found: set[str] = set()
+    for queue in _rungs(wanted, queues):
+        found |= instances.architectures(queue.instance_types)
+    return found or {instances.X86}
 
 
 def fitted(wanted: JobPlan, queues: Mapping[str, Queue]) -> JobPlan:
@@ -177,4 +187,5 @@ def fitted(wanted: JobPlan, queues: Mapping[str, Queue]) -> JobPlan:
 def size_hint(wanted: JobPlan, queues: Mapping[str, Queue]) -> str | None:
     """What could be better about the size of a request; None where nothing could."""
     first = _rungs(wanted, queues)[0]
-    return fit.other_architecture(first) or fit.hint(wanted, first)
+    other = None if default_image.serves_arm(wanted.image) else fit.other_architecture(first)
+    return other or fit.hint(wanted, first)

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
 from ..aws import errors
 from .catalog import Entry
-from .queue import Queue
+from .queue import Environment, Queue
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
-    from mypy_boto3_batch.type_defs import ComputeEnvironmentDetailTypeDef, JobQueueDetailTypeDef
+    from mypy_boto3_batch.type_defs import (
+        ComputeEnvironmentDetailTypeDef,
+        ComputeResourceOutputTypeDef,
+        JobQueueDetailTypeDef,
+    )
+
+#: States of queues and compute environments in which they take jobs, or soon will.
+_FINE = ("VALID", "UPDATING", "CREATING")
+#: AWS's names of what else jobs can run on: of jobQueueType, and of a compute environment's type.
+_KINDS = {
+    "EKS": "Kubernetes (EKS)",
+    "FARGATE": "Fargate",
+    "FARGATE_SPOT": "Fargate",
+    "ECS_FARGATE": "Fargate",
+    "ECS_MANAGED_INSTANCES": "ECS managed instances",
+    "SAGEMAKER_TRAINING": "SageMaker",
+}
 
 
 def from_catalog(entries: Mapping[str, Entry]) -> dict[str, Queue]:
@@ -76,13 +92,18 @@ def live(
     environments: Mapping[str, ComputeEnvironmentDetailTypeDef],
     known: Queue,
 ) -> Queue:
-    """``known``, updated with what AWS says. ``environments``: compute environments by ARN."""
-    enabled = item.get("state") == "ENABLED"
-    valid = item.get("status", "VALID") in ("VALID", "UPDATING", "CREATING")
-    why = "" if enabled else "it is disabled"
-    if enabled and not valid:
-        why = f"it is {item.get('status')}: {item.get('statusReason', '')}".rstrip(": ")
-    queue = replace(known, arn=item["jobQueueArn"], takes_jobs=enabled and valid, why_not=why)
+    """``known``, updated with what AWS says. ``environments``: compute environments by ARN; one
+    that jobs can use is enough, and only such ones count."""
+    queue = replace(
+        known,
+        arn=item["jobQueueArn"],
+        takes_jobs=True,
+        why_not="",
+        fair_share=bool(item.get("schedulingPolicyArn")),
+        time_limits=_time_limits(item),
+    )
+    if why := _queue_fault(item):
+        return replace(queue, takes_jobs=False, why_not=why)
     orders = item.get("computeEnvironmentOrder") or []
     backing = [
         environments[o["computeEnvironment"]]
@@ -91,16 +112,73 @@ def live(
     ]
     if not backing:
         return queue
-    if enabled and not any(e.get("state") == "ENABLED" for e in backing):
-        return replace(queue, takes_jobs=False, why_not="its compute environment is disabled")
-    resources = [r for e in backing if (r := e.get("computeResources"))]
-    types = dict.fromkeys(t for r in resources for t in r.get("instanceTypes") or [])
+    faults = dict.fromkeys(why for e in backing if (why := _environment_fault(e)))
+    usable = [e for e in backing if not _environment_fault(e)]
+    if not usable:
+        return replace(queue, takes_jobs=False, why_not=", and ".join(faults))
+    return _with_environments(queue, usable)
+
+
+def _with_environments(queue: Queue, usable: Sequence[ComputeEnvironmentDetailTypeDef]) -> Queue:
+    """Of an unmanaged environment nothing is known: its owner starts the machines."""
+    resources = [resources_of(e) for e in usable]
+    places = tuple(
+        Environment(tuple(r.get("instanceTypes") or ()), r.get("maxvCpus")) for r in resources
+    )
+    types = dict.fromkeys(name for place in places for name in place.instance_types)
+    most = [place.max_vcpus for place in places if place.max_vcpus]
     bids = [r["bidPercentage"] for r in resources if r.get("bidPercentage")]
+    spot = [r["type"].endswith("SPOT") for r in resources if "type" in r]
     return replace(
         queue,
-        spot=len(resources) == len(backing)
-        and all(r.get("type", "").endswith("SPOT") for r in resources),
-        instance_types=tuple(types) or known.instance_types,
-        max_vcpus=sum(int(r.get("maxvCpus") or 0) for r in resources) or known.max_vcpus,
-        bid=max(bids) if bids else known.bid,
+        spot=all(spot) if spot else None,
+        instance_types=tuple(types) or queue.instance_types,
+        max_vcpus=sum(most) if len(most) == len(places) else queue.max_vcpus,
+        bid=max(bids) if bids else queue.bid,
+        environments=places if len(places) > 1 else (),
+    )
+
+
+def _queue_fault(item: JobQueueDetailTypeDef) -> str:
+    """Why a queue takes no jobs of ours; empty where it does."""
+    if item.get("state") != "ENABLED":
+        return "it is disabled"
+    if item.get("status", "VALID") not in _FINE:
+        return f"it is {item.get('status')}: {item.get('statusReason', '')}".rstrip(": ")
+    kind = item.get("jobQueueType") or "ECS"
+    return "" if kind == "ECS" else _of_kind(kind)
+
+
+def _environment_fault(environment: ComputeEnvironmentDetailTypeDef) -> str:
+    """Why a compute environment runs no jobs of ours; empty where it does."""
+    if environment.get("state", "ENABLED") != "ENABLED":
+        return "its compute environment is disabled"
+    if environment.get("status", "VALID") not in _FINE:
+        why = f": {environment.get('statusReason', '')}".rstrip(": ")
+        return f"its compute environment is {environment.get('status')}{why}"
+    if (
+        environment.get("eksConfiguration")
+        or environment.get("containerOrchestrationType") == "EKS"
+    ):
+        return _of_kind("EKS")
+    kind = resources_of(environment).get("type", "EC2")
+    return "" if kind in ("EC2", "SPOT") else _of_kind(kind)
+
+
+def resources_of(environment: ComputeEnvironmentDetailTypeDef) -> ComputeResourceOutputTypeDef:
+    """Empty for an unmanaged environment."""
+    return environment.get("computeResources") or cast("ComputeResourceOutputTypeDef", {})
+
+
+def _of_kind(kind: str) -> str:
+    """Job definitions of ours are for ECS on EC2: they mount folders of the machine."""
+    return f"it runs jobs on {_KINDS.get(kind, kind)}, and hutchbatch's need machines of EC2"
+
+
+def _time_limits(item: JobQueueDetailTypeDef) -> tuple[tuple[str, int], ...]:
+    actions = item.get("jobStateTimeLimitActions") or []
+    return tuple(
+        (action["reason"], action["maxTimeSeconds"])
+        for action in actions
+        if action["state"] == "RUNNABLE"
     )

@@ -11,6 +11,7 @@ from ..aws import clients as aws
 from ..aws.clients import Clients
 from ..queues import account, why_waiting
 from ..queues.queue import Queue
+from ..queues.quota import Quotas
 from ..record import run_record
 from ..record.controllers import is_gone
 from ..record.reader import Reader
@@ -72,16 +73,45 @@ def _examine(
     jobs = {job.number: job for job in record.jobs}
     job_of = {place.batch_id: jobs.get(place.number) for place in record.placements}
     return tuple(
-        _diagnosis(clients, waiting, job, by_arn.get(arn) or Queue(arn.rpartition("/")[2]), now)
+        _diagnosis(
+            clients,
+            waiting,
+            job,
+            by_arn.get(arn) or Queue(arn.rpartition("/")[2]),
+            now,
+            _starts(arn, described, now),
+        )
         for arn, waiting in list(oldest.items())[:EXAMINED]
         if (job := job_of.get(waiting["jobId"]))
     )
 
 
+def _starts(queue: str, described: Mapping[str, JobDetailTypeDef], now: float) -> bool:
+    """Whether a queue (ARN) has just started a job of the run."""
+    since = (now - why_waiting.PATIENT_SECONDS) * 1000
+    return any(
+        job["status"] == "STARTING" or job.get("startedAt", 0) > since
+        for job in described.values()
+        if job["jobQueue"] == queue
+    )
+
+
 def _diagnosis(
-    clients: Clients, described: JobDetailTypeDef, job: Job, queue: Queue, now: float
+    clients: Clients,
+    described: JobDetailTypeDef,
+    job: Job,
+    queue: Queue,
+    now: float,
+    starts: bool,
 ) -> str:
-    reason = str(described.get("statusReason") or "")
-    symptoms = why_waiting.examine(clients.batch, described["jobId"], reason, queue)
-    waited = wait(now - described.get("createdAt", now * 1000) / 1000)
-    return f"{job.label} has waited {waited} to start: {why_waiting.diagnose(job, symptoms)}."
+    waited = now - described.get("createdAt", now * 1000) / 1000
+    symptoms = why_waiting.examine(
+        clients.batch,
+        described["jobId"],
+        str(described.get("statusReason") or ""),
+        queue,
+        waited=waited,
+        stalled=not starts,
+        quotas=Quotas(clients.quotas),
+    )
+    return f"{job.label} has waited {wait(waited)} to start: {why_waiting.diagnose(job, symptoms)}."

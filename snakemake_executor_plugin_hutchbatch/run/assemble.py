@@ -14,6 +14,7 @@ from ..environments.shelf import EnvironmentShelf
 from ..planning.modes import Mode
 from ..planning.prepare import Preparation
 from ..planning.work import PlanPool, SentWork
+from ..queues.quota import Quotas
 from ..record.recorder import Recorder
 from ..recovery.adoption_record import AdoptionRecord
 from ..recovery.earlier_jobs import EarlierJobs
@@ -92,6 +93,7 @@ def build(
         queues,
         logger.info,
         lambda text: recorder.note("waiting", text),
+        quotas=Quotas(context.clients.quotas),
     )
     takeover = Takeover(
         EarlierJobs(batch, retrier, beginning.earlier.traces),

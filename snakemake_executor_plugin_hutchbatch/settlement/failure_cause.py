@@ -66,6 +66,9 @@ _ABSENT = _of(
 )
 _PROGRAM = _of(r'exec: "')
 _PROCESSOR = _of(r"exec format error")
+#: runc's line in the output of a container whose image is for another processor: it ends at once,
+#: with exit code 1 or 255, and AWS says nothing about it.
+_EXEC_FORMAT = _of(r"\bexec\b.*\bexec format error")
 _OVERRIDES = _of(r"container overrides length")
 _HOST_FAILED = _of(
     r"^(DockerTimeoutError|CannotInspectContainerError|CannotStartContainerError"
@@ -179,6 +182,8 @@ def read(
         return ended.failure(Cause.HOST, Problem.UNKNOWN, words)
     if status and status.cause and _is_of_this_end(status, code):
         return _from_status(ended, status)
+    if status is None and (said := [line for line in lines or () if _EXEC_FORMAT.search(line)]):
+        return ended.failure(Cause.IMAGE, Problem.PROCESSOR, said[0])
     if code in _SUPERVISOR_CODES:
         cause, problem, facts = _SUPERVISOR_CODES[code]
         return ended.failure(cause, problem, details=ProblemContext(facts=facts))

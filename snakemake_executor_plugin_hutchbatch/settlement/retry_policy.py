@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from ..planning.plan import JobPlan
 from ..planning.work import History
-from ..queues import fit, why_waiting
+from ..queues import fit, instances, why_waiting
 from ..queues.queue import Queue
 from .failure_cause import Cause, Failure, Problem
 
@@ -44,6 +44,8 @@ def after(
         )
     if failure.problem is Problem.MISFIT:
         return _misfit(failure, plan, queues.get(plan.queue) or Queue(plan.queue))
+    if failure.problem is Problem.PROCESSOR:
+        return _other_processor(failure, queues.get(plan.queue) or Queue(plan.queue))
     if failure.cause is Cause.HOST:
         losses = history.host_losses + 1
         if failure.problem is Problem.SHARED_CHANGED:
@@ -81,6 +83,16 @@ def _after_spot_loss(failure: Failure, plan: JobPlan, history: History) -> Resub
 def _misfit(failure: Failure, plan: JobPlan, queue: Queue) -> Failure:
     why = why_waiting.diagnose(plan, why_waiting.Symptoms(failure.words, queue))
     return replace(failure, sentence=f"AWS Batch cancelled it: {why}")
+
+
+def _other_processor(failure: Failure, queue: Queue) -> Failure:
+    found = instances.architectures(queue.instance_types)
+    if len(found) != 1:
+        return failure
+    kind = "Arm (arm64)" if instances.ARM in found else "x86 (x86_64)"
+    return replace(
+        failure, sentence=f"{failure.sentence}; the machines of queue {queue.name} are {kind}"
+    )
 
 
 def _last(plan: JobPlan) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..aws.termination import Termination
@@ -12,6 +14,8 @@ from ..planning.plan import JobPlan
 from ..planning.work import History
 from ..queues import why_waiting
 from ..queues.queue import Queue
+from ..queues.quota import Quotas
+from ..queues.why_waiting import PATIENT_SECONDS
 from ..tracking.live_jobs import LiveJob
 from ..tracking.news import Poll
 from ..tracking.tracker import Tracker
@@ -20,9 +24,6 @@ from . import retry_policy
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
-#: Seconds that a job may be RUNNABLE before the reason is looked up: Batch needs two or three
-#: minutes to start a machine.
-PATIENT_SECONDS = 240.0
 #: AWS shows this as the reason for a job that hutchbatch took out of its queue.
 LEAVING = "hutchbatch is moving it to another queue"
 
@@ -61,6 +62,7 @@ class StarvationWatch(Generic[P]):
         say: Callable[[str], None],
         note: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        quotas: Quotas | None = None,
     ) -> None:
         self._tracker = tracker
         self._batch = batch
@@ -69,8 +71,10 @@ class StarvationWatch(Generic[P]):
         self._queues = queues
         self._say = say
         self._clock = clock
+        self._quotas = quotas
         self._moved: dict[str, float] = {}
-        self._examined: dict[str, float] = {}
+        #: When each queue was last asked about, and AWS's reason then.
+        self._examined: dict[str, tuple[float, str]] = {}
         self._reported: set[_Reported] = set()
         self._began = clock()
         self._may_move = True
@@ -134,25 +138,31 @@ class StarvationWatch(Generic[P]):
         return min(PATIENT_SECONDS, minutes * 60) if minutes else PATIENT_SECONDS
 
     def _explain(self, live: LiveJob[P], now: float) -> None:
-        """Reports one sentence for each queue and cause, however many jobs wait; repeated lookups
-        are spaced."""
-        plan = live.what.plan
-        # AWS only gives a reason for the job at the head of its queue.
-        has_reason = bool(live.reason)
-        last = self._examined.get(plan.queue)
-        if last is not None and (last == now or (now - last < PATIENT_SECONDS and not has_reason)):
+        """Reports one sentence for each queue and cause, however many jobs wait; lookups are spaced
+        unless AWS says something new. Early on, only what is certain is reported."""
+        plan, waited = live.what.plan, now - live.since
+        then, reason = self._examined.get(plan.queue, (-math.inf, ""))
+        if then == now or (now - then < PATIENT_SECONDS and live.reason in ("", reason)):
             return
-        self._examined[plan.queue] = now
-        queue = self._queues.get(plan.queue) or Queue(plan.queue)
-        symptoms = why_waiting.examine(self._batch, live.job_id, live.reason, queue)
-        sentence = why_waiting.diagnose(plan, symptoms)
-        report = _Reported(plan.queue, sentence)
-        # Places in the queue change all the time; reporting that once is enough.
-        if symptoms.ahead:
-            report = replace(report, sentence="others are ahead of it")
+        self._examined[plan.queue] = now, live.reason
+        started = self._moved.get(plan.queue)
+        symptoms = why_waiting.examine(
+            self._batch,
+            live.job_id,
+            live.reason,
+            self._queues.get(plan.queue) or Queue(plan.queue),
+            waited=waited,
+            stalled=started is None or now - started >= PATIENT_SECONDS,
+            quotas=self._quotas,
+        )
+        early = waited < PATIENT_SECONDS
+        sentence = (why_waiting.certain if early else why_waiting.diagnose)(plan, symptoms)
+        if sentence is None:
+            return
+        # Figures change all the time; reporting them once is enough.
+        report = _Reported(plan.queue, re.sub(r"\d[\d,]*", "#", sentence))
         if report not in self._reported:
             self._reported.add(report)
-            minutes = (now - live.since) / 60
-            line = f"{live.what.label} has waited {minutes:.0f} minutes to start: {sentence}."
+            line = f"{live.what.label} has waited {waited / 60:.0f} minutes to start: {sentence}."
             self._say(line)
             self._note(line)

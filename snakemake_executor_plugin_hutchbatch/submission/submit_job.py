@@ -133,12 +133,11 @@ def submit_request(
         request["arrayProperties"] = {"size": size}
     if plan.timeout:
         request["timeout"] = {"attemptDurationSeconds": plan.timeout}
-    if plan.share_identifier:
+    # AWS refuses both on a queue without a fair-share policy, and wants both with one.
+    # https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html (shareIdentifier)
+    if plan.share_identifier and plan.queue in plan.ladder.fair_share:
         request["shareIdentifier"] = plan.share_identifier
-        # AWS wants a priority wherever there is a share identifier.
         request["schedulingPriorityOverride"] = plan.scheduling_priority or 0
-    elif plan.scheduling_priority is not None:
-        request["schedulingPriorityOverride"] = plan.scheduling_priority
     return request
 
 

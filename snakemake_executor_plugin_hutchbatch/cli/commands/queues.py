@@ -19,6 +19,9 @@ from ...text import tables, terminal
 from ...text.terminal import note
 from .common import CommandError, Help, Subcommands, add_region, asking, epilog
 
+#: A job that could go to every queue.
+_ANY = choice.Needs(share="any", on_arm=True)
+
 
 def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
@@ -64,8 +67,9 @@ def _run(options: argparse.Namespace) -> int:
         if assumed and assumed.sentence:
             note(assumed.sentence)
         for policy in POLICIES:
+            where = "--hutchbatch-queue"
             ladder = choice.automatic(
-                found, policy, gpus=0, preemptible=True, where="--hutchbatch-queue"
+                found, policy, gpus=0, preemptible=True, where=where, needs=_ANY
             )
             default = " (default)" if policy == default_of("policy") else ""
             terminal.say(f"policy {policy}{default}: {', then '.join(ladder.rungs)}")
@@ -85,6 +89,8 @@ def _row(queue: Queue) -> tuple[str, ...]:
     kind = {True: "spot", False: "on demand", None: "?"}[queue.spot]
     types = ", ".join(queue.instance_types[:4]) + (", …" if queue.instance_types[4:] else "")
     state = "accepts jobs" if queue.takes_jobs else f"not accepting jobs: {queue.why_not}"
+    if queue.takes_jobs and queue.fair_share:
+        state += " with a share identifier"
     bid = str(queue.bid or "?") if queue.spot else "-"
     most = f"{queue.max_vcpus:,}" if queue.max_vcpus else "?"
     return queue.name, kind, bid, most, types or "?", state

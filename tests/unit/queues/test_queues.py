@@ -3,8 +3,13 @@
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.queues.account import describe, from_catalog
-from snakemake_executor_plugin_hutchbatch.queues.choice import QueueError, automatic, named
-from snakemake_executor_plugin_hutchbatch.queues.queue import Queue
+from snakemake_executor_plugin_hutchbatch.queues.choice import (
+    Needs,
+    QueueError,
+    automatic,
+    named,
+)
+from snakemake_executor_plugin_hutchbatch.queues.queue import Environment, Queue
 from snakemake_executor_plugin_hutchbatch.sites import site
 
 WHERE = "--hutchbatch-queue"
@@ -16,8 +21,10 @@ def queues(*names, off=()):
     return {n: Queue(n, arn + n, n not in off, "it is disabled" if n in off else "") for n in names}
 
 
-def auto(known, policy="availability", gpus=0, preemptible=True):
-    return automatic(known, policy, gpus=gpus, preemptible=preemptible, where=WHERE).rungs
+def auto(known, policy="availability", gpus=0, preemptible=True, **needs):
+    return automatic(
+        known, policy, gpus=gpus, preemptible=preemptible, where=WHERE, needs=Needs(**needs)
+    ).rungs
 
 
 @pytest.mark.parametrize(
@@ -140,11 +147,153 @@ class Account:
         return Pages("computeEnvironments", self.environments)
 
 
+def test_a_fair_share_queue_is_not_chosen_without_a_share_and_refused_with_what_to_add():
+    fair = Queue("fair", "arn:fair", fair_share=True, spot=True)
+    plain = Queue("mixed", "arn:mixed", fair_share=False)
+    both = {"fair": fair, "mixed": plain}
+    assert auto(both) == ("mixed",)
+    assert auto(both, share="doelab") == ("fair",)
+    with pytest.raises(QueueError, match=r"fair: .*--hutchbatch-share-identifier"):
+        auto({"fair": fair})
+    with pytest.raises(QueueError, match=r"fair cannot .*--hutchbatch-share-identifier"):
+        named(("fair", "mixed"), both, WHERE)
+
+
+def test_of_a_ladder_only_the_fair_share_queues_get_the_share():
+    both = {"fair": Queue("fair", fair_share=True), "mixed": Queue("mixed", fair_share=False)}
+    ladder = named(("fair", "mixed"), both, WHERE, needs=Needs(share="doelab"))
+    assert (ladder.rungs, ladder.fair_share) == (("fair", "mixed"), ("fair",))
+    unknown = named(("lab",), {}, WHERE, trust=True, needs=Needs(share="doelab"))
+    assert unknown.fair_share == ("lab",), "the user knows what AWS may not be asked"
+    assert named(("lab",), {}, WHERE, trust=True).fair_share == ()
+
+
+def test_arm_queues_are_for_images_that_are_known_to_run_there_and_have_no_others():
+    arm = Queue("arm", spot=True, bid=60, instance_types=("default_arm64",))
+    both = {"arm": arm, "mixed": Queue("mixed", instance_types=("optimal",))}
+    assert auto(both) == ("mixed",)
+    assert auto(both, on_arm=True) == ("mixed",)
+    assert auto({"arm": arm}, on_arm=True) == ("arm",)
+    with pytest.raises(QueueError, match="arm: it has Arm machines"):
+        auto({"arm": arm})
+    assert named(("arm",), both, WHERE).rungs == ("arm",), "who names it knows the image"
+    gpu = Queue("g", instance_types=("g5g",))
+    with pytest.raises(QueueError, match="g: it has Arm machines"):
+        auto({"g": gpu, **both}, gpus=1)
+
+
+def test_what_runs_on_x86_only_never_goes_to_an_arm_queue():
+    both = {"arm": Queue("arm", instance_types=("m7g",)), "mixed": Queue("mixed")}
+    needs = Needs(x86_only="conda is for x86")
+    assert named(("arm", "mixed"), both, WHERE, needs=needs).rungs == ("mixed",)
+    with pytest.raises(QueueError, match=r"arm cannot .*conda is for x86"):
+        named(("arm",), both, WHERE, needs=needs)
+    assert auto(both, on_arm=True, x86_only="conda is for x86") == ("mixed",)
+
+
+def test_gpu_jobs_go_to_gr6_and_not_to_other_accelerators_where_plain_jobs_do_not_go_either():
+    known = {
+        "inf": Queue("inf", spot=True, instance_types=("inf2",)),
+        "gr": Queue("gr", spot=True, instance_types=("gr6.4xlarge",)),
+        "mixed": Queue("mixed"),
+    }
+    assert auto(known, gpus=1) == ("gr",)
+    assert auto(known) == ("mixed",)
+
+
+def test_where_no_queue_remains_the_reason_of_each_is_listed():
+    known = {
+        "a": Queue("a", takes_jobs=False, why_not="it is disabled"),
+        "b": Queue("b", fair_share=True),
+    }
+    with pytest.raises(QueueError, match=r"a: it is disabled\. b: it has a fair-share policy"):
+        auto(known)
+
+
+def described(*environments, **item):
+    """The one queue of an account with these compute environments, as ``describe`` finds it."""
+    account = Account()
+    order = [{"order": n, "computeEnvironment": f"arn:{n}"} for n, _ in enumerate(environments)]
+    account.queues = (
+        {
+            "jobQueueName": "q",
+            "jobQueueArn": "arn:q",
+            "state": "ENABLED",
+            "computeEnvironmentOrder": order,
+            **item,
+        },
+    )
+    account.environments = [
+        {"computeEnvironmentArn": f"arn:{n}", "state": "ENABLED", **each}
+        for n, each in enumerate(environments)
+    ]
+    found, _ = describe(account, {})
+    return found["q"]
+
+
+EC2 = {"type": "EC2", "maxvCpus": 64, "instanceTypes": ["r5"]}
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"computeResources": {"type": "FARGATE", "maxvCpus": 8}}, "Fargate"),
+        ({"computeResources": {"type": "FARGATE_SPOT", "maxvCpus": 8}}, "Fargate"),
+        ({"computeResources": {"type": "ECS_MANAGED_INSTANCES"}}, "managed instances"),
+        ({"computeResources": EC2, "containerOrchestrationType": "EKS"}, "EKS"),
+        ({"computeResources": EC2, "eksConfiguration": {"eksClusterArn": "x"}}, "EKS"),
+        ({"computeResources": EC2, "state": "DISABLED"}, "disabled"),
+        (
+            {"computeResources": EC2, "status": "INVALID", "statusReason": "no such role"},
+            "INVALID: no such role",
+        ),
+        ({"computeResources": {"type": "WHATEVER_COMES"}}, "WHATEVER_COMES"),
+    ],
+)
+def test_a_compute_environment_that_cannot_run_our_jobs_is_refused_with_its_reason(
+    environment, words
+):
+    alone = described(environment)
+    assert not alone.takes_jobs
+    assert words in alone.why_not
+    beside = described(environment, {"computeResources": EC2})
+    assert beside.takes_jobs
+    assert (beside.spot, beside.instance_types, beside.max_vcpus) == (False, ("r5",), 64)
+
+
+@pytest.mark.parametrize("kind", ["EKS", "ECS_FARGATE", "SAGEMAKER_TRAINING", "NEW"])
+def test_a_queue_of_another_kind_is_refused_even_if_its_environments_are_unknown(kind):
+    assert not described(jobQueueType=kind).takes_jobs
+    assert described(jobQueueType="ECS").takes_jobs
+
+
+def test_an_unmanaged_environment_takes_jobs_of_any_size():
+    found = described({"type": "UNMANAGED"}, {"computeResources": EC2})
+    assert found.takes_jobs
+    assert found.environments == (Environment(), Environment(("r5",), 64))
+    alone = described({"type": "UNMANAGED"})
+    assert (alone.takes_jobs, alone.spot, alone.instance_types) == (True, None, ())
+
+
+def test_fair_share_and_time_limits_are_read_from_the_account():
+    action = {"reason": "CAPACITY:X", "state": "RUNNABLE", "maxTimeSeconds": 600}
+    found = described(
+        {"computeResources": EC2},
+        schedulingPolicyArn="arn:policy",
+        jobStateTimeLimitActions=[{**action, "action": "CANCEL"}],
+    )
+    assert found.fair_share
+    assert found.cancels_after("CAPACITY:X - no machine") == 600
+    assert found.cancels_after("UNDETERMINED") is None
+    assert described({"computeResources": EC2}).fair_share is False
+
+
 def test_what_aws_says_live_goes_before_the_catalogue():
     found, told = describe(Account(), site.shipped()[0].queues)
     assert told is None
     assert sorted(found) == ["cpu-spot-30", "night"]
-    assert found["night"] == Queue("night", "arn:night", True, "", True, ("r5",), 64, 25)
+    live = Queue("night", "arn:night", True, "", True, ("r5",), 64, 25, fair_share=False)
+    assert found["night"] == live
     assert not found["cpu-spot-30"].takes_jobs
     assert "compute environment is disabled" in found["cpu-spot-30"].why_not
     assert found["cpu-spot-30"].max_vcpus == 1000  # AWS says nothing, the catalogue does

@@ -353,6 +353,21 @@ def test_only_an_output_without_a_word_of_ours_blames_the_entrypoint():
 # Sentences
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "exec /bin/sh: exec format error",
+        "standard_init_linux.go:228: exec user process caused: exec format error",
+        "[FATAL tini (7)] exec /entry failed: Exec format error",
+    ],
+)
+@pytest.mark.parametrize("code", [1, 255])
+def test_a_container_of_another_processor_is_known_by_its_only_line(line, code):
+    failure = read(job(exit_code=code), lines=[line])
+    assert failure is not None
+    assert (failure.cause, failure.problem) == (Cause.IMAGE, Problem.PROCESSOR)
+
+
 @pytest.mark.parametrize("problem", Problem)
 def test_every_problem_has_a_sentence_whatever_is_known(problem):
     odd = Facts(

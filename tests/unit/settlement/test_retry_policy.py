@@ -172,3 +172,13 @@ def test_a_job_starves_only_in_a_queue_that_does_not_move_and_below_the_top():
     assert not starving(waited=60)
     assert not starving(rung=2)
     assert not starving(minutes=0)
+
+
+def test_an_image_for_another_processor_fails_with_what_the_machines_of_its_queue_are():
+    wanted = dataclasses.replace(plan(), queue="arm")
+    failure = Failure(Cause.IMAGE, "it is for another", 1, Problem.PROCESSOR)
+    arm = {"arm": Queue("arm", instance_types=("default_arm64",))}
+    step = retry_policy.after(failure, wanted, History(), arm)
+    assert isinstance(step, Failure)
+    assert "queue arm are Arm (arm64)" in step.sentence
+    assert retry_policy.after(failure, wanted, History(), {}) == failure

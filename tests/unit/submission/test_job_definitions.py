@@ -11,6 +11,7 @@ from sample_plan import PLAN, ROLE, SECRET
 from snakemake_executor_plugin_hutchbatch.planning.batch_requests import registration
 from snakemake_executor_plugin_hutchbatch.planning.supervisor_bundle import Bundle
 from snakemake_executor_plugin_hutchbatch.planning.work import TaskLocation
+from snakemake_executor_plugin_hutchbatch.queues.choice import Ladder
 from snakemake_executor_plugin_hutchbatch.settings.values import Mount
 from snakemake_executor_plugin_hutchbatch.submission.submit_job import (
     SubmissionError,
@@ -113,8 +114,14 @@ def test_a_submission_asks_for_what_the_rule_wants():
     wanted = {r["type"]: r["value"] for r in request["containerOverrides"]["resourceRequirements"]}
     assert wanted == {"VCPU": "2", "MEMORY": "954", "GPU": "1"}
     assert request["timeout"] == {"attemptDurationSeconds": 5400}
-    assert request["shareIdentifier"] == "doelab"
-    assert request["schedulingPriorityOverride"] == 3
+
+
+def test_share_and_priority_go_only_to_the_queues_of_a_ladder_that_have_a_fair_share_policy():
+    ladder = Ladder(("fair", "mixed"), "set by you", fair_share=("fair",))
+    request = submitted(changed(ladder=ladder, queue="fair"))
+    assert (request["shareIdentifier"], request["schedulingPriorityOverride"]) == ("doelab", 3)
+    plain = submitted(changed(ladder=ladder, queue="mixed"))
+    assert not {"shareIdentifier", "schedulingPriorityOverride"} & set(plain)
 
 
 def test_a_payload_does_not_grow_with_the_jobs_inputs():
