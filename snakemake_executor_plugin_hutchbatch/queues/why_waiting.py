@@ -165,9 +165,11 @@ def examine(
         waiting = [arn.rpartition("/")[2] for arn in arns]
         if job_id in waiting:
             ahead = waiting.index(job_id)
-        if not reason and waiting and waiting[0] != job_id:
+        if waiting and not reason:
             for head in batch_calls.describe(batch, waiting[:1]).values():
                 head_reason = str(head.get("statusReason") or "")
+        if ahead == 0 and not reason:  # ListJobs, which follows children of arrays, may lack it
+            reason, head_reason = head_reason, ""
     except (ClientError, BotoCoreError):
         pass
     return Symptoms(

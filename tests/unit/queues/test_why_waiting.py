@@ -146,12 +146,15 @@ def test_use_comes_from_the_queues_utilization_and_the_heads_reason_from_the_hea
     jobs = [{"jobArn": f"arn:aws:batch:us-west-2:1:job/{name}"} for name in ("head", "ours")]
     used = {"totalCapacityUsage": [{"capacityUnit": "VCPU", "quantity": 61.0}]}
     with Stubber(batch) as aws:
-        aws.add_response("describe_job_queues", {"jobQueues": [queue]})
-        aws.add_response("describe_compute_environments", {"computeEnvironments": environments})
         snapshot = {"frontOfQueue": {"jobs": jobs}, "queueUtilization": used}
-        aws.add_response("get_job_queue_snapshot", snapshot)
-        aws.add_response("describe_jobs", {"jobs": [head]})
+        for _ in range(2):
+            aws.add_response("describe_job_queues", {"jobQueues": [queue]})
+            aws.add_response("describe_compute_environments", {"computeEnvironments": environments})
+            aws.add_response("get_job_queue_snapshot", snapshot)
+            aws.add_response("describe_jobs", {"jobs": [head]})
         found = why_waiting.examine(batch, "ours", "", Queue("q"))
+        own = why_waiting.examine(batch, "head", "", Queue("q"))
+    assert (own.reason, own.head_reason, own.ahead) == (CAPACITY, "", 0)
     assert (found.reason, found.head_reason) == ("", CAPACITY)
     assert (found.vcpus_in_use, found.vcpus_wanted, found.account_vcpus) == (61, 96, 104)
     assert (found.ahead, found.queue.max_vcpus) == (1, 256)

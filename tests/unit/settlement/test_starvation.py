@@ -49,6 +49,8 @@ class Watched:
                 aws.add_response("describe_compute_environments", {"computeEnvironments": []})
                 jobs = [{"jobArn": "arn:aws:batch:us-west-2:1:job/ours"}]
                 aws.add_response("get_job_queue_snapshot", {"frontOfQueue": {"jobs": jobs}})
+                if not self.job.reason:
+                    aws.add_response("describe_jobs", {"jobs": []})
             self.watch.look(Poll())
             aws.assert_no_pending_responses()
         return len(self.said)
