@@ -7,7 +7,7 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.record.journal import PLACE
 from snakemake_executor_plugin_hutchbatch.record.reader import Reader
-from snakemake_executor_plugin_hutchbatch.record.schema import Attempt
+from snakemake_executor_plugin_hutchbatch.record.schema import Attempt, Note
 
 SIX = """
     rule all:
@@ -82,8 +82,25 @@ def test_starving_jobs_move_and_their_siblings_start_higher(workflow):
 
 def test_a_job_that_waits_at_the_top_says_why_once_and_starts_when_it_can(workflow):
     workflow.write("Snakefile", SIX)
-    workflow.cloud.fault(kind="starve", queue="cpu-spot-50", seconds=8)
-    output = workflow.succeed("--hutchbatch-starve-minutes", "0.03")
+    workflow.cloud.fault(kind="starve", queue="cpu-spot-50")
+    over = threading.Event()
+
+    def feed():
+        while not over.wait(0.1):
+            if (workflow.folder / PLACE).exists():
+                with Reader(workflow.folder / PLACE) as record:
+                    said = record.rows(Note, "kind = 'waiting'")
+                if said:
+                    workflow.cloud.reset()
+                    return
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        output = workflow.succeed("--hutchbatch-starve-minutes", "0.03")
+    finally:
+        over.set()
+        thread.join()
     assert _texts(workflow) == [f"{x}\n" for x in range(6)]
     told = [line for line in output.splitlines() if "has waited" in line]
     assert any("AWS has no spare machines for queue cpu-spot-50" in line for line in told)
