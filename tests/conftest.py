@@ -1,6 +1,8 @@
 """What the folders of tests share. This folder is on the path: ``workflows`` can be imported."""
 
+import os
 import signal
+import sys
 
 import hypothesis
 import pytest
@@ -15,7 +17,11 @@ hypothesis.settings.load_profile("hutchbatch")
 
 def pytest_configure(config):
     """Where tests are started in the background of a script, or with nohup, signals are ignored,
-    and processes inherit that: those that tests start must heed them."""
+    and processes inherit that: those that tests start must heed them. Where the environment forbids
+    Python to keep what it has compiled, each of the hundreds of Pythons that tests start would
+    compile all of hutchbatch: that is lifted."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.addinivalue_line("markers", "long: takes more than half a minute, mostly waiting")
     for number, handler in (
         (signal.SIGINT, signal.default_int_handler),
