@@ -127,6 +127,7 @@ exec(b[""])
 _START = """
 import sys
 class Bundle:
+ data=b
  def find_spec(self,name,path=None,target=None):
   if name in b:
    from importlib.machinery import ModuleSpec
