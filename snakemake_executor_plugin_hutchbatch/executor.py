@@ -25,11 +25,11 @@ from .planning.modes import Mode
 from .planning.plan import JobPlan
 from .planning.prepare import mode_line
 from .planning.run_context import RunContext
-from .planning.run_plan import RunPlan
+from .planning.run_plan import PlannedUploads, RunPlan
 from .planning.run_settings import PreflightError
 from .planning.snakemake_jobs import log_urls, members, wildcards_of
 from .planning.work import Work, work_of
-from .run import assemble, begin, environments, finish, rate_limit, upload
+from .run import archived_inputs, assemble, begin, environments, finish, rate_limit, upload
 from .run.endings import EndedJobs
 from .run.follow import Follower
 from .run.state import RunState
@@ -107,11 +107,15 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         checked = [rule_checks.check(job, context.site, variables["direct"]) for job in jobs]
         for hint in rule_checks.all_hints(checked, context.site):
             self.logger.info(hint)
-        uploads = upload.asked(self._uploads, self.dag.needrun_jobs())
+        uploads = self._inputs_asked(list(self.dag.needrun_jobs()))
         if refusals := [*rule_checks.refusals(checked), *uploads.refusals]:
             raise PreflightError("\n".join(refusals))
         self._uploads.announce(uploads)
         return context, variables, self._locked(context)
+
+    def _inputs_asked(self, jobs: list[AnyJob]) -> PlannedUploads:
+        """What would be uploaded for these jobs, and refusals of inputs that cannot be had."""
+        return upload.asked(self._uploads, jobs, archived_inputs.refusals)
 
     def _locked(self, context: RunContext) -> EnvironmentShelf:
         """The run's environments, as far as their packages can be chosen now. Raises
@@ -145,7 +149,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             checked,
             context.site,
             str(self.workflow.storage_settings.default_storage_prefix),
-            upload.asked(self._uploads, jobs),
+            self._inputs_asked(jobs),
             [shelf.planned(files) for files in needed],
         )
 

@@ -110,6 +110,11 @@ def _explained(error: BaseException, what: str) -> str:
             f"AWS does not accept your credentials ({what}: {code(error)}): check them with "
             "'aws sts get-caller-identity', and renew them with 'aws configure'."
         )
+    if code(error) == "InvalidObjectState":
+        return (
+            f"S3 has archived an object that is needed ({what}): restore it, for example with 'aws "
+            "s3api restore-object', and start again when that is done, hours later."
+        )
     if is_denied(error):
         return (
             f"AWS denied permission for {what} ({message(error)}): ask SciComp for access to AWS "

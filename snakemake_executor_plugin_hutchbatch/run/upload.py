@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -184,10 +185,15 @@ class RunUploads:
             self._say(text)
 
 
-def asked(uploads: RunUploads, jobs: Iterable[AnyJob]) -> PlannedUploads:
-    """``planned``, with what S3 refuses as a refusal."""
+def asked(
+    uploads: RunUploads,
+    jobs: Sequence[AnyJob],
+    refusals: Callable[[Sequence[AnyJob]], list[str]] = lambda jobs: [],
+) -> PlannedUploads:
+    """``planned``, with what S3 refuses as a refusal, and ``refusals`` of what is there."""
     try:
-        return uploads.planned(jobs)
+        planned = uploads.planned(jobs)
+        return replace(planned, refusals=(*planned.refusals, *refusals(jobs)))
     except (ClientError, BotoCoreError) as error:
         return PlannedUploads(refusals=(errors.explain(error, "comparing inputs with S3"),))
 

@@ -124,7 +124,12 @@ def _s3(context: ProblemContext) -> str:
     reason = f"{context.file}: {context.why}" if facts.file else context.why
     if facts.http_status and str(facts.http_status) not in reason:
         reason += f" (HTTP {facts.http_status})"
-    if facts.http_status == 403:
+    if facts.code == "InvalidObjectState":
+        remedy = (
+            ". It is archived (Glacier): restore it with 'aws s3api restore-object', and start the "
+            "workflow again when that is done, hours later"
+        )
+    elif facts.http_status == 403:
         remedy = f". Check that {_who(context)} has permission to {need}"
     elif facts.code == "NoSuchBucket":
         remedy = ". Check the name of the bucket"

@@ -17,10 +17,10 @@ from snakemake_interface_storage_plugins.storage_object import StorageObjectTouc
 
 from ..aws import client_hooks, credentials, errors
 from ..snakemake_types import AsyncMethod, File, Method, StorageObject, StorageProvider
-from ..storage.buckets import StorageError, check_bucket
+from ..storage.buckets import StorageError, bad_key, check_bucket
 from ..storage.inventory import Inventory
 from ..storage.object_cache import Object
-from ..supervisor.file_names import is_named
+from ..supervisor.file_names import is_named, name_of
 from ..supervisor.upload import PROTECTED
 from . import source_files
 
@@ -80,6 +80,8 @@ def check_buckets(plain: Method) -> Method:
 
     def object_post_init(self: StorageObject) -> None:
         plain(self)
+        if unusable := bad_key(getattr(self, "key", ""), name_of(self) or str(self.query)):
+            raise ApiError(unusable)
         bucket = getattr(self, "bucket", "{")
         if bucket not in seen and "{" not in bucket:
             try:

@@ -8,9 +8,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import clients, errors
 from ..snakemake_types import StorageProvider
+from ..text.printable import printable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+#: Bytes of the longest key in S3, and of the longest name of a file on Linux.
+LONGEST_KEY, LONGEST_PART = 1024, 255
+#: Characters of a name that a sentence shows.
+SHOWN = 80
 
 
 class StorageError(Exception):
@@ -22,6 +29,33 @@ class StorageError(Exception):
         self.denied = denied
 
 
+def bad_key(key: str, name: str) -> str | None:
+    """Why no file can have this key; None where one can. ``name``: what the author calls it.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+    """
+    if "{" in key:
+        return None  # a pattern
+    shown = printable(name) if len(name) <= SHOWN else f"{printable(name[:SHOWN])}…"
+    parts = key.split("/")
+    try:
+        size, longest = len(key.encode()), max(len(part.encode()) for part in parts)
+    except UnicodeEncodeError:
+        return f"The name {shown} is not UTF-8, as names in S3 must be."
+    if parts[0] == "..":
+        return f"{shown} leads out of its bucket: S3 has no folder above it."
+    if size > LONGEST_KEY:
+        return (
+            f"The name {shown} is too long: with its folders it has {size:,} bytes in S3, which "
+            f"takes {LONGEST_KEY:,}."
+        )
+    if longest > LONGEST_PART:
+        return (
+            f"The name {shown} is too long for a file: a part between two slashes has {longest:,} "
+            f"bytes, and may have {LONGEST_PART}."
+        )
+    return None
+
+
 def check_bucket(s3: S3Client, bucket: str) -> str | None:
     """The bucket's region, None if AWS does not say.
 
@@ -31,20 +65,46 @@ def check_bucket(s3: S3Client, bucket: str) -> str | None:
         answer = s3.head_bucket(Bucket=bucket)
     except (ClientError, BotoCoreError) as error:
         found = _speaking(s3, bucket, error)
+        if found is None:
+            return _region_in(error)
+        if errors.is_denied(found) and _would_pay(s3, bucket):
+            raise StorageError(
+                f"The owner of the bucket {bucket} makes those pay who read it: add "
+                "--hutchbatch-s3-request-payer requester, and AWS charges you for requests and "
+                "transfer."
+            ) from error
         denied = errors.is_denied(found) and not errors.is_bad_key(found)
         raise StorageError(_bucket_sentence(found, bucket), denied) from error
     return answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
 
 
-def _speaking(s3: S3Client, bucket: str, error: Exception) -> Exception:
-    """The same refusal with AWS's own code, which an answer to HEAD does not have."""
+def _region_in(error: Exception) -> str | None:
+    answer = getattr(error, "response", {}).get("ResponseMetadata", {})
+    region: str | None = answer.get("HTTPHeaders", {}).get("x-amz-bucket-region")
+    return region
+
+
+def _would_pay(s3: S3Client, bucket: str) -> bool:
+    """Whether the bucket can be listed by those who pay. HeadBucket cannot offer it.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
+    """
+    try:
+        s3.list_objects_v2(Bucket=bucket, MaxKeys=1, RequestPayer="requester")
+    except (ClientError, BotoCoreError):
+        return False
+    return True
+
+
+def _speaking(s3: S3Client, bucket: str, error: Exception) -> Exception | None:
+    """The same refusal with AWS's own code, which an answer to HEAD does not have; None if the
+    bucket can be listed."""
     if errors.status(error) not in (400, 403):
         return error
     try:
         s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
     except (ClientError, BotoCoreError) as better:
         return better
-    return error
+    return None
 
 
 def _bucket_sentence(error: Exception, bucket: str) -> str:

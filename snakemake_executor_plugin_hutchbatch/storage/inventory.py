@@ -9,18 +9,19 @@ wrote (``forget``, ``look``) does not count afterwards.
 from __future__ import annotations
 
 import hashlib
-import posixpath
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor as ThreadPool
 from itertools import groupby
+from os.path import commonprefix
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
 from ..aws import errors, retry
-from .object_cache import Absent, Fact, Folder, Memory, Object
+from .object_cache import ARCHIVES, TIERED, Absent, Fact, Folder, Memory, Object
 from .urls import split_url
 
 if TYPE_CHECKING:
@@ -158,7 +159,10 @@ class Inventory:
         try:
             answer = self._call(lambda: self._s3.head_object(Bucket=bucket, Key=key))
             known = Object(
-                answer["ContentLength"], answer["LastModified"].timestamp(), answer["ETag"]
+                answer["ContentLength"],
+                answer["LastModified"].timestamp(),
+                answer["ETag"],
+                storage_class=_class(answer.get("StorageClass", "")),
             )
         except ClientError as error:
             if errors.status(error) != 404:
@@ -190,12 +194,14 @@ class Inventory:
 
     def _directory(self, bucket: str, key: str) -> Object | None:
         memory, begun = self._memory(bucket), self._clock()
-        size, modified, digest = 0, 0.0, hashlib.sha256()
+        size, modified, digest, classes = 0, 0.0, hashlib.sha256(), set()
         for name, item in self._below(bucket, key):
             size += item.size
             modified = max(modified, item.modified)
+            classes.add(item.storage_class)
             digest.update(f"{name}\0{item.etag}\0{item.size}\n".encode())
-        found = Object(size, modified, digest.hexdigest(), True) if modified else None
+        cold = next((name for name in (*ARCHIVES, TIERED) if name in classes), "")
+        found = Object(size, modified, digest.hexdigest(), True, cold) if modified else None
         with self._lock:
             memory.add(key, found or Absent(), begun)
         return found
@@ -240,9 +246,8 @@ class Inventory:
 
     def _sweep(self, bucket: str, keys: Sequence[str]) -> None:
         """Lists the parts of the bucket that hold ``keys`` (sorted as S3 sorts, by code point)."""
-        common = posixpath.commonpath(keys) if not any(k.startswith("/") for k in keys) else ""
-        prefix = posixpath.dirname(common) + "/" if common in keys else common + "/"
-        prefix = prefix if prefix != "/" else ""
+        # By characters: a path would lose the empty parts of "a//b".
+        prefix = "".join(commonprefix(keys).rpartition("/")[:2])  # noqa: RUF071
         memory, place, poor = self._memory(bucket), 0, 0
         with self._lock:
             memory.make_room()
@@ -277,5 +282,15 @@ def _objects(answer: ListObjectsV2OutputTypeDef) -> Iterator[tuple[str, Object]]
         if not item["Key"].endswith("/"):
             yield (
                 item["Key"],
-                Object(item["Size"], item["LastModified"].timestamp(), item["ETag"]),
+                Object(
+                    item["Size"],
+                    item["LastModified"].timestamp(),
+                    item["ETag"],
+                    storage_class=_class(item.get("StorageClass", "")),
+                ),
             )
+
+
+def _class(name: str) -> str:
+    """Only what matters here: there are many objects."""
+    return sys.intern(name) if name in (*ARCHIVES, TIERED) else ""

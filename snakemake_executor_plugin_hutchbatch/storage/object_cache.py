@@ -14,13 +14,23 @@ LIST_FROM = 8
 MOST = 200_000
 
 
+#: Storage classes from which objects must be restored before they can be read; the third archives
+#: what is not used for long, where its bucket says so.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html
+ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
+TIERED = "INTELLIGENT_TIERING"
+
+
 class Object(NamedTuple):
-    """One object (or the sum of a directory's). ``modified`` in seconds since the epoch."""
+    """One object (or the sum of a directory's). ``modified`` in seconds since the epoch.
+    ``storage_class``: empty for the usual one; of a directory, one that may be archived, if it has
+    such objects."""
 
     size: int
     modified: float
     etag: str
     directory: bool = False
+    storage_class: str = ""
 
     @property
     def identity(self) -> str:

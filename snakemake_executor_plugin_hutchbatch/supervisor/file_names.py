@@ -67,6 +67,12 @@ def key_of(name: str, prefix: str) -> str:
     return posixpath.normpath(prefix + "/".join(parts))
 
 
+def path_of(key: str) -> str:
+    """A relative path for a key, another for each: the empty parts of ``a//b``, which a path does
+    not have, become ``%``."""
+    return "/".join(part if part.strip("%") else part + "%" for part in key.split("/"))
+
+
 def is_named(value: object) -> bool:
     """Whether a string or file of Snakemake is under the default prefix."""
     stored = (getattr(value, "flags", None) or {}).get(STORED)

@@ -29,6 +29,7 @@ from .errors import say
 from .fence import Stamp
 from .fetched_inputs import answer_by_what_is_here
 from .s3 import S3, S3Error
+from .s3_bootstrap import split_url
 from .store import Store, Superseded
 from .taskspec import Input, Output
 from .thread_pool import run_all
@@ -55,10 +56,10 @@ def patch_storage(plugin: ModuleType, in_job: bool = False) -> None:
     def post_init(self: StorageObject) -> None:
         plain_init(self)
         # The key as it is: to the plugin's URL parser "#" and "?" end a path.
-        bucket, slash, key = str(self.query)[len("s3://") :].partition("/")
-        if slash and "#" not in bucket and "?" not in bucket:
+        bucket, key = split_url(str(self.query))
+        if key and "#" not in bucket and "?" not in bucket:
             self.bucket, self.key = bucket, _key(key, file_names.name_of(self))
-            self._local_suffix = self._local_suffix_from_key(self.key)
+            self._local_suffix = self._local_suffix_from_key(file_names.path_of(self.key))
 
     def bucket_exists(self: StorageObject) -> bool:
         return True  # so that none is created
@@ -121,7 +122,10 @@ def patch_storage(plugin: ModuleType, in_job: bool = False) -> None:
 def _key(key: str, name: Optional[str]) -> str:
     """The key of an address's end, which is the author's ``name`` where there is one."""
     if name is None:
-        return posixpath.normpath(key.lstrip("/"))
+        parts = key.split("/")
+        if "." in parts or ".." in parts:  # what the plugin does: S3 may take no such key
+            return posixpath.normpath(key.lstrip("/"))
+        return key.rstrip("/")
     return file_names.key_of(name, key[: len(key) - len(name)].lstrip("/"))
 
 

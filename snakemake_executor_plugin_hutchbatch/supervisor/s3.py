@@ -179,7 +179,7 @@ class S3:
             attempt += 1
             connection: Optional[Connection] = None
             reused = False
-            region, ahead = self._regions.get(bucket, self.region), self._ahead
+            region, ahead = self._region_of(bucket), self._ahead
             try:
                 keys = self._current_keys()
                 scheme, host, prefix = s3_bootstrap.address(self.endpoint, region, bucket)
@@ -237,7 +237,10 @@ class S3:
         if connection.status in (200, 204, 206):
             check(method, connection)
             return Answer(connection.headers, read(connection))
-        return self._error(bucket, region, ahead, connection)
+        return self._error(bucket, method, region, ahead, connection)
+
+    def _region_of(self, bucket: str) -> str:
+        return self._regions.get(bucket) or s3_bootstrap.region_for(self.region, bucket)
 
     def now(self) -> float:
         return self._clock() + self._ahead
@@ -265,6 +268,15 @@ class S3:
             return float(timegm(tuple(int(keys.ends[i:j]) for i, j in fields)))
         except ValueError:
             return self.now() + RENEW + 300
+
+    def _region_asked_for(self, bucket: str) -> str:
+        """A bucket's region, if it is another than was thought: an answer to HEAD has no body that
+        could name it. That to a listing has one, and corrects it."""
+        try:
+            self.request("GET", bucket, query=[("list-type", "2"), ("max-keys", "0")])
+        except (S3Error, OSError):
+            pass
+        return self._regions.get(bucket, "")
 
     def _signing_key(self, secret: str, scope: str) -> bytes:
         known, derived = self._signing
@@ -294,7 +306,9 @@ class S3:
         s3_bootstrap.sign(keys, region, request, made, digest, self.now(), self._signing_key)
         return made, size, chunks if size else ()
 
-    def _error(self, bucket: str, region: str, ahead: float, answer: Connection) -> S3Error:
+    def _error(
+        self, bucket: str, method: str, region: str, ahead: float, answer: Connection
+    ) -> S3Error:
         """S3's error for a request with this region and clock; corrects both for the next one."""
         data = answer.read(LONGEST_ERROR)
         status, code = answer.status, plain(s3_bootstrap.field(data, "Code"))
@@ -306,8 +320,10 @@ class S3:
         )
         corrected = False
         right = s3_bootstrap.region_named(answer.headers, data)
-        if status in (301, 307, 400) and right and not self.endpoint:
-            corrected = right != region
+        if method == "HEAD" and status in (301, 400) and not right:
+            right = self._region_asked_for(bucket)
+        if status in (301, 307, 400) and right and right != region:
+            corrected = True
             self._regions[bucket] = right
         elif status == 400 and not code:
             # An answer to HEAD has no body with a reason: perhaps the credentials have just

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote
 
+import boto3
 import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -18,6 +19,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snakemake_executor_plugin_hutchbatch.aws import clients
 from snakemake_executor_plugin_hutchbatch.supervisor import s3_bootstrap
 from snakemake_executor_plugin_hutchbatch.supervisor.s3 import S3, S3Error
 
@@ -26,6 +28,7 @@ from .faults import Proxy, first
 from .tiny import TinyS3
 
 KEYS = {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET, "HUTCHBATCH_REGION": REGION}
+AP = "arn:aws:s3:eu-west-1:123456789012:accesspoint/reads"
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 
 
@@ -69,12 +72,58 @@ def _canonical(auth: Any, request: AWSRequest, digest: str) -> str:
         (None, "us-west-2", "b.c", ("https", "s3.us-west-2.amazonaws.com", "/b.c")),
         (None, "cn-north-1", "b", ("https", "b.s3.cn-north-1.amazonaws.com.cn", "")),
         ("http://h:1/base/", "x", "b", ("http", "h:1", "/base/b")),
+        (
+            None,
+            "eu-west-1",
+            AP,
+            ("https", "reads-123456789012.s3-accesspoint.eu-west-1.amazonaws.com", ""),
+        ),
+        ("http://h:1/base/", "eu-west-1", AP, ("http", "reads-123456789012.h:1", "/base")),
     ],
 )
 def test_a_bucket_has_its_address(
     endpoint: str | None, region: str, bucket: str, expected: tuple[str, str, str]
 ) -> None:
     assert s3_bootstrap.address(endpoint, region, bucket) == expected
+
+
+@pytest.mark.parametrize("between", ["/", ":"])
+def test_an_access_point_is_named_by_its_arn_and_knows_its_region(between: str) -> None:
+    arn = f"arn:aws:s3:eu-west-1:123456789012:accesspoint{between}reads"
+    assert s3_bootstrap.split_url(f"s3://{arn}/a/b") == (arn, "a/b")
+    assert s3_bootstrap.region_for(REGION, arn) == "eu-west-1"
+    assert s3_bootstrap.region_for(REGION, "reads-x1-s3alias") == REGION
+    assert s3_bootstrap.address(None, "eu-west-1", arn) == s3_bootstrap.address(
+        None, "eu-west-1", AP
+    )
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET", "PUT"])
+def test_a_signature_for_another_region_is_corrected_once(tiny: TinyS3, method: str) -> None:
+    """At an endpoint of the user's own, too; the answer to HEAD has no body that names it."""
+    tiny.region = "eu-west-1"
+    tiny.objects[f"/{BUCKET}/a"] = b"a"
+    s3 = S3({**KEYS, "AWS_ENDPOINT_URL": tiny.endpoint}, sleep=pytest.fail)
+    for _ in range(2):
+        s3.request(method, BUCKET, "a")
+    assert len(tiny.seen) == (5 if method == "HEAD" else 3)
+
+
+def test_the_first_steps_correct_the_region(tiny: TinyS3, monkeypatch: Any) -> None:
+    tiny.region = "eu-west-1"
+    tiny.objects[f"/{BUCKET}/a"] = b"a"
+    monkeypatch.setattr(s3_bootstrap.time, "sleep", lambda seconds: None)
+    environ = {**KEYS, "AWS_ENDPOINT_URL": tiny.endpoint}
+    assert s3_bootstrap.fetch(environ, f"s3://{BUCKET}/a") == b"a"
+    assert len(tiny.seen) == 2
+
+
+def test_the_controllers_client_corrects_the_region(tiny: TinyS3) -> None:
+    tiny.region = "eu-west-1"
+    session = boto3.Session(ACCESS, SECRET, region_name=REGION)
+    s3 = clients.clients(session, clients.S3Access(tiny.endpoint)).s3
+    s3.put_object(Bucket=BUCKET, Key="a", Body=b"a")
+    assert s3.head_object(Bucket=BUCKET, Key="a")["ContentLength"] == 1
 
 
 def test_an_endpoint_variable_of_aws_wins_over_ours() -> None:

@@ -82,6 +82,12 @@ class TinyS3:
                     self.error(*refused)
                 elif region != tiny.region:
                     self.error(301, "PermanentRedirect", {"x-amz-bucket-region": tiny.region})
+                elif self.signed_for() != tiny.region:
+                    # With headers that name the region AWS answers, too, but not always.
+                    body = (
+                        f"<Code>AuthorizationHeaderMalformed</Code><Region>{tiny.region}</Region>"
+                    )
+                    self.answer(400, f"<Error>{body}</Error>".encode())
                 elif not self.in_time():
                     self.error(403, "RequestTimeTooSkewed")
                 elif not self.signed():
@@ -97,6 +103,10 @@ class TinyS3:
                 now = time.gmtime(time.time() + tiny.ahead)
                 stamp = time.strptime(self.headers["x-amz-date"], "%Y%m%dT%H%M%SZ")
                 return abs(time.mktime(stamp) - time.mktime(now)) < 900
+
+            def signed_for(self) -> str:
+                scope = self.headers["authorization"].partition("Credential=")[2].split("/")
+                return scope[2]
 
             def signed(self) -> bool:
                 said = self.headers["authorization"]
