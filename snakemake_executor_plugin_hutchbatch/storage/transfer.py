@@ -21,6 +21,7 @@ from ..aws import errors
 from ..aws.retry import Retrier
 from ..supervisor import checksum
 from ..supervisor.download import EXECUTABLE
+from ..supervisor.s3 import AMAZON
 from .compare import ComparedFile
 from .local_inputs import LocalFile, Unusable
 from .sent_files import MODIFIED, NAME, Begun, Sent, SentFiles
@@ -133,9 +134,24 @@ class Uploader:
                 if errors.status(error) == 501 and given:
                     self._plain.add(bucket)  # not AWS's S3: the comparison alone must do
                     continue
+                if given and self._is_misread(bucket, item, error):
+                    self._plain.add(bucket)
+                    continue
                 if errors.status(error) in _REFUSED and given:
                     raise Overtaken(item.url) from error
                 raise
+
+    def _is_misread(self, bucket: str, item: ComparedFile, error: ClientError) -> bool:
+        """Whether another S3 than AWS's refuses a condition that holds (``store.Store``)."""
+        server = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("server")
+        if errors.status(error) != 412 or item.there is None or server == AMAZON:
+            return False
+        key = split_url(item.url)[1]
+        try:
+            there = self._call(lambda: self._s3.head_object(Bucket=bucket, Key=key))
+        except ClientError:
+            return False
+        return there["ETag"] == item.there.etag
 
     def _call(self, function: Callable[[], T]) -> T:
         if self._stop.is_set():

@@ -12,7 +12,7 @@ from .errors import LocalError, Stopped, of_s3
 from .pinned import changed
 from .problems import Cause
 from .s3 import ERRORS, S3
-from .s3_bootstrap import split_url
+from .s3_address import split_url
 from .taskspec import EXIT_STAGE_IN
 
 #: Bytes handed from the connection to the file at once.

@@ -12,8 +12,8 @@ from . import times
 from .checksum import ASK
 from .connection import Connection, NoAnswer
 from .s3 import S3, S3Error, with_address
+from .s3_address import split_url
 from .s3_answers import xml
-from .s3_bootstrap import split_url
 from .taskspec import Input
 from .thread_pool import Task, run_all
 from .tree import TIMESTAMP

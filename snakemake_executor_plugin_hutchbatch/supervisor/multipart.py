@@ -12,7 +12,8 @@ from . import checksum, fence, s3_bootstrap
 from .body import CHUNK, Body
 from .fence import Verdict
 from .s3 import ERRORS, RETRIED_CODES, Answer, S3Error, with_address
-from .s3_bootstrap import field, split_url
+from .s3_address import split_url
+from .s3_bootstrap import field
 from .store import CONFLICTS, Seen, Store
 from .thread_pool import Task
 

@@ -29,7 +29,7 @@ from .errors import say
 from .fence import Stamp
 from .fetched_inputs import answer_by_what_is_here
 from .s3 import S3, S3Error
-from .s3_bootstrap import split_url
+from .s3_address import split_url
 from .store import Store, Superseded
 from .taskspec import Input, Output
 from .thread_pool import run_all

@@ -31,7 +31,7 @@ from typing import (
 )
 from urllib.parse import quote
 
-from . import checksum, s3_bootstrap, s3_terms
+from . import checksum, s3_address, s3_bootstrap, s3_terms
 from .connection import LARGEST_BODY, Connection, NoAnswer
 from .s3_answers import PAGE, check, plain
 from .s3_bootstrap import SetupError
@@ -182,7 +182,7 @@ class S3:
             region, ahead = self._region_of(bucket), self._ahead
             try:
                 keys = self._current_keys()
-                scheme, host, prefix = s3_bootstrap.address(self.endpoint, region, bucket)
+                scheme, host, prefix = s3_address.address(self.endpoint, region, bucket)
                 path = s3_bootstrap.key_path(prefix, key)
                 # Sorted by names: as whole texts "0=" would stand behind "00=".
                 pairs = sorted((_quoted(k), _quoted(v)) for k, v in query)
@@ -240,7 +240,7 @@ class S3:
         return self._error(bucket, method, region, ahead, connection)
 
     def _region_of(self, bucket: str) -> str:
-        return self._regions.get(bucket) or s3_bootstrap.region_for(self.region, bucket)
+        return self._regions.get(bucket) or s3_address.region_for(self.region, bucket)
 
     def now(self) -> float:
         return self._clock() + self._ahead

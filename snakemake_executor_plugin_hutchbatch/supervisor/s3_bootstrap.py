@@ -171,12 +171,8 @@ def pause(attempt: int, random: Optional[float] = None, /) -> float:
 
 
 def split_url(url: str, /) -> Tuple[str, str]:
-    """Bucket and key of ``s3://bucket/key``; the key as it is, never percent-decoded. The bucket
-    may be an access point's ARN, ``arn:…:accesspoint/name``."""
+    """Bucket and key of ``s3://bucket/key``; the key as it is, never percent-decoded."""
     bucket, _, key = url[5:].partition("/")
-    if bucket[:4] == "arn:" and bucket[-12:] == ":accesspoint":
-        name, _, key = key.partition("/")
-        bucket += "/" + name
     if url[:5] != "s3://" or not bucket:
         raise ValueError("not an s3://bucket/key address: " + url)
     return bucket, key
@@ -280,24 +276,8 @@ def endpoint_of(environ: Mapping[str, str], /) -> Optional[str]:
     )
 
 
-def region_for(region: str, bucket: str, /) -> str:
-    """The region of a bucket, as far as its name says it; otherwise ``region``."""
-    return bucket.split(":")[3] if bucket[:4] == "arn:" else region
-
-
 def address(endpoint: Optional[str], region: str, bucket: str, /) -> Tuple[str, str, str]:
-    """Scheme, host and path prefix of a bucket.
-
-    Access points: https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html
-    """
-    if bucket[:4] == "arn:":
-        words = bucket.replace("/", ":").split(":")
-        name = words[6] + "-" + words[4]
-        if endpoint:
-            at = urlsplit(endpoint)
-            return at.scheme, name + "." + at.netloc, at.path.rstrip("/")
-        end = ".amazonaws.com" + (".cn" if region[:3] == "cn-" else "")
-        return "https", name + ".s3-accesspoint." + region + end, ""
+    """Scheme, host and path prefix of a bucket."""
     if endpoint:
         parts = urlsplit(endpoint)
         return parts.scheme, parts.netloc, parts.path.rstrip("/") + "/" + bucket
@@ -386,7 +366,8 @@ def is_page(headers: Mapping[str, str], /) -> bool:
 def fetch(environ: Mapping[str, str], url: str, /) -> bytes:
     """Fetches a small object. Raises the error of the last of many attempts, or ``SetupError``."""
     bucket, key = split_url(url)
-    region, ahead, attempt, refused = region_for(region_of(environ), bucket), 0.0, 0, 0
+    region, ahead, attempt, refused = region_of(environ), 0.0, 0, 0
+    asked = _ask_by_proxy if "_proxy" in " ".join(environ).lower() else ask
     while True:
         attempt += 1
         try:

@@ -39,6 +39,7 @@ NEEDED = (
     "refused_outputs",
     "removal",
     "s3",
+    "s3_address",
     "s3_answers",
     "s3_bootstrap",
     "s3_terms",

@@ -114,8 +114,11 @@ class Store:
                 return send(condition)
             except S3Error as error:
                 refused = self._may_do_better(error, bucket, condition, turn)
+                failed = error.status == 412
             self._rewrites = self._rewrites or refused
             seen = self.look(bucket, key)
+            if failed:
+                self._compare(bucket, condition, seen)
         raise S3Error(0, "", "it keeps changing")
 
     def remove(self, bucket: str, key: str) -> None:
@@ -169,11 +172,7 @@ class Store:
         """After a refusal that another look or another condition may solve: whether the object
         certainly exists. Raises all other errors."""
         if error.status == 501 and condition:
-            self._plain.add(bucket)
-            self._say_once(
-                f"the bucket {bucket} does not support conditional requests: an earlier attempt of "
-                "a job is only noticed by a check before each write."
-            )
+            self._go_without(bucket)
             return False
         if error.code in CONFLICTS or (error.status == 409 and condition):
             self.s3.sleep(s3_bootstrap.pause(turn, self.s3.random()))
@@ -183,6 +182,23 @@ class Store:
         if error.status == 404 and "if-match" in condition and error.code != "NoSuchBucket":
             return False
         raise error
+
+    def _compare(self, bucket: str, condition: Mapping[str, str], seen: Seen) -> None:
+        """After a condition that did not hold: whether the server understands it.
+
+        Ceph's S3 (seen with 16.2.15) compares an ETag in quotes with one without.
+        """
+        if seen.headers is None or self.s3.is_amazon:
+            return
+        if condition.get("if-match") == seen.headers.get("etag", ""):
+            self._go_without(bucket)
+
+    def _go_without(self, bucket: str) -> None:
+        self._plain.add(bucket)
+        self._say_once(
+            f"the bucket {bucket} does not support conditional requests: an earlier attempt of "
+            "a job is only noticed by a check before each write."
+        )
 
     def _say_once(self, sentence: str) -> None:
         with self._lock:

@@ -16,7 +16,7 @@ from .fence import Stamp
 from .input_lookup import list_keys
 from .problems import OUTPUTS, Cause, Facts, Problem
 from .s3 import ERRORS, S3, S3Error, with_address
-from .s3_bootstrap import split_url
+from .s3_address import split_url
 from .s3_terms import Terms
 from .store import Store, Superseded
 from .taskspec import EXIT_STAGE_OUT, Output

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snakemake_executor_plugin_hutchbatch.aws import clients
-from snakemake_executor_plugin_hutchbatch.supervisor import s3_bootstrap
+from snakemake_executor_plugin_hutchbatch.supervisor import s3_address, s3_bootstrap
 from snakemake_executor_plugin_hutchbatch.supervisor.s3 import S3, S3Error
 
 from .conftest import ACCESS, BUCKET, REGION, SECRET, Store
@@ -84,18 +84,16 @@ def _canonical(auth: Any, request: AWSRequest, digest: str) -> str:
 def test_a_bucket_has_its_address(
     endpoint: str | None, region: str, bucket: str, expected: tuple[str, str, str]
 ) -> None:
-    assert s3_bootstrap.address(endpoint, region, bucket) == expected
+    assert s3_address.address(endpoint, region, bucket) == expected
 
 
 @pytest.mark.parametrize("between", ["/", ":"])
 def test_an_access_point_is_named_by_its_arn_and_knows_its_region(between: str) -> None:
     arn = f"arn:aws:s3:eu-west-1:123456789012:accesspoint{between}reads"
-    assert s3_bootstrap.split_url(f"s3://{arn}/a/b") == (arn, "a/b")
-    assert s3_bootstrap.region_for(REGION, arn) == "eu-west-1"
-    assert s3_bootstrap.region_for(REGION, "reads-x1-s3alias") == REGION
-    assert s3_bootstrap.address(None, "eu-west-1", arn) == s3_bootstrap.address(
-        None, "eu-west-1", AP
-    )
+    assert s3_address.split_url(f"s3://{arn}/a/b") == (arn, "a/b")
+    assert s3_address.region_for(REGION, arn) == "eu-west-1"
+    assert s3_address.region_for(REGION, "reads-x1-s3alias") == REGION
+    assert s3_address.address(None, "eu-west-1", arn) == s3_address.address(None, "eu-west-1", AP)
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET", "PUT"])

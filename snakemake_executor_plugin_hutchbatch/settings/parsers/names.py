@@ -59,16 +59,12 @@ def parse_image(value: object) -> str:
     return image
 
 
-#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, and
-#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html
-_BUCKET = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-_ACCESS_POINT = r"arn:[a-z-]+:s3:[a-z0-9-]+:\d{12}:accesspoint[/:][a-z0-9-]{3,50}"
-
-
 def parse_work_prefix(value: object) -> str:
     """An S3 URL, with a slash at its end."""
     url = text(value)
-    if not re.fullmatch(rf"s3://({_BUCKET}|{_ACCESS_POINT})(/.*)?", url):
+    if url.startswith("s3://arn:"):
+        raise SettingError("name the access point by its alias, which ends in -s3alias")
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", url):
         raise SettingError(
             "a work prefix is a place in S3, like s3://fh-pi-doe-j-eco/delete10/work"
         )
