@@ -104,7 +104,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         """Finds every error that can be found now. Raises ``PreflightError``."""
         context, variables = self._context_and_variables()
         jobs = rule_checks.one_of_each(self.dag.needrun_jobs())
-        checked = [rule_checks.check(job, context.site, variables["direct"]) for job in jobs]
+        checked = rule_checks.check_all(jobs, context, variables["direct"])
         for hint in rule_checks.all_hints(checked, context.site):
             self.logger.info(hint)
         uploads = self._inputs_asked(list(self.dag.needrun_jobs()))
@@ -142,7 +142,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         except PreflightError as error:
             return RunPlan(refusals=tuple(str(error).splitlines()))
         jobs = list(self.dag.needrun_jobs())
-        checked = [rule_checks.check(job, context.site, variables["direct"]) for job in jobs]
+        checked = rule_checks.check_all(jobs, context, variables["direct"])
         needed = environments.needed(jobs, context.site.conda)
         shelf = environments.shelf(context, self._retrier, self.logger.info)
         return run_plan.of_jobs(

@@ -251,7 +251,14 @@ def _calls(
     home = f"arn:{context.partition}:batch:{context.region}:{context.account}"
     nobodys_job = str(uuid.uuid4())
     why = "hutchbatch doctor tries a permission on a job that is not there"
+    quotas = clients.quotas()
+    of_quotas: dict[str, Callable[[], object]] = {}
+    if quotas is not None:
+        of_quotas["servicequotas:GetServiceQuota"] = lambda: quotas.get_service_quota(
+            ServiceCode="ec2", QuotaCode=NOBODYS
+        )
     return {
+        **of_quotas,
         "batch:DescribeJobQueues": lambda: batch.describe_job_queues(maxResults=1),
         "batch:DescribeComputeEnvironments": lambda: batch.describe_compute_environments(
             maxResults=1

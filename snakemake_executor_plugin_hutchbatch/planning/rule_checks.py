@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from ..queues import fit, instances
+from ..queues import fit, instances, quota
 from ..queues.queue import Queue
+from ..queues.quota import Quotas
 from ..snakemake_types import Job
 from ..software import snakemake_packages
 from ..software.conda.here import is_here
 from . import default_image, hints, shared_inputs
 from .plan import JobPlan, Site, plan
 from .requirements import PlanError
+from .run_context import RunContext
 from .snakemake_jobs import rule_name
 
 #: Snakemake gives such a rule all the machine's cores, and a controller on Batch offers none
@@ -56,6 +58,24 @@ def check(job: Job, site: Site, environment: Mapping[str, str]) -> CheckedJob:
     except Exception:  # users' functions that need files: reported when the job is ready
         return CheckedJob(job, rule)
     return CheckedJob(job, rule, wanted, hint=size_hint(wanted, site.queues), shared=shared)
+
+
+def check_all(
+    jobs: Iterable[Job], context: RunContext, environment: Mapping[str, str]
+) -> list[CheckedJob]:
+    """The same for many jobs; and they are refused where the account may not have so many vCPUs."""
+    site, quotas = context.site, Quotas(context.clients.quotas)
+    return [within_quota(check(job, site, environment), site.queues, quotas) for job in jobs]
+
+
+def within_quota(checked: CheckedJob, queues: Mapping[str, Queue], quotas: Quotas) -> CheckedJob:
+    """Refused if it is beyond the quotas of every queue of its ladder."""
+    if checked.plan is None:
+        return checked
+    faults = [quota.beyond(checked.plan, q, quotas) for q in _rungs(checked.plan, queues)]
+    if None in faults:
+        return checked
+    return replace(checked, plan=None, refused="; ".join(map(str, faults)))
 
 
 def _refused_here(job: Job, site: Site) -> str | None:

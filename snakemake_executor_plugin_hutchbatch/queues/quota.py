@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,6 +28,43 @@ _CODES: Mapping[str, tuple[str, str]] = {
 }
 _OLD_P = {"p2", "p3", "p3dn", "p4d", "p4de"}
 _P = ("L-417A185B", "L-7212CCBC")
+
+
+class Asks(Protocol):
+    """What of a job's request counts against a quota."""
+
+    @property
+    def vcpus(self) -> int: ...
+
+    @property
+    def gpus(self) -> int: ...
+
+
+#: Requests below this (vCPUs), without GPUs, are within the quota of any account that is in use: a
+#: run need not ask for it before it starts. Of GPUs a new account has none.
+SMALL = 32
+
+
+def beyond(job: Asks, queue: Queue, quotas: Quotas) -> str | None:
+    """Why an account can never have a machine for a job; None if it can, or nothing is known."""
+    if job.vcpus < SMALL and not job.gpus:
+        return None
+    most = quotas.of(queue)
+    if most is None or job.vcpus <= most:
+        return None
+    return (
+        f"{limit(most, queue)}, and the rule asks for {job.vcpus:,}: lower threads, or ask SciComp "
+        "to have AWS raise this quota"
+    )
+
+
+def limit(most: int, queue: Queue) -> str:
+    """A quota as the beginning of a sentence."""
+    kind = "spot" if queue.spot else "on-demand"
+    return (
+        f"the account may have {most:,} vCPUs of {kind} machines like those of queue {queue.name} "
+        "at a time"
+    )
 
 
 class Quotas:

@@ -18,6 +18,7 @@ from ..text.units import counted
 from . import account, blocked, fit
 from .queue import Queue
 from .quota import Quotas, code_of
+from .quota import limit as quota_limit
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -86,8 +87,7 @@ def _at_quota(job: fit.Asks, symptoms: Symptoms) -> str | None:
     quota, queue = symptoms.quota, symptoms.queue
     if quota is None:
         return None
-    machines = f"{'spot' if queue.spot else 'on-demand'} machines like those of queue {queue.name}"
-    limit = f"the account may have {quota:,} vCPUs of {machines} at a time"
+    limit = quota_limit(quota, queue)
     raise_it = "ask SciComp to have AWS raise this quota"
     if job.vcpus > quota:
         return (

@@ -51,10 +51,24 @@ def test_queues_that_cannot_take_a_job_are_refused_with_their_reasons(workflow):
             gpu='hutchbatch_queue="arm", gpu=1',
         ),
     )
-    output = workflow.fail()
+    workflow.write("env.yaml", "dependencies: [xz]\n")
+    workflow.write(
+        "Snakefile",
+        (workflow.folder / "Snakefile").read_text()
+        + """
+rule conda:
+    output: "conda.txt"
+    conda: "env.yaml"
+    resources: hutchbatch_queue="arm"
+    shell: "echo > {output}"
+""",
+    )
+    targets = ("all", "conda.txt", "--software-deployment-method", "conda")
+    output = workflow.fail(*targets)
     refused = {line.split(": ")[0][-7:]: line for line in output.splitlines() if "Rule" in line}
-    assert len(refused) == 5
-    for reason in ("on Fargate", "on Kubernetes", "is disabled", "-share-identifier", "no GPUs"):
+    assert len(refused) == 6
+    reasons = ("on Fargate", "on Kubernetes", "is disabled", "-share-identifier", "no GPUs")
+    for reason in (*reasons, "linux-64"):
         assert sum(reason in line for line in refused.values()) == 1, reason
     assert workflow.submissions() == 0
 

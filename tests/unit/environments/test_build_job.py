@@ -47,6 +47,14 @@ def test_it_has_the_ladder_of_the_policy_and_no_environment_of_its_own():
     assert plan.tags["hutchbatch-run"] == "r1"
 
 
+def test_it_goes_to_no_arm_queue():
+    arm = {"arm": Queue("arm", spot=True, bid=60, instance_types=("default_arm64",))}
+    plan = build_job.plan(site({**QUEUES, **arm}), "e.yaml", IMAGE, NEEDS, "0123456789")
+    assert plan.ladder.rungs == ("spot-50",)
+    with pytest.raises(EnvironmentFailed, match="linux-64"):
+        build_job.plan(site(arm, queue="arm"), "e.yaml", IMAGE, NEEDS, "0123456789")
+
+
 @pytest.mark.parametrize(
     ("name", "stem"),
     [

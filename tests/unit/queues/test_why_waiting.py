@@ -10,7 +10,7 @@ from sample_plan import PLAN
 from snakemake_executor_plugin_hutchbatch.queues import why_waiting
 from snakemake_executor_plugin_hutchbatch.queues.account import from_catalog
 from snakemake_executor_plugin_hutchbatch.queues.queue import Queue
-from snakemake_executor_plugin_hutchbatch.queues.quota import Quotas, code_of
+from snakemake_executor_plugin_hutchbatch.queues.quota import Quotas, beyond, code_of
 from snakemake_executor_plugin_hutchbatch.queues.why_waiting import Symptoms, certain, diagnose
 from snakemake_executor_plugin_hutchbatch.sites import site
 
@@ -158,3 +158,26 @@ def test_use_comes_from_the_queues_utilization_and_the_heads_reason_from_the_hea
     assert (found.reason, found.head_reason) == ("", CAPACITY)
     assert (found.vcpus_in_use, found.vcpus_wanted, found.account_vcpus) == (61, 96, 104)
     assert (found.ahead, found.queue.max_vcpus) == (1, 256)
+
+
+class Account:
+    """With 128 vCPUs of standard spot machines, and none with GPUs."""
+
+    def __init__(self):
+        self.asked = []
+
+    def get_service_quota(self, *, ServiceCode, QuotaCode):
+        self.asked.append(QuotaCode)
+        return {"Quota": {"Value": 128.0 if QuotaCode == "L-34B43A08" else 0.0}}
+
+
+def test_a_request_that_no_account_lacks_asks_for_no_quota():
+    account = Account()
+    quotas = Quotas(lambda: account)
+    assert beyond(JOB, SPOT, quotas) is None
+    assert account.asked == []
+    assert "may have 128 vCPUs of spot" in str(beyond(replace(JOB, vcpus=192), SPOT, quotas))
+    assert beyond(replace(JOB, vcpus=96), SPOT, quotas) is None
+    gpu = Queue("gpu", spot=True, instance_types=("g6",))
+    assert "may have 0 vCPUs of spot" in str(beyond(replace(JOB, gpus=1), gpu, quotas))
+    assert beyond(replace(JOB, gpus=1), Queue("unknown"), quotas) is None
