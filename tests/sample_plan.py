@@ -5,6 +5,8 @@ from snakemake_executor_plugin_hutchbatch.queues.choice import Ladder
 from snakemake_executor_plugin_hutchbatch.settings.values import Mount
 
 ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"
+EXECUTION_ROLE = "arn:aws:iam::123456789012:role/ecsTaskExecutionRole"
+LOGIN = "arn:aws:secretsmanager:us-west-2:123456789012:secret:quay-AbCdEf"
 SECRET = "arn:aws:secretsmanager:us-west-2:123456789012:secret:x"
 PLAN = JobPlan(
     label="align sample=A",
@@ -32,4 +34,6 @@ PLAN = JobPlan(
     shm_mb=1000,
     scheduling_priority=3,
     share_identifier="doelab",
+    execution_role=EXECUTION_ROLE,
+    repository_credentials=LOGIN,
 )

@@ -59,7 +59,7 @@ class Examination:
             entries = {}
         yield from probes.the_queues(clients, settings, entries, facts)
         yield probes.site(settings, facts)
-        yield from probes.role(settings.value("job_role"), facts)
+        yield from probes.roles(settings, facts)
         if self.settings.no_place:
             yield Finding("problem", "bucket", self.settings.no_place)
         else:

@@ -15,7 +15,7 @@ NEEDED: Mapping[str, str] = {
     "batch:RegisterJobDefinition": "jobs in a new image cannot be submitted",
     "batch:TagResource": "no job can be submitted, because jobs have tags",
     "batch:DescribeJobs": "no job can be followed",
-    "iam:PassRole": "jobs cannot get their role",
+    "iam:PassRole": "jobs cannot get the roles that you set",
 }
 #: What it can do without, at a price.
 USEFUL: Mapping[str, str] = {
@@ -35,13 +35,14 @@ _TOLD = re.compile(r"not authorized to perform: (\w+:\w+)")
 
 @dataclass(frozen=True)
 class AccountContext:
-    """What a policy is about. ``places``: S3 URLs below which files are read and written."""
+    """What a policy is about. ``roles``: ARNs of those that jobs get; ``places``: S3 URLs below
+    which files are read and written."""
 
     region: str
     account: str
     partition: str = "aws"
     log_group: str = "/aws/batch/job"
-    job_role: str | None = None
+    roles: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
 
 
@@ -81,7 +82,7 @@ def _resources(action: str, context: AccountContext) -> tuple[str, ...]:
         places = (place.removeprefix("s3://").rstrip("/") for place in context.places)
         return tuple(f"arn:{context.partition}:s3:::{place}/*" for place in dict.fromkeys(places))
     if action == "iam:PassRole":
-        return (context.job_role or f"arn:{context.partition}:iam::{context.account}:role/*",)
+        return context.roles or (f"arn:{context.partition}:iam::{context.account}:role/*",)
     if action.startswith("logs:"):
         return (f"{logs}:log-group:{context.log_group}:*",)
     return {

@@ -15,13 +15,15 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from ..aws import errors
 from ..aws.clients import Clients
 from ..planning import assumed_site, preflight
+from ..planning.plan import check_execution_role
+from ..planning.requirements import PlanError
 from ..planning.run_settings import PreflightError
 from ..queues import account, choice
 from ..queues.catalog import Entry
 from ..queues.choice import Ladder, Needs, QueueError
 from ..queues.queue import Queue
 from ..settings.options import ExecutorSettings
-from ..settings.values import NONE, Nothing, unless_none
+from ..settings.values import unless_none
 from ..sites.assumption import Assumption
 from ..storage import buckets
 from ..storage.urls import split_url
@@ -198,23 +200,33 @@ def _place(clients: Clients, place: Place) -> Finding:
     return Finding("ok", "bucket", f"{place.url} ({place.what}) can be read and written.")
 
 
-def role(wanted: str | Nothing | None, facts: AccountFacts) -> Iterator[Finding]:
-    """What can be said about the job role without permission to look at roles."""
-    if wanted is None:
-        remedy = "add hutchbatch-job-role with your PI's role (SciComp tells you its ARN)."
-        yield Finding("problem", "job role", "No job role is set", remedy)
-        return
-    if wanted is NONE:
-        sentence = "Jobs have no role of their own; the machines' role must reach your bucket."
+def roles(settings: ExecutorSettings, facts: AccountFacts) -> Iterator[Finding]:
+    """What can be said about the jobs' roles without permission to look at roles. Whether they can
+    use the bucket is what the small job finds out."""
+    job_role = unless_none(settings.value("job_role"))
+    if job_role is None:
+        sentence = "Jobs use the role of Batch's machines; no job role is set."
         yield Finding("ok", "job role", sentence)
-        return
-    account = wanted.split(":")[4]
-    if facts.account and account != facts.account:
-        sentence = f"The job role belongs to account {account}, but you use account {facts.account}"
-        remedy = "correct hutchbatch-job-role, or use credentials of that account."
-        yield Finding("problem", "job role", sentence, remedy)
-        return
-    yield Finding("ok", "job role", f"The job role {wanted} belongs to this account.")
+    else:
+        yield _of_account("job role", job_role, facts)
+    execution_role = unless_none(settings.value("execution_role"))
+    try:
+        secrets, credentials = settings.value("secrets"), settings.value("repository_credentials")
+        check_execution_role(execution_role, bool(secrets), unless_none(credentials))
+    except PlanError as error:
+        yield Finding("problem", "execution role", f"{error}.")
+    if execution_role is not None:
+        yield _of_account("execution role", execution_role, facts)
+
+
+def _of_account(what: str, role: str, facts: AccountFacts) -> Finding:
+    account = role.split(":")[4]
+    if not facts.account or account == facts.account:
+        return Finding("ok", what, f"The {what} {role} belongs to this account.")
+    sentence = f"The {what} belongs to account {account}, but you use account {facts.account}"
+    option = f"hutchbatch-{what.replace(' ', '-')}"
+    remedy = f"correct {option}, or use credentials of that account."
+    return Finding("problem", what, sentence, remedy)
 
 
 def rights(clients: Clients, context: AccountContext, queue: str) -> Iterator[Finding]:
@@ -295,10 +307,11 @@ def context(
     session: boto3.Session, settings: ExecutorSettings, facts: AccountFacts
 ) -> AccountContext:
     """What a policy for this user is about."""
+    roles = settings.value("job_role"), settings.value("execution_role")
     return AccountContext(
         region=session.region_name,
         account=facts.account or "*",
         partition=facts.arn.split(":")[1] if facts.arn else "aws",
         log_group=settings.value("log_group"),
-        job_role=unless_none(settings.value("job_role")),
+        roles=tuple(role for role in map(unless_none, roles) if role),
     )

@@ -92,6 +92,8 @@ def plan(trial: Trial, name: str) -> JobPlan:
         queue=trial.ladder.rungs[0],
         ladder=trial.ladder,
         job_role=unless_none(settings.value("job_role")),
+        execution_role=unless_none(settings.value("execution_role")),
+        repository_credentials=unless_none(settings.value("repository_credentials")),
         scratch=settings.value("scratch"),
         aws_cli_path=unless_none(settings.value("aws_cli_path")),
         log_group=settings.value("log_group"),
@@ -239,7 +241,7 @@ def _read(
             "ok",
             "job",
             f"A job ran{machine} in {wanted.image}: it read its input from S3 and stored its "
-            "output, with the job role.",
+            f"output, with {'the job role' if wanted.job_role else 'the role of its machine'}.",
         )
     ]
     if wanted.aws_cli_path and "cli" not in found:

@@ -67,6 +67,8 @@ def plan(site: Site, name: str, image: str, needs: Request, key: str) -> JobPlan
         queue=(ladder := _ladder(site)).rungs[0],
         ladder=ladder,
         job_role=unless_none(value("job_role")),
+        execution_role=unless_none(value("execution_role")),
+        repository_credentials=unless_none(value("repository_credentials")),
         scratch=value("scratch"),
         aws_cli_path=unless_none(value("aws_cli_path")),
         log_group=value("log_group"),

@@ -18,6 +18,7 @@ _SETTINGS = {
     "aws.region": "region",
     "process.queue": "queue",
     "aws.batch.jobRole": "job_role",
+    "aws.batch.executionRole": "execution_role",
     "aws.batch.cliPath": "aws_cli_path",
     "aws.batch.logsGroup": "log_group",
     "aws.batch.maxSpotAttempts": "spot_attempts",

@@ -82,9 +82,10 @@ def container_properties(plan: JobPlan) -> ContainerPropertiesTypeDef:
         properties["secrets"] = [
             {"name": k, "valueFrom": v} for k, v in sorted(plan.secrets.items())
         ]
-        if plan.job_role:
-            # ECS reads secrets before the container starts, with the execution role.
-            properties["executionRoleArn"] = plan.job_role
+    if plan.execution_role:
+        properties["executionRoleArn"] = plan.execution_role
+    if plan.repository_credentials:
+        properties["repositoryCredentials"] = {"credentialsParameter": plan.repository_credentials}
     return properties
 
 

@@ -22,6 +22,7 @@ from .snakemake_jobs import job_label, members, rule_name, wildcards_of
 
 #: Environments are solved and built for ``linux-64`` (``software/conda``).
 CONDA_IS_X86 = "conda environments are built for x86-64 (linux-64)"
+_CREDENTIALS = "--hutchbatch-repository-credentials"
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class JobPlan:
     #: Where a shared input was changed, the job is repeated with copies of its own.
     own_copies: bool = False
     conda: Mapping[str, str] = field(default_factory=dict)
+    execution_role: str | None = None
+    repository_credentials: str | None = None
 
     @cached_property
     def key(self) -> str:
@@ -144,13 +147,9 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
         ladder = _ladder(option("queue"), option("policy"), site, names, need.gpus, where, needs)
     except QueueError as error:
         raise PlanError(str(error)) from None
-    role = option("job_role")
-    if role is None:
-        raise PlanError(
-            "No job role: jobs need one to read and write your bucket. Add --hutchbatch-job-role "
-            "arn:aws:iam::ACCOUNT:role/fh-pi-lastname-f-batchtask (ask SciComp for yours), or "
-            "--hutchbatch-job-role none if the machines' own role has that access"
-        )
+    execution_role = unless_none(option("execution_role"))
+    credentials = unless_none(option("repository_credentials"))
+    check_execution_role(execution_role, bool(option("secrets")), credentials)
     wildcards = wildcards_of(job)
     key = naming.digest(site.run_id, str(job.jobid), str(job.attempt))
     return JobPlan(
@@ -167,7 +166,7 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
         timeout=need.timeout,
         queue=ladder.rungs[0],
         ladder=ladder,
-        job_role=unless_none(role),
+        job_role=unless_none(option("job_role")),
         scratch=option("scratch"),
         aws_cli_path=unless_none(option("aws_cli_path")),
         log_group=option("log_group"),
@@ -182,7 +181,23 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
         share_identifier=option("share_identifier"),
         budgets=_budgets(settings, site, names),
         conda=conda,
+        execution_role=execution_role,
+        repository_credentials=credentials,
     )
+
+
+def check_execution_role(role: str | None, secrets: bool, credentials: str | None) -> None:
+    """Raises ``PlanError`` where AWS needs an execution role
+    (https://docs.aws.amazon.com/batch/latest/userguide/execution-IAM-role.html)."""
+    if role:
+        return
+    for needs, what in ((secrets, "--hutchbatch-secrets"), (credentials, _CREDENTIALS)):
+        if needs:
+            raise PlanError(
+                f"{what} needs --hutchbatch-execution-role: the ARN of a role with which AWS reads "
+                "the secret before the container starts, such as "
+                "arn:aws:iam::ACCOUNT:role/ecsTaskExecutionRole (ask SciComp for yours)"
+            )
 
 
 def _own_resources(job: AnyJob, resources: Mapping[str, object]) -> dict[str, object]:

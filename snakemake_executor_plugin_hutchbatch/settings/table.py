@@ -136,11 +136,29 @@ _ROWS = (
         "job_role",
         parsers.parse_job_role,
         "ARN",
-        "ARN of the IAM role that jobs use to read and write your bucket, for example "
-        "arn:aws:iam::123456789012:role/fh-pi-lastname-f-batchtask; ask SciComp for yours. "
-        "'none' if the machines' own role has that access. No default.",
+        "ARN of an IAM role that jobs use to read and write your bucket, for example "
+        "arn:aws:iam::123456789012:role/fh-pi-lastname-f-batchtask. "
+        "Default: none; jobs use the role of Batch's machines.",
         per_rule=True,
         aliases=("aws_batch_job_role",),
+    ),
+    Setting(
+        "execution_role",
+        parsers.parse_execution_role,
+        "ARN",
+        "ARN of the IAM role with which AWS prepares a container: reads --hutchbatch-secrets and "
+        "the login of a private registry, writes the log and pulls images from ECR. "
+        "Default: none; then logs and ECR are used with the role of Batch's machines.",
+        per_rule=True,
+    ),
+    Setting(
+        "repository_credentials",
+        parsers.parse_repository_credentials,
+        "ARN",
+        "ARN of the secret (AWS Secrets Manager) with the login of the private registry that "
+        "images come from; needs --hutchbatch-execution-role. Images in ECR need none. "
+        "Default: none.",
+        per_rule=True,
     ),
     Setting(
         "user",

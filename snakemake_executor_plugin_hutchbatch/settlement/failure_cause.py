@@ -270,7 +270,7 @@ def _denied(job: _Job, words: str) -> Failure | None:
     who, action = _WHO.search(words), _ACTION.search(words)
     if pulls.is_pull(words) and not who and not action:
         return None
-    role = f"the role {_role_name(who[1])}" if who else _usual_role(job, words)
+    role = f"the role {_role_name(who[1])}" if who else _usual_role(job)
     what = ""
     if action:
         what = f"use {action[1]}" + (f" on {action[2].rstrip('.,')}" if action[2] else "")
@@ -287,13 +287,14 @@ def _role_name(arn: str) -> str:
     return found[1].split("/")[0] if ":assumed-role/" in arn else found[1].split("/")[-1]
 
 
-def _usual_role(job: _Job, words: str) -> str:
-    """Whose credentials ECS uses: for secrets the execution role's, otherwise the instances'.
-    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/security-ecs-iam-role-overview.html
+def _usual_role(job: _Job) -> str:
+    """Whose credentials ECS uses for secrets, the log and images: the execution role's if the job
+    has one, otherwise the instances'.
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
     """
     execution = str(job.container.get("executionRoleArn") or "")
-    if _RESOURCES.search(words) and execution:
-        return f"the role {_role_name(execution)}"
+    if execution:
+        return f"the execution role {_role_name(execution)}"
     return "the role of the queue's machines (ecsInstanceRole)"
 
 

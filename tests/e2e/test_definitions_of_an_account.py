@@ -113,6 +113,8 @@ def test_in_a_crowded_account_the_rest_is_asked_for_by_name(cloud, batch, monkey
 ALL = dataclasses.replace(
     PLAN,
     job_role="arn:aws:iam::000000000000:role/local-batchtask",
+    execution_role="arn:aws:iam::000000000000:role/ecsTaskExecutionRole",
+    repository_credentials="arn:aws:secretsmanager:us-west-2:000000000000:secret:quay-AbCdEf",
     aws_cli_path="/home/ec2-user/miniconda",
     secrets={
         "A": "arn:aws:ssm:us-west-2:000000000000:parameter/a",

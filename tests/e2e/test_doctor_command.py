@@ -204,7 +204,6 @@ def test_settings_that_are_missing_are_named(doctor, workflow):
     done = doctor("--no-job", profile="bare")
     problems = dict(told(done, "problem"))
     assert problems["bucket"].startswith("No storage location set")
-    assert problems["job role"].startswith("No job role is set")
 
 
 @pytest.mark.parametrize(

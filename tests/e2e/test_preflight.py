@@ -2,6 +2,7 @@
 
 import pytest
 
+SECRET = "arn:aws:secretsmanager:us-west-2:000000000000:secret:x"
 ONE_RULE = """
     rule a:
         output: "a.txt"
@@ -32,7 +33,7 @@ def _refused(workflow, *arguments, snakefile=ONE_RULE, **changes):
             {},
             "There is no bucket no-such-bucket-here",
         ),
-        ([], {"SNAKEMAKE_HUTCHBATCH_JOB_ROLE": None}, "Add --hutchbatch-job-role arn:aws:iam"),
+        (["--hutchbatch-secrets", f"TOKEN={SECRET}"], {}, "needs --hutchbatch-execution-role"),
         (
             [],
             {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},

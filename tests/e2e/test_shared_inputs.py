@@ -97,7 +97,7 @@ def test_jobs_of_one_machine_fetch_a_reference_once_and_only_who_may(workflow):
     workflow.cloud.fault(kind="deny", action="s3:GetObject", caller="role", key="*ref/genome.fa")
     output = workflow.fail(*shared, "--forcerun", "use", "--until", "use")
     assert "[STAGE_IN]" in output
-    assert "Check that the job role has permission to read them" in output
+    assert "role/local-batchtask has permission to read them" in output
     assert "ref/genome.fa" in output
     assert not list((workflow.stored / "out").glob("*"))
 

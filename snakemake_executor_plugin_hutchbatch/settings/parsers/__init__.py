@@ -6,11 +6,13 @@ from .mounts import parse_aws_cli_path as parse_aws_cli_path
 from .mounts import parse_mount as parse_mount
 from .mounts import parse_scratch as parse_scratch
 from .mounts import parse_volumes as parse_volumes
+from .names import parse_execution_role as parse_execution_role
 from .names import parse_image as parse_image
 from .names import parse_job_role as parse_job_role
 from .names import parse_log_group as parse_log_group
 from .names import parse_queue as parse_queue
 from .names import parse_region as parse_region
+from .names import parse_repository_credentials as parse_repository_credentials
 from .names import parse_share_identifier as parse_share_identifier
 from .names import parse_user as parse_user
 from .names import parse_work_prefix as parse_work_prefix

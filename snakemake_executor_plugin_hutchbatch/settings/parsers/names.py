@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from ..values import NONE, Nothing, SettingError
 from .text import text
@@ -24,16 +25,37 @@ def parse_queue(value: object) -> tuple[str, ...]:
     return names
 
 
-def parse_job_role(value: object) -> str | Nothing:
-    """An IAM role's ARN, or ``none``."""
-    role = text(value)
-    if role == str(NONE):
+def _parse_role(what: str, example: str) -> Callable[[object], str | Nothing]:
+    def parse(value: object) -> str | Nothing:
+        """An IAM role's ARN, or ``none``."""
+        role = text(value)
+        if role == str(NONE):
+            return NONE
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+        if not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]{1,576}", role, re.ASCII):
+            raise SettingError(
+                f"{what} role is an ARN like arn:aws:iam::123456789012:role/{example}"
+            )
+        return role
+
+    return parse
+
+
+parse_job_role = _parse_role("a job", "fh-pi-lastname-f-batchtask")
+parse_execution_role = _parse_role("an execution", "ecsTaskExecutionRole")
+
+
+def parse_repository_credentials(value: object) -> str | Nothing:
+    """The ARN of a secret of AWS Secrets Manager, or ``none``."""
+    secret = text(value)
+    if secret == str(NONE):
         return NONE
-    if not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]+", role):
+    if not re.fullmatch(r"arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:[\w/+=.@-]+", secret):
         raise SettingError(
-            "a job role is an ARN like arn:aws:iam::123456789012:role/fh-pi-lastname-f-batchtask"
+            "it is the ARN of a secret that holds the registry's login, like "
+            "arn:aws:secretsmanager:us-west-2:123456789012:secret:quay-AbCdEf"
         )
-    return role
+    return secret
 
 
 def parse_user(value: object) -> str:

@@ -14,7 +14,7 @@ from snakemake_executor_plugin_hutchbatch.doctor.permissions import (
 GROUND = AccountContext(
     region="us-west-2",
     account="123456789012",
-    job_role="arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask",
+    roles=("arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask",),
     places=("s3://fh-pi-doe-j-eco/tcr/", "s3://fh-pi-doe-j-eco/delete10/"),
 )
 
@@ -54,7 +54,7 @@ def test_a_policy_allows_no_more_than_what_is_missing():
 
 def test_a_role_may_be_passed_to_containers_only():
     (passing,) = statements("iam:PassRole")
-    assert passing["Resource"] == [GROUND.job_role]
+    assert passing["Resource"] == list(GROUND.roles)
     assert passing["Condition"] == {
         "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
     }

@@ -25,6 +25,7 @@ from snakemake_executor_plugin_hutchbatch.settings.values import (
 )
 
 ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"
+LOGIN = "arn:aws:secretsmanager:us-west-2:123456789012:secret:quay-AbCdEf"
 
 GOOD = [
     ("site", "hutch-lab", "hutch-lab"),
@@ -44,6 +45,8 @@ GOOD = [
     ("report", "report.html trace.tsv", (Path("report.html"), Path("trace.tsv"))),
     ("job_role", ROLE, ROLE),
     ("job_role", "none", NONE),
+    ("execution_role", ROLE, ROLE),
+    ("repository_credentials", LOGIN, LOGIN),
     ("user", "jdoe", "jdoe"),
     ("mode", "direct", "direct"),
     ("image", "docker://quay.io/a/samtools:1.21", "quay.io/a/samtools:1.21"),
@@ -91,6 +94,8 @@ BAD = [
     ("report", "report.pdf", ".html for the picture"),
     ("queue", "", "empty"),
     ("job_role", "fh-pi-doe-j-batchtask", "arn:aws:iam"),
+    ("execution_role", "ecsTaskExecutionRole", "arn:aws:iam"),
+    ("repository_credentials", "quay", "arn:aws:secretsmanager"),
     ("user", "../etc", "HutchNet ID"),
     ("mode", "fast", "auto, direct or snakemake"),
     ("image", "shub://a/b", "Docker images"),
@@ -240,7 +245,7 @@ def test_what_is_not_set_has_the_tables_default():
     assert unset.value("job_role") is None
 
 
-@pytest.mark.parametrize("name", ["job_role", "aws_cli_path"])
+@pytest.mark.parametrize("name", ["job_role", "execution_role", "aws_cli_path"])
 def test_none_is_a_value_of_its_own_and_not_unset(name):
     without = ExecutorSettings(**{name: "none"})
     assert without.given(name) is without.value(name) is NONE

@@ -7,7 +7,13 @@ from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause,
 from snakemake_executor_plugin_hutchbatch.settlement.problem_context import ProblemContext, meaning
 from snakemake_executor_plugin_hutchbatch.settlement.sentences import sentence
 from snakemake_executor_plugin_hutchbatch.supervisor import problems, taskspec
-from snakemake_executor_plugin_hutchbatch.supervisor.problems import Defect, Facts, Problem, Wrong
+from snakemake_executor_plugin_hutchbatch.supervisor.problems import (
+    Defect,
+    Facts,
+    NoCredentials,
+    Problem,
+    Wrong,
+)
 
 ESSENTIAL = "Essential container in task exited"
 NOT_STARTED = "Task failed to start"
@@ -244,8 +250,8 @@ def test_an_images_name_says_nothing_about_its_pull(image):
             "arn:aws:logs:us-west-2:1:log-group:/aws/batch/job:log-stream:x",
             ("the role ecsInstanceRole", "logs:CreateLogStream", "log-group:/aws/batch/job"),
         ),
-        (f"{LOGGING}AccessDenied", ("the role of the queue's machines",)),
-        (f"{SECRETS}: AccessDenied", ("the role lab-batchtask",)),
+        (f"{LOGGING}AccessDenied", ("the execution role lab-execution",)),
+        (f"{SECRETS}: AccessDenied", ("the execution role lab-execution",)),
         (
             "ECS was unable to assume the role 'arn:aws:iam::1:role/path/lab' that was provided",
             ("the role lab ",),
@@ -253,10 +259,26 @@ def test_an_images_name_says_nothing_about_its_pull(image):
     ],
 )
 def test_a_denial_names_the_role_and_what_it_may_not(words, named):
-    execution = {"executionRoleArn": "arn:aws:iam::1:role/lab-batchtask"}
+    execution = {"executionRoleArn": "arn:aws:iam::1:role/lab-execution"}
     failure = read(job(NOT_STARTED, words, container=execution))
     assert failure is not None
     assert [name for name in named if name not in failure.sentence] == []
+
+
+def test_without_an_execution_role_the_machines_writes_the_log():
+    failure = read(job(NOT_STARTED, f"{LOGGING}AccessDenied"))
+    assert failure is not None
+    assert "the role of the queue's machines" in failure.sentence
+
+
+@pytest.mark.parametrize("reason", NoCredentials)
+def test_a_job_that_cannot_use_its_machines_role_says_what_to_ask_for(reason):
+    told = status(210, "STAGE_IN", "credentials", activity="supervisor", code=reason.value)
+    failure = read(job(exit_code=210), told)
+    assert failure is not None
+    assert failure.cause is Cause.DENIED
+    assert "--hutchbatch-job-role" in failure.sentence
+    assert ("hop limit" in failure.sentence) is (reason is NoCredentials.HOP_LIMIT)
 
 
 def test_a_success_is_no_failure():

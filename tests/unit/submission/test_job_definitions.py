@@ -6,7 +6,7 @@ import json
 import boto3
 import pytest
 from botocore.validate import ParamValidator
-from sample_plan import PLAN, ROLE, SECRET
+from sample_plan import EXECUTION_ROLE, LOGIN, PLAN, ROLE, SECRET
 
 from snakemake_executor_plugin_hutchbatch.planning.batch_requests import registration
 from snakemake_executor_plugin_hutchbatch.planning.supervisor_bundle import Bundle
@@ -51,10 +51,11 @@ def test_requests_are_below_batchs_limits_for_their_size():
     assert len(json.dumps(submitted(PLAN)["containerOverrides"])) < 2000
 
 
-def test_secrets_go_as_references_read_by_the_job_role():
+def test_secrets_and_logins_go_as_references_read_by_the_execution_role():
     properties = registration(PLAN)["containerProperties"]
     assert properties["secrets"] == [{"name": "TOKEN", "valueFrom": SECRET}]
-    assert properties["executionRoleArn"] == ROLE
+    assert properties["repositoryCredentials"] == {"credentialsParameter": LOGIN}
+    assert (properties["jobRoleArn"], properties["executionRoleArn"]) == (ROLE, EXECUTION_ROLE)
 
 
 def test_a_container_is_not_privileged():
@@ -62,7 +63,7 @@ def test_a_container_is_not_privileged():
 
 
 def test_without_a_role_none_is_named():
-    properties = registration(changed(job_role=None, secrets={}))["containerProperties"]
+    properties = registration(changed(job_role=None, execution_role=None))["containerProperties"]
     assert "jobRoleArn" not in properties
     assert "executionRoleArn" not in properties
 
@@ -95,6 +96,8 @@ def test_what_a_submission_overrides_does_not_make_another_definition():
     [
         {"image": "ubuntu:24.04"},
         {"job_role": None},
+        {"execution_role": None},
+        {"repository_credentials": None},
         {"shm_mb": 5},
         {"volumes": ()},
         {"secrets": {}},
