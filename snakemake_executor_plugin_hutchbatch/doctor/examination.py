@@ -91,6 +91,7 @@ class Examination:
             queue=facts.queues.get(first) or Queue(first),
             place=self.settings.places[-1].url,
             user=run_settings.user_of(settings),
+            region=clients.region,
             bucket_region=facts.bucket_region or clients.region,
             endpoint=run_settings.s3_endpoint(self.settings.access.endpoint_url),
             channels=channels,

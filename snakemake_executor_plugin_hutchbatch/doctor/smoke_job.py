@@ -17,7 +17,7 @@ from ..aws.clients import Clients
 from ..aws.job_states import ENDED
 from ..aws.retry import Retrier
 from ..planning import default_image, naming, supervisor_bundle
-from ..planning.plan import Budgets, JobPlan
+from ..planning.plan import Budgets, JobPlan, batch_user
 from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation
 from ..queues import why_waiting
@@ -25,8 +25,8 @@ from ..queues.choice import Ladder
 from ..queues.queue import Queue
 from ..queues.quota import Quotas
 from ..settings.options import ExecutorSettings
-from ..settings.values import unless_none
-from ..settlement import failure_cause
+from ..settings.values import Mount, unless_none
+from ..settlement import failure_cause, scratch_report
 from ..storage import small_objects
 from ..storage.run_layout import WorkLayout
 from ..storage.urls import split_url
@@ -34,6 +34,7 @@ from ..submission import submit_job
 from ..submission.job_definitions import Definitions
 from ..supervisor import s3_terms, taskspec
 from ..supervisor.s3_terms import Terms
+from ..supervisor.scratch_disk import ScratchDisk
 from ..supervisor.taskspec import Input, Output, Step, TaskSpec
 from . import channel_probe, permissions
 from .findings import Finding
@@ -70,6 +71,7 @@ class Trial:
     user: str
     bucket_region: str
     endpoint: str | None
+    region: str | None = None
     channels: tuple[str, ...] = ()
     terms: Terms = s3_terms.USUAL
 
@@ -98,6 +100,8 @@ def plan(trial: Trial, name: str) -> JobPlan:
         aws_cli_path=unless_none(settings.value("aws_cli_path")),
         log_group=settings.value("log_group"),
         attempt=1,
+        container_user=batch_user(settings.value("container_user")),
+        region=trial.region,
         share_identifier=settings.value("share_identifier"),
         scheduling_priority=settings.value("scheduling_priority"),
         budgets=Budgets(),
@@ -256,7 +260,18 @@ def _read(
     if "scratch" not in found:
         sentence = f"Jobs cannot write to their scratch disk at {wanted.scratch.path}"
         findings.append(Finding("problem", "machine", sentence, "correct hutchbatch-scratch."))
+    if status and status.scratch:
+        findings.append(_scratch(status.scratch, wanted.scratch))
     return [*findings, *channel_probe.findings(trial.channels, found)]
+
+
+def _scratch(disk: ScratchDisk, scratch: Mount) -> Finding:
+    if found := scratch_report.warning(disk, scratch):
+        return Finding("warning", "machine", *found)
+    own = scratch_report.verdict(disk, scratch.source) == "own disk"
+    what = "a disk of its own" if own else "a disk"
+    size = scratch_report.of_size(disk)
+    return Finding("ok", "machine", f"The scratch {scratch.source} is on {what} ({size}).")
 
 
 def _fetch(clients: Clients, url: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from ..aws.retry import Retrier
 from ..planning import naming, source_archive
-from ..planning.plan import CONDA_IS_X86, Budgets, JobPlan, Site
+from ..planning.plan import CONDA_IS_X86, Budgets, JobPlan, Site, batch_user
 from ..planning.requirements import Request
 from ..planning.run_context import RunContext
 from ..planning.supervisor_bundle import Bundle
@@ -79,6 +79,8 @@ def plan(site: Site, name: str, image: str, needs: Request, key: str) -> JobPlan
             "hutchbatch-rule": RULE,
             "hutchbatch-user": naming.tag_value(site.user),
         },
+        container_user=batch_user(value("container_user")),
+        region=site.region,
         share_identifier=value("share_identifier"),
         scheduling_priority=value("scheduling_priority"),
         budgets=Budgets(

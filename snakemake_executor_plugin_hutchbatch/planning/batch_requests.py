@@ -72,6 +72,8 @@ def container_properties(plan: JobPlan) -> ContainerPropertiesTypeDef:
         )
     properties["volumes"] = volumes
     properties["mountPoints"] = points
+    if plan.container_user is not None:
+        properties["user"] = plan.container_user
     if plan.job_role:
         properties["jobRoleArn"] = plan.job_role
     if plan.shm_mb:
@@ -90,7 +92,9 @@ def container_properties(plan: JobPlan) -> ContainerPropertiesTypeDef:
 
 
 def _logs(plan: JobPlan, more: Mapping[str, str]) -> LogConfigurationTypeDef:
-    return {"logDriver": "awslogs", "options": {"awslogs-group": plan.log_group, **more}}
+    region = {"awslogs-region": plan.region} if plan.region else {}
+    options = {"awslogs-group": plan.log_group, **region, **more}
+    return {"logDriver": "awslogs", "options": options}
 
 
 def registration(plan: JobPlan) -> RegisterJobDefinitionRequestTypeDef:

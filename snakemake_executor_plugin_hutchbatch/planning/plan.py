@@ -100,6 +100,10 @@ class JobPlan:
     conda: Mapping[str, str] = field(default_factory=dict)
     execution_role: str | None = None
     repository_credentials: str | None = None
+    #: As AWS Batch takes it; None for the image's own.
+    container_user: str | None = None
+    #: Where its output goes, like everything of its run.
+    region: str | None = None
 
     @cached_property
     def key(self) -> str:
@@ -183,7 +187,17 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
         conda=conda,
         execution_role=execution_role,
         repository_credentials=credentials,
+        container_user=batch_user(option("container_user")),
+        region=site.region,
     )
+
+
+def batch_user(wanted: str) -> str | None:
+    """AWS Batch's word for whom a container runs as; None for the image's own user."""
+    if wanted == "image":
+        return None
+    # By its number: an image without /etc/passwd knows no names.
+    return "0" if wanted == "root" else wanted
 
 
 def check_execution_role(role: str | None, secrets: bool, credentials: str | None) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..planning.snakemake_jobs import job_label, log_files, members, rule_name
 from ..planning.work import SentWork
-from ..settlement import failure_report, log_tails
+from ..settlement import failure_report, log_tails, scratch_report
 from ..settlement.evidence import Settled
 from ..settlement.failed_logs import Copy
 from ..settlement.failure_cause import Cause, Failure
@@ -38,6 +38,7 @@ class EndedJobs:
         self._snakemake = snakemake
         self._run = run
         self._services = services
+        self._scratches: set[str] = set()
 
     def settled(self, settled: Settled[SentWork]) -> tuple[SentWork, Resubmit] | None:
         """Reports one ended submission, or sends its job again: what is sent again, and how.
@@ -60,6 +61,8 @@ class EndedJobs:
         if settled.failure and settled.failure.cause is Cause.CAPACITY:
             self._services.starvation_watch.starves(work.plan.queue)
         self._record(settled, step)
+        with tracebacks.logged("What is known of the scratch disk could not be shown."):
+            self._look_at_scratch(settled)
         lost = failure_report.spot_losses(outcome.description, settled.failure)
         self._run.tally.loses(lost)
         if settled.failure is None:
@@ -70,6 +73,15 @@ class EndedJobs:
         else:
             self._fail_in_full(settled, settled.failure)
         return None
+
+    def _look_at_scratch(self, settled: Settled[SentWork]) -> None:
+        """Warns once a run of a scratch that is no disk of its own."""
+        scratch, status = settled.outcome.what.plan.scratch, settled.status
+        if status is None or status.scratch is None or scratch.source in self._scratches:
+            return
+        if found := scratch_report.warning(status.scratch, scratch):
+            self._scratches.add(scratch.source)
+            self._run.logger.warning(terminal.clean(": ".join(found)))
 
     def _record(self, settled: Settled[SentWork], step: Resubmit | None) -> None:
         outcome = settled.outcome

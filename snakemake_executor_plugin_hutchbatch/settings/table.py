@@ -177,6 +177,17 @@ _ROWS = (
         aliases=("aws_batch_container_image",),
     ),
     Setting(
+        "container_user",
+        parsers.parse_container_user,
+        "USER",
+        "Who jobs run as in their containers. root, since the scratch disk of Batch's machines "
+        "commonly belongs to root. image: the user that the image names; or a user's name or "
+        "number, for programs that refuse to run as root. Whoever it is must be able to write to "
+        "the scratch disk. Default {default}.",
+        default="root",
+        per_rule=True,
+    ),
+    Setting(
         "mode",
         parsers.parse_mode,
         "auto|direct|snakemake",

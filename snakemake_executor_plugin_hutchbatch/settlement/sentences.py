@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from ..planning import default_image
 from ..supervisor import problems
 from ..supervisor.errors import amount
-from ..supervisor.problems import Defect, Facts, NoCredentials, Problem, Wrong
+from ..supervisor.problems import Defect, Facts, Holder, NoCredentials, Problem, Wrong
 from .problem_context import ProblemContext, shown_file
 
 #: Characters of the end of a program's output in a sentence.
@@ -35,11 +35,26 @@ def _space(disk_mb: int | None) -> str:
     return f"{asked}. Run fewer jobs at once (--jobs), or split this one"
 
 
+def _held(holders: tuple[Holder, ...]) -> str:
+    """What others have left on a full scratch disk, as another sentence."""
+    if not holders:
+        return ""
+    named = [
+        f"{each.name} ({'at least ' if each.more else ''}{amount(each.size)}"
+        + (f", of user {each.owner})" if each.owner else ")")
+        for each in holders
+    ]
+    return (
+        f". There, but not of hutchbatch: {', '.join(named)}. If nothing uses that any more, ask "
+        "SciComp to remove it"
+    )
+
+
 def _scratch_full(context: ProblemContext) -> str:
     free, disk_mb = amount(context.facts.free or 0), context.facts.disk_mb
     return (
         f"{context.command} ended with {context.end}, and there was no space left on scratch "
-        f"({free} free){_space(disk_mb)}"
+        f"({free} free){_space(disk_mb)}{_held(context.facts.holders)}"
     )
 
 
@@ -49,6 +64,7 @@ def _doing(facts: Facts) -> str:
         return f"fetching inputs of {amount(facts.needed)}{free}"
     return {
         problems.INPUTS: "fetching inputs",
+        problems.START: "creating the job's folder",
         problems.SOURCES: "unpacking the workflow's sources",
         problems.SCRIPTS: "writing the rule's script",
         problems.PACKAGES: "unpacking Snakemake's packages",
@@ -62,7 +78,8 @@ def _doing(facts: Facts) -> str:
 
 def _disk_full(context: ProblemContext) -> str:
     doing = _doing(context.facts)
-    return f"no space left on scratch while {doing} ({context.file}){_space(context.facts.disk_mb)}"
+    space, held = _space(context.facts.disk_mb), _held(context.facts.holders)
+    return f"no space left on scratch while {doing} ({context.file}){space}{held}"
 
 
 def _disk(context: ProblemContext) -> str:
@@ -302,7 +319,8 @@ def _scratch(context: ProblemContext) -> str:
     where = f" {context.file} ({context.why})" if context.facts.file else ""
     return (
         f"no folder could be created on the machine's scratch disk{where}: check "
-        "--hutchbatch-scratch, and that the image's user can write there"
+        "--hutchbatch-scratch, and --hutchbatch-container-user, since the job's user must be able "
+        "to write there (root can)"
     )
 
 

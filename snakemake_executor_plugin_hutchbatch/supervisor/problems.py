@@ -110,6 +110,7 @@ class Problem(Enum):
     ENVIRONMENTS,
     TOOLS,
     CONDA,
+    START,
 ) = (
     "supervisor",
     "task",
@@ -123,6 +124,7 @@ class Problem(Enum):
     "environments",
     "tools",
     "conda",
+    "start",
 )
 
 
@@ -160,13 +162,24 @@ class Wrong:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """An entry of a full scratch disk that is not hutchbatch's: its name, its bytes, its owner's
+    number. ``more``: it is larger; so much had been counted when time was up."""
+
+    name: str
+    size: int
+    owner: int = 0
+    more: bool = False
+
+
+@dataclass(frozen=True)
 class Facts:
     """The facts of a failure. ``file``: a path or URL; ``files`` and ``outputs``: the first of
     ``count``; ``words``: the system's or S3's message, unchanged; ``code``: S3's error code, or a
     ``NoCredentials``; ``role``: an ARN, or the name of the machine's;
     ``needed`` and ``free`` in bytes, ``disk_mb`` as the rule requested (MB); ``taken_back``: EC2
-    had announced that it takes back the machine; ``wanted``: a version. Facts that do not apply
-    are None."""
+    had announced that it takes back the machine; ``wanted``: a version; ``holders``: what fills
+    the scratch disk. Facts that do not apply are None."""
 
     activity: Optional[str] = None
     file: Optional[str] = None
@@ -183,6 +196,7 @@ class Facts:
     seconds: Optional[float] = None
     taken_back: bool = False
     wanted: Optional[str] = None
+    holders: Tuple[Holder, ...] = ()
 
     def __str__(self) -> str:
         """For a line of the job's log: ``file=s3://b/k; http_status=403``."""
@@ -195,5 +209,7 @@ class Facts:
                 value = ", ".join(value)
             elif field.name == "outputs":
                 value = ", ".join(f"{wrong.path} ({wrong.defect})" for wrong in value)
+            elif field.name == "holders":
+                value = ", ".join(f"{holder.name} ({holder.size})" for holder in value)
             parts.append(f"{field.name}={value}")
         return "; ".join(parts)

@@ -16,7 +16,7 @@ from typing import Callable, Optional
 
 from . import short_path
 from .errors import Failure, words
-from .problems import Cause, Facts, Problem
+from .problems import START, Cause, Facts, Problem
 from .removal import open_folder, remove_tree
 from .taskspec import EXIT_SCRATCH
 
@@ -27,6 +27,10 @@ TRIES = 50
 #: What flock(2) says of a lock that another process holds. Anything else means that there are no
 #: such locks here: ENOLCK, ENOTSUP or ENOSYS, and EBADF on NFS, which locks no directories.
 HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EINTR)
+
+
+#: A disk with less space is full for most jobs (bytes).
+LITTLE = 1_000_000_000
 
 
 class NoLocks(OSError):
@@ -75,7 +79,8 @@ class Scratch:
 def create(
     root: str, job_id: str, attempt: int, random_name: Callable[[], str] = _random_name
 ) -> Scratch:
-    """Creates the private directory under ``root``. Raises ``Failure`` if that is not possible."""
+    """Creates the private directory under ``root``. Raises ``Failure`` if that is not possible:
+    ``DISK_FULL`` if there is no space."""
     name = "hutchbatch-{}-{}-".format(re.sub("[^A-Za-z0-9_.-]", "-", job_id), attempt)
     try:
         os.makedirs(root, exist_ok=True)
@@ -89,13 +94,19 @@ def create(
             if descriptor is None:
                 continue  # a sweeping job was faster; it removes what it locked
             scratch = Scratch(path, descriptor)
-            os.set_inheritable(descriptor, True)
-            os.mkdir(scratch.work)
-            os.mkdir(scratch.tmp)
+            try:
+                os.set_inheritable(descriptor, True)
+                os.mkdir(scratch.work)
+                os.mkdir(scratch.tmp)
+            except OSError:
+                scratch.remove()
+                raise
             return scratch
     except OSError as error:
-        facts = Facts(file=root, words=words(error.strerror or str(error)))
-        raise Failure(EXIT_SCRATCH, Cause.HOST, Problem.SCRATCH, facts) from error
+        facts = Facts(activity=START, file=root, words=words(error.strerror or str(error)))
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        problem = Problem.DISK_FULL if full else Problem.SCRATCH
+        raise Failure(EXIT_SCRATCH, Cause.HOST, problem, facts) from error
     facts = Facts(file=root, words="other jobs keep removing new directories")
     raise Failure(EXIT_SCRATCH, Cause.HOST, Problem.SCRATCH, facts)
 

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from . import (
@@ -17,6 +18,8 @@ from . import (
     pinned,
     pipes,
     refused_outputs,
+    scratch_disk,
+    scratch_use,
     script_packages,
     snakemake_python,
     tools,
@@ -65,6 +68,10 @@ if TYPE_CHECKING:
 #: AWS's 30 seconds.
 HURRIED_ATTEMPTS = 4
 HURRIED_TIMEOUT = 5.0
+#: What is wrong where there is no space.
+FULL = (Problem.DISK_FULL, Problem.SCRATCH_FULL)
+#: Seconds that a job waits for the removal of dead jobs' directories where it has little space.
+SWEEP_PATIENCE = 600.0
 
 
 class Job:
@@ -84,6 +91,8 @@ class Job:
         self._machine = Machine(environ)
         self._task: Optional[TaskSpec] = None
         self._scratch: Optional[Scratch] = None
+        self._disk: Optional[scratch_disk.ScratchDisk] = None
+        self._sweeping: Optional[threading.Thread] = None
         self._runner: Optional[Runner] = None
         self._scripts: Optional[Scripts] = None
         self._environments = Environments()
@@ -96,12 +105,17 @@ class Job:
         """Everything but the ending. Raises ``Failure`` or ``Stopped``."""
         with self._timed("start"):
             task = self._task = self._read_task()
-            scratch = self._scratch = scratch_module.create(task.scratch, self.job_id, self.attempt)
+            self._disk = scratch_disk.look(task.scratch)
+            scratch = self._scratch = self._make_scratch(task)
             self._watch(scratch.path)
-            # Other jobs' leftovers: this may take a while, and nothing waits for it.
-            threading.Thread(
+            # Other jobs' leftovers: this may take a while, and nothing waits for it unless there is
+            # little space.
+            self._sweeping = threading.Thread(
                 target=scratch_module.sweep, args=(task.scratch, scratch.path), daemon=True
-            ).start()
+            )
+            self._sweeping.start()
+            if scratch.free() < scratch_module.LITTLE:
+                self._wait_for_space()
         environ = container_environment(self._environ)
         plugins = os.path.join(scratch.path, "plugins")
         with self._timed("stage_in"):
@@ -143,6 +157,30 @@ class Job:
             totals = stage_out(self._s3, outputs, scratch.work, self._stopping, self._stamp)
             self._totals.update(files_out=totals.files, bytes_out=totals.size)
         self._phase = "done"
+
+    def _make_scratch(self, task: TaskSpec) -> Scratch:
+        """The private directory. On a full disk, dead jobs' and what nobody uses go first."""
+        try:
+            return scratch_module.create(task.scratch, self.job_id, self.attempt)
+        except Failure as failure:
+            if failure.problem is not Problem.DISK_FULL:
+                raise
+        scratch_module.sweep(task.scratch, "")
+        make_room(task.scratch, scratch_module.LITTLE, self._stopping)
+        return scratch_module.create(task.scratch, self.job_id, self.attempt)
+
+    def _wait_for_space(self) -> None:
+        """Dead jobs' directories are removed, as far as that goes in time."""
+        end = time.monotonic() + SWEEP_PATIENCE
+        while self._sweeping is not None and self._sweeping.is_alive():
+            if self._stopping.is_set() or time.monotonic() > end:
+                return
+            self._sweeping.join(0.1)
+
+    def _make_room(self, task: TaskSpec, scratch: Scratch, needed: int) -> None:
+        self._wait_for_space()
+        if scratch.free() < needed:
+            make_room(task.scratch, needed, self._stopping)
 
     def _run_commands(self, runner: Runner) -> None:
         """Whatever came of them, it is worth nothing if somebody has changed their inputs."""
@@ -216,6 +254,9 @@ class Job:
             failure = problem
             self._phase = "stage_out"
         code = failure.exit_code if failure else 0
+        if failure and failure.problem in FULL and self._task and not self._stopping.is_set():
+            holders = scratch_use.largest(self._task.scratch)
+            failure.facts = replace(failure.facts, holders=holders)
         if failure:
             say(failure.line())
         _anyhow("storing the status", lambda: self._store_status(s3, failure, code))
@@ -263,7 +304,7 @@ class Job:
             scratch.free,
             self._stopping,
             task.disk_mb,
-            lambda needed: make_room(task.scratch, needed, self._stopping),
+            lambda needed: self._make_room(task, scratch, needed),
         )
         pinned.check_files(task.inputs, scratch.work)
         is_private = written_names.in_own_container(self.job_id, task.scratch)
@@ -330,6 +371,7 @@ class Job:
             instance_id=self._machine.facts.get("instance_id"),
             instance_type=self._machine.facts.get("instance_type"),
             capacity=self._machine.facts.get("capacity"),
+            scratch=self._disk,
             **self._totals,
         )
         if self._task is not None:

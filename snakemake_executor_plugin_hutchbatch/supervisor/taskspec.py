@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Dict, Iterable, Mapping, Optional, Tuple, Union
 
 from . import strict_json
-from .problems import Facts, Wrong
+from .problems import Facts, Holder, Wrong
+from .scratch_disk import ScratchDisk
 from .typed_json import TaskSpecError, list_of, make, texts_of
 
 VERSION = 1
@@ -266,7 +267,7 @@ class Status:
     ``seconds`` by phase; ``bytes_in``/``bytes_out`` what was transferred; memory in bytes and CPU
     in seconds of the whole container from its cgroup (None where that cannot be read).
     The machine's ``instance_id``, ``instance_type`` and ``capacity`` (``spot`` or ``on-demand``)
-    are from EC2, None if the container cannot ask it.
+    are from EC2, None if the container cannot ask it. ``scratch``: the disk, when it began.
     """
 
     job_id: str
@@ -287,6 +288,7 @@ class Status:
     instance_id: Optional[str] = None
     instance_type: Optional[str] = None
     capacity: Optional[str] = None
+    scratch: Optional[ScratchDisk] = None
     version: int = VERSION
 
 
@@ -346,8 +348,12 @@ def load_status(text: str) -> Status:
     _check_version(raw)
     raw.pop("message", None)  # from older versions, which had no facts
     facts = facts_of(raw["facts"]) if raw.get("facts") is not None else None
-    status = make(Status, {**raw, "facts": facts}, "status")
+    disk = raw.get("scratch")
+    scratch = make(ScratchDisk, disk, "scratch") if disk is not None else None
+    status = make(Status, {**raw, "facts": facts, "scratch": scratch}, "status")
     numbers = [v for v in raw.values() if isinstance(v, (int, float))]
+    numbers += [scratch.size, scratch.free] if scratch else []
+    numbers += [holder.size for holder in facts.holders] if facts else []
     if min([*numbers, *status.seconds.values()]) < 0 or status.exit_code > MOST_EXIT_CODE:
         raise TaskSpecError("status: a number that is out of range")
     return status
@@ -366,7 +372,8 @@ def facts_of(raw: object) -> Facts:
     if not isinstance(raw, dict):
         raise TaskSpecError("facts: not an object")
     outputs = tuple(make(Wrong, item, "facts.outputs") for item in list_of(raw, "outputs"))
-    parts = {"files": texts_of(raw, "files", "facts"), "outputs": outputs}
+    holders = tuple(make(Holder, item, "facts.holders") for item in list_of(raw, "holders"))
+    parts = {"files": texts_of(raw, "files", "facts"), "outputs": outputs, "holders": holders}
     return make(Facts, {**raw, **parts}, "facts")
 
 

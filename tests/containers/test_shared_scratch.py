@@ -66,6 +66,38 @@ def test_jobs_of_one_host_do_not_meet_and_the_dead_ones_places_are_taken_back(
     assert not any(job in name for name in directories(cloud) for job in live.values())
 
 
+CLOSED = """
+container: "docker://{image}"
+rule all:
+    input: "root.txt", "named.txt", "refused.txt"
+rule root:
+    output: "root.txt"
+    resources: mem_mb=300
+    shell: "id -u > {{output}}; stat -c '%u %a' /tmp >> {{output}}"
+rule named:
+    output: "named.txt"
+    resources: mem_mb=300, hutchbatch_container_user="image", hutchbatch_scratch="/open:/tmp"
+    shell: "id -u > {{output}}"
+rule refused:
+    output: "refused.txt"
+    resources: mem_mb=300, hutchbatch_container_user="image", hutchbatch_host_attempts=1
+    shell: "id -u > {{output}}"
+"""
+
+
+def test_jobs_work_on_a_scratch_of_root_alone_in_an_image_with_another_user(workflow, images):
+    """And who is not root is told what helps; the folder's disk is told once."""
+    host = workflow.cloud.directory / "hosts" / "host"
+    (host / "closed").mkdir(mode=0o755)
+    (workflow.folder / "Snakefile").write_text(CLOSED.format(image=images["user"]))
+    output = workflow.fail("--keep-going", "--hutchbatch-scratch", "/closed:/tmp")
+    assert workflow.text("root.txt") == "0\n0 755\n"
+    assert workflow.text("named.txt") == "1000\n"
+    assert "(Permission denied): check --hutchbatch-scratch, and --hutchbatch-con" in output
+    assert output.count("/closed on Batch's machines, is a folder of the machine's root disk") == 1
+    assert list((host / "closed").iterdir()) == []
+
+
 def test_containers_of_one_host_share_an_input_and_each_user_has_a_copy(straight, images):
     """Two as root, one as another user, one after the other: whose links are whose."""
     straight.put("genome.fa", b"ACGT\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -112,9 +113,44 @@ def test_a_disk_that_fills_during_the_transfer_is_reported_with_what_was_needed(
     ended = run(there, path, inputs=(Input(url, "x"),))
     ended_as(ended, "STAGE_IN", 211)
     assert f"inputs of {size / 1e6:.1f} MB" in ended.said
+    assert "not of hutchbatch: other (2.0 MB). If nothing uses that" in ended.said
     assert [p.name for p in path.iterdir()] == ["other"]
     proxy.close()
     next(scratch, None)
+
+
+def test_what_a_killed_job_left_goes_before_a_job_begins_on_a_full_disk(
+    container: Container, store: Store, small_disk: Path
+) -> None:
+    """It holds all of the disk, so that not even a folder could be created."""
+    left = small_disk / "hutchbatch-killed-1-0123456789abcdef"
+    left.mkdir()
+    with pytest.raises(OSError, match="No space left"):
+        (left / "big").write_bytes(bytes(9_000_000))
+    item = Input(store.put("reads", os.urandom(3_000_000)), "reads")
+    ended = run(container, small_disk, inputs=(item,))
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.status is not None
+    assert ended.status.scratch is not None
+    assert (ended.status.scratch.root, ended.status.scratch.kind) == ("/", "tmpfs")
+    assert (ended.status.scratch.size, ended.status.scratch.free) == (4 * 2**20, 0)
+    assert list(small_disk.iterdir()) == []
+
+
+def test_what_others_left_on_a_full_disk_is_named_the_largest_first(
+    container: Container, few_files: Path
+) -> None:
+    for name, size in (("cromwell", 4_000_000), ("tiny", 10), ("nxf\x1b[2J", 2_000_000)):
+        (few_files / name).mkdir()
+        (few_files / name / "data").write_bytes(bytes(size))
+    for number in range(40):
+        with contextlib.suppress(OSError):
+            (few_files / f"hutchbatch-cache-{number}").mkdir()
+    ended = run(container, few_files)
+    assert ended.code == 216
+    assert "no space left on scratch while creating the job's folder" in ended.said
+    assert "not of hutchbatch: cromwell (4.0 MB), nxf" in ended.said
+    assert "tiny" not in ended.said
 
 
 def test_a_command_that_fills_the_disk_is_reported_and_keeps_its_code(

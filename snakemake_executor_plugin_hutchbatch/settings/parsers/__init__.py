@@ -6,6 +6,7 @@ from .mounts import parse_aws_cli_path as parse_aws_cli_path
 from .mounts import parse_mount as parse_mount
 from .mounts import parse_scratch as parse_scratch
 from .mounts import parse_volumes as parse_volumes
+from .names import parse_container_user as parse_container_user
 from .names import parse_execution_role as parse_execution_role
 from .names import parse_image as parse_image
 from .names import parse_job_role as parse_job_role

@@ -66,6 +66,17 @@ def parse_user(value: object) -> str:
     return user
 
 
+def parse_container_user(value: object) -> str:
+    """``root``, ``image`` (the image's own user), or another user's name or number, with a group
+    after a colon. AWS Batch's own rule for ``user``."""
+    user = text(value)
+    if not re.fullmatch(r"[a-z0-9_][a-z0-9_-]{0,30}(:[a-z0-9_][a-z0-9_-]{0,30})?", user):
+        raise SettingError(
+            "write root, image for the user that the image names, or a user's name or number"
+        )
+    return user
+
+
 def parse_image(value: object) -> str:
     """A Docker image's name; ``docker://`` in front is taken off.
 

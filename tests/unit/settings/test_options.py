@@ -48,6 +48,9 @@ GOOD = [
     ("execution_role", ROLE, ROLE),
     ("repository_credentials", LOGIN, LOGIN),
     ("user", "jdoe", "jdoe"),
+    ("container_user", "image", "image"),
+    ("container_user", 1000, "1000"),
+    ("container_user", "jovyan:users", "jovyan:users"),
     ("mode", "direct", "direct"),
     ("image", "docker://quay.io/a/samtools:1.21", "quay.io/a/samtools:1.21"),
     ("scratch", "/var/lib/docker:/tmp", Mount("/var/lib/docker", "/tmp")),
@@ -78,6 +81,8 @@ GOOD = [
 BAD = [
     ("conda_update", "yes", "takes no value"),
     ("region", "Oregon", "us-west-2"),
+    ("container_user", "Jane Doe", "a user's name or number"),
+    ("container_user", "--privileged", "a user's name or number"),
     ("region", "", "empty"),
     ("queue", "my_queue!", "auto, a queue's name"),
     ("queue", "auto,mixed", "auto, a queue's name"),
