@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 #: Events in one GetLogEvents answer at most, or 1 MB of them (AWS's limits).
 MOST_EVENTS = 10_000
+#: Pages of one tail at most: AWS may give empty ones before others.
+MOST_PAGES = 30
+#: Seconds between two looks for lines that come late, and those of a whole run spent on that.
+LATE_LOOK, LATE_BUDGET = 1.0, 120.0
 
 
 @dataclass(frozen=True)
@@ -57,14 +63,79 @@ class Stream:
 
 
 def tail(logs: CloudWatchLogsClient, group: str, stream: str, lines: int) -> list[str]:
-    """The last lines of a stream, without control characters; empty if it cannot be read."""
+    """The last lines of a stream, without control characters; empty if it cannot be read.
+
+    A page may have fewer lines than there are, or none, with more behind its token: the beginning
+    is where the token comes back.
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
+    """
+    request: GetLogEventsRequestTypeDef = {
+        "logGroupName": group,
+        "logStreamName": stream,
+        "startFromHead": False,
+        "limit": lines,
+    }
+    pages: list[list[str]] = []
+    wanted = lines
     try:
-        answer = logs.get_log_events(
-            logGroupName=group, logStreamName=stream, limit=lines, startFromHead=False
-        )
-        return [printable(str(event.get("message") or "")) for event in answer["events"]]
+        for _ in range(MOST_PAGES):
+            answer = logs.get_log_events(**request)
+            page = [printable(str(event.get("message") or "")) for event in answer["events"]]
+            pages.append(page)
+            wanted -= len(page)
+            token = answer.get("nextBackwardToken")
+            if wanted <= 0 or token is None or token == request.get("nextToken"):
+                break
+            request["nextToken"] = token
+        return [line for page in reversed(pages) for line in page][-lines:]
     except (ClientError, BotoCoreError):
         return []
     except Exception:  # not an answer of AWS, such as a proxy's page
         tracebacks.log(f"The log {stream} could not be read.")
         return []
+
+
+class LateTails:
+    """Tails of jobs that have just ended: their last lines may come some seconds later. Docker
+    sends them every five seconds and at the end, and CloudWatch takes a moment.
+    https://docs.docker.com/engine/logging/drivers/awslogs/
+
+    Thread-safe. All waiting of a run together has a limit, however many jobs fail at once.
+    ``sleep`` returns True where waiting is no longer wanted, as ``Event.wait`` does.
+    """
+
+    def __init__(
+        self,
+        logs: CloudWatchLogsClient,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], object] = time.sleep,
+        budget: float = LATE_BUDGET,
+    ) -> None:
+        self._logs = logs
+        self._clock = clock
+        self._sleep = sleep
+        self._budget = budget
+        self._lock = threading.Lock()
+
+    def tail(
+        self,
+        group: str,
+        stream: str,
+        lines: int,
+        until: float,
+        whole: Callable[[Sequence[str]], bool] = lambda lines: False,
+    ) -> list[str]:
+        """The last lines as soon as they are ``whole``, at the latest at ``until`` (seconds since
+        1970)."""
+        while True:
+            found = tail(self._logs, group, stream, lines)
+            left = until - self._clock()
+            if left <= 0 or whole(found) or not self._spend(LATE_LOOK):
+                return found
+            if self._sleep(min(LATE_LOOK, left)) is True:
+                return found
+
+    def _spend(self, seconds: float) -> bool:
+        with self._lock:
+            self._budget -= seconds
+            return self._budget >= 0

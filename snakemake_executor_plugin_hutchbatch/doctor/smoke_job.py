@@ -26,7 +26,7 @@ from ..queues.queue import Queue
 from ..queues.quota import Quotas
 from ..settings.options import ExecutorSettings
 from ..settings.values import Mount, unless_none
-from ..settlement import failure_cause, scratch_report
+from ..settlement import failure_cause, log_tails, scratch_report
 from ..storage import small_objects
 from ..storage.run_layout import WorkLayout
 from ..storage.urls import split_url
@@ -230,7 +230,10 @@ def _read(
     except (ClientError, ValueError):
         status = None
     stream = (job.get("container") or {}).get("logStreamName")
-    lines = cloudwatch.tail(clients.logs, wanted.log_group, stream, LINES) if stream else []
+    late = log_tails.late_until(job.get("stoppedAt"), status is not None)
+    late = late if job["status"] == "FAILED" else 0.0
+    tails = cloudwatch.LateTails(clients.logs)
+    lines = tails.tail(wanted.log_group, stream, LINES, late, log_tails.is_whole) if stream else []
     status = status or taskspec.status_in(lines, job["jobId"], attempt)
     failure = failure_cause.read(job, status, lines)
     if failure:

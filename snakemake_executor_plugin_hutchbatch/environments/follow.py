@@ -15,7 +15,7 @@ from ..settlement import log_tails, retry_policy
 from ..settlement.evidence import Endings
 from ..settlement.failure_cause import Failure
 from ..settlement.retry_policy import Resubmit
-from ..settlement.starvation import LEAVING, StarvationWatch
+from ..settlement.starvation import StarvationWatch, was_taken_out
 from ..tracking.news import Ended, Poll
 from ..tracking.tracker import Tracker
 from .build_job import Build
@@ -79,15 +79,16 @@ class BuildFollower:
         failure = self._endings.end(ended).failure
         if failure is None:
             return None
-        # CancelJob only ends jobs that have not started yet; others keep running.
-        if ended.left and job and str(job.get("statusReason") or "").startswith(LEAVING):
+        if was_taken_out(job):
             moved = retry_policy.higher(build.plan, build.history, "waited there too long")
             return moved or failure
         return retry_policy.after(failure, build.plan, build.history, self._queues)
 
     def tail(self, ended: Ended[Build]) -> Sequence[str]:
         """The last lines of its output; empty if there are none. Never raises."""
-        _, lines = self._endings.last_lines(ended.description, ended.what.plan.log_group)
+        job = ended.description
+        late = log_tails.late_until((job or {}).get("stoppedAt"), by_supervisor=False)
+        _, lines = self._endings.last_lines(job, ended.what.plan.log_group, late=late)
         return log_tails.own_lines(lines, snakemake=False)
 
     def cancel(self, job_ids: Sequence[str]) -> None:

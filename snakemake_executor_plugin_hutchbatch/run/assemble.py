@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ..aws.cloudwatch import LateTails
 from ..aws.retry import RateLimiter, Retrier
 from ..aws.termination import Termination
 from ..environments.held_jobs import HeldJobs
@@ -81,8 +82,9 @@ def build(
     # A pool of its own: threads that settle jobs wait for those of ``reading``.
     settling = ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch-settling")
     reading = beginning.reading
-    endings = Endings(context.clients, reading, retrier, option("tail_lines"), inventory)
-    logs = failed_logs.FailedLogs(context.clients)
+    late = LateTails(context.clients.logs, sleep=run.cancelled.wait)
+    endings = Endings(context.clients, reading, retrier, option("tail_lines"), inventory, late)
+    logs = failed_logs.FailedLogs(context.clients, late=late)
     # With patience of its own: jobs are stopped after everything else has been cancelled.
     termination = Termination(batch, Retrier(logger.info))
     tracker: Tracker[SentWork] = Tracker(batch, logger.info)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 TAIL_LINES = 30
 #: Bytes at the end of a log file that are searched for its last lines.
 TAIL_BYTES = 64 * 1024
+#: The exit code of a container that SIGKILL ended, which lets nobody write a status.
+KILLED = 137
 
 
 class Followed(Protocol):
@@ -91,9 +93,11 @@ class Endings:
         retrier: Retrier,
         tail_lines: int | None = None,
         inventory: Inventory | None = None,
+        late: cloudwatch.LateTails | None = None,
     ) -> None:
         self._tail_lines = TAIL_LINES if tail_lines is None else tail_lines
         self._clients = clients
+        self._late = late
         self._pool = pool
         self._retrier = retrier
         self._inventory = inventory or Inventory(clients.s3, retrier)
@@ -154,7 +158,7 @@ class Endings:
             return Settled(ended, failure_cause.forgotten())
         status, lines = stored.status, None
         if status is None and not stored.unreadable:
-            _, lines = self.last_lines(job, work.plan.log_group, TAIL_LINES, whole=True)
+            lines = self._lines_with_status(job_id, job, work.plan.log_group)
             status = taskspec.status_in(lines, job_id, _attempt(job))
         if failure_cause.read(job) is not None:
             return Settled(ended, failure_cause.read(job, status, lines), status)
@@ -169,6 +173,24 @@ class Endings:
             failure = Failure(Cause.MISSING_OUTPUT, missing, problem=Problem.OUTPUTS)
             return Settled(ended, failure, status)
         return Settled(ended, None, status)
+
+    def _lines_with_status(self, job_id: str, job: JobDetailTypeDef, group: str) -> list[str]:
+        """The last lines of its output, where the supervisor writes the status that S3 does not
+        accept: it may come late, unless the container was killed, or its host is lost."""
+        if not (stream := stream_of(job)):
+            return []
+        attempt, code = _attempt(job), (job.get("container") or {}).get("exitCode")
+        until = 0.0
+        if code not in (None, KILLED):
+            until = log_tails.late_until(job.get("stoppedAt"), by_supervisor=False)
+
+        def whole(lines: Sequence[str]) -> bool:
+            return taskspec.status_in(lines, job_id, attempt) is not None
+
+        return self._tails().tail(group, stream, TAIL_LINES, until, whole)
+
+    def _tails(self) -> cloudwatch.LateTails:
+        return self._late or cloudwatch.LateTails(self._clients.logs)
 
     def _status_if_readable(self, job_id: str, job: JobDetailTypeDef, prefix: str) -> _StoredStatus:
         """As ``_status``; raises nothing for a job that failed."""
@@ -214,18 +236,17 @@ class Endings:
         job: JobDetailTypeDef | None,
         log_group: str,
         count: int | None = None,
-        whole: bool = False,
+        late: float = 0.0,
     ) -> tuple[str, list[str]]:
-        """The job's log stream and the last ``count`` lines in it (by default ``tail_lines``);
-        empty if there are none. ``whole``: keep the supervisor's status lines. Never raises."""
+        """The job's log stream and the last ``count`` lines in it (by default ``tail_lines``),
+        without the supervisor's status; empty if there are none. ``late``: until when those of a
+        failed job may come (``log_tails.late_until``). Never raises."""
         count = self._tail_lines if count is None else count
         stream = stream_of(job)
         if not stream or not count:
             return stream, []
-        lines = cloudwatch.tail(self._clients.logs, log_group, stream, count)
-        if not whole:
-            lines = [line for line in lines if not line.startswith(taskspec.STATUS_LINE)]
-        return stream, lines
+        lines = self._tails().tail(log_group, stream, count, late, log_tails.is_whole)
+        return stream, [line for line in lines if not line.startswith(taskspec.STATUS_LINE)]
 
     def tails(
         self,

@@ -24,6 +24,7 @@ from ..storage.urls import split_url
 from ..text import tracebacks
 from ..text.printable import printable
 from ..text.terminal import Log
+from . import log_tails
 from .log_tails import OUTPUT
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ MOST_BYTES = 1024 * 1024
 class Source:
     """Where the logs of a failed job are: ``stream`` in CloudWatch's ``group``, empty if it never
     ran; ``files``: names and URLs in S3 of the rule's ``log:`` files; ``since``: older ones belong
-    to an earlier job."""
+    to an earlier job; ``late``: until when its output may come (``log_tails.late_until``)."""
 
     rule: str
     label: str
@@ -50,6 +51,7 @@ class Source:
     stream: str
     files: Sequence[tuple[str, str]] = ()
     since: datetime.datetime | None = None
+    late: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class FailedLogs:
 
     clients: Clients
     folder: Path = FOLDER
+    late: cloudwatch.LateTails | None = None
     _kept: int = field(default=0, init=False)
 
     def keep(self, source: Source) -> tuple[Copy, ...]:
@@ -90,9 +93,9 @@ class FailedLogs:
     def _output(self, source: Source) -> list[str]:
         if not source.stream:
             return []
-        return cloudwatch.tail(
-            self.clients.logs, source.group, source.stream, cloudwatch.MOST_EVENTS
-        )
+        late = self.late or cloudwatch.LateTails(self.clients.logs)
+        most = cloudwatch.MOST_EVENTS
+        return late.tail(source.group, source.stream, most, source.late, log_tails.is_whole)
 
 
 def last_lines(

@@ -15,6 +15,11 @@ MOST_RECORDED = 64 * 1024
 
 #: How the supervisor's own lines begin (``supervisor/errors.py``, ``supervisor/taskspec.py``).
 _SUPERVISOR = ("hutchbatch: ", "hutchbatch-status ")
+#: The last line of a supervisor whose job has failed.
+_FAILED = "hutchbatch: failed ["
+#: Seconds after its end that a job's output is waited for: where the supervisor has written a last
+#: line, and where nobody knows whether there is one.
+LATE_SURELY, LATE_MAYBE = 20.0, 5.0
 #: What Snakemake logs about each file that it transfers (snakemake.io and snakemake.dag).
 _TRANSFERS = (
     "Retrieving from storage: ",
@@ -84,6 +89,19 @@ def own_lines(lines: Sequence[str], snakemake: bool, outputs_named: bool = False
         if tuple(own[-2:]) == _THE_END:
             del own[-2:]
     return own
+
+
+def is_whole(lines: Sequence[str]) -> bool:
+    """Whether a failed job's output has the supervisor's last line."""
+    return any(line.startswith(_FAILED) for line in lines[-WINDOW:])
+
+
+def late_until(stopped: int | None, by_supervisor: bool) -> float:
+    """Until when (seconds since 1970) the last lines of a failed job may come. ``stopped``: when it
+    ended (milliseconds); ``by_supervisor``: it has said how, so its last line must come."""
+    if stopped is None:
+        return 0.0
+    return stopped / 1000 + (LATE_SURELY if by_supervisor else LATE_MAYBE)
 
 
 def _without_outputs(lines: Sequence[str]) -> list[str]:

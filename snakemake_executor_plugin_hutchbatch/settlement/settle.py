@@ -18,12 +18,12 @@ from ..planning.work import SentWork
 from ..queues.queue import Queue
 from ..text import tracebacks
 from ..tracking.news import Ended
-from . import failure_cause, retry_policy
+from . import failure_cause, log_tails, retry_policy
 from .evidence import Endings, Settled, stream_of
 from .failed_logs import Copy, FailedLogs, Source
 from .failure_cause import Cause, Failure
 from .retry_policy import Resubmit
-from .starvation import LEAVING
+from .starvation import was_taken_out
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -107,13 +107,13 @@ class Settlement:
             return replace(settled, step=step)
         settled = replace(settled, failure=step)
         try:
-            return replace(settled, copies=self._copies(settled.outcome))
+            return replace(settled, copies=self._copies(settled))
         except Exception:
             tracebacks.log(f"The logs of {label} could not be copied.")
             return settled
 
-    def _copies(self, outcome: Ended[SentWork]) -> tuple[Copy, ...]:
-        work = outcome.what
+    def _copies(self, settled: Settled[SentWork]) -> tuple[Copy, ...]:
+        outcome, work = settled.outcome, settled.outcome.what
         return self._failed_logs.keep(
             Source(
                 work.plan.rule,
@@ -123,14 +123,16 @@ class Settlement:
                 stream_of(outcome.description),
                 log_files(work.job),
                 work.begun,
+                log_tails.late_until(
+                    (outcome.description or {}).get("stoppedAt"), settled.status is not None
+                ),
             )
         )
 
     def _next(self, outcome: Ended[SentWork], failure: Failure) -> Resubmit | Failure:
         work, job = outcome.what, outcome.description
         plan = work.own_plan
-        # CancelJob only ends jobs that have not started yet; others keep running.
-        if outcome.left and job and str(job.get("statusReason") or "").startswith(LEAVING):
+        if was_taken_out(job):
             return retry_policy.higher(plan, work.history, "waited there too long") or failure
         return retry_policy.after(failure, plan, work.history, self._queues)
 

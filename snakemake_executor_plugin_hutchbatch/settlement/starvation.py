@@ -9,6 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import batch_calls
+from ..aws.job_states import BEGUN, WAITING
 from ..aws.termination import Termination
 from ..planning.plan import JobPlan
 from ..planning.work import History
@@ -26,6 +30,17 @@ if TYPE_CHECKING:
 
 #: AWS shows this as the reason for a job that hutchbatch took out of its queue.
 LEAVING = "hutchbatch is moving it to another queue"
+#: Seconds after which a job that CancelJob has left RUNNABLE is terminated. AWS has described both:
+#: that it ends at once, and that it stays until it is at the head of its queue.
+#: https://docs.aws.amazon.com/batch/latest/APIReference/API_CancelJob.html
+#: https://docs.amazonaws.cn/goto/WebAPI/batch-2016-08-10/CancelJob
+CANCEL_SECONDS = 120.0
+
+
+def was_taken_out(job: Mapping[str, object] | None) -> bool:
+    """Whether a job ended because hutchbatch is moving it: this run, or one that was killed
+    meanwhile. CancelJob only ends jobs that have not started yet; others keep running."""
+    return str((job or {}).get("statusReason") or "").startswith(LEAVING)
 
 
 class Planned(Protocol):
@@ -78,6 +93,9 @@ class StarvationWatch(Generic[P]):
         self._reported: set[_Reported] = set()
         self._began = clock()
         self._may_move = True
+        #: When jobs were taken out of their queues, by id.
+        self._taken_out: dict[str, float] = {}
+        self._told = False
         #: When each queue last starved a job: new jobs start on a later rung
         #: (``retry_policy.start``).
         self.starved: dict[str, float] = {}
@@ -113,6 +131,8 @@ class StarvationWatch(Generic[P]):
                 self._explain(live, now)
         if starving:
             self._take_out(starving, now)
+        if self._taken_out:
+            self._insist(now)
 
     def _take_out(self, starving: list[LiveJob[P]], now: float) -> None:
         """Takes them out of their queues; they are sent to the next ones once Batch has ended
@@ -125,13 +145,40 @@ class StarvationWatch(Generic[P]):
             if live.job_id in stay:
                 live.leaving = False  # asked again at the next poll
             else:
-                self.starved[live.what.plan.queue] = now
+                self.starved[live.what.plan.queue] = self._taken_out[live.job_id] = now
         if left.denied:
             self._may_move = False
             self._say(
                 "You have no permission to take jobs out of their queues (batch:CancelJob): "
                 "waiting jobs stay where they are."
             )
+
+    def _insist(self, now: float) -> None:
+        """Terminates jobs that CancelJob has left in their queues for too long."""
+        stuck: list[str] = []
+        for live in self._tracker.departing():
+            if live.state in BEGUN:
+                live.leaving = False  # it was faster
+            elif now - self._taken_out.setdefault(live.job_id, now) >= CANCEL_SECONDS:
+                self._taken_out[live.job_id] = now
+                stuck.append(live.job_id)
+        if not stuck or not (waiting := self._still_waiting(stuck)):
+            return
+        left = self._termination.end([], waiting, LEAVING)
+        if left and not self._told:
+            self._told = True
+            self._say(
+                f"{len(left.ids):,} waiting jobs could not be taken out of their queues "
+                f"({left.why}): they move when AWS ends them."
+            )
+
+    def _still_waiting(self, ids: list[str]) -> list[str]:
+        """An array's children are listed now and then only: one of them may be running."""
+        try:
+            known = batch_calls.describe_all(self._batch, ids)
+        except (ClientError, BotoCoreError):
+            return []  # they are looked at again
+        return [job_id for job_id, job in known.items() if job["status"] in WAITING]
 
     def _patient(self, plan: JobPlan) -> float:
         minutes = plan.budgets.starve_minutes

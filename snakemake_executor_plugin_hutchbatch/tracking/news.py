@@ -21,13 +21,11 @@ LOST_AFTER_SECONDS = 120.0
 @dataclass(frozen=True)
 class Ended(Generic[T]):
     """A job that ended. ``description``: from DescribeJobs, for an array's child that succeeded the
-    shorter one from ListJobs, None for a job that Batch no longer knows; ``left``: we took it out
-    of its queue."""
+    shorter one from ListJobs, None for a job that Batch no longer knows."""
 
     job_id: str
     what: T
     description: BatchJob | None
-    left: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,13 +50,13 @@ class Poll(Generic[T]):
         if job is None:
             if is_lost(live, now):
                 del registry[key]
-                self.ended.append(Ended(live.job_id, live.what, None, live.leaving))
+                self.ended.append(Ended(live.job_id, live.what, None))
             return
         live.unknown_polls = 0
         live.reason = str(job.get("statusReason") or "")
         if job["status"] in ENDED:
             del registry[key]
-            self.ended.append(Ended(live.job_id, live.what, job, live.leaving))
+            self.ended.append(Ended(live.job_id, live.what, job))
             return
         self.move(live, job["status"], job, now)
         attempts = len(job.get("attempts") or [])

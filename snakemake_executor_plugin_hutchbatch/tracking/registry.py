@@ -71,6 +71,11 @@ class Registry(Generic[T]):
         with self._lock:
             return [live for live in self._all() if live.state == "RUNNABLE" and not live.leaving]
 
+    def departing(self) -> list[LiveJob[T]]:
+        """Jobs that are being taken out of their queue, in whatever state they are."""
+        with self._lock:
+            return [live for live in self._all() if live.leaving]
+
     def leaving(self, lives: Iterable[LiveJob[T]]) -> None:
         """Marks jobs that are being taken out of their queue."""
         with self._lock:
