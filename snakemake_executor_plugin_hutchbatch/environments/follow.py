@@ -87,7 +87,7 @@ class BuildFollower:
     def tail(self, ended: Ended[Build]) -> Sequence[str]:
         """The last lines of its output; empty if there are none. Never raises."""
         job = ended.description
-        late = log_tails.late_until((job or {}).get("stoppedAt"), by_supervisor=False)
+        late = log_tails.late_until(job, by_supervisor=False)
         _, lines = self._endings.last_lines(job, ended.what.plan.log_group, late=late)
         return log_tails.own_lines(lines, snakemake=False)
 

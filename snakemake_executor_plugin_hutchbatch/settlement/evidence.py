@@ -182,7 +182,7 @@ class Endings:
         attempt, code = _attempt(job), (job.get("container") or {}).get("exitCode")
         until = 0.0
         if code not in (None, KILLED):
-            until = log_tails.late_until(job.get("stoppedAt"), by_supervisor=False)
+            until = log_tails.late_until(job, by_supervisor=False)
 
         def whole(lines: Sequence[str]) -> bool:
             return taskspec.status_in(lines, job_id, attempt) is not None

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import JobDetailTypeDef
 
 #: The name of a job's output, beside the names of its log files.
 OUTPUT = "output"
@@ -96,10 +100,11 @@ def is_whole(lines: Sequence[str]) -> bool:
     return any(line.startswith(_FAILED) for line in lines[-WINDOW:])
 
 
-def late_until(stopped: int | None, by_supervisor: bool) -> float:
-    """Until when (seconds since 1970) the last lines of a failed job may come. ``stopped``: when it
-    ended (milliseconds); ``by_supervisor``: it has said how, so its last line must come."""
-    if stopped is None:
+def late_until(job: JobDetailTypeDef | None, by_supervisor: bool) -> float:
+    """Until when (seconds since 1970) the last lines of a failed job may come. ``by_supervisor``:
+    it has said how the job ended, so its last line must come."""
+    stopped = job.get("stoppedAt") if job else None
+    if not stopped:
         return 0.0
     return stopped / 1000 + (LATE_SURELY if by_supervisor else LATE_MAYBE)
 

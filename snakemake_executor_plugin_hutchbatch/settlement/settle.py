@@ -123,9 +123,7 @@ class Settlement:
                 stream_of(outcome.description),
                 log_files(work.job),
                 work.begun,
-                log_tails.late_until(
-                    (outcome.description or {}).get("stoppedAt"), settled.status is not None
-                ),
+                log_tails.late_until(outcome.description, settled.status is not None),
             )
         )
 
