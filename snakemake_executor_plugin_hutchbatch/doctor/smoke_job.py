@@ -230,7 +230,7 @@ def _read(
     except (ClientError, ValueError):
         status = None
     stream = (job.get("container") or {}).get("logStreamName")
-    late = log_tails.late_until(job.get("stoppedAt"), status is not None)
+    late = log_tails.late_until(job, status is not None)
     late = late if job["status"] == "FAILED" else 0.0
     tails = cloudwatch.LateTails(clients.logs)
     lines = tails.tail(wanted.log_group, stream, LINES, late, log_tails.is_whole) if stream else []
