@@ -11,6 +11,7 @@ import yaml
 
 from ..nextflow.carried import Carried
 from ..settings.setting import option_name
+from ..sites.site import SETTINGS_OF_SITES
 from ..text.printable import printable
 
 #: The profile's file in its folder, as Snakemake looks for it.
@@ -18,21 +19,25 @@ FILE = "config.yaml"
 #: With more, Snakemake's own bookkeeping, not the queues, limits a run.
 JOBS = 500
 #: What a job gets that asks for nothing: without default resources Snakemake requests no memory.
-DEFAULT_RESOURCES: Mapping[str, int | str] = {"mem_mb": 1000, "runtime": 60}
+DEFAULT_RESOURCES: Mapping[str, int | str] = {"mem_mb": 1000}
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What only the user knows. Texts as typed, checked. ``policy`` counts where queue is auto."""
+    """What only the user knows. Texts as typed, checked.
 
+    ``site``: its name or file; ``gives``: what it gives, for the reader; ``runtime``: minutes, or
+    ``none``; ``settings``: what differs from the site, by name.
+    """
+
+    site: str
+    gives: str
     bucket: str
     prefix: str
-    queue: str
-    policy: str
-    job_role: str
-    user: str
-    work_prefix: str
     region: str
+    user: str
+    runtime: str
+    settings: Mapping[str, str]
 
     @property
     def storage(self) -> str:
@@ -65,7 +70,9 @@ def render(answers: Answers, folder: Path, carried: Carried | None = None) -> st
 
 
 def _shown(line: _Line) -> str:
-    comment = textwrap.fill(line.comment, 98, initial_indent="# ", subsequent_indent="# ")
+    comment = textwrap.fill(
+        line.comment, 98, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
+    )
     return f"{comment}\n{_yaml(line.content)}"
 
 
@@ -77,7 +84,6 @@ def _yaml(content: Mapping[str, object]) -> str:
 
 
 def _lines(answers: Answers, made: Carried) -> Sequence[_Line]:
-    defaults = {**DEFAULT_RESOURCES, **made.defaults}
     return [
         _Line(
             "Jobs run on AWS Batch, up to this many at once. How many of them run and how many "
@@ -93,27 +99,25 @@ def _lines(answers: Answers, made: Carried) -> Sequence[_Line]:
                 "storage-s3-region": answers.region,
             },
         ),
-        _Line("The AWS region of the Batch queues.", {"hutchbatch-region": answers.region}),
-        _queue_line(answers),
         _Line(
-            "The role with which jobs read and write your bucket. SciComp can tell you your PI's "
-            "role. Your own credentials stay on your machine.",
-            {"hutchbatch-job-role": answers.job_role},
+            "Whose AWS account it is. What this file does not set, the site gives"
+            + (f": {answers.gives}. " if answers.gives else ". ")
+            + "Jobs that name no queue go to one that the account has: `hutchbatch queues` shows "
+            "which.",
+            {"hutchbatch-site": answers.site},
         ),
+        *_setting_lines(answers.settings),
         _Line(
             "Your HutchNet ID: job names start with it.",
             {"hutchbatch-user": answers.user},
         ),
-        _Line(
-            "Small control files of a run. They are only needed during the run, so a folder that "
-            "is emptied automatically is best.",
-            {"hutchbatch-work-prefix": answers.work_prefix},
-        ),
         *_carried_lines(made),
         _Line(
-            "Defaults for jobs that ask for nothing: memory in MB, run time in minutes (after "
-            "that, the job is stopped).",
-            {"default-resources": [f"{name}={value}" for name, value in defaults.items()]},
+            "What jobs get that ask for nothing: memory in MB, and runtime, the minutes after "
+            "which a job is stopped. Without runtime, a job that hangs keeps its machine, which "
+            "costs money, until you cancel it. Rules with longer jobs have their own: resources: "
+            "runtime=600.",
+            {"default-resources": _default_resources(answers, made)},
         ),
         *_rule_lines(made),
         _Line(
@@ -134,23 +138,18 @@ def _lines(answers: Answers, made: Carried) -> Sequence[_Line]:
     ]
 
 
-def _queue_line(answers: Answers) -> _Line:
-    if answers.queue != "auto":
-        return _Line(
-            "The queue that jobs go to; with several, a job moves from the first to the next if "
-            "it waits too long. `hutchbatch queues` shows them all.",
-            {"hutchbatch-queue": answers.queue},
-        )
-    return _Line(
-        "Which spot queue jobs start on. availability: the one that nearly always has machines. "
-        "capacity: the cheapest first, moving up when it has none. balanced: in between. To name "
-        "a queue instead:   hutchbatch-queue: mixed",
-        {"hutchbatch-policy": answers.policy},
-    )
-
-
-#: Settings that are carried over but not asked for, with what they are.
-_MORE = {
+#: Settings that may differ from the site's, or are carried over, with what they are.
+_ABOUT = {
+    "region": "The AWS region of the Batch queues.",
+    "queue": "The queue that jobs go to; with several, a job moves from the first to the next if "
+    "it waits too long. `hutchbatch queues` shows them all.",
+    "policy": "Which spot queue jobs start on. availability: the one that nearly always has "
+    "machines. capacity: the cheapest first, moving up when it has none. balanced: in between. To "
+    "name a queue instead:   hutchbatch-queue: mixed",
+    "job_role": "The role with which jobs read and write your bucket; none: that of Batch's "
+    "machines. Your own credentials stay on your machine.",
+    "work_prefix": "Small control files of a run. They are only needed during the run, so a folder "
+    "that is emptied automatically is best.",
     "aws_cli_path": "The AWS command line of Batch's machines; containers see it read-only.",
     "scratch": "The large disk of Batch's machines, and where containers see it.",
     "volumes": "More folders of Batch's machines to mount in containers.",
@@ -162,12 +161,22 @@ _MORE = {
 }
 
 
-def _carried_lines(made: Carried) -> list[_Line]:
-    lines = [
-        _Line(comment, {option_name(name).removeprefix("--"): made.settings[name]})
-        for name, comment in _MORE.items()
-        if name in made.settings
+def _setting_lines(settings: Mapping[str, object]) -> list[_Line]:
+    return [
+        _Line(comment, {option_name(name).removeprefix("--"): settings[name]})
+        for name, comment in _ABOUT.items()
+        if name in settings
     ]
+
+
+def _default_resources(answers: Answers, made: Carried) -> list[str]:
+    resources = {**DEFAULT_RESOURCES, **made.defaults, "runtime": answers.runtime}
+    return [f"{name}={value}" for name, value in resources.items() if value != "none"]
+
+
+def _carried_lines(made: Carried) -> list[_Line]:
+    """What was carried over and is no answer."""
+    lines = _setting_lines({n: v for n, v in made.settings.items() if n not in SETTINGS_OF_SITES})
     if made.container_image:
         image = {"container-image": made.container_image}
         lines.append(_Line("The image for rules without container:.", image))

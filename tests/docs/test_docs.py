@@ -148,6 +148,19 @@ def test_the_figures_about_waiting_are_those_of_the_code():
     assert kept in section(QUEUES, "Requests that no machine can hold")
 
 
+def test_the_sites_are_those_of_the_code():
+    names = {"scratch": "scratch", "job role": "job_role", "work prefix": "work_prefix"}
+    names |= {"AWS command line": "aws_cli_path", "region": "region"}
+    table = {head: cells for head, *cells in rows(section(QUEUES, "Sites"))}
+    for place, each in enumerate(site.shipped()):
+        assert re.findall(r"`([^`]+)`", table["queues"][place]) == list(each.queues)
+        for head, name in names.items():
+            shown = re.findall(r"`([^`]+)`", table[head][place])
+            assert shown == [text for text in [each.settings.get(name)] if text]
+    fields_ = {*site.SETTINGS_OF_SITES, "about", "queues"}
+    assert fields_ <= set(re.findall(r"\w+", "".join(section(QUEUES, "Sites"))))
+
+
 def test_the_fields_of_a_catalogue_are_those_of_the_code():
     table = rows(section(QUEUES, "Queues of another site"))
     named = [code(row[0])[0] for row in table]

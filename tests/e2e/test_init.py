@@ -11,15 +11,33 @@ from pathlib import Path
 
 import pytest
 import warm_start
+import workflows
 import yaml
+
+from snakemake_executor_plugin_hutchbatch.doctor import snakemake_settings
+from snakemake_executor_plugin_hutchbatch.local.batch.config import (
+    BatchConfig,
+    ComputeEnvironment,
+    Queue,
+)
+from snakemake_executor_plugin_hutchbatch.local.cloud import LocalCloud
+from snakemake_executor_plugin_hutchbatch.settings.values import Mount
 
 HUTCHBATCH = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli.main"]
 ROLE = "arn:aws:iam::000000000000:role/local-batchtask"
 GIVEN = ("--bucket", "hutchbatch", "--job-role", ROLE)
 
 
-def init(folder, *arguments, **changes):
-    return warm_start.hutchbatch("init", *arguments, cwd=folder, env={**os.environ, **changes})
+#: Nobody's account: nothing may be asked.
+NOBODY = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+    **{"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "us-west-2"},
+}
+
+
+def init(folder, *arguments, env=None, **changes):
+    environment = {**(env or NOBODY), **changes}
+    return warm_start.hutchbatch("init", *arguments, cwd=folder, env=environment)
 
 
 def written(folder, profile="profiles/hutch"):
@@ -103,21 +121,107 @@ def test_the_profile_of_a_nextflow_config_runs_a_workflow_with_its_requests(work
 
 
 def test_without_a_terminal_only_what_nobody_can_guess_must_be_given(tmp_path):
-    refused = init(tmp_path, "--bucket", "fh-pi-doe-j-eco")
+    refused = init(tmp_path, "--site", "hutch")
     assert refused.returncode == 2
-    assert refused.stderr.startswith(
-        "hutchbatch: The IAM role for the jobs (ARN, from SciComp)? Give it"
-    )
-    assert "--job-role ARN" in refused.stderr
+    assert refused.stderr.startswith("hutchbatch: Your PI's bucket in S3")
+    assert "--bucket NAME" in refused.stderr
     assert not (tmp_path / "profiles").exists()
 
-    done = init(tmp_path, *GIVEN, "--user", "jdoe", AWS_REGION="us-west-2")
+    done = init(tmp_path, *GIVEN, "--user", "jdoe")
     assert done.returncode == 0, done.stderr
     profile = written(tmp_path)
     assert profile["default-storage-prefix"].startswith("s3://hutchbatch/")
-    assert profile["hutchbatch-policy"] == "availability"
+    assert profile["hutchbatch-site"] == "hutch"
     assert profile["hutchbatch-user"] == "jdoe"
-    assert profile["hutchbatch-work-prefix"] == "s3://hutchbatch/scratch-delete-30/hutchbatch/"
+    assert profile["hutchbatch-job-role"] == ROLE
+    # What the site says anyway is not in the profile, and counts.
+    ours = {key for key in profile if key.startswith("hutchbatch-")}
+    assert ours == {"hutchbatch-site", "hutchbatch-user", "hutchbatch-job-role"}
+    read = snakemake_settings.read(str(tmp_path / "profiles/hutch"), ())
+    assert read.places[-1].url == "s3://hutchbatch/scratch-delete-30/hutchbatch/"
+    assert read.settings.value("scratch") == Mount("/docker_scratch", "/tmp")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A lab's account of today: one queue, and job definitions of Nextflow's."""
+    environments = (ComputeEnvironment("default", 128, ("optimal",), "SPOT", 50),)
+    config = BatchConfig((Queue("default", ("default",)),), environments)
+    with LocalCloud(tmp_path_factory.mktemp("lab"), config=config) as cloud:
+        workflows.Workflow(cloud, Path(), "").client("batch").register_job_definition(
+            jobDefinitionName="nf-ubuntu",
+            type="container",
+            containerProperties={
+                "image": "ubuntu",
+                "resourceRequirements": [
+                    {"type": "VCPU", "value": "1"},
+                    {"type": "MEMORY", "value": "128"},
+                ],
+                "volumes": [{"name": "v", "host": {"sourcePath": "/var/lib/docker"}}],
+                "mountPoints": [{"sourceVolume": "v", "containerPath": "/tmp"}],
+            },
+        )
+        yield cloud
+
+
+def test_a_run_that_names_no_site_says_what_its_account_shows(lab, tmp_path):
+    workflow = workflows.Workflow(lab, tmp_path, "shown")
+    workflow.write("Snakefile", "rule one:\n    output: 'one.txt'\n    shell: 'echo > {output}'\n")
+    output = workflow.succeed("one.txt")
+    assert "Site hutch-lab is assumed, with scratch /var/lib/docker:/tmp, because" in output
+    (job,) = workflow.jobs(output).values()
+    sources = [volume["host"]["sourcePath"] for volume in job["container"]["volumes"]]
+    assert "/var/lib/docker" in sources
+    assert "/docker_scratch" not in sources
+    # The next start knows.
+    before = lab.calls()["calls"]["DescribeJobDefinitions"]
+    planned = warm_start.hutchbatch(
+        *("plan", "--", *workflow.command("one.txt", "--forceall")[3:]),
+        cwd=tmp_path,
+        env=workflow.environment(),
+    )
+    assert "Site hutch-lab is assumed" in planned.stdout + planned.stderr
+    assert lab.calls()["calls"]["DescribeJobDefinitions"] == before
+
+
+def test_a_labs_account_is_found_out_and_checked(lab, tmp_path):
+    env = lab.environment_for(NOBODY)
+    refused = init(tmp_path, "--bucket", "hutchbatch", "--queue", "mixed", env=env)
+    assert refused.returncode == 2
+    assert "this account has no queue mixed; there are default" in refused.stderr
+
+    terminal = Terminal(tmp_path, env=env)
+    for question, answer in [
+        ("You are arn:aws:iam::000000000000:user/local, region us-west-2.", ""),
+        ("another site [hutch-lab]: ", "\n"),
+        ("Your PI's bucket in S3", "fh-pi-doe-j-eco\n"),
+        ("The folder in the bucket for this workflow [", "tcr\n"),
+        ("The AWS region [us-west-2]: ", "\n"),
+        ("[none]: ", "\n"),
+        ("  default  spot  50", ""),
+        ("[auto]: ", "cpu-spot-50\n"),
+        ("Invalid answer: this account has no queue cpu-spot-50; there are default.", ""),
+        ("[auto]: ", "\n"),
+        ("Your HutchNet ID", "jdoe\n"),
+        ("There is no bucket fh-pi-doe-j-nextflow-scratch yet", ""),
+        ("[s3://fh-pi-doe-j-eco/tcr/.hutchbatch/]: ", "s3://fh-pi-doe-j-eco/delete10\n"),
+        ("a job that hangs keeps its machine", ""),
+        ("[60]: ", "soon\n"),
+        ("Invalid answer: a run time is a whole number of minutes", ""),
+        ("[60]: ", "none\n"),
+        ("Use it:    snakemake --profile profiles/hutch", ""),
+    ]:
+        terminal.wait_for(question)
+        terminal.type(answer)
+    assert terminal.end() == 0
+    profile = written(tmp_path)
+    ours = {key: value for key, value in profile.items() if key.startswith("hutchbatch-")}
+    assert ours == {
+        "hutchbatch-site": "hutch-lab",
+        "hutchbatch-user": "jdoe",
+        "hutchbatch-work-prefix": "s3://fh-pi-doe-j-eco/delete10/",
+    }
+    assert profile["default-resources"] == ["mem_mb=1000"]
 
 
 def test_a_profile_is_not_overwritten_unless_asked_for(tmp_path):
@@ -141,10 +245,13 @@ def test_a_profile_is_not_overwritten_unless_asked_for(tmp_path):
         (["--from-nextflow", "bad.config"], 1, "bad.config: line 1: this { has no }"),
         (["--nextflow-profile", "x"], 2, "--nextflow-profile needs --from-nextflow"),
         (["--profile", "bad.config"], 1, "could not be written: File exists"),
+        (["--site", "own.yaml"], 2, "--site 'own.yaml': own.yaml, line 1: scratch a: "),
+        (["--runtime", "0"], 2, "--runtime '0': a run time is a whole number of minutes"),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(tmp_path, arguments, code, sentence):
     (tmp_path / "bad.config").write_text("process {\n")
+    (tmp_path / "own.yaml").write_text("scratch: a\n")
     done = init(tmp_path, *GIVEN, *arguments)
     assert done.returncode == code
     assert sentence in done.stderr
@@ -154,14 +261,14 @@ def test_what_cannot_be_used_is_one_sentence(tmp_path, arguments, code, sentence
 class Terminal:
     """A person at a terminal, who waits for each question."""
 
-    def __init__(self, folder, *arguments):
+    def __init__(self, folder, *arguments, env=None):
         self.screen = ""
         self._master, theirs = pty.openpty()
         self.process = subprocess.Popen(
             # A shell's background jobs, which tests may be, are started deaf to Ctrl-C.
             ["env", "--default-signal=INT", *HUTCHBATCH, "init", *arguments],
             cwd=folder,
-            env={**os.environ, "AWS_REGION": "us-west-2"},
+            env=env or NOBODY,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -198,17 +305,24 @@ class Terminal:
 def test_a_person_is_asked_and_shown_what_is_wrong_with_an_answer(tmp_path):
     terminal = Terminal(tmp_path)
     for question, answer in [
+        ("Your account cannot be asked", ""),
+        ("another site [hutch]: ", "hutchlab\n"),
+        ("Invalid answer: there is no such site: write hutch or hutch-lab", ""),
+        ("another site [hutch]: ", "\n"),
         ("Your PI's bucket in S3", "fh_pi\n"),
         ("Invalid answer: a bucket's name looks like fh-pi-lastname-f-eco", ""),
         ("Your PI's bucket in S3", "s3://fh-pi-doe-j-eco\n"),
         ("The folder in the bucket for this workflow [", "tcr\n"),
-        ("The IAM role for the jobs", "\n"),
-        ("Invalid answer: ", "none\n"),
+        ("The AWS region [us-west-2]: ", "\n"),
+        ("The IAM role for the jobs", "batchtask\n"),
+        ("Invalid answer: a job role is an ARN", ""),
+        ("[none]: ", f"{ROLE}\n"),
+        ("  cpu-spot-30", ""),  # the site's: nobody could be asked
         ("[auto]: ", "\n"),
         ("[availability]: ", "capacity\n"),
         ("Your HutchNet ID", "jdoe\n"),
-        ("The AWS region [us-west-2]: ", "\n"),
-        ("[s3://fh-pi-doe-j-eco/scratch-delete-30/hutchbatch]: ", "\n"),
+        ("[s3://fh-pi-doe-j-eco/scratch-delete-30/hutchbatch/]: ", "\n"),
+        ("[60]: ", "\n"),
         ("Use it:    snakemake --profile profiles/hutch", ""),
     ]:
         terminal.wait_for(question)
@@ -217,12 +331,13 @@ def test_a_person_is_asked_and_shown_what_is_wrong_with_an_answer(tmp_path):
     profile = written(tmp_path)
     assert profile["default-storage-prefix"] == "s3://fh-pi-doe-j-eco/tcr"
     assert profile["hutchbatch-policy"] == "capacity"
+    assert profile["default-resources"] == ["mem_mb=1000", "runtime=60"]
 
 
 def test_what_a_nextflow_config_says_is_not_asked_again(tmp_path):
     (tmp_path / "nextflow.config").write_text(
-        f"process.queue = 'mixed'\naws.region = 'us-west-2'\naws.batch.jobRole = '{ROLE}'\n"
-        "workDir = 's3://fh-pi-doe-j/scratch-delete-30/work'\n"
+        f"process.queue = 'default'\naws.region = 'us-west-2'\naws.batch.jobRole = '{ROLE}'\n"
+        "process.time = '2 h'\nworkDir = 's3://fh-pi-doe-j/scratch-delete-30/work'\n"
     )
     terminal = Terminal(tmp_path, "--from-nextflow", "nextflow.config", "--user", "jdoe")
     for question, answer in [
@@ -235,12 +350,15 @@ def test_what_a_nextflow_config_says_is_not_asked_again(tmp_path):
     assert terminal.end() == 0
     profile = written(tmp_path)
     assert profile["default-storage-prefix"] == "s3://fh-pi-doe-j/tcr"
-    assert profile["hutchbatch-queue"] == "mixed"
+    assert profile["hutchbatch-site"] == "hutch-lab"
+    assert profile["hutchbatch-queue"] == "default"
+    assert profile["hutchbatch-work-prefix"] == "s3://fh-pi-doe-j/scratch-delete-30/work/"
+    assert profile["default-resources"] == ["mem_mb=1000", "runtime=120"]
 
 
 def test_ctrl_c_ends_the_questions_and_writes_nothing(tmp_path):
     terminal = Terminal(tmp_path)
-    terminal.wait_for("Your PI's bucket in S3")
+    terminal.wait_for("Whose AWS account do you use?")
     # One that comes between the question and the reading of its answer is lost in Python's input().
     terminal.wait_for(
         "nothing was written",
