@@ -64,7 +64,9 @@ class EnvironmentBuilder:
 
     def of_other(self, spec: CondaSpec, claim: Claim, url: str) -> Build:
         build = self._new(spec, url)
-        ladder = replace(build.plan.ladder, rungs=(claim.queue,))
+        queue = self._context.site.queues.get(claim.queue)
+        shared = (claim.queue,) if queue and queue.fair_share else ()
+        ladder = replace(build.plan.ladder, rungs=(claim.queue,), fair_share=shared)
         plan = replace(build.plan, queue=claim.queue, ladder=ladder, job_name=claim.job_name)
         return replace(build, plan=plan, name=claim.job_name, ours=False)
 

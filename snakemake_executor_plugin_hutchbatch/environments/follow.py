@@ -80,7 +80,8 @@ class BuildFollower:
         if failure is None:
             return None
         if was_taken_out(job):
-            moved = retry_policy.higher(build.plan, build.history, "waited there too long")
+            why = "waited there too long"
+            moved = retry_policy.higher(build.plan, build.history, why, self._queues)
             return moved or failure
         return retry_policy.after(failure, build.plan, build.history, self._queues)
 

@@ -140,6 +140,11 @@ def _architectures(instance_types: tuple[str, ...]) -> frozenset[str]:
 
 def may_have_gpus(instance_types: Iterable[str]) -> bool:
     """Whether a job that asks for GPUs could get them from any of these machines."""
+    return _may_have_gpus(tuple(instance_types))
+
+
+@functools.cache
+def _may_have_gpus(instance_types: tuple[str, ...]) -> bool:
     return any(size.gpus for size in sizes(instance_types)) or any(
         _kind(name) in _GPUS for name in instance_types if not sizes((name,))
     )
@@ -147,6 +152,11 @@ def may_have_gpus(instance_types: Iterable[str]) -> bool:
 
 def accelerated(instance_types: Iterable[str]) -> bool:
     """Whether any of the names stands for machines with GPUs or the like, known or not."""
+    return _accelerated(tuple(instance_types))
+
+
+@functools.cache
+def _accelerated(instance_types: tuple[str, ...]) -> bool:
     return any(_kind(name) in (*_GPUS, *_OTHER_ACCELERATORS) for name in instance_types)
 
 

@@ -37,13 +37,16 @@ def after(
 ) -> Resubmit | Failure:
     """Another submission, or the failure with what was tried added to its sentence."""
     if failure.cause is Cause.SPOT:
-        return _after_spot_loss(failure, plan, history)
+        return _after_spot_loss(failure, plan, history, queues)
     if failure.cause is Cause.CAPACITY:
-        return higher(plan, history, "found no machine there in time") or replace(
+        return higher(plan, history, "found no machine there in time", queues) or replace(
             failure, sentence=f"{failure.sentence}; {_last(plan)} with --hutchbatch-queue"
         )
     if failure.problem is Problem.MISFIT:
-        return _misfit(failure, plan, queues.get(plan.queue) or Queue(plan.queue))
+        too_large = "was cancelled there as too large for its machines"
+        return higher(plan, history, too_large, queues) or _misfit(
+            failure, plan, queues.get(plan.queue) or Queue(plan.queue)
+        )
     if failure.problem is Problem.PROCESSOR:
         return _other_processor(failure, queues.get(plan.queue) or Queue(plan.queue))
     if failure.cause is Cause.HOST:
@@ -66,13 +69,15 @@ def by_default(failure: Failure, plan: JobPlan, history: History) -> Resubmit | 
     return _here_again(failure, plan, history)
 
 
-def _after_spot_loss(failure: Failure, plan: JobPlan, history: History) -> Resubmit | Failure:
+def _after_spot_loss(
+    failure: Failure, plan: JobPlan, history: History, queues: Mapping[str, Queue]
+) -> Resubmit | Failure:
     # A container that shuts down before its machine ends by itself: AWS Batch does not retry it.
     if failure.problem is Problem.STOPPED:
         history = replace(history, spot_losses=history.spot_losses + failure.attempts)
         if history.spot_losses < plan.budgets.spot_attempts:
             return _here_again(failure, plan, history)
-    moved = higher(plan, history, "lost its spot machine too often there")
+    moved = higher(plan, history, "lost its spot machine too often there", queues)
     return moved or replace(
         failure,
         sentence=f"{failure.sentence}; {_last(plan)} with --hutchbatch-queue, or raise "
@@ -96,6 +101,8 @@ def _other_processor(failure: Failure, queue: Queue) -> Failure:
 
 
 def _last(plan: JobPlan) -> str:
+    if plan.queue != plan.ladder.rungs[-1]:
+        return "no further queue of its ladder can hold it: name more"
     return f"{plan.queue} is the last queue of its ladder: name more"
 
 
@@ -104,10 +111,22 @@ def _here_again(failure: Failure, plan: JobPlan, history: History) -> Resubmit:
     return Resubmit(plan, history, f"{plan.label}: {failure.sentence}. It is being started again.")
 
 
-def higher(plan: JobPlan, history: History, why: str) -> Resubmit | None:
-    """The same job on the next rung; None at the top."""
-    rung = history.rung + 1
-    if rung >= len(plan.ladder.rungs):
+def next_rung(plan: JobPlan, history: History, queues: Mapping[str, Queue]) -> int | None:
+    """The next rung that could hold the job, whose memory may have grown; None at the top."""
+    rungs = plan.ladder.rungs
+    for rung in range(history.rung + 1, len(rungs)):
+        queue = queues.get(rungs[rung])
+        if queue is None or (queue.takes_jobs and fit.misfit(plan, queue) is None):
+            return rung
+    return None
+
+
+def higher(
+    plan: JobPlan, history: History, why: str, queues: Mapping[str, Queue]
+) -> Resubmit | None:
+    """The same job on its next rung; None at the top."""
+    rung = next_rung(plan, history, queues)
+    if rung is None:
         return None
     queue = plan.ladder.rungs[rung]
     history = replace(history, rung=rung, submissions=history.submissions + 1, spot_losses=0)
@@ -153,11 +172,11 @@ def _first_history(rung: int) -> History:
     return History(rung=rung)
 
 
-def is_starving(*, minutes: float, waited: float, still: float, rung: int, rungs: int) -> bool:
-    """Whether a job should move to the next rung.
+def is_starving(*, minutes: float, waited: float, still: float) -> bool:
+    """Whether a job should move to its next rung, if it has one.
 
     ``waited``: seconds that it has been RUNNABLE; ``still``: seconds since its queue last started
     one of this run's jobs.
     """
     limit = minutes * 60
-    return minutes > 0 and rung + 1 < rungs and waited > limit and still > limit
+    return minutes > 0 and waited > limit and still > limit

@@ -131,7 +131,8 @@ class Settlement:
         work, job = outcome.what, outcome.description
         plan = work.own_plan
         if was_taken_out(job):
-            return retry_policy.higher(plan, work.history, "waited there too long") or failure
+            why = "waited there too long"
+            return retry_policy.higher(plan, work.history, why, self._queues) or failure
         return retry_policy.after(failure, plan, work.history, self._queues)
 
 

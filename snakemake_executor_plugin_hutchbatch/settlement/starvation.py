@@ -119,13 +119,10 @@ class StarvationWatch(Generic[P]):
             plan, history = live.what.plan, live.what.history
             waited = now - live.since
             still = now - self._moved.get(plan.queue, self._began)
-            if self._may_move and retry_policy.is_starving(
-                minutes=plan.budgets.starve_minutes,
-                waited=waited,
-                still=still,
-                rung=history.rung,
-                rungs=len(plan.ladder.rungs),
-            ):
+            starves = self._may_move and retry_policy.is_starving(
+                minutes=plan.budgets.starve_minutes, waited=waited, still=still
+            )
+            if starves and retry_policy.next_rung(plan, history, self._queues) is not None:
                 starving.append(live)
             elif waited > self._patient(plan):
                 self._explain(live, now)

@@ -18,7 +18,7 @@ QUEUES = {n: Queue(n, instance_types=("r5.large",)) for n in RUNGS}
 
 def plan(**values):
     ladder = Ladder(RUNGS, "policy capacity")
-    return dataclasses.replace(PLAN, queue=RUNGS[0], ladder=ladder, **values)
+    return dataclasses.replace(PLAN, queue=RUNGS[0], ladder=ladder, **{"gpus": 0, **values})
 
 
 def after(cause, budgets=None, history=None, problem=None, attempts=1, words="", **values):
@@ -67,13 +67,13 @@ def test_a_job_killed_for_memory_is_not_tried_again_unless_asked():
 
 def test_a_job_killed_for_memory_gets_more_up_to_the_largest_machine():
     budgets = Budgets(oom_memory_factor=2.0)
-    step = after(Cause.OUT_OF_MEMORY, budgets, memory=4000, gpus=0)
+    step = after(Cause.OUT_OF_MEMORY, budgets, memory=4000)
     assert isinstance(step, Resubmit)
     assert step.plan.memory == 8000
-    step = after(Cause.OUT_OF_MEMORY, budgets, memory=14_000, gpus=0)
+    step = after(Cause.OUT_OF_MEMORY, budgets, memory=14_000)
     assert isinstance(step, Resubmit)
     assert 14_000 < step.plan.memory < 16_384
-    step = after(Cause.OUT_OF_MEMORY, budgets, memory=step.plan.memory, gpus=0)
+    step = after(Cause.OUT_OF_MEMORY, budgets, memory=step.plan.memory)
     assert isinstance(step, Failure)
     assert "no machine with more memory" in step.sentence
 
@@ -127,6 +127,7 @@ def test_a_job_that_its_queue_cannot_hold_fails_with_what_would_fit():
         Cause.REJECTED,
         problem=Problem.MISFIT,
         words=words + "EC2_INSTANCE_CONFIGURATION_UNSUPPORTED",
+        history=History(rung=2),
         gpus=0,
     )
     assert isinstance(step, Failure)
@@ -162,16 +163,32 @@ def test_where_every_queue_starves_a_job_starts_at_the_top():
 
 
 def starving(**values):
-    usual = {"minutes": 10, "waited": 900, "still": 900, "rung": 0, "rungs": 3}
-    return retry_policy.is_starving(**{**usual, **values})
+    return retry_policy.is_starving(**{"minutes": 10, "waited": 900, "still": 900, **values})
 
 
-def test_a_job_starves_only_in_a_queue_that_does_not_move_and_below_the_top():
+def test_a_job_starves_only_in_a_queue_that_does_not_move():
     assert starving()
     assert not starving(still=60)
     assert not starving(waited=60)
-    assert not starving(rung=2)
     assert not starving(minutes=0)
+
+
+def test_a_job_whose_memory_has_grown_moves_only_to_queues_that_can_hold_it():
+    small = Queue("cpu-spot-40", instance_types=("r5.large",))
+    large = Queue("cpu-spot-50", instance_types=("r5.4xlarge",))
+    wanted, queues = plan(memory=60_000), {each.name: each for each in (small, large)}
+    assert retry_policy.next_rung(wanted, History(), queues) == 2
+    assert retry_policy.next_rung(wanted, History(), {**queues, large.name: small}) is None
+    assert retry_policy.next_rung(wanted, History(), {}) == 1, "of other queues nothing is known"
+    assert retry_policy.next_rung(wanted, History(rung=2), queues) is None
+    off = dataclasses.replace(large, takes_jobs=False)
+    assert retry_policy.next_rung(wanted, History(), {**queues, large.name: off}) is None
+
+
+def test_what_a_queue_cancels_as_too_large_moves_to_one_that_can_hold_it():
+    step = after(Cause.REJECTED, problem=Problem.MISFIT, words="MISCONFIGURATION:X")
+    assert isinstance(step, Resubmit)
+    assert step.plan.queue == RUNGS[1]
 
 
 def test_an_image_for_another_processor_fails_with_what_the_machines_of_its_queue_are():
