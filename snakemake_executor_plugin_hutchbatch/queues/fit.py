@@ -55,7 +55,7 @@ def _misfit(job: Asks, name: str, place: Environment) -> str | None:
     if job.gpus and types and not instances.may_have_gpus(types):
         return f"{name} has no GPUs, but the rule asks for {job.gpus}: choose another queue"
     sizes = instances.sizes(types)
-    if not sizes or not instances.all_known(types) or any(_holds(size, job) for size in sizes):
+    if not sizes or any(_holds(size, job) for size in sizes) or not instances.all_known(types):
         return None
     most_gpus = max(size.gpus for size in sizes)
     if job.gpus > most_gpus:

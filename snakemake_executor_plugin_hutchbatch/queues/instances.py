@@ -57,12 +57,12 @@ class Size:
     gpus: int
     architecture: str
 
-    @property
+    @functools.cached_property
     def offered(self) -> int:
         """Memory that jobs could have in all, at the very most: more never fits."""
         return max(0, int(self.memory * OFFERED_FRACTION) - AGENT_MIB)
 
-    @property
+    @functools.cached_property
     def safe(self) -> int:
         """Memory that jobs surely can have in all."""
         return max(0, int(self.memory * (1 - KEPT_FRACTION)) - KEPT_MIB)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from . import instances
 
@@ -38,21 +39,22 @@ class Queue:
     fair_share: bool | None = None
     time_limits: tuple[tuple[str, int], ...] = ()
 
-    @property
+    # Kept, since they are asked for each job.
+    @cached_property
     def places(self) -> tuple[Environment, ...]:
         """Where a job may run: in one of these, as a whole."""
         return self.environments or (Environment(self.instance_types, self.max_vcpus),)
 
-    @property
+    @cached_property
     def has_gpus(self) -> bool:
         return instances.may_have_gpus(self.instance_types)
 
-    @property
+    @cached_property
     def is_accelerated(self) -> bool:
         """Whether it has machines with GPUs or the like, which are too dear for other jobs."""
         return instances.accelerated(self.instance_types)
 
-    @property
+    @cached_property
     def has_arm(self) -> bool:
         return instances.ARM in instances.architectures(self.instance_types)
 
