@@ -10,7 +10,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from snakemake_executor_plugin_hutchbatch.aws import errors
+from snakemake_executor_plugin_hutchbatch.aws import clients, errors
 from snakemake_executor_plugin_hutchbatch.aws.retry import RateLimiter
 
 SENTENCES = [
@@ -91,3 +91,16 @@ def test_a_call_after_a_pause_need_not_wait():
     time.now = 5.0
     limiter.wait()
     assert time.slept == []
+
+
+@pytest.mark.parametrize(
+    ("redirected", "asked"),
+    [((), True), (("BATCH",), False), (("BATCH", "SERVICE_QUOTAS"), True)],
+)
+def test_quotas_are_asked_of_the_account_whose_batch_it_is(monkeypatch, redirected, asked):
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_BATCH", "AWS_ENDPOINT_URL_SERVICE_QUOTAS"):
+        monkeypatch.delenv(name, raising=False)
+    for name in redirected:
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", "http://127.0.0.1:9")
+    made = clients.clients(clients.session("us-west-2"))
+    assert (made.quotas() is not None) is asked
