@@ -12,10 +12,11 @@ from ..aws import clients as aws
 from ..aws.clients import Clients
 from ..aws.retry import Retrier
 from ..planning import run_settings
+from ..queues.choice import Ladder
 from ..queues.queue import Queue
 from ..software.conda.channels import ChannelError
 from ..software.conda.config import ConfigError
-from . import channel_probe, permissions, probes, smoke_job
+from . import channel_probe, first_contact, permissions, probes, smoke_job
 from .findings import Finding, worst
 from .probes import AccountFacts
 from .snakemake_settings import RunSettings
@@ -73,7 +74,7 @@ class Examination:
     def _small_job(
         self, clients: Clients, image: str, seconds: float, say: Callable[[str], None]
     ) -> Iterator[Finding]:
-        settings, facts = self.settings.settings, self.facts
+        facts = self.facts
         if worst(self.found) == "problem" or facts.ladder is None:
             yield Finding("warning", "job", "No job was run", "solve the problems above first.")
             return
@@ -83,11 +84,28 @@ class Examination:
                 channels = channel_probe.channels(os.environ)
             except (ConfigError, ChannelError) as error:
                 yield Finding("problem", "conda", f"{error}")
-        first = facts.ladder.rungs[0]
-        trial = smoke_job.Trial(
+        trial = self._trial(clients, image, facts.ladder, channels)
+        yield from smoke_job.run(clients, trial, Retrier(say), seconds, say)
+
+    def first_contact(
+        self, image: str, seconds: float, say: Callable[[str], None]
+    ) -> first_contact.Contact | None:
+        """Asks what only a real account answers; None where no jobs can run here."""
+        if worst(self.found) == "problem" or self.facts.ladder is None:
+            return None
+        clients = aws.clients(self.session, self.settings.access)
+        trial = self._trial(clients, image, self.facts.ladder)
+        return first_contact.ask(clients, trial, self.session, self.context(), seconds, say)
+
+    def _trial(
+        self, clients: Clients, image: str, ladder: Ladder, channels: tuple[str, ...] = ()
+    ) -> smoke_job.Trial:
+        settings, facts = self.settings.settings, self.facts
+        first = ladder.rungs[0]
+        return smoke_job.Trial(
             settings=settings,
             image=image,
-            ladder=facts.ladder,
+            ladder=ladder,
             queue=facts.queues.get(first) or Queue(first),
             place=self.settings.places[-1].url,
             user=run_settings.user_of(settings),
@@ -97,4 +115,3 @@ class Examination:
             channels=channels,
             terms=self.settings.access.terms,
         )
-        yield from smoke_job.run(clients, trial, Retrier(say), seconds, say)

@@ -121,9 +121,9 @@ def run(
     job_id = None
     try:
         definition = Definitions(clients.batch, retrier).arn(wanted)
-        task = _store(clients, trial, wanted, folder, key)
-        request = _request(wanted, definition, trial, folder, task)
-        job_id = clients.submit.submit_job(**request)["jobId"]
+        task = store(clients, trial, wanted, folder, key)
+        sent = request(wanted, definition, trial, folder, task)
+        job_id = clients.submit.submit_job(**sent)["jobId"]
         say(f"job {job_id} on queue {wanted.queue}: waiting for it to end")
         job = _follow(clients, job_id, retrier, seconds, say)
         if job["status"] not in ENDED:
@@ -143,7 +143,7 @@ def run(
         _clean(clients, folder, job_id)
 
 
-def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: str) -> TaskLocation:
+def store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: str) -> TaskLocation:
     """Stores the job's input, its task and the supervisor. Returns where the task is."""
     command = _COMMAND.format(
         word=word,
@@ -170,9 +170,10 @@ def _store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: s
     return TaskLocation(f"{folder}task.json", hashlib.sha256(text).hexdigest())
 
 
-def _request(
+def request(
     wanted: JobPlan, definition: str, trial: Trial, folder: str, task: TaskLocation
 ) -> SubmitJobRequestTypeDef:
+    """The request of a job whose files are in ``folder``."""
     bundle = Bundle(f"{folder}supervisor", supervisor_bundle.bundle_sha256())
     variables = submit_job.environment(
         wanted, task, bundle, trial.bucket_region, trial.endpoint, trial.terms

@@ -3,6 +3,10 @@
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +91,66 @@ def test_all_is_fine_and_a_job_really_ran(doctor, workflow):
     assert "hutchbatch: job " in done.stderr
     assert workflow.submissions() == 2  # the refused probe and the job
     assert files_of(workflow) == []
+
+
+def left_behind(workflow):
+    """What a first contact has not removed: files, definitions in use, jobs that live."""
+    batch = workflow.client("batch")
+    found = batch.describe_job_definitions(status="ACTIVE")["jobDefinitions"]
+    names = [definition["jobDefinitionName"] for definition in found]
+    definitions = [name for name in names if "first-contact" in name]
+    live = [
+        job["jobName"]
+        for state in ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
+        for job in batch.list_jobs(jobQueue="cpu-spot-50", jobStatus=state)["jobSummaryList"]
+        if "first-contact" in job["jobName"]
+    ]
+    return [*files_of(workflow), *definitions, *live]
+
+
+def test_a_first_contact_answers_seven_questions_in_lines_for_others(doctor, workflow):
+    done = doctor("--first-contact", "--wait", "2")
+    assert done.returncode == 0
+    block = done.stdout.partition("Please send these lines")[2]
+    lines = re.findall(r"^(\d)\. (.*?): (.*)$", block, re.M)
+    assert [int(number) for number, _, _ in lines] == list(range(1, 8))
+    answers = {question: line for _, question, line in lines}
+    assert re.match(r"runs with [\d,]+ characters of command", answers["start-up command"])
+    assert "/docker_scratch at /tmp: " in answers["scratch"]
+    assert "metadata token 200" in answers["machine's role"]
+    assert "1 and 1 attempts of 5 allowed" in answers["failing array child"]
+    assert "a job definition was" in answers["printed policy"]
+    assert "not provoked" in answers["spot loss"]
+    assert "Left behind: nothing." in block
+    assert "000000000000" not in block
+    assert "arn:aws" not in block
+    assert left_behind(workflow) == []
+
+
+def test_ctrl_c_ends_a_first_contact_and_leaves_nothing(doctor, workflow):
+    workflow.cloud.fault(kind="starve")
+    environment = workflow.environment(SNAKEMAKE_HUTCHBATCH_JOB_ROLE=None)
+    command = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli.main", "doctor"]
+    process = subprocess.Popen(
+        [*command, "--profile", "hutch", "--first-contact"],
+        cwd=workflow.folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    batch = workflow.client("batch")
+    for _ in range(600):
+        waiting = batch.list_jobs(jobQueue="cpu-spot-50", jobStatus="RUNNABLE")["jobSummaryList"]
+        if sum("first-contact" in job["jobName"] for job in waiting) >= 3:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, told = process.communicate(timeout=120)
+    assert process.returncode == 130, told
+    assert "CancelJob ended it" in output or "not asked: interrupted" in output
+    assert "Left behind: nothing." in output
+    assert left_behind(workflow) == []
 
 
 def test_a_helpdesk_gets_everything_but_credentials(doctor, workflow):

@@ -7,9 +7,10 @@ import importlib.metadata
 import platform
 
 from ...aws import clients as aws
-from ...doctor import findings, permissions, smoke_job, snakemake_settings
+from ...doctor import contact_answers, findings, permissions, smoke_job, snakemake_settings
 from ...doctor.examination import Examination
 from ...doctor.findings import missing, worst
+from ...doctor.first_contact import Contact
 from ...doctor.snakemake_settings import SettingsError
 from ...settings import parsers
 from ...settings.parsers import SettingError
@@ -17,7 +18,7 @@ from ...text import terminal
 from ...text.printable import mapped
 from ...text.secrets import redacted
 from ...text.terminal import Painted, note
-from .common import USAGE, WRONG, CommandError, Help, Subcommands, epilog, number
+from .common import INTERRUPTED, USAGE, WRONG, CommandError, Help, Subcommands, epilog, number
 
 PACKAGES = (
     "snakemake-executor-plugin-hutchbatch",
@@ -51,13 +52,19 @@ def add(subcommands: Subcommands) -> None:
     )
     parser.add_argument("--profile", metavar="FOLDER", help="profile with your settings")
     parser.add_argument("--no-job", action="store_true", help="run no job")
+    parser.add_argument(
+        "--first-contact",
+        action="store_true",
+        help="ask what only a real account answers, with some tiny jobs, and print the answers as "
+        "lines that you can send to hutchbatch's authors: no account, bucket or person is named",
+    )
     parser.add_argument("--image", default=smoke_job.IMAGE, help="image for the tiny job")
     parser.add_argument(
         "--wait",
         type=number(0, 1440, "a number of minutes up to 1440"),
         default=20.0,
         metavar="MINUTES",
-        help="how long to wait for it",
+        help="how long to wait for it, or for each answer of --first-contact",
     )
     parser.add_argument(
         "--json", action="store_true", help="everything as JSON, for a helpdesk; no credentials"
@@ -81,19 +88,26 @@ def _run(options: argparse.Namespace) -> int:
     except SettingsError as error:
         raise CommandError(str(error), USAGE if error.usage else WRONG) from error
     examination = Examination(settings, aws.session(settings.settings.value("region")))
-    small_job = None if options.no_job else image
+    small_job = None if options.no_job or options.first_contact else image
     for finding in examination.findings(small_job, options.wait * 60, note):
         if not options.json:
             level = Painted(f"{finding.level:<8}", _STYLES[finding.level])
             first, *more = finding.text.split("\n")
             below = (line if line.startswith("    ") else f"    {line}" for line in more)
             terminal.say((level, f" {finding.subject}: {first}"), *below)
-    _conclude(examination, options.json)
+    contact = None
+    if options.first_contact:
+        contact = examination.first_contact(image, options.wait * 60, note)
+        if contact is None:
+            note("Nothing was asked of this account: solve the problems above first.")
+    _conclude(examination, options.json, contact)
+    if contact and contact.interrupted:
+        return INTERRUPTED
     return WRONG if worst(examination.found) == "problem" else 0
 
 
-def _conclude(examination: Examination, as_json: bool) -> None:
-    """The policy, and facts for a helpdesk."""
+def _conclude(examination: Examination, as_json: bool, contact: Contact | None = None) -> None:
+    """The policy, facts for a helpdesk, and the answers of a first contact."""
     found, facts = examination.found, examination.facts
     actions = missing(found)
     policy = permissions.policy(actions, examination.context()) if actions else None
@@ -115,6 +129,9 @@ def _conclude(examination: Examination, as_json: bool) -> None:
             "findings": findings.as_json(found),
             "policy": policy,
         }
+        if contact:
+            document["first contact"] = {a.question: a.line for a in contact.answers}
+            document["left behind"] = list(contact.stays)
         # This goes to other people.
         terminal.say_json(mapped(document, redacted), indent=2)
         return
@@ -127,6 +144,11 @@ def _conclude(examination: Examination, as_json: bool) -> None:
         "  " + ", ".join(f"{name} {version}" for name, version in versions.items()),
         f"  user {facts.arn or 'unknown'}, region {examination.session.region_name}",
     )
+    if contact:
+        packages = ", ".join(f"{name} {version}" for name, version in versions.items())
+        title = f"First contact with AWS Batch, {examination.session.region_name}; {packages}"
+        lines = contact_answers.block(title, contact.answers, contact.stays)
+        terminal.say("", "Please send these lines to the authors of hutchbatch:", "", *lines)
 
 
 def _version(package: str) -> str:

@@ -3,6 +3,7 @@ difference."""
 
 import copy
 import random
+from dataclasses import replace
 
 import pytest
 from sample_plan import PLAN, ROLE
@@ -12,8 +13,21 @@ from snakemake_executor_plugin_hutchbatch.planning.definition_content import (
     differences,
     of_definition,
 )
+from snakemake_executor_plugin_hutchbatch.planning.plan import batch_user
 
 WANTED = registration(PLAN)
+
+
+def test_a_container_runs_as_root_or_whom_the_user_names_and_logs_to_its_region():
+    def made(wanted):
+        plan = replace(PLAN, container_user=batch_user(wanted), region="us-west-2")
+        return registration(plan)["containerProperties"]
+
+    # By its number: an image without /etc/passwd knows no names.
+    assert [made(wanted).get("user") for wanted in ("root", "image", "jovyan:users")] == [
+        *("0", None, "jovyan:users")
+    ]
+    assert made("root")["logConfiguration"]["options"]["awslogs-region"] == "us-west-2"
 
 
 def described(**changes):
