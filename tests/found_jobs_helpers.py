@@ -13,7 +13,7 @@ def job(plan=PLAN, endpoint=None, **changes):
     variables = environment(
         plan,
         TaskLocation("s3://b/task", "0" * 64),
-        Bundle("s3://b/sup", supervisor_bundle.bundle_sha256()),
+        Bundle(f"s3://b/supervisor/{supervisor_bundle.bundle_sha256()}"),
         "us-west-2",
         endpoint,
     )

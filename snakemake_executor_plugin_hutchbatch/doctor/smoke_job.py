@@ -16,8 +16,9 @@ from ..aws.batch_calls import BatchJob
 from ..aws.clients import Clients
 from ..aws.job_states import ENDED
 from ..aws.retry import Retrier
-from ..planning import default_image, naming, supervisor_bundle
+from ..planning import default_image, naming, sizes, supervisor_bundle
 from ..planning.plan import Budgets, JobPlan, batch_user
+from ..planning.requirements import PlanError
 from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation
 from ..queues import why_waiting
@@ -118,6 +119,11 @@ def run(
     key = uuid.uuid4().hex[:10]
     wanted = plan(trial, naming.job_name(trial.user, "hutchbatch-doctor", {}, key))
     folder = WorkLayout(trial.place).doctor(key)
+    own = sizes.reserved(trial.place, key, trial.bucket_region, trial.endpoint, trial.terms.text())
+    try:
+        wanted = sizes.fitted(wanted, own)
+    except PlanError as error:
+        return [Finding("problem", "job", f"No job can be sent: {error}.")]
     job_id = None
     try:
         definition = Definitions(clients.batch, retrier).arn(wanted)
@@ -163,7 +169,7 @@ def store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: st
     for name, content in (
         ("in.txt", f"{word}\n".encode()),
         ("task.json", text),
-        ("supervisor", supervisor_bundle.bundle()),
+        (f"supervisor/{supervisor_bundle.bundle_sha256()}", supervisor_bundle.bundle()),
     ):
         bucket, path = split_url(folder + name)
         clients.s3.put_object(Bucket=bucket, Key=path, Body=content)
@@ -174,7 +180,7 @@ def request(
     wanted: JobPlan, definition: str, trial: Trial, folder: str, task: TaskLocation
 ) -> SubmitJobRequestTypeDef:
     """The request of a job whose files are in ``folder``."""
-    bundle = Bundle(f"{folder}supervisor", supervisor_bundle.bundle_sha256())
+    bundle = Bundle(f"{folder}supervisor/{supervisor_bundle.bundle_sha256()}")
     variables = submit_job.environment(
         wanted, task, bundle, trial.bucket_region, trial.endpoint, trial.terms
     )

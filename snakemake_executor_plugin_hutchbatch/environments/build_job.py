@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..aws.retry import Retrier
-from ..planning import naming, source_archive
+from ..planning import naming, sizes, source_archive
 from ..planning.plan import CONDA_IS_X86, Budgets, JobPlan, Site, batch_user
-from ..planning.requirements import Request
+from ..planning.requirements import PlanError, Request
 from ..planning.run_context import RunContext
 from ..planning.supervisor_bundle import Bundle
 from ..planning.work import History, TaskLocation
@@ -52,7 +52,7 @@ def plan(site: Site, name: str, image: str, needs: Request, key: str) -> JobPlan
     no queue can be chosen."""
     settings = site.settings
     value = settings.value
-    return JobPlan(
+    made = JobPlan(
         label=f"environment {name}",
         rule=RULE,
         job_name=naming.job_name(site.user, RULE, {"": _stem(name)}, key),
@@ -90,6 +90,10 @@ def plan(site: Site, name: str, image: str, needs: Request, key: str) -> JobPlan
             oom_memory_factor=MEMORY_FACTOR,
         ),
     )
+    try:
+        return sizes.fitted(made, site.reserved)
+    except PlanError as error:
+        raise EnvironmentFailed(f"the job that builds it: {error}") from None
 
 
 def _ladder(site: Site) -> Ladder:

@@ -28,11 +28,17 @@ OURS = ("created-by", "hutchbatch")
 VARIABLES = frozenset(
     (
         *("HUTCHBATCH_TASK", "HUTCHBATCH_TASK_SHA256", "HUTCHBATCH_TASK_SIZE"),
-        *("HUTCHBATCH_TASK_INDEX", "HUTCHBATCH_SUPERVISOR", "HUTCHBATCH_SUPERVISOR_SHA256"),
+        *("HUTCHBATCH_TASK_INDEX", "HUTCHBATCH_SUPERVISOR"),
         *("HUTCHBATCH_REGION", "HUTCHBATCH_S3_ENDPOINT", "HUTCHBATCH_FENCE", SHARED_VARIABLE),
         s3_terms.VARIABLE,
     )
 )
+
+
+def sent_variables(plan: JobPlan) -> dict[str, str]:
+    """The user's variables that the request has, not the job's description."""
+    elsewhere = VARIABLES.union(plan.in_task)
+    return {name: value for name, value in plan.environment.items() if name not in elsewhere}
 
 
 def container_properties(plan: JobPlan) -> ContainerPropertiesTypeDef:

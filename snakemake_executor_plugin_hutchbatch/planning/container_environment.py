@@ -44,12 +44,23 @@ def variables_of(
                 "AWS_BATCH. Rename the variable."
             )
         elif name in os.environ:
-            variables[name] = os.environ[name]
+            variables[name] = _text(name, os.environ[name])
     if mode == "snakemake":
         variables["SNAKEMAKE_STORAGE_S3_REGION"] = bucket_region
         if workflow.output_file_cache is not None:
             variables[CACHE] = _cache_location()
     return variables
+
+
+def _text(name: str, value: str) -> str:
+    """The value; AWS takes no other than text."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise PreflightError(
+            f"envvars: {name} cannot be sent: its value is not text in UTF-8."
+        ) from None
+    return value
 
 
 def _cache_location() -> str:

@@ -83,6 +83,7 @@ def _what_runs(task: TaskSpec, snakemake: bool) -> dict[str, object]:
             parts["script"] = step.script.identity
         steps.append(parts)
     return {
+        **({"environment": dict(task.environment)} if task.environment else {}),
         "mode": "snakemake" if snakemake else "direct",
         "steps": steps,
         "inputs": sorted((i.url, i.path) for i in task.inputs if not i.url.startswith(own)),

@@ -59,6 +59,8 @@ class Site:
     caching: bool = False
     local_storage_prefix: str = ".snakemake/storage"
     preemptible_rules: Preemptible | None = None
+    #: Characters that hutchbatch's own part of a job's overrides has (``sizes.reserved``).
+    reserved: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ class JobPlan:
     container_user: str | None = None
     #: Where its output goes, like everything of its run.
     region: str | None = None
+    #: Names of those in ``environment`` that travel in the job's description (``sizes``).
+    in_task: tuple[str, ...] = ()
 
     @cached_property
     def key(self) -> str:

@@ -26,7 +26,7 @@ from ..snakemake_types import StorageProvider, Workflow
 from ..software.conda import config
 from ..storage import buckets
 from ..storage.urls import split_url
-from . import assumed_site, default_image, supervisor_bundle
+from . import assumed_site, default_image, sizes, supervisor_bundle
 from .conda_specs import CondaSpecs
 from .plan import Site
 from .run_context import RunContext
@@ -68,15 +68,19 @@ def prepare(
     if assumed and assumed.sentence:
         say(assumed.sentence)
     work_prefix = control_prefix(settings, prefix)
+    endpoint = s3_endpoint(provider.settings.endpoint_url)
+    site = _site(workflow, settings, clients.region, queues)
+    terms = s3_terms(settings).text()
+    own = sizes.reserved(work_prefix, site.run_id, site.region, endpoint, terms)
     bucket_region = _check_buckets(clients, prefix, work_prefix)
     supervisor_bundle.carried()  # must come before other threads start
     credentials.RENEWAL.begin(say, retrier.sleep, retrier.stopped)
     return RunContext(
         clients,
-        _site(workflow, settings, clients.region, queues),
+        replace(site, reserved=own),
         work_prefix,
         bucket_region,
-        s3_endpoint(provider.settings.endpoint_url),
+        endpoint,
     )
 
 

@@ -18,6 +18,7 @@ from . import (
     fingerprint,
     job_paths,
     shipped,
+    sizes,
     snakemake_command,
     source_archive,
     tasks,
@@ -128,6 +129,7 @@ class Preparation:
         read = self._evaluate_resources(job)
         # For every job, not one of each rule: requests may differ, and grow with attempts.
         wanted = fitted(plan(job, site, self._environments["direct"]), site.queues)
+        wanted = sizes.fitted(wanted, site.reserved)
         status = self._context.layout.status
         unneeded = frozenset(map(str, self._workflow.dag.get_unneeded_temp_files(job)))
         outputs = expected_outputs(job, unneeded)
@@ -156,6 +158,7 @@ class Preparation:
             raise PlanError(beyond)
         self._code.need_remote(member.rule for member in members(job))
         wanted = replace(wanted, environment=self._environments["snakemake"])
+        wanted = sizes.fitted(wanted, site.reserved)
         also = self._checkpoint_inputs() | read | _updated(job)
         task = tasks.snakemake_task(
             wanted,
@@ -206,6 +209,7 @@ class Preparation:
         # After its command: that may name more of the source cache.
         sources, directory = self._code.sources(), self._code.layout.directory
         task = replace(task, makes=tuple(outputs), sources=sources, directory=directory or None)
+        task = replace(task, environment={n: wanted.environment[n] for n in wanted.in_task})
         return replace(task, identity=fingerprint.of(task, wanted, self._code.digests))
 
 

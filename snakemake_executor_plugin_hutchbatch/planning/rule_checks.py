@@ -19,6 +19,7 @@ from . import default_image, hints, shared_inputs
 from .plan import JobPlan, Site, plan
 from .requirements import PlanError
 from .run_context import RunContext
+from .sizes import fitted as sized
 from .snakemake_jobs import rule_name
 
 #: Snakemake gives such a rule all the machine's cores, and a controller on Batch offers none
@@ -51,7 +52,7 @@ def check(job: Job, site: Site, environment: Mapping[str, str]) -> CheckedJob:
     if job.is_local:
         return CheckedJob(job, rule, refused=_refused_here(job, site))
     try:
-        wanted = fitted(plan(job, site, environment), site.queues)
+        wanted = sized(fitted(plan(job, site, environment), site.queues), site.reserved)
         shared = shared_inputs.of_job(job, site.settings)
     except PlanError as error:
         return CheckedJob(job, rule, refused=str(error))

@@ -35,7 +35,7 @@ def store_supervisor(s3: S3Client, work_prefix: str, retrier: Retrier) -> Bundle
     content, digest = supervisor_bundle.bundle(), supervisor_bundle.bundle_sha256()
     url = WorkLayout(work_prefix).supervisor(digest)
     source_archive.put(s3, url, content, "storing the supervisor", retrier)
-    return Bundle(url, digest)
+    return Bundle(url)
 
 
 class ShippedCode:

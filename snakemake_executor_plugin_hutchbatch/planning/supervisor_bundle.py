@@ -9,9 +9,8 @@ The container's environment, beside what AWS gives:
 
 | variable | content |
 |---|---|
-| ``HUTCHBATCH_SUPERVISOR`` | ``s3://bucket/key`` of the bundle |
-| ``HUTCHBATCH_SUPERVISOR_SHA256`` | its SHA-256 |
-| ``HUTCHBATCH_TASK`` | ``s3://bucket/key`` of the TaskSpec |
+| ``HUTCHBATCH_SUPERVISOR`` | ``s3://bucket/key`` of the bundle, ends with its SHA-256 |
+| ``HUTCHBATCH_TASK`` | location of the TaskSpec, from where ``supervisor`` is in that address |
 | ``HUTCHBATCH_TASK_SHA256`` | its SHA-256, or the root of an array's hash tree
 (``supervisor/pinned.py``) |
 | ``HUTCHBATCH_TASK_SIZE`` | of an array's object: bytes of each child's piece |
@@ -66,8 +65,7 @@ p=$(command -v python3) && {{ [ $# != 0 ] || E "$p"; }} && set -- "$@" "$p"
 2>/dev/null && set -- "$p"
 if [ $# = 0 ]
 then trap '' PIPE
-echo "hutchbatch: no Python runs in this container: neither the host's in $N nor a python3 of the \
-image." >&2
+echo "hutchbatch: no Python runs in this container: neither $N/bin/python nor a python3" >&2
 exit {no_python}
 fi
 p=$1
@@ -90,8 +88,7 @@ try:
 except ImportError as e:
  a=open("/proc/self/cmdline","rb").read().split(b"\\0")[:-1]
  if len(a)>5:os.execv(a[5],[a[5]]+a[1:5]+a[6:])
- fail("the Python "+sys.executable+" cannot serve ("+str(e)+"). \
-Use an image with a complete python3 (3.8 or newer).",{no_python})
+ fail("the Python "+sys.executable+" cannot serve ("+str(e)+")",{no_python})
 exec(zlib.decompress(base64.b85decode("{code}".translate({table})),-15))
 """
 
@@ -110,14 +107,15 @@ g=os.environ.get
 u=g("HUTCHBATCH_SUPERVISOR","")
 try:b=fetch(os.environ,u)
 except Exception as e:
- fail("the supervisor could not be read from "+u+" ("+str(e)+").\\n{status}"+json.dumps(dict(
-version={version},job_id=g("AWS_BATCH_JOB_ID","unknown"),attempt=int(g("AWS_BATCH_JOB_ATTEMPT",1)),
-phase="start",exit_code={spec},cause="STAGE_IN",problem="credentials" if getattr(e,"code",0) else
+ s=str(e)
+ h=lambda n:getattr(e,n,None)
+ fail("cannot read "+u+" ("+s+")\\n{status}"+json.dumps(dict(version={version},
+job_id=g("AWS_BATCH_JOB_ID","unknown"),attempt=int(g("AWS_BATCH_JOB_ATTEMPT",1)),phase="start",
+exit_code={spec},cause="STAGE_IN",problem="credentials" if h("code") else
 "setup" if isinstance(e,SetupError) else "s3",facts=dict(activity="supervisor",file=u,words=
-str(e)[:500],http_status=getattr(e,"status",None),code=getattr(e,"code",None),role=FOUND and
-FOUND[0].role or None))))
-if hashlib.sha256(b).hexdigest()!=g("HUTCHBATCH_SUPERVISOR_SHA256"):
- fail(u+" is not the supervisor this job was submitted with, so it was not run.",{changed})
+s[:500],http_status=h("status"),code=h("code"),role=FOUND and FOUND[0].role or None))))
+if hashlib.sha256(b).hexdigest()!=u[-64:]:
+ fail(u+" has been changed",{changed})
 import zlib
 b=json.loads(zlib.decompress(b))
 exec(b[""])
@@ -195,7 +193,7 @@ def bundle() -> bytes:
 
 @functools.cache
 def bundle_sha256() -> str:
-    """What ``HUTCHBATCH_SUPERVISOR_SHA256`` must say; also a good name for the bundle's key."""
+    """The end of the bundle's URL, by which containers check it."""
     return hashlib.sha256(bundle()).hexdigest()
 
 
@@ -205,7 +203,6 @@ def _source(name: str) -> str:
 
 @dataclass(frozen=True)
 class Bundle:
-    """Where the supervisor lies in S3, and its digest."""
+    """Where the supervisor lies in S3; the URL ends with ``bundle_sha256``."""
 
     url: str
-    sha256: str

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..planning.batch_requests import VARIABLES, container_properties
+from ..planning.batch_requests import VARIABLES, container_properties, sent_variables
 from ..planning.definition_content import of_container
 from ..planning.plan import JobPlan
 from ..planning.supervisor_bundle import bundle_sha256
@@ -25,9 +25,9 @@ def would_run(job: JobDetailTypeDef, plan: JobPlan, endpoint: str | None) -> boo
     variables = dict(pairs)
     return (
         len(variables) == len(pairs)
-        and variables.get("HUTCHBATCH_SUPERVISOR_SHA256") == bundle_sha256()
+        and variables.get("HUTCHBATCH_SUPERVISOR", "").endswith(bundle_sha256())
         and variables.get("HUTCHBATCH_S3_ENDPOINT") == endpoint
-        and _users(variables) == _users(plan.environment)
+        and _users(variables) == _users(sent_variables(plan))
     )
 
 

@@ -166,7 +166,7 @@ class _Search:
             pair["name"]: pair["value"]
             for pair in (job.get("container") or {}).get("environment", [])
         }
-        url, sha256 = (variables.get(f"HUTCHBATCH_TASK{part}", "") for part in ("", "_SHA256"))
+        url, sha256 = pinned.task_url(variables), variables.get("HUTCHBATCH_TASK_SHA256", "")
         size = _number(variables.get("HUTCHBATCH_TASK_SIZE"))
         index = _number(variables.get("HUTCHBATCH_TASK_INDEX"))
         # A job can name any address; ours are below the work prefix.

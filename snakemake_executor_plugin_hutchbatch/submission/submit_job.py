@@ -5,7 +5,6 @@ The override is small: which task to fetch, and the rule's ``envvars:``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,11 +12,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import batch_calls, errors, retry
 from ..aws.retry import RateLimiter, Retrier
-from ..planning.batch_requests import VARIABLES
+from ..planning import sizes
+from ..planning.batch_requests import sent_variables
 from ..planning.plan import JobPlan
-from ..planning.supervisor_bundle import Bundle
+from ..planning.supervisor_bundle import Bundle, container_command
 from ..planning.work import TaskLocation
-from ..supervisor import s3_terms
+from ..supervisor import pinned, s3_terms
 from ..supervisor.s3_terms import Terms
 from ..supervisor.taskspec import COPIES, SHARED_VARIABLE
 
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
         SubmitJobRequestTypeDef,
     )
 
-#: ECS takes 8,192 characters in all; a longer override is accepted and fails later
-#: (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html).
-#: ECS counts Batch's own variables too (public reports: 7,680 failed), so we stay below.
-MAX_OVERRIDES = 7300
 #: Seconds after which a job whose submission had no answer is looked for a second time.
 SETTLE_SECONDS = 2.0
 
@@ -72,11 +68,10 @@ def environment(
     """The variables of a container. Older ECS agents give it no region; no credentials are
     ever among them. What the container fetches and obeys is named here with its digest."""
     variables = {
-        **{name: value for name, value in plan.environment.items() if name not in VARIABLES},
-        "HUTCHBATCH_TASK": place.url,
+        **sent_variables(plan),
+        "HUTCHBATCH_TASK": place.url.removeprefix(pinned.home(bundle.url)),
         "HUTCHBATCH_TASK_SHA256": place.sha256,
         "HUTCHBATCH_SUPERVISOR": bundle.url,
-        "HUTCHBATCH_SUPERVISOR_SHA256": bundle.sha256,
         "HUTCHBATCH_REGION": region,
     }
     if place.size:
@@ -100,7 +95,8 @@ def submit_request(
 ) -> SubmitJobRequestTypeDef:
     """The SubmitJob request of one job, or of an array of ``size`` jobs.
 
-    Raises ``SubmissionError`` if its overrides are longer than AWS Batch can pass on.
+    Raises ``SubmissionError`` if its overrides are longer than AWS Batch can pass on: those of
+    plans that ``sizes.fitted`` has seen are not.
     """
     requirements: list[ResourceRequirementTypeDef] = [
         {"type": "VCPU", "value": str(plan.vcpus)},
@@ -112,13 +108,12 @@ def submit_request(
         "environment": [{"name": k, "value": v} for k, v in variables.items()],
         "resourceRequirements": requirements,
     }
-    length = len(json.dumps(overrides).encode())
-    if length > MAX_OVERRIDES:
-        largest = max(plan.environment, key=lambda k: len(plan.environment[k]), default="?")
+    length = sizes.characters(overrides)
+    length += sizes.characters(container_command(plan.aws_cli_path or ""))
+    if length > sizes.MOST_OVERRIDES:
         raise SubmissionError(
-            f"its environment variables take {length:,} bytes and AWS Batch passes on "
-            f"{MAX_OVERRIDES:,} at most: shorten the largest of envvars:, {largest}, or put its "
-            "content into an input file"
+            f"its command and variables have {length:,} characters, and AWS Batch passes on "
+            f"{sizes.MOST_OVERRIDES:,}. Please report this"
         )
     request: SubmitJobRequestTypeDef = {
         "jobName": name,

@@ -62,10 +62,24 @@ def opened(content: bytes, sha256: str, index: Optional[int] = None) -> bytes:
     return text
 
 
+def home(supervisor: str) -> str:
+    """The place below which the supervisor with this URL lies, and what belongs to jobs."""
+    return supervisor.rpartition("supervisor")[0]
+
+
+def task_url(environ: Mapping[str, str]) -> str:
+    """The URL of the description that the environment names, mostly without the part that it shares
+    with the supervisor's: a request must be short."""
+    url = environ.get("HUTCHBATCH_TASK", "")
+    if not url or "://" in url:
+        return url
+    return home(environ.get("HUTCHBATCH_SUPERVISOR", "")) + url
+
+
 def read_task(s3: S3, environ: Mapping[str, str]) -> bytes:
     """The description that the environment names. Raises ``Failure`` if it has been changed, and
     S3's errors."""
-    url = environ.get("HUTCHBATCH_TASK", "")
+    url = task_url(environ)
     size = _number(environ, "HUTCHBATCH_TASK_SIZE")
     index = None
     if size is not None:

@@ -104,8 +104,8 @@ def secured(sock: socket.socket, name: Optional[str], /) -> ssl.SSLSocket:
         return tls().wrap_socket(sock, server_hostname=name)
     except ssl.SSLCertVerificationError as error:
         raise SetupError(
-            f"the certificate of {name} is not trusted ({error.verify_message}): AWS_CA_BUNDLE may "
-            "name a file of further authorities"
+            f"the certificate of {name} is not trusted ({error.verify_message}): AWS_CA_BUNDLE can "
+            "name further authorities"
         ) from error
 
 
@@ -215,7 +215,7 @@ def find_keys(environ: Mapping[str, str], /) -> Keys:
         text = "".join(filter(None, keys))
         if text.isascii() and text.isprintable():
             return keys
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except Exception:  # noqa: S110  whatever is wrong with it
         pass
     raise OSError(f"no credentials: HTTP {status}")
 

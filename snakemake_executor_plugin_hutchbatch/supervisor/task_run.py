@@ -116,7 +116,7 @@ class Job:
             self._sweeping.start()
             if scratch.free() < scratch_module.LITTLE:
                 self._wait_for_space()
-        environ = container_environment(self._environ)
+        environ = {**container_environment(self._environ), **task.environment}
         plugins = os.path.join(scratch.path, "plugins")
         with self._timed("stage_in"):
             self._stage_in(task, scratch, environ)
@@ -268,7 +268,7 @@ class Job:
         return code
 
     def _read_task(self) -> TaskSpec:
-        url = self._environ.get("HUTCHBATCH_TASK", "")
+        url = pinned.task_url(self._environ)
         try:
             return load_taskspec(pinned.read_task(self._s3, self._environ).decode("utf-8"))
         except ERRORS as error:

@@ -231,7 +231,8 @@ class TaskSpec:
     ``snakemake``: the command is Snakemake, whose S3 storage is patched; ``needs``: what it needs
     of the image, or brings along. ``environments``: those of its steps; ``conda_files``: their
     keys by what their files say (``patched_conda.digest``), for Snakemake. ``tools``: what the
-    command itself uses (``supervisor/tools.py``).
+    command itself uses (``supervisor/tools.py``). ``environment``: variables of all steps for which
+    the job's request has no space.
     """
 
     name: str
@@ -254,6 +255,7 @@ class TaskSpec:
     environments: Tuple[CondaEnvironment, ...] = ()
     conda_files: Mapping[str, str] = field(default_factory=dict)
     tools: Optional[Packages] = None
+    environment: Mapping[str, str] = field(default_factory=dict)
     version: int = VERSION
 
 

@@ -15,7 +15,7 @@ from snakemake_executor_plugin_hutchbatch.local.batch import ThreadTimers
 from snakemake_executor_plugin_hutchbatch.local.batch.simulated import Ended, SimulatedRunning
 from snakemake_executor_plugin_hutchbatch.local.hosts.host import Exit, Launch, Output, Running
 from snakemake_executor_plugin_hutchbatch.planning import arrays
-from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
+from snakemake_executor_plugin_hutchbatch.supervisor import pinned, taskspec
 
 TARGETS = re.compile(r"--target-jobs '([^']*)'")
 
@@ -86,7 +86,7 @@ class PlayingHost:
 
     def _description(self, launch: Launch) -> bytes:
         """The whole object, or of an array's the child's own piece."""
-        path = self._path(launch.environment["HUTCHBATCH_TASK"])
+        path = self._path(pinned.task_url(launch.environment))
         size = launch.environment.get("HUTCHBATCH_TASK_SIZE")
         index = launch.environment.get(
             "HUTCHBATCH_TASK_INDEX", launch.environment.get("AWS_BATCH_JOB_ARRAY_INDEX")

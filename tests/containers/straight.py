@@ -66,11 +66,12 @@ class Straight:
         request["containerProperties"].update(container)
         request["jobDefinitionName"] += f"-{number}"
         arn = self.batch.register_job_definition(**request)["jobDefinitionArn"]
-        self.put("supervisor", supervisor_bundle.bundle())
+        key = f"supervisor/{supervisor_bundle.bundle_sha256()}"
+        self.put(key, supervisor_bundle.bundle())
         task = replace(task, status=f"{self.url}/status/")
         text = taskspec.dumps(task).encode()
         self.put(f"task-{number}", text)
-        bundle = Bundle(f"{self.url}/supervisor", supervisor_bundle.bundle_sha256())
+        bundle = Bundle(f"{self.url}/{key}")
         place = TaskLocation(f"{self.url}/task-{number}", hashlib.sha256(text).hexdigest())
         variables = submit_job.environment(plan, place, bundle, "us-west-2", None)
         sent = submit_job.submit_request(plan, plan.job_name, arn, variables, {})

@@ -143,7 +143,6 @@ class Container:
             "AWS_ACCESS_KEY_ID": ACCESS,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "HUTCHBATCH_SUPERVISOR": self.store.url(bundle),
-            "HUTCHBATCH_SUPERVISOR_SHA256": sha,
             "HUTCHBATCH_TASK": task,
             "HUTCHBATCH_TASK_SHA256": sha256,
             "HUTCHBATCH_REGION": REGION,

@@ -141,6 +141,7 @@ def test_a_whole_job_runs_with_the_machines_role(container: Container, store: St
     # The supervisor uses the credentials with which it was fetched: their address is asked once.
     assert service.seen.count(f"GET {PATH}ecsInstanceRole") == 1
     service.role = None
+    there = there.with_(job_id="another")
     ended = there.run(there.task(steps=(step,)))
     assert ended.code == 210
     assert "the machine has none" in ended.said

@@ -74,7 +74,8 @@ def run(tiny: TinyS3, scratch: Path, bucket: str = BUCKET, **environ: str) -> En
     tiny.objects[f"/{bucket}/{NAME}"] = b"small"
     tiny.objects[f"/{bucket}/big"] = big
     text = tiny.objects[f"/{bucket}/task"] = dumps(task).encode()
-    tiny.objects[f"/{bucket}/sup"] = supervisor_bundle.bundle()
+    supervisor = f"supervisor/{supervisor_bundle.bundle_sha256()}"
+    tiny.objects[f"/{bucket}/{supervisor}"] = supervisor_bundle.bundle()
     made = {
         "PATH": os.environ["PATH"],
         "AWS_ACCESS_KEY_ID": ACCESS,
@@ -83,8 +84,7 @@ def run(tiny: TinyS3, scratch: Path, bucket: str = BUCKET, **environ: str) -> En
         "HUTCHBATCH_REGION": REGION,
         "HUTCHBATCH_TASK": base + "task",
         "HUTCHBATCH_TASK_SHA256": hashlib.sha256(text).hexdigest(),
-        "HUTCHBATCH_SUPERVISOR": base + "sup",
-        "HUTCHBATCH_SUPERVISOR_SHA256": supervisor_bundle.bundle_sha256(),
+        "HUTCHBATCH_SUPERVISOR": base + supervisor,
         **environ,
     }
     command = supervisor_bundle.container_command(container.cli_prefix)

@@ -213,4 +213,4 @@ def test_another_supervisor_is_not_loaded(container: Container, store: Store) ->
     )
     assert (ended.code, ended.out) == (REFUSED, "")
     assert ended.err.count("\n") == 1
-    assert f"{url} is not the supervisor" in ended.err
+    assert f"{url} has been changed" in ended.err

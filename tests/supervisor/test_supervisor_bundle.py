@@ -45,7 +45,7 @@ def test_the_command_is_sh_alone_and_leaves_space_for_variables() -> None:
     command = supervisor_bundle.container_command("/home/ec2-user/mini conda's/")
     assert command[:2] == ["/bin/sh", "-c"]
     # AWS may count it among the 8,192 characters of a job's overrides.
-    assert len(json.dumps(command)) < 6250
+    assert len(json.dumps(command)) < 6100
     assert "Ref::" not in command[2]
     assert command == supervisor_bundle.container_command("/home/ec2-user/mini conda's/")
 
@@ -176,10 +176,11 @@ def test_an_old_image_without_a_python_that_starts_ends_with_what_to_do(
 def test_a_supervisor_that_is_not_the_submitted_one_is_refused(
     container: Container, store: Store
 ) -> None:
-    there = container.with_(environ={"HUTCHBATCH_SUPERVISOR_SHA256": "0" * 64})
+    other = store.put("supervisor/" + "0" * 64, supervisor_bundle.bundle())
+    there = container.with_(environ={"HUTCHBATCH_SUPERVISOR": other})
     ended = there.run(echo(container, store))  # type: ignore[arg-type]
     assert ended.code == 219
-    assert "is not the supervisor this job was submitted with" in ended.err
+    assert "has been changed" in ended.err
 
 
 def test_a_supervisor_that_cannot_be_fetched_is_reported_as_such(

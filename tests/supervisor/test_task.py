@@ -496,6 +496,15 @@ def test_the_command_sees_the_containers_environment_and_nothing_of_ours(
     assert not [name for name in seen if name.startswith("HUTCHBATCH") or name == "LC_CTYPE"]
 
 
+def test_variables_of_the_description_are_the_containers_own(container: Container) -> None:
+    long = "x" * 20_000
+    task = container.task(
+        steps=(step("echo ${#LONG} $LAB"),), environment={"LONG": long, "LAB": "x"}
+    )
+    ended = container.with_(environ={"LAB": "the image's"}).run(task)
+    assert (ended.code, ended.out) == (0, "20000 x\n")
+
+
 def test_a_very_long_command_runs(container: Container) -> None:
     ended = container.run(container.task(steps=(step("x='" + "y" * 300_000 + "'; echo ${#x}"),)))
     assert (ended.code, ended.out) == (0, "300000\n")

@@ -89,6 +89,11 @@ def parse_image(value: object) -> str:
         )
     if re.search(r"[\s\x00-\x1f]", image):
         raise SettingError("an image's name has no spaces")
+    # https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerProperties.html
+    if len(image) > 255:
+        raise SettingError(
+            f"an image's name has at most 255 characters on AWS Batch, not {len(image)}"
+        )
     return image
 
 

@@ -116,7 +116,7 @@ BAD = [
     ("tags", "project", "key=value"),
     ("tags", "aws:project=x", "aws:"),
     ("tags", "project=100%", "value of project"),
-    ("tags", " ".join(f"k{i}=v" for i in range(46)), "too many"),
+    ("tags", " ".join(f"k{i}=v" for i in range(45)), "too many"),
     ("scheduling_priority", "10000", "0 to 9,999"),
     ("scheduling_priority", "high", "whole number"),
     ("share_identifier", "doe lab", "letters and digits"),
