@@ -13,7 +13,7 @@ from ..queues.account import from_catalog
 from ..queues.queue import Queue
 from ..settings import parsers
 from ..settings.table import CONTROL_FOLDER, FALLBACK_REGION, SETTINGS
-from ..settings.values import NONE, SettingError
+from ..settings.values import NONE, SettingError, unless_none
 from ..sites import site
 from ..sites.assumption import assume, scratch_of
 from ..sites.site import SiteDefaults
@@ -199,7 +199,8 @@ def differing(settings: Mapping[str, str], chosen: SiteDefaults, bucket: str) ->
         parse = SETTINGS[name].parse
         own = chosen.typed(name, bucket)
         counts = SETTINGS[name].default_value if own is None else parse(own)
-        if parse(text) != counts:
+        # No job role is the same, set or not.
+        if unless_none(parse(text)) != unless_none(counts):
             found[name] = text
     return found
 

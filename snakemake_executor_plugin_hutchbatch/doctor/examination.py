@@ -59,7 +59,7 @@ class Examination:
             yield Finding("problem", "queues", str(error))
             entries = {}
         yield from probes.the_queues(clients, settings, entries, facts)
-        yield probes.site(settings, facts)
+        yield probes.the_site(clients, settings, facts)
         yield from probes.roles(settings, facts)
         if self.settings.no_place:
             yield Finding("problem", "bucket", self.settings.no_place)

@@ -24,7 +24,8 @@ from ..queues.choice import Ladder, Needs, QueueError
 from ..queues.queue import Queue
 from ..settings.options import ExecutorSettings
 from ..settings.values import unless_none
-from ..sites.assumption import Assumption
+from ..sites import site
+from ..sites.assumption import Assumption, scratch_shown
 from ..storage import buckets
 from ..storage.urls import split_url
 from . import permissions
@@ -133,16 +134,21 @@ def _needs(settings: ExecutorSettings) -> Needs:
     return Needs(settings.value("share_identifier"), on_arm=True)
 
 
-def site(settings: ExecutorSettings, facts: AccountFacts) -> Finding:
-    """Which site's defaults count."""
+def the_site(clients: Clients, settings: ExecutorSettings, facts: AccountFacts) -> Finding:
+    """Which site's defaults count, and whether others of the account have the same scratch."""
     if facts.assumed and facts.assumed.sentence:
         remedy = "write hutchbatch-site into your profile."
         return Finding("warning", "site", facts.assumed.sentence.rstrip("."), remedy)
     name = facts.assumed.site.name if facts.assumed else settings.value("site")
     how = "assumed" if facts.assumed else "set by you"
     scratch = settings.value("scratch")
-    sentence = f"The site is {name} ({how}); jobs' scratch is {scratch.source}:{scratch.path}."
-    return Finding("ok", "site", sentence)
+    sentence = f"The site is {name} ({how}); jobs' scratch is {scratch.source}:{scratch.path}"
+    shown = scratch_shown(site.shipped(), assumed_site.look(clients.batch) or {})
+    if shown and shown != scratch:
+        sentence += f", but job definitions of this account mount {shown.source} at {shown.path}"
+        remedy = "ask SciComp which is right, and set hutchbatch-site or hutchbatch-scratch."
+        return Finding("warning", "site", sentence, remedy)
+    return Finding("ok", "site", f"{sentence}.")
 
 
 def places(

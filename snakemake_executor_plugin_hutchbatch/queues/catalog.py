@@ -61,7 +61,7 @@ _FIELDS: Mapping[str, Callable[[object], str | None]] = {
 
 def read(path: Path) -> dict[str, Entry]:
     """A user's own catalogue. Raises ``DataFileError`` for any other file, or a missing one."""
-    return parse(data_file.read(path, "catalogue"), str(path))
+    return parse(data_file.read(path, "catalogue"), data_file.source_of(path))
 
 
 def parse(text: str, source: str) -> dict[str, Entry]:

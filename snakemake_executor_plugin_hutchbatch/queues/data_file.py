@@ -47,6 +47,12 @@ def read(path: Path, kind: str) -> str:
         raise DataFileError(f"{path} cannot be read: {error}") from None
 
 
+def source_of(path: Path) -> str:
+    """A file as its faults name it: as short as it can be typed here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def top(text: str, source: str) -> list[Item] | None:
     """The entries of a document; None where it is no mapping. Raises ``DataFileError``."""
     try:

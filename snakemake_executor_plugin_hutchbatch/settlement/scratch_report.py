@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Literal
 
 from ..settings.values import Mount
+from ..sites import site
+from ..sites.assumption import scratch_of
 from ..supervisor.errors import amount
 from ..supervisor.scratch_disk import ScratchDisk
 
 Verdict = Literal["own disk", "root disk", "unknown"]
-#: Where the Hutch's machines have their large disk: of the shared account, of lab accounts.
-_KNOWN = ("/docker_scratch", "/var/lib/docker")
 
 
 def verdict(disk: ScratchDisk, source: str) -> Verdict:
@@ -40,7 +40,8 @@ def warning(disk: ScratchDisk, scratch: Mount) -> tuple[str, str] | None:
     """What is wrong with the scratch and what to do; None if nothing is known to be."""
     if verdict(disk, scratch.source) != "root disk":
         return None
-    others = [f"{source}:{scratch.path}" for source in _KNOWN if source != scratch.source]
+    known = [scratch_of(each).source for each in site.shipped()]
+    others = [f"{source}:{scratch.path}" for source in known if source != scratch.source]
     return (
         f"The scratch of your jobs, {scratch.source} on Batch's machines, is a folder of the "
         f"machine's root disk ({of_size(disk)}), not a disk of its own, and jobs fail when that is "

@@ -40,7 +40,7 @@ def assume(
     The queues name the site, or else the scratch disk does; the definitions name the scratch disk,
     or else the site does.
     """
-    scratch = _scratch(sites, mounts)
+    scratch = scratch_shown(sites, mounts)
     by_queues = _by_queues(sites, queues)
     by_scratch = next((site for site in sites if scratch and scratch_of(site) == scratch), None)
     site = by_queues or by_scratch or sites[0]
@@ -70,7 +70,7 @@ def _by_queues(sites: Sequence[SiteDefaults], queues: Collection[str]) -> SiteDe
     return sites[counts.index(most)] if most and counts.count(most) == 1 else None
 
 
-def _scratch(sites: Sequence[SiteDefaults], mounts: Mapping[Mount, int]) -> Mount | None:
+def scratch_shown(sites: Sequence[SiteDefaults], mounts: Mapping[Mount, int]) -> Mount | None:
     """What most definitions mount where sites have their scratch; None where two are equal."""
     places = {scratch_of(site).path for site in sites}
     found = {m: n for m, n in mounts.items() if m.path in places and not m.read_only}

@@ -98,7 +98,7 @@ def shipped_queues() -> dict[str, Entry]:
 def chosen(choice: str | Path) -> SiteDefaults:
     """The site of that name, or of that file. Raises ``DataFileError``."""
     if isinstance(choice, Path):
-        return parse(data_file.read(choice, "site"), str(choice))
+        return parse(data_file.read(choice, "site"), data_file.source_of(choice))
     return next(site for site in shipped() if site.name == choice)
 
 

@@ -222,6 +222,13 @@ def test_a_labs_account_is_found_out_and_checked(lab, tmp_path):
         "hutchbatch-work-prefix": "s3://fh-pi-doe-j-eco/delete10/",
     }
     assert profile["default-resources"] == ["mem_mb=1000"]
+    # The wrong site is noticed.
+    wrong = ("--hutchbatch-site", "hutch", "--default-storage-prefix", "s3://hutchbatch/x")
+    seen = warm_start.hutchbatch(
+        *("doctor", "--no-job", "--profile", "profiles/hutch", "--", *wrong), cwd=tmp_path, env=env
+    )
+    sentence = "jobs' scratch is /docker_scratch:/tmp, but job definitions of this account mount"
+    assert f"{sentence} /var/lib/docker at /tmp" in seen.stdout
 
 
 def test_a_profile_is_not_overwritten_unless_asked_for(tmp_path):

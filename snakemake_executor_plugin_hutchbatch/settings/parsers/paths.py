@@ -14,7 +14,7 @@ def parse_queue_catalog(value: object) -> Path:
     path = Path(text(value)).expanduser()
     if not path.is_file():
         raise SettingError("there is no such file")
-    return path
+    return path.absolute()  # --directory changes where we are
 
 
 def parse_site(value: object) -> str | Path:
@@ -24,7 +24,7 @@ def parse_site(value: object) -> str | Path:
         return name
     path = Path(name).expanduser()
     if path.is_file():
-        return path
+        return path.absolute()
     sites = " or ".join(SITES)
     if re.fullmatch(r"[\w-]+", name):
         raise SettingError(

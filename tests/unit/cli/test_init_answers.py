@@ -22,6 +22,7 @@ ARN = "arn:aws:batch:us-west-2:123456789012:job-queue/"
         (LAB, {"work_prefix": "s3://fh-pi-doe-j-nextflow-scratch/delete30/hutchbatch/"}, {}),
         (LAB, {"job_role": "none", "scratch": "/var/lib/docker:/tmp:rw"}, {}),
         (LAB, {"aws_cli_path": "/home/ec2-user/miniconda/bin/aws"}, {}),
+        (HUTCH, {"job_role": "none"}, {}),
         (LAB, {"region": "us-east-1"}, {"region": "us-east-1"}),
         (LAB, {"scratch": "/docker_scratch:/tmp"}, {"scratch": "/docker_scratch:/tmp"}),
         (HUTCH, {"queue": "mixed"}, {"queue": "mixed"}),

@@ -167,6 +167,13 @@ def test_several_bad_settings_are_reported_together():
     assert "--hutchbatch-mode" in str(error.value)
 
 
+def test_files_are_found_again_after_snakemake_has_changed_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "own.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    settings = ExecutorSettings(site="own.yaml", queue_catalog="own.yaml")
+    assert settings.value("site") == settings.value("queue_catalog") == tmp_path / "own.yaml"
+
+
 def test_a_mistyped_resource_is_not_passed_over():
     with pytest.raises(SettingError, match="hutchbatch_queue"):
         options.job_values({"hutchbatch_que": "mixed"})
