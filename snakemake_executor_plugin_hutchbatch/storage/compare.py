@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from ..aws import errors
 from ..supervisor import checksum
 from ..supervisor.tree import TIMESTAMP
+from .buckets import bad_key
 from .inventory import Inventory
 from .local_inputs import LocalFile, LocalInput, Unusable
 from .object_cache import Object
@@ -112,6 +113,10 @@ class Comparer:
         return found
 
     def compare(self, local: LocalInput, url: str) -> ComparedInput:
+        for file in local.files:
+            name = f"{local.name}/{file.below}" if file.below else local.name
+            if impossible := bad_key(split_url(f"{url}/{file.below}".rstrip("/"))[1], name):
+                raise Unusable(impossible.rstrip("."))
         there = self.inventory.find(url)
         if there and there.directory != local.directory:
             here, other = ("folder", "file") if local.directory else ("file", "folder")

@@ -115,7 +115,7 @@ class Multipart:
         try:
             begun = self._request("POST", [("uploads", "")], headers={**headers, **more})
         except S3Error as error:
-            if not more or error.status not in (400, 501):
+            if not more or error.status not in (400, 501) or self._store.s3.is_amazon:
                 raise
             # Not AWS's S3: an older one without checksums of whole objects.
             self._checksums = False

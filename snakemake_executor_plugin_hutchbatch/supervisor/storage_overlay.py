@@ -43,6 +43,7 @@ NEEDED = (
     "s3_answers",
     "s3_bootstrap",
     "s3_terms",
+    "scratch_disk",
     "shipped_code",
     "store",
     "strict_json",

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "monmaptool", "ceph")
+#: Storage classes of AWS's that the gateway knows.
+CLASSES = ("STANDARD_IA", "GLACIER")
 #: Seconds for each step of the start.
 PATIENCE = 60
 #: One copy of everything in one placement group, and no authentication: for tests.
@@ -96,6 +98,8 @@ class Gateway:
                 *("--access-key", user["AWS_ACCESS_KEY_ID"]),
                 *("--secret-key", user["AWS_SECRET_ACCESS_KEY"]),
             )
+            for name in CLASSES:
+                self._make_class(name)
             self._start("radosgw", "-n", "client.rgw")
             self._wait(port)
         except BaseException:
@@ -106,6 +110,14 @@ class Gateway:
         for process in reversed(self._running):
             process.kill()
             process.wait()
+
+    def _make_class(self, name: str) -> None:
+        """Ceph has the storage classes that it is given names of; all keep their objects alike."""
+        where = ("--placement-id", "default-placement", "--storage-class", name)
+        admin = ("radosgw-admin", "-n", "client.rgw")
+        self._do(*admin, "zonegroup", "placement", "add", "--rgw-zonegroup", "default", *where)
+        pool = ("--data-pool", "default.rgw.buckets.data")
+        self._do(*admin, "zone", "placement", "add", "--rgw-zone", "default", *where, *pool)
 
     def _do(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

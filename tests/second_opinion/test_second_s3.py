@@ -88,9 +88,9 @@ rule all:
     input: "results/counts.txt", "parts"
 
 rule numbers:
-    input: "data/names and more.txt"
+    input: "data/names and more.txt", storage("s3://raw-data/run//1 +%é")
     output: temp("work/numbers.txt")
-    shell: "cat {input:q} > {output}; seq 3 >> {output}"
+    shell: "cat {input:q} > {output}; seq 2 >> {output}"
 
 rule parts:
     input: rules.numbers.output
@@ -99,27 +99,31 @@ rule parts:
     shell: "mkdir {output} && split -l 1 {input} {output}/ 2> {log}"
 
 rule count:
-    input: rules.numbers.output
+    input: rules.numbers.output, storage("s3://raw-data//run/1")
     output: "results/counts.txt"
     run:
         with open(output[0], "w") as out:
-            out.write(str(len(open(input[0]).readlines())))
+            out.write(str(sum(len(open(name).readlines()) for name in input)))
 """
 
 
 def test_a_workflow_runs_whose_files_are_all_there(second_s3, cloud, tmp_path, monkeypatch) -> None:
     client = second_s3.client()
-    client.create_bucket(Bucket="hutchbatch")
+    for name in ("hutchbatch", "raw-data"):
+        client.create_bucket(Bucket=name)
+    for key, body in {"run//1 +%é": b"first\n", "/run/1": b"second\n"}.items():
+        client.put_object(Bucket="raw-data", Key=key, Body=body)
     for name, value in {**second_s3.user, "AWS_ENDPOINT_URL_S3": second_s3.url}.items():
         monkeypatch.setitem(cloud.host.given, name, value)
     there = {"AWS_ENDPOINT_URL_S3": second_s3.url, **second_s3.user}
     workflow = Workflow(cloud, tmp_path, "second")
     workflow.write("Snakefile", SNAKEFILE)
     workflow.write("data/names and more.txt", "a\nb\n")
-    terms = ("--hutchbatch-s3-acl", "bucket-owner-full-control")
-    workflow.succeed(*terms, **there)
+    terms = {"acl": "bucket-owner-full-control", "storage-class": "STANDARD_IA"}
+    workflow.succeed(*(f"--hutchbatch-s3-{k}={v}" for k, v in terms.items()), **there)
     pages = client.get_paginator("list_objects_v2").paginate(Bucket="hutchbatch", Prefix="second/")
-    keys = {item["Key"].removeprefix("second/") for page in pages for item in page["Contents"]}
+    objects = [item for page in pages for item in page["Contents"]]
+    keys = {item["Key"].removeprefix("second/") for item in objects}
     mine = {key for key in keys if not key.startswith(".hutchbatch/")}
     assert mine == {
         "data/names and more.txt",
@@ -128,5 +132,33 @@ def test_a_workflow_runs_whose_files_are_all_there(second_s3, cloud, tmp_path, m
         "results/counts.txt",
     }
     counted = client.get_object(Bucket="hutchbatch", Key="second/results/counts.txt")
-    assert counted["Body"].read() == b"5"
+    assert counted["Body"].read() == b"6"
+    classes = {item["Key"]: item["StorageClass"] for item in objects}
+    cold = {key for key, name in classes.items() if name == "STANDARD_IA"}
+    assert cold == {"second/" + key for key in mine}  # and no control file
     assert not list((cloud.bucket_dir / "second").glob("**/*"))
+
+
+def test_an_archived_input_is_refused_before_any_job(second_s3, cloud, tmp_path) -> None:
+    client = second_s3.client()
+    client.create_bucket(Bucket="hutchbatch")
+    for name in ("reads/a.fq", "reads/b.fq"):
+        client.put_object(
+            Bucket="hutchbatch", Key=f"cold/{name}", Body=b"@", StorageClass="GLACIER"
+        )
+    workflow = Workflow(cloud, tmp_path, "cold")
+    workflow.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "reads/a.fq", "reads"
+            output: "out.txt"
+            shell: "cat {input[0]} > {output}"
+        """,
+    )
+    before = workflow.submissions()
+    there = {"AWS_ENDPOINT_URL_S3": second_s3.url, **second_s3.user}
+    said = workflow.fail(**there)
+    assert "s3://hutchbatch/cold/reads/a.fq (GLACIER)" in said
+    assert "aws s3api restore-object --bucket hutchbatch --key cold/reads/" in said
+    assert workflow.submissions() == before
