@@ -18,10 +18,11 @@ from ..planning import assumed_site, preflight
 from ..planning.plan import check_execution_role
 from ..planning.requirements import PlanError
 from ..planning.run_settings import PreflightError
-from ..queues import account, choice
+from ..queues import account, choice, fit, quota
 from ..queues.catalog import Entry
 from ..queues.choice import Ladder, Needs, QueueError
 from ..queues.queue import Queue
+from ..queues.quota import Quotas
 from ..settings.options import ExecutorSettings
 from ..settings.values import unless_none
 from ..sites import site
@@ -119,6 +120,14 @@ def the_queues(
     except QueueError:
         gpus = "there is no queue for jobs with gpu"
     yield Finding("ok", "queues", f"{sentence}, {gpus}.")
+    quotas = Quotas(clients.quotas)
+    for name in facts.ladder.rungs:
+        queue = facts.queues.get(name) or Queue(name)
+        if text := fit.waits_no_longer(queue, name == facts.ladder.rungs[-1]):
+            yield Finding("ok", "queues", f"{text[0].upper()}{text[1:]}.")
+        if (most := quotas.of(queue)) is not None:
+            text = quota.limit(most, queue)
+            yield Finding("ok", "queues", f"{text[0].upper()}{text[1:]}.")
 
 
 def _automatic(settings: ExecutorSettings, facts: AccountFacts, gpus: int) -> Ladder:

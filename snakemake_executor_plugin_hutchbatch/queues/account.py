@@ -32,6 +32,9 @@ _KINDS = {
     "SAGEMAKER_TRAINING": "SageMaker",
 }
 
+#: Families that a system of AWS's does not start on (botocore's model, Ec2Configuration.imageType).
+_NOT_ON = {"ECS_AL2023_NVIDIA": {"p3", "p3dn", "g3", "g3s"}, "ECS_AL2023": {"a1"}}
+
 
 def from_catalog(entries: Mapping[str, Entry]) -> dict[str, Queue]:
     """Queues as the catalogue has them."""
@@ -161,8 +164,23 @@ def _environment_fault(environment: ComputeEnvironmentDetailTypeDef) -> str:
         or environment.get("containerOrchestrationType") == "EKS"
     ):
         return _of_kind("EKS")
-    kind = resources_of(environment).get("type", "EC2")
-    return "" if kind in ("EC2", "SPOT") else _of_kind(kind)
+    resources = resources_of(environment)
+    kind = resources.get("type", "EC2")
+    return _system_fault(resources) if kind in ("EC2", "SPOT") else _of_kind(kind)
+
+
+def _system_fault(resources: ComputeResourceOutputTypeDef) -> str:
+    """Amazon Linux 2023, the default since 2026, does not start on some older machines. What it is
+    replaced by, if it is, is not known here."""
+    if resources.get("imageId") or resources.get("launchTemplate"):
+        return ""
+    systems = resources.get("ec2Configuration") or []
+    families = {name.partition(".")[0] for name in resources.get("instanceTypes") or []}
+    for system in systems:
+        unable = _NOT_ON.get(system["imageType"], set())
+        if families and families <= unable and not system.get("imageIdOverride"):
+            return f"its machines ({', '.join(sorted(families))}) do not run Amazon Linux 2023"
+    return ""
 
 
 def resources_of(environment: ComputeEnvironmentDetailTypeDef) -> ComputeResourceOutputTypeDef:

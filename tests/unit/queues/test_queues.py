@@ -232,6 +232,8 @@ def described(*environments, **item):
 
 
 EC2 = {"type": "EC2", "maxvCpus": 64, "instanceTypes": ["r5"]}
+AL2023 = {"imageType": "ECS_AL2023_NVIDIA"}
+OLD_GPUS = {**EC2, "instanceTypes": ["p3.16xlarge"], "ec2Configuration": [AL2023]}
 
 
 @pytest.mark.parametrize(
@@ -248,6 +250,7 @@ EC2 = {"type": "EC2", "maxvCpus": 64, "instanceTypes": ["r5"]}
             "INVALID: no such role",
         ),
         ({"computeResources": {"type": "WHATEVER_COMES"}}, "WHATEVER_COMES"),
+        ({"computeResources": OLD_GPUS}, "p3"),
     ],
 )
 def test_a_compute_environment_that_cannot_run_our_jobs_is_refused_with_its_reason(
@@ -259,6 +262,14 @@ def test_a_compute_environment_that_cannot_run_our_jobs_is_refused_with_its_reas
     beside = described(environment, {"computeResources": EC2})
     assert beside.takes_jobs
     assert (beside.spot, beside.instance_types, beside.max_vcpus) == (False, ("r5",), 64)
+
+
+def test_machines_with_an_image_of_their_own_may_run_whatever_that_is():
+    own = {"ec2Configuration": [{**AL2023, "imageIdOverride": "ami-1"}]}
+    for more in (own, {"launchTemplate": {"launchTemplateId": "lt-1"}}, {"imageId": "ami-1"}):
+        assert described({"computeResources": {**OLD_GPUS, **more}}).takes_jobs
+    newer = {**OLD_GPUS, "instanceTypes": ["p3", "g5"]}
+    assert described({"computeResources": newer}).takes_jobs
 
 
 @pytest.mark.parametrize("kind", ["EKS", "ECS_FARGATE", "SAGEMAKER_TRAINING", "NEW"])
