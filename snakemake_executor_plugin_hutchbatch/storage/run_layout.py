@@ -14,6 +14,7 @@ runs/RUN/status/         what supervisors report of jobs' attempts
 runs/RUN/tasks/          descriptions of jobs
 runs/RUN/config.yaml     the configuration of the command line; may hold secrets, removed
 runs/RUN/private/        descriptions of jobs, and scripts, that hold secrets; removed
+detached/ID/             a run whose Snakemake is a job itself (``DetachedLayout``)
 """
 
 from __future__ import annotations
@@ -88,6 +89,13 @@ class WorkLayout:
     def doctor(self, key: str) -> str:
         return f"{self.prefix}doctor/{key}/"
 
+    @property
+    def all_detached(self) -> str:
+        return f"{self.prefix}detached/"
+
+    def detached(self, detached_id: str) -> DetachedLayout:
+        return DetachedLayout(f"{self.all_detached}{detached_id}/")
+
     def run(self, run_id: str) -> RunLayout:
         return RunLayout(f"{self.prefix}runs/{run_id}/")
 
@@ -122,3 +130,44 @@ class RunLayout:
 
     def private_script(self, digest: str) -> str:
         return f"{self.private}{digest}.script"
+
+
+@dataclass(frozen=True)
+class DetachedLayout:
+    """What lies below the prefix of a detached run, named as runs are. All paths are URLs.
+
+    request.json         what was submitted; written first, and once
+    lease.json           which controller may act
+    cancel.json          somebody asks for its end
+    outcome.json         how it ended; written last, and once
+    state/manifest.json  which of the objects beside it make the state that was saved last
+    """
+
+    prefix: str
+
+    @property
+    def request(self) -> str:
+        return f"{self.prefix}request.json"
+
+    @property
+    def lease(self) -> str:
+        return f"{self.prefix}lease.json"
+
+    @property
+    def cancel(self) -> str:
+        return f"{self.prefix}cancel.json"
+
+    @property
+    def outcome(self) -> str:
+        return f"{self.prefix}outcome.json"
+
+    @property
+    def state(self) -> str:
+        return f"{self.prefix}state/"
+
+    @property
+    def manifest(self) -> str:
+        return f"{self.state}manifest.json"
+
+    def part(self, name: str) -> str:
+        return f"{self.state}{name}"

@@ -1,0 +1,1 @@
+"""A run whose Snakemake is a job on AWS Batch itself."""
