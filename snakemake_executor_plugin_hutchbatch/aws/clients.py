@@ -81,7 +81,7 @@ def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:
     once = many.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
     storage = aws.client(
         "s3",
-        config=many,
+        config=_with_plain_bodies(many),
         endpoint_url=s3.endpoint_url,
         aws_access_key_id=s3.access_key,
         aws_secret_access_key=s3.secret_key,
@@ -111,6 +111,15 @@ def _quotas(aws: boto3.Session, batch_endpoint: str) -> QuotaClient | None:
         ".amazonaws.com" not in url for url in (batch_endpoint, made.meta.endpoint_url)
     ]
     return client if is_redirected[0] == is_redirected[1] else None
+
+
+def _with_plain_bodies(config: Config) -> Config:
+    """Bodies as they are, with checksums in front (``_add_checksum``): botocore would send them
+    behind, in a form that other servers than AWS's may not know."""
+    try:
+        return config.merge(Config(request_checksum_calculation="when_required"))
+    except TypeError:
+        return config  # before botocore 1.36, which sends none
 
 
 class HTTPRequest(TypedDict):

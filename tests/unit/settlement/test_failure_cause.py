@@ -424,6 +424,7 @@ def test_every_defect_of_an_output_has_its_words(defect):
     [
         ({"http_status": 403, "code": "AccessDenied"}, True),
         ({"http_status": 403}, True),
+        ({"http_status": 403, "code": "InvalidObjectState"}, False),
         ({"http_status": 404, "code": "NoSuchBucket"}, False),
         ({"http_status": 503, "code": "SlowDown"}, False),
         ({"http_status": 400, "code": "InvalidRequest"}, False),
