@@ -166,14 +166,16 @@ def places(
     """Whether the buckets exist, and a small object can be stored, read and removed."""
     usable = set()
     for bucket in dict.fromkeys(split_url(place.url)[0] for place in wanted):
+        results = bucket == split_url(wanted[0].url)[0]
+        option = "--default-storage-prefix" if results else "--hutchbatch-work-prefix"
         try:
-            found = buckets.check_bucket(clients.s3, bucket)
+            found = buckets.check_bucket(clients.s3, bucket, option)
         except buckets.StorageError as error:
             missing = ("s3:ListBucket",) if error.denied else ()
             yield Finding("problem", "bucket", str(error), missing=missing)
             continue
         usable.add(bucket)
-        if bucket == split_url(wanted[0].url)[0]:
+        if results:
             facts.bucket_region = found
         if found and storage_region and found != storage_region:
             sentence = (

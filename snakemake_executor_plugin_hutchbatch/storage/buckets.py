@@ -56,8 +56,8 @@ def bad_key(key: str, name: str) -> str | None:
     return None
 
 
-def check_bucket(s3: S3Client, bucket: str) -> str | None:
-    """The bucket's region, None if AWS does not say.
+def check_bucket(s3: S3Client, bucket: str, option: str = "--default-storage-prefix") -> str | None:
+    """The bucket's region, None if AWS does not say. ``option``: which names the bucket.
 
     Raises ``StorageError`` if the bucket does not exist or may not be used.
     """
@@ -74,7 +74,7 @@ def check_bucket(s3: S3Client, bucket: str) -> str | None:
                 "transfer."
             ) from error
         denied = errors.is_denied(found) and not errors.is_bad_key(found)
-        raise StorageError(_bucket_sentence(found, bucket), denied) from error
+        raise StorageError(_bucket_sentence(found, bucket, option), denied) from error
     return answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
 
 
@@ -107,18 +107,18 @@ def _speaking(s3: S3Client, bucket: str, error: Exception) -> Exception | None:
     return None
 
 
-def _bucket_sentence(error: Exception, bucket: str) -> str:
+def _bucket_sentence(error: Exception, bucket: str, option: str) -> str:
     if errors.is_expired(error) or errors.is_bad_key(error):
         return errors.explain(error, f"reaching the bucket {bucket}")
     if errors.status(error) == 404:
         return (
-            f"There is no bucket {bucket}: check the spelling of --default-storage-prefix "
+            f"There is no bucket {bucket}: check the spelling of {option} "
             f"(s3://{bucket}/…); the name of your PI's bucket is like fh-pi-lastname-f."
         )
     if errors.status(error) == 403:
         return (
             f"You may not use the bucket {bucket} with your current credentials: check the "
-            "spelling of --default-storage-prefix, and whose credentials you have with "
+            f"spelling of {option}, and whose credentials you have with "
             "'aws sts get-caller-identity'."
         )
     return errors.explain(error, f"reaching the bucket {bucket}")
