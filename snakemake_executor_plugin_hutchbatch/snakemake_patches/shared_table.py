@@ -18,6 +18,13 @@ _CONDA = "patched_conda:use"
 #: machine, and in Snakemake in a container.
 SHARED = (
     Patch(
+        "botocore.utils",
+        "ContainerMetadataFetcher.RETRY_ATTEMPTS",
+        "patched_s3_storage:wait_for_credentials",
+        "has no credentials where many containers of a machine ask for theirs at once",
+        in_job_only=True,
+    ),
+    Patch(
         S3,
         "StorageObject.__post_init__",
         _STORAGE,

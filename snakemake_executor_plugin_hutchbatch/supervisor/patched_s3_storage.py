@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 PLUGIN = "snakemake_storage_plugin_s3"
 #: Fields of an ``Output``, and the flags of a file that set them.
 _FLAGS = {"protected": "protected", "temporary": "temp"}
+#: Attempts to get a job role's credentials, a second apart.
+CREDENTIALS_ATTEMPTS = 60
 
 
 def patch_storage(plugin: ModuleType, in_job: bool = False) -> None:
@@ -204,12 +206,23 @@ def _stored_or_made(
         return of_file(made)
 
 
+def wait_for_credentials() -> None:
+    """The address that gives a job role's credentials answers 40 requests a second for a machine;
+    botocore gives up after three, a second apart.
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"""
+    from botocore.utils import ContainerMetadataFetcher
+
+    ContainerMetadataFetcher.RETRY_ATTEMPTS = CREDENTIALS_ATTEMPTS
+
+
 def _once_snakemake_is_up(plugin: ModuleType, in_job: bool) -> None:
     """Patches Snakemake itself, later: it imports the plugin before it is complete."""
     provider = plugin.StorageProvider
     plain_init = provider.__post_init__
 
     def post_init(self: StorageProvider) -> None:
+        if in_job:
+            wait_for_credentials()
         plain_init(self)
         s3_terms.use(self.s3c.meta.client, s3_terms.of_environment(os.environ))
         wait_for_writers()

@@ -55,6 +55,11 @@ NEEDED = (
     "unfinished",
     "upload",
 )
+#: Of botocore's, which asks for the machine's role once, and waits a second.
+METADATA_PATIENCE = {
+    "AWS_METADATA_SERVICE_TIMEOUT": "2",
+    "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "10",
+}
 PLACEHOLDER = f"""\
 import os
 from {HOME}.patched_s3_storage import replace_plugin
@@ -85,6 +90,7 @@ def with_patched_storage(
     kept = environ.get("PYTHONPATH")
     path = folder + (os.pathsep + kept if kept else "")
     return {
+        **METADATA_PATIENCE,
         **environ,
         "PYTHONPATH": path,
         fence.STAMP: own.text(),
