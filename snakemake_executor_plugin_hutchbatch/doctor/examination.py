@@ -114,4 +114,5 @@ class Examination:
             endpoint=run_settings.s3_endpoint(self.settings.access.endpoint_url),
             channels=channels,
             terms=self.settings.access.terms,
+            places=tuple(place.url for place in self.settings.places),
         )

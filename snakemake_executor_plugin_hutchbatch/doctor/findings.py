@@ -11,13 +11,16 @@ Level = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence about ``subject``; ``remedy``: what to do; ``missing``: IAM actions."""
+    """One sentence about ``subject``; ``remedy``: what to do; ``missing``: IAM actions that users
+    lack; ``role`` lacks those of ``role_missing``, each with the place in S3 that it is about."""
 
     level: Level
     subject: str
     sentence: str
     remedy: str = ""
     missing: tuple[str, ...] = ()
+    role: str = ""
+    role_missing: tuple[tuple[str, str], ...] = ()
 
     @property
     def text(self) -> str:

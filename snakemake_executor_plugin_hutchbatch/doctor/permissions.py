@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 #: What a run cannot do without, and what then happens.
 NEEDED: Mapping[str, str] = {
@@ -65,6 +66,19 @@ def policy(missing: Iterable[str], context: AccountContext) -> dict[str, object]
             service = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
             statement["Condition"] = service
         statements.append(statement)
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def role_policy(lacks: Iterable[tuple[str, str]], context: AccountContext) -> dict[str, object]:
+    """The same for the jobs' role; ``lacks``: actions with places in S3."""
+    by_places: dict[tuple[str, ...], list[str]] = {}
+    for action in dict.fromkeys(action for action, _ in lacks):
+        places = tuple(dict.fromkeys(place for known, place in lacks if known == action))
+        by_places.setdefault(places, []).append(action)
+    statements: list[object] = []
+    for places, actions in by_places.items():
+        one = policy(actions, replace(context, places=places))
+        statements += cast("list[object]", one["Statement"])
     return {"Version": "2012-10-17", "Statement": statements}
 
 

@@ -33,10 +33,10 @@ from ..storage.run_layout import WorkLayout
 from ..storage.urls import split_url
 from ..submission import submit_job
 from ..submission.job_definitions import Definitions
-from ..supervisor import s3_terms, taskspec
+from ..supervisor import problems, s3_terms, taskspec
 from ..supervisor.s3_terms import Terms
 from ..supervisor.scratch_disk import ScratchDisk
-from ..supervisor.taskspec import Input, Output, Step, TaskSpec
+from ..supervisor.taskspec import Input, Output, Status, Step, TaskSpec
 from . import channel_probe, permissions
 from .findings import Finding
 
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 #: That of jobs whose rule names none.
 IMAGE = default_image.image()
+#: What jobs do with the places of a run.
+_ACTIONS = ("s3:PutObject", "s3:GetObject", "s3:ListBucket", "s3:DeleteObject")
 #: Seconds between two looks at the job.
 POLL = 3.0
 #: Lines of its output that are looked at, and shown.
@@ -62,7 +64,8 @@ echo read
 @dataclass(frozen=True)
 class Trial:
     """What the job is made of. ``place``: the S3 URL below which its files are stored for a
-    while; ``channels``: of conda environments, if jobs need any."""
+    while; ``channels``: of conda environments, if jobs need any; ``places``: where the role's
+    permissions are tried."""
 
     settings: ExecutorSettings
     image: str
@@ -75,6 +78,7 @@ class Trial:
     region: str | None = None
     channels: tuple[str, ...] = ()
     terms: Terms = s3_terms.USUAL
+    places: tuple[str, ...] = ()
 
 
 def plan(trial: Trial, name: str) -> JobPlan:
@@ -164,6 +168,7 @@ def store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: st
         steps=(Step(name="doctor", command=command, outputs=(output,)),),
         inputs=(Input(url=f"{folder}in.txt", path="in.txt"),),
         scratch=wanted.scratch.path,
+        probes=trial.places,
     )
     text = taskspec.dumps(task).encode()
     for name, content in (
@@ -247,7 +252,8 @@ def _read(
         shown = [line for line in lines if not line.startswith(taskspec.STATUS_LINE)][-SHOWN:]
         log = "".join(f"\n    {line}" for line in shown)
         sentence = f"The job failed: {failure.sentence} {failure.tag}{log}"
-        return [Finding("problem", "job", sentence)]
+        role, lacks = _refused(status, trial)
+        return [Finding("problem", "job", sentence, role=role, role_missing=lacks)]
     found = _fetch(clients, f"{folder}out.txt").splitlines()
     machine = f" on an {status.instance_type}" if status and status.instance_type else ""
     findings = [
@@ -255,7 +261,8 @@ def _read(
             "ok",
             "job",
             f"A job ran{machine} in {wanted.image}: it read its input from S3 and stored its "
-            f"output, with {'the job role' if wanted.job_role else 'the role of its machine'}.",
+            f"output. {'The job role' if wanted.job_role else 'The role of its machine'} can use "
+            "the places above.",
         )
     ]
     if wanted.aws_cli_path and "cli" not in found:
@@ -273,6 +280,21 @@ def _read(
     if status and status.scratch:
         findings.append(_scratch(status.scratch, wanted.scratch))
     return [*findings, *channel_probe.findings(trial.channels, found)]
+
+
+def _refused(status: Status | None, trial: Trial) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The job's role, and what it lacks: actions with places."""
+    facts = status.facts if status else None
+    if facts is None:
+        return "", ()
+    told = [text.partition(" ")[::2] for text in facts.files]
+    if facts.http_status == 403:
+        # It did not come so far as to try.
+        reads = facts.activity in (problems.SUPERVISOR, problems.TASK, problems.INPUTS)
+        told.append(("s3:GetObject" if reads else "s3:PutObject", trial.place))
+    known = {*trial.places, trial.place}
+    lacks = [each for each in told if each[0] in _ACTIONS and each[1] in known]
+    return facts.role or "", tuple(lacks)
 
 
 def _scratch(disk: ScratchDisk, scratch: Mount) -> Finding:

@@ -129,6 +129,7 @@ _S3_ACTIVITIES = {
     problems.TOOLS: ("what builds conda environments could not be fetched", "read it"),
     problems.CONDA: ("the conda environment could not be built", "read and write there"),
     problems.OUTPUTS: ("the outputs could not be stored", "write there"),
+    problems.PROBES: ("the places of a run could not be tried", "use them"),
     problems.LOGS: ("the logs could not be stored", "write there"),
 }
 
@@ -203,6 +204,11 @@ def _who(context: ProblemContext) -> str:
     if not role:
         return "the job role, or the machine's where the job has none,"
     return f"the job role {role}" if role.startswith("arn:") else f"the machine's role {role}"
+
+
+def _permissions(context: ProblemContext) -> str:
+    refused = " and ".join(text.replace(" ", " on ", 1) for text in context.facts.files)
+    return f"{_who(context)} is not allowed to use {refused}"
 
 
 def _absent(context: ProblemContext) -> str:
@@ -434,6 +440,7 @@ _SENTENCES: Mapping[Problem, str | Callable[[ProblemContext], str]] = {
     Problem.S3: _s3,
     Problem.SETUP: _setup,
     Problem.CREDENTIALS: _credentials,
+    Problem.PERMISSIONS: _permissions,
     Problem.ABSENT: _absent,
     Problem.TASK: "the task's description {k.file} cannot be used ({k.why}). Start the workflow "
     "again; if that does not help, please report this",

@@ -64,6 +64,7 @@ class Problem(Enum):
     S3 = "s3"  # activity, file, http_status, code, words
     SETUP = "setup"  # activity, words: a certificate that is not trusted
     CREDENTIALS = "credentials"  # activity, code: a ``NoCredentials``
+    PERMISSIONS = "permissions"  # files (actions with places), count, role
     ABSENT = "absent"  # files, count
     TASK = "task"  # file, words: not a description of a task
     CHANGED = "changed"  # activity, file: not what the job was submitted with
@@ -111,6 +112,7 @@ class Problem(Enum):
     TOOLS,
     CONDA,
     START,
+    PROBES,
 ) = (
     "supervisor",
     "task",
@@ -125,6 +127,7 @@ class Problem(Enum):
     "tools",
     "conda",
     "start",
+    "probes",
 )
 
 

@@ -8,7 +8,7 @@ import time
 import traceback
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import (
     fence,
@@ -34,7 +34,7 @@ from .environment import container_environment
 from .errors import Failure, LocalError, Stopped, of_s3, say, words, write_line
 from .instance_metadata import Machine
 from .output_checks import make_folders, touch
-from .problems import COMMAND, LOGS, SCRIPTS, SOURCES, TASK, Cause, Facts, Problem
+from .problems import COMMAND, LOGS, PROBES, SCRIPTS, SOURCES, TASK, Cause, Facts, Problem
 from .s3 import ERRORS, S3
 from .scratch import Scratch
 from .scripts import Scripts
@@ -119,6 +119,8 @@ class Job:
         environ = {**container_environment(self._environ), **task.environment}
         plugins = os.path.join(scratch.path, "plugins")
         with self._timed("stage_in"):
+            if task.probes:
+                self._try_permissions(task.probes)
             self._stage_in(task, scratch, environ)
             if task.snakemake:
                 environ = self._under_snakemake(task, scratch, environ, plugins)
@@ -181,6 +183,14 @@ class Job:
         self._wait_for_space()
         if scratch.free() < needed:
             make_room(task.scratch, needed, self._stopping)
+
+    def _try_permissions(self, places: Tuple[str, ...]) -> None:
+        from . import permission_probe
+
+        try:
+            permission_probe.check(self._s3, places, f"hutchbatch-doctor-{self.job_id}")
+        except ERRORS as error:
+            raise of_s3(error, EXIT_STAGE_IN, Cause.STAGE_IN, PROBES) from error
 
     def _run_commands(self, runner: Runner) -> None:
         """Whatever came of them, it is worth nothing if somebody has changed their inputs."""

@@ -232,7 +232,7 @@ class TaskSpec:
     of the image, or brings along. ``environments``: those of its steps; ``conda_files``: their
     keys by what their files say (``patched_conda.digest``), for Snakemake. ``tools``: what the
     command itself uses (``supervisor/tools.py``). ``environment``: variables of all steps for which
-    the job's request has no space.
+    the job's request has no space. ``probes``: places where the role's permissions are tried.
     """
 
     name: str
@@ -256,6 +256,7 @@ class TaskSpec:
     conda_files: Mapping[str, str] = field(default_factory=dict)
     tools: Optional[Packages] = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    probes: Tuple[str, ...] = ()
     version: int = VERSION
 
 
@@ -324,7 +325,7 @@ def load_taskspec(text: str) -> TaskSpec:
         raise TaskSpecError("steps: at least one is needed")
     inputs = tuple(make(Input, item, "inputs") for item in list_of(raw, "inputs"))
     sources = make(Sources, raw["sources"], "sources") if raw.get("sources") else None
-    makes = texts_of(raw, "makes", "task")
+    makes, probes = texts_of(raw, "makes", "task"), texts_of(raw, "probes", "task")
     needs = _needs(raw["needs"]) if raw.get("needs") else None
     environments = tuple(
         make(CondaEnvironment, item, "environments") for item in list_of(raw, "environments")
@@ -332,7 +333,7 @@ def load_taskspec(text: str) -> TaskSpec:
     tools = make(Packages, raw["tools"], "tools") if raw.get("tools") else None
     parts = {
         **{"steps": steps, "inputs": inputs, "sources": sources, "makes": makes, "needs": needs},
-        **{"environments": environments, "tools": tools},
+        **{"environments": environments, "tools": tools, "probes": probes},
     }
     task = make(TaskSpec, {**raw, **parts}, "task")
     directory = task.directory or ""

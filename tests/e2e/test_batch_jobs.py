@@ -2,7 +2,7 @@
 
 import re
 
-ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"
+ROLE = "arn:aws:iam::000000000000:role/fh-pi-doe-j-batchtask"
 
 
 def test_a_job_carries_name_resources_tags_volumes_and_role(workflow):
@@ -114,19 +114,21 @@ def test_envvars_reach_the_job_and_credentials_do_not(workflow):
         assert secret not in file.read_text()
 
 
-def test_an_environment_too_long_for_batch_is_refused_before_submission(workflow):
+def test_an_environment_too_long_for_batch_reaches_the_job_in_another_way(workflow):
     workflow.write(
         "Snakefile",
         """
-        envvars: "HUGE"
+        envvars: "HUGE", "NO_PROXY"
         rule a:
             output: "a.txt"
-            shell: "echo x > {output}"
+            shell: "echo ${{#HUGE}} $NO_PROXY > {output}"
         """,
     )
-    output = workflow.fail(HUGE="x" * 9000)
-    assert "shorten the largest of envvars:, HUGE" in output
+    output = workflow.fail(HUGE="x" * 9000, NO_PROXY="localhost,127.0.0.1," + "x" * 9000)
+    assert "shorten NO_PROXY, or set it in the image" in output
     assert workflow.submissions() == 0
+    workflow.succeed(HUGE="x" * 9000, NO_PROXY="localhost,127.0.0.1")
+    assert workflow.text("a.txt") == "9000 localhost,127.0.0.1\n"
 
 
 def test_control_files_go_where_the_work_prefix_says(workflow):

@@ -223,7 +223,11 @@ def test_every_missing_permission_is_named_with_a_policy_that_gives_it(doctor, w
 @pytest.mark.parametrize(
     ("fault", "level", "sentence"),
     [
-        ({"kind": "deny", "action": "s3:PutObject", "caller": "role"}, "problem", "[STAGE_OUT]"),
+        (
+            {"kind": "deny", "action": "s3:DeleteObject", "caller": "role"},
+            "problem",
+            "role/local-batchtask is not allowed to use s3:DeleteObject on s3://",
+        ),
         ({"kind": "no_image"}, "problem", "[IMAGE]"),
         ({"kind": "starve"}, "warning", "AWS has no spare machines for queue cpu-spot-50"),
     ],
@@ -236,6 +240,7 @@ def test_a_job_that_does_not_end_well_says_why(doctor, workflow, fault, level, s
     found = dict(told(done, level))
     assert sentence in found["job"], done.stdout
     assert done.returncode == (1 if level == "problem" else 0)
+    assert ("helps the jobs' role" in done.stdout) is (fault["kind"] == "deny")
     waiting = workflow.client("batch").list_jobs(jobQueue="cpu-spot-50", jobStatus="RUNNABLE")
     assert waiting["jobSummaryList"] == []
 

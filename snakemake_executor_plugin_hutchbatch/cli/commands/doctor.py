@@ -111,6 +111,8 @@ def _conclude(examination: Examination, as_json: bool, contact: Contact | None =
     found, facts = examination.found, examination.facts
     actions = missing(found)
     policy = permissions.policy(actions, examination.context()) if actions else None
+    lacks = [each for finding in found for each in finding.role_missing]
+    role_policy = permissions.role_policy(lacks, examination.context()) if lacks else None
     versions = {name: _version(name) for name in PACKAGES}
     versions |= {"python": platform.python_version(), "system": platform.platform()}
     if as_json:
@@ -128,6 +130,7 @@ def _conclude(examination: Examination, as_json: bool, contact: Contact | None =
             },
             "findings": findings.as_json(found),
             "policy": policy,
+            "role policy": role_policy,
         }
         if contact:
             document["first contact"] = {a.question: a.line for a in contact.answers}
@@ -138,6 +141,10 @@ def _conclude(examination: Examination, as_json: bool, contact: Contact | None =
     if policy:
         terminal.say("", "The smallest policy that helps, for SciComp:")
         terminal.say_json(policy, indent=2)
+    if role_policy:
+        role = next((finding.role for finding in found if finding.role), "")
+        terminal.say("", f"The smallest policy that helps the jobs' role {role}, for SciComp:")
+        terminal.say_json(role_policy, indent=2)
     terminal.say(
         "",
         "For a helpdesk:",

@@ -9,6 +9,7 @@ from snakemake_executor_plugin_hutchbatch.doctor.permissions import (
     AccountContext,
     policy,
     refused_action,
+    role_policy,
 )
 
 GROUND = AccountContext(
@@ -58,6 +59,18 @@ def test_a_role_may_be_passed_to_containers_only():
     assert passing["Condition"] == {
         "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
     }
+
+
+def test_a_role_gets_what_it_lacks_where_it_lacks_it():
+    tcr, control = GROUND.places
+    lacks = [("s3:PutObject", tcr), ("s3:DeleteObject", tcr), ("s3:ListBucket", control)]
+    written, listed = role_policy(lacks, GROUND)["Statement"]
+    assert written["Action"] == ["s3:DeleteObject", "s3:PutObject"]
+    assert written["Resource"] == ["arn:aws:s3:::fh-pi-doe-j-eco/tcr/*"]
+    assert (listed["Action"], listed["Resource"]) == (
+        ["s3:ListBucket"],
+        ["arn:aws:s3:::fh-pi-doe-j-eco"],
+    )
 
 
 def test_only_what_knows_no_resources_is_allowed_on_all_of_them():
