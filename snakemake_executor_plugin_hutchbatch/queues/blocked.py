@@ -41,6 +41,11 @@ def head(reason: str, queue: Queue) -> str:
     return _said(reason, queue, who) + _then(reason, queue)
 
 
+def is_at_quota(words: str) -> bool:
+    """Whether AWS, wherever it says so, means the account's vCPU quota."""
+    return bool(_AT_QUOTA.search(words))
+
+
 def is_of_the_head(reason: str) -> bool:
     """Whether a reason is about one job's request, not about its queue."""
     about = ("COMPUTE_ENVIRONMENT_MAX_RESOURCE", "JOB_RESOURCE_REQUIREMENT", "UNDETERMINED")

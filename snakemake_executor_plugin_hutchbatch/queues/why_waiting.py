@@ -141,7 +141,7 @@ def examine(
     """Asks AWS what ``diagnose`` needs to know; what may not be asked is left out. ``reason``: what
     AWS says about the job itself."""
     in_use = wanted = ahead = quota = of_account = None
-    head_reason = ""
+    head_reason = limited = ""
     try:
         described = batch.describe_job_queues(jobQueues=[queue.arn or queue.name])["jobQueues"]
         pages = batch.get_paginator("describe_compute_environments").paginate()
@@ -152,7 +152,10 @@ def examine(
             queue = account.live(item, every, queue)  # switched off meanwhile?
             orders = item.get("computeEnvironmentOrder") or []
             names = {order["computeEnvironment"] for order in orders}
-            wanted = _vcpus(every[name] for name in names if name in every)
+            backing = [every[name] for name in names if name in every]
+            wanted = _vcpus(backing)
+            said = (str(e.get("statusReason") or "") for e in backing)
+            limited = next(filter(blocked.is_at_quota, said), "")
         quota = quotas.of(queue) if quotas else None
         code = code_of(queue.spot, queue.instance_types)
         of_account = _vcpus(e for e in every.values() if code and _code(e) == code)
@@ -173,7 +176,7 @@ def examine(
     except (ClientError, BotoCoreError):
         pass
     return Symptoms(
-        reason,
+        reason or (limited if not head_reason else ""),
         queue,
         head_reason,
         waited,

@@ -7,7 +7,7 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.record.journal import PLACE
 from snakemake_executor_plugin_hutchbatch.record.reader import Reader
-from snakemake_executor_plugin_hutchbatch.record.schema import Attempt, Note
+from snakemake_executor_plugin_hutchbatch.record.schema import Attempt
 
 SIX = """
     rule all:
@@ -80,19 +80,18 @@ def test_starving_jobs_move_and_their_siblings_start_higher(workflow):
     assert queues[-4:] == ["cpu-spot-40"] * 4
 
 
-def test_a_job_that_waits_at_the_top_says_why_once_and_starts_when_it_can(workflow):
+def test_a_job_that_waits_behind_another_users_says_so_once_and_starts_when_it_can(workflow):
     workflow.write("Snakefile", SIX)
-    workflow.cloud.fault(kind="starve", queue="cpu-spot-50")
+    reason = "UNDETERMINED - Batch job is blocked, root cause is undetermined."
+    workflow.cloud.fault(kind="foreign_head", queue="cpu-spot-50", reason=reason)
     over = threading.Event()
 
     def feed():
         while not over.wait(0.1):
-            if (workflow.folder / PLACE).exists():
-                with Reader(workflow.folder / PLACE) as record:
-                    said = record.rows(Note, "kind = 'waiting'")
-                if said:
-                    workflow.cloud.reset()
-                    return
+            if "GetJobQueueSnapshot" in workflow.cloud.calls()["calls"]:
+                over.wait(1)  # what is asked with it is answered, too
+                workflow.cloud.reset()
+                return
 
     thread = threading.Thread(target=feed)
     thread.start()
@@ -103,7 +102,7 @@ def test_a_job_that_waits_at_the_top_says_why_once_and_starts_when_it_can(workfl
         thread.join()
     assert _texts(workflow) == [f"{x}\n" for x in range(6)]
     told = [line for line in output.splitlines() if "has waited" in line]
-    assert any("AWS has no spare machines for queue cpu-spot-50" in line for line in told)
+    assert any("the job at the head of queue cpu-spot-50, which may be" in line for line in told)
     assert len(told) <= 2
 
 

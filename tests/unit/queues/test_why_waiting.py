@@ -181,3 +181,30 @@ def test_a_request_that_no_account_lacks_asks_for_no_quota():
     gpu = Queue("gpu", spot=True, instance_types=("g6",))
     assert "may have 0 vCPUs of spot" in str(beyond(replace(JOB, gpus=1), gpu, quotas))
     assert beyond(replace(JOB, gpus=1), Queue("unknown"), quotas) is None
+
+
+def test_a_compute_environment_that_reports_the_quota_is_believed():
+    keys = {"aws_access_key_id": "A", "aws_secret_access_key": "B"}
+    batch = boto3.client("batch", region_name="us-west-2", **keys)
+    order = [{"order": 1, "computeEnvironment": "arn:ce"}]
+    queue = {
+        "jobQueueName": "q",
+        "jobQueueArn": "arn:q",
+        "state": "ENABLED",
+        "priority": 1,
+        "computeEnvironmentOrder": order,
+    }
+    words = (
+        "CLIENT_ERROR - You have requested more vCPU capacity than your current vCPU limit of 128"
+    )
+    environment = {
+        "computeEnvironmentName": "ce",
+        "computeEnvironmentArn": "arn:ce",
+        "statusReason": words,
+    }
+    with Stubber(batch) as aws:
+        aws.add_response("describe_job_queues", {"jobQueues": [queue]})
+        aws.add_response("describe_compute_environments", {"computeEnvironments": [environment]})
+        aws.add_response("get_job_queue_snapshot", {})
+        found = why_waiting.examine(batch, "ours", "", Queue("q"))
+    assert "its quota of 128 vCPUs" in diagnose(JOB, found)
