@@ -20,7 +20,7 @@ def refusals(jobs: Iterable[AnyJob]) -> list[str]:
     for job in jobs:
         for file in _read(job):
             url = s3_url(file)
-            if url and url not in made and not source_files.is_here(str(file)):
+            if url and url not in made and not _is_sent(str(file)):
                 provider = file.storage_object.provider
                 by_provider.setdefault(id(provider), (provider, {}))[1][url] = None
     found = []
@@ -29,6 +29,14 @@ def refusals(jobs: Iterable[AnyJob]) -> list[str]:
         if known := archived.find(provider.s3c.meta.client, objects):
             found.append(archived.sentence(known))
     return found
+
+
+def _is_sent(name: str) -> bool:
+    """Whether the run will upload it: what S3 has is then replaced. A file here that is equal to
+    its object is not sent."""
+    sources = source_files.sources()
+    found = sources.compared(name) if sources else None
+    return found is not None and bool(found.wanted)
 
 
 def _read(job: AnyJob) -> Iterator[File]:

@@ -156,6 +156,7 @@ def test_an_archived_input_is_refused_before_any_job(second_s3, cloud, tmp_path)
             shell: "cat {input[0]} > {output}"
         """,
     )
+    workflow.write("reads/a.fq", "@")  # equal: it would not be sent
     before = workflow.submissions()
     there = {"AWS_ENDPOINT_URL_S3": second_s3.url, **second_s3.user}
     said = workflow.fail(**there)
