@@ -5,6 +5,7 @@ import os
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
+from .aws import lease_gate
 from .executor import Executor as Executor
 from .planning import opened_files
 from .planning.run_settings import PreflightError, s3_terms
@@ -29,6 +30,7 @@ class ExecutorSettings(_Settings):
 
 
 opened_files.install()
+lease_gate.install()
 
 if os.environ.get(local_files.CHILD):
     # A Snakemake that was started for one job by the one that leads the run.

@@ -4,8 +4,9 @@
 has those that Snakemake in a container needs, too.
 
 Not here, because they are no patches: handlers of botocore's events (``aws/client_hooks.py``) and
-components of its sessions (``aws/credentials.py``), both official interfaces; and data that is kept
-on Snakemake's objects, such as the prefix of a storage provider. Neither are
+components of its sessions (``aws/credentials.py``), both official interfaces, and handlers that are
+added to those with which its sessions begin (``aws/lease_gate.py``); and data that is kept on
+Snakemake's objects, such as the prefix of a storage provider. Neither are
 Python's own functions: ``os.stat`` notes what Snakefiles ask about while they are parsed
 (``planning/opened_files.py``), and in a job the functions that open and list files find for
 Snakefiles what the controller has (``supervisor/listed_files.py``).

@@ -151,6 +151,8 @@ MAY_PATCH = {
 }
 #: Values that are meant to be set, put back at once; no code.
 VALUES = {
+    # What each new session of botocore registers: handlers of events, for all clients to come.
+    "aws/lease_gate.py": {"handlers.BUILTIN_HANDLERS = …"},
     # Python's own stat, while Snakefiles are parsed: what they ask about is noted; then put back.
     "planning/opened_files.py": {"setattr(os, …)"},
     "planning/snakemake_command.py": {"setattr(settings, …)"},
