@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..text import tracebacks
 from ..text.printable import printable
+from . import errors
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -62,8 +63,21 @@ class Stream:
             self._request["nextToken"] = token
 
 
+class NotPermitted(Exception):
+    """The user may not read logs: waiting for late lines is of no use."""
+
+
 def tail(logs: CloudWatchLogsClient, group: str, stream: str, lines: int) -> list[str]:
-    """The last lines of a stream, without control characters; empty if it cannot be read.
+    """As ``permitted_tail``; empty if logs may not be read at all."""
+    try:
+        return permitted_tail(logs, group, stream, lines)
+    except NotPermitted:
+        return []
+
+
+def permitted_tail(logs: CloudWatchLogsClient, group: str, stream: str, lines: int) -> list[str]:
+    """The last lines of a stream, without control characters; empty if it cannot be read. Raises
+    NotPermitted.
 
     A page may have fewer lines than there are, or none, with more behind its token: the beginning
     is where the token comes back.
@@ -88,7 +102,9 @@ def tail(logs: CloudWatchLogsClient, group: str, stream: str, lines: int) -> lis
                 break
             request["nextToken"] = token
         return [line for page in reversed(pages) for line in page][-lines:]
-    except (ClientError, BotoCoreError):
+    except (ClientError, BotoCoreError) as error:
+        if errors.is_denied(error):
+            raise NotPermitted from error
         return []
     except Exception:  # not an answer of AWS, such as a proxy's page
         tracebacks.log(f"The log {stream} could not be read.")
@@ -116,6 +132,8 @@ class LateTails:
         self._sleep = sleep
         self._budget = budget
         self._lock = threading.Lock()
+        #: Whether the user may not read logs, as far as is known.
+        self.denied = False
 
     def tail(
         self,
@@ -128,7 +146,11 @@ class LateTails:
         """The last lines as soon as they are ``whole``, at the latest at ``until`` (seconds since
         1970)."""
         while True:
-            found = tail(self._logs, group, stream, lines)
+            try:
+                found = permitted_tail(self._logs, group, stream, lines)
+            except NotPermitted:
+                self.denied = True
+                return []
             left = until - self._clock()
             if left <= 0 or whole(found) or not self._spend(LATE_LOOK):
                 return found

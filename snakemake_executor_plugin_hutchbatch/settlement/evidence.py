@@ -269,7 +269,10 @@ class Endings:
             log_tails.Text(name, tuple(failed_logs.last_lines(s3, url, TAIL_BYTES, since)))
             for name, url in (files if count else ())
         ]
-        return stream, log_tails.tails(output, logs, count)
+        found = log_tails.tails(output, logs, count)
+        if self._late is not None and self._late.denied and count:
+            found = [log_tails.NOT_PERMITTED, *found]
+        return stream, found
 
 
 def stream_of(job: JobDetailTypeDef | None) -> str:

@@ -79,6 +79,10 @@ class Tail:
         return " and of ".join(titles)
 
 
+#: Shown in place of output that the user may not read.
+NOT_PERMITTED = Tail((OUTPUT,), ("(not shown: you do not have logs:GetLogEvents)",))
+
+
 def own_lines(lines: Sequence[str], snakemake: bool, outputs_named: bool = False) -> list[str]:
     """A job's output without hutchbatch's lines and, where Snakemake ran in the job, without its
     lines about transferred files and about its own beginning and end; nor, where the failure's

@@ -2,6 +2,7 @@
 
 import pytest
 from aws_doubles import Time, refused
+from botocore.exceptions import ClientError
 
 from snakemake_executor_plugin_hutchbatch.aws import cloudwatch
 from snakemake_executor_plugin_hutchbatch.aws.cloudwatch import LateTails
@@ -95,3 +96,16 @@ def test_all_waiting_together_has_a_limit_and_ctrl_c_ends_it():
     time.tails = LateTails(time.log, time.clock, lambda seconds: True)
     assert time.tail(until=20.0) == ["first"]
     assert time.log.calls == 2  # a page and its end
+
+
+def test_lines_that_may_not_be_read_are_not_waited_for():
+    class Denied:
+        def get_log_events(self, **request):
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetLogEvents")
+
+    time = Waiting()
+    tails = LateTails(Denied(), time.clock, time.sleep, 100.0)
+    start = time.clock()
+    assert tails.tail("g", "s", 5, start + 20) == []
+    assert (tails.denied, time.clock()) == (True, start)
+    assert cloudwatch.tail(Denied(), "g", "s", 5) == []
