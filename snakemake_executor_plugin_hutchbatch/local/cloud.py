@@ -19,6 +19,7 @@ from .environment import applied, endpoints, person
 from .hosts.choice import Containers, LocalHost, choose_host
 from .hosts.machine import machine
 from .hosts.terminal import print_message
+from .services.callers import Keys
 from .services.front import Front
 from .services.log_store import LogStore
 from .services.logs import LogsApi
@@ -26,7 +27,6 @@ from .services.metadata import PREFIX, metadata_app
 from .services.s3_process import S3Process
 from .services.s3_storage import create_bucket
 from .services.servers import ServerThread
-from .services.signatures import Keys
 
 BUCKET = "hutchbatch"
 #: AWS's rate for SubmitJob (https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html);
@@ -78,10 +78,11 @@ class LocalCloud:
         self._capacity = capacity or machine()
         self._ends = ExitStack()
         self._stopping = False
-        self.user = Keys.random("AKIA")
+        self.user = Keys.random("user")
         #: The user's keys after renewing them.
-        self.renewed = Keys.random("AKIA")
-        self.role = Keys.random("ASIA", session=True)
+        self.renewed = Keys.random("user")
+        #: Of jobs: with a job role, and with their machine's.
+        self.role, self.machine = Keys.random("role"), Keys.random("machine")
         self.token = secrets.token_urlsafe(24)
 
     # --- life ---
@@ -98,8 +99,7 @@ class LocalCloud:
 
     def _start(self) -> None:
         create_bucket(self.directory / "s3", BUCKET)
-        people = (self.user, self.renewed)
-        keys = {each.access_key: each.secret_key for each in (*people, self.role)}
+        keys = (self.user, self.renewed, self.role, self.machine)
         self.s3 = S3Process(self.directory / "s3", self.config.region, keys)
         self._ends.callback(self.s3.stop)
         store = LogStore(self.directory / "logs")
@@ -122,21 +122,28 @@ class LocalCloud:
         )
         front = Front(
             build_batch_app(self.batch),
-            LogsApi(store, self.config.region),
-            people,
+            LogsApi(store, self.config.region, self.batch.service_faults),
+            keys,
             self.role,
             self.token,
             self.batch.service_faults,
-            metadata_app(self.batch.is_taken_back, secrets.token_urlsafe(24)),
+            metadata_app(
+                self.batch.attempt,
+                secrets.token_urlsafe(24),
+                self.machine,
+                self.batch.service_faults,
+                self.config.region,
+            ),
+            self.config.region,
         )
         self.server = ServerThread(front, "Batch", self._say)
         self._ends.callback(self.server.stop)
         self.batch.metadata_url = f"{self.server.url}{PREFIX}"
-        self.host.given.update(
-            endpoints(self.s3.url, self.server.url),
-            AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{self.server.url}/credentials",
-            AWS_CONTAINER_AUTHORIZATION_TOKEN=self.token,
-        )
+        self.batch.role_variables = {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self.server.url}/credentials",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": self.token,
+        }
+        self.host.given.update(endpoints(self.s3.url, self.server.url))
         self._ends.callback(self.batch.stop)
         self.server.start()
         self.batch.start()

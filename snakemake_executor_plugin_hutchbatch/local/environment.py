@@ -6,8 +6,7 @@ import os
 import shlex
 from collections.abc import Mapping
 
-from .services.identity import JOB_ROLE
-from .services.signatures import Keys
+from .services.callers import JOB_ROLE, Keys
 
 #: Variables that direct a client to other credentials, another endpoint or another region.
 UNSET = (

@@ -45,7 +45,7 @@ def test_a_job_reaches_s3_by_its_role_and_has_no_region(batch, logs, s3):
         "print(boto3.client('sts', region_name='us-west-2').get_caller_identity()['Arn'])"
     )
     job = run_job(batch, "role", ["python", "-c", script])
-    assert output(logs, job) == ["[]", "arn:aws:iam::000000000000:role/local-batchtask"]
+    assert output(logs, job) == ["[]", "arn:aws:iam::000000000000:role/ecsInstanceRole"]
     assert s3.get_object(Bucket="hutchbatch", Key="from-job")["Body"].read() == b"1"
 
 
@@ -491,3 +491,16 @@ def test_help_shows_an_example(capsys):
     with pytest.raises(SystemExit):
         main.main(["local", "--help"])
     assert "snakemake --executor hutchbatch" in capsys.readouterr().out
+
+
+def test_without_its_host_folder_scratch_is_on_a_small_root_disk(cloud, batch, logs):
+    cloud.fault(kind="no_scratch", mb=8)
+    program = """
+        import os
+        state = os.statvfs("/tmp")
+        print(state.f_blocks * state.f_frsize, oct(os.stat("/tmp").st_mode))
+        with open("/proc/self/mountinfo") as file:
+            print([line.split()[3] for line in file if line.split()[4] == "/tmp"][-1])
+    """
+    job = run_job(batch, "no-scratch", ["python", "-c", textwrap.dedent(program)])
+    assert output(logs, job) == [f"{8 * 2**20} 0o40755", "/docker_scratch"]

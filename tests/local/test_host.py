@@ -398,7 +398,7 @@ ORDER = {
     "isolate": True,
     "root": "HERE/root",
     "hidden": [],
-    "binds": [["HERE/scratch", "/tmp", False], ["/usr", "/home/ec2-user/miniconda", True]],
+    "binds": [["HERE/scratch", "/tmp", False, 0], ["/usr", "/home/ec2-user/miniconda", True, 0]],
     "memory": None,
     "name": "ordinary",
     "ulimits": [],

@@ -1,5 +1,6 @@
 """The CloudWatch Logs endpoint, and its files."""
 
+import time
 import uuid
 from itertools import pairwise
 
@@ -12,6 +13,11 @@ from running import output, run_job
 from snakemake_executor_plugin_hutchbatch.local.hosts.lines import LineSplitter
 from snakemake_executor_plugin_hutchbatch.local.services.log_store import LogStore, _events_backward
 from snakemake_executor_plugin_hutchbatch.local.services.logs import LogsApi
+from snakemake_executor_plugin_hutchbatch.local.services.service_fault_kinds import (
+    EmptyPages,
+    LateLines,
+)
+from snakemake_executor_plugin_hutchbatch.local.services.service_faults import ServiceFaults
 
 GROUP = "/aws/batch/job"
 
@@ -34,7 +40,61 @@ def store(tmp_path):
 
 @pytest.fixture
 def api(store):
-    return LogsApi(store, "us-west-2")
+    return LogsApi(store, "us-west-2", ServiceFaults(time.time))
+
+
+def pages(api, **asked):
+    """Events of each page, by forward tokens, until the token stays the same."""
+    found, token = [], None
+    while True:
+        given = {} if token is None else {"nextToken": token}
+        answer = api.call("GetLogEvents", {**asked, "startFromHead": True, **given})
+        found.append([event["message"] for event in answer["events"]])
+        if answer["nextForwardToken"] == token:
+            return found
+        token = answer["nextForwardToken"]
+
+
+@pytest.mark.parametrize("calls", [None, 1])
+def test_pages_may_be_empty_with_more_behind_their_token(store, calls):
+    faults = ServiceFaults(time.time)
+    api = LogsApi(store, "us-west-2", faults)
+    for line in ("one", "two"):
+        store.append(GROUP, "s", line)
+    faults.add(EmptyPages(calls))
+    asked = {"logGroupName": GROUP, "logStreamName": "s", "limit": 1}
+    found = pages(api, **asked)
+    assert found[0] == []
+    assert [line for page in found for line in page] == ["one", "two"]
+    latest = api.call("GetLogEvents", asked)
+    if calls is None:
+        assert latest["events"] == []
+        back = latest["nextBackwardToken"]
+        latest = api.call("GetLogEvents", {**asked, "nextToken": back})
+    assert latest["events"][0]["message"] == "two"
+
+
+def test_lines_may_come_late(tmp_path):
+    now = 1_700_000_000.0
+    store, faults = LogStore(tmp_path, lambda: now), ServiceFaults(time.time)
+    api = LogsApi(store, "us-west-2", faults)
+    faults.add(LateLines(5))
+    store.append(GROUP, "s", "first")
+    now += 3
+    store.append(GROUP, "s", "last")
+    asked = {"logGroupName": GROUP, "logStreamName": "s"}
+
+    def seen():
+        events = api.call("GetLogEvents", asked)["events"]
+        filtered = api.call("FilterLogEvents", {"logGroupName": GROUP})["events"]
+        assert [e["message"] for e in events] == [e["message"] for e in filtered]
+        return [event["message"] for event in events]
+
+    assert seen() == []
+    now += 2
+    assert seen() == ["first"]
+    now += 3
+    assert seen() == ["first", "last"]
 
 
 def messages(answer) -> list[str]:

@@ -60,3 +60,12 @@ def test_all_that_python_imports_from_stays_visible(tmp_path, monkeypatch):
     for needed in (sys.prefix, sys.base_prefix, tmp_path, Path(__file__).parents[2]):
         assert any(Path(needed).is_relative_to(path) for path in kept), needed
     assert Path("/") not in kept
+
+
+def test_a_missing_host_folder_is_one_on_a_small_root_disk(tmp_path):
+    volumes = Volumes(tmp_path, {})
+    mounts = [Mount("/docker_scratch", "/tmp"), Mount("/other", "/x")]
+    scratch, other = volumes.binds(mounts, tmp_path / "private", (), missing={"/docker_scratch": 8})
+    assert (scratch.source, scratch.path, scratch.root_disk) == ("/docker_scratch", "/tmp", 8)
+    assert other.root_disk == 0
+    assert not (tmp_path / "docker_scratch").exists()

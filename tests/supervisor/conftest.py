@@ -15,6 +15,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from snakemake_executor_plugin_hutchbatch.local.services.callers import Keys
 from snakemake_executor_plugin_hutchbatch.local.services.s3_process import S3Process
 from snakemake_executor_plugin_hutchbatch.planning import supervisor_bundle
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import read
@@ -38,7 +39,7 @@ PREFIX = Path(sys.prefix)
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The local cloud's S3."""
-    server = S3Process(tmp_path_factory.mktemp("s3"), REGION, {ACCESS: SECRET})
+    server = S3Process(tmp_path_factory.mktemp("s3"), REGION, [Keys(ACCESS, SECRET)])
     server.wait_until_ready()
     yield server.url
     server.stop()

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from ..json_types import Json
-from ..services.service_faults import SERVICE_KINDS, ServiceFault
+from ..services.policies import Policy
+from ..services.service_fault_kinds import SERVICE_KINDS, ServiceFault
 from .endings import NOT_STARTED
 
 #: AWS Batch user guide, "Jobs stuck in a RUNNABLE status".
@@ -162,6 +163,17 @@ class LateChildren:
     times: int | None = None
 
 
+@dataclass(frozen=True)
+class NoScratch:
+    """The host folder of a matching job's volume does not exist: Docker makes it on the machine's
+    root disk, which has ``mb`` megabytes left, root's own and not open to others."""
+
+    folder: str = "/docker_scratch"
+    name: str = "*"
+    mb: int = 64
+    times: int | None = None
+
+
 BatchFault = (
     LoseHost
     | Starve
@@ -177,6 +189,7 @@ BatchFault = (
     | ForeignHead
     | SlowCancel
     | LateChildren
+    | NoScratch
 )
 
 BATCH_KINDS: dict[str, type[BatchFault]] = {
@@ -194,6 +207,7 @@ BATCH_KINDS: dict[str, type[BatchFault]] = {
     "foreign_head": ForeignHead,
     "slow_cancel": SlowCancel,
     "late_children": LateChildren,
+    "no_scratch": NoScratch,
 }
 KINDS: dict[str, type[BatchFault] | type[ServiceFault]] = {**BATCH_KINDS, **SERVICE_KINDS}
 KIND_OF = {kind: name for name, kind in BATCH_KINDS.items()}
@@ -224,6 +238,7 @@ def parse_fault(form: Mapping[str, Json]) -> BatchFault | ServiceFault:
     foreign_head  queue "*", reason (too large), seconds null    another's job blocks the queue
     slow_cancel   name "*", seconds null, times null             CancelJob of RUNNABLE waits
     late_children name "*", seconds 60.0, times null             an array's children come later
+    no_scratch    folder (scratch), name "*", mb 64, times null  a folder on the small root disk
     outage        seconds 0, service "*", caller "user"          connections closed, no answer
     reset         service "*", caller "*", calls 1, fraction 1,  the same for single calls
                   seed 0, performed false
@@ -233,11 +248,18 @@ def parse_fault(form: Mapping[str, Json]) -> BatchFault | ServiceFault:
     expire        seconds null, key "*"                          ExpiredToken for a user's keys
     latency       service "*", ms 0                              every answer takes longer
     deny          action "*", caller "user", key "*"             AccessDenied for an IAM action
+    only_allow    policy {}, caller "user"                       all but these permissions denied
+    throttle_credentials calls null, fraction 1, seed 0          429 for a container's credentials
+    short_credentials seconds_valid 60                           jobs' new credentials end early
+    hop_limit     calls null                                     no answer of instance metadata
+    empty_pages   calls null                                     GetLogEvents: more behind a token
+    late_lines    delay 5                                        output can be read only later
     ============= ============================================== ================================
 
     ``name`` is the job's name (children have their array's), ``operation`` is AWS's name
-    (``SubmitJob``); ``services/service_faults.py`` has the last seven kinds, and the names of
-    services and callers. Times are in seconds except ``ms``. Raises ValueError with a sentence.
+    (``SubmitJob``); ``services/service_fault_kinds.py`` has the kinds from ``outage`` on, and the
+    names of services and callers. Times are in seconds except ``ms``. Raises ValueError with a
+    sentence.
     """
     kind = KINDS.get(str(form.get("kind")))
     if kind is None:
@@ -248,6 +270,8 @@ def parse_fault(form: Mapping[str, Json]) -> BatchFault | ServiceFault:
         if key not in known:
             raise ValueError(f"{form['kind']} has no field {key}; it has {', '.join(known)}")
         _check_type(key, value, str(known[key].type))
+    if "policy" in given:
+        Policy(given["policy"])
     if given.get("every", 1) < 1:
         raise ValueError("every should be at least 1")
     return kind(**given)
@@ -261,6 +285,8 @@ def _check_type(key: str, value: Json, declared: str) -> None:
         kinds = (int,)
     elif "bool" in declared:
         kinds = (bool,)
+    elif "Mapping" in declared:
+        kinds = (dict,)
     if value is None and "None" in declared:
         return
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):

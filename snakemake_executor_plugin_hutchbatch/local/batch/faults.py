@@ -19,6 +19,7 @@ from .fault_kinds import (
     LateChildren,
     LoseHost,
     NoImage,
+    NoScratch,
     NotEnded,
     OutOfMemory,
     SlowCancel,
@@ -120,6 +121,14 @@ class Faults:
             if fnmatchcase(name, fault.name) and self._strike(each):
                 return fault.seconds
         return None
+
+    def no_scratch(self, name: str) -> dict[str, int]:
+        """Called at each start: host folders that do not exist, with the root disk's megabytes."""
+        return {
+            fault.folder: fault.mb
+            for each, fault in self._of(NoScratch)
+            if fnmatchcase(name, fault.name) and self._strike(each)
+        }
 
     def memory_after(self, name: str) -> float | None:
         """Called at each start: seconds until it is killed for lack of memory, or None."""

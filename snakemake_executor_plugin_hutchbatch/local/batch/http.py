@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import model
-from .errors import BatchError
+from ..json_types import Json
+from ..services.service_faults import access_key_of
+from . import model, permissions
+from .errors import BatchError, access_denied
 from .service import BatchService
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -51,7 +53,9 @@ def _endpoint(service: BatchService, route: model.Route) -> Endpoint:
         if delay:
             await asyncio.sleep(delay)
         try:
-            answer = service.call(route.operation, _parameters(request, body), len(body))
+            parameters = _parameters(request, body)
+            key = access_key_of(request.scope)
+            answer = _permitted(service, route.operation, key, parameters, len(body))
         except BatchError as error:
             return error_response(error)
         return _json(answer, 200)
@@ -59,9 +63,37 @@ def _endpoint(service: BatchService, route: model.Route) -> Endpoint:
     return endpoint
 
 
-def _parameters(request: Request, body: bytes) -> dict[str, object]:
+def _permitted(
+    service: BatchService, operation: str, access_key: str, parameters: dict[str, Json], size: int
+) -> dict[str, Json]:
+    """The answer, if the caller's permissions suffice; raises BatchError. Each job of a bulk call
+    is answered for."""
+    refused = service.service_faults.refused
+    for call in permissions.calls_of(operation, parameters, service.config):
+        words = refused(access_key, call)
+        if words is not None:
+            raise access_denied(words)
+    if operation not in permissions.BULK or not isinstance(parameters.get("jobs"), list):
+        return service.call(operation, parameters, size)
+    denied = {}
+    for job in parameters["jobs"]:
+        words = refused(access_key, permissions.job_call(operation, str(job), service.config))
+        if words is not None:
+            denied[job] = words
+    left = [job for job in parameters["jobs"] if job not in denied]
+    answer: dict[str, Json] = {"successful": [], "errors": []}
+    if left or not denied:
+        answer = service.call(operation, {**parameters, "jobs": left}, size)
+    answer["errors"] += [
+        {"job": job, "code": "AccessDeniedException", "message": words}
+        for job, words in denied.items()
+    ]
+    return answer
+
+
+def _parameters(request: Request, body: bytes) -> dict[str, Json]:
     """The parameters from path, query and body."""
-    parameters: object = {}
+    parameters: Json = {}
     if body:
         try:
             parameters = json.loads(body)

@@ -55,10 +55,15 @@ def secret_error(job: Job, secrets: Mapping[str, str]) -> str | None:
 
 
 def launch_of(
-    job: Job, attempt: Attempt, secrets: Mapping[str, str], metadata: str | None = None
+    job: Job,
+    attempt: Attempt,
+    secrets: Mapping[str, str],
+    metadata: str | None = None,
+    role_variables: Mapping[str, str] | None = None,
 ) -> Launch:
     """All that a host needs to run this attempt. ``secrets``: values by ``valueFrom``;
-    ``metadata``: the URL of the hosts' metadata services."""
+    ``metadata``: the URL of the hosts' metadata services; ``role_variables``: where jobs with a job
+    role get its credentials. Others have their machine's, by the metadata service."""
     submission, container = job.submission, job.submission.container
     sources = {
         volume["name"]: (volume.get("host") or {}).get("sourcePath")
@@ -74,6 +79,7 @@ def launch_of(
             **{each["name"]: secrets[each["valueFrom"]] for each in container.get("secrets") or ()},
             **batch_environment(job, attempt.number, attempt.environment_name),
             **_metadata(attempt, metadata),
+            **((role_variables or {}) if container.get("jobRoleArn") else {}),
         },
         vcpus=float(submission.vcpus),
         memory=submission.memory,

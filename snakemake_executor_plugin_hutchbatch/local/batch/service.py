@@ -8,10 +8,12 @@ import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from ..hosts.host import Host, Launch
-from ..services.service_faults import ServiceFault, ServiceFaults
+from ..services.service_fault_kinds import ServiceFault
+from ..services.service_faults import ServiceFaults
 from . import model, rules
 from .config import BatchConfig
 from .errors import refused, server_failed, too_many
@@ -73,6 +75,8 @@ class BatchService:
         )
         #: The base URL of the hosts' metadata services, one for each attempt (``..metadata``).
         self.metadata_url: str | None = None
+        #: Variables by which jobs with a job role get its credentials.
+        self.role_variables: Mapping[str, str] = {}
 
     # -- from start to stop
 
@@ -188,12 +192,11 @@ class BatchService:
         with self.lock:
             return self._faults.delay(operation)
 
-    def is_taken_back(self, task_id: str) -> bool | None:
-        """Whether EC2 has announced that the host of a running attempt is taken back; None if the
-        attempt is not running."""
+    def attempt(self, task_id: str) -> Attempt | None:
+        """The attempt, if it is running."""
         with self.lock:
             found = self._lifecycle.alive.get(task_id)
-            return None if found is None else found[1].taken_back
+            return None if found is None else found[1]
 
     def watch(self, changed: Callable[[Job, str], None] | None) -> None:
         """Calls ``changed`` for every new state of every job, under the lock; for tests and
@@ -223,7 +226,12 @@ class BatchService:
             self._groups[stream] = group
 
     def launch(self, job: Job, attempt: Attempt) -> Launch:
-        return launch_of(job, attempt, self.config.secrets, self.metadata_url)
+        with self.lock:
+            missing = self._faults.no_scratch(job.submission.name)
+        launch = launch_of(
+            job, attempt, self.config.secrets, self.metadata_url, self.role_variables
+        )
+        return replace(launch, missing=missing) if missing else launch
 
     def now(self) -> float:
         return self._clock()

@@ -4,7 +4,7 @@ Part of the child program ``container.py``; stdlib only.
 """
 
 # pathlib is left out: importing it would cost as much time as all the rest.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH112, PTH115, PTH120, PTH211
+# ruff: noqa: PTH101, PTH102, PTH103, PTH106, PTH112, PTH115, PTH120, PTH211
 from __future__ import annotations
 
 import contextlib
@@ -30,14 +30,14 @@ def enter_namespaces() -> None:
     mount("none", "/", "none", system.MS_REC | system.MS_PRIVATE)
 
 
-def build_root(root: str, binds: list[tuple[str, str, bool]], hidden: list[str]) -> None:
-    """Makes ``root`` a copy of / by bind mounts, with ``binds`` (source, path, read-only) added and
-    the ``hidden`` folders left out, except for what is bound below them.
+def build_root(root: str, binds: list[tuple[str, str, bool, int]], hidden: list[str]) -> None:
+    """Makes ``root`` a copy of / by bind mounts, with ``binds`` (source, path, read-only, megabytes
+    of a root disk) added and the ``hidden`` folders left out, except for what is bound below them.
 
     Paths that do not exist on this machine are never created on its disk: the nearest existing
     directory above them is replaced by a new one whose entries are bound one by one.
     """
-    targets = [os.path.realpath(path) for _, path, _ in binds]
+    targets = [os.path.realpath(path) for _, path, _, _ in binds]
     opened = {"/"}
     for target in targets:
         above = os.path.dirname(target)
@@ -51,8 +51,12 @@ def build_root(root: str, binds: list[tuple[str, str, bool]], hidden: list[str])
     mount("hutchbatch", root, "tmpfs", system.MS_NOSUID | system.MS_NODEV, "mode=0755")
     mount("none", root, "none", system.MS_UNBINDABLE)  # otherwise it would be bound into itself
     replicate("/", root, opened, skip={root, *hidden})
-    for (source, _, read_only), target in zip(binds, targets, strict=True):
+    for (source, _, read_only, megabytes), target in zip(binds, targets, strict=True):
         inside = root + target
+        if megabytes:
+            os.makedirs(inside, exist_ok=True)
+            mount_root_disk(root, source, inside, megabytes)
+            continue
         if os.path.isdir(source):
             os.makedirs(inside, exist_ok=True)
         else:
@@ -66,6 +70,18 @@ def build_root(root: str, binds: list[tuple[str, str, bool]], hidden: list[str])
             mount(
                 "none", inside, "none", system.MS_REMOUNT | system.MS_BIND | system.MS_RDONLY | kept
             )
+
+
+def mount_root_disk(root: str, folder: str, inside: str, megabytes: int) -> None:
+    """Mounts at ``inside`` a ``folder`` that Docker has made on a disk with so many megabytes left:
+    mountinfo shows its name, as it does for a folder of the host's root disk."""
+    disk = root + "/.hutchbatch-root-disk"
+    os.mkdir(disk)
+    mount("root-disk", disk, "tmpfs", system.MS_NOSUID | system.MS_NODEV, f"size={megabytes}m")
+    os.makedirs(disk + folder, 0o755)
+    mount(disk + folder, inside, "none", system.MS_BIND)
+    call("umount2", os.fsencode(disk), system.MNT_DETACH)
+    os.rmdir(disk)
 
 
 def within(path: str, directory: str) -> bool:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -25,7 +25,8 @@ class Launch:
     """One attempt of one job, with everything resolved (overrides applied, parameters filled in).
 
     ``environment``: the variables of the definition, the submission and AWS Batch itself.
-    ``memory`` in MiB, ``shared_memory`` in MiB.
+    ``memory`` in MiB, ``shared_memory`` in MiB. ``missing``: host folders that do not exist and are
+    made on the root disk, with the megabytes that are left there.
     """
 
     job_id: str
@@ -42,6 +43,7 @@ class Launch:
     read_only_root: bool = False
     shared_memory: int | None = None
     ulimits: tuple[tuple[str, int, int], ...] = ()
+    missing: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

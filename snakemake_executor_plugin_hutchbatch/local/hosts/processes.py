@@ -99,11 +99,12 @@ class ProcessHost:
         if isolate:
             if any(private.is_relative_to(folder) for folder in self._hidden):
                 seen = SEEN  # otherwise the hidden folder would exist, just for this
-                binds.append((str(private), seen, False))
+                binds.append((str(private), seen, False, 0))
             own = [*self._own, *([] if seen == SEEN else [seen])]
-            for bind in self.volumes.binds(launch.mounts, private, own, self._hidden):
+            missing = launch.missing
+            for bind in self.volumes.binds(launch.mounts, private, own, self._hidden, missing):
                 read_only = bind.read_only and bind.path != seen
-                binds.append((bind.source, bind.path, read_only))
+                binds.append((bind.source, bind.path, read_only, bind.root_disk))
         environment = self.environment(launch, Path(seen))
         return {
             "command": launch.command,

@@ -21,11 +21,13 @@ HOST_CACHE = "/hutchbatch"
 
 @dataclass(frozen=True)
 class Bind:
-    """``source`` on this machine, which the container sees at ``path``."""
+    """``source`` on this machine, which the container sees at ``path``. With ``root_disk`` it is a
+    folder of that name on a disk of its own, of so many megabytes."""
 
     source: str
     path: str
     read_only: bool = False
+    root_disk: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,28 @@ class Volumes:
         return None
 
     def binds(
-        self, mounts: Iterable[Mount], private: Path, own: Iterable[str], hidden: Iterable[str] = ()
+        self,
+        mounts: Iterable[Mount],
+        private: Path,
+        own: Iterable[str],
+        hidden: Iterable[str] = (),
+        missing: Mapping[str, int] | None = None,
     ) -> list[Bind]:
         """The binds, in order: the mounts, outer ones first, then those paths of ``own`` (which
         must stay visible) that the mounts, or ``hidden`` folders, would hide.
 
-        ``private`` is for the anonymous volumes; the host's directories are created, open to all.
+        ``private`` is for the anonymous volumes; the host's directories are created, open to all
+        unless they are ``missing``.
         """
         found: list[Bind] = []
         for number, mount in enumerate(mounts):
             tool = self.tool(mount.source)
             if tool is not None:
                 found.append(Bind(tool, mount.path, read_only=True))
+                continue
+            if mount.source is not None and mount.source in (missing or {}):
+                megabytes = (missing or {})[mount.source]
+                found.append(Bind(mount.source, mount.path, mount.read_only, megabytes))
                 continue
             if mount.source is None:
                 directory = private / f"volume-{number}"

@@ -22,21 +22,43 @@ OBJECT = {
     "DELETE": "DeleteObject",
     "POST": "CompleteMultipartUpload",
 }
+#: Operations that a word in the query names, by path, method and word.
+BY_QUERY = {
+    ("bucket", "GET", "location"): "GetBucketLocation",
+    ("bucket", "GET", "uploads"): "ListMultipartUploads",
+    ("bucket", "GET", "versions"): "ListObjectVersions",
+    ("object", "PUT", "partNumber"): "UploadPart",
+    ("object", "POST", "uploads"): "CreateMultipartUpload",
+    ("object", "POST", "restore"): "RestoreObject",
+    ("object", "GET", "uploadId"): "ListParts",
+    ("object", "DELETE", "uploadId"): "AbortMultipartUpload",
+    ("object", "PUT", "acl"): "PutObjectAcl",
+    ("object", "GET", "acl"): "GetObjectAcl",
+}
+#: A bucket's configuration: a word in the query, with the end of the operations' names.
+SETTINGS = {
+    "versioning": "BucketVersioning",
+    "object-lock": "ObjectLockConfiguration",
+    "policy": "BucketPolicy",
+    "ownershipControls": "BucketOwnershipControls",
+    "requestPayment": "BucketRequestPayment",
+}
+_VERBS = {"GET": "Get", "PUT": "Put", "DELETE": "Delete"}
 
 
 def operation(method: str, path: str, query: str) -> str:
     """The operation that a request is for; ``path`` is ``/bucket`` or ``/bucket/key``."""
     asked = parse_qs(query, keep_blank_values=True)
-    bucket, _, key = path.strip("/").partition("/")
+    bucket, _, key = path.removeprefix("/").partition("/")
     if not bucket:
         return "ListBuckets"
-    if not key:
-        return "GetBucketLocation" if "location" in asked else BUCKET.get(method, method)
-    if method == "PUT" and "partNumber" in asked:
-        return "UploadPart"
-    if method == "POST" and "uploads" in asked:
-        return "CreateMultipartUpload"
-    return OBJECT.get(method, method)
+    kind = "object" if key else "bucket"
+    for word in asked:
+        if (kind, method, word) in BY_QUERY:
+            return BY_QUERY[kind, method, word]
+        if kind == "bucket" and word in SETTINGS and method in _VERBS:
+            return _VERBS[method] + SETTINGS[word]
+    return (OBJECT if key else BUCKET).get(method, method)
 
 
 class Counted:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .callers import Keys
 from .identity import credentials_endpoint, refuse_sts, sts_endpoint
 from .logs import LogsApi, logs_endpoint, refuse_json
 from .metadata import PREFIX
 from .service_faults import FaultMiddleware, ServiceFaults
-from .signatures import Keys, Refuse, SignedRequests
+from .signatures import Refuse, SignedRequests
 
 #: The header that carries the token of the control calls.
 CONTROL_HEADER = "x-hutchbatch-control"
@@ -23,28 +24,33 @@ CONTROL_HEADER = "x-hutchbatch-control"
 class Front:
     """Batch by its paths, Logs by its header, STS for anything else that is posted to ``/``.
 
-    ``people`` are the keys of users. ``token`` permits the control calls and gives containers their
-    credentials; faults affect neither.
+    ``keys`` are all that are valid, ``role`` the job role's. ``token`` permits the control calls
+    and gives containers their credentials.
     """
 
     def __init__(
         self,
         batch: ASGIApp,
         logs: LogsApi,
-        people: Sequence[Keys],
+        keys: Sequence[Keys],
         role: Keys,
         token: str,
         faults: ServiceFaults,
         metadata: ASGIApp,
+        region: str,
     ) -> None:
-        secrets: Mapping[str, str] = {k.access_key: k.secret_key for k in (*people, role)}
+        by_key = {each.access_key: each for each in keys}
 
         def guarded(app: ASGIApp, service: str, refuse: Refuse) -> ASGIApp:
-            signed = SignedRequests(app, secrets, refuse, lambda: faults.now(service))
+            signed = SignedRequests(
+                app, by_key, refuse, service, region, lambda: faults.now(service)
+            )
             return FaultMiddleware(signed, faults, service, refuse)
 
-        logs_app = Starlette(routes=[Route("/", logs_endpoint(logs), methods=["POST"])])
-        sts_app = Starlette(routes=[Route("/", sts_endpoint(role), methods=["POST"])])
+        logs_app = Starlette(
+            routes=[Route("/", logs_endpoint(logs, faults, region), methods=["POST"])]
+        )
+        sts_app = Starlette(routes=[Route("/", sts_endpoint(), methods=["POST"])])
         self._token = token
         self._control = batch
         self._metadata = metadata
@@ -52,7 +58,7 @@ class Front:
         self._logs = guarded(logs_app, "logs", refuse_json)
         self._sts = guarded(sts_app, "sts", refuse_sts)
         self._credentials = Starlette(
-            routes=[Route("/credentials", credentials_endpoint(role, token))]
+            routes=[Route("/credentials", credentials_endpoint(role, token, faults))]
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

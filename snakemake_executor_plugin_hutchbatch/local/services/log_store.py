@@ -96,9 +96,18 @@ class LogStore:
                 found.append(Stream(name, first.timestamp if first else last, last))
         return sorted(found, key=lambda stream: stream.name)
 
-    def size(self, group: str, stream: str) -> int:
-        """Bytes of a stream's file: the offset after its last event."""
-        return self._existing(group, stream).stat().st_size
+    def size(self, group: str, stream: str, late: float = 0.0) -> int:
+        """Bytes of a stream's file: the offset after its last event, or the last one that is
+        ``late`` seconds old."""
+        file = self._existing(group, stream)
+        if not late:
+            return file.stat().st_size
+        newest = self.newest(late)
+        return max((e.end for e in _events(file, 0) if e.timestamp <= newest), default=0)
+
+    def newest(self, late: float) -> float:
+        """The timestamp of events that are ``late`` seconds old."""
+        return (self._clock() - late) * 1000
 
     def forward(self, group: str, stream: str, offset: int = 0) -> Iterator[Event]:
         """Events from ``offset`` on."""

@@ -18,8 +18,12 @@ from starlette.responses import Response
 
 from ..json_types import Json
 from .log_store import MOST_BYTES, MOST_EVENTS, Event, LogStore, NoSuchStream
+from .policies import Call
+from .service_fault_kinds import EmptyPages
+from .service_faults import ServiceFaults, access_key_of
 
 JSON = "application/x-amz-json-1.1"
+TOKEN = re.compile(r"([fb])/([0-9]{1,18})(/empty)?")
 #: AWS: CreateLogGroup, logGroupName.
 GROUP_NAME = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")
 ACCOUNT = "000000000000"
@@ -36,8 +40,9 @@ class LogsError(Exception):
 class LogsApi:
     """Answers the operations that read logs, from ``store``."""
 
-    def __init__(self, store: LogStore, region: str) -> None:
+    def __init__(self, store: LogStore, region: str, faults: ServiceFaults) -> None:
         self._store = store
+        self._faults = faults
         self._arn = f"arn:aws:logs:{region}:{ACCOUNT}:log-group:"
         self._operations: dict[str, Callable[[dict[str, Json]], dict[str, Json]]] = {
             "GetLogEvents": self.get_log_events,
@@ -62,23 +67,34 @@ class LogsApi:
             raise LogsError("ResourceNotFoundException", str(error)) from None
 
     def get_log_events(self, asked: dict[str, Json]) -> dict[str, Json]:
-        """Tokens are ``f/OFFSET`` and ``b/OFFSET``: at either end the same comes back."""
+        """Tokens are ``f/OFFSET`` and ``b/OFFSET``: at either end the same comes back. With
+        ``/empty`` behind it is one that an empty page gave, with more to come."""
         group, stream = self._group(asked), asked["logStreamName"]
-        size = self._store.size(group, stream)
+        size = self._visible(group, stream)
         token = asked.get("nextToken") or ("f/0" if asked.get("startFromHead") else f"b/{size}")
-        way, _, number = token.partition("/")
-        if way not in ("f", "b") or not number.isdigit() or int(number) > size:
+        found = TOKEN.fullmatch(token)
+        if found is None:
             raise LogsError("InvalidParameterException", "The specified nextToken is invalid.")
-        offset = int(number)
+        way, offset = found[1], min(int(found[2]), size)
+        more = offset < size if way == "f" else offset > 0
+        if more and not found[3] and self._faults.strikes(EmptyPages):
+            tokens = (f"f/{offset}/empty", f"b/{offset}/empty")
+            return {"events": [], "nextForwardToken": tokens[0], "nextBackwardToken": tokens[1]}
         read = self._store.forward if way == "f" else self._store.backward
         most = min(int(asked.get("limit") or MOST_EVENTS), MOST_EVENTS)
-        chosen, low, high = take(read(group, stream, offset), asked, most, offset)
+        events = (event for event in read(group, stream, offset) if event.end <= size)
+        chosen, low, high = take(events, asked, most, offset)
         chosen.sort(key=lambda event: event.offset)
         return {
             "events": [_shown(event) for event in chosen],
             "nextForwardToken": f"f/{high}",
             "nextBackwardToken": f"b/{low}",
         }
+
+    def _visible(self, group: str, stream: str) -> int:
+        """The offset after a stream's last event that can be read already."""
+        late = self._faults.lines_are_late()
+        return self._store.size(group, stream, late)
 
     def filter_log_events(self, asked: dict[str, Json]) -> dict[str, Json]:
         """Events of several streams, ordered by time. The token names the last event returned."""
@@ -91,6 +107,7 @@ class LogsApi:
         most = min(int(asked.get("limit") or MOST_EVENTS), MOST_EVENTS)
         events: list[dict[str, Json]] = []
         token, size = None, 0
+        newest = self._store.newest(self._faults.lines_are_late())
         for event, name in heapq.merge(
             *(self._of(group, name) for name in names),
             key=lambda pair: (pair[0].timestamp, pair[1], pair[0].offset),
@@ -98,6 +115,8 @@ class LogsApi:
             place = [event.timestamp, name, event.offset]
             if place <= last or not _in_time(event, asked) or not matches(event.message):
                 continue
+            if event.timestamp > newest:
+                break
             size += len(event.message.encode()) + 26
             if len(events) == most or (events and size > MOST_BYTES):
                 token = json.dumps(last)
@@ -231,6 +250,8 @@ def refuse_json(error: S3Error) -> Response:
         "MissingAuthenticationToken": "MissingAuthenticationTokenException",
         "ExpiredToken": "ExpiredTokenException",
         "RequestTimeTooSkewed": "InvalidSignatureException",
+        "WrongScope": "InvalidSignatureException",
+        "InvalidToken": "UnrecognizedClientException",
     }.get(error.code, error.code)
     return _error(code, error.message_text, error.http_status)
 
@@ -240,13 +261,33 @@ def _error(code: str, message: str, status: int = 400) -> Response:
     return Response(body, status, {"x-amzn-ErrorType": code}, media_type=JSON)
 
 
-def logs_endpoint(api: LogsApi) -> Callable[[Request], Json]:
+def calls_of(operation: str, asked: dict[str, Json], region: str) -> Iterator[Call]:
+    """The permissions that an operation needs:
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html"""
+    group = str(asked.get("logGroupName") or asked.get("logGroupIdentifier") or "")
+    if not group.startswith("arn:"):
+        group = f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{group}"
+    group = group.removesuffix(":*")
+    if operation == "GetLogEvents":
+        yield Call(f"logs:{operation}", f"{group}:log-stream:{asked.get('logStreamName')}")
+    elif operation == "DescribeLogGroups":
+        yield Call(f"logs:{operation}", f"arn:aws:logs:{region}:{ACCOUNT}:log-group::log-stream:")
+    else:
+        yield Call(f"logs:{operation}", f"{group}:log-stream:")
+
+
+def logs_endpoint(api: LogsApi, faults: ServiceFaults, region: str) -> Callable[[Request], Json]:
     """The Starlette endpoint."""
 
     async def endpoint(request: Request) -> Response:
         operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
         try:
-            answer = api.call(operation, json.loads(await request.body() or b"{}"))
+            asked = json.loads(await request.body() or b"{}")
+            for call in calls_of(operation, asked, region):
+                words = faults.refused(access_key_of(request.scope), call)
+                if words is not None:
+                    return _error("AccessDeniedException", words)
+            answer = api.call(operation, asked)
         except LogsError as error:
             return _error(error.code, str(error))
         except (KeyError, ValueError, TypeError) as error:

@@ -10,11 +10,13 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 from ..hosts.terminal import print_message
 from ..json_types import Json
+from .callers import Keys
 from .servers import loopback_socket, url
 
 PACKAGE = Path(__file__).parents[2]
@@ -32,7 +34,7 @@ BOOT = (
 class S3Process:
     """Starts the endpoint's process, talks to it and ends it."""
 
-    def __init__(self, data_dir: Path, region: str, secrets_by_key: Mapping[str, str]) -> None:
+    def __init__(self, data_dir: Path, region: str, keys: Sequence[Keys]) -> None:
         self._listening = loopback_socket()
         self.url = url(self._listening)
         self._process = subprocess.Popen(
@@ -55,7 +57,7 @@ class S3Process:
         settings = {
             "data_dir": str(data_dir),
             "region": region,
-            "secrets": dict(secrets_by_key),
+            "keys": [astuple(each) for each in keys],
         }
         assert self._process.stdin is not None  # noqa: S101 - asked for above
         self._process.stdin.write(json.dumps(settings).encode() + b"\n")

@@ -13,7 +13,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from fnmatch import fnmatchcase
@@ -22,96 +22,29 @@ from nanio.errors import AccessDenied, InternalError, S3Error
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import actions
-from .identity import JOB_ROLE, USER
+from .callers import ARNS, ExpiredToken, caller_of
+from .policies import Call, Policy, refusal
 from .servers import ReadToTheEnd
+from .service_fault_kinds import (
+    KIND_OF,
+    Deny,
+    EmptyPages,
+    Expire,
+    HopLimit,
+    LateLines,
+    Latency,
+    OnlyAllow,
+    Outage,
+    Reset,
+    ServiceFault,
+    ShortCredentials,
+    Skew,
+    SlowDown,
+    ThrottleCredentials,
+)
 from .signatures import Refuse
 
-
-@dataclass(frozen=True)
-class Outage:
-    """No connection of ``caller`` to ``service`` is answered for ``seconds``. Batch, S3, Logs and
-    STS are ``batch``, ``s3``, ``logs``, ``sts``; callers are ``user`` (the controller) and
-    ``role`` (jobs). By default the user's own network is gone."""
-
-    seconds: float = 0.0
-    service: str = "*"
-    caller: str = "user"
-
-
-@dataclass(frozen=True)
-class Reset:
-    """The connections of the next ``calls`` are cut (None: of all), or of a ``fraction`` (seeded);
-    with ``performed`` after the call was carried out, so that only its answer is lost."""
-
-    service: str = "*"
-    caller: str = "*"
-    calls: int | None = 1
-    fraction: float = 1.0
-    seed: int = 0
-    performed: bool = False
-
-
-@dataclass(frozen=True)
-class SlowDown:
-    """S3 answers the next ``calls`` (None: all), or a ``fraction`` of them, with an error of its
-    own: ``SlowDown`` (503) or ``InternalError`` (500)."""
-
-    code: str = "SlowDown"
-    caller: str = "*"
-    calls: int | None = None
-    fraction: float = 1.0
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Skew:
-    """The services' clocks are ``seconds`` ahead of this machine's: signatures older or younger
-    than 15 minutes are refused, and dates in answers are from that clock."""
-
-    seconds: float = 0.0
-    service: str = "*"
-
-
-@dataclass(frozen=True)
-class Expire:
-    """The user's access keys that match ``key`` are refused as expired for ``seconds`` (None: until
-    reset). Jobs use their role's keys."""
-
-    seconds: float | None = None
-    key: str = "*"
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Every answer of ``service`` takes ``ms`` milliseconds longer."""
-
-    service: str = "*"
-    ms: float = 0.0
-
-
-@dataclass(frozen=True)
-class Deny:
-    """``caller`` is denied ``action``, an IAM action such as ``batch:SubmitJob``; in S3 for objects
-    that match ``key`` (``bucket/key``)."""
-
-    action: str = "*"
-    caller: str = "user"
-    key: str = "*"
-
-
-ServiceFault = Outage | Reset | SlowDown | Skew | Expire | Latency | Deny
-
-SERVICE_KINDS: dict[str, type[ServiceFault]] = {
-    "outage": Outage,
-    "reset": Reset,
-    "slow_down": SlowDown,
-    "skew": Skew,
-    "expire": Expire,
-    "latency": Latency,
-    "deny": Deny,
-}
-KIND_OF = {kind: name for name, kind in SERVICE_KINDS.items()}
-CREDENTIAL = re.compile(rb"Credential=(\w+)/")
+CREDENTIAL = re.compile(rb"Credential=(\w+)(?:/|%2F)")
 #: Paths that faults do not affect, so that they can be ended.
 CONTROL = "/_control/"
 
@@ -124,14 +57,6 @@ class SlowedDown(S3Error):
     http_status = 503
 
 
-class ExpiredToken(S3Error):
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
-
-    code = "ExpiredToken"
-    message = "The provided token has expired."
-    http_status = 400
-
-
 class _ActiveFault:
     """An active fault: since when, how often it may still strike, its own random numbers."""
 
@@ -140,6 +65,7 @@ class _ActiveFault:
         self.since = now
         self.left: int | None = getattr(fault, "calls", None)
         self.dice = random.Random(getattr(fault, "seed", 0))  # noqa: S311 - not a secret
+        self.policy = Policy(fault.policy) if isinstance(fault, OnlyAllow) else None
 
     def lasts(self, now: float) -> bool:
         seconds: float | None = getattr(self.fault, "seconds", None)
@@ -166,6 +92,8 @@ class ServiceFaults:
         self.relay: Callable[[Mapping[str, object] | None], object] = lambda _: None
         #: How often each kind struck.
         self.struck: Counter[str] = Counter()
+        #: Actions that callers with limited permissions have asked for, by caller.
+        self.asked: dict[str, set[str]] = {}
 
     def add(self, fault: ServiceFault) -> None:
         with self._lock:
@@ -190,6 +118,45 @@ class ServiceFaults:
             faults = [each.fault for each in self._active]
         late = (f.ms for f in faults if isinstance(f, Latency) and _meets(service, f.service))
         return sum(late) / 1000
+
+    def refused(self, access_key: str, call: Call, resource: Policy | None = None) -> str | None:
+        """AWS's words if the caller's permissions do not suffice; ``resource`` is the resource's
+        own policy."""
+        caller = caller_of(access_key)
+        with self._lock:
+            own = [
+                each.policy
+                for each in self._active
+                if isinstance(each.fault, OnlyAllow) and each.policy and each.fault.caller == caller
+            ]
+            if own:
+                self.asked.setdefault(caller, set()).add(call.action)
+        words = refusal(call, ARNS[caller], own, resource)
+        if words is not None:
+            self.struck["only_allow"] += 1
+        return words
+
+    def credentials_end_after(self) -> float | None:
+        """Seconds, if credentials that jobs get now end early."""
+        return self._latest(ShortCredentials, "seconds_valid")
+
+    def lines_are_late(self) -> float:
+        """Seconds after which a job's output can be read."""
+        return self._latest(LateLines, "delay") or 0.0
+
+    def _latest(self, kind: type[ServiceFault], name: str) -> float | None:
+        with self._lock:
+            found = [each.fault for each in self._active if isinstance(each.fault, kind)]
+        return getattr(found[-1], name) if found else None
+
+    def strikes(self, kind: type[ThrottleCredentials | HopLimit | EmptyPages]) -> bool:
+        """Whether a fault of this kind strikes now; uses up one strike."""
+        with self._lock:
+            for each in self._active:
+                if isinstance(each.fault, kind) and each.strikes():
+                    self.struck[KIND_OF[kind]] += 1
+                    return True
+        return False
 
     def now(self, service: str) -> datetime:
         """The time on this service's clock."""
@@ -218,21 +185,19 @@ def _verdict(
     each: _ActiveFault, service: str, access_key: str, now: float, action: str, path: str
 ) -> str | S3Error | None:
     fault = each.fault
-    caller = "role" if access_key.startswith("ASIA") else "user"  # AWS's prefixes
-    if isinstance(fault, Skew | Latency):
-        return None
+    who = caller_of(access_key)
+    caller = "user" if who == "user" else "role"
     if isinstance(fault, Expire):
         hit = caller == "user" and _meets(access_key, fault.key) and each.lasts(now)
         return ExpiredToken() if hit else None
-    if not _meets(caller, fault.caller):
+    if not isinstance(fault, Outage | Reset | SlowDown | Deny) or not _meets(caller, fault.caller):
         return None
     if isinstance(fault, Deny):
         if not (fnmatchcase(action, fault.action.lower()) and _meets(path[1:], fault.key)):
             return None
-        who = JOB_ROLE if caller == "role" else USER
         return AccessDenied(
-            f"User: {who} is not authorized to perform: {fault.action} because no identity-based "
-            "policy allows the action"
+            f"User: {ARNS[who]} is not authorized to perform: {fault.action} because no "
+            "identity-based policy allows the action"
         )
     if isinstance(fault, Outage):
         return "cut" if _meets(service, fault.service) and each.lasts(now) else None
@@ -245,8 +210,10 @@ def _verdict(
     return None
 
 
-def _access_key(headers: Mapping[bytes, bytes]) -> str:
-    found = CREDENTIAL.search(headers.get(b"authorization", b""))
+def access_key_of(scope: Scope) -> str:
+    """From the header or, of a presigned URL, the query."""
+    given = dict(scope["headers"]).get(b"authorization") or scope["query_string"]
+    found = CREDENTIAL.search(given)
     return found.group(1).decode() if found else ""
 
 
@@ -269,7 +236,7 @@ class FaultMiddleware:
         late = self._faults.latency(self._service)
         if late:
             await asyncio.sleep(late)
-        access_key = _access_key(dict(scope["headers"]))
+        access_key = access_key_of(scope)
         action = actions.of(self._service, scope)
         path = str(scope.get("path", "/"))
         verdict = self._faults.verdict(self._service, access_key, action, path)
