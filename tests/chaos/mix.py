@@ -13,7 +13,7 @@ from snakemake_executor_plugin_hutchbatch.local.cloud import LocalCloud
 
 OPERATIONS = ("SubmitJob", "DescribeJobs", "ListJobs", "RegisterJobDefinition", "*")
 #: A controller that calls one of these has looked at all it needs, and begins.
-BEGUN = {"DescribeJobDefinitions", "RegisterJobDefinition", "SubmitJob"}
+BEGUN = {"RegisterJobDefinition", "SubmitJob"}
 SERVICES = ("batch", "s3", "logs", "*")
 #: Hours and minutes by which AWS's clock may be ahead of ours; set once, since AWS's does not jump.
 SKEWS = (-18000.0, -1000.0, -100.0, 0.0, 0.0, 100.0, 1000.0, 18000.0)
