@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,8 +38,7 @@ _UNORDERED = frozenset(
 )
 #: Mappings whose keys are not AWS's: there an empty text is a value.
 _FREE = frozenset(("options", "parameters"))
-#: More tags than this are a difference: a job with more than 50, its definition's included,
-#: fails (https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html, propagateTags).
+#: More tags than this are a difference: a job gets its definition's, too (``sizes.tags_fit``).
 MOST_TAGS = 10
 #: Of a job's container: what its submission says anew, what only a job has, and where its output
 #: goes, which changes no result.
@@ -87,11 +86,12 @@ def differences(one: Fields, other: Fields) -> list[str]:
 
 @dataclass(frozen=True)
 class Revision:
-    """An active revision of a definition, as AWS describes it."""
+    """An active revision of a definition, as AWS describes it. ``tags``: their keys."""
 
     arn: str
     number: int
     fields: Fields
+    tags: frozenset[str] = frozenset()
 
 
 def revisions(
@@ -102,13 +102,18 @@ def revisions(
     for each in described:
         name, arn, number = each["jobDefinitionName"], each["jobDefinitionArn"], each["revision"]
         if name.startswith(prefix) and arn.endswith(f"/{name}:{number}"):
-            yield name, Revision(arn, number, of_definition(each))
+            yield name, Revision(arn, number, of_definition(each), frozenset(each.get("tags", ())))
 
 
-def newest_equal(seen: Iterable[Revision], wanted: Fields) -> str | None:
-    """The ARN of the newest revision with exactly the content ``wanted``; None if there is none."""
-    equal = [revision for revision in seen if revision.fields == wanted]
-    return max(equal, key=lambda revision: revision.number).arn if equal else None
+def newest_equal(
+    seen: Iterable[Revision],
+    wanted: Fields,
+    fits: Callable[[Revision], bool] = lambda revision: True,
+) -> Revision | None:
+    """The newest revision with exactly the content ``wanted`` that ``fits``; None if there is
+    none."""
+    equal = [revision for revision in seen if revision.fields == wanted and fits(revision)]
+    return max(equal, key=lambda revision: revision.number) if equal else None
 
 
 def passed_over(name: str, revision: Revision, wanted: Fields) -> str:

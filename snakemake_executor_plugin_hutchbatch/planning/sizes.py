@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ..storage.run_layout import WorkLayout
@@ -111,6 +111,17 @@ def fitted(plan: JobPlan, own: int) -> JobPlan:
     return replace(plan, in_task=tuple(sorted(sizes.keys() - early.keys())))
 
 
+def tags_fit(tags: Iterable[str], of_definition: Iterable[str]) -> bool:
+    """Whether a job with these tags may have a definition with those: where AWS would give it more
+    than 50, it fails. Keys only."""
+    return _tags_of_task(tags, of_definition) <= MOST_TAGS
+
+
+def _tags_of_task(tags: Iterable[str], of_definition: Iterable[str]) -> int:
+    all_keys = {*tags, naming.WILDCARDS_TAG, *of_definition}
+    return sum(not key.lower().startswith("aws:") for key in all_keys)
+
+
 def _check_definition(plan: JobPlan) -> None:
     request = registration(plan)
     size = characters(request) + variable(*DEFINITION_TAGS)
@@ -128,11 +139,11 @@ def _check_definition(plan: JobPlan) -> None:
 
 
 def _check_tags(tags: Mapping[str, str]) -> None:
-    all_keys = {*tags, naming.WILDCARDS_TAG, *DEFINITION_TAGS}
-    if len(all_keys) > MOST_TAGS:
+    count = _tags_of_task(tags, DEFINITION_TAGS)
+    if count > MOST_TAGS:
         raise PlanError(
-            f"it has {len(all_keys)} tags with hutchbatch's own, and AWS Batch takes {MOST_TAGS}: "
-            f"remove {len(all_keys) - MOST_TAGS} of hutchbatch_tags"
+            f"it has {count} tags with hutchbatch's own, and AWS Batch takes {MOST_TAGS}: "
+            f"remove {count - MOST_TAGS} of hutchbatch_tags"
         )
     wildcards = {naming.WILDCARDS_TAG: "0" * naming.MAX_TAG_VALUE}
     size = characters({**tags, **wildcards})

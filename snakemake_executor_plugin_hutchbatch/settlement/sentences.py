@@ -460,11 +460,13 @@ _SENTENCES: Mapping[Problem, str | Callable[[ProblemContext], str]] = {
     Problem.MISFIT: "its queue cannot run it, so AWS Batch cancelled it ({k.said})",
     Problem.PULL_LATER: "{k.its_image} could not be pulled this time: {k.said}",
     Problem.PULL_REFUSED: "{k.its_image} could not be pulled: check its name and tag, and "
-    "that it is public ({k.said})",
+    "that it is public, or give the login of its registry with "
+    "--hutchbatch-repository-credentials ({k.said})",
     Problem.ROLE: _role,
     Problem.LOG_GROUP: "its log group {k.log_group} does not exist: correct --hutchbatch-log-group,"
     " or ask SciComp to create it",
-    Problem.SECRET: "a secret it needs does not exist: correct --hutchbatch-secrets ({k.said})",
+    Problem.SECRET: "a secret it needs does not exist: correct --hutchbatch-secrets or "
+    "--hutchbatch-repository-credentials ({k.said})",
     Problem.NO_PROGRAM: _no_program,
     Problem.PROCESSOR: "{k.its_image} is for a different processor than its machine has: use one "
     "for the machines of its queue ({k.said})",

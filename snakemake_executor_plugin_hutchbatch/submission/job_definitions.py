@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from ..aws import batch_calls, errors
 from ..aws.retry import Retrier
-from ..planning import definition_content
+from ..planning import definition_content, sizes
 from ..planning.batch_requests import registration
 from ..planning.definition_content import Revision
 from ..planning.plan import JobPlan
@@ -68,7 +68,7 @@ class Definitions:
         self._retrier = retrier
         self._today = today
         self._warn = warn
-        self._arns: dict[str, str] = {}
+        self._known: dict[str, Revision] = {}
         self._seen: dict[str, list[Revision]] = {}
         self._removed: set[str] = set()
         self._listed = False
@@ -82,38 +82,42 @@ class Definitions:
         name = request["jobDefinitionName"]
         # Held during the calls: a burst of equal jobs must register only once.
         with self._lock:
-            if name not in self._arns:
-                self._arns[name] = self._find(request) or self._register(request)
-            return self._arns[name]
+            known = self._known.get(name)
+            if known is None or not _fits(known, plan):
+                known = self._find(request, plan) or self._register(request)
+            self._known[name] = known
+            return known.arn
 
     def forget(self, arn: str) -> None:
         """AWS refused to submit with this one, because somebody has removed it. The next job that
         needs it registers it again."""
         with self._lock:
-            self._removed.update(name for name, known in self._arns.items() if known == arn)
-            self._arns = {name: known for name, known in self._arns.items() if known != arn}
+            gone = {name for name, known in self._known.items() if known.arn == arn}
+            self._removed.update(gone)
+            self._known = {name: each for name, each in self._known.items() if name not in gone}
 
-    def _find(self, request: RegisterJobDefinitionRequestTypeDef) -> str | None:
-        """The newest active revision with exactly the content of ``request``; None if there is
-        none."""
+    def _find(self, request: RegisterJobDefinitionRequestTypeDef, plan: JobPlan) -> Revision | None:
+        """The newest active revision with exactly the content of ``request`` whose tags ``plan``
+        can have; None if there is none."""
         name, wanted = request["jobDefinitionName"], definition_content.of_definition(request)
         if name in self._removed:
             return None
+        fits = partial(_fits, plan=plan)
         try:
             if not self._listed:
                 self._list()
             seen = self._seen.get(name, [])
-            found = definition_content.newest_equal(seen, wanted)
+            found = definition_content.newest_equal(seen, wanted, fits)
             if found is None and not self._all_known:
                 for seen in self._pages_of(name):
-                    if found := definition_content.newest_equal(seen, wanted):
+                    if found := definition_content.newest_equal(seen, wanted, fits):
                         break
         except ClientError as error:
             if errors.is_denied(error):
                 self._listed = self._all_known = True
                 return None  # then each run registers revisions of its own
             raise
-        if found is None and seen:
+        if found is None and seen and seen[0].fields != wanted:
             self._warn(definition_content.passed_over(name, seen[0], wanted))
         return found
 
@@ -146,7 +150,7 @@ class Definitions:
         )
         return (page for page in pages if page)
 
-    def _register(self, request: RegisterJobDefinitionRequestTypeDef) -> str:
+    def _register(self, request: RegisterJobDefinitionRequestTypeDef) -> Revision:
         dated = request.copy()
         dated["tags"] = {**request["tags"], MADE_ON: self._today().isoformat()}
         answer = self._retrier.call(
@@ -154,4 +158,10 @@ class Definitions:
             lambda: self._batch.register_job_definition(**dated),
         )
         self._removed.discard(request["jobDefinitionName"])
-        return answer["jobDefinitionArn"]
+        fields = definition_content.of_definition(request)
+        arn, number = answer["jobDefinitionArn"], answer["revision"]
+        return Revision(arn, number, fields, frozenset(dated["tags"]))
+
+
+def _fits(revision: Revision, plan: JobPlan) -> bool:
+    return sizes.tags_fit(plan.tags, revision.tags)

@@ -125,6 +125,19 @@ ALL = dataclasses.replace(
 )
 
 
+def test_one_whose_tags_are_too_many_for_a_job_is_not_used_for_it(batch):
+    (few,) = plans(1)
+    (first, _) = arns(batch, [few])
+    batch.tag_resource(resourceArn=first, tags={f"bill{n}": "" for n in range(8)})
+    # Tags are no part of a plan's definition: a run may want it for both.
+    many = dataclasses.replace(few, tags={f"own{n}": "" for n in range(43)})
+    run = Definitions(batch, retry.Retrier(print))
+    assert run.arn(few) == first
+    other = run.arn(many)
+    assert other != first
+    assert run.arn(few) == other
+
+
 def test_one_that_says_all_there_is_to_say_is_found_again(cloud, batch):
     wanted = [dataclasses.replace(ALL, image=plans(1)[0].image)]
     first = arns(batch, wanted)

@@ -133,6 +133,9 @@ def test_a_jobs_tags_are_counted_with_its_definitions():
     assert sizes.fitted(changed(tags={**most, **own}), reserved(SHORT))
     with pytest.raises(PlanError, match=r"it has 51 tags .* remove 1 of hutchbatch_tags"):
         sizes.fitted(changed(tags={**most, **own, "more": ""}), reserved(SHORT))
+    # Others may have tagged the definition since.
+    assert sizes.tags_fit({*most, *own}, {*definitions, "aws:cloudformation:stack-name"})
+    assert not sizes.tags_fit({*most, *own}, {*definitions, "cost-center"})
     long = {f"{'ä' * 120}{number}": "ü" * 256 for number in range(20)}
     with pytest.raises(PlanError, match=r"shorten hutchbatch_tags"):
         sizes.fitted(changed(tags=long), reserved(SHORT))
