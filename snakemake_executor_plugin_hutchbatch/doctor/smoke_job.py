@@ -49,6 +49,9 @@ IMAGE = default_image.image()
 _ACTIONS = ("s3:PutObject", "s3:GetObject", "s3:ListBucket", "s3:DeleteObject")
 #: Seconds between two looks at the job.
 POLL = 3.0
+#: Seconds that a job which was running may take to end: it stores its status last, and its files
+#: are removed after that. AWS gives it 30 after SIGTERM.
+END_SECONDS = 45.0
 #: Lines of its output that are looked at, and shown.
 LINES, SHOWN = 30, 5
 MEMORY_MIB = 256
@@ -150,7 +153,7 @@ def run(
     except small_objects.TooLarge as error:
         return [Finding("problem", "job", f"Somebody has overwritten the job's files: {error}.")]
     finally:
-        _clean(clients, folder, job_id)
+        _clean(clients, folder, job_id, retrier)
 
 
 def store(clients: Clients, trial: Trial, wanted: JobPlan, folder: str, word: str) -> TaskLocation:
@@ -310,12 +313,18 @@ def _fetch(clients: Clients, url: str) -> str:
     return small_objects.read(clients.s3, url, taskspec.STATUS_BYTES).decode(errors="replace")
 
 
-def _clean(clients: Clients, folder: str, job_id: str | None) -> None:
+def _clean(clients: Clients, folder: str, job_id: str | None, retrier: Retrier) -> None:
     """Ends the job if it still lives, and removes its files, as far as that is permitted."""
     bucket, prefix = split_url(folder)
     try:
         if job_id:
             clients.batch.terminate_job(jobId=job_id, reason="hutchbatch doctor ended")
+        end = retrier.clock() + END_SECONDS
+        while job_id and retrier.clock() < end:
+            job = batch_calls.describe(clients.batch, [job_id]).get(job_id)
+            if job is None or job["status"] in ENDED:
+                break
+            retrier.sleep(POLL)
     except (ClientError, BotoCoreError):
         pass
     try:

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from textwrap import dedent
 
 import pytest
 
@@ -70,8 +71,11 @@ def test_at_the_top_of_the_ladder_lost_machines_are_reported_with_their_instance
 
 
 def test_starving_jobs_move_and_their_siblings_start_higher(workflow):
-    workflow.write("Snakefile", SIX)
+    """Also the one that AWS leaves in its queue when it is cancelled."""
+    patience = "from snakemake_executor_plugin_hutchbatch.settlement import starvation\n"
+    workflow.write("Snakefile", f"{patience}starvation.CANCEL_SECONDS = 1\n{dedent(SIX)}")
     workflow.cloud.fault(kind="starve", queue="cpu-spot-30")
+    workflow.cloud.fault(kind="slow_cancel", times=1)
     output = workflow.succeed(*LADDER, "--hutchbatch-starve-minutes", "0.03", "--jobs", "2")
     assert _texts(workflow) == [f"{x}\n" for x in range(6)]
     assert "it waited there too long" in output

@@ -51,8 +51,9 @@ def add(subcommands: Subcommands) -> None:
         formatter_class=Help,
     )
     parser.add_argument("--profile", metavar="FOLDER", help="profile with your settings")
-    parser.add_argument("--no-job", action="store_true", help="run no job")
-    parser.add_argument(
+    jobs = parser.add_mutually_exclusive_group()
+    jobs.add_argument("--no-job", action="store_true", help="run no job")
+    jobs.add_argument(
         "--first-contact",
         action="store_true",
         help="ask what only a real account answers, with some tiny jobs, and print the answers as "
