@@ -258,7 +258,7 @@ def _typed(chosen: SiteDefaults, name: str, bucket: str | None) -> str:
 
 def _choices(queues: Mapping[str, Queue]) -> bool:
     """Whether a policy has queues to choose from."""
-    return sum(1 for q in queues.values() if q.spot and not q.has_gpus and q.takes_jobs) > 1
+    return sum(1 for q in queues.values() if q.spot and not q.is_accelerated and q.takes_jobs) > 1
 
 
 def _scratch_bucket(bucket: str) -> str | None:
