@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 #: Events in one GetLogEvents answer at most, or 1 MB of them (AWS's limits).
 MOST_EVENTS = 10_000
-#: Pages of one tail at most: AWS may give empty ones before others.
-MOST_PAGES = 30
+#: Pages of one tail at most, since AWS may give empty ones before others; and characters after
+#: which no more are asked for.
+MOST_PAGES, MOST_CHARACTERS = 30, 1_000_000
 #: Seconds between two looks for lines that come late, and those of a whole run spent on that.
 LATE_LOOK, LATE_BUDGET = 1.0, 120.0
 
@@ -90,15 +91,18 @@ def permitted_tail(logs: CloudWatchLogsClient, group: str, stream: str, lines: i
         "limit": lines,
     }
     pages: list[list[str]] = []
-    wanted = lines
+    wanted, size = lines, 0
     try:
         for _ in range(MOST_PAGES):
             answer = logs.get_log_events(**request)
             page = [printable(str(event.get("message") or "")) for event in answer["events"]]
             pages.append(page)
             wanted -= len(page)
+            size += sum(map(len, page))
             token = answer.get("nextBackwardToken")
-            if wanted <= 0 or token is None or token == request.get("nextToken"):
+            if token is None or token == request.get("nextToken"):
+                break  # the beginning
+            if wanted <= 0 or size >= MOST_CHARACTERS:
                 break
             request["nextToken"] = token
         return [line for page in reversed(pages) for line in page][-lines:]

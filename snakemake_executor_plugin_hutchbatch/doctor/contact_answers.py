@@ -107,11 +107,12 @@ def machine(output: Sequence[str], stored: str) -> str:
 def spot(output: Sequence[str]) -> str:
     """Question 7, as far as it can be asked."""
     found = said(output)
+    kind, notice = _first(found, "capacity"), _first(found, "notice")
     return (
         "not provoked, since users may not take machines away (ask SciComp to terminate the "
         "machine of a running job, and send us what the run says); this job's machine was "
-        f"{_first(found, 'capacity')}, {_first(found, 'type')}; notice of a loss answers "
-        f"{_first(found, 'notice')} (404: none)"
+        f"{'unknown' if kind.isdecimal() else kind}, {_first(found, 'type')}; notice of a loss "
+        f"answers {notice} (404: none)"
     )
 
 

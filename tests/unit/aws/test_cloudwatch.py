@@ -45,6 +45,11 @@ def test_the_last_lines_are_found_behind_empty_and_short_pages(pages, lines, fou
     assert log.calls <= cloudwatch.MOST_PAGES
 
 
+def test_of_very_long_lines_only_so_many_are_fetched():
+    log = Log(*[["x" * 400_000]] * 9)
+    assert len(cloudwatch.tail(log, "g", "s", 9)) == 3
+
+
 class Waiting(Time):
     """Tails of a log that has more lines at some times."""
 
