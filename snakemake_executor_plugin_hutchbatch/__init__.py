@@ -8,7 +8,7 @@ from snakemake_interface_executor_plugins.settings import CommonSettings
 from .aws import lease_gate
 from .executor import Executor as Executor
 from .planning import opened_files
-from .planning.run_settings import PreflightError, s3_terms
+from .planning.run_settings import PreflightError, s3_terms, take_site
 from .settings.options import ExecutorSettings as _Settings
 from .snakemake_patches import apply as patches
 from .snakemake_patches import local_files
@@ -22,6 +22,7 @@ class ExecutorSettings(_Settings):
         super().__post_init__()
         # Now, because Snakemake asks S3 about files long before it makes the executor.
         try:
+            take_site(self, None)  # again once the storage prefix is known
             terms = s3_terms(self)
         except PreflightError as error:
             raise ApiError(str(error)) from None

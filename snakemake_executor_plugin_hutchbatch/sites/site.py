@@ -24,8 +24,17 @@ SETTINGS_OF_SITES = (
     "scratch",
     "aws_cli_path",
     "job_role",
+    "execution_role",
+    "repository_credentials",
+    "container_user",
     "work_prefix",
     "log_group",
+    "share_identifier",
+    "s3_acl",
+    "s3_sse",
+    "s3_sse_kms_key_id",
+    "s3_storage_class",
+    "s3_request_payer",
 )
 #: What an account gives away about itself does not count for a site that was only assumed: the
 #: region, in which it was asked, and the work prefix, where the next run looks for this one's jobs.

@@ -1,5 +1,8 @@
 """Sites: those that ship, and what is said about a file that is wrong."""
 
+import subprocess
+import sys
+
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.queues.catalog import Entry
@@ -7,6 +10,7 @@ from snakemake_executor_plugin_hutchbatch.queues.data_file import DataFileError
 from snakemake_executor_plugin_hutchbatch.settings.table import SETTINGS
 from snakemake_executor_plugin_hutchbatch.settings.values import NONE, SITES, Mount
 from snakemake_executor_plugin_hutchbatch.sites import site
+from snakemake_executor_plugin_hutchbatch.supervisor import s3_terms
 
 HUTCH, LAB = site.shipped()
 
@@ -95,6 +99,21 @@ def test_a_file_describes_a_site(tmp_path):
         "work_prefix": "s3://genomics-work/data/",
         "queue": ("small", "large"),
     }
+
+
+def test_a_sites_terms_of_objects_count_from_the_start(tmp_path):
+    """Snakemake asks S3 about files long before the executor is made."""
+    path = tmp_path / "own.yaml"
+    path.write_text("s3_acl: bucket-owner-full-control\n")
+    program = (
+        "import os, snakemake_executor_plugin_hutchbatch as plugin; "
+        "plugin.ExecutorSettings(site='own.yaml'); "
+        f"print(os.environ['{s3_terms.VARIABLE}'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "bucket-owner-full-control" in done.stdout, done.stderr
 
 
 def test_a_site_may_have_no_queues_of_its_own():
