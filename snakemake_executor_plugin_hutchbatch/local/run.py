@@ -26,6 +26,12 @@ FOREGROUND = Path(__file__).parent / "hosts" / "foreground.py"
 ASKED_TO_END = (signal.SIGTERM, signal.SIGHUP)
 
 
+def configured(account: str, strict: bool) -> BatchConfig:
+    """The queues of ``account``, and AWS's limits; ``strict``: what AWS documents neither way is
+    taken at its worst."""
+    return BatchConfig.of_account(account, CALLS_PER_SECOND, strict)
+
+
 def forget_other_clouds() -> dict[str, str]:
     """The environment as it is; then removes variables from it that would mislead botocore, which
     the endpoints use, too: a profile that does not exist would be an error."""
@@ -40,10 +46,9 @@ def run_command(
     command: Sequence[str],
     base: Mapping[str, str],
     containers: Containers = "none",
-    strict: bool = False,
+    config: BatchConfig | None = None,
 ) -> int:
-    """Runs ``command`` with the cloud; returns its exit code, 128+n after signal n. ``strict``:
-    what AWS documents neither way is taken at its worst."""
+    """Runs ``command`` with the cloud; returns its exit code, 128+n after signal n."""
     child: subprocess.Popen[bytes] | None = None
     asked: list[int] = []
 
@@ -53,7 +58,7 @@ def run_command(
             child.send_signal(number)
 
     handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), pass_on)
-    with running_cloud(directory, containers, handlers, strict) as cloud:
+    with running_cloud(directory, containers, handlers, config) as cloud:
         if asked:
             return 128 + asked[0]
         child = subprocess.Popen(
@@ -68,7 +73,7 @@ def stay_up(
     directory: Path,
     base: Mapping[str, str],
     containers: Containers = "none",
-    strict: bool = False,
+    config: BatchConfig | None = None,
 ) -> int:
     """Prints what a shell needs and waits for Ctrl-C or SIGTERM."""
     ended = threading.Event()
@@ -77,7 +82,7 @@ def stay_up(
         ended.set()
 
     handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), end)
-    with running_cloud(directory, containers, handlers, strict) as cloud:
+    with running_cloud(directory, containers, handlers, config) as cloud:
         for line in export_lines(cloud.environment, base):
             print_command(line)
         print_message(
@@ -94,7 +99,7 @@ def running_cloud(
     directory: Path,
     containers: Containers,
     handlers: Mapping[signal.Signals, Handler],
-    strict: bool = False,
+    config: BatchConfig | None,
 ) -> Iterator[LocalCloud]:
     """The running cloud, with these signal handlers; ignored signals (``nohup``) stay ignored.
 
@@ -108,7 +113,6 @@ def running_cloud(
     }
     signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
     try:
-        config = BatchConfig(calls_per_second=CALLS_PER_SECOND, strict_overrides=strict)
         with LocalCloud(
             directory, containers=containers, config=config, launched_in=Path.cwd()
         ) as cloud:

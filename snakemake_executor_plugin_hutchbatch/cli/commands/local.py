@@ -51,6 +51,16 @@ def add(subcommands: Subcommands) -> None:
         ),
     )
     parser.add_argument(
+        "--account",
+        choices=("hutch", "hutch-lab", "all-kinds"),
+        default="hutch",
+        help=(
+            "which queues there are: hutch, those of the Hutch's shared account; hutch-lab, the "
+            "queue default of a lab's own; all-kinds, also queues with Fargate, Kubernetes, Arm, "
+            "fair shares or time limits, and a disabled one"
+        ),
+    )
+    parser.add_argument(
         "--strict-aws",
         action="store_true",
         help=(
@@ -80,11 +90,10 @@ def _run(options: argparse.Namespace) -> int:
     if command[:1] == ["--"]:
         command = command[1:]
     base = run.forget_other_clouds()
+    config = run.configured(options.account, options.strict_aws)
     try:
         if command:
-            return run.run_command(
-                options.dir, command, base, options.containers, options.strict_aws
-            )
-        return run.stay_up(options.dir, base, options.containers, options.strict_aws)
+            return run.run_command(options.dir, command, base, options.containers, config)
+        return run.stay_up(options.dir, base, options.containers, config)
     except (cloud.DirectoryInUse, choice.NoContainers, OSError) as error:
         raise CommandError(str(error)) from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from .fleet import ComputeEnvironment, Queue, hutch_environments, hutch_queues
+from .fleet import ACCOUNTS, ComputeEnvironment, Queue, hutch_environments, hutch_queues
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[\w+=,.@-]+/)*([\w+=,.@-]+)")
 
@@ -38,6 +38,19 @@ class BatchConfig:
     roles: tuple[str, ...] = ("local-batchtask", "fh-pi-*-batchtask", "ecsTaskExecutionRole")
     arm_images: tuple[str, ...] = ()
     strict_overrides: bool = False
+
+    @classmethod
+    def of_account(
+        cls, name: str, calls_per_second: float | None = None, strict_overrides: bool = False
+    ) -> BatchConfig:
+        """The queues of one of ``fleet.ACCOUNTS``."""
+        queues, environments = ACCOUNTS[name]
+        return cls(
+            queues=queues,
+            compute_environments=environments,
+            calls_per_second=calls_per_second,
+            strict_overrides=strict_overrides,
+        )
 
     def __post_init__(self) -> None:
         known = {each.name for each in self.compute_environments}

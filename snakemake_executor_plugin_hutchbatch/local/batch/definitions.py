@@ -224,6 +224,11 @@ def _check_roles(container: Mapping[str, Json], account: str) -> None:
             "When you are specifying container secrets, you must also specify a value for "
             "'executionRoleArn'"
         )
+    if container.get("repositoryCredentials") and not container.get("executionRoleArn"):
+        raise refused(
+            "When you are specifying repositoryCredentials, you must also specify a value for "
+            "'executionRoleArn'"
+        )
 
 
 def _check_container(container: Mapping[str, Json]) -> None:

@@ -5,8 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-#: vCPUs, memory in MiB and GPUs of instance types whose size matters here (AWS EC2).
-INSTANCE_SIZES: dict[str, tuple[int, int, int]] = {"p3.16xlarge": (64, 488 * 1024, 8)}
+#: Largest sizes (vCPUs, memory in MiB, GPUs) of instance types and families whose size matters here
+#: (AWS EC2). ``optimal`` is m6i, c6i, r6i and c7i
+#: (https://docs.aws.amazon.com/batch/latest/userguide/instance-type-compute-table.html): no machine
+#: has both the most processors and the most memory.
+_OPTIMAL = ((192, 384 * 1024, 0), (128, 1024 * 1024, 0))
+INSTANCE_SIZES: dict[str, tuple[tuple[int, int, int], ...]] = {
+    "p3.16xlarge": ((64, 488 * 1024, 8),),
+    "optimal": _OPTIMAL,
+    "default_x86_64": _OPTIMAL,
+}
+#: What jobs can have of a machine's memory: of a m4.large's 8,192 MiB it is 7,985, less 32 MiB for
+#: the agent (https://docs.aws.amazon.com/batch/latest/userguide/memory-management.html).
+OFFERED, AGENT = 0.985, 32
 
 #: Families with GPUs (AWS EC2).
 _GPU = re.compile(r"(p|g|gr)[0-9]")
@@ -39,11 +50,8 @@ class ComputeEnvironment:
     @property
     def gpus(self) -> int:
         """GPUs of the largest instance type: the most that one job can request."""
-        most = 0
-        for name in self.instance_types:
-            if _GPU.match(name):
-                most = max(most, INSTANCE_SIZES.get(name, (0, 0, 8))[2])
-        return most
+        found = [_sizes(name) or ((0, 0, 8),) for name in self.instance_types if _GPU.match(name)]
+        return max((size[2] for sizes in found for size in sizes), default=0)
 
     @property
     def queue_type(self) -> str:
@@ -57,9 +65,19 @@ class ComputeEnvironment:
         Types of unknown size count as large enough."""
         if gpus > self.gpus:
             return False
-        sizes = [INSTANCE_SIZES.get(name) for name in self.instance_types]
-        fit = (size is None or (vcpus <= size[0] and memory <= size[1]) for size in sizes)
-        return not sizes or any(fit)
+        sizes = [_sizes(name) for name in self.instance_types]
+        if not all(sizes) or not sizes:
+            return True
+        return any(
+            vcpus <= most and memory <= mib * OFFERED - AGENT
+            for each in sizes
+            for most, mib, _ in each
+        )
+
+
+def _sizes(name: str) -> tuple[tuple[int, int, int], ...]:
+    """Empty if they are not known."""
+    return INSTANCE_SIZES.get(name, ())
 
 
 @dataclass(frozen=True)
@@ -106,6 +124,15 @@ def hutch_queues() -> tuple[Queue, ...]:
     return tuple(Queue(each.name, (each.name,)) for each in hutch_environments())
 
 
+def lab_environments() -> tuple[ComputeEnvironment, ...]:
+    """A lab's own account (https://sciwiki.fredhutch.org/compdemos/nextflow/)."""
+    return (_spot("default", 128, 50),)
+
+
+def lab_queues() -> tuple[Queue, ...]:
+    return (Queue("default", ("default",)),)
+
+
 def other_environments() -> tuple[ComputeEnvironment, ...]:
     """Kinds of compute environments that an account may have besides."""
     return (
@@ -128,3 +155,14 @@ def other_queues() -> tuple[Queue, ...]:
         Queue("limited", ("shared",), time_limits=(limit,)),
         Queue("closed", ("shared",), enabled=False),
     )
+
+
+#: Accounts that ``hutchbatch local`` can be.
+ACCOUNTS = {
+    "hutch": (hutch_queues(), hutch_environments()),
+    "hutch-lab": (lab_queues(), lab_environments()),
+    "all-kinds": (
+        (*hutch_queues(), *other_queues()),
+        (*hutch_environments(), *other_environments()),
+    ),
+}

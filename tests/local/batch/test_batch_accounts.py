@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.local.batch import BatchConfig, BatchError, fleet
@@ -12,13 +14,8 @@ MINE = "arn:aws:iam::000000000000:role/local-batchtask"
 @pytest.fixture
 def mixed_account(make_cloud):
     """An account with queues of all kinds."""
-    config = BatchConfig(
-        queues=(*fleet.hutch_queues(), *fleet.other_queues()),
-        compute_environments=(*fleet.hutch_environments(), *fleet.other_environments()),
-        arm_images=("multi-*",),
-        check_answers=True,
-    )
-    return make_cloud(config)
+    config = BatchConfig.of_account("all-kinds")
+    return make_cloud(replace(config, arm_images=("multi-*",), check_answers=True))
 
 
 def run(aws, name="new", submission=None, **container):
@@ -50,6 +47,33 @@ def test_secrets_need_an_execution_role(aws):
     secrets = [{"name": "TOKEN", "valueFrom": "arn:known"}]
     with pytest.raises(BatchError, match="'executionRoleArn'"):
         aws.define("new", secrets=secrets, jobRoleArn=MINE)
+
+
+def test_a_login_to_a_registry_needs_an_execution_role(aws):
+    login = {"credentialsParameter": "arn:aws:secretsmanager:us-west-2:000000000000:secret:x"}
+    with pytest.raises(BatchError, match="'executionRoleArn'"):
+        aws.define("new", repositoryCredentials=login)
+    aws.define("new", repositoryCredentials=login, executionRoleArn=MINE)
+
+
+@pytest.mark.parametrize(
+    ("vcpus", "memory", "fits"),
+    [
+        (192, 384 * 1000, True),
+        (193, 1024, False),
+        (1, 1024 * 1024, False),
+        (1, int(1024 * 1024 * 0.985) - 32, True),
+        (192, 1024 * 1000, False),
+    ],
+)
+def test_no_machine_is_larger_than_the_largest_nor_offers_all_its_memory(vcpus, memory, fits):
+    assert fleet.ComputeEnvironment("x", 999).holds(vcpus, memory, 0) is fits
+
+
+def test_a_labs_account_has_one_queue(make_cloud):
+    lab = make_cloud(BatchConfig.of_account("hutch-lab"))
+    names = [q["jobQueueName"] for q in lab.call("DescribeJobQueues")["jobQueues"]]
+    assert names == ["default"]
 
 
 def logs(**options):

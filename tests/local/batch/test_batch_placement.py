@@ -54,7 +54,7 @@ def test_a_request_larger_than_the_machine_runs_alone_and_is_said_once(make_clou
     small = aws.submit("small")
     large = aws.submit("large", **aws.needs(16, 1024))
     after = aws.submit("after")
-    huge = aws.submit("huge", **aws.needs(1, 1 << 20))
+    huge = aws.submit("huge", **aws.needs(1, 1_000_000))
     running = []
     for _ in range(4):
         jobs = (small, large, after, huge)
