@@ -69,6 +69,13 @@ def policy(missing: Iterable[str], context: AccountContext) -> dict[str, object]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
+def role_arn(role: str, context: AccountContext) -> str:
+    """The ARN of a role of the account; of a machine's only the name is known."""
+    if not role or role.startswith("arn:"):
+        return role
+    return f"arn:{context.partition}:iam::{context.account}:role/{role}"
+
+
 def role_policy(lacks: Iterable[tuple[str, str]], context: AccountContext) -> dict[str, object]:
     """The same for the jobs' role; ``lacks``: actions with places in S3."""
     by_places: dict[tuple[str, ...], list[str]] = {}

@@ -144,7 +144,8 @@ def _conclude(examination: Examination, as_json: bool, contact: Contact | None =
         terminal.say_json(policy, indent=2)
     if role_policy:
         role = next((finding.role for finding in found if finding.role), "")
-        terminal.say("", f"The smallest policy that helps the jobs' role {role}, for SciComp:")
+        arn = permissions.role_arn(role, examination.context())
+        terminal.say("", f"The smallest policy that helps the jobs' role {arn}, for SciComp:")
         terminal.say_json(role_policy, indent=2)
     terminal.say(
         "",

@@ -9,6 +9,7 @@ from snakemake_executor_plugin_hutchbatch.doctor.permissions import (
     AccountContext,
     policy,
     refused_action,
+    role_arn,
     role_policy,
 )
 
@@ -59,6 +60,11 @@ def test_a_role_may_be_passed_to_containers_only():
     assert passing["Condition"] == {
         "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
     }
+
+
+def test_a_machines_role_is_one_of_the_account():
+    machines = "arn:aws:iam::123456789012:role/ecsInstanceRole"
+    assert role_arn("ecsInstanceRole", GROUND) == role_arn(machines, GROUND) == machines
 
 
 def test_a_role_gets_what_it_lacks_where_it_lacks_it():
