@@ -9,7 +9,7 @@ import os
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, Protocol
 
 import boto3
 import botocore.session
@@ -87,7 +87,7 @@ def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:
         aws_secret_access_key=s3.secret_key,
         aws_session_token=s3.token,
     )
-    storage.meta.events.register("before-call.s3.PutObject", _add_checksum)
+    storage.meta.events.register("provide-client-params.s3.PutObject", _add_checksum)
     s3_terms.use(storage, s3.terms)
     batch = aws.client("batch", config=many)
     return Clients(
@@ -122,17 +122,9 @@ def _with_plain_bodies(config: Config) -> Config:
         return config  # before botocore 1.36, which sends none
 
 
-class HTTPRequest(TypedDict):
-    """A request that botocore has made of a call, as far as we read it."""
-
-    body: object
-    headers: dict[str, str]
-    context: Mapping[str, Mapping[str, object]]
-
-
-def _add_checksum(params: HTTPRequest, **_: object) -> None:
-    """Buckets with Object Lock take no PUT without a checksum, and Snakemake's S3 plugin has
-    botocore send none."""
-    body, chosen = params["body"], params["context"].get("checksum", {}).get("request_algorithm")
-    if isinstance(body, bytes) and not chosen:
-        params["headers"].setdefault(checksum.CRC32, checksum.encoded(zlib.crc32(body)))
+def _add_checksum(params: dict[str, object], **_: object) -> None:
+    """Buckets with Object Lock take no PUT without a checksum, and ``_with_plain_bodies`` has
+    botocore send none. In place: of several answers to this event only one would count."""
+    body = params.get("Body")
+    if isinstance(body, bytes) and not any(name.startswith("Checksum") for name in params):
+        params["ChecksumCRC32"] = checksum.encoded(zlib.crc32(body))

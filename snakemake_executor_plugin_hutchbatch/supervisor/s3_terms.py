@@ -79,16 +79,16 @@ def use(client: BaseClient, terms: Terms) -> None:
     )
     payer = _given(("RequestPayer", terms.request_payer))
 
-    def add(
-        params: Mapping[str, object], model: OperationModel, **_: object
-    ) -> Mapping[str, object]:
+    def add(params: Dict[str, object], model: OperationModel, **_: object) -> None:
+        # In place: of several answers to this event only one would count.
         known = model.input_shape.members if model.input_shape else ()
         more = {**(new if model.name in _MAKING else {}), **payer}
-        return {**{name: text for name, text in more.items() if name in known}, **params}
+        for name, text in more.items():
+            if name in known:
+                params.setdefault(name, text)
 
     if new or payer:
-        # The stubs do not know that an answer of this event counts.
-        client.meta.events.register("provide-client-params.s3", add)  # type: ignore[arg-type]
+        client.meta.events.register("provide-client-params.s3", add)
 
 
 def _given(*pairs: Tuple[str, str]) -> Dict[str, str]:

@@ -106,3 +106,5 @@ def test_without_settings_the_bucket_decides(tiny: TinyS3) -> None:
     s3 = clients.clients(session, clients.S3Access(tiny.endpoint)).s3
     s3.put_object(Bucket=BUCKET, Key="a", Body=b"a")
     assert sent(tiny, "PUT", "a") == [{}]
+    # As a bucket with Object Lock demands.
+    assert tiny.kept[f"/{BUCKET}/a"] == {"x-amz-checksum-crc32": "6Le+Qw=="}
