@@ -123,6 +123,29 @@ def test_a_role_that_may_not_write_is_reported_though_it_may_not_write_its_statu
     assert "hutchbatch-status" not in output
 
 
+def test_last_lines_that_come_late_and_behind_empty_pages_are_shown(workflow):
+    workflow.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "bad.txt", "killed.txt"
+        rule bad:
+            output: "bad.txt"
+            shell: "echo why it is bad; exit 3"
+        rule killed:
+            output: "killed.txt"
+            shell: "echo how far it came; sleep 9"
+        """,
+    )
+    workflow.cloud.fault(kind="late_lines", delay=2)
+    workflow.cloud.fault(kind="empty_pages")
+    workflow.cloud.fault(kind="out_of_memory", name="*-killed-*", after=1)
+    output = workflow.fail("--keep-going", "--retries", "0")
+    for cause, line in (("COMMAND", "why it is bad"), ("OUT_OF_MEMORY", "how far it came")):
+        assert f"[{cause}]" in output
+        assert re.search(rf"^ +{line}$", output, re.M), output
+
+
 def test_a_fault_of_hutchbatchs_own_leaves_every_job_its_cause_and_a_traceback(workflow):
     workflow.write(
         "Snakefile",
