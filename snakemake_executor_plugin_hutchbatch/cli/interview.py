@@ -63,6 +63,10 @@ class Interview:
         }
         if settings["queue"] == "auto" and (self._options.policy or _choices(queues)):
             settings["policy"] = self._answer("policy", _typed(chosen, "policy", bucket))
+        if self._given("share_identifier") is None and (
+            self._options.share_identifier or wants_share(queues, settings["queue"])
+        ):
+            settings["share_identifier"] = self._answer("share_identifier", None)
         user = self._answer("user", run_settings.default_user())
         settings["work_prefix"] = self._work_prefix(chosen, known, bucket, prefix)
         settings |= self._unasked(chosen, known)
@@ -254,6 +258,17 @@ def _gives(chosen: SiteDefaults, bucket: str, settings: Mapping[str, str]) -> st
 
 def _typed(chosen: SiteDefaults, name: str, bucket: str | None) -> str:
     return chosen.typed(name, bucket) or str(SETTINGS[name].default)
+
+
+def wants_share(queues: Mapping[str, Queue], text: str) -> bool:
+    """Whether jobs need a share identifier: where a queue is named that has a fair-share policy, or
+    where there is no other. ``text``: of the answer."""
+    by_arn = {queue.arn: queue for queue in queues.values()}
+    named = [q for name in parsers.parse_queue(text) if (q := queues.get(name) or by_arn.get(name))]
+    if named:
+        return any(queue.fair_share for queue in named)
+    able = [q for q in queues.values() if q.takes_jobs and not q.is_accelerated]
+    return bool(able) and all(queue.fair_share for queue in able)
 
 
 def _choices(queues: Mapping[str, Queue]) -> bool:

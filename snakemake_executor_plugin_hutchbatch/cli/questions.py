@@ -138,6 +138,13 @@ QUESTIONS = {
             parsers.parse_queue,
         ),
         Question(
+            "share_identifier",
+            "NAME",
+            "Your share identifier, which the queue's fair-share policy wants (from SciComp)",
+            "your share identifier, for queues with a fair-share policy (default: none)",
+            parsers.parse_share_identifier,
+        ),
+        Question(
             "policy",
             "POLICY",
             "Which spot queue first: availability (always there), capacity (cheapest) or balanced",

@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError, ProfileNotFound
 
 from snakemake_executor_plugin_hutchbatch.cli import known_account, questions
-from snakemake_executor_plugin_hutchbatch.cli.interview import differing
+from snakemake_executor_plugin_hutchbatch.cli.interview import differing, wants_share
 from snakemake_executor_plugin_hutchbatch.queues.queue import Queue
 from snakemake_executor_plugin_hutchbatch.settings.values import SettingError
 from snakemake_executor_plugin_hutchbatch.sites import site
@@ -53,6 +53,19 @@ def test_other_queues_are_refused_with_those_there_are(text, fault):
     }
     with pytest.raises(SettingError, match=fault):
         questions.check_queues(text, queues)
+
+
+def test_a_share_is_asked_for_where_jobs_need_one():
+    fair = Queue("fair", ARN + "fair", fair_share=True)
+    both = {"fair": fair, "mixed": Queue("mixed", ARN + "mixed", fair_share=False)}
+    asked = {
+        text: wants_share(both, text) for text in ("auto", "mixed", "mixed,fair", ARN + "fair")
+    }
+    assert asked == {"auto": False, "mixed": False, "mixed,fair": True, ARN + "fair": True}
+    assert wants_share({"fair": fair}, "auto")
+    gpu = Queue("gpu", fair_share=False, instance_types=("g6",))
+    assert wants_share({"fair": fair, "gpu": gpu}, "auto")
+    assert not wants_share({}, "auto")
 
 
 @pytest.mark.parametrize("text", ["1", " 60 ", "none"])
