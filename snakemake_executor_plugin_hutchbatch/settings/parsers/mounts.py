@@ -48,7 +48,8 @@ def parse_aws_cli_path(value: object) -> str | Nothing:
     if path == str(NONE):
         return NONE
     path = path.rstrip("/").removesuffix("/bin/aws")
-    if not re.fullmatch(r"(/[^\s:/]+)+", path):
+    # It is part of the start-up command, which must be short (``planning/sizes.py``).
+    if not re.fullmatch(r"(/[^\s:/]+)+", path) or len(path) > 200:
         raise SettingError(
             "it is a folder on Batch's hosts, like /home/ec2-user/miniconda, or none"
         )

@@ -110,6 +110,7 @@ BAD = [
     ("scratch", "/docker_scratch:/tmp:ro", "cannot be read-only"),
     ("scratch", "/docker_scratch:/", "/path/on/host"),
     ("aws_cli_path", "miniconda", "folder"),
+    ("aws_cli_path", "/opt/" + "x" * 200, "folder"),
     ("work_prefix", "/shared/work", "s3://"),
     ("work_prefix", "s3://Not_A_Bucket/x", "s3://"),
     ("log_group", "a b", "log group"),
@@ -168,7 +169,7 @@ def test_several_bad_settings_are_reported_together():
 
 
 def test_files_are_found_again_after_snakemake_has_changed_its_folder(tmp_path, monkeypatch):
-    (tmp_path / "own.yaml").touch()
+    (tmp_path / "own.yaml").write_text("scratch: /big:/tmp\n")
     monkeypatch.chdir(tmp_path)
     settings = ExecutorSettings(site="own.yaml", queue_catalog="own.yaml")
     assert settings.value("site") == settings.value("queue_catalog") == tmp_path / "own.yaml"
