@@ -64,10 +64,12 @@ def assume(
 
 
 def _by_queues(sites: Sequence[SiteDefaults], queues: Collection[str]) -> SiteDefaults | None:
-    """The site most of whose queues there are; None where that is no one site."""
-    counts = [sum(1 for name in site.queues if name in queues) for site in sites]
-    most = max(counts)
-    return sites[counts.index(most)] if most and counts.count(most) == 1 else None
+    """The site whose queues are there, best as a whole: a lab may have some with names of the
+    shared account's. None where none is, or two are equal."""
+    found = [sum(1 for name in site.queues if name in queues) for site in sites]
+    shares = [(n / max(1, len(site.queues)), n) for n, site in zip(found, sites, strict=True)]
+    best = max(shares)
+    return sites[shares.index(best)] if best[1] and shares.count(best) == 1 else None
 
 
 def scratch_shown(sites: Sequence[SiteDefaults], mounts: Mapping[Mount, int]) -> Mount | None:

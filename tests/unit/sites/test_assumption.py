@@ -17,13 +17,14 @@ DOCKER_SCRATCH, DOCKER_DISK = Mount("/docker_scratch", "/tmp"), Mount("/var/lib/
         (HUTCH.queues, {}, "hutch", DOCKER_SCRATCH),
         (["default"], {}, "hutch-lab", DOCKER_DISK),
         (["default", "big"], {}, "hutch-lab", DOCKER_DISK),
-        (["default", "mixed", "cpu-spot-50"], {}, "hutch", DOCKER_SCRATCH),
+        ([*HUTCH.queues, "default"], {}, "hutch", DOCKER_SCRATCH),
+        (["default", "mixed", "cpu-spot-50"], {}, "hutch-lab", DOCKER_DISK),
+        (["cpu-spot-50", "mixed"], {}, "hutch", DOCKER_SCRATCH),
         # the definitions know where the scratch is
         (HUTCH.queues, {DOCKER_DISK: 3}, "hutch", DOCKER_DISK),
         (["default"], {DOCKER_SCRATCH: 3, DOCKER_DISK: 1}, "hutch-lab", DOCKER_SCRATCH),
         (["default"], {Mount("/mnt/nvme", "/tmp"): 2}, "hutch-lab", Mount("/mnt/nvme", "/tmp")),
         # the definitions decide
-        (["default", "mixed"], {DOCKER_DISK: 1}, "hutch-lab", DOCKER_DISK),
         (["own"], {DOCKER_DISK: 1}, "hutch-lab", DOCKER_DISK),
         ([], {DOCKER_DISK: 1}, "hutch-lab", DOCKER_DISK),
         # nothing decides
