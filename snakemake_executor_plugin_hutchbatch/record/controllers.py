@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from ..aws import lease_gate
 from .schema import Run
 
 #: A run on another machine shows signs of life (``Run.beat``) much more often than this (seconds).
@@ -30,13 +31,15 @@ class Controller:
     own units, 0 if unknown), which distinguishes it from a later process with the same number.
 
     ``machine`` distinguishes machines, their boots, and the PID namespaces of one machine, since
-    machines can have the same name. Empty if it was not recorded.
+    machines can have the same name. Empty if it was not recorded. ``lease``: of a process that
+    worked under one, ``RUN#FENCE`` (``aws/lease_gate.py``).
     """
 
     host: str
     pid: int
     started: float
     machine: str = ""
+    lease: str = ""
 
 
 def read(raw: object) -> Controller:
@@ -47,20 +50,33 @@ def read(raw: object) -> Controller:
         raise ValueError("not a process")
     if not isinstance(started, (int, float)) or isinstance(started, bool) or started < 0:
         raise ValueError("not a process")
-    machine = found.get("machine", "")  # an older hutchbatch's mark has none
-    if not isinstance(machine, str):
+    # An older hutchbatch's mark has neither.
+    machine, lease = found.get("machine", ""), found.get("lease", "")
+    if not isinstance(machine, str) or not isinstance(lease, str):
         raise ValueError("not a process")
-    return Controller(host, pid, started, machine)
+    return Controller(host, pid, started, machine, lease)
 
 
 def this() -> Controller:
     """This process."""
-    return Controller(socket.gethostname(), os.getpid(), began(os.getpid()) or 0.0, machine())
+    started, hold = began(os.getpid()) or 0.0, lease_gate.own()
+    lease = f"{hold.id}#{hold.fence}" if hold else ""
+    return Controller(socket.gethostname(), os.getpid(), started, machine(), lease)
 
 
 def of(run: Run) -> Controller:
     """The process that controlled a run."""
-    return Controller(run.host, run.pid, run.process_started, run.machine)
+    return Controller(run.host, run.pid, run.process_started, run.machine, run.lease)
+
+
+def is_replaced(controller: Controller) -> bool:
+    """Whether this process has the lease under which that one worked, and has it later: then that
+    one has ended, or can change nothing any more, wherever it is."""
+    detached_id, _, fence = controller.lease.rpartition("#")
+    if not re.fullmatch("[0-9]{1,9}", fence):
+        return False
+    hold = lease_gate.own()
+    return hold is not None and hold.id == detached_id and int(fence) < hold.fence
 
 
 @cache
@@ -141,6 +157,8 @@ def is_number(pid: object) -> bool:
 
 def is_dead(controller: Controller) -> bool | None:
     """Whether a process has ended; None for one on another machine, which cannot be asked."""
+    if is_replaced(controller):
+        return True
     here = is_here(controller, socket.gethostname(), machine())
     if here == "rebooted":
         return True

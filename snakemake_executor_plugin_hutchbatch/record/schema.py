@@ -17,7 +17,8 @@ class Run:
     """One start of Snakemake. ``outcome``: ``done``, ``failed`` or ``cancelled``; None while it
     goes on, or when its controller was killed. ``process_started`` distinguishes a process
     from a later one with the same ``pid``, ``machine`` its machine from others with the same name
-    (see ``controllers``); ``beat`` is the last sign of life; ``wanted``: jobs to be done."""
+    (see ``controllers``, as for ``lease``); ``beat`` is the last sign of life; ``wanted``: jobs to
+    be done."""
 
     run_id: str
     started: float
@@ -37,6 +38,7 @@ class Run:
     work_prefix: str = ""
     log_group: str = ""
     wanted: int | None = None
+    lease: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 

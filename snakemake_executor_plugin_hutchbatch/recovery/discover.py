@@ -1,10 +1,10 @@
 """What a new run finds about earlier ones: from the record, and from AWS Batch for a run whose mark
-is in S3 but which the record does not have."""
+is in S3 but which the record does not have, or has only as it was when it was last saved."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import replace
 
@@ -12,11 +12,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws.clients import Clients
 from ..aws.retry import Retrier
+from ..record import controllers
 from ..record.journal import JournalError
 from ..record.recorder import Recorder
 from ..record.schema import Run
 from ..storage.leavings import Leavings
-from . import rebuild_from_aws, unfinished_jobs
+from . import rebuild_from_aws, run_marker, unfinished_jobs
 from .rebuild_from_aws import Rebuilt
 from .run_marker import SURELY_SILENT, Presence, RunMarker
 from .takeover import Takeover
@@ -44,10 +45,30 @@ def earlier(
     if known.unreadable:
         say(f"{known.unreadable:,} lines of the record are damaged and were skipped.")
     unknown = presence.others(known.runs, pool)
-    if not unknown:
+    # Of a controller that was replaced, the record is as old as the state that was saved last.
+    old = [run for run in known.dead if controllers.is_replaced(controllers.of(run))]
+    if not unknown and not old:
         return known
-    found = rebuild_from_aws.traces(clients, unknown, queues, retrier, pool, say)
+    marks = [*unknown, *map(run_marker.of, old)]
+    found = rebuild_from_aws.traces(clients, marks, queues, retrier, pool, say)
+    known = _completed(known, {run.run_id for run in old}, found)
     return _with_marks(known, unknown, found, recorder, presence, leavings)
+
+
+def _completed(known: Earlier, runs: Collection[str], found: Rebuilt) -> Earlier:
+    """What the record has, with what AWS Batch knows beyond it of some of its ``runs``. A job whose
+    id is not recorded is found by its name otherwise, and must not count twice."""
+    theirs = [trace for trace in found.traces if trace.run_id in runs]
+    ids = {(trace.submission, trace.child): trace.batch_id for trace in theirs}
+    traces = [
+        trace
+        if trace.batch_id
+        else replace(trace, batch_id=ids.get((trace.submission, trace.child)))
+        for trace in known.traces
+    ]
+    recorded = {trace.batch_id for trace in traces}
+    more = [trace for trace in theirs if trace.batch_id not in recorded]
+    return replace(known, traces=(*traces, *more))
 
 
 def _with_marks(

@@ -59,10 +59,11 @@ class RunMarker:
     work_prefix: str
     machine: str = ""
     silent: float = 0.0
+    lease: str = ""
 
     @property
     def controller(self) -> Controller:
-        return Controller(self.host, self.pid, self.process_started, self.machine)
+        return Controller(self.host, self.pid, self.process_started, self.machine, self.lease)
 
     @property
     def is_over(self) -> bool:
@@ -73,6 +74,22 @@ class RunMarker:
         """The same as the record has it."""
         kept = {f.name for f in fields(self)} - {"silent"}
         return Run(**{name: getattr(self, name) for name in kept})
+
+
+def of(run: Run) -> RunMarker:
+    """The mark of a run."""
+    return RunMarker(
+        run.run_id,
+        run.host,
+        run.pid,
+        run.process_started,
+        run.started,
+        run.user,
+        clean(run.folder),
+        run.work_prefix,
+        run.machine,
+        lease=run.lease,
+    )
 
 
 class Presence:
@@ -90,17 +107,7 @@ class Presence:
         self._retrier = retrier
         self._say = say
         self._layout = WorkLayout(run.work_prefix)
-        self._mark = RunMarker(
-            run.run_id,
-            run.host,
-            run.pid,
-            run.process_started,
-            run.started,
-            run.user,
-            clean(run.folder),
-            run.work_prefix,
-            run.machine,
-        )
+        self._mark = of(run)
         self._given = float("-inf")
         self._open = True
         self._lock = threading.Lock()
@@ -235,4 +242,5 @@ def read(content: bytes, run_id: str, work_prefix: str, silent: float) -> RunMar
         work_prefix,
         process.machine,
         silent,
+        process.lease,
     )

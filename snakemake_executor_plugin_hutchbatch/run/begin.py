@@ -103,6 +103,7 @@ def _run(workflow: Workflow, context: RunContext, hide: Discretion) -> Run:
         pid=controller.pid,
         process_started=controller.started,
         machine=controller.machine,
+        lease=controller.lease,
         beat=now,
         command=hide(shlex.join(["snakemake", *discreet(sys.argv[1:])])),
         folder=str(Path.cwd()),

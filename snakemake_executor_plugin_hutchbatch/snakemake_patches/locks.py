@@ -19,6 +19,7 @@ from pathlib import Path
 from snakemake.exceptions import IncompleteFilesException
 from snakemake_interface_common.exceptions import ApiError
 
+from ..aws import lease_gate
 from ..planning.snakemake_jobs import s3_url
 from ..record import controllers
 from ..record.controllers import Controller
@@ -26,6 +27,7 @@ from ..recovery import unfinished_jobs
 from ..snakemake_types import Dag, File, Job, Persistence
 from ..supervisor import strict_json
 from ..text import terminal
+from . import local_files
 
 #: Begins the first line of hutchbatch's locks. Snakemake takes it for the name of another file.
 _OWNER = "#hutchbatch "
@@ -135,6 +137,25 @@ def finished(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[N
     return finished
 
 
+def _newer_than_saved(dag: Dag) -> dict[str, File]:
+    """Outputs that the controller before this one may have made after it had saved its state for
+    the last time: what Snakemake knew of them is lost, and would be missed when a parameter
+    changes."""
+    hold = lease_gate.own()
+    if hold is None or hold.fence < 2:
+        return {}
+    metadata = dag.workflow.persistence.metadata
+    return {
+        str(file): file
+        for job in dag.jobs
+        for file in job.output
+        if s3_url(file)
+        and (there := local_files.stored(file)) is not None
+        and there.modified >= hold.saved
+        and metadata(file) is None
+    }
+
+
 async def _unfinished(dag: Dag) -> list[File]:
     """Existing outputs whose jobs an earlier run left unfinished: those that Snakemake marked, and
     those that only hutchbatch's record knows.
@@ -152,6 +173,7 @@ async def _unfinished(dag: Dag) -> list[File]:
             for file in job.output:
                 if s3_url(file) in wanted and str(file) not in found and await file.exists():
                     found[str(file)] = file
+    found |= _newer_than_saved(dag)
     if found:
         terminal.snakemake_log().info(
             f"An earlier run left jobs unfinished, and {len(found)} of their files exist: the jobs "

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
 from sample_plan import PLAN
 
+from snakemake_executor_plugin_hutchbatch.aws import lease_gate
+from snakemake_executor_plugin_hutchbatch.aws.lease_gate import Hold
 from snakemake_executor_plugin_hutchbatch.planning import fingerprint
 from snakemake_executor_plugin_hutchbatch.record import controllers, journal, record_file, repair
 from snakemake_executor_plugin_hutchbatch.record.controllers import Controller
@@ -25,7 +27,7 @@ from snakemake_executor_plugin_hutchbatch.record.schema import (
     Run,
     Submission,
 )
-from snakemake_executor_plugin_hutchbatch.recovery import discover, unfinished_jobs
+from snakemake_executor_plugin_hutchbatch.recovery import discover, run_marker, unfinished_jobs
 from snakemake_executor_plugin_hutchbatch.recovery.decide import EarlierJob, decide
 from snakemake_executor_plugin_hutchbatch.recovery.rebuild_from_aws import Rebuilt
 from snakemake_executor_plugin_hutchbatch.recovery.run_marker import SURELY_SILENT, RunMarker
@@ -240,6 +242,42 @@ def test_a_mark_goes_only_when_all_could_be_seen_and_nothing_was_there():
         )
         assert removed == ([(dead.run(), SURELY_SILENT)] if complete else [])
         assert found.dead == ()
+
+
+def test_a_controller_whose_lease_this_one_has_taken_over_has_ended(tmp_path, monkeypatch, path):
+    earlier = Controller("elsewhere", 1, 1.0, "m.b.n", lease="run-1#2")
+    run = Run("r1", 1.0, host="elsewhere", beat=time.time(), lease="run-1#2")
+    assert controllers.is_dead(earlier) is None
+    file = tmp_path / "lease"
+    monkeypatch.setenv(lease_gate.VARIABLE, str(file))
+    for held, fence, dead in (("run-1", 3, True), ("run-1", 2, None), ("run-2", 3, None)):
+        lease_gate.write(file, Hold(held, fence, 0.0, os.getpid()))
+        assert controllers.is_dead(earlier) is dead
+        assert controllers.is_gone(run, time.time()) is bool(dead)
+        assert run_marker.of(run).is_over is bool(dead)
+    assert controllers.this().lease == "run-2#3"
+    for text in ("", "run-1", "run-1#", "run-1#x", "run-1#-1", f"run-1#{'9' * 5000}"):
+        assert controllers.is_dead(replace(earlier, lease=text)) is None
+    # Record, locks and marks in S3 keep it.
+    written(path, run)
+    with Reader(path) as reader:
+        assert reader.rows(Run) == [run]
+    assert locks.owner(locks.owner_line(earlier)) == earlier
+    mark = run_marker.of(replace(run, user="jdoe", pid=1))
+    content = json.dumps(asdict(mark)).encode()
+    assert run_marker.read(content, "r1", "", 0.0) == mark
+
+
+def test_jobs_that_a_replaced_controller_sent_after_its_state_was_saved_count_once():
+    def trace(submission, batch_id, child=SINGLE, run="r1"):
+        return Trace(run, "i", ("s3://b/1",), submission, child, "q", batch_id, "s", "t", 1.0)
+
+    recorded = [trace("a", "id-a"), trace("b", None), trace("c", None, 1), trace("lost", None)]
+    there = [trace("a", "id-a"), trace("b", "id-b"), trace("c", "id-c:1", 1), trace("d", "id-d")]
+    known = unfinished_jobs.Earlier(traces=tuple(recorded))
+    found = discover._completed(known, {"r1"}, Rebuilt((*there, trace("e", "id-e", run="r2"))))
+    names = [(t.submission, t.batch_id) for t in found.traces]
+    assert names == [("a", "id-a"), ("b", "id-b"), ("c", "id-c:1"), ("lost", None), ("d", "id-d")]
 
 
 # Identity and decision
