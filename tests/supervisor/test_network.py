@@ -264,3 +264,13 @@ def test_a_wrong_clock_is_set_right_by_s3s_own(tiny: TinyS3, tmp_path: Path, hou
     tiny.ahead = 3600.0 * hours
     ended = run(tiny, tmp_path, AWS_ENDPOINT_URL=tiny.endpoint)
     assert (ended.code, ended.err) == (0, "")
+
+
+def test_a_job_in_another_region_than_its_bucket_runs_at_any_endpoint(container: Container) -> None:
+    """The local cloud, as AWS, refuses a signature for another region, and names the right one."""
+    url = container.store.put("in", "read")
+    step = Step("s", "cp in out", outputs=(Output("out", container.store.url("out")),))
+    task = container.task(steps=(step,), inputs=(Input(url, "in"),))
+    ended = container.with_(environ={"HUTCHBATCH_REGION": "eu-west-1"}).run(task)
+    assert (ended.code, ended.err) == (0, "")
+    assert container.store.get("out") == b"read"

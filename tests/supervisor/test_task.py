@@ -641,3 +641,15 @@ def test_without_a_container_of_its_own_a_job_makes_no_links_outside_of_its_fold
     assert store.get("out") == b"b"
     assert not os.path.lexists("/no-such-folder")
     assert list(container.scratch.iterdir()) == []
+
+
+def test_an_input_that_was_archived_after_the_start_is_explained(container: Container) -> None:
+    store = container.store
+    key = f"{store.prefix}cold"
+    store.client.put_object(Bucket=BUCKET, Key=key, Body=b"1", StorageClass="GLACIER")
+    task = container.task(steps=(Step("s", "true"),), inputs=(Input(store.url("cold"), "cold"),))
+    ended = container.run(task)
+    assert ended.status is not None
+    assert (ended.code, ended.status.phase) == (211, "stage_in")
+    assert "It is archived" in ended.said
+    assert "restore-object" in ended.said
