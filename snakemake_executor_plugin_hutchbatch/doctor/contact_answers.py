@@ -97,8 +97,11 @@ def machine(output: Sequence[str], stored: str) -> str:
     found = said(output)
     if "python" in found:
         return f"not asked: the image has no Python; {stored}"
+    token = _first(found, "token")
+    if token.startswith("no answer"):
+        token += " (as with a hop limit of 1)"
     return (
-        f"metadata token {_first(found, 'token')}, role {_first(found, 'role')}, container "
+        f"metadata token {token}, role {_first(found, 'role')}, container "
         f"credentials {_first(found, 'credentials')}, AWS_REGION {_first(found, 'region')}; "
         f"without a job role {stored}"
     )

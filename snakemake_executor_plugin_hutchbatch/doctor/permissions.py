@@ -26,7 +26,7 @@ USEFUL: Mapping[str, str] = {
     "batch:ListJobs": "a job whose submission got no answer may be sent twice",
     "batch:GetJobQueueSnapshot": "how many jobs are ahead of a waiting one is not shown",
     "batch:TerminateJob": "Ctrl-C leaves your jobs running",
-    "batch:CancelJob": "Ctrl-C leaves your waiting jobs in the queue",
+    "batch:CancelJob": "jobs that wait too long do not move to another queue",
     "servicequotas:GetServiceQuota": "the account's vCPU quota is not known when jobs wait for it",
     "logs:GetLogEvents": "the output of jobs is not shown",
     "logs:FilterLogEvents": "the output of jobs cannot be looked up by hand",

@@ -123,9 +123,10 @@ class S3:
         self._lock = threading.Lock()
         self._keys: Optional[s3_bootstrap.Keys] = None
         self._ends = self._renew_after = 0.0
+        self._had_keys = False
         if environ is os.environ and s3_bootstrap.FOUND:  # those with which the supervisor came
             self._keys = s3_bootstrap.FOUND[0]
-            self._ends = self._end_of(self._keys)
+            self._ends, self._had_keys = self._end_of(self._keys), True
         self._signing: Tuple[Optional[Tuple[str, str]], bytes] = (None, b"")
 
     def get(
@@ -252,11 +253,13 @@ class S3:
                 self._renew_after = now + RENEW_PAUSE
                 try:
                     self._keys = s3_bootstrap.find_keys(self.environ)
-                except OSError:
+                except (OSError, SetupError) as error:
                     if self._keys is None or self._ends < now:
-                        raise  # retried by the caller
+                        if self._had_keys and isinstance(error, SetupError):
+                            raise OSError(str(error)) from error  # they were there: it may pass
+                        raise  # an OSError is retried by the caller
                 else:
-                    self._ends = self._end_of(self._keys)
+                    self._ends, self._had_keys = self._end_of(self._keys), True
             return self._keys
 
     def _end_of(self, keys: s3_bootstrap.Keys) -> float:

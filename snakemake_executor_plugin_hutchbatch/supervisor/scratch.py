@@ -67,6 +67,11 @@ class Scratch:
             return 0
         return state.f_bavail * state.f_frsize
 
+    def little(self) -> int:
+        """Bytes that a job should have at least on a disk of this size."""
+        state = os.statvfs(self.path)
+        return min(LITTLE, state.f_blocks * state.f_frsize // 20)
+
     def remove(self) -> None:
         """Removes as much of the directory as possible, then releases the lock: other jobs must not
         find it half removed and unlocked."""

@@ -115,7 +115,7 @@ class Job:
             )
             self._sweeping.start()
             if scratch.free() < scratch_module.LITTLE:
-                self._wait_for_space()
+                self._make_room(task, scratch, scratch.little())
         environ = {**container_environment(self._environ), **task.environment}
         plugins = os.path.join(scratch.path, "plugins")
         with self._timed("stage_in"):

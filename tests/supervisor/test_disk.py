@@ -113,7 +113,7 @@ def test_a_disk_that_fills_during_the_transfer_is_reported_with_what_was_needed(
     ended = run(there, path, inputs=(Input(url, "x"),))
     ended_as(ended, "STAGE_IN", 211)
     assert f"inputs of {size / 1e6:.1f} MB" in ended.said
-    assert "not of hutchbatch: other (2.0 MB). If nothing uses that" in ended.said
+    assert "not of hutchbatch: other (2.0 MB). What nothing uses any more" in ended.said
     assert [p.name for p in path.iterdir()] == ["other"]
     proxy.close()
     next(scratch, None)

@@ -6,18 +6,26 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore.utils import ContainerMetadataFetcher
 
-from snakemake_executor_plugin_hutchbatch.supervisor import s3_bootstrap
+from snakemake_executor_plugin_hutchbatch.supervisor import (
+    patched_s3_storage,
+    s3_bootstrap,
+    storage_overlay,
+)
 from snakemake_executor_plugin_hutchbatch.supervisor.s3 import S3
 from snakemake_executor_plugin_hutchbatch.supervisor.s3_bootstrap import SetupError, find_keys
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Output, Step
 
 from .conftest import ACCESS, SECRET, Container, Store
+from .test_s3 import Role
 
 PATH = "/latest/meta-data/iam/security-credentials/"
 
@@ -30,6 +38,7 @@ class Metadata:
     def __init__(self) -> None:
         self.role: str | None = "ecsInstanceRole"
         self.hops, self.optional = True, False
+        self.ends = "2100-01-01T00:00:00Z"
         self.answers: list[int] = []
         self.seen: list[str] = []
         self.over = threading.Event()
@@ -46,6 +55,7 @@ class Metadata:
                 given = self.headers["x-aws-ec2-metadata-token"]
                 role = service.role
                 keys = {"Code": "Success", "AccessKeyId": ACCESS, "SecretAccessKey": SECRET}
+                keys |= {"Token": "", "Expiration": service.ends}
                 found = {PATH: role, f"{PATH}{role}": json.dumps(keys) if role else None}
                 text = found.get(self.path)
                 if given != "a-token" and not (service.optional and given is None):
@@ -128,6 +138,51 @@ def test_a_service_that_is_busy_is_asked_again(service: Metadata, store: Store) 
         with pytest.raises(OSError, match="no credentials"):
             find_keys(s3.environ)
     assert find_keys(s3.environ).access == ACCESS
+
+
+def test_credentials_that_were_there_are_waited_for(
+    service: Metadata, endpoint: str, store: Store
+) -> None:
+    clock = [time.time()]
+    waits: list[float] = []
+    environ = {**service.environ, "AWS_ENDPOINT_URL": endpoint}
+    service.ends = "2020-01-01T00:00:00Z"
+    s3 = S3(environ, now=lambda: clock[0], sleep=waits.append)
+    assert s3.get(store.put("x", "1")) == b"1"
+    clock[0] += 40
+    role, service.role = service.role, None  # while it is exchanged, the machine has none
+
+    def back(seconds: float) -> None:
+        service.role = role
+
+    s3.sleep = back
+    assert s3.get(store.url("x")) == b"1"
+
+
+def test_snakemake_in_a_job_gets_the_same_credentials(
+    service: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**service.environ, **storage_overlay.METADATA_PATIENCE}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    service.answers = [200, 503, 503, 503]
+    found = botocore.session.Session().get_credentials()
+    assert found is not None
+    assert found.access_key == ACCESS
+    # A job role's address that refuses a while, since many containers ask it at once.
+    monkeypatch.setattr(ContainerMetadataFetcher, "RETRY_ATTEMPTS", 3)
+    monkeypatch.setattr(ContainerMetadataFetcher, "SLEEP_TIME", 0)
+    patched_s3_storage.wait_for_credentials()
+    role = Role()
+    role.refuse = 20
+    for name, value in role.environ.items():
+        monkeypatch.setenv(name, value)
+    found = botocore.session.Session().get_credentials()
+    assert found is not None
+    assert (found.access_key, role.calls) == (ACCESS, 21)
+    role.close()
 
 
 def test_a_whole_job_runs_with_the_machines_role(container: Container, store: Store) -> None:

@@ -106,6 +106,7 @@ BAD = [
     ("image", "shub://a/b", "Docker images"),
     ("image", "/home/me/x.sif", "Docker images"),
     ("image", "a b", "no spaces"),
+    ("image", "quay.io/" + "x" * 248, "255 characters"),
     ("scratch", "scratch", "/path/on/host"),
     ("scratch", "/docker_scratch:/tmp:ro", "cannot be read-only"),
     ("scratch", "/docker_scratch:/", "/path/on/host"),
