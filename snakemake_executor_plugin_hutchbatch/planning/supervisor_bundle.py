@@ -53,7 +53,7 @@ done
 "$1" -ISc '' 2>/dev/null
 }}
 for v in LD_LIBRARY_PATH LD_PRELOAD LC_CTYPE
-do eval "[ \\${{$v+x}} ] && export HUTCHBATCH_KEEP_$v=\\$$v"
+do eval "[ \\${{$v+x}} ] && export HUTCHBATCH_KEEP_$v=\\"\\$$v\\""
 done
 unset LD_LIBRARY_PATH LD_PRELOAD
 set --

@@ -465,7 +465,7 @@ def test_the_command_sees_the_containers_environment_and_nothing_of_ours(
     variables = {
         "PYTHONHOME": "/nowhere",
         "PYTHONPATH": "/nowhere",
-        "LD_LIBRARY_PATH": "/nowhere:/else",
+        "LD_LIBRARY_PATH": "/nowhere:/with  two spaces/*",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x",
         "USER_S": "it's $HOME",
         "AWS_DEFAULT_REGION": "eu-west-1",
