@@ -40,8 +40,12 @@ def warning(disk: ScratchDisk, scratch: Mount) -> tuple[str, str] | None:
     """What is wrong with the scratch and what to do; None if nothing is known to be."""
     if verdict(disk, scratch.source) != "root disk":
         return None
-    known = [scratch_of(each).source for each in site.shipped()]
-    others = [f"{source}:{scratch.path}" for source in known if source != scratch.source]
+    known = {each.name: scratch_of(each).source for each in site.shipped()}
+    others = [
+        f"{source}:{scratch.path}, as with --hutchbatch-site {name}"
+        for name, source in known.items()
+        if source != scratch.source.rstrip("/")
+    ]
     return (
         f"The scratch of your jobs, {scratch.source} on Batch's machines, is a folder of the "
         f"machine's root disk ({of_size(disk)}), not a disk of its own, and jobs fail when that is "

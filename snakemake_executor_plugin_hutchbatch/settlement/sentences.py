@@ -35,19 +35,26 @@ def _space(disk_mb: int | None) -> str:
     return f"{asked}. Run fewer jobs at once (--jobs), or split this one"
 
 
+#: Docker's own folders, where the scratch is its disk: images, containers and volumes.
+_DOCKERS = frozenset(
+    ("overlay2", "containers", "image", "volumes", "btrfs", "buildkit", "containerd", "rootfs")
+)
+
+
 def _held(holders: tuple[Holder, ...]) -> str:
     """What others have left on a full scratch disk, as another sentence."""
     if not holders:
         return ""
-    named = [
+    named = ", ".join(
         f"{each.name} ({'at least ' if each.more else ''}{amount(each.size)}"
+        + (", of Docker" if each.name in _DOCKERS else "")
         + (f", of user {each.owner})" if each.owner else ")")
         for each in holders
-    ]
-    return (
-        f". There, but not of hutchbatch: {', '.join(named)}. If nothing uses that any more, ask "
-        "SciComp to remove it"
     )
+    said = f". There, but not of hutchbatch: {named}"
+    if all(each.name in _DOCKERS for each in holders):
+        return said
+    return f"{said}. What nothing uses any more, SciComp can remove"
 
 
 def _scratch_full(context: ProblemContext) -> str:

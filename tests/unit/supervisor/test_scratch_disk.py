@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.settings.values import Mount
-from snakemake_executor_plugin_hutchbatch.settlement import scratch_report
+from snakemake_executor_plugin_hutchbatch.settlement import scratch_report, sentences
+from snakemake_executor_plugin_hutchbatch.settlement.problem_context import ProblemContext
 from snakemake_executor_plugin_hutchbatch.supervisor import scratch_disk, scratch_use
+from snakemake_executor_plugin_hutchbatch.supervisor.problems import Facts, Holder, Problem
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Status, dumps, load_status
 from snakemake_executor_plugin_hutchbatch.supervisor.typed_json import TaskSpecError
 
@@ -108,3 +110,21 @@ def test_a_status_has_it_bounded_and_a_strange_one_is_refused():
         text = dumps(replace(status, scratch=None))[:-1] + f',"scratch":{strange}}}'
         with pytest.raises(TaskSpecError):
             load_status(text)
+
+
+def test_a_full_disk_of_dockers_own_names_dockers_folders_as_such():
+    def told(*holders):
+        context = ProblemContext(facts=Facts(activity="start", file="/tmp", holders=holders))
+        return sentences.sentence(Problem.DISK_FULL, context)
+
+    dockers = Holder("overlay2", 9_000_000_000, more=True)
+    assert told(dockers).endswith("not of hutchbatch: overlay2 (at least 9.0 GB, of Docker)")
+    both = told(dockers, Holder("nxf", 2_000_000, owner=1000))
+    assert "nxf (2.0 MB, of user 1000). What nothing uses any more, SciComp can remove" in both
+
+
+def test_the_warning_names_the_site_whose_machines_have_their_disk_elsewhere():
+    disk = seen(mountinfo("/docker_scratch"))
+    warning = scratch_report.warning(disk, Mount("/docker_scratch", "/tmp"))
+    assert "/var/lib/docker:/tmp, as with --hutchbatch-site hutch-lab" in warning[1]
+    assert "--hutchbatch-site hutch)" not in warning[1]
