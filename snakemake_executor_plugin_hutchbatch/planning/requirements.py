@@ -20,6 +20,8 @@ DEFAULT_MIB_PER_VCPU = 1600
 LEAST_MIB: Mapping[Mode, int] = {"direct": 128, "snakemake": 512}
 #: AWS's least (https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html).
 MIN_TIMEOUT_SECONDS = 60
+#: The largest number of AWS's type Integer.
+MAX_TIMEOUT_SECONDS = 2**31 - 1
 
 
 class PlanError(ValueError):
@@ -41,14 +43,12 @@ def whole(resources: Mapping[str, object], name: str) -> int | None:
     value = resources.get(name)
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, (int, float)):
-        return math.ceil(value)
     text = str(value)
     if text == "<TBD>" or not text:
         return None
     try:
-        return math.ceil(float(text))
-    except ValueError:
+        return math.ceil(value if isinstance(value, (int, float)) else float(text))
+    except (ValueError, OverflowError):  # also nan and inf
         raise PlanError(f"resource {name}={text!r} is not a number") from None
 
 
@@ -75,4 +75,9 @@ def request(resources: Mapping[str, object], threads: object) -> Request:
     timeout = minutes * 60 if minutes else whole(resources, "aws_batch_task_timeout")
     if timeout is not None and timeout < 0:
         raise PlanError("resource runtime is below zero")
+    if timeout is not None and timeout > MAX_TIMEOUT_SECONDS:
+        raise PlanError(
+            f"resource runtime is more than the {MAX_TIMEOUT_SECONDS // 60:,} minutes that AWS "
+            "Batch takes: leave it out for no limit"
+        )
     return Request(vcpus, memory, gpus, max(MIN_TIMEOUT_SECONDS, timeout) if timeout else None)

@@ -97,14 +97,19 @@ def preemptible(remote: RemoteExecutionSettings) -> Preemptible | None:
 def s3_terms(settings: ExecutorSettings) -> Terms:
     """On what terms the run stores and reads objects."""
     key = settings.value("s3_sse_kms_key_id") or ""
-    if key and settings.value("s3_sse") == "AES256":
-        raise PreflightError(
-            "--hutchbatch-s3-sse AES256 uses no KMS key: leave it out, or --hutchbatch-s3-sse-kms-"
-            "key-id."
-        )
+    sse = settings.value("s3_sse") or ""
+    if key and sse == "AES256":
+        own_key = settings.given("s3_sse_kms_key_id") is not None
+        if own_key == (settings.given("s3_sse") is not None):
+            raise PreflightError(
+                "--hutchbatch-s3-sse AES256 uses no KMS key: leave it out, or "
+                "--hutchbatch-s3-sse-kms-key-id."
+            )
+        if not own_key:
+            key = ""  # the site's
     return Terms(
         acl=settings.value("s3_acl") or "",
-        sse="aws:kms" if key else settings.value("s3_sse") or "",
+        sse="aws:kms" if key else sse,
         sse_kms_key_id=key,
         storage_class=settings.value("s3_storage_class") or "",
         request_payer=settings.value("s3_request_payer") or "",

@@ -82,7 +82,14 @@ def fitted(plan: JobPlan, own: int) -> JobPlan:
     """The plan with those of its variables that travel in the job's description, where they have no
     space in the request. ``own``: see ``reserved``. Raises ``PlanError`` for what AWS would refuse,
     or accept and fail.
+
+    A variable that is also a secret's comes from AWS alone: its value here is not sent, and ECS
+    refuses a container with both (public reports: "The secret name must be unique and not shared
+    with any new or existing environment variables").
     """
+    if plan.secrets.keys() & plan.environment.keys():
+        others = {n: text for n, text in plan.environment.items() if n not in plan.secrets}
+        plan = replace(plan, environment=others)
     _check_definition(plan)
     _check_tags(plan.tags)
     space = MOST_OVERRIDES - characters(container_command(plan.aws_cli_path or "")) - own

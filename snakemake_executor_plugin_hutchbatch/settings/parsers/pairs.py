@@ -10,6 +10,9 @@ from ..values import SettingError
 #: AWS takes 50 for a job, its definition's included. hutchbatch's own: run, rule, user, wildcards,
 #: and two of the definition (``planning/sizes.py``).
 _MOST_OWN = 50 - 6
+#: Of variables: AWS Batch's own
+#: (https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html), and hutchbatch's.
+_RESERVED = ("AWS_BATCH", "HUTCHBATCH_")
 
 
 def _pairs(value: object) -> list[tuple[str, str]]:
@@ -54,8 +57,13 @@ def parse_secrets(value: object) -> dict[str, str]:
     """``NAME=ARN`` of Secrets Manager secrets or Systems Manager parameters."""
     secrets = dict(_pairs(value))
     for name, source in secrets.items():
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name.startswith("AWS_BATCH"):
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise SettingError(f"{name!r} is not a name for an environment variable")
+        if name.upper().startswith(_RESERVED):
+            raise SettingError(
+                f"{name} cannot be a secret's variable: names that begin with "
+                f"{' or '.join(_RESERVED)} are reserved"
+            )
         if not re.fullmatch(r"arn:[\w-]+:(secretsmanager|ssm):[^\s]+", source):
             raise SettingError(
                 f"the secret {name} is named by its ARN "

@@ -54,7 +54,11 @@ def test_gpus_are_passed_on():
 
 
 @pytest.mark.parametrize(
-    "resources", [{"mem_mb": "plenty"}, {"mem_mib": -1}, {"gpu": -1}, {"runtime": -5}]
+    "resources",
+    [
+        *({"mem_mb": "plenty"}, {"mem_mib": -1}, {"gpu": -1}, {"runtime": -5}),
+        *({"mem_mb": math.inf}, {"mem_mb": "inf"}, {"runtime": math.nan}, {"runtime": 10**9}),
+    ],
 )
 def test_nonsense_is_refused(resources):
     with pytest.raises(PlanError):

@@ -91,6 +91,14 @@ def test_variables_that_fit_are_where_they_always_were():
     assert sizes.fitted(changed(environment={"LAB": "doe"}), reserved(SHORT)).in_task == ()
 
 
+@pytest.mark.parametrize("many", [0, 50_000])
+def test_the_value_of_a_secrets_variable_stays_on_the_users_machine(many):
+    plan = changed(environment={"TOKEN": "hunter2", "LAB": "x" * many})
+    found = sizes.fitted(plan, reserved(SHORT))
+    assert set(found.environment) == {"LAB"}
+    assert "TOKEN" not in found.in_task
+
+
 def test_what_a_container_needs_at_its_start_is_not_moved():
     variables = {"https_proxy": "http://proxy:3128", "AWS_CA_BUNDLE": "/ca", "BIG": "x" * 3000}
     plan = sizes.fitted(changed(environment=variables), reserved(SHORT))

@@ -33,3 +33,12 @@ def test_a_key_asks_for_kms_and_contradicts_aes():
     with pytest.raises(PreflightError, match="uses no KMS key"):
         s3_terms(ExecutorSettings(s3_sse_kms_key_id=key, s3_sse="AES256"))
     assert s3_terms(ExecutorSettings()) == USUAL
+
+
+def test_the_encryption_that_a_user_sets_wins_over_the_sites_other_one():
+    mine = ExecutorSettings(s3_sse_kms_key_id="alias/mine")
+    mine.take_site({"s3_sse": "AES256"})
+    assert s3_terms(mine) == Terms(sse="aws:kms", sse_kms_key_id="alias/mine")
+    plain = ExecutorSettings(s3_sse="AES256")
+    plain.take_site({"s3_sse_kms_key_id": "alias/theirs"})
+    assert s3_terms(plain) == Terms(sse="AES256")

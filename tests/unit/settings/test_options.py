@@ -128,7 +128,9 @@ BAD = [
     ("shared", "genome", "s3://bucket/reference/"),
     ("shared", "s3://Bucket/reference", "s3://bucket/reference/"),
     ("secrets", "TOKEN=hunter2", "ARN"),
-    ("secrets", "AWS_BATCH_X=arn:aws:ssm:us-west-2:1:parameter/x", "environment variable"),
+    ("secrets", "aws_batch_x=arn:aws:ssm:us-west-2:1:parameter/x", "AWS_BATCH"),
+    ("secrets", "HUTCHBATCH_TASK=arn:aws:ssm:us-west-2:1:parameter/x", "HUTCHBATCH_"),
+    ("secrets", "2FA=arn:aws:ssm:us-west-2:1:parameter/x", "environment variable"),
 ]
 
 
