@@ -9,7 +9,7 @@ from ..snakemake_types import Workflow
 from .modes import Mode
 from .run_settings import PreflightError
 
-#: Never sent with a job, which gets its access from the job role.
+#: Never sent with a job, which gets its access from a role of its own.
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 #: Snakemake reads the location of ``--cache`` from this variable.
 CACHE = "SNAKEMAKE_OUTPUT_CACHE"
@@ -35,8 +35,8 @@ def variables_of(
     for name in names:
         if name in CREDENTIALS or name.startswith("SNAKEMAKE_STORAGE_"):
             say(
-                f"The variable {name} is not sent to jobs: credentials stay here, jobs use their "
-                "job role (or --hutchbatch-secrets)."
+                f"The variable {name} is not sent to jobs: credentials stay here. Jobs use "
+                "--hutchbatch-job-role, or else the role of Batch's machines."
             )
         elif name.upper().startswith("AWS_BATCH"):
             raise PreflightError(

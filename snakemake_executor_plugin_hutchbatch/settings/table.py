@@ -54,8 +54,8 @@ _ROWS = (
         parsers.parse_policy,
         "POLICY",
         "Which spot queue a job starts on with queue auto. availability: the one with the highest "
-        "bid, there around the clock. capacity: the one with the lowest bid and the most room, at "
-        "best on nights and weekends, moving up when it waits. balanced: between the two. "
+        "bid, there around the clock. capacity: the one with the lowest bid and the most vCPUs, "
+        "best at night and on weekends, moving up when it waits. balanced: between the two. "
         "Default {default}.",
         default="availability",
         per_rule=True,

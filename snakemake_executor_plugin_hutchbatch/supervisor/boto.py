@@ -57,12 +57,10 @@ class Boto:
 
     threads = THREADS
 
-    def __init__(
-        self, client: S3Client, who: str, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, client: S3Client, sleep: Callable[[float], None] = time.sleep) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        self.client, self.who, self.sleep = client, who, sleep
+        self.client, self.sleep = client, sleep
         self._client_error, self._core_error = ClientError, BotoCoreError
         #: The client sends them already (``patched_s3_storage``), except a result's.
         self.terms = s3_terms.of_environment(os.environ)

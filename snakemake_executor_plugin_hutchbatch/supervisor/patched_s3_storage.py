@@ -151,8 +151,7 @@ def _boto(stored: StorageObject) -> Boto:
     client = stored.provider.s3c.meta.client
     known = getattr(stored.provider, "_hutchbatch_boto", None)
     if known is None or known.client is not client:
-        who = "the job role" if fence.STAMP in os.environ else "you"
-        known = stored.provider._hutchbatch_boto = Boto(client, who)
+        known = stored.provider._hutchbatch_boto = Boto(client)
     return known
 
 

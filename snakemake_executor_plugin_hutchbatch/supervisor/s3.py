@@ -98,8 +98,6 @@ class S3:
 
     #: The useful number of threads.
     threads = 48
-    #: Whose permissions apply.
-    who = "the job role"
 
     def __init__(
         self,

@@ -160,7 +160,7 @@ class Store:
             return {"if-match": etag} if etag else {}
         if seen is not None and not seen.readable and refused:
             self._say_once(
-                f"the job role has no permission to read objects in {bucket}, so the job cannot "
+                f"the jobs' role has no permission to read objects in {bucket}, so the job cannot "
                 "see whether a later attempt has stored its outputs already."
             )
             return {}

@@ -233,7 +233,7 @@ def _settle(stored: Stored, directory: _Directory, stop: threading.Event) -> Non
         if error.status != 403:
             raise
         say(
-            f"files of an earlier {directory.url} may be left there: the job role has no "
+            f"files of an earlier {directory.url} may be left there: the jobs' role has no "
             f"permission to list {bucket}."
         )
         return

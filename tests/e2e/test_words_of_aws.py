@@ -119,7 +119,7 @@ def test_a_role_that_may_not_write_is_reported_though_it_may_not_write_its_statu
     output = workflow.fail("--retries", "0")
     assert "[STAGE_OUT]" in output
     assert f"{workflow.prefix}/a.txt" in output
-    assert "Check that the job role has permission to write there" in output
+    assert "Check that the job role arn:" in output and "has permission to write there" in output
     assert "hutchbatch-status" not in output
 
 

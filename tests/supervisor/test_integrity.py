@@ -173,7 +173,7 @@ def test_what_the_controller_reads_of_an_input_is_checked_too(
         aws_access_key_id=ACCESS,
         aws_secret_access_key=SECRET,
     )
-    s3: Any = Boto(faulty, "you")
+    s3: Any = Boto(faulty)
     inputs = [Input(store.url("table"), "it")]
     download.stage_in(s3, inputs, str(tmp_path), lambda: 1 << 40, threading.Event())
     proxy.close()
