@@ -79,16 +79,7 @@ def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:
         max_pool_connections=32,
     )
     once = many.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-    storage = aws.client(
-        "s3",
-        config=_with_plain_bodies(many),
-        endpoint_url=s3.endpoint_url,
-        aws_access_key_id=s3.access_key,
-        aws_secret_access_key=s3.secret_key,
-        aws_session_token=s3.token,
-    )
-    storage.meta.events.register("provide-client-params.s3.PutObject", _add_checksum)
-    s3_terms.use(storage, s3.terms)
+    storage = _storage(aws, s3, many)
     batch = aws.client("batch", config=many)
     return Clients(
         region=aws.region_name,
@@ -98,6 +89,28 @@ def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:
         s3=storage,
         quotas=lambda: _quotas(aws, batch.meta.endpoint_url),
     )
+
+
+def quick_s3(aws: boto3.Session, s3: S3Access) -> S3Client:
+    """For calls that must end soon, one way or the other, and that the caller repeats."""
+    once = Config(
+        retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=10
+    )
+    return _storage(aws, s3, once)
+
+
+def _storage(aws: boto3.Session, s3: S3Access, config: Config) -> S3Client:
+    storage = aws.client(
+        "s3",
+        config=_with_plain_bodies(config),
+        endpoint_url=s3.endpoint_url,
+        aws_access_key_id=s3.access_key,
+        aws_secret_access_key=s3.secret_key,
+        aws_session_token=s3.token,
+    )
+    storage.meta.events.register("provide-client-params.s3.PutObject", _add_checksum)
+    s3_terms.use(storage, s3.terms)
+    return storage
 
 
 def _quotas(aws: boto3.Session, batch_endpoint: str) -> QuotaClient | None:

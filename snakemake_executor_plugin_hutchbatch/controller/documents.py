@@ -38,12 +38,13 @@ class Request:
 
     ``created``: seconds since 1970, by the submitting machine's clock; ``host`` and ``folder``:
     where the user was. ``arguments``: Snakemake's, without the program's name. ``code``: SHA-256
-    of the archive (``WorkLayout.sources``) with everything that Snakemake finds in its working
-    directory, which is ``directory`` in it. Its files keep their times, since Snakemake reruns a
-    rule whose script is newer than its outputs. ``storage_prefix``: where results go.
-    ``variables``: of Snakemake's environment, beside those of the container. ``job_name`` and
-    ``queue``: of the controller's job, which can be found by them. ``attempts``: how often AWS
-    Batch starts it at most.
+    of the archive (``WorkLayout.sources``) with everything that Snakemake finds. Its files keep
+    their times, since Snakemake reruns a rule whose script is newer than its outputs.
+    ``directory``: in which Snakemake is started, in the archive; ``workdir``: in which it works, if
+    that is another (``--directory``, ``workdir:``), and has its ``.snakemake``.
+    ``storage_prefix``: where results go. ``variables``: of Snakemake's environment, beside those of
+    the container. ``job_name`` and ``queue``: of the controller's job, which can be found by them.
+    ``attempts``: how often AWS Batch starts it at most.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Request:
     job_name: str
     queue: str
     directory: str = "."
+    workdir: str = ""
     attempts: int = 1
     variables: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -100,11 +102,11 @@ def request(content: bytes, detached_id: str) -> Request:
     """What was submitted. Raises ``DocumentError``."""
     raw = _object(content)
     found = _made(Request, {**raw, "arguments": _texts(raw.get("arguments"))}, detached_id)
-    inside = found.directory == "." or all(
-        part not in ("", ".", "..") for part in found.directory.split("/")
-    )
-    if not inside or not found.attempts >= 1:
-        raise DocumentError("a directory outside of the archive, or no attempts")
+    folders = {found.directory, found.workdir or "."} - {"."}
+    if any(part in ("", ".", "..") for folder in folders for part in folder.split("/")):
+        raise DocumentError("a directory outside of the archive")
+    if found.attempts < 1:
+        raise DocumentError("no attempts")
     if len(found.code) != _SHA256_CHARACTERS or set(found.code) - set("0123456789abcdef"):
         raise DocumentError("code: not a digest")
     _user(found.user)

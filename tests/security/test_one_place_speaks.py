@@ -27,6 +27,7 @@ MAY = {
     # No line of its own: it mends how Snakemake writes its log file.
     "snakemake_patches/log_names.py": {"logging"},
     "local/run.py": {"a child with our terminal"},  # the command that was asked for
+    "controller/child.py": {"a child with our terminal"},  # the Snakemake that it runs
 }
 #: Modules that speak by themselves.
 SPEAKERS = {"logging", "warnings", "curses", "rich", "pprint", "faulthandler", "tqdm", "click"}

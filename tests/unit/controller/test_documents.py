@@ -51,6 +51,7 @@ def test_documents_come_back_as_they_were_written():
         {"directory": "a/../.."},
         {"directory": "/etc"},
         {"directory": ""},
+        {"workdir": "../x"},
         {"attempts": 0},
         {"attempts": True},
         {"created": -1},

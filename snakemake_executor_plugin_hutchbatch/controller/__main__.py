@@ -1,0 +1,69 @@
+"""``python -m snakemake_executor_plugin_hutchbatch.controller WORK_PREFIX ID``"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..aws import clients, errors
+from ..aws.clients import S3Access
+from ..storage import small_objects
+from ..storage.run_layout import WorkLayout, is_run_id
+from ..supervisor import s3_terms
+from ..supervisor.errors import Failure, LocalError
+from ..text import terminal
+from .documents import DocumentError
+from .program import EXIT_AGAIN, EXIT_WRONG, FAILS, Program, explained
+from .state_restore import StateError
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """``arguments``: the work prefix, and the run's id. Works in the current folder."""
+    parser = terminal.Parser(description="Runs the Snakemake of a detached run.")
+    parser.add_argument("work_prefix", type=_prefix)
+    parser.add_argument("id", type=_id)
+    options = parser.parse_args(arguments)
+    access = S3Access(
+        endpoint_url=environ.get("HUTCHBATCH_S3_ENDPOINT") or None,
+        terms=s3_terms.of_environment(environ),
+    )
+    session = clients.session()
+    program = Program(
+        clients.clients(session, access).s3,
+        clients.quick_s3(session, access),
+        WorkLayout(options.work_prefix),
+        options.id,
+        Path.cwd(),
+        environ,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, program.stop)
+    try:
+        return program.run()
+    except (DocumentError, StateError) as error:
+        terminal.note(f"Run {options.id} cannot be continued: {error}")
+    except (Failure, LocalError, small_objects.TooLarge, *FAILS) as error:
+        terminal.note(explained(error, "running the controller"))
+        if program.stopped or errors.is_transient(error):
+            return EXIT_AGAIN
+    return EXIT_WRONG
+
+
+def _prefix(text: str) -> str:
+    if not text.startswith("s3://") or not text.endswith("/"):
+        raise argparse.ArgumentTypeError("a work prefix is like s3://bucket/folder/")
+    return text
+
+
+def _id(text: str) -> str:
+    if not is_run_id(text):
+        raise argparse.ArgumentTypeError("not the id of a run")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

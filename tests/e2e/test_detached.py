@@ -1,0 +1,134 @@
+"""The program of a detached run's job, as a process with an empty folder each time: killed,
+stopped, replaced and cancelled."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from test_survival import RESULT, SECONDS, Killable, until
+
+from snakemake_executor_plugin_hutchbatch.controller import documents, state_restore
+from snakemake_executor_plugin_hutchbatch.controller.documents import Request
+from snakemake_executor_plugin_hutchbatch.controller.program import EXIT_AGAIN
+from snakemake_executor_plugin_hutchbatch.planning import source_archive
+from snakemake_executor_plugin_hutchbatch.storage.run_layout import WorkLayout
+
+ID = "20260101-000000-abc"
+MODULE = "snakemake_executor_plugin_hutchbatch.controller"
+
+
+class Detached(Killable):
+    """A submitted run. Each start of its program has an empty folder of its own."""
+
+    def __init__(self, workflow, folder):
+        super().__init__(workflow, folder)
+        self.place = folder
+        self.starts = 0
+        self.work = f"{workflow.prefix}/work/"
+        self.stored = workflow.stored / "work" / "detached" / ID
+        self.environment = workflow.environment(
+            **self.variables, SNAKEMAKE_HUTCHBATCH_WORK_PREFIX=self.work
+        )
+        snakefile = workflow.folder / "Snakefile"
+        code = source_archive.pack({"Snakefile": snakefile})
+        digest = hashlib.sha256(code).hexdigest()
+        self._put(f"work/sources/{digest}.tar.xz", code)
+        arguments = tuple(workflow.command()[3:])
+        request = Request(
+            ID, "jdoe", 1.0, "laptop", "/x", arguments, digest, workflow.prefix, "us-west-2",
+            "jdoe-controller", "default", attempts=3,
+        )  # fmt: skip
+        self._put(f"work/detached/{ID}/request.json", documents.dumps(request))
+
+    def _put(self, name, content):
+        path = self.workflow.stored / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    @contextmanager
+    def started(self, **changes):
+        self.starts += 1
+        folder = self.place / f"start-{self.starts}"
+        folder.mkdir()
+        with (
+            (self.place / f"log-{self.starts}").open("w") as log,
+            subprocess.Popen(
+                [sys.executable, "-m", MODULE, self.work, ID],
+                cwd=folder,
+                env={**self.environment, **changes},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            ) as process,
+        ):
+            try:
+                yield process
+            finally:
+                process.kill()
+                print(self.said())
+
+    def said(self):
+        return (self.place / f"log-{self.starts}").read_text()
+
+    def lease_expires(self):
+        """In a moment, not in a minute and a half."""
+        path = self.stored / "lease.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": 0.5}))
+
+    def document(self, name):
+        path = self.stored / f"{name}.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def saved_jobs(self):
+        """Whether the saved state has a record."""
+        manifest = self.document("state/manifest") or {"wholes": []}
+        return [w for w in manifest["wholes"] if w["path"].endswith("journal.sqlite")]
+
+
+@pytest.fixture
+def detached(workflow):
+    # Jobs have a /tmp of their own.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        yield Detached(workflow, Path(folder))
+
+
+def test_a_controller_that_is_lost_is_replaced_and_no_job_is_sent_twice(detached):
+    with detached.started() as first:
+        until(lambda: len(detached.slow()) == 2, first)
+        submitted = detached.workflow.submissions()
+        # As it is for another machine, for which the process number says nothing.
+        for mark in (detached.workflow.stored / "work" / "open").iterdir():
+            mark.write_text(json.dumps({**json.loads(mark.read_text()), "host": "elsewhere"}))
+        first.send_signal(signal.SIGKILL)
+        first.wait(SECONDS)
+    # Its Snakemake has ended with it, and Batch starts the next one elsewhere.
+    detached.lease_expires()
+    with detached.started() as second:
+        until(lambda: "controller 2 of run" in detached.said(), second)
+        until(detached.saved_jobs, second)
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(SECONDS) == EXIT_AGAIN
+    assert detached.workflow.submissions() == submitted
+    assert detached.document("outcome") is None
+    # It has given the lease back: the next one need not wait.
+    with detached.started() as third:
+        until(lambda: "controller 3 of run" in detached.said(), third)
+        detached.release()
+        assert third.wait(SECONDS) == 0
+    assert detached.text() == RESULT
+    assert detached.workflow.submissions() == submitted + 1  # of the last rule
+    assert all(detached.began(name) == 1 for name in ("quick", "slow.a", "slow.b", "slow.c", "end"))
+    outcome = detached.document("outcome")
+    assert (outcome["exit_code"], outcome["fence"]) == (0, 3)
+    # What Snakemake knows of all files has come along, also of those that were made unseen.
+    state_restore.fetch(
+        detached.workflow.client("s3"), WorkLayout(detached.work).detached(ID), ID, detached.place
+    )
+    known = [json.loads(path.read_text()) for path in (detached.place / "metadata").iterdir()]
+    assert sorted(each["rule"] for each in known) == ["end", "quick", "slow", "slow", "slow"]
+    assert not list((detached.place / "incomplete").iterdir())

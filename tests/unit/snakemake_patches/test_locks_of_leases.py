@@ -1,0 +1,47 @@
+"""What the controller before this one made after its state was saved is looked up again."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from snakemake_executor_plugin_hutchbatch.aws import lease_gate
+from snakemake_executor_plugin_hutchbatch.aws.lease_gate import VARIABLE, Hold
+from snakemake_executor_plugin_hutchbatch.snakemake_patches import local_files, locks
+
+SAVED = 1000.0
+PROVIDER = SimpleNamespace(is_default=True)
+
+
+class File(str):
+    @property
+    def is_storage(self):
+        return self != "local.txt"
+
+    @property
+    def storage_object(self):
+        return SimpleNamespace(query=f"s3://b/{self}", bucket="b", key=str(self), provider=PROVIDER)
+
+
+@pytest.fixture
+def dag(monkeypatch):
+    times = {"old.txt": 999.0, "new.txt": 1000.0, "known.txt": 2000.0}
+    monkeypatch.setattr(local_files, "stored", lambda file: found(times.get(str(file))))
+    names = [*times, "absent.txt", "local.txt"]
+    persistence = SimpleNamespace(metadata=lambda file: {} if file == "known.txt" else None)
+    jobs = [SimpleNamespace(output=[File(name)]) for name in names]
+    return SimpleNamespace(jobs=jobs, workflow=SimpleNamespace(persistence=persistence))
+
+
+def found(modified):
+    return modified and SimpleNamespace(modified=modified)
+
+
+@pytest.mark.parametrize(("fence", "wanted"), [(None, []), (1, []), (2, ["new.txt"])])
+def test_files_without_metadata_that_are_newer_than_the_state_are_unfinished(
+    dag, fence, wanted, tmp_path, monkeypatch
+):
+    if fence:
+        monkeypatch.setenv(VARIABLE, str(tmp_path / "lease"))
+        lease_gate.write(tmp_path / "lease", Hold("run-1", fence, 0.0, os.getpid(), SAVED))
+    assert list(locks._newer_than_saved(dag)) == wanted
