@@ -33,7 +33,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     )
     session = clients.session()
     program = Program(
-        clients.clients(session, access).s3,
+        clients.clients(session, access),
         clients.quick_s3(session, access),
         WorkLayout(options.work_prefix),
         options.id,

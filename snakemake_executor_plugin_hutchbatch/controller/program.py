@@ -14,12 +14,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import errors, lease_gate
+from ..aws.clients import Clients
 from ..aws.lease_gate import EXIT_LOST
 from ..aws.retry import Retrier
 from ..storage import small_objects
@@ -27,12 +29,13 @@ from ..storage.run_layout import WorkLayout
 from ..supervisor import source_archive
 from ..supervisor.taskspec import EXIT_TERMINATED, MOST_EXIT_CODE
 from ..text import terminal
+from . import ending
 from .child import Child
 from .document_store import DocumentStore
 from .documents import DocumentError, Outcome, Request
 from .keeping import Keeping
 from .lease import LeaseKeeper, Step
-from .saved_files import FOLDER, RECORD
+from .saved_files import FOLDER
 from .state import Replaced, State
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ FIRST_SAVE, SAVE_SECONDS, SAVE_AT_MOST, SAVE_FACTOR = 3.0, 10.0, 60.0, 20.0
 WAIT_SECONDS, LOOK_SECONDS = 5.0, 0.2
 #: Seconds that Snakemake has for stopping its jobs when somebody cancels the run.
 CANCEL_SECONDS = 10 * 60.0
+#: How often jobs are looked for that are to be stopped without it, while some are left.
+MOST_ENDINGS = 5
 #: Seconds that a save may still take after SIGTERM. The supervisor kills its command after ten.
 HURRY_SECONDS = 4.0
 #: What may fail in a save; the next one tries again.
@@ -62,17 +67,17 @@ class Program:
 
     def __init__(
         self,
-        s3: S3Client,
+        aws: Clients,
         quick: S3Client,
         work: WorkLayout,
         detached_id: str,
         folder: Path,
         environ: Mapping[str, str],
     ) -> None:
-        self._s3, self._work, self._id, self._folder = s3, work, detached_id, folder
+        self._aws, self._work, self._id, self._folder = aws, work, detached_id, folder
         self._environ = environ
         self._layout = work.detached(detached_id)
-        self._documents = DocumentStore(s3, self._layout, detached_id)
+        self._documents = DocumentStore(aws.s3, self._layout, detached_id)
         job = environ.get("AWS_BATCH_JOB_ID", "")
         self._keeper = LeaseKeeper(quick, self._layout.lease, detached_id, uuid.uuid4().hex, job)
         self._keeping = Keeping(self._keeper, self._documents, detached_id, folder / "lease.json")
@@ -147,20 +152,20 @@ class Program:
         tree = self._folder / "workflow"
         self._unpack(request, tree)
         workdir = tree / (request.workdir or request.directory)
-        state = State(self._s3, self._layout, self._id, workdir / FOLDER, self._keeper.fence)
+        state = State(self._aws.s3, self._layout, self._id, workdir / FOLDER, self._keeper.fence)
         self._keeping.saved = self._call("restoring the state of the run", state.begin)
         self._keeping.write()
         self._keeping.look_for_cancel()
         environment = {**self._environ, **request.variables}
         environment[lease_gate.VARIABLE] = str(self._keeping.file)
         if self._keeping.cancel is not None:
-            return self._cancelled_before(request, state, workdir, environment)
+            return self._cancelled_before(request, state)
         terminal.note(f"Starting snakemake {shlex.join(request.arguments)}")
         child = Child(["snakemake", *request.arguments], tree / request.directory, environment)
         saver = threading.Thread(target=self._save, args=(state,), daemon=True)
         saver.start()
         try:
-            code = self._followed(child, workdir, environment)
+            code = self._followed(child)
         finally:
             child.kill()  # also what Snakemake left behind
             self._saved.set()
@@ -176,7 +181,7 @@ class Program:
         url = self._work.sources(request.code)
         content = self._call(
             "fetching the workflow",
-            lambda: small_objects.read(self._s3, url, source_archive.LARGEST),
+            lambda: small_objects.read(self._aws.s3, url, source_archive.LARGEST),
         )
         if hashlib.sha256(content).hexdigest() != request.code:
             raise DocumentError(f"{url} has changed since the run was submitted")
@@ -184,7 +189,7 @@ class Program:
         source_archive.unpack(content, str(tree))
         (tree / request.directory).mkdir(parents=True, exist_ok=True)
 
-    def _followed(self, child: Child, workdir: Path, environment: Mapping[str, str]) -> int | None:
+    def _followed(self, child: Child) -> int | None:
         """Snakemake's exit code, or the negative number of the signal that killed it; None if it
         was not waited for."""
         until = None
@@ -200,27 +205,30 @@ class Program:
                     child.interrupt()
                 elif time.monotonic() > until:
                     child.kill()
-                    return self._end_jobs(workdir, environment)
+                    return self._end_jobs()
             self._stopped.wait(LOOK_SECONDS)
 
-    def _end_jobs(self, workdir: Path, environment: Mapping[str, str]) -> int:
-        """Stops the run's jobs without Snakemake, as far as the record has them."""
-        command = [f"{__package__.partition('.')[0]}.cli.main", "cancel", "--yes"]
-        child = Child(command, workdir, environment)
-        while not self._is_over() and child.poll() is None:
-            self._stopped.wait(LOOK_SECONDS)
-        child.kill()
-        return EXIT_WRONG
+    def _end_jobs(self) -> int | None:
+        """Stops the run's jobs without Snakemake; None if that was interrupted."""
+        who = self._keeping.cancel.user if self._keeping.cancel else ""
+        call = partial(ending.end_jobs, self._aws, self._work, self._id, f"cancelled by {who}")
+        for left in range(MOST_ENDINGS):
+            if left and self._stopped.wait(WAIT_SECONDS):
+                break
+            while not self._keeping.is_sure() and not self._is_over():
+                self._stopped.wait(LOOK_SECONDS)
+            if self._is_over():
+                break
+            if call(self._retrier, terminal.note):
+                return EXIT_WRONG
+        return None if self._is_over() else EXIT_WRONG
 
-    def _cancelled_before(
-        self, request: Request, state: State, workdir: Path, environment: Mapping[str, str]
-    ) -> int:
+    def _cancelled_before(self, request: Request, state: State) -> int:
         """The run was cancelled while it had no controller."""
-        if (workdir / FOLDER / RECORD).exists():
-            self._end_jobs(workdir, environment)
-        if self._is_over():
-            return self._gone() if self._keeping.lost.is_set() else EXIT_AGAIN
-        return self._over(request, state, EXIT_WRONG)
+        code = self._end_jobs()
+        if self._keeping.lost.is_set():
+            return self._gone()
+        return EXIT_AGAIN if code is None else self._over(request, state, code)
 
     # The state and the end
 

@@ -99,6 +99,25 @@ def traces(
     return Rebuilt(tuple(found), search.complete)
 
 
+def jobs(
+    clients: Clients,
+    marks: Iterable[RunMarker],
+    queues: Iterable[str],
+    retrier: Retrier,
+    say: Callable[[str], None],
+) -> tuple[list[JobDetailTypeDef], bool]:
+    """The jobs of these runs as AWS describes them, of arrays the parents; and whether these are
+    all. Never raises AWS's errors."""
+    runs = {mark.run_id: mark for mark in marks}
+    search = _Search(clients.batch, clients.s3, retrier, say)
+    found = [
+        job
+        for job in search.described(search.ids(runs.values(), queues))
+        if (job.get("tags") or {}).get("hutchbatch-run") in runs
+    ]
+    return found, search.complete
+
+
 def _task_url(piece: _Piece) -> str:
     return piece.trace.task_url
 

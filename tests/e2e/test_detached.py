@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 from test_survival import RESULT, SECONDS, Killable, until
+from workflows import LIVE
 
 from snakemake_executor_plugin_hutchbatch.controller import documents, state_restore
-from snakemake_executor_plugin_hutchbatch.controller.documents import Request
+from snakemake_executor_plugin_hutchbatch.controller.documents import Cancel, Request
 from snakemake_executor_plugin_hutchbatch.controller.program import EXIT_AGAIN
 from snakemake_executor_plugin_hutchbatch.planning import source_archive
 from snakemake_executor_plugin_hutchbatch.storage.run_layout import WorkLayout
@@ -132,3 +133,27 @@ def test_a_controller_that_is_lost_is_replaced_and_no_job_is_sent_twice(detached
     known = [json.loads(path.read_text()) for path in (detached.place / "metadata").iterdir()]
     assert sorted(each["rule"] for each in known) == ["end", "quick", "slow", "slow", "slow"]
     assert not list((detached.place / "incomplete").iterdir())
+
+
+def test_a_run_that_is_cancelled_while_it_has_no_controller_leaves_no_job(detached):
+    with detached.started() as first:
+        until(lambda: len(detached.slow()) == 2, first)
+        first.send_signal(signal.SIGKILL)
+    # The state was saved before the last jobs were sent, if at all.
+    (detached.stored / "state" / "manifest.json").unlink()
+    cancel = Cancel(ID, "jdoe", "laptop", 1.0)
+    (detached.stored / "cancel.json").write_bytes(documents.dumps(cancel))
+    detached.lease_expires()
+    with detached.started() as second:
+        assert second.wait(SECONDS) == 1
+    assert "Starting snakemake" not in detached.said()
+    outcome = detached.document("outcome")
+    assert (outcome["exit_code"], outcome["cancelled_by"]) == (1, "jdoe")
+    batch = detached.workflow.client("batch")
+    until(lambda: not any(jobs(batch, state) for state in LIVE))
+    assert jobs(batch, "FAILED")
+
+
+def jobs(batch, state):
+    """Of this test's user, in the queue that its jobs go to."""
+    return batch.list_jobs(jobQueue="cpu-spot-50", jobStatus=state)["jobSummaryList"]
