@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import BotoCoreError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_storage_plugins.storage_object import StorageObjectTouch
 
@@ -76,23 +76,44 @@ def check_credentials(plain: Method) -> Method:
 
 def check_buckets(plain: Method) -> Method:
     """Replaces ``StorageObject.__post_init__``."""
-    seen: set[str] = set()
+    seen: dict[str, StorageError | None] = {}
 
     def object_post_init(self: StorageObject) -> None:
         plain(self)
-        if unusable := bad_key(getattr(self, "key", ""), name_of(self) or str(self.query)):
+        key = getattr(self, "key", "")
+        if unusable := bad_key(key, name_of(self) or str(self.query)):
             raise ApiError(unusable)
         bucket = getattr(self, "bucket", "{")
-        if bucket not in seen and "{" not in bucket:
-            try:
-                check_bucket(self.provider.s3c.meta.client, bucket)
-            except StorageError as error:
-                # Public buckets may be readable without permission to list them.
-                if not error.denied:
-                    raise ApiError(str(error)) from None
-            seen.add(bucket)
+        if "{" in bucket:
+            return
+        if bucket not in seen:
+            seen[bucket] = _refusal(self, bucket)
+        # Public buckets, and folders of others, may be readable where the bucket is not.
+        if (refused := seen[bucket]) and "{" not in key:
+            if _is_denied(self):
+                raise ApiError(str(refused))
+            seen[bucket] = None
 
     return object_post_init
+
+
+def _refusal(stored: StorageObject, bucket: str) -> StorageError | None:
+    """Why a bucket as a whole is denied. Raises ``ApiError`` where nothing in it can be used."""
+    try:
+        check_bucket(stored.provider.s3c.meta.client, bucket)
+    except StorageError as error:
+        if error.denied:
+            return error
+        raise ApiError(str(error)) from None
+    return None
+
+
+def _is_denied(stored: StorageObject) -> bool:
+    try:
+        stored.exists()
+    except ClientError as error:
+        return errors.is_denied(error)
+    return False
 
 
 def not_protected(_plain: object) -> bool:

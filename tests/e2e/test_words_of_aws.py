@@ -113,6 +113,14 @@ def test_jobs_that_succeed_by_retries_did_not_fail_alike(workflow):
     assert "failed the same way" not in output
 
 
+def test_a_bucket_that_the_user_may_not_read_is_one_sentence(workflow):
+    workflow.write("Snakefile", 'rule a:\n    output: "a.txt"\n    shell: "echo > {output}"\n')
+    workflow.cloud.fault(kind="deny", action="s3:*")
+    output = workflow.fail()
+    assert "You may not use the bucket hutchbatch with your current credentials" in output
+    assert "Traceback" not in output
+
+
 def test_a_role_that_may_not_write_is_reported_though_it_may_not_write_its_status(workflow):
     workflow.write("Snakefile", 'rule a:\n    output: "a.txt"\n    shell: "echo > {output}"\n')
     workflow.cloud.fault(kind="deny", action="s3:PutObject", caller="role")
