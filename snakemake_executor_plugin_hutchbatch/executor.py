@@ -11,19 +11,30 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Sequence
 
+from botocore.exceptions import BotoCoreError, ClientError
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
+from .aws import errors
 from .aws.retry import Retrier
 from .environments import ahead
 from .environments.ahead import BuiltAhead
 from .environments.shelf import EnvironmentShelf
-from .planning import container_environment, preflight, rule_checks, run_plan, snakemake_command
+from .planning import (
+    container_environment,
+    launch,
+    preflight,
+    rule_checks,
+    run_plan,
+    snakemake_command,
+)
+from .planning.launch import Launch
 from .planning.modes import Mode
 from .planning.plan import JobPlan
 from .planning.prepare import mode_line
+from .planning.requirements import PlanError
 from .planning.run_context import RunContext
 from .planning.run_plan import PlannedUploads, RunPlan
 from .planning.run_settings import PreflightError
@@ -61,6 +72,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self._retrier,
             self.logger.info,
             self.executor_settings.value("s3_storage_class") or "",
+            also_local=launch.requested() is not None,
         )
         if not len(self.dag):
             # Nothing to do: Snakemake will neither submit anything nor shut us down.
@@ -73,6 +85,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         if receive_built := ahead.requested():
             self._follow_nothing()
             receive_built(self._build_ahead())
+            raise SystemExit(0)
+        if receive_launch := launch.requested():
+            self._follow_nothing()
+            receive_launch(self._launch())
             raise SystemExit(0)
         try:
             context, variables, shelf = self._check()
@@ -161,6 +177,19 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             return BuiltAhead(refusals=tuple(str(error).splitlines()))
         jobs = list(self.dag.needrun_jobs())
         return environments.build_ahead(context, jobs, self._retrier, self.logger)
+
+    def _launch(self) -> Launch:
+        """Checks this run, and sends what of its inputs lies here: it is run elsewhere."""
+        try:
+            context, variables, _ = self._check()
+            jobs = list(self.dag.needrun_jobs())
+            self._uploads.send(jobs)
+        except (PreflightError, PlanError) as error:
+            return Launch(self.workflow, refusals=tuple(str(error).splitlines()))
+        except (ClientError, BotoCoreError) as error:
+            return Launch(self.workflow, refusals=(errors.explain(error, "uploading inputs"),))
+        wanted = begin.to_be_done(self.dag)
+        return Launch(self.workflow, context, wanted, tuple(variables["direct"].items()))
 
     # Submission
 

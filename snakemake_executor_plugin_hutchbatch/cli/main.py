@@ -13,6 +13,7 @@ from ..aws import errors
 from ..record.journal import JournalError
 from ..text import terminal
 from .commands import (
+    attach,
     cancel,
     completion,
     definitions,
@@ -27,6 +28,7 @@ from .commands import (
     report,
     runs,
     status,
+    submit,
     upload,
 )
 from .commands.common import INTERRUPTED, PIPE_CLOSED, WRONG, CommandError, Help
@@ -37,6 +39,8 @@ COMMANDS = (
     init,
     doctor,
     plan,
+    submit,
+    attach,
     upload,
     download,
     status,

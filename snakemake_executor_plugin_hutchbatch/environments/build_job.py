@@ -8,15 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..aws.retry import Retrier
-from ..planning import naming, sizes, source_archive
-from ..planning.plan import CONDA_IS_X86, Budgets, JobPlan, Site, batch_user
+from ..planning import naming, own_job, sizes, source_archive
+from ..planning.plan import CONDA_IS_X86, Budgets, JobPlan, Site
 from ..planning.requirements import PlanError, Request
 from ..planning.run_context import RunContext
 from ..planning.supervisor_bundle import Bundle
 from ..planning.work import History, TaskLocation
 from ..queues import choice
 from ..queues.choice import Ladder, Needs
-from ..settings.values import unless_none
 from ..storage.run_layout import WorkLayout
 from ..submission import submit_job
 from ..submission.job_definitions import Definitions
@@ -50,45 +49,16 @@ class Build:
 def plan(site: Site, name: str, image: str, needs: Request, key: str) -> JobPlan:
     """The plan of a build. ``key`` makes its job's name unique. Raises ``EnvironmentFailed`` where
     no queue can be chosen."""
-    settings = site.settings
-    value = settings.value
-    made = JobPlan(
-        label=f"environment {name}",
-        rule=RULE,
-        job_name=naming.job_name(site.user, RULE, {"": _stem(name)}, key),
-        mode="direct",
-        why_not_direct=None,
-        direct_only=True,
-        image=image,
-        vcpus=needs.vcpus,
-        memory=needs.memory,
-        gpus=needs.gpus,
-        timeout=needs.timeout,
-        queue=(ladder := _ladder(site)).rungs[0],
-        ladder=ladder,
-        job_role=unless_none(value("job_role")),
-        execution_role=unless_none(value("execution_role")),
-        repository_credentials=unless_none(value("repository_credentials")),
-        scratch=value("scratch"),
-        aws_cli_path=unless_none(value("aws_cli_path")),
-        log_group=value("log_group"),
-        attempt=1,
-        tags={
-            **value("tags"),
-            "hutchbatch-run": naming.tag_value(site.run_id),
-            "hutchbatch-rule": RULE,
-            "hutchbatch-user": naming.tag_value(site.user),
-        },
-        container_user=batch_user(value("container_user")),
-        region=site.region,
-        share_identifier=value("share_identifier"),
-        scheduling_priority=value("scheduling_priority"),
-        budgets=Budgets(
-            spot_attempts=value("spot_attempts"),
-            host_attempts=value("host_attempts"),
-            starve_minutes=value("starve_minutes"),
-            oom_memory_factor=MEMORY_FACTOR,
-        ),
+    value = site.settings.value
+    budgets = Budgets(
+        spot_attempts=value("spot_attempts"),
+        host_attempts=value("host_attempts"),
+        starve_minutes=value("starve_minutes"),
+        oom_memory_factor=MEMORY_FACTOR,
+    )
+    name_of_job = naming.job_name(site.user, RULE, {"": _stem(name)}, key)
+    made = own_job.plan(
+        site, f"environment {name}", RULE, name_of_job, image, needs, _ladder(site), budgets
     )
     try:
         return sizes.fitted(made, site.reserved)

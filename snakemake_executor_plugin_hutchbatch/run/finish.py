@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..aws import lease_gate
 from ..aws.termination import Termination
 from ..planning.snakemake_jobs import rule_name
 from ..planning.work import SentWork
@@ -135,8 +136,9 @@ def ended(workflow: Workflow, run_id: str, outcome: str, seconds: float, tally: 
         if not job.is_local and not tally.has_failed(job.jobid):
             tally.fails(job.jobid, rule_name(job), "at Snakemake's own checks", len(job))
     finished = scheduler.finished_jobs if scheduler else 0
+    held = lease_gate.own()
     return Ended(
-        run_id,
+        held.id if held else run_id,  # by which others find it
         outcome,
         seconds,
         str(workflow.storage_settings.default_storage_prefix),

@@ -33,7 +33,7 @@ def source_names(job: AnyJob) -> Iterator[str]:
 
 class RunUploads:
     """Those of one run. Used by Snakemake's own thread. ``sources``: None where nothing is
-    uploaded."""
+    uploaded; ``also_local``: local rules run elsewhere, too."""
 
     def __init__(
         self,
@@ -42,7 +42,9 @@ class RunUploads:
         retrier: Retrier,
         say: Callable[[str], None],
         storage_class: str = "",
+        also_local: bool = False,
     ) -> None:
+        self._also_local = also_local
         self._class = storage_class
         self._sources, self._retrier, self._say = sources, retrier, say
         self._limit = unless_none(limit)
@@ -58,7 +60,7 @@ class RunUploads:
         refused: dict[str, dict[str, None]] = {}
         notes: dict[str, None] = {}
         for job in jobs:
-            if job.is_local or self._sources is None:
+            if self._stays(job) or self._sources is None:
                 continue
             rule = rule_name(job)
             for name in source_names(job):
@@ -105,7 +107,7 @@ class RunUploads:
         waiting, fresh = [], {}
         for job in jobs:
             try:
-                wanted = {} if job.is_local else self._wanted(job)
+                wanted = {} if self._stays(job) else self._wanted(job)
             except (ClientError, BotoCoreError):
                 waiting.append(job)  # ``wait`` asks again, and its error is that job's own
                 continue
@@ -124,7 +126,7 @@ class RunUploads:
 
     def wait(self, job: AnyJob) -> None:
         """Returns when all that a job reads is in S3. Raises ``PlanError`` where it cannot be."""
-        if self._sources is None or job.is_local:
+        if self._sources is None or self._stays(job):
             return
         names = list(source_names(job))
         for name in names:
@@ -140,10 +142,19 @@ class RunUploads:
             raise PlanError(str(error)) from error
         self._sources.changed(wanted)
 
+    def send(self, jobs: Iterable[AnyJob]) -> None:
+        """Sends all that these jobs need. Raises ``PlanError``, and botocore's errors."""
+        for job in self.begin(jobs):
+            self.wait(job)
+
     def stop(self) -> None:
         """Sends nothing more."""
         if self._uploads is not None:
             self._uploads.stop()
+
+    def _stays(self, job: AnyJob) -> bool:
+        """Whether a job reads its inputs here."""
+        return bool(job.is_local) and not self._also_local
 
     def _wanted(self, job: AnyJob) -> dict[str, ComparedInput]:
         assert self._sources is not None  # noqa: S101  callers have looked

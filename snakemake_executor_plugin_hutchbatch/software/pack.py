@@ -31,9 +31,13 @@ FIXED_TIME = 946_684_800
 #: Archives that are kept on this machine, the last used ones.
 KEPT = 12
 #: Said by installers about this machine; of no use elsewhere.
-_OF_THIS_MACHINE = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
+_OF_THIS_MACHINE = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
+#: Says which files a package has: of use where packages are packed once more.
+_RECORD = "RECORD"
 #: What Snakemake needs of AWS's services: the descriptions of all are a third of all bytes.
 _SERVICES = frozenset({"s3", "sts", "sso", "sso-oidc", "signin"})
+#: What hutchbatch needs beside that, where it leads a run.
+_OF_CONTROLLERS = frozenset({"batch", "logs", "service-quotas"})
 #: A solver for each system: another third.
 _SOLVERS = "pulp/solverdir/cbc/"
 _PRUNED = frozenset({"pulp", "boto3", "botocore"})
@@ -63,6 +67,7 @@ def key_of(
     target: Target,
     whole: Collection[str] = (),
     also: Mapping[str, bytes] = _NONE,
+    leads: bool = False,
 ) -> str:
     """Stands for all that an archive is made of."""
     parts = {
@@ -74,6 +79,8 @@ def key_of(
             for p in packages
         ],
     }
+    if leads:
+        parts["leads"] = True
     if also:
         parts["also"] = {name: hashlib.sha256(data).hexdigest() for name, data in also.items()}
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -85,10 +92,16 @@ def _digest_of(package: Package) -> str:
 
 
 def is_kept(
-    packages: Sequence[Package], target: Target, whole: Collection[str], folder: Path | None = None
+    packages: Sequence[Package],
+    target: Target,
+    whole: Collection[str] = (),
+    folder: Path | None = None,
+    also: Mapping[str, bytes] = _NONE,
+    leads: bool = False,
 ) -> bool:
     """Whether ``made`` has nothing to do."""
-    return _kept(folder or folder_of_user(), key_of(packages, target, whole)) is not None
+    key = key_of(packages, target, whole, also, leads)
+    return _kept(folder or folder_of_user(), key) is not None
 
 
 def made(
@@ -97,15 +110,17 @@ def made(
     whole: Collection[str] = (),
     folder: Path | None = None,
     also: Mapping[str, bytes] = _NONE,
+    leads: bool = False,
 ) -> Pack:
     """The archive of these packages: the one that is kept here, else a new one. ``whole``: those
     that the workflow itself uses; of others that Snakemake uses in part, the rest is left out.
-    ``also``: more files, by their paths.
+    ``also``: more files, by their paths. ``leads``: what runs there leads a run, and packs such
+    archives for its jobs itself.
 
     Raises ``wheels.NoWheels``, and ``OSError`` where the disk does not take it.
     """
     place = folder or folder_of_user()
-    key = key_of(packages, target, whole, also)
+    key = key_of(packages, target, whole, also, leads)
     if (kept := _kept(place, key)) is not None:
         return kept
     with tempfile.TemporaryDirectory(prefix="hutchbatch-") as temporary:
@@ -118,7 +133,7 @@ def made(
         fetched = [package for package in packages if package.how == "fetched"]
         for wheel in wheels.download(fetched, target, Path(temporary, "wheels")):
             glibc = max(glibc, wheels.unpack(wheel, tree))
-        _prune(tree, target, whole)
+        _prune(tree, target, whole, leads)
         for name, data in also.items():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             (tree / name).write_bytes(data)
@@ -169,21 +184,23 @@ def _copy(package: Package, tree: Path) -> None:
             target.chmod(0o755 if os.access(source, os.X_OK) else 0o644)
 
 
-def _prune(tree: Path, target: Target, whole: Collection[str]) -> None:
+def _prune(tree: Path, target: Target, whole: Collection[str], leads: bool) -> None:
     """Removes what says something of this machine, and what nobody needs there."""
     for path in list(tree.rglob("*")):
-        if path.is_file() and _is_needless(path.relative_to(tree), target, whole):
+        if path.is_file() and _is_needless(path.relative_to(tree), target, whole, leads):
             path.unlink()
 
 
-def _is_needless(path: Path, target: Target, whole: Collection[str]) -> bool:
+def _is_needless(path: Path, target: Target, whole: Collection[str], leads: bool) -> bool:
     parts, name = path.parts, path.as_posix()
-    if path.suffix == ".pth" or (parts[0].endswith(".dist-info") and path.name in _OF_THIS_MACHINE):
+    said = _OF_THIS_MACHINE if leads else (*_OF_THIS_MACHINE, _RECORD)
+    if path.suffix == ".pth" or (parts[0].endswith(".dist-info") and path.name in said):
         return True
     if name.startswith(_SOLVERS) and "pulp" not in whole:
         return not name.startswith((_SOLVERS + _OWN_SOLVER[target.machine], _SOLVERS + "__init__"))
     service = parts[:2] == ("botocore", "data") and len(parts) > 3
-    return service and parts[2] not in _SERVICES and not {"boto3", "botocore"} & set(whole)
+    services = _SERVICES | _OF_CONTROLLERS if leads else _SERVICES
+    return service and parts[2] not in services and not {"boto3", "botocore"} & set(whole)
 
 
 def _compile(tree: Path) -> None:

@@ -137,6 +137,8 @@ class DetachedLayout:
     """What lies below the prefix of a detached run, named as runs are. All paths are URLs.
 
     request.json         what was submitted; written first, and once
+    task.json            the description of the controller's job
+    status/              what supervisors report of its attempts
     lease.json           which controller may act
     cancel.json          somebody asks for its end
     outcome.json         how it ended; written last, and once
@@ -148,6 +150,15 @@ class DetachedLayout:
     @property
     def request(self) -> str:
         return f"{self.prefix}request.json"
+
+    @property
+    def task(self) -> str:
+        return f"{self.prefix}task.json"
+
+    @property
+    def status(self) -> str:
+        """The prefix of statuses (``taskspec.status_url``)."""
+        return f"{self.prefix}status/"
 
     @property
     def lease(self) -> str:

@@ -12,8 +12,9 @@ from ...record.reader import Reader
 from ...record.schema import Run
 from ...text import terminal
 from ...text.terminal import note
-from .. import stopping
+from .. import detached, ending_runs, stopping
 from ..cancelling import Canceller
+from ..detached import Reached
 from .common import (
     USAGE,
     WRONG,
@@ -38,7 +39,8 @@ def add(subcommands: Subcommands) -> None:
             "Stops the jobs that a run has on AWS Batch, even if its Snakemake was killed. If\n"
             "Snakemake is running on this machine, it is asked to stop, too, but only a process\n"
             "of yours that is certainly the one that started the run. With --rule, only jobs of\n"
-            "that rule are stopped; for Snakemake they have failed."
+            "that rule are stopped; for Snakemake they have failed.\n"
+            "A run of 'hutchbatch submit' is ended with its Snakemake, from any computer."
         ),
         epilog=epilog(
             "examples:\n"
@@ -53,10 +55,13 @@ def add(subcommands: Subcommands) -> None:
     parser.add_argument("--rule", help="only jobs of this rule")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask first")
     add_directory(parser)
+    detached.add_place(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    if (reached := detached.meant(options, options.run_id)) is not None:
+        return _end(reached, options)
     with Reader(journal_path(options)) as reader:
         run = run_record.choose(reader, options.run_id)
         canceller = Canceller(reader, run, options.rule)
@@ -88,6 +93,21 @@ def _run(options: argparse.Namespace) -> int:
             f"{left:,} jobs or arrays could not be stopped ({reason}): try again; if AWS denies "
             "it (batch:TerminateJob), ask SciComp."
         )
+    return 0
+
+
+def _end(reached: Reached, options: argparse.Namespace) -> int:
+    """Ends a detached run."""
+    if options.rule:
+        raise CommandError(
+            f"Run {reached.id} has its Snakemake on AWS Batch, which alone may stop single jobs: "
+            "leave out --rule to end the run.",
+            USAGE,
+        )
+    if not options.yes:
+        _ask(f"End run {reached.id}, its Snakemake and its jobs?")
+    note("Ending the run. This takes a minute or two.")
+    terminal.say(ending_runs.end(reached))
     return 0
 
 

@@ -19,6 +19,8 @@ from ...record.reader import Reader
 from ...reporting import find_job, find_on_batch
 from ...reporting.find_job import Target
 from ...text.terminal import note
+from .. import detached
+from ..following import Follower
 from .common import (
     USAGE,
     CommandError,
@@ -55,13 +57,21 @@ def add(subcommands: Subcommands) -> None:
             "  hutchbatch logs 7a6280f6-164f-4200-bc88-a2d12bdaa224\n"
             "  hutchbatch logs align sample=A\n"
             "  hutchbatch logs align sample=A --attempt 1 | less\n"
-            "  hutchbatch logs align sample=A --follow --since 10m",
+            "  hutchbatch logs align sample=A --follow --since 10m\n"
+            "  hutchbatch logs --controller --follow",
             "there is no such job or no output",
         ),
         formatter_class=Help,
     )
     parser.add_argument(
-        "job", nargs="+", metavar="JOB", help="Batch id, job name, or RULE [wildcard=value …]"
+        "job", nargs="*", metavar="JOB", help="Batch id, job name, or RULE [wildcard=value …]"
+    )
+    parser.add_argument(
+        "--controller",
+        nargs="?",
+        const="",
+        metavar="RUN",
+        help="the output of the Snakemake of a run of 'hutchbatch submit' (default: the last)",
     )
     parser.add_argument(
         "--attempt",
@@ -82,6 +92,7 @@ def add(subcommands: Subcommands) -> None:
     parser.add_argument("--run", metavar="RUN", dest="run_id", help="a run from 'hutchbatch runs'")
     add_directory(parser)
     add_region(parser)
+    detached.add_place(parser)
     parser.set_defaults(run=_run)
 
 
@@ -166,11 +177,38 @@ def _ask_batch(clients: Clients, name: str) -> Target:
 # What it wrote
 
 
+def _of_controller(options: argparse.Namespace) -> int:
+    """The output of a detached run's Snakemake."""
+    if options.job:
+        raise CommandError("Name a job, or --controller RUN, not both.", USAGE)
+    with asking("looking for the run"):
+        follower = Follower(detached.reached(options, options.controller or None), show=False)
+        target = follower.target()
+    if target is None:
+        raise CommandError(
+            "AWS Batch no longer knows Snakemake's job: it forgets jobs some days after their end."
+        )
+    printer = LogPrinter(follower.clients, options.since)
+    if options.follow:
+        return follow(printer, lambda: target, options.attempt)
+    return printer.show(target, options.attempt)
+
+
 def _run(options: argparse.Namespace) -> int:
+    if options.controller is not None:
+        return _of_controller(options)
+    if not options.job:
+        raise CommandError("Which job? Give an id, a name, or a rule with its wildcards.", USAGE)
+    if (reached := detached.meant(options, options.run_id)) is not None:
+        with asking("reading the run's record"), detached.record_of(reached) as saved:
+            return _of_jobs(options, saved, None)
+    return _of_jobs(options, _open(options), options.run_id)
+
+
+def _of_jobs(options: argparse.Namespace, reader: Reader | None, run_id: str | None) -> int:
     if len(options.job) > 1 and find_job.is_batch_id(options.job[0]):
         raise CommandError("Give one id at a time.", USAGE)
-    request = _Request(tuple(options.job), options.run_id, options.region)
-    reader = _open(options)
+    request = _Request(tuple(options.job), run_id, options.region)
     try:
         target = _find(reader, request)
         if target and _is_of_ended_local_cloud(target, os.environ):

@@ -9,10 +9,12 @@ from pathlib import Path
 from ...record import run_record
 from ...record.controllers import is_gone
 from ...record.reader import Reader
+from ...record.run_record import Record
 from ...reporting import attempt_table, page
 from ...reporting.statistics import Prices
 from ...text import terminal
 from ...text.terminal import note
+from .. import detached
 from .common import (
     FINE,
     CommandError,
@@ -20,6 +22,7 @@ from .common import (
     Subcommands,
     add_directory,
     add_run,
+    asking,
     epilog,
     journal_path,
     number,
@@ -66,12 +69,12 @@ def add(subcommands: Subcommands) -> None:
             help=f"what one {name} costs per hour: the report then shows costs",
         )
     add_directory(parser)
+    detached.add_place(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    with Reader(journal_path(options)) as reader:
-        record = run_record.read(reader, run_record.choose(reader, options.run_id))
+    record = _record(options)
     prices = Prices(options.price_vcpu_hour, options.price_gib_hour)
     if options.trace == STDOUT:
         terminal.say_table(attempt_table.tsv(attempt_table.rows(record)))
@@ -86,3 +89,14 @@ def _run(options: argparse.Namespace) -> int:
             raise CommandError(str(error)) from error
         note(f"The report of run {record.run.run_id} is in {path}: open it in a browser.")
     return FINE
+
+
+def _record(options: argparse.Namespace) -> Record:
+    reached = detached.meant(options, options.run_id)
+    if reached is None:
+        with Reader(journal_path(options)) as reader:
+            return run_record.read(reader, run_record.choose(reader, options.run_id))
+    with asking("reading the run's record"), detached.record_of(reached) as saved:
+        if saved is None:
+            raise CommandError(f"Run {reached.id} has no record yet: its Snakemake has not begun.")
+        return run_record.read(saved, run_record.choose(saved, None))

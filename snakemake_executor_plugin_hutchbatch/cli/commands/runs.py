@@ -5,31 +5,46 @@ from __future__ import annotations
 import argparse
 import time
 
+from ...controller import detached_runs
 from ...record.controllers import is_gone
 from ...record.reader import Reader
 from ...record.schema import Job, Run
 from ...reporting import status, status_text
 from ...text import terminal
-from .common import Help, Subcommands, add_directory, epilog, journal_path
+from .. import detached, detached_status
+from .common import Help, Subcommands, add_directory, asking, epilog, journal_path
 
 
 def add(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "runs",
         help="list the runs of this folder",
-        description="Lists the runs that were started in this folder, the latest first.",
-        epilog=epilog("examples:\n  hutchbatch runs\n  hutchbatch runs -n 3 --json"),
+        description=(
+            "Lists the runs that were started in this folder, the latest first; with --profile or\n"
+            "--work-prefix, those of 'hutchbatch submit' that are kept there."
+        ),
+        epilog=epilog(
+            "examples:\n"
+            "  hutchbatch runs\n"
+            "  hutchbatch runs -n 3 --json\n"
+            "  hutchbatch runs --profile profiles/hutch"
+        ),
         formatter_class=Help,
     )
     parser.add_argument("-n", "--number", type=int, default=20, help="how many runs, 0 for all")
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
     add_directory(parser)
+    detached.add_place(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     now = time.time()
     limit = options.number if options.number > 0 else -1
+    if detached.is_named(options):
+        return _detached(options, limit)
+    if not journal_path(options).exists() and any(detached_runs.known(options.directory)):
+        return _detached(options, limit)
     with Reader(journal_path(options)) as reader:
         runs = reader.rows(Run, "1 ORDER BY started DESC LIMIT ?", limit)
         done = reader.counts(Job, "run_id", "state = 'done'")
@@ -48,3 +63,18 @@ def _run(options: argparse.Namespace) -> int:
 def _plain(view: status.Overview, done: int) -> dict[str, object]:
     names = ("run_id", "outcome", "started", "ended", "wanted", "user", "host", "pid")
     return {**{name: getattr(view, name) for name in names}, "jobs_done": done}
+
+
+def _detached(options: argparse.Namespace, limit: int) -> int:
+    """Lists detached runs."""
+    with asking("looking for detached runs"):
+        s3, work, _ = detached.place(options)
+        names = detached_runs.ids(s3, work)
+        found = detached_status.listed(s3, work, names if limit < 0 else names[:limit])
+    if options.json:
+        terminal.say_json([detached_status.plain_run(run) for run in found])
+    elif not found:
+        terminal.say(f"There is no detached run in {work.prefix}.")
+    else:
+        terminal.say(*detached_status.table(found))
+    return 0

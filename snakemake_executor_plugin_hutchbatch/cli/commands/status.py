@@ -15,6 +15,9 @@ from ...reporting import status_now, status_text
 from ...reporting.status import Overview
 from ...text import terminal
 from ...text.terminal import Line, Painted, Screen
+from .. import detached, detached_status
+from ..detached import Reached
+from ..following import Follower
 from .common import (
     WRONG,
     Help,
@@ -42,7 +45,8 @@ def add(subcommands: Subcommands) -> None:
             "Shows a run of this folder, during it (from any terminal) or after its end: its jobs\n"
             "by rule and state, how long they wait in queues, why they wait, and the last\n"
             "failures. It reads the record on disk and does not ask AWS, unless Snakemake has\n"
-            "ended unexpectedly."
+            "ended unexpectedly. A run of 'hutchbatch submit' is shown as it was saved last: less\n"
+            "than a minute ago, while it runs."
         ),
         epilog=epilog(
             "examples:\n"
@@ -69,10 +73,13 @@ def add(subcommands: Subcommands) -> None:
     )
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
     add_directory(parser)
+    detached.add_place(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    if (reached := detached.meant(options, options.run_id)) is not None:
+        return _of_detached(reached, options)
     with Reader(journal_path(options)) as reader:
         run_id = run_record.choose(reader, options.run_id).run_id
 
@@ -91,8 +98,37 @@ def _run(options: argparse.Namespace) -> int:
         return _watch(look, options.watch, options.json)
 
 
+def _of_detached(reached: Reached, options: argparse.Namespace) -> int:
+    with asking("asking about the run"):
+        follower = Follower(reached, show=False)
+        with nullcontext() if options.json or options.watch is None else Screen() as shown:
+            while True:
+                now = follower.now()
+                with detached.record_of(reached) as reader:
+                    seen = None if reader is None else _saved(reader, options)
+                if options.json:
+                    terminal.say_json(detached_status.plain(now, _plain(seen) if seen else None))
+                else:
+                    lines: list[Line] = [detached_status.head(now)]
+                    lines += _jobs_shown(seen) if seen else []
+                    terminal.say(*lines) if shown is None else shown.show(lines)
+                if options.watch is None or detached_status.is_over(now):
+                    return 0 if detached_status.is_well(now) else WRONG
+                time.sleep(options.watch)
+
+
+def _saved(reader: Reader, options: argparse.Namespace) -> Overview:
+    run = run_record.choose(reader, None)
+    return status_now.view(reader, run, time.time(), options.ask)
+
+
 def _plain(seen: Overview) -> dict[str, object]:
     return {**dataclasses.asdict(seen), "total": dataclasses.asdict(seen.total)}
+
+
+def _jobs_shown(seen: Overview) -> list[Line]:
+    seen = terminal.shown(seen)
+    return [f"Its jobs: {status_text.first_line(seen)}", *status_text.lines(seen)]
 
 
 def _shown(seen: Overview) -> list[Line]:

@@ -1,0 +1,240 @@
+"""A run is handed over: everything that its Snakemake needs is stored, and one job submitted."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from ..aws.retry import RateLimiter, Retrier
+from ..planning import (
+    controller_job,
+    default_image,
+    launch_tree,
+    naming,
+    own_job,
+    rule_checks,
+    shipped,
+    sizes,
+    source_archive,
+    supervisor_bundle,
+)
+from ..planning.launch import Launch
+from ..planning.launch_tree import Tree
+from ..planning.plan import Budgets, JobPlan
+from ..planning.requirements import PlanError
+from ..planning.run_context import RunContext
+from ..planning.supervisor_bundle import Bundle
+from ..planning.work import TaskLocation
+from ..queues import for_controllers
+from ..queues.choice import QueueError
+from ..software import controller_packages, pack_store, snakemake_packages, wheels
+from ..software.snakemake_packages import CannotCome
+from ..storage.run_layout import DetachedLayout, WorkLayout
+from ..storage.urls import split_url
+from ..submission import submit_job
+from ..submission.job_definitions import Definitions
+from ..submission.submit_job import SubmissionError, Submitter
+from ..supervisor import taskspec
+from ..supervisor.taskspec import Packages, Sources
+from . import documents
+from .documents import DocumentError, Request
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.type_defs import SubmitJobRequestTypeDef
+
+#: Only what runs on these processors comes along.
+_MACHINE = "x86_64"
+_PACKAGES = ("snakemake", "snakemake-executor-plugin-hutchbatch", "boto3")
+
+
+class CannotSubmit(Exception):
+    """The run cannot be handed over; one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user wants of the controller's job. ``memory`` in MiB."""
+
+    queue: str | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Handover:
+    """A run on its way. ``arguments``: Snakemake's, as they are to be there; ``variables``: those
+    of its environment beside the container's; ``folder``: in which it would work here."""
+
+    launch: Launch
+    tree: Tree
+    arguments: tuple[str, ...]
+    variables: Mapping[str, str]
+    conda: bool
+    folder: str
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """``job``: the controller's on AWS Batch."""
+
+    request: Request
+    job: str
+    layout: DetachedLayout
+
+
+def submit(
+    handover: Handover,
+    wishes: Wishes,
+    say: Callable[[str], None],
+    before: Callable[[DetachedLayout, str], None] = lambda layout, detached_id: None,
+) -> Submitted:
+    """Stores what the run needs and submits its controller. ``before``: called before the job is
+    submitted. Raises ``CannotSubmit``, ``OSError``, and botocore's errors."""
+    context = cast(RunContext, handover.launch.context)
+    retrier = Retrier(say)
+    detached_id = context.site.run_id
+    work = WorkLayout(context.work_prefix)
+    layout = work.detached(detached_id)
+    plan, note = _plan(context, wishes, dict(handover.launch.variables))
+    if note:
+        say(f"Note: {note}.")
+    brought = _brought(handover, context, retrier, say)
+    if handover.tree.warning:
+        say(handover.tree.warning)
+    code = launch_tree.pack(handover.tree)
+    digest = hashlib.sha256(code).hexdigest()
+    s3, what = context.clients.s3, "storing the workflow"
+    source_archive.put(s3, work.sources(digest), code, what, retrier)
+    bundle = shipped.store_supervisor(s3, context.work_prefix, retrier)
+    request = _request(handover, context, plan, detached_id, digest)
+    try:
+        content = documents.dumps(request)
+    except DocumentError as error:
+        raise CannotSubmit(f"The arguments cannot be sent: {error}.") from None
+    source_archive.put(s3, layout.request, content, what, retrier)
+    before(layout, detached_id)
+    place = _stored_task(context, plan, work, detached_id, brought, retrier)
+    try:
+        sent = _sent(context, plan, place, bundle, retrier)
+        submitter = Submitter(context.clients.batch, context.clients.submit, retrier, RateLimiter())
+        job = submitter.submit(sent)
+    except SubmissionError as error:
+        bucket, key = split_url(layout.request)
+        s3.delete_object(Bucket=bucket, Key=key)  # it is no run
+        raise CannotSubmit(str(error)) from error
+    return Submitted(request, job, layout)
+
+
+def _plan(
+    context: RunContext, wishes: Wishes, environment: Mapping[str, str]
+) -> tuple[JobPlan, str]:
+    """The controller's job, and what the user should know about its queue."""
+    site = context.site
+    share = site.settings.value("share_identifier")
+    try:
+        ladder, note = for_controllers.ladder(
+            wishes.queue, site.queues, share, trust=not site.queues_told
+        )
+        key = naming.digest(site.run_id, controller_job.RULE)
+        plan = own_job.plan(
+            site,
+            "Snakemake",
+            controller_job.RULE,
+            naming.job_name(site.user, controller_job.RULE, {}, key),
+            default_image.image(),
+            controller_job.request(wishes.memory),
+            ladder,
+            Budgets(),
+            environment,
+        )
+        fitted = rule_checks.fitted(plan, site.queues)
+        return sizes.fitted(fitted, site.reserved), note
+    except (QueueError, PlanError) as error:
+        text = str(error).rstrip(".")
+        raise CannotSubmit(f"The job that runs Snakemake cannot be sent: {text}.") from None
+
+
+def _brought(
+    handover: Handover, context: RunContext, retrier: Retrier, say: Callable[[str], None]
+) -> tuple[Packages, Sources]:
+    """What comes along with the controller, and hutchbatch's own code."""
+    wanted = snakemake_packages.target(_MACHINE)
+    try:
+        chosen = controller_packages.selected(handover.launch.workflow, wanted, handover.conda)
+        if not controller_packages.is_kept(chosen, wanted):
+            say("Packing Snakemake for the job that runs it. This is done once.")
+        made = controller_packages.packed(chosen, wanted)
+        own = controller_packages.own_packed(wanted)
+    except (CannotCome, wheels.NoWheels, OSError) as error:
+        raise CannotSubmit(f"Snakemake cannot come along with its job: {error}.") from error
+    if warning := snakemake_packages.warning(chosen.staying):
+        say(warning)
+    s3, prefix = context.clients.s3, context.work_prefix
+    url = pack_store.store(s3, prefix, retrier, made, "storing Snakemake's packages")
+    packages = Packages(url, made.sha256, made.size, wanted.suffix, made.glibc)
+    url = pack_store.store(s3, prefix, retrier, own, "storing hutchbatch")
+    return packages, Sources(url, own.sha256)
+
+
+def _request(
+    handover: Handover, context: RunContext, plan: JobPlan, detached_id: str, code: str
+) -> Request:
+    site, workflow = context.site, handover.launch.workflow
+    return Request(
+        id=detached_id,
+        user=site.user,
+        created=time.time(),
+        host=socket.gethostname(),
+        folder=os.fsencode(handover.folder).decode(errors="replace"),
+        arguments=handover.arguments,
+        code=code,
+        storage_prefix=str(workflow.storage_settings.default_storage_prefix),
+        region=site.region,
+        job_name=plan.job_name,
+        queue=plan.queue,
+        directory=handover.tree.directory,
+        workdir=handover.tree.workdir,
+        attempts=controller_job.ATTEMPTS,
+        variables=handover.variables,
+        versions={"python": platform.python_version(), **_versions()},
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}
+
+
+def _stored_task(
+    context: RunContext,
+    plan: JobPlan,
+    work: WorkLayout,
+    detached_id: str,
+    brought: tuple[Packages, Sources],
+    retrier: Retrier,
+) -> TaskLocation:
+    layout = work.detached(detached_id)
+    task = controller_job.task(detached_id, work, *brought, plan.scratch.path, plan.vcpus)
+    in_task = {name: plan.environment[name] for name in plan.in_task}
+    content = taskspec.dumps(replace(task, environment=in_task)).encode()
+    what = "storing the description of Snakemake's job"
+    source_archive.put(context.clients.s3, layout.task, content, what, retrier)
+    return TaskLocation(layout.task, hashlib.sha256(content).hexdigest())
+
+
+def _sent(
+    context: RunContext, plan: JobPlan, place: TaskLocation, bundle: Bundle, retrier: Retrier
+) -> SubmitJobRequestTypeDef:
+    supervisor_bundle.carried()
+    variables = submit_job.environment(
+        plan, place, bundle, context.site.region, context.endpoint, context.terms
+    )
+    definition = Definitions(context.clients.batch, retrier).arn(plan)
+    request = submit_job.submit_request(plan, plan.job_name, definition, variables, plan.tags)
+    request["retryStrategy"] = controller_job.retry_strategy()
+    return request

@@ -1,0 +1,114 @@
+"""``hutchbatch submit``: Snakemake itself as a job, seen from here and from elsewhere. The tests
+look at one run."""
+
+import json
+import re
+from types import SimpleNamespace
+
+import pytest
+import warm_start
+from workflows import Workflow
+
+SNAKEFILE = """
+    configfile: "config.yaml"
+
+    rule all:
+        input: "out/all.txt"
+
+    rule one:
+        input: "data/{s}.txt"
+        output: "out/{s}.txt"
+        params: word=config["word"]
+        shell: "cat {input} > {output}; echo {params.word} >> {output}; echo said {wildcards.s}"
+
+    rule gather:
+        input: expand("out/{s}.txt", s=config["samples"])
+        output: "out/all.txt"
+        localrule: True
+        shell: "cat {input} > {output}"
+"""
+
+
+class Submitted:
+    def __init__(self, workflow, elsewhere):
+        self.workflow, self.elsewhere = workflow, elsewhere
+        self.given = (
+            *("--default-storage-provider", "s3", "--default-storage-prefix", workflow.prefix),
+            *("--seconds-between-status-checks", "1"),
+        )
+        self.work = f"{workflow.prefix}/.hutchbatch"
+
+    def run(self, *arguments, folder=None, code=0, **changes):
+        done = warm_start.hutchbatch(
+            *arguments,
+            cwd=folder or self.workflow.folder,
+            env=self.workflow.environment(**changes),
+        )
+        print(done.stdout, done.stderr)
+        assert done.returncode == code, done.stderr
+        return SimpleNamespace(out=done.stdout, err=done.stderr)
+
+    def submit(self, *arguments, code=0, **changes):
+        return self.run("submit", *arguments, "--", *self.given, code=code, **changes)
+
+    def from_elsewhere(self, *arguments, code=0):
+        place = ("--work-prefix", self.work)
+        return self.run(*arguments, *place, folder=self.elsewhere, code=code)
+
+
+@pytest.fixture(scope="module")
+def run(cloud, tmp_path_factory):
+    workflow = Workflow(cloud, tmp_path_factory.mktemp("submit"), "submit")
+    workflow.write("Snakefile", SNAKEFILE)
+    workflow.write("config.yaml", "word: hello\nsamples: [a, b]\n")
+    for name in "ab":
+        workflow.write(f"data/{name}.txt", f"{name}\n")
+    submitted = Submitted(workflow, tmp_path_factory.mktemp("elsewhere"))
+    done = submitted.submit("--wait", SECRET_TOKEN="not-for-anybody")
+    submitted.id = re.search(r"Run (\S+) is submitted", done.out)[1]
+    submitted.said = done
+    return submitted
+
+
+def test_a_run_is_made_without_this_machine(run):
+    assert run.workflow.text("out/all.txt") == "a\nhello\nb\nhello\n"
+    assert "has succeeded" in run.said.err
+    assert not (run.workflow.folder / "out").exists()
+
+
+def test_nothing_secret_of_this_machine_is_stored(run):
+    stored = run.workflow.stored / ".hutchbatch" / "detached" / run.id
+    text = (stored / "request.json").read_text() + (stored / "task.json").read_text()
+    key = run.workflow.environment()["AWS_SECRET_ACCESS_KEY"]
+    assert key not in text
+    assert "not-for-anybody" not in text
+
+
+def test_others_see_it_from_any_machine(run):
+    seen = run.from_elsewhere("status", run.id)
+    assert "has succeeded" in seen.out
+    assert re.search(r"one +0 +0 +0 +0 +2", seen.out)
+    listed = json.loads(run.from_elsewhere("runs", "--json").out)
+    assert [(each["run_id"], each["outcome"]) for each in listed] == [(run.id, "succeeded")]
+    assert "said a" in run.from_elsewhere("logs", "one", "s=a", "--run", run.id).out
+    assert "4 of 4 steps" in run.from_elsewhere("logs", "--controller", run.id).out
+    assert "Finished jobid" in run.from_elsewhere("attach", run.id[:-2]).out
+    trace = run.from_elsewhere("report", run.id, "--trace", "-").out
+    assert trace.count("\tone s=") == 2
+
+
+def test_in_its_folder_it_needs_no_name(run):
+    assert run.id in run.run("status").out
+    assert "has ended before" in run.run("cancel", "--yes").out
+
+
+def test_what_cannot_be_submitted_is_said_before_anything_is_sent(run):
+    before = run.workflow.submissions()
+    queue = ("submit", "--controller-queue", "nowhere", "--", *run.given, "--forceall")
+    assert "There is no Batch queue 'nowhere'" in run.run(*queue, code=1).err
+    key = run.run("submit", "--", *run.given, "--storage-s3-secret-key", "abcdefgh", code=2)
+    assert "credential" in key.err
+    assert "abcdefgh" not in key.err
+    token = run.run("submit", "--", *run.given, "--config", "token=abcdefgh", code=2)
+    assert "secret" in token.err
+    assert run.workflow.submissions() == before
