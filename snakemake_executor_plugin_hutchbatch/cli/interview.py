@@ -40,12 +40,16 @@ class Interview:
         self._carried = carried or Carried()
         self._asks = asks
         self._look = look
+        #: What somebody who was not asked must know of the answers.
+        self.notes: list[str] = []
 
     def answers(self) -> Answers:
         """Raises ``CommandError``, ``EOFError``, ``KeyboardInterrupt``."""
         self._say("Press Enter to accept the value in brackets, or Ctrl-C to stop without writing.")
         known = self._look(self._options.region or self._given("region"))
         self._say(_about(known))
+        if not self._asks and known.unknown and not self._options.offline:
+            self.notes.append(_about(known))
         typed = self._site(known)
         chosen = site.chosen(parsers.parse_site(typed))
         if known.buckets:
@@ -124,8 +128,11 @@ class Interview:
         if self._options.site is None and (of_config := self._site_of_config()):
             return of_config
         found = assume(site.shipped(), known.queues or (), known.shown.mounts)
-        if found.sentence and not self._asks and self._options.site is None:
-            terminal.note(found.sentence)
+        if not self._asks and self._options.site is None:
+            if found.sentence:
+                terminal.note(found.sentence)
+            elif known.unknown:
+                self.notes.append(f"Site {found.site.name} is assumed: --site names another.")
         self._say("Sites:", *(f"  {_summary(each)}" for each in site.shipped()))
         return self._answer("site", found.site.name)
 

@@ -19,9 +19,11 @@ def queues(environment, *arguments):
 
 
 def test_queues_are_shown_with_their_live_state_and_each_policys_ladder(cloud):
-    done = queues(cloud.environment_for(os.environ))
+    named = {"SNAKEMAKE_HUTCHBATCH_QUEUE": "mixed,cpu-spot-50"}
+    done = queues(cloud.environment_for({**os.environ, **named}))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
+    assert "jobs go to: mixed, then cpu-spot-50 (set by you); without that" in lines
     assert lines[0].startswith("queue  ")
     (spot,) = (line for line in lines if line.startswith("cpu-spot-30"))
     assert spot.split() == ["cpu-spot-30", "spot", "30", "1,000", "optimal", "accepts", "jobs"]

@@ -129,6 +129,8 @@ def test_without_a_terminal_only_what_nobody_can_guess_must_be_given(tmp_path):
 
     done = init(tmp_path, *GIVEN, "--user", "jdoe")
     assert done.returncode == 0, done.stderr
+    assert "No AWS credentials were found" in done.stderr
+    assert "Site hutch is assumed: --site names another." in done.stderr
     profile = written(tmp_path)
     assert profile["default-storage-prefix"].startswith("s3://hutchbatch/")
     assert profile["hutchbatch-site"] == "hutch"

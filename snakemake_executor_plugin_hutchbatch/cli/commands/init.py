@@ -75,7 +75,8 @@ def _run(options: argparse.Namespace) -> int:
     try:
         asks = not options.yes and terminal.is_interactive()
         look = known_account.unasked if options.offline else known_account.look
-        answers = Interview(options, carried, asks, look).answers()
+        interview = Interview(options, carried, asks, look)
+        answers = interview.answers()
     except (EOFError, KeyboardInterrupt) as error:
         terminal.say("")
         if isinstance(error, KeyboardInterrupt):
@@ -87,6 +88,8 @@ def _run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise CommandError(f"{target} could not be written: {error.strerror}.") from error
     terminal.say(f"Wrote {target}")
+    for each in interview.notes:
+        note(each)
     if carried and carried.left:
         terminal.say(f"Not carried over from {options.from_nextflow}:")
         terminal.say(*(f"  {each}" for each in carried.left))

@@ -66,8 +66,12 @@ def _run(options: argparse.Namespace) -> int:
             note(warning)
         if assumed and assumed.sentence:
             note(assumed.sentence)
+        where = "--hutchbatch-queue"
+        if wanted := settings.value("queue"):
+            trust = not any(queue.arn for queue in found.values())
+            ladder = choice.named(wanted, found, where, trust=trust, needs=_ANY)
+            terminal.say(f"jobs go to: {', then '.join(ladder.rungs)} ({ladder.why}); without that")
         for policy in POLICIES:
-            where = "--hutchbatch-queue"
             ladder = choice.automatic(
                 found, policy, gpus=0, preemptible=True, where=where, needs=_ANY
             )
