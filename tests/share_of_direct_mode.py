@@ -131,8 +131,8 @@ def plan(flow: Workflow, options: list[str]) -> dict | str:
             path = flow.stored / key
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-    told = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    return "\n    ".join(told[-12:]) or "nothing was said"
+    reported = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    return "\n    ".join(reported[-12:]) or "nothing was said"
 
 
 def measure(flows: Path, cloud: LocalCloud, work: Path) -> Shares:

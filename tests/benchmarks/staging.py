@@ -1,7 +1,7 @@
 """Staging beside ``aws s3 cp``: files a second and MB a second, both ways, in one run.
 
 By hand: ``HUTCHBATCH_TEST_AWS=/its/path python tests/benchmarks/staging.py [FILES [MB [TIMES]]]``
-(2,000 files of 1 kB and one file of 1,000 MB, 3 times, unless told). The server is nanio on
+(2,000 files of 1 kB and one file of 1,000 MB, 3 times, unless reported). The server is nanio on
 loopback with two worker processes, plain HTTP; each figure is the median of the repeats, ours and
 the AWS CLI's in turn. Ours is a process of its own that imports the supervisor, stages, and ends,
 as the AWS CLI's is. The server's CPU seconds stand beside the clients': where they fill the wall

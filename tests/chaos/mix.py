@@ -60,7 +60,7 @@ class Mix:
 
     def _run(self) -> None:
         dice = self._dice
-        # What goes wrong before a run begins is told at once, by design.
+        # What goes wrong before a run begins is reported at once, by design.
         while not BEGUN & set(self._cloud.calls()["calls"]) and not self._over.wait(0.05):
             pass
         expires = dice.uniform(0.2, 0.6) * self._lasts if self._credentials else 0.0

@@ -44,7 +44,7 @@ def main() -> int:
             if options.keep:
                 options.keep.mkdir(parents=True, exist_ok=True)
                 (options.keep / f"seed-{seed}.txt").write_text(found.output)
-    print(f"{options.seeds} seeds, {bad} of them not fine; struck in all: {told(all_of_them)}")
+    print(f"{options.seeds} seeds, {bad} of them not fine; struck in all: {reported(all_of_them)}")
     return 1 if bad else 0
 
 
@@ -61,11 +61,11 @@ def line(seed: int, found: Outcome, quiet: Outcome) -> str:
     return (
         f"{seed:4}  {found.seconds:7.0f}  {found.starts:6}  {found.code:4}  {len(found.twice):5}  "
         f"{len(found.needless):8}  {len(found.lost(right)):4}  {len(found.wrong(right)):5}  "
-        f"{told(found.struck)}"
+        f"{reported(found.struck)}"
     )
 
 
-def told(struck: Counter[str]) -> str:
+def reported(struck: Counter[str]) -> str:
     return " ".join(f"{kind}={count}" for kind, count in sorted(struck.items()))
 
 

@@ -69,8 +69,8 @@ def test_a_user_who_is_not_root_has_a_copy_at_a_short_path(straight, images, env
         job = straight.submit(images["user"], task(straight, environment, shown, name))
         assert straight.ended(job)["status"] == "SUCCEEDED", straight.lines(job)
         assert straight.lines(job) == []
-        told, user = text(straight, name)
-        assert told.startswith(f"tool of /hutchbatch/{user}/r")
+        reported, user = text(straight, name)
+        assert reported.startswith(f"tool of /hutchbatch/{user}/r")
         assert user == "1000"
         forget(straight)
 

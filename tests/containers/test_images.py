@@ -134,9 +134,9 @@ def test_what_cannot_work_ends_with_the_sentence_that_helps(workflow, images):
     (workflow.folder / "Snakefile").write_text(text)
     output = workflow.fail("--keep-going")
     for name, (_, _, sentence) in ENDINGS.items():
-        told = output.partition(f"Error in rule {name}:")[2].partition("Error in rule")[0]
-        assert sentence in told, (name, told)
-        assert ("[IMAGE]" in told) == (name in IMAGE_CAUSES), told
+        reported = output.partition(f"Error in rule {name}:")[2].partition("Error in rule")[0]
+        assert sentence in reported, (name, reported)
+        assert ("[IMAGE]" in reported) == (name in IMAGE_CAUSES), reported
     assert "oh dear" in output
     assert workflow.text("failing.log") == "why\n"
     assert not list(workflow.stored.glob("*.txt"))

@@ -86,7 +86,7 @@ rule refused:
 
 
 def test_jobs_work_on_a_scratch_of_root_alone_in_an_image_with_another_user(workflow, images):
-    """And who is not root is told what helps; the folder's disk is told once."""
+    """A user who is not root sees what helps; the folder's disk is reported once."""
     host = workflow.cloud.directory / "hosts" / "host"
     (host / "closed").mkdir(mode=0o755)
     (workflow.folder / "Snakefile").write_text(CLOSED.format(image=images["user"]))

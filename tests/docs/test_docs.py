@@ -168,11 +168,11 @@ def test_the_fields_of_a_catalogue_are_those_of_the_code():
 
 
 def test_the_faults_of_a_catalogue_are_reported_as_the_docs_say():
-    told = blocks(QUEUES, "text", "Queues of another site")[0].strip()
+    reported = blocks(QUEUES, "text", "Queues of another site")[0].strip()
     text = "queues:\n  lab-spot:\n    type: spot\n    max_vcpu: 200\n    bid_percentage: 60 %\n"
     with pytest.raises(DataFileError) as error:
         catalog.parse(text, "site.yaml")
-    assert told == f"hutchbatch: {error.value}"
+    assert reported == f"hutchbatch: {error.value}"
 
 
 def test_every_cause_of_a_failure_has_its_row_with_its_budget():
@@ -233,8 +233,8 @@ def test_the_report_of_a_failed_job_looks_as_the_docs_say():
     ]
     failure = Failure(Cause(cause), sentence)
     wanted = a_plan(queue=queue, image=image)
-    told = {"job_id": job_id, "tails": tails, "copies": copies}
-    assert failure_report.report(label, failure, wanted, None, **told) == shown
+    reported = {"job_id": job_id, "tails": tails, "copies": copies}
+    assert failure_report.report(label, failure, wanted, None, **reported) == shown
     seen = failure_report.SimilarFailures()
     for _ in range(3):
         seen.is_first(label.split()[0], str(_), failure)
@@ -332,9 +332,9 @@ def test_sentences_about_a_full_scratch_are_said_by_the_code():
     text = section(FEATURES_PAGE, "Files in the container")
     facts = Facts(activity=problems.INPUTS, file="/x", disk_mb=5000)
     (quoted,) = (words for words in code(text) if words.startswith("no space"))
-    told = sentence(Problem.DISK_FULL, ProblemContext(facts=facts))
-    assert told.startswith(quoted)
-    assert "disk_mb is 5,000 MB" in told
+    reported = sentence(Problem.DISK_FULL, ProblemContext(facts=facts))
+    assert reported.startswith(quoted)
+    assert "disk_mb is 5,000 MB" in reported
     kinds = {"crc32": "CRC32", "sha256": "SHA-256", "sha1": "SHA-1"}
     assert list(checksum.NAMED) == list(kinds)
     assert all(name in text for name in kinds.values())
@@ -456,12 +456,12 @@ def test_the_snakefile_snippet_runs_and_asks_for_what_it_says(tmp_path):
         (tmp_path / path).touch()
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "8", "mapped/A.sam"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    told = done.stdout + done.stderr
-    assert done.returncode == 0, told
-    assert "threads: 8" in told
-    assert "mem_mb=16000" in told
-    assert "runtime=120" in told
-    assert "hutchbatch_queue=cpu-spot-40,cpu-spot-50" in told
+    reported = done.stdout + done.stderr
+    assert done.returncode == 0, reported
+    assert "threads: 8" in reported
+    assert "mem_mb=16000" in reported
+    assert "runtime=120" in reported
+    assert "hutchbatch_queue=cpu-spot-40,cpu-spot-50" in reported
 
 
 def test_the_dockerfile_pins_versions_that_hutchbatch_allows():
@@ -566,8 +566,8 @@ FEATURES = (
 def features():
     """Feature, what the table says of it, and its test as (module, function)."""
     for row in rows(section(FEATURES_PAGE, "Snakemake's features")):
-        told, test = re.fullmatch(r"(.*) <!-- (\S+) -->", row[1]).groups()
-        yield pytest.param(row[0], told, test.split("::"), id=row[0])
+        reported, test = re.fullmatch(r"(.*) <!-- (\S+) -->", row[1]).groups()
+        yield pytest.param(row[0], reported, test.split("::"), id=row[0])
 
 
 def sentences(folder: Path) -> list[str]:
@@ -587,17 +587,17 @@ def test_every_feature_has_a_row():
     assert set(FEATURES) <= named
 
 
-@pytest.mark.parametrize(("feature", "told", "test"), list(features()))
-def test_a_feature_works_or_is_refused_and_has_its_test(feature, told, test):
-    assert told.startswith(("works", "refused: `", "refused by Snakemake: `"))
+@pytest.mark.parametrize(("feature", "reported", "test"), list(features()))
+def test_a_feature_works_or_is_refused_and_has_its_test(feature, reported, test):
+    assert reported.startswith(("works", "refused: `", "refused by Snakemake: `"))
     (path,) = (ROOT / "tests").rglob(f"{test[0]}.py")
     assert f"\ndef {test[1]}(" in path.read_text()
 
 
 @pytest.mark.parametrize(
-    ("feature", "told", "test"), [p for p in features() if p.values[1].startswith("refused:")]
+    ("feature", "reported", "test"), [p for p in features() if p.values[1].startswith("refused:")]
 )
-def test_a_refusal_is_reported_in_the_words_of_the_code(feature, told, test):
-    (message,) = code(told)
+def test_a_refusal_is_reported_in_the_words_of_the_code(feature, reported, test):
+    (message,) = code(reported)
     said = sentences(ROOT / "snakemake_executor_plugin_hutchbatch")
     assert any(re.search(pattern, message, re.S) for pattern in said)

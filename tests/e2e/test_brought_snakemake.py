@@ -57,11 +57,11 @@ def rules(workflow):
 def test_rules_under_snakemake_need_nothing_of_their_image_but_a_python(rules):
     version = __import__("snakemake").__version__
     output = rules.succeed(PATH=BARE)
-    place, versions, told = rules.text("run.txt").split("\n", 2)
+    place, versions, reported = rules.text("run.txt").split("\n", 2)
     assert "/hutchbatch-cache/" in place
     assert versions == f"{version} {{'a': 1}}"
     # Only Snakemake's own process has them.
-    *table, beside = told.split()
+    *table, beside = reported.split()
     assert table == ["1", "None"]
     # What the Snakefile imports came in an archive of its own.
     assert "/hutchbatch-cache/" in beside

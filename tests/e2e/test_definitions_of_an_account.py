@@ -316,19 +316,19 @@ def test_old_ones_that_no_job_uses_are_removed(cloud, batch):
     ]
     assert not any(foreign in line for line in listed), "not tagged as ours"
 
-    told = command(cloud, "--prune", "--dry-run")
-    assert f"would remove {name[idle.image]}:1" in told
+    reported = command(cloud, "--prune", "--dry-run")
+    assert f"would remove {name[idle.image]}:1" in reported
     assert command(cloud) == listed
 
-    told = command(cloud, "--prune")
-    assert told[:-1] == [f"removed {name[idle.image]}:1"]
-    assert "1 are in use" in told[-1]
+    reported = command(cloud, "--prune")
+    assert reported[:-1] == [f"removed {name[idle.image]}:1"]
+    assert "1 are in use" in reported[-1]
     left = command(cloud)
     assert not any(idle.image in line for line in left)
     assert any(busy.image in line for line in left)
     assert any(young.image in line for line in left)
 
     batch.terminate_job(jobId=job, reason="the test is over")
-    told = command(cloud, "--prune", "--older-than", "0")
-    assert f"removed {name[young.image]}:1" in told
-    assert not any(busy.image in line for line in told), "a job of it is still remembered"
+    reported = command(cloud, "--prune", "--older-than", "0")
+    assert f"removed {name[young.image]}:1" in reported
+    assert not any(busy.image in line for line in reported), "a job of it is still remembered"

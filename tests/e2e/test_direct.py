@@ -45,18 +45,24 @@ def test_commands_run_as_snakemakes_shell_would_run_them(workflow):
         file.write('\nrule never:\n    output: "never"\n    script: "scripts/count.py"\n')
     output = workflow.succeed("all")
     lines = workflow.text("out/env.txt").splitlines()
-    told = dict(line.split("=", 1) for line in lines if "=" in line)
+    reported = dict(line.split("=", 1) for line in lines if "=" in line)
     assert lines[0] == "hello"
     for name in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR"):
-        assert told[f"{name}_NUM_THREADS"] == "3"
-    assert told["VECLIB_MAXIMUM_THREADS"] == "3"
-    assert told["threads"] == "3 mem=300"
-    assert told["TMPDIR"] == told["tmp"] == told["TMP"] == told["TEMP"] == told["TEMPDIR"]
-    assert told["tmp"].startswith("/tmp/hutchbatch-")
-    assert told["cwd"].startswith("/tmp/hutchbatch-")
-    assert not any(name.startswith("HUTCHBATCH") for name in told)
-    assert "AWS_SECRET_ACCESS_KEY" not in told
-    assert told["AWS_DEFAULT_REGION"] == told["AWS_REGION"] == "us-west-2"
+        assert reported[f"{name}_NUM_THREADS"] == "3"
+    assert reported["VECLIB_MAXIMUM_THREADS"] == "3"
+    assert reported["threads"] == "3 mem=300"
+    assert (
+        reported["TMPDIR"]
+        == reported["tmp"]
+        == reported["TMP"]
+        == reported["TEMP"]
+        == reported["TEMPDIR"]
+    )
+    assert reported["tmp"].startswith("/tmp/hutchbatch-")
+    assert reported["cwd"].startswith("/tmp/hutchbatch-")
+    assert not any(name.startswith("HUTCHBATCH") for name in reported)
+    assert "AWS_SECRET_ACCESS_KEY" not in reported
+    assert reported["AWS_DEFAULT_REGION"] == reported["AWS_REGION"] == "us-west-2"
     assert workflow.text("out/script.txt") == "True\n"
     assert workflow.text("out/quoted name.txt") == 'it\'s $HOME "quoted"'
     assert workflow.text("out/sh.txt").strip().endswith("sh")

@@ -62,7 +62,7 @@ def doctor(workflow, monkeypatch, capsys):
     return run
 
 
-def told(done, level):
+def reported(done, level):
     """The texts of the findings of a level, by subject."""
     lines = [line.partition(" ")[2].strip() for line in done.stdout.splitlines()]
     picked = [
@@ -82,7 +82,7 @@ def files_of(workflow):
 def test_all_is_fine_and_a_job_really_ran(doctor, workflow):
     done = doctor()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert told(done, "problem") == told(done, "warning") == []
+    assert reported(done, "problem") == reported(done, "warning") == []
     (shown, *_) = re.findall(r"```text\n(ok .*?)```", COMMANDS.read_text(), re.S)
     name = workflow.prefix.rpartition("/")[2]
     shown = shown.replace("s3://hutchbatch/tcr", workflow.prefix)
@@ -146,8 +146,8 @@ def test_ctrl_c_ends_a_first_contact_and_leaves_nothing(doctor, workflow):
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    output, told = process.communicate(timeout=120)
-    assert process.returncode == 130, told
+    output, reported = process.communicate(timeout=120)
+    assert process.returncode == 130, reported
     assert "CancelJob ended it" in output or "not asked: interrupted" in output
     assert "Left behind: nothing." in output
     assert left_behind(workflow) == []
@@ -237,7 +237,7 @@ def test_a_job_that_does_not_end_well_says_why(doctor, workflow, fault, level, s
     workflow.cloud.fault(**fault)
     wait = ("--wait", "0.1") if fault["kind"] == "starve" else ()
     done = doctor(*wait)
-    found = dict(told(done, level))
+    found = dict(reported(done, level))
     assert sentence in found["job"], done.stdout
     assert done.returncode == (1 if level == "problem" else 0)
     assert ("helps the jobs' role" in done.stdout) is (fault["kind"] == "deny")
@@ -264,14 +264,14 @@ def test_a_job_that_does_not_end_well_says_why(doctor, workflow, fault, level, s
 def test_what_is_wrong_is_a_problem_with_what_to_do(doctor, options, changes, subject, sentence):
     done = doctor("--no-job", "--", *options, **changes)
     assert done.returncode == 1
-    assert sentence in dict(told(done, "problem"))[subject], done.stdout
+    assert sentence in dict(reported(done, "problem"))[subject], done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_settings_that_are_missing_are_named(doctor, workflow):
     workflow.write("bare/config.yaml", "executor: hutchbatch\n")
     done = doctor("--no-job", profile="bare")
-    problems = dict(told(done, "problem"))
+    problems = dict(reported(done, "problem"))
     assert problems["bucket"].startswith("No storage location set")
 
 

@@ -92,8 +92,8 @@ def folder(cloud, tmp_path, workflow, monkeypatch):
 def hutchbatch(capfd):
     def run(*arguments):
         code = main.main(arguments)
-        told = capfd.readouterr()
-        return code, told.out, told.err
+        reported = capfd.readouterr()
+        return code, reported.out, reported.err
 
     return run
 

@@ -105,9 +105,11 @@ def test_a_job_that_waits_behind_another_users_says_so_once_and_starts_when_it_c
         over.set()
         thread.join()
     assert _texts(workflow) == [f"{x}\n" for x in range(6)]
-    told = [line for line in output.splitlines() if "has waited" in line]
-    assert any("the job at the head of queue cpu-spot-50, which may be" in line for line in told)
-    assert len(told) <= 2
+    reported = [line for line in output.splitlines() if "has waited" in line]
+    assert any(
+        "the job at the head of queue cpu-spot-50, which may be" in line for line in reported
+    )
+    assert len(reported) <= 2
 
 
 def test_a_job_killed_for_memory_gets_more_if_asked(workflow):

@@ -38,15 +38,16 @@ def test_a_run_leaves_its_table_and_its_picture(workflow):
     workflow.cloud.fault(kind="lose_host", name="*-work*", after=0.5, times=1)
     files = ("out/report.html", "trace.tsv")
     wanted = ("all", "bad.txt", "--keep-going", "--hutchbatch-user", "jdoe", "--hutchbatch-tags")
-    told = workflow.fail(*wanted, "lab=doe", "project=tcr", "--hutchbatch-report", *files)
-    assert all(f"{file}" in told for file in files)
+    reported = workflow.fail(*wanted, "lab=doe", "project=tcr", "--hutchbatch-report", *files)
+    assert all(f"{file}" in reported for file in files)
     page = (workflow.folder / "out/report.html").read_text()
     assert "&lt;b&gt;what went wrong&lt;/b&gt;" in page
     assert "<b>what" not in page
     assert "== logs/bad.txt ==\n&lt;i&gt;the tool says&lt;/i&gt;" in page
-    assert "\n4 of 5 steps (80%) done\n" in told
+    assert "\n4 of 5 steps (80%) done\n" in reported
     assert (
-        "Jobs: 4 done (1 of them on this machine), 1 failed (bad: 1 COMMAND); 1 start lost" in told
+        "Jobs: 4 done (1 of them on this machine), 1 failed (bad: 1 COMMAND); 1 start lost"
+        in reported
     )
     assert "--hutchbatch-user</th><td>jdoe</td>" in page
     assert "--hutchbatch-tags</th><td>lab=doe project=tcr</td>" in page
@@ -65,7 +66,7 @@ def test_a_run_leaves_its_table_and_its_picture(workflow):
     assert lost["cause"] == "SPOT"
     for row in found:
         assert row["queue"] == "cpu-spot-50"
-        # When it was submitted is told by another clock.
+        # The time of submission is by another clock.
         assert row["submitted"]
         assert row["started"] < row["stopped"]
         assert float(row["vcpu_hours"]) > 0

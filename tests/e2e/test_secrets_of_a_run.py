@@ -19,7 +19,7 @@ SNAKEFILE = """
     GO = os.environ["GO"]
     rule all:
         input: "told.txt", "plain.txt", "loud.txt"
-    rule told:
+    rule reported:
         output: "told.txt"
         params: token=config["token"]
         resources: mem_mb=50
@@ -104,13 +104,13 @@ def test_secrets_go_with_the_last_job_that_needs_them(workflow, tmp_path):
         text=True,
         check=True,
     )
-    told = done.stdout + done.stderr
+    reported = done.stdout + done.stderr
     for name in ("page.html", "trace.tsv"):
         path = workflow.folder / name
-        told += path.read_text()
+        reported += path.read_text()
         assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~_umask()
-    assert not [each for each in secrets if each.decode() in told]
-    assert "it was …" in told
+    assert not [each for each in secrets if each.decode() in reported]
+    assert "it was …" in reported
 
 
 def _umask():

@@ -84,8 +84,8 @@ class Watched:
         """The exit code and output of a command."""
         self._capfd.readouterr()
         code = main.main([*arguments, "-d", str(self.folder)])
-        told = self._capfd.readouterr()
-        return code, told.out + told.err
+        reported = self._capfd.readouterr()
+        return code, reported.out + reported.err
 
     def until(self, condition, *arguments):
         """The status once ``condition`` holds for it."""

@@ -73,16 +73,16 @@ rule misfit:
     limit = "MISCONFIGURATION:EC2_INSTANCE_CONFIGURATION_UNSUPPORTED"
     fault(kind="time_limit", queue="cpu-spot-40", reason=limit)
     output = workflow.fail("all", "misfit.txt", "--keep-going", "--retries", "0")
-    told = dict(re.findall(r"^(\w+) failed: (.*\[\w+\])$", output, re.M))
-    causes = {rule: text.rpartition("[")[2].rstrip("]") for rule, text in told.items()}
+    reported = dict(re.findall(r"^(\w+) failed: (.*\[\w+\])$", output, re.M))
+    causes = {rule: text.rpartition("[")[2].rstrip("]") for rule, text in reported.items()}
     assert causes == {
         "image": "IMAGE",
         "role": "DENIED",
         "memory": "OUT_OF_MEMORY",
         "misfit": "REJECTED",
     }
-    assert "ecsInstanceRole is not allowed to use logs:CreateLogStream" in told["role"]
-    assert "queue cpu-spot-40 is misconfigured" in told["misfit"]
+    assert "ecsInstanceRole is not allowed to use logs:CreateLogStream" in reported["role"]
+    assert "queue cpu-spot-40 is misconfigured" in reported["misfit"]
     assert workflow.submissions() == 4
 
 

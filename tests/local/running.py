@@ -94,9 +94,11 @@ def processes_with(mark: str) -> list[int]:
     for directory in Path("/proc").iterdir():
         if directory.name.isdigit() and int(directory.name) != os.getpid():
             try:
-                told = (directory / "cmdline").read_bytes() + (directory / "environ").read_bytes()
+                reported = (directory / "cmdline").read_bytes() + (
+                    directory / "environ"
+                ).read_bytes()
             except OSError:
                 continue
-            if mark.encode() in told:
+            if mark.encode() in reported:
                 found.append(int(directory.name))
     return found

@@ -387,9 +387,9 @@ def test_alone_it_stays_up_and_ends_when_told(tmp_path, number):
     )
     job = submit_sleeper(batch)
     staying.process.send_signal(number)
-    _, told = staying.process.communicate()
-    assert staying.process.returncode == 0, told
-    assert str(tmp_path / "s3" / "hutchbatch") in told
+    _, reported = staying.process.communicate()
+    assert staying.process.returncode == 0, reported
+    assert str(tmp_path / "s3" / "hutchbatch") in reported
     assert not leftovers(job) and not leftovers(str(tmp_path))
 
 
@@ -451,8 +451,8 @@ def test_ctrl_c_is_the_commands_to_handle(tmp_path):
     staying = Staying(tmp_path, "--", "bash", "-c", script)
     assert staying.process.stdout.readline() == "up\n"
     os.killpg(staying.process.pid, signal.SIGINT)  # as a terminal does
-    output, told = staying.process.communicate()
-    assert (staying.process.returncode, output) == (42, "caught\n"), told
+    output, reported = staying.process.communicate()
+    assert (staying.process.returncode, output) == (42, "caught\n"), reported
     assert not leftovers(str(tmp_path))
 
 

@@ -339,8 +339,8 @@ def test_a_system_that_refuses_is_reported_once_and_jobs_run_without(tmp_path):
     order = runner.host.order
 
     def impossible(launch, private):
-        told = order(launch, private)
-        return {**told, "root": "/proc/no-such-directory"} if told["isolate"] else told
+        reported = order(launch, private)
+        return {**reported, "root": "/proc/no-such-directory"} if reported["isolate"] else reported
 
     runner.host.order = impossible
     for _ in range(2):

@@ -101,10 +101,10 @@ def test_the_benchmark_runs_and_counts_and_all_jobs_are_handed_over_at_once(tmp_
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    told = dict(line.strip().rsplit(maxsplit=1) for line in done.stdout.splitlines()[1:])
+    reported = dict(line.strip().rsplit(maxsplit=1) for line in done.stdout.splitlines()[1:])
     # All at once, though Snakemake would hand over 100 a second: arrays of a few calls.
     assert "Execute 110 jobs..." in (tmp_path / "hutchbatch-110" / "output.txt").read_text()
-    assert int(told["Batch SubmitJob"]) < 10
-    assert sum(name.startswith("S3 ") for name in told) > 2
-    assert float(told["last submission, s"]) <= float(told["in all, s"])
-    assert int(told["controller's peak memory, MB"]) > 20
+    assert int(reported["Batch SubmitJob"]) < 10
+    assert sum(name.startswith("S3 ") for name in reported) > 2
+    assert float(reported["last submission, s"]) <= float(reported["in all, s"])
+    assert int(reported["controller's peak memory, MB"]) > 20

@@ -94,10 +94,10 @@ def upload(s3, bucket, sizes, checksums=False, numbers=None, **begin):
     for number, size in zip(numbers or range(1, len(sizes) + 1), sizes, strict=True):
         data = bytes(size)
         summed = {"ChecksumCRC32": crc32(data)} if checksums else {}
-        told = s3.upload_part(
+        reported = s3.upload_part(
             Bucket=bucket, Key="p", UploadId=begun, PartNumber=number, Body=data, **summed
         )
-        parts.append({"PartNumber": number, "ETag": told["ETag"], **summed})
+        parts.append({"PartNumber": number, "ETag": reported["ETag"], **summed})
     return {
         "Bucket": bucket,
         "Key": "p",

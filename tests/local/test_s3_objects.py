@@ -82,10 +82,10 @@ def in_parts(s3, key, data, **begin):
     for number, place in enumerate(range(0, len(data), PART), 1):
         piece = data[place : place + PART]
         more = {"ChecksumCRC32": crc32(piece)} if begin else {}
-        told = s3.upload_part(
+        reported = s3.upload_part(
             Bucket=BUCKET, Key=key, UploadId=upload, PartNumber=number, Body=piece, **more
         )
-        parts.append({"ETag": told["ETag"], "PartNumber": number, **more})
+        parts.append({"ETag": reported["ETag"], "PartNumber": number, **more})
     return {"Key": key, "UploadId": upload, "MultipartUpload": {"Parts": parts}}
 
 

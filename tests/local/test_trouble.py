@@ -92,8 +92,8 @@ def test_a_clock_that_is_hours_off_is_refused_and_reported(cloud, once, hours):
         assert code(lambda name=name: CALLS[name](once(name))) == "InvalidSignatureException"
     with pytest.raises(ClientError) as raised:
         CALLS["batch"](once("batch"))
-    told = raised.value.response["ResponseMetadata"]["HTTPHeaders"]["date"]
-    date = datetime.strptime(told, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+    reported = raised.value.response["ResponseMetadata"]["HTTPHeaders"]["date"]
+    date = datetime.strptime(reported, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
     assert abs(date.timestamp() - time.time() - hours * 3600) < 120
 
 

@@ -76,8 +76,10 @@ def test_lost_machines_and_another_queue_are_rows_of_their_own(rows):
         Attempt("id1", 1, "r", started=1100.0, stopped=1200.0, cause="SPOT", reason="taken"),
         Attempt("id2", 1, "r", started=3100.0, stopped=3200.0, exit_code=0),
     )
-    told = [(r.submission, r.attempt, r.state, r.queue, r.submitted, r.memory_mib) for r in found]
-    assert told == [
+    reported = [
+        (r.submission, r.attempt, r.state, r.queue, r.submitted, r.memory_mib) for r in found
+    ]
+    assert reported == [
         (1, 1, "lost", "cpu-spot-40", 1010.0, 2048),
         (1, 2, "lost", "cpu-spot-40", 1200.0, 2048),
         (2, 1, "done", "cpu-spot-50", 3000.0, 4096),

@@ -64,9 +64,9 @@ def test_the_table_goes_into_a_file_or_a_pipe(folder, capsys):
     assert len(lines) > 12
     capsys.readouterr()
     assert main.main(["report", "--trace", "-"]) == 0
-    told = capsys.readouterr()
-    assert told.out.splitlines() == lines
-    assert told.err == ""
+    reported = capsys.readouterr()
+    assert reported.out.splitlines() == lines
+    assert reported.err == ""
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_without_the_extra_a_sentence_says_how_to_install_it(folder):
 
 def test_the_files_of_a_run_are_written_at_its_end(folder):
     paths = [folder / "new/report.html", folder / "trace.tsv", folder / PLACE / "no.html"]
-    told = list(page.at_end(paths, folder / PLACE, "20260302-080000-jdoe"))
+    reported = list(page.at_end(paths, folder / PLACE, "20260302-080000-jdoe"))
     assert "<title>variants" in paths[0].read_text()
     assert paths[1].read_text().startswith("job\trule\t")
-    assert [str(path) in words for path, words in zip(paths, told, strict=True)] == [True] * 3
-    assert "hutchbatch report 20260302-080000-jdoe" in told[2]
+    assert [str(path) in words for path, words in zip(paths, reported, strict=True)] == [True] * 3
+    assert "hutchbatch report 20260302-080000-jdoe" in reported[2]

@@ -133,7 +133,7 @@ def test_jobs_can_be_picked_and_pointed_at(browser, pages, runs):
     WebDriverWait(browser, 60).until(lambda b: shown.text == f"1 of {whole} jobs")
     tip = browser.find_element(By.ID, "tip")
 
-    def told(b):
+    def reported(b):
         canvas = b.find_element(By.CSS_SELECTOR, "#jobs canvas")
         for share in (-0.4, -0.2, 0, 0.2, 0.4):
             ActionChains(b, 10).move_to_element_with_offset(
@@ -143,7 +143,7 @@ def test_jobs_can_be_picked_and_pointed_at(browser, pages, runs):
                 return tip.text
         return None
 
-    text = WebDriverWait(browser, 20).until(told)
+    text = WebDriverWait(browser, 20).until(reported)
     assert failed[0].label in text
     assert "cpu-spot-" in text
 
@@ -236,12 +236,12 @@ def test_the_policy_of_the_page_stops_what_would_come_in_all_the_same(browser, p
     path.write_text(source.replace("<main>", f"<main>{attack}"))
     look(browser, path)
     assert browser.title != "mine"
-    # The policy's refusal is told in place of a request.
+    # The policy's refusal is reported in place of a request.
     assert sum("Content Security Policy" in each for each in complaints(browser)) == 2
 
 
 def test_little_is_known_of_a_run(browser, tmp_path):
-    """Nothing sent yet; jobs that wait; jobs whose containers told nothing."""
+    """Nothing sent yet; jobs that wait; jobs whose containers reported nothing."""
     (run, *rest) = synthetic_runs.records(12, running=True)
     for name, records, wanted in (
         (

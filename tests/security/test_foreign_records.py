@@ -53,9 +53,9 @@ def recorded(folder, process, **changes):
 
 def cancel(folder, capfd):
     code = main.main(["cancel", "--yes", "-d", str(folder)])
-    told = capfd.readouterr()
-    assert code == 0, told
-    return told.out, told.err
+    reported = capfd.readouterr()
+    assert code == 0, reported
+    return reported.out, reported.err
 
 
 def test_the_runs_own_snakemake_is_asked_to_stop(started, tmp_path, capfd):

@@ -215,12 +215,12 @@ def folder(tmp_path, aws, monkeypatch):
     return tmp_path
 
 
-def assert_harmless(told, where):
-    for line in told.split("\n"):
+def assert_harmless(reported, where):
+    for line in reported.split("\n"):
         assert not BAD.search(line), (where, line)
-        assert not line.startswith(MARK), (where, told)
-    assert "Traceback" not in told, (where, told)
-    assert "Something is wrong within" not in told, (where, told)
+        assert not line.startswith(MARK), (where, reported)
+    assert "Traceback" not in reported, (where, reported)
+    assert "Something is wrong within" not in reported, (where, reported)
 
 
 COMMANDS = {
@@ -255,16 +255,16 @@ def test_no_text_of_others_drives_the_terminal(folder, capfd, command):
         command = [*command, "--", "--default-storage-provider", "s3"]
         command += ["--default-storage-prefix", prefix]
     code = main.main(command)
-    told = capfd.readouterr()
-    assert_harmless(told.out, command)
-    assert_harmless(told.err, command)
-    assert code in (0, 1), told
-    assert told.out + told.err
-    assert SECRET not in told.out + told.err
+    reported = capfd.readouterr()
+    assert_harmless(reported.out, command)
+    assert_harmless(reported.err, command)
+    assert code in (0, 1), reported
+    assert reported.out + reported.err
+    assert SECRET not in reported.out + reported.err
     if "--json" in command:
-        json.loads(told.out)
+        json.loads(reported.out)
     if "--trace" in command and "-" in command:
-        heads, *rows = told.out.splitlines()
+        heads, *rows = reported.out.splitlines()
         assert {row.count("\t") for row in rows} == {heads.count("\t")}
 
 

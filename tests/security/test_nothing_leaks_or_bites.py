@@ -193,8 +193,8 @@ def no_credential_is_anywhere(left):
         assert not [each for each in spellings if each in data], where
     assert looked_at > 30
     # The tap sees requests, and what may travel does.
-    for told in (b"submitjob", b"a plain value", left.cloud.user.access_key.encode()):
-        assert told in left.wire
+    for reported in (b"submitjob", b"a plain value", left.cloud.user.access_key.encode()):
+        assert reported in left.wire
     assert "is not sent to jobs" in left.output
 
 

@@ -100,18 +100,18 @@ def store(client: Any) -> Store:
 
 @dataclass
 class Ended:
-    """``status``: what lies in S3; ``told``: that, or what the log has in its place."""
+    """``status``: what lies in S3; ``reported``: that, or what the log has in its place."""
 
     code: int
     out: str
     err: str
     status: Status | None
-    told: Status | None = None
+    reported: Status | None = None
 
     @property
     def said(self) -> str:
         """What the controller tells the user of it."""
-        failure = read({"status": "FAILED", "container": {"exitCode": self.code}}, self.told)
+        failure = read({"status": "FAILED", "container": {"exitCode": self.code}}, self.reported)
         assert failure is not None
         return failure.sentence
 
@@ -174,8 +174,8 @@ class Container:
         finally:
             process.kill()
         status = self.status()
-        told = status or status_in(err.splitlines(), self.job_id, 1)
-        return Ended(process.returncode, out, err, status, told)
+        reported = status or status_in(err.splitlines(), self.job_id, 1)
+        return Ended(process.returncode, out, err, status, reported)
 
     def run(self, task: TaskSpec | str, **options: Any) -> Ended:
         return self.finish(self.start(task, **options))

@@ -41,8 +41,8 @@ class Metadata(http.server.BaseHTTPRequestHandler):
         good = self.headers.get("x-aws-ec2-metadata-token") == "a-token"
         if self.path == NOTICE and self.server.hangs.is_set():
             self.server.over.wait(60)
-        told = {**TOLD, NOTICE: self.server.notice}
-        self._answer(told.get(self.path) if good else None, 404 if good else 401)
+        reported = {**TOLD, NOTICE: self.server.notice}
+        self._answer(reported.get(self.path) if good else None, 404 if good else 401)
 
     def _answer(self, text: str | None, otherwise: int) -> None:
         self.server.seen.append(self.path)
@@ -53,7 +53,7 @@ class Metadata(http.server.BaseHTTPRequestHandler):
         with contextlib.suppress(BrokenPipeError):  # nobody waits so long
             self.wfile.write(body)
         if self.path == list(TOLD)[-1]:
-            self.server.told.touch()
+            self.server.reported.touch()
 
     def log_message(self, *_: object) -> None:
         pass
@@ -62,7 +62,7 @@ class Metadata(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[http.server.ThreadingHTTPServer]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
-    server.seen, server.open, server.told = [], True, tmp_path / "told"
+    server.seen, server.open, server.reported = [], True, tmp_path / "reported"
     server.notice, server.hangs, server.over = None, threading.Event(), threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -89,7 +89,7 @@ def run(
 
 
 def test_the_status_tells_the_machine(container, service):
-    lasting = f"until [ -e '{service.told}' ]; do sleep 0.05; done; sleep 0.3"
+    lasting = f"until [ -e '{service.reported}' ]; do sleep 0.05; done; sleep 0.3"
     assert run(container, on_ecs(service), lasting) == tuple(TOLD.values())
 
 
@@ -139,7 +139,7 @@ def test_a_stopped_job_on_a_machine_that_stays_says_nothing_of_it(container, ser
 
 def test_nobody_asks_before_a_job_is_stopped(container, service):
     service.notice = ACTION
-    lasting = f"until [ -e '{service.told}' ]; do sleep 0.05; done"
+    lasting = f"until [ -e '{service.reported}' ]; do sleep 0.05; done"
     run(container, on_ecs(service), lasting)
     assert NOTICE not in service.seen
 

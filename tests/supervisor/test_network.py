@@ -176,9 +176,9 @@ def test_a_certificate_that_is_not_trusted_ends_the_job_at_once(
     assert ended.code == 210
     assert "the certificate of 127.0.0.1 is not trusted" in ended.err
     _, record = ended.err.splitlines()
-    told = status_in([record], "j", 1)
-    assert told is not None
-    assert (told.cause, told.problem) == ("STAGE_IN", "setup")
+    reported = status_in([record], "j", 1)
+    assert reported is not None
+    assert (reported.cause, reported.problem) == ("STAGE_IN", "setup")
     assert tiny.seen == []
     front.close()
 

@@ -178,7 +178,7 @@ def test_other_bytes_in_s3_are_not_used(bare: Container) -> None:
     bare.store.put(f"packages/{brought.sha256}", archive({"snakemake/__main__.py": "print('bad')"}))
     ended = bare.run(task(bare, brought))
     assert ended.code == 219
-    assert ended.told and ended.told.cause == "CHANGED"
+    assert ended.reported and ended.reported.cause == "CHANGED"
     assert "the archive of Snakemake's packages" in ended.said
     assert [p.name for p in cached(bare).iterdir()] == [f"{brought.sha256}.lock"]
 

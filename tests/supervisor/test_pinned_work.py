@@ -49,8 +49,8 @@ def run(container: Container, url: str, **variables: str) -> Ended:
         check=False,
     )
     status = container.status()
-    told = status or status_in(done.stderr.splitlines(), container.job_id, 1)
-    return Ended(done.returncode, done.stdout, done.stderr, status, told)
+    reported = status or status_in(done.stderr.splitlines(), container.job_id, 1)
+    return Ended(done.returncode, done.stdout, done.stderr, status, reported)
 
 
 def test_another_task_is_not_run(container: Container, store: Store) -> None:

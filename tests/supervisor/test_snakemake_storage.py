@@ -33,15 +33,15 @@ settings = plugin.StorageProviderSettings(
     endpoint_url=sys.argv[1], region="us-west-2", access_key={access!r}, secret_key={secret!r}
 )
 provider = plugin.StorageProvider(Path("storage"), logging.getLogger(), settings=settings)
-told = []
+reported = []
 for method, url, path in json.loads(sys.argv[2]):
     thing = provider.object(url)
     thing.local_path = lambda path=path: Path(path)
     try:
-        told.append(asyncio.run(getattr(thing, "managed_" + method)()))
+        reported.append(asyncio.run(getattr(thing, "managed_" + method)()))
     except Exception as error:
-        told.append(str(error))
-print(json.dumps(told))
+        reported.append(str(error))
+print(json.dumps(reported))
 """
 
 
@@ -77,8 +77,8 @@ class Snakemake:
         )
         assert done.returncode == 0, done.stderr
         self.said = done.stderr
-        told: list[str | None] = json.loads(done.stdout)
-        return told
+        reported: list[str | None] = json.loads(done.stdout)
+        return reported
 
 
 def test_a_directory_goes_and_comes_by_every_name(
@@ -111,9 +111,11 @@ def test_a_late_attempt_neither_stores_nor_removes(
     removed = [("remove", store.url(name), name) for name in ("a", "d")]
     store.put("a", "of last week")
     assert two.does(*removed, *stored) == [None] * 4
-    told = one.does(*removed, *stored)
-    assert told[:2] == [None, None]
-    assert all("was stored by a later attempt of this job (attempt 2" in str(t) for t in told[2:])
+    reported = one.does(*removed, *stored)
+    assert reported[:2] == [None, None]
+    assert all(
+        "was stored by a later attempt of this job (attempt 2" in str(t) for t in reported[2:]
+    )
     assert one.said.count("it is not removed") == 2
     assert {key: store.get(key) for key in store.keys("")} == {"a": b"two", "d/two": b"two"}
 
@@ -143,9 +145,11 @@ def test_large_files_carry_the_checksum_of_the_whole_and_are_checked(
     (one.work / "big").write_bytes(LARGE)
     url = store.url("big")
     small = store.put("small", "always damaged on its way")
-    told = one.does(("store", url, "big"), ("retrieve", url, "back"), ("retrieve", small, "small"))
-    assert told[:2] == [None, None]
-    assert "md5 checksum" in str(told[2])
+    reported = one.does(
+        ("store", url, "big"), ("retrieve", url, "back"), ("retrieve", small, "small")
+    )
+    assert reported[:2] == [None, None]
+    assert "md5 checksum" in str(reported[2])
     assert not (one.work / "small").exists()
     head = store.client.head_object(Bucket=BUCKET, Key=store.prefix + "big", ChecksumMode="ENABLED")
     crc32 = b64encode(zlib.crc32(LARGE).to_bytes(4, "big")).decode()

@@ -190,9 +190,9 @@ def test_a_supervisor_that_cannot_be_fetched_is_reported_as_such(
     ended = there.run(echo(container, store))  # type: ignore[arg-type]
     assert ended.code == 210
     assert f"hutchbatch's own code could not be read: {store.url('gone')}: " in ended.said
-    assert ended.told is not None
-    assert ended.told.facts is not None
-    assert (ended.told.cause, ended.told.facts.http_status) == ("STAGE_IN", 404)
+    assert ended.reported is not None
+    assert ended.reported.facts is not None
+    assert (ended.reported.cause, ended.reported.facts.http_status) == ("STAGE_IN", 404)
     assert "job role" not in ended.said
 
 

@@ -377,8 +377,12 @@ def test_a_status_that_cannot_be_stored_keeps_the_exit_code(proxied: object, sto
     assert "status could not be stored" in ended.err
     # The log has it in its place.
     assert ended.status is None
-    assert ended.told is not None
-    assert (ended.told.exit_code, ended.told.cause, ended.told.step) == (5, "COMMAND", "rule_x")
+    assert ended.reported is not None
+    assert (ended.reported.exit_code, ended.reported.cause, ended.reported.step) == (
+        5,
+        "COMMAND",
+        "rule_x",
+    )
 
 
 def test_a_stopped_job_ends_its_command_and_keeps_its_log(
@@ -570,8 +574,8 @@ def test_a_task_that_cannot_be_understood_is_reported_as_such(
     ended = container.run(text)
     assert ended.code == 210
     assert "the task's description" in ended.said
-    assert ended.told is not None
-    assert (ended.told.cause, ended.told.problem) == ("STAGE_IN", "task")
+    assert ended.reported is not None
+    assert (ended.reported.cause, ended.reported.problem) == ("STAGE_IN", "task")
 
 
 def test_a_benchmark_has_snakemakes_columns_and_a_line_for_each_run(

@@ -3,7 +3,7 @@
 
 Buckets by path, or by host (``bucket.s3.region.amazonaws.com``) as on AWS. Checks every signature
 with botocore's own signer, and the date against its own clock. Conditions are obeyed; checksums are
-kept as they were told.
+kept as they were sent.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class TinyS3:
                 if rest:
                     self.key = f"/{bucket}{self.key}"
                 tiny.seen.append((self.command, self.key))
-                told = {k.lower(): v for k, v in self.headers.items()}
-                tiny.headers.append((self.command, self.key, told))
+                reported = {k.lower(): v for k, v in self.headers.items()}
+                tiny.headers.append((self.command, self.key, reported))
                 refused = tiny.refuse(self.command, self.key)
                 if refused:
                     self.error(*refused)
@@ -125,7 +125,7 @@ class TinyS3:
                 text = auth.string_to_sign(request, auth.canonical_request(request))
                 return said.endswith("Signature=" + auth.signature(text, request))
 
-            def told(self) -> dict[str, str]:
+            def reported(self) -> dict[str, str]:
                 """What is kept of a request's headers with an object."""
                 kept = ("x-amz-meta-", "x-amz-checksum-crc32")
                 return {k.lower(): v for k, v in self.headers.items() if k.lower().startswith(kept)}
@@ -133,10 +133,10 @@ class TinyS3:
             def holds(self) -> bool:
                 """Whether the condition holds; says so if not."""
                 if tiny.without_conditions:
-                    told = self.headers["if-match"] or self.headers["if-none-match"]
-                    if told:
+                    reported = self.headers["if-match"] or self.headers["if-none-match"]
+                    if reported:
                         self.error(501, "NotImplemented")
-                    return not told
+                    return not reported
                 wanted, there = self.headers["if-match"], objects.get(self.key)
                 if wanted and there is None:
                     self.error(404, "NoSuchKey")
@@ -160,14 +160,14 @@ class TinyS3:
                     return
                 else:
                     objects[self.key] = self.body
-                    tiny.kept[self.key] = self.told()
+                    tiny.kept[self.key] = self.reported()
                 self.answer(200, more={"etag": _etag(self.body)})
 
             def on_post(self) -> None:
                 if "uploads" in self.query:
                     name = f"u{len(tiny.kept)}"
                     tiny.uploads[name] = {}
-                    tiny.kept[name] = self.told()
+                    tiny.kept[name] = self.reported()
                     self.answer(200, f"<R><UploadId>{name}</UploadId></R>".encode())
                     return
                 name = self.query["uploadId"][0]
@@ -176,7 +176,7 @@ class TinyS3:
                 elif self.holds():
                     parts = tiny.uploads.pop(name)
                     objects[self.key] = b"".join(parts[n] for n in sorted(parts))
-                    tiny.kept[self.key] = {**tiny.kept[name], **self.told()}
+                    tiny.kept[self.key] = {**tiny.kept[name], **self.reported()}
                     self.answer(200, b"<CompleteMultipartUploadResult/>")
 
             def on_delete(self) -> None:

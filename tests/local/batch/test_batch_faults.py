@@ -219,8 +219,8 @@ def test_a_start_fails_in_whatever_words(aws):
     aws.service.fault({"kind": "no_image", "error": "not found", "in_status": True, "times": 1})
     jobs = [aws.job(aws.submit(name)) for name in ("align", "sort", "call", "plot")]
     aws.clock.run()
-    told = [(job["container"].get("reason"), job.get("statusReason")) for job in jobs]
-    assert told[:3] == [
+    reported = [(job["container"].get("reason"), job.get("statusReason")) for job in jobs]
+    assert reported[:3] == [
         (words, "Task failed to start"),
         (None, words),
         (None, "CannotPullContainerError: not found busybox"),

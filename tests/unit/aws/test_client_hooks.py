@@ -22,10 +22,10 @@ def test_a_clock_that_is_far_off_is_set_once(off):
     assert not clock.hear(date(off))
 
 
-@pytest.mark.parametrize("told", [date(0), date(SKEW - 1), "", "yesterday", "\x1b[31m"])
-def test_other_dates_change_nothing(told):
+@pytest.mark.parametrize("reported", [date(0), date(SKEW - 1), "", "yesterday", "\x1b[31m"])
+def test_other_dates_change_nothing(reported):
     clock = Clock(lambda: NOW)
-    assert not clock.hear(told)
+    assert not clock.hear(reported)
     assert clock.ahead == timedelta()
 
 

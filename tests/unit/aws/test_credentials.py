@@ -49,7 +49,7 @@ def test_new_keys_in_the_file_take_the_place_of_the_ended_ones(files):
     assert keys(renewing) == "AKIAOLD"
     assert renewing.renew(renewing.used)
     assert keys(renewing) == "AKIANEW"
-    assert len(said) == 2, "told once that they have ended, once that they are renewed"
+    assert len(said) == 2, "said once that they have ended, once that they are renewed"
     assert str(path) in said[0]
 
 

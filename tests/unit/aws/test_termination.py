@@ -53,13 +53,13 @@ def termination(account):
 
 
 def test_jobs_are_ended_fifty_a_call_and_arrays_first():
-    account, told = Account(stubborn=["j7"]), []
+    account, reported = Account(stubborn=["j7"]), []
     singles = [f"j{i}" for i in range(110)]
-    left = termination(account).end(["p", "q"], singles, "cancelled", told.append)
+    left = termination(account).end(["p", "q"], singles, "cancelled", reported.append)
     assert (left.ids, left.denied, left.why) == (["j7"], False, "ClientException: so it is")
     assert [len(part) for part in account.bulk] == [50, 50, 12]
     assert account.bulk[0][:2] == ["p", "q"]
-    assert told == [50, 100, 112]
+    assert reported == [50, 100, 112]
 
 
 def test_where_the_bulk_call_is_refused_or_unknown_jobs_are_ended_one_by_one():

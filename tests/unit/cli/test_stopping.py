@@ -84,11 +84,11 @@ def test_the_snakemake_of_a_record_is_stopped(start, tmp_path, monkeypatch, syst
 )
 def test_a_record_that_does_not_fit_signals_nobody(start, tmp_path, change, why):
     process, controller = start()
-    for told in (
+    for reported in (
         stopping.doubt(replace(controller, **change), tmp_path),
         stopping.terminate(replace(controller, **change), tmp_path),
     ):
-        assert why in told
+        assert why in reported
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.2)
 

@@ -50,13 +50,13 @@ def test_array_children_that_start_twice_are_told():
 
 
 def test_lines_for_others_name_nobody():
-    told = (
+    reported = (
         "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask in 123456789012 on i-0abc1234def "
         "(10.1.2.3) s3://fh-pi-doe-j/x jdoe-first-contact of jdoe\n"
         "3f1c0000-aaaa-bbbb-cccc-0123456789ab "
         "token=hunter2hunter2 fh-pi-doe-j"
     )
-    line = masked(told, ("jdoe", "fh-pi-doe-j", ""))
+    line = masked(reported, ("jdoe", "fh-pi-doe-j", ""))
     for word in ("1234567", "10.1.2.3", "fh-pi", "of jdoe", "aaaa-bbbb", "hunter2", "\n", "0abc"):
         assert word not in line
     assert masked("root=/x of root", ("root", "*")) == "root=/x of root"

@@ -35,7 +35,7 @@ def bucket():
 
 
 def access_of(spec, bucket, pip):
-    """What the job is told, as the builder reads it, and where that lies."""
+    """The job's order, as the builder reads it, and where that is."""
     again = retrier(Time(), [])
     layout = WorkLayout("s3://b/w/")
     context = SimpleNamespace(

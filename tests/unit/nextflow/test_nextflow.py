@@ -127,17 +127,17 @@ def test_the_profile_on_batch_counts_unless_another_is_named():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("process {\n cpus = 1\n", "line 1: this { has no }"),
         ("a = 1\n}\n", "line 2: this } has no {"),
         ("\nx = [1,\n2\n", "line 2: this [ has no ]"),
     ],
 )
-def test_an_unclosed_bracket_is_reported_with_its_line(text, told):
+def test_an_unclosed_bracket_is_reported_with_its_line(text, reported):
     with pytest.raises(NextflowError) as error:
         read(text)
-    assert str(error.value) == told
+    assert str(error.value) == reported
 
 
 HUTCH = """\
@@ -207,7 +207,7 @@ def test_a_hutch_config_becomes_settings_and_resources():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("aws.batch.jobRole = '<YOUR JOB ROLE ARN HERE>'", "a job role is an ARN like"),
         ("workDir = '/scratch/work'", "jobs need a location in S3"),
@@ -222,10 +222,10 @@ def test_a_hutch_config_becomes_settings_and_resources():
         ("process.errorStrategy = 'ignore'", "with keep-going the others continue"),
     ],
 )
-def test_what_is_not_carried_over_is_named(text, told):
+def test_what_is_not_carried_over_is_named(text, reported):
     (left,) = carried(text).left
     assert left.line == 1
-    assert told in str(left)
+    assert reported in str(left)
 
 
 def test_what_belongs_together_is_reported_in_one_line():
@@ -250,10 +250,10 @@ def test_what_belongs_together_is_reported_in_one_line():
 
 def test_credentials_are_neither_carried_over_nor_shown():
     made = carried("aws.accessKey = 'AKIA123'\naws { secretKey = 'sesame' }\n")
-    told = " ".join(map(str, made.left))
-    assert "credentials do not belong in a profile" in told
-    assert "AKIA123" not in told + str(vars(made))
-    assert "sesame" not in told + str(vars(made))
+    reported = " ".join(map(str, made.left))
+    assert "credentials do not belong in a profile" in reported
+    assert "AKIA123" not in reported + str(vars(made))
+    assert "sesame" not in reported + str(vars(made))
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,11 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), REFUSED.values(), ids=REFUSED)
-def test_what_is_larger_or_deeper_than_any_config_is_a_sentence(text, told):
+@pytest.mark.parametrize(("text", "reported"), REFUSED.values(), ids=REFUSED)
+def test_what_is_larger_or_deeper_than_any_config_is_a_sentence(text, reported):
     with pytest.raises(NextflowError) as error:
         read(text)
-    assert str(error.value).startswith(told)
+    assert str(error.value).startswith(reported)
     assert len(str(error.value)) < 200
 
 

@@ -76,7 +76,7 @@ def test_what_git_tracks_comes_along_and_what_is_gone_is_passed_over(tmp_path):
     assert travelling(tmp_path, code) == {"Snakefile", "deep/er/größe.R"}
 
 
-def told(tmp_path, code, texts=(), files=()):
+def reported(tmp_path, code, texts=(), files=()):
     selection = code_files.select(code)
     return code_files.warning(selection, str(tmp_path), texts, set(files))
 
@@ -85,16 +85,16 @@ def test_a_file_that_was_read_and_is_too_large_is_named(tmp_path):
     fill(tmp_path, "Snakefile")
     fill(tmp_path, "sheet.tsv", size=code_files.MAX_FILE + 1)
     code = Code(str(tmp_path), (str(tmp_path / "Snakefile"),), (str(tmp_path / "sheet.tsv"),))
-    assert "sheet.tsv (over 10 MB)" in told(tmp_path, code)
+    assert "sheet.tsv (over 10 MB)" in reported(tmp_path, code)
 
 
 def test_a_large_file_that_nobody_names_is_not_worth_a_word(tmp_path):
     fill(tmp_path, "Snakefile")
     fill(tmp_path, "model.bin", size=code_files.MAX_FILE + 1)
     code = Code(str(tmp_path), (str(tmp_path / "Snakefile"),))
-    assert told(tmp_path, code, ["shell: 'run my-model.bin'"]) is None
-    assert "model.bin (over 10 MB)" in told(tmp_path, code, ["shell: 'run model.bin'"])
-    assert told(tmp_path, code, ["input: 'model.bin'"], ["model.bin"]) is None
+    assert reported(tmp_path, code, ["shell: 'run my-model.bin'"]) is None
+    assert "model.bin (over 10 MB)" in reported(tmp_path, code, ["shell: 'run model.bin'"])
+    assert reported(tmp_path, code, ["input: 'model.bin'"], ["model.bin"]) is None
 
 
 def test_more_than_there_is_room_for_stays(tmp_path, monkeypatch):

@@ -154,6 +154,6 @@ def test_hutchbatch_plan_shows_what_is_shared() -> None:
         run_plan.PlannedRule("plot", 3, "direct"),
     )
     shown = [str(line) for line in plan.lines(run_plan.RunPlan(rules))]
-    told = "align ref/0, ref/1, ref/2, ref/3, ref/4 and 2 more; call ref/0."
-    assert f"Fetched once a machine, for all jobs there: {told}" in shown
+    reported = "align ref/0, ref/1, ref/2, ref/3, ref/4 and 2 more; call ref/0."
+    assert f"Fetched once a machine, for all jobs there: {reported}" in shown
     assert run_plan.RunPlan(rules).as_json()["rules"][1]["shared"] == ("ref/0",)  # type: ignore[index]

@@ -39,9 +39,9 @@ SPOT, GPU = HUTCH["cpu-spot-50"], HUTCH["gpu-spot-50"]
     ],
 )
 def test_a_request_that_can_never_start_is_reported_with_what_would_fit(want, queue, words):
-    told = misfit(want, queue)
-    assert told is not None
-    assert words in told
+    reported = misfit(want, queue)
+    assert reported is not None
+    assert words in reported
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_of_a_queue_nothing_is_known_of_nothing_is_said():
 
 
 def test_a_request_just_too_large_to_share_a_machine_is_a_hint():
-    told = hint(asks(4, 32768), Queue("q", instance_types=("r5",)))
-    assert told == "ask for 31,000 MiB, not 32,768, to fit 2 jobs on an r5.2xlarge"
+    reported = hint(asks(4, 32768), Queue("q", instance_types=("r5",)))
+    assert reported == "ask for 31,000 MiB, not 32,768, to fit 2 jobs on an r5.2xlarge"
 
 
 def test_memory_that_a_machine_offers_at_the_very_most_is_refused_above_and_hinted_below():

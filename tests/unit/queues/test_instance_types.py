@@ -22,7 +22,7 @@ def script():
     return module
 
 
-def told(name, vcpus, memory, architectures=("x86_64",), **more):
+def reported(name, vcpus, memory, architectures=("x86_64",), **more):
     """As AWS describes a type."""
     return {
         "InstanceType": name,
@@ -37,12 +37,15 @@ def told(name, vcpus, memory, architectures=("x86_64",), **more):
 GPUS = {"Gpus": [{"Name": "T4", "Count": 4, "MemoryInfo": {"SizeInMiB": 16384}}]}
 PAGES = [
     [
-        told("m3.large", 2, 7680, ("i386", "x86_64")),
-        told("c6g.16xlarge", 64, 131072, ("arm64",)),
-        told("c6g.metal", 64, 131072, ("arm64",), BareMetal=True),
-        told("g4dn.12xlarge", 48, 196608, GpuInfo=GPUS),
+        reported("m3.large", 2, 7680, ("i386", "x86_64")),
+        reported("c6g.16xlarge", 64, 131072, ("arm64",)),
+        reported("c6g.metal", 64, 131072, ("arm64",), BareMetal=True),
+        reported("g4dn.12xlarge", 48, 196608, GpuInfo=GPUS),
     ],
-    [told("g4dn.2xlarge", 8, 32768, GpuInfo={"Gpus": [{"Count": 1}]}), told("c6g.large", 2, 4096)],
+    [
+        reported("g4dn.2xlarge", 8, 32768, GpuInfo={"Gpus": [{"Count": 1}]}),
+        reported("c6g.large", 2, 4096),
+    ],
 ]
 ROWS = [
     ("c6g.large", 2, 4096, 0, "x86_64"),

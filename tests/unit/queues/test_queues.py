@@ -300,8 +300,8 @@ def test_fair_share_and_time_limits_are_read_from_the_account():
 
 
 def test_what_aws_says_live_goes_before_the_catalogue():
-    found, told = describe(Account(), site.shipped()[0].queues)
-    assert told is None
+    found, reported = describe(Account(), site.shipped()[0].queues)
+    assert reported is None
     assert sorted(found) == ["cpu-spot-30", "night"]
     live = Queue("night", "arn:night", True, "", True, ("r5",), 64, 25, fair_share=False)
     assert found["night"] == live

@@ -55,18 +55,18 @@ def test_nothing_is_guessed_about_a_job_that_has_just_been_sent():
     for queue in (SPOT, LAB, Queue("q")):
         early = Symptoms("", queue, waited=3, vcpus_in_use=0, ahead=2)
         assert certain(JOB, early) is None
-        told = diagnose(JOB, early)
-        assert "starting machines" in told
-        assert not {"price", "bid", "spare", "quota"} & set(told.split())
+        reported = diagnose(JOB, early)
+        assert "starting machines" in reported
+        assert not {"price", "bid", "spare", "quota"} & set(reported.split())
     assert "price" not in diagnose(JOB, Symptoms("", LAB))
     assert certain(JOB, Symptoms(CAPACITY, SPOT, waited=3)), "AWS itself has said why"
 
 
 def test_what_is_wrong_with_the_head_of_the_queue_is_not_said_of_the_jobs_behind_it():
     head = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - x"
-    told = diagnose(JOB, Symptoms("", SPOT, head_reason=head))
-    assert told.startswith("the job at the head of queue cpu-spot-30")
-    assert "lower" not in told
+    reported = diagnose(JOB, Symptoms("", SPOT, head_reason=head))
+    assert reported.startswith("the job at the head of queue cpu-spot-30")
+    assert "lower" not in reported
     head = "UNDETERMINED - Batch job is blocked, root cause is undetermined."
     assert diagnose(JOB, Symptoms("", SPOT, head_reason=head)).startswith("the job at the head")
     assert "about the job at the head" in diagnose(JOB, Symptoms("", SPOT, head_reason="New"))

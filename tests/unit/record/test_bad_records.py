@@ -75,7 +75,7 @@ STATES = {
 }
 
 
-def told(capsys, command, folder):
+def reported(capsys, command, folder):
     words = command.split()
     code = main.main([*words, "-d", str(folder)])
     return code, capsys.readouterr()
@@ -87,7 +87,7 @@ def test_a_record_that_cannot_be_read_is_one_sentence(state, tmp_path, capsys):
     path.parent.mkdir(parents=True)
     STATES[state](path)
     for command in COMMANDS:
-        code, output = told(capsys, command, tmp_path)
+        code, output = reported(capsys, command, tmp_path)
         assert (code, output.out) == (1, ""), command
         assert output.err.startswith("hutchbatch: ")
         assert output.err.count("\n") == 1
@@ -102,17 +102,19 @@ def test_a_locked_record_is_one_sentence(tmp_path, capsys, monkeypatch):
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         for command in COMMANDS:
-            code, output = told(capsys, command, tmp_path)
+            code, output = reported(capsys, command, tmp_path)
             assert (code, output.out) == (1, "")
             assert "is locked by another program: try again" in output.err
 
 
 def test_a_record_without_runs_is_no_error_of_runs(tmp_path, capsys):
     Journal(tmp_path / PLACE).close()
-    assert told(capsys, "runs", tmp_path)[1].out == "No run has been started in this folder yet.\n"
-    assert told(capsys, "runs --json", tmp_path)[1].out == "[]\n"
+    assert (
+        reported(capsys, "runs", tmp_path)[1].out == "No run has been started in this folder yet.\n"
+    )
+    assert reported(capsys, "runs --json", tmp_path)[1].out == "[]\n"
     for command in COMMANDS[1:]:
-        code, output = told(capsys, command, tmp_path)
+        code, output = reported(capsys, command, tmp_path)
         assert code == 1
         assert "no runs" in output.err
 
@@ -124,7 +126,7 @@ def test_a_record_that_may_only_be_read_is_read(tmp_path, capsys, mode):
     path.chmod(mode)
     path.parent.chmod(0o555)
     try:
-        code, output = told(capsys, "runs", tmp_path)
+        code, output = reported(capsys, "runs", tmp_path)
     finally:
         path.parent.chmod(0o755)
     assert (code, "20261127-023000-0123ab" in output.out) == (0, True)

@@ -220,7 +220,7 @@ def test_traces_are_of_unfinished_jobs_of_dead_runs_alone(path):
     assert [(t.submission, t.batch_id, t.outputs, t.reported) for t in found.traces] == [
         ("single", "id", ("s3://b/dead0",), False),
         ("array", None, ("s3://b/dead1",), False),
-        # Its success was told, but Snakemake may have been killed before it noted that.
+        # Its success was reported, but Snakemake may have been killed before it noted that.
         ("array", None, ("s3://b/dead2",), True),
     ]
     assert [job.number for job in found.unsent] == [3]

@@ -127,13 +127,13 @@ def test_a_job_that_says_nonsense_hides_no_other(rebuilt, monkeypatch, variables
     assert rebuilt(batch, s3)[0] == ["s3://b/good"]
 
 
-@pytest.mark.parametrize(("trouble", "told"), [("denied", 0), ("broken", 1)])
-def test_a_queue_that_cannot_be_listed_hides_no_other(rebuilt, trouble, told):
+@pytest.mark.parametrize(("trouble", "reported"), [("denied", 0), ("broken", 1)])
+def test_a_queue_that_cannot_be_listed_hides_no_other(rebuilt, trouble, reported):
     batch = Batch(rebuilt.time, good=job(TASK=f"{PREFIX}good"))
     getattr(batch, trouble).add("odd")
     found = rebuilt(batch, S3(good=task("s3://b/good")), queues=("odd", "q"))
     assert found == (["s3://b/good"], False)
-    assert len(rebuilt.said) == told
+    assert len(rebuilt.said) == reported
 
 
 def test_a_job_that_is_not_described_yet_is_asked_for_again(rebuilt):

@@ -48,9 +48,9 @@ class Batch:
         if self.asked <= self.hidden:
             return {"jobs": []}
         at = int(SENT + AHEAD) * 1000
-        told = {"createdAt": at + 1000, "startedAt": at + 61_000, **self.job}
+        reported = {"createdAt": at + 1000, "startedAt": at + 61_000, **self.job}
         states = {job: "FAILED" if job in self.ended else self.status for job in jobs}
-        return {"jobs": [{"jobId": j, "status": state, **told} for j, state in states.items()]}
+        return {"jobs": [{"jobId": j, "status": state, **reported} for j, state in states.items()]}
 
     def list_jobs(self, jobQueue, filters):
         return {"jobSummaryList": [{"jobId": "id", "status": self.status}] if self.listed else []}
@@ -234,11 +234,13 @@ def test_a_result_that_a_rival_wrote_over_does_not_count_when_the_rival_is_over(
 
     class DoneAndRival(Batch):
         def describe_jobs(self, jobs):
-            told = super().describe_jobs(jobs)["jobs"]
-            alive = [job for job in told if job["jobId"] == "rival" and job["status"] != "FAILED"]
+            reported = super().describe_jobs(jobs)["jobs"]
+            alive = [
+                job for job in reported if job["jobId"] == "rival" and job["status"] != "FAILED"
+            ]
             for each in alive:
                 each["status"] = "RUNNING"
-            return {"jobs": told}
+            return {"jobs": reported}
 
     batch = DoneAndRival("SUCCEEDED")
     made = takeover(batch, Inventory(output=SENT + 70), time, (TRACE, rival), termination)

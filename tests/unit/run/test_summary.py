@@ -18,16 +18,16 @@ def test_a_run_that_went_well_says_how_many_where_how_long_and_how_to_see_more()
 
 def test_failures_are_reported_by_rule_and_cause():
     counts = Counts(3, {("align", "COMMAND"): 2, ("sort", "SPOT"): 1, ("align", "SPOT"): 1}, 0, 1)
-    told = lines(ended(total=10, failed_here=["plot"]), counts)[0]
-    assert told == (
+    reported = lines(ended(total=10, failed_here=["plot"]), counts)[0]
+    assert reported == (
         "Jobs: 3 done, 5 failed (align: 2 COMMAND, 1 SPOT; plot: 1 on this machine; "
         "sort: 1 SPOT), 2 not started; 1 start lost to spot machines."
     )
 
 
 def test_jobs_that_ctrl_c_ended_have_not_failed():
-    told = lines(ended("cancelled", total=9), Counts(done=2, failed={}, cancelled=4))[0]
-    assert told == (
+    reported = lines(ended("cancelled", total=9), Counts(done=2, failed={}, cancelled=4))[0]
+    assert reported == (
         "Jobs: 2 done, 0 failed, 4 cancelled, 3 not started; 0 starts lost to spot machines. "
         "The run was cancelled: start Snakemake again to continue from here."
     )

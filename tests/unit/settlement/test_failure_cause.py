@@ -273,8 +273,8 @@ def test_without_an_execution_role_the_machines_writes_the_log():
 
 @pytest.mark.parametrize("reason", NoCredentials)
 def test_a_job_that_cannot_use_its_machines_role_says_what_to_ask_for(reason):
-    told = status(210, "STAGE_IN", "credentials", activity="supervisor", code=reason.value)
-    failure = read(job(exit_code=210), told)
+    reported = status(210, "STAGE_IN", "credentials", activity="supervisor", code=reason.value)
+    failure = read(job(exit_code=210), reported)
     assert failure is not None
     assert failure.cause is Cause.DENIED
     assert "--hutchbatch-job-role" in failure.sentence
@@ -289,8 +289,8 @@ def test_a_success_is_no_failure():
 
 
 def status(exit_code, cause, problem=None, step=None, **facts):
-    told = Facts(**facts) if facts else None
-    return taskspec.Status("j", 1, "run", exit_code, cause, problem, told, step)
+    reported = Facts(**facts) if facts else None
+    return taskspec.Status("j", 1, "run", exit_code, cause, problem, reported, step)
 
 
 def test_the_supervisors_own_word_is_taken_for_its_exit():
@@ -325,8 +325,8 @@ def test_a_cause_or_problem_of_another_version_is_a_failure_all_the_same():
 
 
 def test_awss_word_on_memory_goes_before_the_supervisors():
-    told = status(137, "COMMAND", "exited", "a")
-    failure = read(job(exit_code=137, reason="OutOfMemoryError: Container killed"), told)
+    reported = status(137, "COMMAND", "exited", "a")
+    failure = read(job(exit_code=137, reason="OutOfMemoryError: Container killed"), reported)
     assert failure is not None
     assert failure.cause is Cause.OUT_OF_MEMORY
     assert "500 MiB" in failure.sentence
@@ -344,23 +344,23 @@ def test_a_command_that_the_kernel_killed_for_memory_is_known_for_that():
 def test_a_stopped_container_on_a_machine_that_is_taken_back_is_a_spot_loss(
     exit_code, taken_back, cause
 ):
-    told = status(143, "TERMINATED", "stopped", taken_back=taken_back)
-    failure = read(job(exit_code=exit_code, attempts=[{}, {}]), told)
+    reported = status(143, "TERMINATED", "stopped", taken_back=taken_back)
+    failure = read(job(exit_code=exit_code, attempts=[{}, {}]), reported)
     assert failure is not None
     assert (failure.cause, failure.problem) == (cause, Problem.STOPPED)
     assert failure.attempts == 2
 
 
 def test_a_job_that_a_person_ended_is_not_lost_with_its_machine():
-    told = status(143, "TERMINATED", "stopped", taken_back=True)
-    failure = read(job("enough", exit_code=143, isTerminated=True), told)
+    reported = status(143, "TERMINATED", "stopped", taken_back=True)
+    failure = read(job("enough", exit_code=143, isTerminated=True), reported)
     assert failure is not None
     assert failure.cause is Cause.TERMINATED
 
 
 def test_only_an_output_without_a_word_of_ours_blames_the_entrypoint():
-    def cause(exit_code, told, lines):
-        failure = read(job(exit_code=exit_code), told, lines)
+    def cause(exit_code, reported, lines):
+        failure = read(job(exit_code=exit_code), reported, lines)
         assert failure is not None
         return failure.problem
 
@@ -413,14 +413,14 @@ def test_every_problem_has_a_sentence_whatever_is_known(problem):
 @pytest.mark.parametrize("defect", Defect)
 def test_every_defect_of_an_output_has_its_words(defect):
     facts = Facts(outputs=(Wrong("out", defect.value, "md5", "aa", "bb"),), count=3)
-    told = sentence(Problem.OUTPUTS, ProblemContext(step="a", facts=facts))
-    assert "but out " in told
-    assert "as the rule declares" not in told
-    assert "and 2 more" in told
+    reported = sentence(Problem.OUTPUTS, ProblemContext(step="a", facts=facts))
+    assert "but out " in reported
+    assert "as the rule declares" not in reported
+    assert "and 2 more" in reported
 
 
 @pytest.mark.parametrize(
-    ("facts", "told"),
+    ("facts", "reported"),
     [
         ({"http_status": 403, "code": "AccessDenied"}, True),
         ({"http_status": 403}, True),
@@ -432,11 +432,11 @@ def test_every_defect_of_an_output_has_its_words(defect):
     ],
 )
 @pytest.mark.parametrize(("activity"), list(sentences._S3_ACTIVITIES))
-def test_the_job_role_is_suspected_only_where_s3_denies(activity, facts, told):
+def test_the_job_role_is_suspected_only_where_s3_denies(activity, facts, reported):
     known = Facts(activity=activity, file="s3://b/k", words="what S3 said", **facts)
     for problem in (Problem.S3, Problem.SETUP):
         said = sentence(problem, ProblemContext(facts=known))
-        assert ("job role" in said) is (told and problem is Problem.S3)
+        assert ("job role" in said) is (reported and problem is Problem.S3)
         assert "what S3 said" in said
 
 
@@ -444,9 +444,9 @@ def test_files_are_called_as_users_know_them():
     facts = Facts(outputs=(Wrong(".snakemake/storage/s3/b/k", "missing"),), count=1)
     assert "s3://b/k is missing" in sentence(Problem.OUTPUTS, ProblemContext(step="a", facts=facts))
     facts = Facts(activity=problems.COMMAND, file="/x/.snakemake/storage/s3/b/k", disk_mb=5000)
-    told = sentence(Problem.DISK_FULL, ProblemContext(facts=facts))
-    assert "s3://b/k" in told
-    assert "disk_mb is 5,000 MB" in told
+    reported = sentence(Problem.DISK_FULL, ProblemContext(facts=facts))
+    assert "s3://b/k" in reported
+    assert "disk_mb is 5,000 MB" in reported
 
 
 @pytest.mark.parametrize(

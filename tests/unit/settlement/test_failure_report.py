@@ -59,8 +59,8 @@ def test_what_comes_from_outside_cannot_drive_the_terminal():
 def test_two_hundred_alike_are_reported_once_with_a_count():
     similar = SimilarFailures()
     failures = [Failure(Cause.COMMAND, f"job {i} ended with exit code 1") for i in range(200)]
-    told = [similar.is_first("align", f"align {i}", f) for i, f in enumerate(failures)]
-    assert told.count(True) == 1
+    reported = [similar.is_first("align", f"align {i}", f) for i, f in enumerate(failures)]
+    assert reported.count(True) == 1
     assert similar.is_first("sort", "sort 1", failures[0])
     assert similar.counts() == [
         "200 jobs of rule align failed the same way; the first is shown above."

@@ -187,7 +187,7 @@ def test_a_fault_of_the_retry_policy_makes_no_final_failure_of_a_lost_machine(
     ]
     assert [s.step is not None for s in (spot, host, command)] == [True, True, False]
     assert spot.step.history.submissions == 2
-    assert all("ZeroDivisionError: a bug" in told for told in log)
+    assert all("ZeroDivisionError: a bug" in reported for reported in log)
     assert len(log) == 3
 
 

@@ -180,7 +180,7 @@ def test_modules_that_stay_are_named_in_one_sentence(workflow, tmp_path, monkeyp
     (elsewhere / "hb_lab_tools.py").touch()
     monkeypatch.setattr(sys, "path", [*sys.path, str(elsewhere)])
     (tmp_path / "Snakefile").write_text("import hb_lab_tools\n")
-    told = warning(selected(workflow, HERE).staying)
-    assert told is not None
-    assert f"hb_lab_tools ({elsewhere / 'hb_lab_tools.py'} lies outside of the folder" in told
+    reported = warning(selected(workflow, HERE).staying)
+    assert reported is not None
+    assert f"hb_lab_tools ({elsewhere / 'hb_lab_tools.py'} lies outside of the folder" in reported
     assert warning(()) is None

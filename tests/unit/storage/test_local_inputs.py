@@ -55,7 +55,7 @@ def test_what_cannot_be_uploaded_is_refused_by_a_sentence(root, monkeypatch):
     with socket.socket(socket.AF_UNIX) as listening:
         monkeypatch.chdir(root)  # a socket's name must be short
         listening.bind("socket")
-    for name, told in (
+    for name, reported in (
         ("broken", "is a broken link (to nowhere)"),
         ("pipe", "is a named pipe"),
         ("socket", "is a socket"),
@@ -65,7 +65,7 @@ def test_what_cannot_be_uploaded_is_refused_by_a_sentence(root, monkeypatch):
     ):
         with pytest.raises(Unusable, match=name if name.isalpha() else None) as error:
             look(name, root)
-        assert told in str(error.value)
+        assert reported in str(error.value)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -89,9 +89,9 @@ def test_a_folder_that_proved_too_large_takes_more_questions(memory):
     for i in range(LIST_FROM):
         memory.miss(f"a/{i}")
     memory.end_listing("a/", 1.0, "a/1")
-    told = [memory.miss(f"a/{i}") for i in range(4 * LIST_FROM)]
-    assert told[:-1] == [None] * (4 * LIST_FROM - 1)
-    assert told[-1] == "a/"
+    reported = [memory.miss(f"a/{i}") for i in range(4 * LIST_FROM)]
+    assert reported[:-1] == [None] * (4 * LIST_FROM - 1)
+    assert reported[-1] == "a/"
     assert memory.start_listing("a/", 2.0, 0.0) == (1.0, "a/1")
 
 

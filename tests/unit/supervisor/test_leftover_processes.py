@@ -107,9 +107,9 @@ def test_the_user_reads_once_that_waiting_lasts():
     one = ending()
     assert one.news(Seen((WRITER,)), TELL - 1) is None
     assert one.news(Seen((IDLE,)), TELL) is None
-    told = one.news(Seen((IDLE, WRITER)), TELL)
-    assert told is not None
-    assert "rule r has ended, but sort (process 1) is still writing out" in told
+    reported = one.news(Seen((IDLE, WRITER)), TELL)
+    assert reported is not None
+    assert "rule r has ended, but sort (process 1) is still writing out" in reported
     assert one.news(Seen((WRITER,)), 2 * TELL) is None
 
 

@@ -113,13 +113,13 @@ def test_a_status_has_it_bounded_and_a_strange_one_is_refused():
 
 
 def test_a_full_disk_of_dockers_own_names_dockers_folders_as_such():
-    def told(*holders):
+    def reported(*holders):
         context = ProblemContext(facts=Facts(activity="start", file="/tmp", holders=holders))
         return sentences.sentence(Problem.DISK_FULL, context)
 
     dockers = Holder("overlay2", 9_000_000_000, more=True)
-    assert told(dockers).endswith("not of hutchbatch: overlay2 (at least 9.0 GB, of Docker)")
-    both = told(dockers, Holder("nxf", 2_000_000, owner=1000))
+    assert reported(dockers).endswith("not of hutchbatch: overlay2 (at least 9.0 GB, of Docker)")
+    both = reported(dockers, Holder("nxf", 2_000_000, owner=1000))
     assert "nxf (2.0 MB, of user 1000). What nothing uses any more, SciComp can remove" in both
 
 

@@ -68,11 +68,11 @@ def test_a_line_of_progress_counts_what_waits_runs_and_is_done():
 
 
 def test_lines_of_progress_become_seldom_and_never_repeat():
-    told = progress.Progress(now=0.0)
-    seconds = [now for now in range(3600) if told.say(float(now), str(now))]
+    reported = progress.Progress(now=0.0)
+    seconds = [now for now in range(3600) if reported.say(float(now), str(now))]
     assert seconds[0] == progress.FIRST
     gaps = [b - a for a, b in itertools.pairwise(seconds)]
     assert gaps == sorted(gaps)
     assert len(seconds) < 20
-    assert told.say(1e6, "x") == "x"
-    assert told.say(2e6, "x") is None
+    assert reported.say(1e6, "x") == "x"
+    assert reported.say(2e6, "x") is None

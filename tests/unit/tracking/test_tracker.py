@@ -205,10 +205,10 @@ def test_a_parent_that_is_over_leaves_no_child_behind_even_if_its_counts_lag():
     lagging = batch._described
 
     def described(job):
-        told = lagging(job)
+        reported = lagging(job)
         if ":" not in job:
-            told["arrayProperties"]["statusSummary"] = {"RUNNING": 3}
-        return told
+            reported["arrayProperties"]["statusSummary"] = {"RUNNING": 3}
+        return reported
 
     batch._described = described
     assert len(tracked_array(batch, "p", 3).poll().ended) == 3

@@ -10,7 +10,7 @@ from helpers.more import MORE
 from snakemake.script import Snakemake as SameClass
 
 
-def told(value):
+def reported(value):
     kind = type(value).__name__
     if value is None or isinstance(value, (bool, int, float)):
         return [kind, value]
@@ -19,15 +19,15 @@ def told(value):
     if hasattr(value, "dtype"):
         return [kind, repr(value)]
     if hasattr(value, "_names"):
-        named = {name: told(getattr(value, name)) for name in value.keys()}
-        return [kind, [told(item) for item in value], named]
+        named = {name: reported(getattr(value, name)) for name in value.keys()}
+        return [kind, [reported(item) for item in value], named]
     if isinstance(value, dict):
-        return [kind, [[told(k), told(v)] for k, v in value.items()]]
-    return [kind, sorted((told(item) for item in value), key=str)]
+        return [kind, [[reported(k), reported(v)] for k, v in value.items()]]
+    return [kind, sorted((reported(item) for item in value), key=str)]
 
 
 names = "input output params wildcards threads resources log config rule bench_iteration scriptdir"
-dump = {name: told(getattr(snakemake, name)) for name in names.split()}
+dump = {name: reported(getattr(snakemake, name)) for name in names.split()}
 dump["type"] = [type(snakemake).__name__, type(snakemake).__module__]
 dump["same"] = isinstance(snakemake, SameClass)
 dump["attributes"] = sorted(vars(snakemake))

@@ -22,14 +22,14 @@ except subprocess.CalledProcessError as error:
 try:
     shell("echo {unknown}")
 except NameError as error:
-    told = str(error)
+    reported = str(error)
 try:
     raise WorkflowError("a", ValueError("b"))
 except WorkflowError as error:
     workflow_error = str(error)
 long = shell("echo {text} | wc -c", text="x" * 100000, read=True).strip()
 with open(snakemake.output[0], "w") as file:
-    print(lines, read, code, told, workflow_error, long, file=file)
+    print(lines, read, code, reported, workflow_error, long, file=file)
     print(
         format("{a} {b:q}", a=["x", "y"], b=["it's"]), shell.check_output("echo checked"), file=file
     )
