@@ -1,4 +1,4 @@
-"""``python -m snakemake_executor_plugin_hutchbatch.controller WORK_PREFIX ID``"""
+"""``python -m snakemake_executor_plugin_hutchbatch.controller WORK_PREFIX ID SHA256``"""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from .state_restore import StateError
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """``arguments``: the work prefix, and the run's id. Works in the current folder."""
+    """``arguments``: the work prefix, the run's id, and the digest of its request. Works in the
+    current folder."""
     parser = terminal.Parser(description="Runs the Snakemake of a detached run.")
     parser.add_argument("work_prefix", type=_prefix)
     parser.add_argument("id", type=_id)
+    parser.add_argument("sha256", nargs="?", default="", help="digest of the request")
     options = parser.parse_args(arguments)
     access = S3Access(
         endpoint_url=environ.get("HUTCHBATCH_S3_ENDPOINT") or None,
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         clients.quick_s3(session, access),
         WorkLayout(options.work_prefix),
         options.id,
+        options.sha256,
         Path.cwd(),
         environ,
     )

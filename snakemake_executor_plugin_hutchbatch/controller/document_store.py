@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -24,9 +25,14 @@ class DocumentStore:
     def __init__(self, s3: S3Client, layout: DetachedLayout, detached_id: str) -> None:
         self._s3, self._layout, self._id = s3, layout, detached_id
 
-    def request(self) -> Request | None:
+    def request(self, sha256: str = "") -> Request | None:
+        """With ``sha256``, only the one with that digest."""
         content = self._read(self._layout.request)
-        return None if content is None else documents.request(content, self._id)
+        if content is None:
+            return None
+        if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+            raise DocumentError(f"{self._layout.request} has changed since it was submitted")
+        return documents.request(content, self._id)
 
     def outcome(self) -> Outcome | None:
         content = self._read(self._layout.outcome)

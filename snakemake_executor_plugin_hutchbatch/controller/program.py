@@ -63,7 +63,8 @@ FAILS = (ClientError, BotoCoreError, OSError)
 
 
 class Program:
-    """One start. ``quick``: a client that repeats nothing; ``folder``: empty, and its own."""
+    """One start. ``quick``: a client that repeats nothing; ``sha256``: of the request, as AWS Batch
+    has it, so that nobody can put another in its place; ``folder``: empty, and its own."""
 
     def __init__(
         self,
@@ -71,11 +72,12 @@ class Program:
         quick: S3Client,
         work: WorkLayout,
         detached_id: str,
+        sha256: str,
         folder: Path,
         environ: Mapping[str, str],
     ) -> None:
         self._aws, self._work, self._id, self._folder = aws, work, detached_id, folder
-        self._environ = environ
+        self._environ, self._sha256 = environ, sha256
         self._layout = work.detached(detached_id)
         self._documents = DocumentStore(aws.s3, self._layout, detached_id)
         job = environ.get("AWS_BATCH_JOB_ID", "")
@@ -100,7 +102,8 @@ class Program:
     def run(self) -> int:
         """The exit code. Raises ``DocumentError``, ``StateError``, ``Failure``, ``OSError``, and
         botocore's errors that do not pass."""
-        request = self._call("reading what was submitted", self._documents.request)
+        read = partial(self._documents.request, self._sha256)
+        request = self._call("reading what was submitted", read)
         if request is None:
             raise DocumentError(f"there is no {self._layout.request}")
         if (ended := self._taken()) is not None:

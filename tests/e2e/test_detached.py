@@ -21,7 +21,13 @@ from snakemake_executor_plugin_hutchbatch.planning import source_archive
 from snakemake_executor_plugin_hutchbatch.storage.run_layout import WorkLayout
 
 ID = "20260101-000000-abc"
-MODULE = "snakemake_executor_plugin_hutchbatch.controller"
+#: Its times are for days.
+PROGRAM = """
+import os, sys
+from snakemake_executor_plugin_hutchbatch.controller import __main__, program
+program.FIRST_SAVE = program.SAVE_SECONDS = program.WAIT_SECONDS = 0.5
+sys.exit(__main__.main(sys.argv[1:], os.environ))
+"""
 
 
 class Detached(Killable):
@@ -60,7 +66,7 @@ class Detached(Killable):
         with (
             (self.place / f"log-{self.starts}").open("w") as log,
             subprocess.Popen(
-                [sys.executable, "-m", MODULE, self.work, ID],
+                [sys.executable, "-c", PROGRAM, self.work, ID],
                 cwd=folder,
                 env={**self.environment, **changes},
                 stdout=log,

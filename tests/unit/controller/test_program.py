@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import boto3
 import psutil
@@ -25,8 +26,9 @@ from snakemake_executor_plugin_hutchbatch.storage.run_layout import WorkLayout
 #: Its times are for days.
 PROGRAM = """
 import os, sys
-from snakemake_executor_plugin_hutchbatch.controller import __main__, keeping, program
-keeping.RENEW_SECONDS = keeping.AGAIN_SECONDS = 0.3
+from snakemake_executor_plugin_hutchbatch.controller import __main__, keeping, lease, program
+lease.SECONDS, lease.MARGIN, lease.SLACK = 4.0, 2.0, 1.0
+keeping.RENEW_SECONDS = keeping.AGAIN_SECONDS = program.WAIT_SECONDS = 0.3
 program.FIRST_SAVE = program.SAVE_SECONDS = 0.3
 program.CANCEL_SECONDS = 1.0
 sys.exit(__main__.main(sys.argv[1:], os.environ))
@@ -44,6 +46,16 @@ if what == "end":
     sys.exit(int(sys.argv[2]))
 if what == "die":
     os.kill(os.getpid(), signal.SIGKILL)
+if what == "act":
+    # The real Snakemake is needed for the plugin, whose gate is to be tried.
+    sys.path.remove(os.environ["PYTHONPATH"])
+    del sys.modules["snakemake"]
+    import boto3, snakemake_executor_plugin_hutchbatch
+    s3 = boto3.client("s3")
+    here = os.environ["HUTCHBATCH_LEASE"].split("/")[-2]
+    while True:
+        s3.put_object(Bucket="hutchbatch", Key=f"acts/{here}/{time.monotonic_ns()}", Body=b"")
+        time.sleep(0.01)
 if what == "deaf":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 print("waiting", flush=True)
@@ -85,6 +97,7 @@ class Run:
             directory="sub", attempts=2, variables={"PYTHONPATH": str(folder)},
         )  # fmt: skip
         self.documents.put_request(request)
+        self.digest = hashlib.sha256(documents.dumps(request)).hexdigest()
         self.code = WorkLayout(prefix).sources(digest)
         self.processes = []
         self.attempt = 0
@@ -99,7 +112,7 @@ class Run:
         place.mkdir()
         self.processes.append(
             subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, self.prefix, self.id],
+                [sys.executable, "-c", PROGRAM, self.prefix, self.id, self.digest],
                 cwd=place,
                 env={**self.environment, "AWS_BATCH_JOB_ATTEMPT": str(self.attempt)},
                 stdout=(place / "log").open("w"),
@@ -219,6 +232,30 @@ def test_a_controller_that_lost_the_lease_ends_and_writes_nothing(run):
     assert lost.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == content
 
 
+def test_of_two_controllers_one_acts_also_where_the_other_was_frozen(run, cloud):
+    raced = run("raced", "act").start()
+    acts = [cloud.bucket_dir / "acts" / f"start-{number}" for number in (1, 2)]
+    until(acts[0].exists)
+    first = psutil.Process(raced.processes[0].pid)
+    frozen = [first, *first.children(recursive=True)]
+    raced.start()
+    until(lambda: "Another controller has this run" in raced.log)
+    for process in frozen:
+        process.suspend()
+    until(acts[1].exists)
+    for process in frozen:
+        process.resume()
+    assert raced.processes[0].wait(SECONDS) == EXIT_LOST
+    count = len(list(acts[1].iterdir()))
+    until(lambda: len(list(acts[1].iterdir())) > count + 10)
+    raced.signal(signal.SIGTERM)
+    assert raced.ended() == EXIT_AGAIN
+    # Nothing of the first is younger than anything of the second.
+    times = [[path.stat().st_mtime_ns for path in each.iterdir()] for each in acts]
+    assert max(times[0]) < min(times[1])
+    assert raced.saved() == ["start-1", "start-2"]
+
+
 def test_a_run_is_cancelled_whether_snakemake_hears_it_or_not(run):
     runs = [run("heard", "wait"), run("deaf", "deaf"), run("before", "wait")]
     for each in runs[:2]:
@@ -245,15 +282,20 @@ def test_a_snakemake_that_is_killed_is_started_again_as_long_as_batch_does(run):
     assert "killed by signal 9" in outcome.sentence
 
 
-def test_changed_code_is_not_run(run):
-    changed, none = run("changed", "wait"), run("none", "wait")
-    changed.put(changed.code, source_archive.pack({"Snakefile": b"rule b:"}))
+def test_what_was_not_submitted_is_not_run(run):
+    runs = code, asked, none = run("code", "wait"), run("asked", "wait"), run("none", "wait")
+    code.put(code.code, source_archive.pack({"Snakefile": b"rule b:"}))
+    other = replace(asked.documents.request(), arguments=("end", "0"))
+    asked.put(asked.layout.request, documents.dumps(other))
     bucket, _, key = none.layout.request.removeprefix("s3://").partition("/")
     none.s3.delete_object(Bucket=bucket, Key=key)
-    changed.start(), none.start()
-    assert (changed.ended(), none.ended()) == (EXIT_WRONG, EXIT_WRONG)
-    assert not changed.pids
-    assert not none.pids
+    for each in runs:
+        each.start()
+    for each in runs:
+        assert each.ended() == EXIT_WRONG
+        assert not each.pids
+    assert "has changed" in code.log
+    assert "has changed" in asked.log
 
 
 def test_an_outcome_that_stands_is_not_replaced(run):
