@@ -46,7 +46,9 @@ def parse_bucket(text: str) -> str:
     """A bucket's name, also as ``s3://name``. Raises ``SettingError``."""
     bucket = text.strip().removeprefix("s3://").rstrip("/")
     if "/" in bucket:
-        raise SettingError("enter only the bucket's name; the folder in it is the next question")
+        raise SettingError(
+            "enter only the bucket's name; the folder in it is a question of its own (--prefix)"
+        )
     try:
         parsers.parse_work_prefix(f"s3://{bucket}")
     except SettingError:

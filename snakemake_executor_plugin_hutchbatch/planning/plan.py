@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -158,6 +159,7 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
     execution_role = unless_none(option("execution_role"))
     credentials = unless_none(option("repository_credentials"))
     check_execution_role(execution_role, bool(option("secrets")), credentials)
+    check_mounts(option("scratch"), unless_none(option("aws_cli_path")), option("volumes"))
     wildcards = wildcards_of(job)
     key = naming.digest(site.run_id, str(job.jobid), str(job.attempt))
     return JobPlan(
@@ -202,6 +204,20 @@ def batch_user(wanted: str) -> str | None:
         return None
     # By its number: an image without /etc/passwd knows no names.
     return "0" if wanted == "root" else wanted
+
+
+def check_mounts(scratch: Mount, aws_cli_path: str | None, volumes: Iterable[Mount]) -> None:
+    """Raises ``PlanError`` for two mounts at one path: Docker starts no such container."""
+    places = [(scratch.path, "the scratch disk")]
+    places += [(aws_cli_path, "the AWS command line")] if aws_cli_path else []
+    places += [(each.path, f"{each.source} of hutchbatch_volumes") for each in volumes]
+    seen: dict[str, str] = {}
+    for path, what in places:
+        known = seen.setdefault(posixpath.normpath(path), what)
+        if known is not what:
+            raise PlanError(
+                f"{known} and {what} are both mounted at {path}: choose another place for one"
+            )
 
 
 def check_execution_role(role: str | None, secrets: bool, credentials: str | None) -> None:

@@ -20,6 +20,7 @@ from ..queues import why_waiting
 from ..queues.queue import Queue
 from ..queues.quota import Quotas
 from ..queues.why_waiting import PATIENT_SECONDS
+from ..text import units
 from ..tracking.live_jobs import LiveJob
 from ..tracking.news import Poll
 from ..tracking.tracker import Tracker
@@ -207,6 +208,6 @@ class StarvationWatch(Generic[P]):
         report = _Reported(plan.queue, re.sub(r"\d[\d,]*", "#", sentence))
         if report not in self._reported:
             self._reported.add(report)
-            line = f"{live.what.label} has waited {waited / 60:.0f} minutes to start: {sentence}."
+            line = f"{live.what.label} has waited {units.wait(waited)} to start: {sentence}."
             self._say(line)
             self._note(line)
