@@ -179,7 +179,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         return environments.build_ahead(context, jobs, self._retrier, self.logger)
 
     def _launch(self) -> Launch:
-        """Checks this run, and sends what of its inputs lies here: it is run elsewhere."""
+        """Checks this run, and sends what of its inputs is here: it is run elsewhere."""
         try:
             context, variables, _ = self._check()
             jobs = list(self.dag.needrun_jobs())

@@ -286,7 +286,7 @@ def pip() -> Package:
 
 
 def tool(version: str, depends: Iterable[str] = ()) -> Package:
-    """A program ``tool`` that says its version and where it lies, with its prefix in a script, in a
+    """A program ``tool`` that says its version and where it is, with its prefix in a script, in a
     text and in a binary."""
     return Package(
         "tool",

@@ -7,7 +7,7 @@ The checkout is copied twice. In one copy plain Snakemake runs, in the other Sna
 hutchbatch on the local cloud, both with the arguments after ``--`` and with the programs on the
 PATH: what the workflow calls must be there, or something that stands for it. Compared are the jobs
 that ran (rule, wildcards, inputs, outputs, logs, as Snakemake's log names them) and every declared
-output, byte for byte, with what lies in S3. A second run must do what it does there, mostly
+output, byte for byte, with what is in S3. A second run must do what it does there, mostly
 nothing. With ``--conda WRAPPERS`` both run with ``--sdm conda`` and ``--wrapper-prefix``, against
 channels of stand-ins (``stand_in_channel.py``, which says what that folder holds), plain Snakemake
 with a stand-in for conda itself. ``--ignore PATTERN`` leaves out the content of outputs that hold
@@ -131,7 +131,7 @@ def differences(plain: dict[str, Path], stored: Path, ignored: Sequence[str]) ->
 
 
 def surplus(plain: Path, before: set[str], stored: Path) -> Iterator[str]:
-    """What lies in S3 and neither lay in the checkout nor was left by plain Snakemake."""
+    """What is in S3 and neither lay in the checkout nor was left by plain Snakemake."""
     for path in sorted(each for each in stored.rglob("*") if each.is_file()):
         name = str(path.relative_to(stored))
         own = name.startswith((".hutchbatch", ".snakemake")) or path.name.startswith(".snakemake_")

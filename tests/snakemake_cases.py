@@ -5,7 +5,7 @@
     python tests/snakemake_cases.py snakemake test_params test15
 
 Each case is a folder of Snakemake's ``tests/`` with a Snakefile and its ``expected-results``. It is
-run as ``tests/tests.py`` there runs it, with hutchbatch as the executor, and what lies in S3
+run as ``tests/tests.py`` there runs it, with hutchbatch as the executor, and what is in S3
 afterwards is compared with what is expected. Inputs are uploaded from the case's folder, as they
 are for anybody; results of an earlier run that it holds are put into S3 first. ``CASES`` are those
 that plain Snakemake passes without a shared disk.

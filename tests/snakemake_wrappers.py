@@ -26,7 +26,7 @@ NAMES = frozenset(("wrapper.py", "wrapper.R", "wrapper.Rmd", "wrapper.jl"))
 
 
 def checked_out(repository: Path, folder: Path) -> Path:
-    """A folder with the wrappers and what lies beside them, but no test data."""
+    """A folder with the wrappers and what is beside them, but no test data."""
     ask = ["git", "-C", str(repository), "ls-tree", "-r", "--name-only", "HEAD"]
     names = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.splitlines()
     folders = {str(Path(n).parent) for n in names if Path(n).name in NAMES}

@@ -41,7 +41,7 @@ class Stored:
     comparer: Comparer
 
     def url(self, name: str) -> str:
-        """Where the file of a name lies."""
+        """Where the file of a name is."""
         bucket, key = split_url(self.prefix)
         return f"s3://{bucket}/{key_of(name, key)}"
 

@@ -1,6 +1,6 @@
 """Which files of this machine travel with a workflow's code.
 
-What the workflow names as its code must travel, and what its Snakefiles have read. What lies beside
+What the workflow names as its code must travel, and what its Snakefiles have read. What is beside
 it may be needed by a command or a script, which nobody can know here: it travels as far as it looks
 like code and there is room.
 """
@@ -38,7 +38,7 @@ TOO_LARGE, NO_ROOM = "over 10 MB", "beyond 100 MB or 5,000 files beside the code
 @dataclass(frozen=True)
 class Code:
     """What is known of a workflow's code, as absolute paths. ``snakefiles``, ``files``: what must
-    travel; ``folders``: what lies in them may be needed."""
+    travel; ``folders``: what is in them may be needed."""
 
     launch: str
     snakefiles: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ def select(code: Code) -> Selection:
 
 
 def extra(code: Code) -> Iterator[str]:
-    """What lies beside the code: what most likely belongs to it comes first."""
+    """What is beside the code: what most likely belongs to it comes first."""
     roots = code.roots()
     for root in roots:
         yield from beside(root)

@@ -1,7 +1,7 @@
 """The image of jobs whose rule names none. Pure.
 
 Snakemake's own default, ``snakemake/snakemake``, is large (its conda included), lacks the S3
-storage, and lies on Docker Hub, which allows an address 100 pulls in six hours without an account
+storage, and is on Docker Hub, which allows an address 100 pulls in six hours without an account
 (https://docs.docker.com/docker-hub/usage/): a fleet of new machines behind one address is soon
 refused. A small Python of the controller's minor version is pulled in a few seconds, runs what
 comes along with a job, and scripts in Python as well. AWS keeps a copy of Docker's official images

@@ -40,7 +40,7 @@ _UNORDERED = frozenset(
 _FREE = frozenset(("options", "parameters"))
 #: More tags than this are a difference: a job gets its definition's, too (``sizes.tags_fit``).
 MOST_TAGS = 10
-#: Of a job's container: what its submission says anew, what only a job has, and where its output
+#: Of a job's container: what its submission repeats, what only a job has, and where its output
 #: goes, which changes no result.
 _OF_JOBS = frozenset(
     (

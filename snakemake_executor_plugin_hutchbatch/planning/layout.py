@@ -110,7 +110,7 @@ def _anchors(launch: str, folders: Iterable[str], files: Iterable[str]) -> list[
 
 
 def is_below(path: str, folders: Iterable[str]) -> bool:
-    """Whether a path is one of ``folders`` or lies below one."""
+    """Whether a path is one of ``folders`` or is below one."""
     return any(
         path == each or path.startswith(each if each.endswith("/") else each + "/")
         for each in folders

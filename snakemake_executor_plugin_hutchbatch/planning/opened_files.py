@@ -213,7 +213,7 @@ def is_foreign(path: str, libraries: tuple[str, ...]) -> bool:
 
 
 def _is_hidden_at_home(path: str, launch: str) -> bool:
-    """Whether a path lies in a hidden folder of the home folder, where programs keep their own."""
+    """Whether a path is in a hidden folder of the home folder, where programs keep their own."""
     home = str(Path.home())
     if not is_below(path, [home]) or is_below(path, [launch]):
         return False

@@ -2,7 +2,7 @@
 
 Snakemake names its archive by its content and deletes it when a run ends, under a second run's
 feet; without git it lacks files beside the Snakefile; a tracked name that is not ASCII, or whose
-file is gone, ends the run. Ours is named by its content too, lies below the work prefix (whose own
+file is gone, ends the run. Ours is named by its content too, is below the work prefix (whose own
 clean-up takes it), and holds what ``code_files`` selects.
 """
 

@@ -100,7 +100,7 @@ for i in 0,1,2:
  except OSError:os.set_inheritable(os.open("/dev/null",2),True)
 """
 
-# Follows the code of supervisor/s3_bootstrap.py, which thereby is loaded: with its TLS context.
+# Follows the code of supervisor/s3_bootstrap.py, which is loaded by then, with its TLS context.
 _FETCH = """
 P="{package}"
 g=os.environ.get
@@ -203,6 +203,6 @@ def _source(name: str) -> str:
 
 @dataclass(frozen=True)
 class Bundle:
-    """Where the supervisor lies in S3; the URL ends with ``bundle_sha256``."""
+    """Where the supervisor is in S3; the URL ends with ``bundle_sha256``."""
 
     url: str

@@ -13,7 +13,7 @@ from .plan import JobPlan
 
 @dataclass(frozen=True, slots=True)
 class TaskLocation:
-    """Where a task's description lies: the whole object, or the ``index``-th piece of ``size``
+    """Where a task's description is: the whole object, or the ``index``-th piece of ``size``
     bytes where an array's descriptions share one. ``sha256``: the object's, or the root of the
     array's hash tree (``supervisor/pinned.py``)."""
 
@@ -69,7 +69,7 @@ class SentWork(Work):
 
 @dataclass(frozen=True, slots=True)
 class StoredWork(SentWork):
-    """A job of this run whose task lies in S3, and which can be sent again with it."""
+    """A job of this run whose task is in S3, and which can be sent again with it."""
 
     place: TaskLocation
 

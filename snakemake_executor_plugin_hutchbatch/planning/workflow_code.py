@@ -62,7 +62,7 @@ def _environments(rule: Rule) -> Iterator[SourceFile]:
 
 
 def _wrapper(workflow: Workflow, rule: Rule) -> SourceFile | None:
-    """Where a rule's wrapper lies; None without one."""
+    """Where a rule's wrapper is; None without one."""
     if rule.wrapper:
         with suppress(Exception):
             prefix = workflow.workflow_settings.wrapper_prefix

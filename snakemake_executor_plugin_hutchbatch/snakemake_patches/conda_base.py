@@ -1,4 +1,4 @@
-"""Where the controller's conda lies, if it has one: only jobs that run there activate with it."""
+"""Where the controller's conda is, if it has one: only jobs that run there activate with it."""
 
 from __future__ import annotations
 

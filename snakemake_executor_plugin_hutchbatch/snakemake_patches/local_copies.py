@@ -61,7 +61,7 @@ class LocalCopies:
                 return
             if reaches_out(name) and not os.path.lexists(here):
                 raise Differs(
-                    f"{name} is not here, and lies outside of the folder in which Snakemake was "
+                    f"{name} is not here, and is outside the folder in which Snakemake was "
                     f"started: copy it there from {stored.url}, since a job that runs here needs it"
                 )
             self._place.mkdir(parents=True, exist_ok=True)

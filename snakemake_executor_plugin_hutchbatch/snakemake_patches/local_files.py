@@ -130,7 +130,7 @@ def fetch(file: File) -> None:
 
 
 def _is_here(name: str) -> bool:
-    """Whether what lies at a name may be read in place of what is stored."""
+    """Whether what is at a name may be read in place of what is stored."""
     return copies().is_here(name) or source_files.is_here(name)
 
 

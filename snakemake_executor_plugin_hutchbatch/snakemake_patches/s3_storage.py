@@ -34,7 +34,7 @@ _OWN = ("endpoint_url", "access_key", "secret_key", "token", "signature_version"
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 _WHOLE = TransferConfig(multipart_threshold=5 * 2**30)
 
-#: What a copy of an object onto itself would lose. Its list of grants is made anew in any case.
+#: What a copy of an object onto itself would lose. Its list of grants is made again in any case.
 _KEPT = (
     *("Metadata", "ContentType", "ContentEncoding", "StorageClass"),
     *("ServerSideEncryption", "SSEKMSKeyId"),
@@ -140,7 +140,7 @@ def no_parent(_plain: object) -> Method:
 
 
 def _here(stored: StorageObject) -> Object | None:
-    """An input that lies here, as it will be in S3 when a job needs it."""
+    """An input that is here, as it will be in S3 when a job needs it."""
     here = source_files.sources()
     return here.find(stored) if here else None
 

@@ -100,13 +100,13 @@ class SourceFiles:
                 _forget_answers(file)
 
     def exists(self, stored: StorageObject) -> bool:
-        """Whether it is a source that lies here."""
+        """Whether it is a source that is here."""
         name = name_of(stored)
         with self._lock:
             return name in self._urls and self._look(name or "") is not None
 
     def find(self, stored: StorageObject) -> Object | None:
-        """What jobs will find in S3 of a source that lies here; None where S3 itself says it.
+        """What jobs will find in S3 of a source that is here; None where S3 itself says it.
 
         Raises botocore's errors.
         """
@@ -114,7 +114,7 @@ class SourceFiles:
         return found.object if found and found.counts else None
 
     def is_here(self, name: str) -> bool:
-        """Whether what lies here is what jobs get. Raises botocore's errors."""
+        """Whether what is here is what jobs get. Raises botocore's errors."""
         with self._lock:
             if name not in self._urls or self._look(name) is None:
                 return False
@@ -125,7 +125,7 @@ class SourceFiles:
             return found.counts
 
     def compared(self, name: str) -> ComparedInput | None:
-        """A source that lies here, compared; None for others. Raises botocore's errors."""
+        """A source that is here, compared; None for others. Raises botocore's errors."""
         with self._lock:
             if name not in self._urls or self._look(name) is None:
                 return None
@@ -241,7 +241,7 @@ async def _keep_checkpoints(dag: object, jobs: Sequence[Job], found: SourceFiles
 
 
 def exists(plain: Callable[[str], bool]) -> Callable[[str], bool]:
-    """In place of ``exists()`` in Snakefiles: also for what lies here and may be uploaded."""
+    """In place of ``exists()`` in Snakefiles: also for what is here and may be uploaded."""
 
     def exists(path: str) -> bool:
         frame = inspect.currentframe()

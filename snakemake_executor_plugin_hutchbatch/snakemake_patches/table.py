@@ -103,7 +103,7 @@ RUN = (
         "snakemake.ioutils",
         "exists",
         "source_files:exists",
-        "what lies here exists for Snakefiles, too",
+        "what is here exists for Snakefiles, too",
     ),
     # Files in the launch folder: the run's or the user's
     Patch(

@@ -58,7 +58,7 @@ class ScriptPackages:
         for name, file in outside:
             self._say(
                 f"The script {_name(script)} imports {name}, which does not come along with its "
-                f"jobs: {file} lies outside of the folder in which Snakemake was started. Put it "
+                f"jobs: {file} is outside the folder in which Snakemake was started. Put it "
                 "beside the script."
             )
         if not script.imports:

@@ -84,7 +84,7 @@ def selected(workflow: Workflow, wanted: Target) -> Selection:
     more = [p for p in closure(tuple(sorted(imported)), wanted) if p.name not in known]
     staying = [(p.name, p.why) for p in more if p.how == "stays"]
     staying += [
-        (name, f"{file} lies outside of the folder in which Snakemake was started")
+        (name, f"{file} is outside the folder in which Snakemake was started")
         for name, file in modules.outside
     ]
     coming = tuple(p for p in more if p.how != "stays")

@@ -1,4 +1,4 @@
-"""Where a script's text comes from, and where it and what lies beside it are in the job.
+"""Where a script's text comes from, and where it and what is beside it are in the job.
 
 A local script keeps its place: the workflow's code is in the job's working directory. One from
 elsewhere (a wrapper, a module on GitHub, a folder outside of the launch folder) gets a folder of
@@ -147,7 +147,7 @@ def _beside(found: SourceFile) -> Files:
 
 
 def _in_folder(top: Path, own: str) -> Files:
-    # A whole workflow is not what lies beside a script.
+    # A whole workflow is not what is beside a script.
     deep = top.resolve() != Path.cwd().resolve() and not (top / "Snakefile").exists()
     files: dict[str, File] = {}
     for folder, folders, names in os.walk(top):

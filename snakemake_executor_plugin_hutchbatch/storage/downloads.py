@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
-#: A part of a download that is under way; the next one of the same file begins anew.
+#: A part of a download that is under way; the next one of the same file begins again.
 PART = ".hutchbatch-part"
 #: Files are fetched side by side already.
 _ONE_AT_A_TIME = TransferConfig(max_concurrency=4)

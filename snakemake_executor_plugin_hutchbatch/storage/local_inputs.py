@@ -1,4 +1,4 @@
-"""What of an input lies on this machine: a file, or a folder of files."""
+"""What of an input is on this machine: a file, or a folder of files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class LocalInput:
-    """An input as it lies here. ``name``: the author's; ``left_out``: what of a folder is not
+    """An input as it is here. ``name``: the author's; ``left_out``: what of a folder is not
     uploaded, as a sentence."""
 
     name: str
@@ -59,7 +59,7 @@ class LocalInput:
 
 
 def look(name: str, root: Path) -> LocalInput | None:
-    """What lies at a name that the author wrote; ``root``: the launch folder. None for nothing.
+    """What is at a name that the author wrote; ``root``: the launch folder. None for nothing.
 
     Raises ``Unusable``.
     """

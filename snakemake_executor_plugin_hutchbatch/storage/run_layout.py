@@ -1,4 +1,4 @@
-"""Where everything of a run lies in S3 below the work prefix. Every such path is made here.
+"""Where everything of a run is in S3 below the work prefix. Every such path is made here.
 
 open/RUN.json            the mark of a run under way, removed when it has ended in order
 sources/DIGEST.tar.xz    the workflow's code; runs share it
@@ -34,7 +34,7 @@ def is_run_id(text: str) -> bool:
 
 @dataclass(frozen=True)
 class WorkLayout:
-    """What lies below a work prefix, which ends with a slash. All paths are URLs."""
+    """What is below a work prefix, which ends with a slash. All paths are URLs."""
 
     prefix: str
 
@@ -102,7 +102,7 @@ class WorkLayout:
 
 @dataclass(frozen=True)
 class RunLayout:
-    """What lies below one run's own prefix. All paths are URLs."""
+    """What is below one run's own prefix. All paths are URLs."""
 
     prefix: str
 
@@ -134,7 +134,7 @@ class RunLayout:
 
 @dataclass(frozen=True)
 class DetachedLayout:
-    """What lies below the prefix of a detached run, named as runs are. All paths are URLs.
+    """What is below the prefix of a detached run, named as runs are. All paths are URLs.
 
     request.json         what was submitted; written first, and once
     task.json            the description of the controller's job

@@ -1,4 +1,4 @@
-"""Whether a file here must be sent to S3: compared with what lies there. Pure but for the note that
+"""Whether a file here must be sent to S3: compared with what is there. Pure but for the note that
 a folder keeps of what it has sent, which saves questions and the reading of files.
 
 An object that was uploaded carries the time of its file (``MODIFIED``), so that every machine can
@@ -48,7 +48,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Sent:
-    """What a folder remembers of an object: the file of this size and time is what lies there.
+    """What a folder remembers of an object: the file of this size and time is what is there.
     ``touched``: the time of a file that got a new one here but no new content, where that counts
     (``touched``); else 0."""
 
@@ -131,7 +131,7 @@ class SentFiles:
             return self._begun.get(url)
 
     def is_same(self, url: str, sent: Sent) -> None:
-        """This file is what lies there now."""
+        """This file is what is there now."""
         with self._lock:
             if self._sent.get(url) != sent or url in self._begun:
                 self._begun.pop(url, None)

@@ -44,7 +44,7 @@ SLOTS = 8
 LONGEST_NAME = 1024
 #: How often a file is sent from the start that changes meanwhile.
 TRIES = 3
-#: S3's refusals of a condition: something else lies there now, or is being written.
+#: S3's refusals of a condition: something else is there now, or is being written.
 _REFUSED = frozenset((409, 412))
 
 

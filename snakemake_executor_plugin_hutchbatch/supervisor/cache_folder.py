@@ -23,7 +23,7 @@ class Unshared(Exception):
 
 
 def folder_of(scratch: str) -> str:
-    """Where this user's cache lies on a scratch disk."""
+    """Where this user's cache is on a scratch disk."""
     shared = os.path.join(scratch, SHARED)
     return _inside(shared) or f"{shared}-{os.geteuid()}"
 
@@ -46,11 +46,11 @@ def mounted(scratch: str, mount: str = MOUNT) -> Optional[str]:
 
 
 def make_own(path: str) -> None:
-    """Makes a user's cache, for this user alone, and the folder that it lies in, for all.
+    """Makes a user's cache, for this user alone, and the folder that it is in, for all.
 
     Raises ``Unshared`` where either belongs to somebody who could change it, and ``OSError``.
     """
-    if not os.path.basename(path).startswith(SHARED):  # else it lies on the scratch disk itself
+    if not os.path.basename(path).startswith(SHARED):  # else it is on the scratch disk itself
         _make_open(os.path.dirname(path))
     descriptor = _made(path, OWN)
     try:
@@ -71,7 +71,7 @@ def _make_open(path: str) -> None:
     try:
         state, own = os.fstat(descriptor), os.geteuid()
         if own == 0 and state.st_uid != 0:
-            os.fchown(descriptor, 0, 0)  # whoever owns a folder can replace what lies in it
+            os.fchown(descriptor, 0, 0)  # whoever owns a folder can replace what is in it
         elif state.st_uid not in (0, own):
             raise Unshared(f"{path} belongs to another user")
         mode = stat.S_IMODE(state.st_mode)

@@ -3,7 +3,7 @@
 An environment's files hold the path that it has for root where the host's cache is mounted
 (``conda_manifest.prefix_of``): there it is unpacked as it is. Other users, and jobs without that
 mount, have copies whose files hold another path (``conda_relocation``), which must not be longer.
-What cannot be shared with other jobs lies in the job's own folder.
+What cannot be shared with other jobs is in the job's own folder.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class _Wanted(NamedTuple):
 
     @property
     def own(self) -> str:
-        """Where this job's own copy lies."""
+        """Where this job's own copy is."""
         return os.path.join(self.scratch.path, "environments", self.environment.key)
 
     def maker(self, prefix: str) -> Callable[[str], None]:

@@ -23,7 +23,7 @@ class TooLong(Exception):
 
 
 def relocate(folder: str, prefixed: Iterable[Prefixed], old: str, new: str) -> None:
-    """Puts ``new`` in place of ``old`` in the files of an environment that lies in ``folder``.
+    """Puts ``new`` in place of ``old`` in the files of an environment that is in ``folder``.
 
     Raises ``TooLong`` and ``LocalError``.
     """

@@ -63,7 +63,7 @@ def opened(content: bytes, sha256: str, index: Optional[int] = None) -> bytes:
 
 
 def home(supervisor: str) -> str:
-    """The place below which the supervisor with this URL lies, and what belongs to jobs."""
+    """The place below which the supervisor with this URL is, and what belongs to jobs."""
     return supervisor.rpartition("supervisor")[0]
 
 

@@ -67,7 +67,7 @@ def get_ready(
             continue
         key = path, script.imports
         if key not in known:
-            # In a folder without modules: what lies in the working directory is not installed.
+            # In a folder without modules: what is in the working directory is not installed.
             known[key] = snakemake_python.ask(path, variables, scratch.tmp, script.imports)
         chosen = choose(known[key], script)
         folder, suffix = "", ""

@@ -1,6 +1,6 @@
 """The files of ``script:``, ``wrapper:`` and ``notebook:``, written where their command looks.
 
-What all jobs of a script share lies in one object: its text in pieces, with numbers for the values
+What all jobs of a script share is in one object: its text in pieces, with numbers for the values
 of the job, and files that come along. ``software/frames.py`` writes it.
 """
 

@@ -66,7 +66,7 @@ def _state(path: str) -> Optional[os.stat_result]:
 
 
 def _quietly(step: Callable[[], None]) -> None:
-    """Without it the next job fetches the input anew."""
+    """Without it the next job fetches the input again."""
     try:
         step()
     except OSError:

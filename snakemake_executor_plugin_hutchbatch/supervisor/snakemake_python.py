@@ -193,6 +193,6 @@ load()
 
 
 def placeholder(ours: str, brought: List[str], suffix: str) -> str:
-    """The source of the package ``snakemake`` in the folder ``ours``, for what lies unpacked in the
+    """The source of the package ``snakemake`` in the folder ``ours``, for what is unpacked in the
     folders ``brought``, for Pythons with this ``suffix`` of compiled modules."""
     return _PLACEHOLDER.format(ours=ours, brought=brought, suffix=suffix)

@@ -29,7 +29,7 @@ LONGEST = 900.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run went. ``files``: what lies in the bucket in the end; ``twice``: tasks that two jobs
+    """How a run went. ``files``: what is in the bucket in the end; ``twice``: tasks that two jobs
     ran at the same time; ``needless``: starts beyond those that a lost machine or a failed first
     attempt asked for; ``struck``: faults that struck, by kind; ``starts``: of the controller."""
 

@@ -108,7 +108,7 @@ def test_names_are_the_authors_and_what_lies_here_stays(workflow):
     assert "output: results/1/a.txt, results/1/b.txt" in output
     assert ".snakemake/storage" not in output
 
-    # What lies here is no result, and what a job of an earlier version made is one.
+    # What is here is no result, and what a job of an earlier version made is one.
     assert "Nothing to be done" in workflow.succeed()
     assert here(workflow.folder) == before
 

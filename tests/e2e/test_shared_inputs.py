@@ -80,7 +80,7 @@ def test_jobs_of_one_machine_fetch_a_reference_once_and_only_who_may(workflow):
     assert len(rest) == 7
     assert first >= SIZE > 100 * sum(rest)
 
-    # Another reference is fetched anew, once; the index lies there.
+    # Another reference is fetched again, once; the index is there.
     genome.write_bytes(b"TTTT\n" + os.urandom(SIZE - 5))
     workflow.succeed(*shared)
     assert {workflow.text(f"out/{n}.txt")[-5:] for n in range(6)} == {"TTTT\n"}
@@ -93,7 +93,7 @@ def test_jobs_of_one_machine_fetch_a_reference_once_and_only_who_may(workflow):
     caches = list(Path(workflow.cloud.directory).rglob("hutchbatch-cache"))
     assert len(caches) == 1
 
-    # A role that may not read it has no use of what lies there.
+    # A role that may not read it has no use of what is there.
     workflow.cloud.fault(kind="deny", action="s3:GetObject", caller="role", key="*ref/genome.fa")
     output = workflow.fail(*shared, "--forcerun", "use", "--until", "use")
     assert "[STAGE_IN]" in output

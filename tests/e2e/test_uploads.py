@@ -206,7 +206,7 @@ def test_a_plan_a_dry_run_and_touch_send_nothing_and_a_limit_stops_a_run(simple)
     assert "Missing input files for rule" in output
     assert not list(simple.stored.rglob("in/*"))
 
-    # Now it runs, and a job that runs here uses the file where it lies.
+    # Now it runs, and a job that runs here uses the file where it is.
     simple.succeed()
     assert simple.text("here.txt") == "only_here\na\n"
     assert not (simple.stored / "in/only_here.txt").exists()

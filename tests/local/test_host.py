@@ -465,7 +465,7 @@ def test_the_folder_of_the_person_is_hidden_from_jobs_but_not_the_python_in_it(m
 
 @pytest.mark.parametrize("isolate", [True, False])
 def test_programs_of_the_persons_path_stand_for_those_of_images(tmp_path, isolate):
-    # Below /tmp, which a job's scratch hides; what it links to lies beside it.
+    # Below /tmp, which a job's scratch hides; what it links to is beside it.
     tools, launch = tmp_path / "tools" / "bin", tmp_path / "launch" / "bin"
     for folder in (tools, launch, tmp_path / "tools" / "lib"):
         folder.mkdir(parents=True)

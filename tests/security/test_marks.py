@@ -1,4 +1,4 @@
-"""Marks of runs in S3, which everybody can write who may write the work prefix: whatever lies
+"""Marks of runs in S3, which everybody can write who may write the work prefix: whatever is
 there, the others are found, and nothing of another run is removed."""
 
 import json

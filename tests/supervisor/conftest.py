@@ -100,7 +100,7 @@ def store(client: Any) -> Store:
 
 @dataclass
 class Ended:
-    """``status``: what lies in S3; ``reported``: that, or what the log has in its place."""
+    """``status``: what is in S3; ``reported``: that, or what the log has in its place."""
 
     code: int
     out: str

@@ -110,7 +110,7 @@ class Job:
 
 
 def things(scratch: Path) -> list[str]:
-    """What lies in the cache, but for its locks."""
+    """What is in the cache, but for its locks."""
     names = (path.name for path in Path(folder_of(str(scratch))).iterdir())
     return sorted(name for name in names if not name.endswith(".lock"))
 
@@ -438,7 +438,7 @@ def test_what_leaves_the_content_alone_harms_nobody(
     two.end()
     later = Job(s3_of(endpoint), linked, "c")
     later.get(item)
-    assert later.shared.totals.size == 0, "nothing is fetched anew"
+    assert later.shared.totals.size == 0, "nothing is fetched again"
     assert (later.work / "genome.fa").stat().st_nlink == 2
 
 

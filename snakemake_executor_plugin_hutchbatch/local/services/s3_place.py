@@ -17,7 +17,7 @@ from .s3_versions import Versions
 
 @dataclass(frozen=True)
 class Place:
-    """Where an object is or shall be."""
+    """Where an object is or will be."""
 
     storage: FolderStorage
     buckets: Buckets

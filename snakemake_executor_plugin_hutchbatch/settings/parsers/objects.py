@@ -13,7 +13,7 @@ from .text import one_of, text
 ACLS = ("bucket-owner-full-control", "bucket-owner-read", "private")
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html
 CLASSES = ("STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR")
-#: What lies there must be restored before it can be read.
+#: What is there must be restored before it can be read.
 ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 
 parse_s3_acl = one_of("the ACL", ACLS)

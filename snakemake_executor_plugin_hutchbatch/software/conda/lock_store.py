@@ -33,7 +33,7 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class _Stored:
-    """What lies at a lock's place. ``lock``: None if it cannot be used; ``age`` in seconds."""
+    """What is at a lock's place. ``lock``: None if it cannot be used; ``age`` in seconds."""
 
     lock: Lock | None
     etag: str

@@ -53,7 +53,7 @@ def describe(
     variables: Mapping[str, str],
 ) -> Described:
     """What files say. ``name``: of the env file, as the user knows it; ``pin_file`` and
-    ``post_deploy``: what lies beside it; ``gpu``: the job has one; ``variables``: of the process.
+    ``post_deploy``: what is beside it; ``gpu``: the job has one; ``variables``: of the process.
 
     Raises ``SpecError``. Reads only the machine's logins and the file of trusted authorities.
     """

@@ -182,5 +182,5 @@ def test_modules_that_stay_are_named_in_one_sentence(workflow, tmp_path, monkeyp
     (tmp_path / "Snakefile").write_text("import hb_lab_tools\n")
     reported = warning(selected(workflow, HERE).staying)
     assert reported is not None
-    assert f"hb_lab_tools ({elsewhere / 'hb_lab_tools.py'} lies outside of the folder" in reported
+    assert f"hb_lab_tools ({elsewhere / 'hb_lab_tools.py'} is outside the folder" in reported
     assert warning(()) is None

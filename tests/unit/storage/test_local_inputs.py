@@ -1,4 +1,4 @@
-"""What lies here at the name of an input."""
+"""What is here at the name of an input."""
 
 import os
 import socket

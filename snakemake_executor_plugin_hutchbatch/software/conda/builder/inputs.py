@@ -111,7 +111,7 @@ def _solved(
 
 
 def _stored(s3: S3, order: Order) -> tuple[bytes | None, str | None]:
-    """What lies at the lock's place, and its tag."""
+    """What is at the lock's place, and its tag."""
     bucket, key = split_url(order.lock)
     try:
         answer = s3.request("GET", bucket, key, read=lambda body: body.read(locks.MOST_BYTES))

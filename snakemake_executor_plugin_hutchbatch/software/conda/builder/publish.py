@@ -30,7 +30,7 @@ TURNS = 5
 
 @dataclass(frozen=True)
 class Target:
-    """Where an environment lies in S3. ``environments``: the URL below which all do."""
+    """Where an environment is in S3. ``environments``: the URL below which all do."""
 
     environments: str
     key: str

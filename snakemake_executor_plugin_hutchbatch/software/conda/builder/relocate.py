@@ -13,7 +13,7 @@ from ....supervisor.errors import say
 
 
 def relocate(prefix: str, final: str) -> list[Prefixed]:
-    """Replaces the prefix of the environment that lies there by the final one, in all its files
+    """Replaces the prefix of the environment that is there by the final one, in all its files
     and links; which hold it now. Times of files stay: Python's compiled files know them.
 
     Raises ``ValueError`` for paths of different length, and ``OSError``.

@@ -56,7 +56,7 @@ def test_an_environment_is_solved_once_and_for_all_runs(server, maker, store, sa
 
 def test_the_same_files_give_the_same_packages_next_month(server, maker, store, tmp_path):
     old = maker.lock(described(server, "tool<2"))
-    # as if the channel had got a newer package since: the lock of another solve lies there
+    # as if the channel had got a newer package since: the lock of another solve is there
     newer = described(server, "tool")
     store.store(newer.description, replace(old, name="envs/a.yaml"))
     with LockMaker(store, cache=tmp_path / "c") as later:

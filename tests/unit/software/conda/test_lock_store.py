@@ -40,7 +40,7 @@ def store(workflow):
 
 @pytest.fixture
 def file(workflow):
-    """Where the lock of the description lies."""
+    """Where the lock of the description is."""
     return workflow.stored / f".hutchbatch/conda/locks/{DESCRIPTION.digest}.json"
 
 
