@@ -29,6 +29,7 @@ from ..sites import site
 from ..sites.assumption import Assumption, scratch_shown
 from ..storage import buckets
 from ..storage.urls import split_url
+from ..text.units import counted
 from . import permissions
 from .findings import Finding, Level
 from .permissions import AccountContext
@@ -114,7 +115,9 @@ def the_queues(
         yield Finding("problem", "queues", str(error))
         return
     way = ", then ".join(facts.ladder.rungs)
-    sentence = f"There are {len(facts.queues)} queues; jobs go to {way} ({facts.ladder.why})"
+    count = len(facts.queues)
+    there = f"There {'is' if count == 1 else 'are'} {counted(count, 'queue')}"
+    sentence = f"{there}; jobs go to {way} ({facts.ladder.why})"
     try:
         gpus = f"with gpu to {', then '.join(_automatic(settings, facts, gpus=1).rungs)}"
     except QueueError:
