@@ -6,12 +6,13 @@ from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
 from .aws import lease_gate
+from .controller.earlier_runs import EarlierRuns
 from .executor import Executor as Executor
 from .planning import opened_files
 from .planning.run_settings import PreflightError, s3_terms, take_site
 from .settings.options import ExecutorSettings as _Settings
 from .snakemake_patches import apply as patches
-from .snakemake_patches import local_files
+from .snakemake_patches import before_graph, local_files
 from .text import terminal
 
 
@@ -27,6 +28,9 @@ class ExecutorSettings(_Settings):
         except PreflightError as error:
             raise ApiError(str(error)) from None
         patches.apply(terminal.snakemake_log().warning, self.value("upload") == "auto", terms)
+        earlier = EarlierRuns(self, terminal.snakemake_log().info)
+        self.detached_refusal = earlier.refusal
+        before_graph.begin(earlier.look)
         opened_files.begin()
 
 

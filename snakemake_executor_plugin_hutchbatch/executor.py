@@ -119,6 +119,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def _check(self) -> tuple[RunContext, dict[Mode, dict[str, str]], EnvironmentShelf]:
         """Finds every error that can be found now. Raises ``PreflightError``."""
         context, variables = self._context_and_variables()
+        self._refuse_beside_detached(context)
         jobs = rule_checks.one_of_each(self.dag.needrun_jobs())
         checked = rule_checks.check_all(jobs, context, variables["direct"])
         for hint in rule_checks.all_hints(checked, context.site):
@@ -128,6 +129,16 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             raise PreflightError("\n".join(refusals))
         self._uploads.announce(uploads)
         return context, variables, self._locked(context)
+
+    def _refuse_beside_detached(self, context: RunContext) -> None:
+        """Raises ``PreflightError`` where a detached run makes the same results."""
+        try:
+            refusal = self.executor_settings.detached_refusal(context.clients.batch)
+        except (ClientError, BotoCoreError) as error:
+            what = "looking for a detached run"
+            raise PreflightError(errors.explain(error, what)) from error
+        if refusal:
+            raise PreflightError(refusal)
 
     def _inputs_asked(self, jobs: list[AnyJob]) -> PlannedUploads:
         """What would be uploaded for these jobs, and refusals of inputs that cannot be had."""

@@ -326,6 +326,7 @@ class Persistence(Protocol):
     """Snakemake's own records: what made which file, locks, files that are incomplete."""
 
     _lockdir: Path
+    path: Path
     dag: Dag
 
     def unlock(self) -> None: ...

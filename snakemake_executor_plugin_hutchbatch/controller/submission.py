@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ..aws.retry import RateLimiter, Retrier
@@ -45,6 +46,9 @@ from ..supervisor import taskspec
 from ..supervisor.taskspec import Packages, Sources
 from . import documents
 from .documents import DocumentError, Request
+from .saved_files import FOLDER
+from .state import State
+from .state_restore import StateError
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import SubmitJobRequestTypeDef
@@ -88,14 +92,9 @@ class Submitted:
     layout: DetachedLayout
 
 
-def submit(
-    handover: Handover,
-    wishes: Wishes,
-    say: Callable[[str], None],
-    before: Callable[[DetachedLayout, str], None] = lambda layout, detached_id: None,
-) -> Submitted:
-    """Stores what the run needs and submits its controller. ``before``: called before the job is
-    submitted. Raises ``CannotSubmit``, ``OSError``, and botocore's errors."""
+def submit(handover: Handover, wishes: Wishes, say: Callable[[str], None]) -> Submitted:
+    """Stores what the run needs and submits its controller. Raises ``CannotSubmit``, ``OSError``,
+    and botocore's errors."""
     context = cast(RunContext, handover.launch.context)
     retrier = Retrier(say)
     detached_id = context.site.run_id
@@ -118,7 +117,11 @@ def submit(
     except DocumentError as error:
         raise CannotSubmit(f"The arguments cannot be sent: {error}.") from None
     source_archive.put(s3, layout.request, content, what, retrier)
-    before(layout, detached_id)
+    try:
+        # What Snakemake knows here of files it knows there, too.
+        State(s3, layout, detached_id, Path(handover.folder, FOLDER), 0).seed()
+    except StateError as error:
+        raise CannotSubmit(str(error)) from error
     place = _stored_task(context, plan, work, detached_id, brought, retrier)
     try:
         sent = _sent(context, plan, place, bundle, retrier)

@@ -206,6 +206,12 @@ RUN = (
     ),
     # What Snakemake keeps of a run
     Patch(
+        "snakemake.dag",
+        "DAG.init",
+        "before_graph:init",
+        "what detached runs knew of their files must be here before it is asked for",
+    ),
+    Patch(
         "snakemake.persistence.file",
         "FilePersistence.lock",
         "locks:lock",

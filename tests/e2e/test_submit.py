@@ -102,6 +102,29 @@ def test_in_its_folder_it_needs_no_name(run):
     assert "has ended before" in run.run("cancel", "--yes").out
 
 
+def test_later_runs_know_what_it_has_done(run):
+    def jobs(*config):
+        found = run.run("plan", "--json", "--", *run.given, *config).out
+        return {rule["rule"]: rule["jobs"] for rule in json.loads(found)["rules"]}
+
+    assert not jobs()
+    assert jobs("--config", "word=other") == {"one": 2, "gather": 1, "all": 1}
+
+
+def test_no_run_begins_beside_one_that_makes_the_same(run):
+    stored = run.workflow.stored / ".hutchbatch" / "detached"
+    other = "30000101-000000-abcdef"
+    (stored / other).mkdir()
+    for name in ("request", "lease"):
+        document = json.loads((stored / run.id / f"{name}.json").read_text())
+        document.update({"id": other, "seconds": 90.0} if name == "lease" else {"id": other})
+        (stored / other / f"{name}.json").write_text(json.dumps(document))
+    refused = run.workflow.fail("--forceall")
+    assert f"hutchbatch attach {other}" in refused
+    (stored / other / "request.json").unlink()
+    run.run("plan", "--", *run.given)
+
+
 def test_what_cannot_be_submitted_is_said_before_anything_is_sent(run):
     before = run.workflow.submissions()
     queue = ("submit", "--controller-queue", "nowhere", "--", *run.given, "--forceall")

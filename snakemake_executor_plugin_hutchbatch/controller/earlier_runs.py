@@ -1,0 +1,147 @@
+"""What detached runs of the same results mean for a run that begins: one that lives keeps it away;
+what one that has ended knew of its files, Snakemake takes over."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import batch_calls, lease_gate
+from ..aws.job_states import LIVE
+from ..planning.run_settings import PreflightError, control_prefix, take_site
+from ..record.record_file import PLACE
+from ..settings.options import ExecutorSettings
+from ..settings.parsers import SettingError, parse_work_prefix
+from ..snakemake_types import Dag
+from ..storage.run_layout import WorkLayout
+from . import detached_runs, state_restore
+from .detached_runs import DetachedRun, NoSuchRun
+from .documents import DocumentError
+from .saved_files import INCOMPLETE, METADATA
+from .state_restore import StateError
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+    from mypy_boto3_s3 import S3Client
+
+#: Detached runs that are looked at, the newest ones.
+MOST = 20
+#: The last detached run whose metadata are here, beside hutchbatch's record.
+_TAKEN = PLACE.with_name("taken-over")
+
+
+class EarlierRuns:
+    """Those that this process's run has found when it began."""
+
+    def __init__(self, settings: ExecutorSettings, say: Callable[[str], None]) -> None:
+        self._settings, self._say = settings, say
+        self._found: Sequence[DetachedRun] = ()
+
+    def look(self, dag: Dag) -> None:
+        """Looks for them, and takes over what the last one knew of its files, before Snakemake asks
+        what it remembers. Never raises: what is wrong with S3 is said elsewhere."""
+        workflow = dag.workflow
+        given = workflow.storage_settings
+        if given.default_storage_provider != "s3" or not given.default_storage_prefix:
+            return
+        try:
+            prefix = parse_work_prefix(given.default_storage_prefix)
+            take_site(self._settings, prefix)
+            work = WorkLayout(control_prefix(self._settings, prefix))
+            s3: S3Client = workflow.storage_registry.default_storage_provider.s3c.meta.client
+            self._found = of_results(s3, work, prefix)
+            self._take_over(s3, work, Path(workflow.persistence.path))
+        except (SettingError, PreflightError, ClientError, BotoCoreError):
+            return
+        except (StateError, OSError) as error:
+            self._say(f"What a detached run knew of its files cannot be had: {error}")
+
+    def refusal(self, batch: BatchClient) -> str | None:
+        """Why this run must not begin; None if it may. Raises botocore's errors."""
+        for run in self._found:
+            if lives(batch, run):
+                request = run.request
+                return (
+                    f"Run {request.id} makes these results, and its Snakemake is a job on AWS "
+                    f"Batch ({request.user} submitted it on {request.host} in {request.folder}). "
+                    f"Wait for its end with 'hutchbatch attach {request.id}', or end it with "
+                    f"'hutchbatch cancel {request.id}'."
+                )
+        return None
+
+    def _take_over(self, s3: S3Client, work: WorkLayout, folder: Path) -> None:
+        """Raises ``StateError``, ``OSError``, and botocore's errors."""
+        if lease_gate.own() is not None:
+            return  # it has a state of its own
+        last = next((run for run in self._found if run.outcome is not None), None)
+        if last is None or not (folder / METADATA).is_dir():
+            return
+        taken = folder.parent / _TAKEN
+        with suppress(OSError):
+            if taken.read_text() == last.request.id:
+                return
+        with tempfile.TemporaryDirectory(prefix="hutchbatch-") as place:
+            layout = work.detached(last.request.id)
+            state_restore.fetch(s3, layout, last.request.id, Path(place))
+            count = merge(Path(place), folder)
+        taken.parent.mkdir(parents=True, exist_ok=True)
+        taken.write_text(last.request.id)
+        if count:
+            self._say(f"Snakemake knows of {count:,} files that run {last.request.id} has made.")
+
+
+def of_results(s3: S3Client, work: WorkLayout, results: str) -> list[DetachedRun]:
+    """Detached runs that have made, or make, what lies below the prefix ``results``, the newest
+    first; not this process's own. Raises botocore's errors."""
+    own = lease_gate.own()
+    found = []
+    for detached_id in detached_runs.ids(s3, work)[:MOST]:
+        if own is not None and own.id == detached_id:
+            continue
+        try:
+            run = detached_runs.look(s3, work, detached_id)
+            if parse_work_prefix(run.request.storage_prefix) == results:
+                found.append(run)
+        except (NoSuchRun, DocumentError, SettingError):
+            continue
+    return found
+
+
+def lives(batch: BatchClient, run: DetachedRun) -> bool:
+    """Whether a controller has it, or AWS Batch will start one. Raises botocore's errors."""
+    if run.outcome is not None:
+        return False
+    if run.is_led:
+        return True
+    which = batch_calls.named(run.request.queue, run.request.job_name)
+    jobs, _ = batch_calls.list_jobs(batch, which)
+    return any(job.get("status") in LIVE for job in jobs)
+
+
+def merge(saved: Path, folder: Path) -> int:
+    """Puts what a saved state says of finished files into Snakemake's folder, where that has
+    nothing, or something older. Returns how many there were. Raises ``OSError``."""
+    count = 0
+    for source in sorted((saved / METADATA).rglob("*")):
+        if not source.is_file():
+            continue
+        name = source.relative_to(saved / METADATA)
+        target = folder / METADATA / name
+        with suppress(FileNotFoundError):
+            if target.stat().st_mtime_ns >= source.stat().st_mtime_ns:
+                continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f"{target.name}.{os.getpid()}.draft")
+        shutil.copy2(source, draft)
+        draft.replace(target)
+        # It has been made since.
+        (folder / INCOMPLETE / name).unlink(missing_ok=True)
+        count += 1
+    return count
