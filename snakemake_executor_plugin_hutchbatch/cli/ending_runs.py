@@ -10,13 +10,12 @@ from ..aws import batch_calls
 from ..aws.job_states import ENDED
 from ..aws.retry import Retrier
 from ..aws.termination import Termination
+from ..controller import ending
 from ..controller.document_store import DocumentStore
 from ..controller.documents import Cancel, Outcome
 from ..planning.run_settings import default_user
-from ..record import run_record
 from ..text.terminal import note
-from . import detached
-from .cancelling import REASON, Canceller
+from .cancelling import REASON
 from .commands.common import CommandError, asking
 from .detached import Reached
 from .following import Follower
@@ -67,12 +66,9 @@ def _without_controller(reached: Reached, follower: Follower) -> None:
                 "it (batch:TerminateJob), ask SciComp."
             )
         _wait(lambda: _is_live(follower))
-    with detached.record_of(reached) as reader:
-        if reader is not None:
-            canceller = Canceller(reader, run_record.choose(reader, None), None)
-            _, left, why = canceller.end(canceller.look())
-            if left:
-                raise CommandError(f"{left:,} jobs or arrays could not be stopped ({why}).")
+    # Not by the record, which is older than the jobs that were sent last.
+    if not ending.end_jobs(follower.clients, reached.work, reached.id, REASON, Retrier(note), note):
+        raise CommandError(f"Jobs of run {reached.id} may still be running: try again.")
     run = follower.run
     fence = run.held.lease.fence if run.held and run.held.lease else 0
     outcome = Outcome(reached.id, 1, time.time(), fence, default_user())

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = terminal.Parser(description="Runs the Snakemake of a detached run.")
     parser.add_argument("work_prefix", type=_prefix)
     parser.add_argument("id", type=_id)
-    parser.add_argument("sha256", nargs="?", default="", help="digest of the request")
+    parser.add_argument("sha256", type=_digest)
     options = parser.parse_args(arguments)
     access = S3Access(
         endpoint_url=environ.get("HUTCHBATCH_S3_ENDPOINT") or None,
@@ -59,6 +59,12 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 def _prefix(text: str) -> str:
     if not text.startswith("s3://") or not text.endswith("/"):
         raise argparse.ArgumentTypeError("a work prefix is like s3://bucket/folder/")
+    return text
+
+
+def _digest(text: str) -> str:
+    if len(text) != 64 or set(text) - set("0123456789abcdef"):
+        raise argparse.ArgumentTypeError("not a SHA-256")
     return text
 
 

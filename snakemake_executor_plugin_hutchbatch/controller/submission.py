@@ -122,7 +122,8 @@ def submit(handover: Handover, wishes: Wishes, say: Callable[[str], None]) -> Su
         State(s3, layout, detached_id, Path(handover.folder, FOLDER), 0).seed()
     except StateError as error:
         raise CannotSubmit(str(error)) from error
-    place = _stored_task(context, plan, work, detached_id, brought, retrier)
+    pinned = hashlib.sha256(content).hexdigest()
+    place = _stored_task(context, plan, work, detached_id, pinned, brought, retrier)
     try:
         sent = _sent(context, plan, place, bundle, retrier)
         submitter = Submitter(context.clients.batch, context.clients.submit, retrier, RateLimiter())
@@ -218,11 +219,13 @@ def _stored_task(
     plan: JobPlan,
     work: WorkLayout,
     detached_id: str,
+    request: str,
     brought: tuple[Packages, Sources],
     retrier: Retrier,
 ) -> TaskLocation:
+    """``request``: its digest."""
     layout = work.detached(detached_id)
-    task = controller_job.task(detached_id, work, *brought, plan.scratch.path, plan.vcpus)
+    task = controller_job.task(detached_id, request, work, *brought, plan.scratch.path, plan.vcpus)
     in_task = {name: plan.environment[name] for name in plan.in_task}
     content = taskspec.dumps(replace(task, environment=in_task)).encode()
     what = "storing the description of Snakemake's job"

@@ -56,26 +56,36 @@ exit {code}
 
 
 def command(
-    work_prefix: str, detached_id: str, python: str = "{}.{}".format(*sys.version_info[:2])
+    work_prefix: str,
+    detached_id: str,
+    sha256: str,
+    python: str = "{}.{}".format(*sys.version_info[:2]),
 ) -> str:
     """For bash: finds a Python of the version whose packages come along, and becomes the
-    program."""
+    program. ``sha256``: of the run's request."""
     return _COMMAND.format(
         python=python,
         ask=shlex.quote(_ASK.format(python=python)),
         own=OWN_FOLDER,
         folder=tools.FOLDER,
-        program=shlex.join([MODULE, work_prefix, detached_id]),
+        program=shlex.join([MODULE, work_prefix, detached_id, sha256]),
         code=EXIT_NO_SNAKEMAKE,
     )
 
 
 def task(
-    detached_id: str, work: WorkLayout, brought: Packages, own: Sources, scratch: str, cpus: int
+    detached_id: str,
+    sha256: str,
+    work: WorkLayout,
+    brought: Packages,
+    own: Sources,
+    scratch: str,
+    cpus: int,
 ) -> TaskSpec:
-    """``brought``: the archive with Snakemake and what hutchbatch requires, ``own`` that of
-    hutchbatch itself; ``scratch``: the container path of the scratch disk."""
-    step = Step(name="snakemake", command=command(work.prefix, detached_id), threads=cpus)
+    """``sha256``: of the run's request; ``brought``: the archive with Snakemake and what hutchbatch
+    requires, ``own`` that of hutchbatch itself; ``scratch``: the container path of the scratch
+    disk."""
+    step = Step(name="snakemake", command=command(work.prefix, detached_id, sha256), threads=cpus)
     return TaskSpec(
         name=f"controller-{detached_id}",
         status=work.detached(detached_id).status,

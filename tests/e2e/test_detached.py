@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import warm_start
 from test_survival import RESULT, SECONDS, Killable, until
-from workflows import LIVE
+from workflows import LIVE, Workflow
 
 from snakemake_executor_plugin_hutchbatch.controller import documents, state_restore
 from snakemake_executor_plugin_hutchbatch.controller.documents import Cancel, Request
@@ -51,7 +52,9 @@ class Detached(Killable):
             ID, "jdoe", 1.0, "laptop", "/x", arguments, digest, workflow.prefix, "us-west-2",
             "jdoe-controller", "default", attempts=3,
         )  # fmt: skip
-        self._put(f"work/detached/{ID}/request.json", documents.dumps(request))
+        content = documents.dumps(request)
+        self._put(f"work/detached/{ID}/request.json", content)
+        self.arguments = [self.work, ID, hashlib.sha256(content).hexdigest()]
 
     def _put(self, name, content):
         path = self.workflow.stored / name
@@ -66,7 +69,7 @@ class Detached(Killable):
         with (
             (self.place / f"log-{self.starts}").open("w") as log,
             subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, self.work, ID],
+                [sys.executable, "-c", PROGRAM, *self.arguments],
                 cwd=folder,
                 env={**self.environment, **changes},
                 stdout=log,
@@ -98,10 +101,10 @@ class Detached(Killable):
 
 
 @pytest.fixture
-def detached(workflow):
+def detached(cloud, tmp_path):
     # Jobs have a /tmp of their own.
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        yield Detached(workflow, Path(folder))
+        yield Detached(Workflow(cloud, tmp_path, f"detached-{tmp_path.name}"), Path(folder))
 
 
 def test_a_controller_that_is_lost_is_replaced_and_no_job_is_sent_twice(detached):
@@ -141,25 +144,32 @@ def test_a_controller_that_is_lost_is_replaced_and_no_job_is_sent_twice(detached
     assert not list((detached.place / "incomplete").iterdir())
 
 
-def test_a_run_that_is_cancelled_while_it_has_no_controller_leaves_no_job(detached):
+@pytest.mark.parametrize("by", ["the next controller", "hutchbatch cancel"])
+def test_a_run_that_is_cancelled_while_it_has_no_controller_leaves_no_job(detached, by):
     with detached.started() as first:
         until(lambda: len(detached.slow()) == 2, first)
         first.send_signal(signal.SIGKILL)
     # The state was saved before the last jobs were sent, if at all.
     (detached.stored / "state" / "manifest.json").unlink()
-    cancel = Cancel(ID, "jdoe", "laptop", 1.0)
-    (detached.stored / "cancel.json").write_bytes(documents.dumps(cancel))
     detached.lease_expires()
-    with detached.started() as second:
-        assert second.wait(SECONDS) == 1
-    assert "Starting snakemake" not in detached.said()
+    if by == "the next controller":
+        cancel = Cancel(ID, "jdoe", "laptop", 1.0)
+        (detached.stored / "cancel.json").write_bytes(documents.dumps(cancel))
+        with detached.started() as second:
+            assert second.wait(SECONDS) == 1
+        assert "Starting snakemake" not in detached.said()
+    else:
+        command = ("cancel", ID, "--yes", "--work-prefix", detached.work)
+        done = warm_start.hutchbatch(*command, cwd=detached.place, env=detached.environment)
+        assert done.returncode == 0, done.stderr
     outcome = detached.document("outcome")
-    assert (outcome["exit_code"], outcome["cancelled_by"]) == (1, "jdoe")
+    assert outcome["exit_code"] == 1
+    assert outcome["cancelled_by"]
     batch = detached.workflow.client("batch")
     until(lambda: not any(jobs(batch, state) for state in LIVE))
     assert jobs(batch, "FAILED")
 
 
 def jobs(batch, state):
-    """Of this test's user, in the queue that its jobs go to."""
+    """In the queue that this run's jobs go to."""
     return batch.list_jobs(jobQueue="cpu-spot-50", jobStatus=state)["jobSummaryList"]
