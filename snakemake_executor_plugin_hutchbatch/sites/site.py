@@ -142,19 +142,21 @@ def _fault(item: Item) -> str | None:
     """What is wrong with an entry other than ``queues:``."""
     if item.key != "about" and item.key not in SETTINGS_OF_SITES:
         return f"a site has no {short(item.key)}; there are {_known()}"
-    if not isinstance(item.value, str) or not item.value.strip():
+    text = item.value
+    if item.key == "container_user" and type(text) is int:
+        text = str(text)
+    if not isinstance(text, str) or not text.strip():
         return f"{item.key} is a text, not {short(repr(item.value))}"
     if item.key == "about":
         return None
-    text = item.value
     if item.key == "work_prefix":
         text = text.replace("{bucket}", "bucket").replace("{lab}", "lab")
         if "{" in text:
-            return f"work_prefix may have {' and '.join(_HOLES)}, not {short(item.value)}"
+            return f"work_prefix may have {' and '.join(_HOLES)}, not {short(str(item.value))}"
     try:
         SETTINGS[item.key].parse(text)
     except SettingError as error:
-        return f"{item.key} {short(item.value)}: {error}"
+        return f"{item.key} {short(str(item.value))}: {error}"
     return None
 
 

@@ -101,6 +101,10 @@ def test_a_file_describes_a_site(tmp_path):
     }
 
 
+def test_a_user_of_containers_may_be_a_number_without_quotes():
+    assert site.parse("container_user: 1000", "own.yaml").values(None) == {"container_user": "1000"}
+
+
 def test_a_sites_terms_of_objects_count_from_the_start(tmp_path):
     """Snakemake asks S3 about files long before the executor is made."""
     path = tmp_path / "own.yaml"
