@@ -120,6 +120,8 @@ def automatic(
         rungs = sorted(_preferred(fitting), key=lambda q: (q.price, q.name))
         return _ladder(rungs, "it asks for GPUs", needs)
     plain = _preferred([q for q in usable if not q.is_accelerated])
+    # One queue may be all that an account has, with machines of both kinds.
+    plain = plain or _preferred([q for q in usable if q.has_plain_machines])
     spot = sorted((q for q in plain if q.spot), key=lambda q: (q.price, q.name))
     if spot and preemptible:
         start = {"availability": -1, "balanced": -2, "capacity": -len(spot)}[policy]

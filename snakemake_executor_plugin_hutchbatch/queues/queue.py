@@ -55,6 +55,11 @@ class Queue:
         return instances.accelerated(self.instance_types)
 
     @cached_property
+    def has_plain_machines(self) -> bool:
+        """Whether any of its machines is without these."""
+        return any(not instances.accelerated((name,)) for name in self.instance_types)
+
+    @cached_property
     def has_arm(self) -> bool:
         return instances.ARM in instances.architectures(self.instance_types)
 

@@ -201,6 +201,16 @@ def test_gpu_jobs_go_to_gr6_and_not_to_other_accelerators_where_plain_jobs_do_no
     assert auto(known) == ("mixed",)
 
 
+def test_a_queue_with_both_kinds_of_machines_takes_plain_jobs_where_there_is_no_other():
+    both = Queue("default", spot=True, instance_types=("optimal", "g5.xlarge"))
+    gpus = Queue("gpus", spot=True, instance_types=("g5",))
+    plain = Queue("plain", spot=True, instance_types=("optimal",))
+    assert auto({"default": both, "gpus": gpus}).rungs == ("default",)
+    assert auto({"default": both, "plain": plain}).rungs == ("plain",)
+    with pytest.raises(QueueError, match="No queue without GPUs"):
+        auto({"gpus": gpus})
+
+
 def test_where_no_queue_remains_the_reason_of_each_is_listed():
     known = {
         "a": Queue("a", takes_jobs=False, why_not="it is disabled"),
