@@ -205,8 +205,8 @@ def test_a_queue_with_both_kinds_of_machines_takes_plain_jobs_where_there_is_no_
     both = Queue("default", spot=True, instance_types=("optimal", "g5.xlarge"))
     gpus = Queue("gpus", spot=True, instance_types=("g5",))
     plain = Queue("plain", spot=True, instance_types=("optimal",))
-    assert auto({"default": both, "gpus": gpus}).rungs == ("default",)
-    assert auto({"default": both, "plain": plain}).rungs == ("plain",)
+    assert auto({"default": both, "gpus": gpus}) == ("default",)
+    assert auto({"default": both, "plain": plain}) == ("plain",)
     with pytest.raises(QueueError, match="No queue without GPUs"):
         auto({"gpus": gpus})
 
