@@ -422,6 +422,7 @@ class ExecutionSettings(Protocol):
     """How jobs are run."""
 
     keep_incomplete: bool
+    keep_metadata: bool
 
 
 class DagSettings(Protocol):

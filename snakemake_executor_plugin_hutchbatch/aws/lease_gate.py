@@ -51,14 +51,14 @@ def now() -> float:
 class Hold:
     """What the keeper of a lease says. ``id``: of the detached run; ``fence``: the number of this
     controller, greater than those of all before it; ``until``: it surely holds (``now``);
-    ``keeper``: the process that says so; ``saved``: when the state that this controller continues
-    with was saved, in seconds since 1970 by S3's clock, 0 for none; ``lost``: for good."""
+    ``keeper``: the process that says so; ``begun``: when the run's first controller began, in
+    seconds since 1970 by S3's clock; ``lost``: for good."""
 
     id: str
     fence: int
     until: float
     keeper: int
-    saved: float = 0.0
+    begun: float = 0.0
     lost: bool = False
 
 

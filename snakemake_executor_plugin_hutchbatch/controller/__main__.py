@@ -51,7 +51,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         terminal.note(f"Run {options.id} cannot be continued: {error}")
     except (Failure, LocalError, small_objects.TooLarge, *FAILS) as error:
         terminal.note(explained(error, "running the controller"))
-        if program.stopped or errors.is_transient(error):
+        # A full disk, for example, is one of this host.
+        if program.stopped or errors.is_transient(error) or isinstance(error, OSError):
             return EXIT_AGAIN
     return EXIT_WRONG
 

@@ -18,15 +18,15 @@ from .lease import AGAIN_SECONDS, RENEW_SECONDS, LeaseKeeper, Step
 
 
 class Keeping:
-    """``keeper`` has taken the lease; ``file``: for Snakemake's processes; ``saved``: when the
-    state was saved that this controller continues with. ``cancel``: somebody has cancelled the
+    """``keeper`` has taken the lease; ``file``: for Snakemake's processes; ``begun``: when
+    the run's first controller began, by S3's clock. ``cancel``: somebody has cancelled the
     run; ``lost``: another controller has the lease, or has had it."""
 
     def __init__(
         self, keeper: LeaseKeeper, documents: DocumentStore, detached_id: str, file: Path
     ) -> None:
         self._keeper, self._documents, self._id, self.file = keeper, documents, detached_id, file
-        self.saved = 0.0
+        self.begun = 0.0
         self.lost = threading.Event()
         self.cancel: Cancel | None = None
         self._over = threading.Event()
@@ -52,7 +52,7 @@ class Keeping:
         """The file, as things stand."""
         lost = self.lost.is_set()
         until = 0.0 if lost else self._keeper.until
-        hold = Hold(self._id, self._keeper.fence, until, os.getpid(), self.saved, lost)
+        hold = Hold(self._id, self._keeper.fence, until, os.getpid(), self.begun, lost)
         try:
             with self._writing:
                 lease_gate.write(self.file, hold)

@@ -156,7 +156,7 @@ class Program:
         self._unpack(request, tree)
         workdir = tree / (request.workdir or request.directory)
         state = State(self._aws.s3, self._layout, self._id, workdir / FOLDER, self._keeper.fence)
-        self._keeping.saved = self._call("restoring the state of the run", state.begin)
+        self._keeping.begun = self._call("restoring the state of the run", state.begin)
         self._keeping.write()
         self._keeping.look_for_cancel()
         environment = {**self._environ, **request.variables}

@@ -59,7 +59,7 @@ class State:
     ) -> None:
         self._s3, self._layout, self._id = s3, layout, detached_id
         self._folder, self._fence, self._monotonic = folder, fence, monotonic
-        self._manifest = Manifest(detached_id, fence, 0, 0.0)
+        self._manifest = Manifest(detached_id, fence, 0, 0.0, 0.0)
         self._etag: str | None = None
         self._ahead = 0.0  # S3's time less ours
         self._stamps: dict[str, Stamp] = {}
@@ -67,8 +67,8 @@ class State:
         self._seen: dict[str, tuple[int, int]] = {}  # of wholes: time and size
 
     def begin(self) -> float:
-        """Takes the state over and restores it. Returns when it was saved, in seconds since 1970 by
-        S3's clock.
+        """Takes the state over and restores it. Returns when its first controller began, in seconds
+        since 1970 by S3's clock.
 
         Raises ``StateError``, ``OSError``, and botocore's errors.
         """
@@ -78,7 +78,7 @@ class State:
         restored = saved_files.changes(self._folder, {})
         self._stamps = {n: replace(s, fresh=False) for n, s in restored.stamps.items()}
         self._sweep()
-        return self._manifest.saved
+        return self._manifest.begun
 
     def seed(self) -> None:
         """Saves the folder as it is, as that with which the run begins: before its first
@@ -101,8 +101,8 @@ class State:
             wanted = self._manifest
         else:
             self._etag = held.etag
-            number, saved = held.manifest.number + 1, held.manifest.saved or held.now
-            wanted = replace(held.manifest, fence=self._fence, number=number, saved=saved)
+            number, begun = held.manifest.number + 1, held.manifest.begun or held.now
+            wanted = replace(held.manifest, fence=self._fence, number=number, begun=begun)
             self._manifest = held.manifest
             self._ahead = held.now - self._monotonic()
         try:
@@ -112,8 +112,8 @@ class State:
                 return False
             raise
         if held is None:
-            # What is saved of an empty folder is from now, by S3's clock.
-            self._write(replace(self._manifest, number=1, saved=self._now()))
+            # By S3's clock, which its answer has told.
+            self._write(replace(self._manifest, number=1, begun=self._now()))
         return True
 
     def save(self, last: bool = False) -> bool:
@@ -138,7 +138,8 @@ class State:
             self._stamps, self._seen = changes.stamps, seen
             return False
         before = self._manifest.names
-        self._write(Manifest(self._id, self._fence, number, now, layers, wholes))
+        begun = self._manifest.begun
+        self._write(Manifest(self._id, self._fence, number, begun, now, layers, wholes))
         self._stamps, self._seen = changes.stamps, seen
         self._doubtful.clear()
         self._delete(before - self._manifest.names)

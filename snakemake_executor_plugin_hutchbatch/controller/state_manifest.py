@@ -49,12 +49,14 @@ class Whole:
 @dataclass(frozen=True)
 class Manifest:
     """``fence``: of the controller that wrote it; ``number``: counts the writes, so that no two are
-    equal; ``saved``: when this state was that of its folder, in seconds since 1970 by S3's clock;
-    ``layers``: in the order in which they are applied."""
+    equal; ``begun``: when the run's first manifest was written, ``saved``: when this state was that
+    of its folder, in seconds since 1970 by S3's clock; ``layers``: in the order in which they are
+    applied."""
 
     id: str
     fence: int
     number: int
+    begun: float
     saved: float
     layers: tuple[Layer, ...] = ()
     wholes: tuple[Whole, ...] = ()
@@ -86,7 +88,8 @@ def loads(content: bytes, detached_id: str) -> Manifest:
         raise ManifestError(str(error)) from error
     if found.id != detached_id:
         raise ManifestError("another run's")
-    if min(found.fence, found.number, found.saved) < 0 or found.saved > MOST_SECONDS:
+    times = (found.begun, found.saved)
+    if min(found.fence, found.number, *times) < 0 or max(times) > MOST_SECONDS:
         raise ManifestError("not a fence, a number or a time")
     return found
 

@@ -137,21 +137,23 @@ def finished(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[N
     return finished
 
 
-def _newer_than_saved(dag: Dag) -> dict[str, File]:
-    """Outputs that the controller before this one may have made after it had saved its state for
-    the last time: what Snakemake knew of them is lost, and would be missed when a parameter
-    changes."""
+def _without_metadata(dag: Dag) -> dict[str, File]:
+    """Outputs that controllers before this one have made, and of which Snakemake knows nothing:
+    they were killed before they had noticed, or saved, that. It would be missed when a parameter
+    changes. All are looked at that are younger than the run, since a controller may have been
+    killed before it had dealt with what it found."""
     hold = lease_gate.own()
-    if hold is None or hold.fence < 2:
+    workflow = dag.workflow
+    if hold is None or hold.fence < 2 or not workflow.execution_settings.keep_metadata:
         return {}
-    metadata = dag.workflow.persistence.metadata
+    metadata = workflow.persistence.metadata
     return {
         str(file): file
         for job in dag.jobs
         for file in job.output
         if s3_url(file)
         and (there := local_files.stored(file)) is not None
-        and there.modified >= hold.saved
+        and there.modified >= hold.begun
         and metadata(file) is None
     }
 
@@ -173,7 +175,7 @@ async def _unfinished(dag: Dag) -> list[File]:
             for file in job.output:
                 if s3_url(file) in wanted and str(file) not in found and await file.exists():
                     found[str(file)] = file
-    found |= _newer_than_saved(dag)
+    found |= _without_metadata(dag)
     if found:
         terminal.snakemake_log().info(
             f"An earlier run left jobs unfinished, and {len(found)} of their files exist: the jobs "

@@ -1,4 +1,4 @@
-"""What the controller before this one made after its state was saved is looked up again."""
+"""What controllers before this one made without leaving a word of it is looked up again."""
 
 import os
 from types import SimpleNamespace
@@ -9,7 +9,7 @@ from snakemake_executor_plugin_hutchbatch.aws import lease_gate
 from snakemake_executor_plugin_hutchbatch.aws.lease_gate import VARIABLE, Hold
 from snakemake_executor_plugin_hutchbatch.snakemake_patches import local_files, locks
 
-SAVED = 1000.0
+BEGUN = 1000.0
 PROVIDER = SimpleNamespace(is_default=True)
 
 
@@ -30,7 +30,9 @@ def dag(monkeypatch):
     names = [*times, "absent.txt", "local.txt"]
     persistence = SimpleNamespace(metadata=lambda file: {} if file == "known.txt" else None)
     jobs = [SimpleNamespace(output=[File(name)]) for name in names]
-    return SimpleNamespace(jobs=jobs, workflow=SimpleNamespace(persistence=persistence))
+    settings = SimpleNamespace(keep_metadata=True)
+    workflow = SimpleNamespace(persistence=persistence, execution_settings=settings)
+    return SimpleNamespace(jobs=jobs, workflow=workflow)
 
 
 def found(modified):
@@ -38,10 +40,12 @@ def found(modified):
 
 
 @pytest.mark.parametrize(("fence", "wanted"), [(None, []), (1, []), (2, ["new.txt"])])
-def test_files_without_metadata_that_are_newer_than_the_state_are_unfinished(
+def test_files_without_metadata_that_are_younger_than_the_run_are_unfinished(
     dag, fence, wanted, tmp_path, monkeypatch
 ):
     if fence:
         monkeypatch.setenv(VARIABLE, str(tmp_path / "lease"))
-        lease_gate.write(tmp_path / "lease", Hold("run-1", fence, 0.0, os.getpid(), SAVED))
-    assert list(locks._newer_than_saved(dag)) == wanted
+        lease_gate.write(tmp_path / "lease", Hold("run-1", fence, 0.0, os.getpid(), BEGUN))
+    assert list(locks._without_metadata(dag)) == wanted
+    dag.workflow.execution_settings.keep_metadata = False
+    assert not locks._without_metadata(dag)
