@@ -8,7 +8,7 @@ from snakemake_interface_executor_plugins.settings import CommonSettings
 from .aws import lease_gate
 from .controller.earlier_runs import EarlierRuns
 from .executor import Executor as Executor
-from .planning import opened_files
+from .planning import detached_tree, opened_files
 from .planning.run_settings import PreflightError, s3_terms, take_site
 from .settings.options import ExecutorSettings as _Settings
 from .snakemake_patches import apply as patches
@@ -31,15 +31,18 @@ class ExecutorSettings(_Settings):
         earlier = EarlierRuns(self, terminal.snakemake_log().info)
         self.detached_refusal = earlier.refusal
         before_graph.begin(earlier.look)
+        patches.apply_where_submitted(_submitted_from)
         opened_files.begin()
 
 
 opened_files.install()
 lease_gate.install()
+_submitted_from = detached_tree.enter(os.environ, os.getcwd())  # noqa: PTH109
 
 if os.environ.get(local_files.CHILD):
     # A Snakemake that was started for one job by the one that leads the run.
     patches.apply_to_child()
+    patches.apply_where_submitted(_submitted_from)
 
 common_settings = CommonSettings(
     non_local_exec=True,

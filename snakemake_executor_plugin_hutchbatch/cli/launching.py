@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..controller.submission import Handover
-from ..planning import launch, launch_arguments, launch_tree
+from ..planning import detached_tree, launch, launch_arguments, launch_tree
 from ..planning.launch import Launch
 from ..planning.launch_arguments import Word
 from ..planning.launch_tree import Tree
@@ -118,7 +118,7 @@ def _handover(launched: Launch, given: _Given) -> Handover:
         raise CommandError("Start this in the folder of the workflow, or in one beside it.")
     conda = any(each.name == "CONDA" for each in given.parsed.software_deployment_method)
     arguments = (*given.more, *_moved(given, tree))
-    return Handover(launched, tree, arguments, _variables(launched), conda, str(Path.cwd()))
+    return Handover(launched, tree, arguments, _variables(launched, tree), conda, str(Path.cwd()))
 
 
 def _named(given: _Given) -> Iterator[str]:
@@ -181,7 +181,7 @@ def _moved(given: _Given, tree: Tree) -> list[str]:
     )
 
 
-def _variables(launched: Launch) -> Mapping[str, str]:
+def _variables(launched: Launch, tree: Tree) -> Mapping[str, str]:
     """What of this environment Snakemake must have there, without any secret."""
     context = cast(RunContext, launched.context)
     found = {}
@@ -191,6 +191,7 @@ def _variables(launched: Launch) -> Mapping[str, str]:
                 found[name] = value
         elif name.startswith("AWS_ENDPOINT_URL") and not any(each in value for each in _LOOPBACK):
             found[name] = value
+    found[detached_tree.VARIABLE] = detached_tree.dumps(tree)
     found["SNAKEMAKE_HUTCHBATCH_USER"] = context.site.user
     found["SNAKEMAKE_HUTCHBATCH_REGION"] = context.site.region
     return found

@@ -15,6 +15,7 @@ from ..supervisor import listed_files, shipped_code
 from ..supervisor.taskspec import Sources
 from . import (
     code_files,
+    detached_tree,
     listed_folders,
     opened_files,
     source_archive,
@@ -127,14 +128,13 @@ class ShippedCode:
         listed, warning = listed_folders.of_folders(
             [canonical(path, launch) for path in opened_files.folders()]
         )
-        if listed:
-            self._files[listed_files.LISTED_INDEX] = _json(listed)
+        seen = {canonical(path, launch): entry for path, entry in opened_files.seen().items()}
         if warning:
             self._warn(warning)
-        if seen := opened_files.seen():
-            self._files[listed_files.SEEN_INDEX] = _json(
-                {canonical(path, launch): entry for path, entry in seen.items()}
-            )
+        submitted = detached_tree.indexes()
+        for index, own in ((listed_files.LISTED_INDEX, listed), (listed_files.SEEN_INDEX, seen)):
+            if known := {**own, **submitted.get(index, {})}:
+                self._files[index] = _json(known)
         return found
 
 

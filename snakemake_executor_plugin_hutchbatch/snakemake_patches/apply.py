@@ -58,6 +58,18 @@ def apply_to_child() -> None:
     patch_storage(import_module(S3))
 
 
+def apply_where_submitted(folders: tuple[str, ...]) -> None:
+    """Patches a Snakemake that was submitted, and those that it starts for its local jobs: their
+    Snakefiles find what they found on the machine where that was done. ``folders``: the names of
+    the launch folder there; none on other machines."""
+    if folders:
+        from ..supervisor import listed_files, shipped_code  # noqa: PLC0415
+
+        import_module("snakemake.api")
+        shipped_code.use(folders)
+        listed_files.use(folders)
+
+
 def missing(patches: Iterable[Patch]) -> list[Patch]:
     """The patches whose target the installed versions lack, although it is required."""
     return [p for p in patches if not (p.is_new or p.may_lack or exists(p))]

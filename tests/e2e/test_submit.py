@@ -12,6 +12,8 @@ from workflows import Workflow
 SNAKEFILE = """
     configfile: "config.yaml"
 
+    SAMPLES = sorted(glob_wildcards("data/{s}.txt").s)
+
     rule all:
         input: "out/all.txt"
 
@@ -22,10 +24,12 @@ SNAKEFILE = """
         shell: "cat {input} > {output}; echo {params.word} >> {output}; echo said {wildcards.s}"
 
     rule gather:
-        input: expand("out/{s}.txt", s=config["samples"])
+        input: expand("out/{s}.txt", s=SAMPLES)
         output: "out/all.txt"
         localrule: True
-        shell: "cat {input} > {output}"
+        run:
+            assert len(SAMPLES) == 2
+            shell("cat {input} > {output}")
 """
 
 
@@ -60,7 +64,7 @@ class Submitted:
 def run(cloud, tmp_path_factory):
     workflow = Workflow(cloud, tmp_path_factory.mktemp("submit"), "submit")
     workflow.write("Snakefile", SNAKEFILE)
-    workflow.write("config.yaml", "word: hello\nsamples: [a, b]\n")
+    workflow.write("config.yaml", "word: hello\n")
     for name in "ab":
         workflow.write(f"data/{name}.txt", f"{name}\n")
     submitted = Submitted(workflow, tmp_path_factory.mktemp("elsewhere"))
