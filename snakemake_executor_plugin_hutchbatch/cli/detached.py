@@ -24,6 +24,7 @@ from ..controller.state_restore import StateError
 from ..record import run_record
 from ..record.journal import JournalError
 from ..record.reader import Reader
+from ..record.schema import Run
 from ..settings.parsers import SettingError, parse_work_prefix
 from ..storage.run_layout import DetachedLayout, WorkLayout
 from . import s3_place
@@ -167,10 +168,19 @@ def _recorded(options: argparse.Namespace) -> str | None:
         return None
 
 
+@dataclass(frozen=True)
+class Saved:
+    """A record of a detached run, and in it the last Snakemake that made it."""
+
+    reader: Reader
+    run: Run
+
+
 @contextmanager
-def record_of(run: Reached) -> Iterator[Reader | None]:
-    """The run's record as it was saved last; None if there is none yet. Raises ``CommandError``,
-    and botocore's errors."""
+def record_of(run: Reached) -> Iterator[Saved | None]:
+    """The run's record as it was saved last; None if its Snakemake has left none yet. Raises
+    ``CommandError``, and botocore's errors."""
+    request = run.look().request
     with tempfile.TemporaryDirectory(prefix="hutchbatch-") as folder:
         try:
             state_restore.fetch(run.s3, run.layout, run.id, Path(folder), record_only=True)
@@ -181,4 +191,13 @@ def record_of(run: Reached) -> Iterator[Reader | None]:
             yield None
             return
         with Reader(path) as reader:
-            yield reader
+            last = next(
+                (
+                    each
+                    for each in reader.rows(Run, "1 ORDER BY started DESC")
+                    # Not those that were started where it was submitted: their record came along.
+                    if (each.host, each.folder) != (request.host, request.folder)
+                ),
+                None,
+            )
+            yield Saved(reader, last) if last else None

@@ -201,7 +201,9 @@ def _run(options: argparse.Namespace) -> int:
         raise CommandError("Which job? Give an id, a name, or a rule with its wildcards.", USAGE)
     if (reached := detached.meant(options, options.run_id)) is not None:
         with asking("reading the run's record"), detached.record_of(reached) as saved:
-            return _of_jobs(options, saved, None)
+            if saved is None:
+                raise CommandError(f"The Snakemake of run {reached.id} has started no job yet.")
+            return _of_jobs(options, saved.reader, saved.run.run_id)
     return _of_jobs(options, _open(options), options.run_id)
 
 

@@ -99,4 +99,4 @@ def _record(options: argparse.Namespace) -> Record:
     with asking("reading the run's record"), detached.record_of(reached) as saved:
         if saved is None:
             raise CommandError(f"Run {reached.id} has no record yet: its Snakemake has not begun.")
-        return run_record.read(saved, run_record.choose(saved, None))
+        return run_record.read(saved.reader, saved.run)

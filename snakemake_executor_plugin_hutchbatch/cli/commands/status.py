@@ -16,7 +16,7 @@ from ...reporting.status import Overview
 from ...text import terminal
 from ...text.terminal import Line, Painted, Screen
 from .. import detached, detached_status
-from ..detached import Reached
+from ..detached import Reached, Saved
 from ..following import Follower
 from .common import (
     WRONG,
@@ -104,8 +104,8 @@ def _of_detached(reached: Reached, options: argparse.Namespace) -> int:
         with nullcontext() if options.json or options.watch is None else Screen() as shown:
             while True:
                 now = follower.now()
-                with detached.record_of(reached) as reader:
-                    seen = None if reader is None else _saved(reader, options)
+                with detached.record_of(reached) as saved:
+                    seen = saved and _saved(saved, options)
                 if options.json:
                     terminal.say_json(detached_status.plain(now, _plain(seen) if seen else None))
                 else:
@@ -117,9 +117,8 @@ def _of_detached(reached: Reached, options: argparse.Namespace) -> int:
                 time.sleep(options.watch)
 
 
-def _saved(reader: Reader, options: argparse.Namespace) -> Overview:
-    run = run_record.choose(reader, None)
-    return status_now.view(reader, run, time.time(), options.ask)
+def _saved(saved: Saved, options: argparse.Namespace) -> Overview:
+    return status_now.view(saved.reader, saved.run, time.time(), options.ask)
 
 
 def _plain(seen: Overview) -> dict[str, object]:
