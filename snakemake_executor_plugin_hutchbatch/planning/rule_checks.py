@@ -15,7 +15,7 @@ from ..queues.quota import Quotas
 from ..snakemake_types import Job
 from ..software import snakemake_packages
 from ..software.conda.here import is_here
-from . import default_image, hints, shared_inputs
+from . import default_image, hints, launch, shared_inputs
 from .plan import JobPlan, Site, plan
 from .requirements import PlanError
 from .run_context import RunContext
@@ -29,6 +29,12 @@ HANDOVER = "it has handover: without resources:; add some, for example mem_mb=10
 NO_CONDA_HERE = (
     "it is a local rule: its conda: needs conda on this machine, which has none; install conda "
     "here, or take the rule out of localrules:, so that it runs on AWS Batch"
+)
+
+#: Of a run that is submitted (``hutchbatch submit``): local rules run in its Snakemake's job.
+NOT_THERE = (
+    "it is a local rule, and the job in which Snakemake runs has no {what} for its {directive}; "
+    "take the rule out of localrules:, so that it is a job of its own"
 )
 
 
@@ -83,9 +89,21 @@ def _refused_here(job: Job, site: Site) -> str | None:
     """Why a local rule cannot run: Snakemake would end the whole run, when its turn comes."""
     if job.rule.is_handover and not _has_threads(job):
         return HANDOVER
+    if launch.requested():
+        return _refused_there(job, site)
     has_conda = is_here(os.environ) or job.dag.workflow.deployment_settings.conda_base_path
     if site.conda is not None and not has_conda and _names_environment(job):
         return NO_CONDA_HERE
+    return None
+
+
+def _refused_there(job: Job, site: Site) -> str | None:
+    if site.conda is not None and _names_environment(job):
+        return NOT_THERE.format(what="conda", directive="conda:")
+    methods = job.dag.workflow.deployment_settings.deployment_method
+    apptainer = any(method.name == "APPTAINER" for method in methods)
+    if apptainer and job.container_img_url and not job.is_norun:
+        return NOT_THERE.format(what="Apptainer", directive="container:")
     return None
 
 

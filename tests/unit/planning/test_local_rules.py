@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.planning import rule_checks
+from snakemake_executor_plugin_hutchbatch.planning import launch, rule_checks
 
 
 def checked(environment: object, conda: bool = True, base: str | None = None, **about: Any) -> Any:
-    deployment = SimpleNamespace(conda_base_path=base)
+    deployment = SimpleNamespace(conda_base_path=base, deployment_method=set())
     job: Any = SimpleNamespace(
         is_local=True,
         is_norun=False,
@@ -47,3 +47,15 @@ def test_a_local_rule_with_an_environment_needs_conda_here(programs, monkeypatch
     (programs / "conda").chmod(0o755)
     fine.append(checked("envs/a.yaml"))
     assert rule_checks.refusals(fine) == []
+
+
+def test_what_a_local_rule_lacks_in_snakemakes_own_job_is_said_before_a_run_is_submitted(
+    programs, monkeypatch
+):
+    monkeypatch.setenv("BASH_FUNC_conda%%", "() { :; }")  # here it would do
+    with launch.receiving(lambda launched: None):
+        (said,) = rule_checks.refusals([checked("envs/a.yaml")])
+        assert said.startswith(
+            "Rule fetch: it is a local rule, and the job in which Snakemake runs"
+        )
+        assert rule_checks.refusals([checked(None), checked("envs/a.yaml", conda=False)]) == []
