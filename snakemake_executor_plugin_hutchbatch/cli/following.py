@@ -102,7 +102,9 @@ class Follower:
                 continue
             if now.run.outcome is not None:
                 return self._over(now, now.run.outcome)
-            if now.job is not None and not now.job.is_live:
+            if now.run.is_led or (now.job is not None and now.job.is_live):
+                ended = None
+            else:
                 ended = ended or self._clock()
                 if self._clock() - ended > OUTCOME_SECONDS:
                     raise CommandError(lost(now))

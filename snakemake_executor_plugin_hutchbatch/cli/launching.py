@@ -29,6 +29,7 @@ _LOOPBACK = ("//127.0.0.1", "//localhost", "//[::1]")
 _KEYS = ("ACCESS_KEY", "SECRET_KEY", "TOKEN", "PASSWORD")
 #: What a local run would be asked for.
 _JOBS = ("--jobs", "100")
+_CONFIGURATION = (".yaml", ".yml", ".json")
 #: Snakemake starts no executor for these.
 _DRY = frozenset(("-n", "--dry-run", "--dryrun"))
 
@@ -87,11 +88,12 @@ def handed_over(own: Sequence[str]) -> Handover | None:
 def _read(arguments: Sequence[str], cli: Any) -> _Given:  # noqa: ANN401  Snakemake has no types
     """Raises ``CommandError`` for what must not travel."""
     words = launch_arguments.read(arguments, cli.get_argument_parser())
-    if keys := launch_arguments.keys(words):
+    _, parsed = cli.parse_args(list(arguments))
+    if keys := launch_arguments.keys(parsed, os.environ):
         option = "--" + keys[0].replace("_", "-")
         raise CommandError(
-            f"{option} is a credential of yours, and those stay here. Leave it out: Snakemake uses "
-            "its job's role there.",
+            f"{option} is a credential of yours, and those stay here. Leave it out of arguments "
+            "and profile: Snakemake uses its job's role there.",
             USAGE,
         )
     if redact.discreet(arguments) != list(arguments):
@@ -100,7 +102,6 @@ def _read(arguments: Sequence[str], cli: Any) -> _Given:  # noqa: ANN401  Snakem
             "jobs with --hutchbatch-secrets, or in a variable that envvars: names.",
             USAGE,
         )
-    _, parsed = cli.parse_args(list(arguments))
     if parsed.executor not in (None, "hutchbatch"):
         raise CommandError("hutchbatch submit runs workflows with --executor hutchbatch.", USAGE)
     more = [] if parsed.executor else ["--executor", "hutchbatch"]
@@ -112,13 +113,30 @@ def _read(arguments: Sequence[str], cli: Any) -> _Given:  # noqa: ANN401  Snakem
 def _handover(launched: Launch, given: _Given) -> Handover:
     if launched.refusals:
         raise CommandError(launched.refusals[0], more=launched.refusals[1:])
+    named = list(_named(given))
+    _refuse_secrets(launched, named)
     known = {str(file) for job in launched.workflow.dag.jobs for file in (*job.input, *job.output)}
-    tree = launch_tree.look(launched.workflow, given.started, list(_named(given)), known)
+    tree = launch_tree.look(launched.workflow, given.started, named, known)
     if tree.directory.startswith(".."):
         raise CommandError("Start this in the folder of the workflow, or in one beside it.")
     conda = any(each.name == "CONDA" for each in given.parsed.software_deployment_method)
     arguments = (*given.more, *_moved(given, tree))
     return Handover(launched, tree, arguments, _variables(launched, tree), conda, str(Path.cwd()))
+
+
+def _refuse_secrets(launched: Launch, named: Sequence[str]) -> None:
+    """Configuration and profiles are stored with the code, which others may read. Raises
+    ``CommandError``."""
+    wanted = launched.workflow.config_settings.overwrite_config
+    hide = redact.of_run(wanted, (), {}, ())
+    for path in map(Path, named):
+        for file in sorted(path.glob("*.y*ml")) if path.is_dir() else [path]:
+            if file.suffix in _CONFIGURATION and hide.holds(file.read_text(errors="replace")):
+                raise CommandError(
+                    f"{file} holds what looks like a secret, and would be stored in S3 with the "
+                    "code. Give it to jobs with --hutchbatch-secrets, or in a variable that "
+                    "envvars: names."
+                )
 
 
 def _named(given: _Given) -> Iterator[str]:

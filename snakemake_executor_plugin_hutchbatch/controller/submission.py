@@ -44,6 +44,7 @@ from ..submission.job_definitions import Definitions
 from ..submission.submit_job import SubmissionError, Submitter
 from ..supervisor import taskspec
 from ..supervisor.taskspec import Packages, Sources
+from ..text.secrets import is_secret_name
 from . import documents
 from .documents import DocumentError, Request
 from .saved_files import FOLDER
@@ -157,8 +158,11 @@ def _plan(
             Budgets(),
             environment,
         )
-        fitted = rule_checks.fitted(plan, site.queues)
-        return sizes.fitted(fitted, site.reserved), note
+        fitted = sizes.fitted(rule_checks.fitted(plan, site.queues), site.reserved)
+        if secret := [name for name in fitted.in_task if is_secret_name(name)]:
+            # The job's description stays as long as the run.
+            raise PlanError(f"the variables of envvars: are too long, {secret[0]} among them")
+        return fitted, note
     except (QueueError, PlanError) as error:
         text = str(error).rstrip(".")
         raise CannotSubmit(f"The job that runs Snakemake cannot be sent: {text}.") from None

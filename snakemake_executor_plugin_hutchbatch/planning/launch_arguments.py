@@ -4,8 +4,8 @@ they lead to what was sent with them."""
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass
 
 #: Options whose values name files and folders that Snakemake reads when it starts.
 _FILES = frozenset(
@@ -91,9 +91,15 @@ def given(words: Sequence[Word], *dests: str) -> list[str]:
     return [word.text for word in words if word.dest in dests and word.text]
 
 
-def keys(words: Sequence[Word]) -> list[str]:
-    """Options that hold keys of a storage."""
-    return sorted({w.dest for w in words if w.dest.startswith("storage_") and _is_key(w.dest)})
+def keys(parsed: argparse.Namespace, environ: Mapping[str, str]) -> list[str]:
+    """Options that hold keys of a storage, in arguments or in a profile. Those of the environment
+    do not travel, and count for none."""
+    return sorted(
+        dest
+        for dest, value in vars(parsed).items()
+        if value and value is not MISSING and dest.startswith("storage_") and _is_key(dest)
+        if f"SNAKEMAKE_{dest.upper()}" not in environ
+    )
 
 
 def _is_key(dest: str) -> bool:

@@ -16,6 +16,9 @@ from ..supervisor import listed_files, shipped_code
 from . import code_files, job_paths, listed_folders, opened_files, used_sources, workflow_code
 from .layout import Layout, canonical, layout
 
+#: The files of a profile that Snakemake reads.
+_OF_PROFILES = (".yaml", ".yml")
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -86,7 +89,11 @@ def look(
 
 
 def _files(path: str) -> list[str]:
-    return list(code_files.below(path)) if Path(path).is_dir() else [path]
+    """A file, or the files of a profile: its folder may be any, and hold anything else."""
+    folder = Path(path)
+    if not folder.is_dir():
+        return [path]
+    return sorted(str(each) for each in folder.iterdir() if each.suffix in _OF_PROFILES)
 
 
 def _json(content: object) -> bytes:

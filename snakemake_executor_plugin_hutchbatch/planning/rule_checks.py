@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from snakemake.io import is_flagged
 from snakemake_interface_common.exceptions import WorkflowError
 
 from ..queues import fit, instances, quota
@@ -35,6 +36,10 @@ NO_CONDA_HERE = (
 NOT_THERE = (
     "it is a local rule, and the job in which Snakemake runs has no {what} for its {directive}; "
     "take the rule out of localrules:, so that it is a job of its own"
+)
+LOCAL_THERE = (
+    "it has local() files, which would be those of the job in which Snakemake runs; leave out "
+    "local()"
 )
 
 
@@ -104,6 +109,8 @@ def _refused_there(job: Job, site: Site) -> str | None:
     apptainer = any(method.name == "APPTAINER" for method in methods)
     if apptainer and job.container_img_url and not job.is_norun:
         return NOT_THERE.format(what="Apptainer", directive="container:")
+    if any(is_flagged(file, "local") for file in (*job.input, *job.output)):
+        return LOCAL_THERE
     return None
 
 

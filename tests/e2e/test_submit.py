@@ -138,4 +138,7 @@ def test_what_cannot_be_submitted_is_said_before_anything_is_sent(run):
     assert "abcdefgh" not in key.err
     token = run.run("submit", "--", *run.given, "--config", "token=abcdefgh", code=2)
     assert "secret" in token.err
+    run.workflow.write("secret.yaml", "token: abcdefgh-ijkl\n")
+    config = run.run("submit", "--", *run.given, "-F", "--configfile", "secret.yaml", code=1)
+    assert "secret.yaml holds what looks like a secret" in config.err
     assert run.workflow.submissions() == before

@@ -57,6 +57,9 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     counts = [done.get(view.run_id, 0) for view in views]
     terminal.say(*status_text.runs_table(terminal.shown(views), counts))
+    if any(detached_runs.known(options.directory)):
+        terminal.say("", "Runs of 'hutchbatch submit':")
+        return _detached(options, limit)
     return 0
 
 

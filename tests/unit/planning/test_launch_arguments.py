@@ -36,5 +36,7 @@ def test_only_what_names_files_is_changed(given, wanted):
 
 def test_keys_of_a_storage_are_found_however_they_are_written():
     for given in (("--storage-s3-secret-key", "x"), ("--storage-s3-secret=x",)):
-        words = launch_arguments.read(given, PARSER)
-        assert launch_arguments.keys(words) == ["storage_s3_secret_key"]
+        parsed = PARSER.parse_args(given)
+        assert launch_arguments.keys(parsed, {}) == ["storage_s3_secret_key"]
+        kept = {"SNAKEMAKE_STORAGE_S3_SECRET_KEY": "x"}
+        assert launch_arguments.keys(parsed, kept) == []

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from snakemake.io import flag
 
 from snakemake_executor_plugin_hutchbatch.planning import launch, rule_checks
 
@@ -16,6 +17,9 @@ def checked(environment: object, conda: bool = True, base: str | None = None, **
         is_group=lambda: False,
         rule=SimpleNamespace(name="fetch", is_handover=False, conda_env=environment),
         conda_env_spec=environment,
+        container_img_url=None,
+        input=[],
+        output=[],
         dag=SimpleNamespace(workflow=SimpleNamespace(deployment_settings=deployment)),
     )
     vars(job).update(about)
@@ -58,4 +62,6 @@ def test_what_a_local_rule_lacks_in_snakemakes_own_job_is_said_before_a_run_is_s
         assert said.startswith(
             "Rule fetch: it is a local rule, and the job in which Snakemake runs"
         )
+        (said,) = rule_checks.refusals([checked(None, output=[flag("x", "local")])])
+        assert "local()" in said
         assert rule_checks.refusals([checked(None), checked("envs/a.yaml", conda=False)]) == []
