@@ -44,6 +44,7 @@ from .run import archived_inputs, assemble, begin, environments, finish, rate_li
 from .run.endings import EndedJobs
 from .run.follow import Follower
 from .run.state import RunState
+from .settings.values import unless_none
 from .settlement import failed_logs
 from .settlement.failure_cause import Failure
 from .snakemake_patches import failed_outputs, source_files
@@ -71,7 +72,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.executor_settings.value("upload_limit"),
             self._retrier,
             self.logger.info,
-            self.executor_settings.value("s3_storage_class") or "",
+            unless_none(self.executor_settings.value("s3_storage_class")) or "",
             also_local=launch.requested() is not None,
         )
         if not len(self.dag):

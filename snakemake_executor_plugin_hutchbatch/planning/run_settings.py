@@ -11,6 +11,7 @@ from ..queues.data_file import DataFileError
 from ..settings.options import ExecutorSettings
 from ..settings.parsers import SettingError, parse_user, parse_work_prefix
 from ..settings.table import CONTROL_FOLDER
+from ..settings.values import unless_none
 from ..sites import site
 from ..snakemake_types import RemoteExecutionSettings, StorageSettings
 from ..storage.urls import split_url
@@ -96,8 +97,11 @@ def preemptible(remote: RemoteExecutionSettings) -> Preemptible | None:
 
 def s3_terms(settings: ExecutorSettings) -> Terms:
     """On what terms the run stores and reads objects."""
-    key = settings.value("s3_sse_kms_key_id") or ""
-    sse = settings.value("s3_sse") or ""
+
+    def typed(name: str) -> str:
+        return unless_none(settings.value(name)) or ""
+
+    key, sse = typed("s3_sse_kms_key_id"), typed("s3_sse")
     if key and sse == "AES256":
         own_key = settings.given("s3_sse_kms_key_id") is not None
         if own_key == (settings.given("s3_sse") is not None):
@@ -108,11 +112,11 @@ def s3_terms(settings: ExecutorSettings) -> Terms:
         if not own_key:
             key = ""  # the site's
     return Terms(
-        acl=settings.value("s3_acl") or "",
+        acl=typed("s3_acl"),
         sse="aws:kms" if key else sse,
         sse_kms_key_id=key,
-        storage_class=settings.value("s3_storage_class") or "",
-        request_payer=settings.value("s3_request_payer") or "",
+        storage_class=typed("s3_storage_class"),
+        request_payer=typed("s3_request_payer"),
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from ..values import SettingError
+from ..values import NONE, Nothing, SettingError
 from .text import one_of, text
 
 #: Canned access lists that let nobody read but the object's and the bucket's owners: control files
@@ -16,11 +17,22 @@ CLASSES = ("STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLAC
 #: What is there must be restored before it can be read.
 ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 
-parse_s3_acl = one_of("the ACL", ACLS)
-parse_s3_sse = one_of("encryption", ("AES256", "aws:kms"))
+
+def or_none(parse: Callable[[object], str]) -> Callable[[object], str | Nothing]:
+    """The same, or ``none``: as the bucket has it, whatever the site says."""
+
+    def parsed(value: object) -> str | Nothing:
+        return NONE if text(value) == str(NONE) else parse(value)
+
+    return parsed
+
+
+parse_s3_acl = or_none(one_of("the ACL", ACLS))
+parse_s3_sse = or_none(one_of("encryption", ("AES256", "aws:kms")))
 _storage_class = one_of("the storage class", CLASSES)
 
 
+@or_none
 def parse_s3_sse_kms_key_id(value: object) -> str:
     """The id, ARN or alias of a KMS key."""
     key = text(value)
@@ -32,6 +44,7 @@ def parse_s3_sse_kms_key_id(value: object) -> str:
     return key
 
 
+@or_none
 def parse_s3_storage_class(value: object) -> str:
     """A class whose objects can be read at once."""
     name = text(value).upper()
@@ -43,6 +56,7 @@ def parse_s3_storage_class(value: object) -> str:
     return _storage_class(name)
 
 
+@or_none
 def parse_s3_request_payer(value: object) -> str:
     """``requester``, AWS's only word here."""
     if text(value) != "requester":

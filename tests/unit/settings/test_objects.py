@@ -42,3 +42,9 @@ def test_the_encryption_that_a_user_sets_wins_over_the_sites_other_one():
     plain = ExecutorSettings(s3_sse="AES256")
     plain.take_site({"s3_sse_kms_key_id": "alias/theirs"})
     assert s3_terms(plain) == Terms(sse="AES256")
+
+
+def test_a_user_does_without_what_the_site_asks_for():
+    mine = ExecutorSettings(s3_acl="none", s3_sse_kms_key_id="none")
+    mine.take_site({"s3_acl": "private", "s3_sse_kms_key_id": "alias/site"})
+    assert s3_terms(mine) == USUAL
