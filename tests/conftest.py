@@ -15,6 +15,14 @@ hypothesis.settings.register_profile("hutchbatch", deadline=None)
 hypothesis.settings.load_profile("hutchbatch")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--thorough",
+        action="store_true",
+        help="also run tests marked thorough: more of what cheaper tests show, or rare",
+    )
+
+
 def pytest_configure(config):
     """Where tests are started in the background of a script, or with nohup, signals are ignored,
     and processes inherit that: those that tests start must heed them. Where the environment forbids
@@ -23,6 +31,9 @@ def pytest_configure(config):
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.addinivalue_line("markers", "long: takes more than half a minute, mostly waiting")
+    config.addinivalue_line(
+        "markers", "thorough: runs with --thorough only, as CI does at night"
+    )
     for number, handler in (
         (signal.SIGINT, signal.default_int_handler),
         (signal.SIGHUP, signal.SIG_DFL),
@@ -42,8 +53,13 @@ def workflow(cloud, tmp_path, request):
     return Workflow(cloud, tmp_path, slug(request.node.name))
 
 
-def pytest_collection_modifyitems(items):
-    """What takes long starts first: else the whole suite waits for it in the end."""
+def pytest_collection_modifyitems(config, items):
+    """What takes long starts first: else the whole suite waits for it in the end. What is marked
+    thorough needs ``--thorough``."""
+    if not config.getoption("--thorough"):
+        left = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
     items.sort(key=lambda item: not (_is_shared(item.nodeid) or item.get_closest_marker("long")))
 
 

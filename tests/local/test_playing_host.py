@@ -55,13 +55,13 @@ def test_a_job_of_hutchbatch_leaves_outputs_and_status(play, tmp_path):
 
 def test_an_arrays_child_reads_its_own_part(play, tmp_path):
     tasks = [task("none"), task("mine"), task("other")]
-    made = arrays.joined([each.encode() for each in tasks])
-    (tmp_path / "b" / "tasks").write_bytes(made.content)
+    content, size, root = arrays.joined([each.encode() for each in tasks])
+    (tmp_path / "b" / "tasks").write_bytes(content)
     done = play(
         {
             "HUTCHBATCH_TASK": "s3://b/tasks",
-            "HUTCHBATCH_TASK_SHA256": made.root,
-            "HUTCHBATCH_TASK_SIZE": str(made.size),
+            "HUTCHBATCH_TASK_SHA256": root,
+            "HUTCHBATCH_TASK_SIZE": str(size),
             "AWS_BATCH_JOB_ARRAY_INDEX": "1",
         }
     )

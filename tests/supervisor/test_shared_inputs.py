@@ -743,7 +743,7 @@ def test_a_job_whose_shared_input_was_changed_stores_nothing_and_its_repetition_
         ended = one.run(step(container, command.format(end), str(number)))
         assert ended.code == 218, ended.err
         assert ended.reported is not None
-        assert (ended.reported.cause, ended.told.problem) == ("HOST", "shared_changed")
+        assert (ended.reported.cause, ended.reported.problem) == ("HOST", "shared_changed")
         assert "ref/genome.fa, which it shares with other jobs of its machine" in ended.said
         assert store.keys("out-") == []
         assert f"log-{number}" in store.keys("log-")
