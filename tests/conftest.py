@@ -31,9 +31,7 @@ def pytest_configure(config):
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.addinivalue_line("markers", "long: takes more than half a minute, mostly waiting")
-    config.addinivalue_line(
-        "markers", "thorough: runs with --thorough only, as CI does at night"
-    )
+    config.addinivalue_line("markers", "thorough: runs with --thorough only, as CI does at night")
     for number, handler in (
         (signal.SIGINT, signal.default_int_handler),
         (signal.SIGHUP, signal.SIG_DFL),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..settings.values import Policy
+from ..text.printable import printable
 from .queue import Queue
 
 #: "Sufficient for most jobs" (the Hutch's page on AWS Batch), and newer lab accounts' one queue.
@@ -14,7 +15,10 @@ GENERAL_QUEUES = ("mixed", "default")
 
 
 class QueueError(ValueError):
-    """No queue can be chosen; the message says which there are and what to type."""
+    """No queue can be chosen; the message, one line, says which there are and what to type."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))  # it has names and reasons of others
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,16 @@ from ..values import SITES, SettingError
 from .text import text
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        raise SettingError(f"that cannot be read: {error.strerror}") from None
+
+
 def parse_queue_catalog(value: object) -> Path:
     path = Path(text(value)).expanduser()
-    if not path.is_file():
+    if not _is_file(path):
         raise SettingError("there is no such file")
     return path.absolute()  # --directory changes where we are
 
@@ -23,7 +30,7 @@ def parse_site(value: object) -> str | Path:
     if name in SITES:
         return name
     path = Path(name).expanduser()
-    if path.is_file():
+    if _is_file(path):
         return path.absolute()
     sites = " or ".join(SITES)
     if re.fullmatch(r"[\w-]+", name):
