@@ -61,14 +61,25 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: not (_is_shared(item.nodeid) or item.get_closest_marker("long")))
 
 
+#: Files whose tests look at one run, at the same pages, or use one server that is slow to start.
+_SHARED = (
+    "features/",
+    "e2e/test_submit.py",
+    "e2e/test_script_files.py",
+    "e2e/test_queues_of_all_kinds.py",
+    "report/test_report_page.py",
+    "second_opinion/test_second_s3.py",
+)
+
+
 def _is_shared(nodeid):
-    """Whether the tests of this one's file look at one run."""
-    return "features/" in nodeid or "second_opinion/test_second_s3" in nodeid
+    """Whether the tests of this one's file share what takes long to make."""
+    return any(part in nodeid for part in _SHARED)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """The tests of one file in features/ look at one run: they stay with one worker.
+    """The tests of some files share a run: they stay with one worker.
 
     (pytest-xdist's own groups do not work with pytest 9.2, which renamed what they set.)
     """

@@ -214,6 +214,7 @@ def test_snakemake_comes_along_where_the_image_has_a_python(workflow, images):
     assert output.count("[IMAGE]") >= 1
 
 
+@pytest.mark.thorough
 def test_a_python_script_imports_what_is_installed_beside_snakemake(workflow, images):
     workflow.write(
         "Snakefile",
@@ -294,6 +295,7 @@ def test_a_read_only_root_is_enough(straight, images):
     assert "refused" in straight.lines(job)
 
 
+@pytest.mark.thorough
 def test_outputs_of_an_earlier_run_do_not_make_a_job_that_never_ran_a_success(workflow, images):
     snakefile = """
         rule a:
@@ -308,6 +310,7 @@ def test_outputs_of_an_earlier_run_do_not_make_a_job_that_never_ran_a_success(wo
     assert "ENTRYPOINT did not run the job" in workflow.fail("--forceall")
 
 
+@pytest.mark.thorough
 def test_a_rule_without_outputs_is_no_success_where_its_command_never_ran(workflow, images):
     workflow.write(
         "Snakefile",

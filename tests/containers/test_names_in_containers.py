@@ -38,6 +38,7 @@ def outside():
         yield Path(folder)
 
 
+@pytest.mark.thorough
 def test_absolute_names_and_names_through_folders_above_lead_to_inputs(workflow, images, outside):
     workflow.folder = workflow.folder / "project"
     named = {name: images[name] for name in ("plain", "python")}

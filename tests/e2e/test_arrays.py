@@ -7,6 +7,8 @@ import sys
 import time
 from collections import Counter
 
+import pytest
+
 from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.schema import (
     Attempt,
@@ -74,6 +76,7 @@ def test_equal_jobs_are_one_call_and_each_child_does_its_own_task(workflow):
         assert all(a.seconds and a.started and a.stopped for a in attempts)
 
 
+@pytest.mark.thorough
 def test_children_that_lost_their_machines_are_sent_again_together_to_the_next_queue(workflow):
     workflow.write(
         "Snakefile",
@@ -103,6 +106,7 @@ def test_children_that_lost_their_machines_are_sent_again_together_to_the_next_q
         assert len(lost) == 6
 
 
+@pytest.mark.thorough
 def test_ctrl_c_ends_an_array_with_one_call_and_a_second_one_says_what_finishes_the_work(workflow):
     workflow.write(
         "Snakefile",

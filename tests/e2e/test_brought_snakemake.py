@@ -78,6 +78,7 @@ def test_rules_under_snakemake_need_nothing_of_their_image_but_a_python(rules):
     assert rules.text("run.txt").split("\n")[0] == place
 
 
+@pytest.mark.thorough
 def test_a_snakemake_of_the_image_is_used_as_it_is(rules):
     rules.succeed("run.txt", PATH=f"{Path(sys.executable).parent}:{BARE}")
     assert "site-packages" in rules.text("run.txt").split("\n")[0]

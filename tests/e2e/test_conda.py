@@ -243,6 +243,7 @@ def logs():
         yield Path(folder)
 
 
+@pytest.mark.thorough
 def test_a_killed_controller_and_two_at_once_share_one_build(
     workflow, server, logs, tmp_path_factory
 ):
@@ -269,6 +270,7 @@ def test_a_killed_controller_and_two_at_once_share_one_build(
     assert Path(f"{slow.go}.count").read_text() == "once\n"
 
 
+@pytest.mark.thorough
 def test_environments_behind_a_checkpoint_are_built_once_its_jobs_are_known(workflow, server, logs):
     go = logs / "go"
     workflow.write(
@@ -308,6 +310,7 @@ def test_environments_behind_a_checkpoint_are_built_once_its_jobs_are_known(work
     assert workflow.text("late.txt").startswith("tool 2.0")
 
 
+@pytest.mark.thorough
 def test_a_lost_machine_and_a_failed_build_are_those_of_the_environment(workflow, server):
     before = builds(workflow)
     workflow.write(

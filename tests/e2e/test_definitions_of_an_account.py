@@ -285,6 +285,7 @@ def command(cloud, *arguments):
     return done.stdout.splitlines()
 
 
+@pytest.mark.thorough
 def test_old_ones_that_no_job_uses_are_removed(cloud, batch):
     command(cloud, "--prune", "--older-than", "0")  # what other tests left
     young, idle, busy = plans(3)

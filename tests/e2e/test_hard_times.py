@@ -74,12 +74,14 @@ def test_a_clock_hours_off_hinders_neither_the_controller_nor_the_jobs(chain, ho
     _right(chain)
 
 
+@pytest.mark.thorough
 def test_a_network_that_is_gone_in_mid_run_fails_nothing(chain):
     with Meanwhile(chain, lambda: chain.cloud.fault(kind="outage", seconds=15)):
         chain.succeed("--retries", "0")
     _right(chain)
 
 
+@pytest.mark.thorough
 @pytest.mark.long
 def test_cut_connections_and_a_slow_s3_fail_nothing(chain):
     cloud = chain.cloud

@@ -44,6 +44,7 @@ def test_every_third_host_lost_changes_no_output(workflow):
     assert len(_queues(workflow, output)) == 6
 
 
+@pytest.mark.thorough
 def test_a_single_job_that_lost_its_machine_is_reported_once_and_goes_on(workflow):
     workflow.write("Snakefile", SIX)
     workflow.cloud.fault(kind="lose_host", every=3, after=0.2)
@@ -343,6 +344,7 @@ def test_a_job_that_runs_longer_than_its_runtime_says_what_to_raise(workflow):
     assert workflow.submissions() == 1
 
 
+@pytest.mark.thorough
 def test_a_job_that_lost_its_machine_and_then_starves_moves_too(workflow):
     workflow.write(
         "Snakefile", 'rule a:\n    output: "a.txt"\n    shell: "sleep 2; echo > {output}"\n'
@@ -415,6 +417,7 @@ def test_a_job_that_batch_leaves_out_for_a_while_is_not_lost(workflow):
     assert len(_queues(workflow, output)) == 6
 
 
+@pytest.mark.thorough
 @pytest.mark.long
 def test_of_a_job_that_batch_no_longer_knows_the_outputs_decide(workflow):
     # Two minutes unknown make a job lost (tracking.LOST_AFTER_SECONDS), so long this test lasts.

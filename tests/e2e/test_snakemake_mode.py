@@ -1,5 +1,7 @@
 """Snakemake mode: rules that need Snakemake beside their command."""
 
+import pytest
+
 
 def test_script_and_run_rules_run_under_snakemake_with_the_vcpus_asked_for(workflow):
     workflow.write(
@@ -129,6 +131,7 @@ def test_mode_can_be_chosen_for_a_rule_and_direct_is_refused_where_impossible(wo
     assert "direct mode was requested but is not possible: rule b has a run:" in output
 
 
+@pytest.mark.thorough
 def test_retries_happen_outside_the_container_only(workflow):
     workflow.write(
         "Snakefile",

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 THREE = """
     rule all:
         input: "a.txt", "b.txt"
@@ -39,6 +41,7 @@ def test_a_failed_job_removes_results_only_if_it_ran(workflow):
     assert workflow.text("b.txt") == "b\n"
 
 
+@pytest.mark.thorough
 def test_a_result_kept_by_keep_incomplete_stays_incomplete(workflow):
     workflow.write("Snakefile", THREE)
     workflow.succeed("--config", "word=first")
@@ -148,6 +151,7 @@ PROTECTED = """
 """
 
 
+@pytest.mark.thorough
 def test_protected_results_are_not_made_again(workflow):
     workflow.write("Snakefile", PROTECTED)
     names = ("direct.txt", "snakemake.txt", "local.txt", "tree/leaf")

@@ -3,6 +3,7 @@ jobs store may lack them."""
 
 import json
 
+import pytest
 from workflows import Workflow
 
 DEMANDS = {
@@ -22,6 +23,7 @@ def denied_without(key: str, value: str) -> dict[str, object]:
     }
 
 
+@pytest.mark.thorough
 def test_all_that_is_stored_has_what_the_bucket_demands(cloud, tmp_path):
     workflow = Workflow(cloud, tmp_path, "unused")
     workflow.prefix = "s3://strict/results"

@@ -172,6 +172,7 @@ def test_a_kill_within_submitjob_makes_no_job_twice(killable, performed):
     assert [killable.began(n) for n in ("quick", "slow.a", "slow.b", "slow.c", "end")] == [1] * 5
 
 
+@pytest.mark.thorough
 def test_what_has_changed_is_made_anew_and_never_beside_the_old_job(killable):
     workflow = killable.workflow
     with killable.running() as process:
@@ -246,6 +247,7 @@ def test_without_the_folder_jobs_are_found_by_names_and_tags(killable):
     assert [killable.began(n) for n in ("quick", "slow.a", "slow.b", "slow.c", "end")] == [1] * 5
 
 
+@pytest.mark.thorough
 def test_a_changed_input_is_seen_also_without_the_record(killable):
     workflow = killable.workflow
     with killable.running() as process:
@@ -263,6 +265,7 @@ def test_a_changed_input_is_seen_also_without_the_record(killable):
     assert not killable.overlaps(f"slow.{ran[0]}")
 
 
+@pytest.mark.thorough
 def test_a_living_neighbour_keeps_its_lock_and_its_jobs(killable):
     with killable.running() as process:
         until(lambda: len(killable.slow()) == 2, process)

@@ -266,6 +266,7 @@ def wait_for(look, seconds=60):
     return found
 
 
+@pytest.mark.thorough
 def test_files_go_both_ways_by_hand(simple):
     given = ("--prefix", simple.prefix)
     done = hutchbatch(simple, "upload", "--dry-run", *given, "in")

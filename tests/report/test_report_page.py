@@ -1,6 +1,7 @@
 """The report in a real browser: drawn, readable on a phone, silent, and never anybody's markup."""
 
 import base64
+import itertools
 import json
 from dataclasses import replace
 from itertools import product
@@ -89,10 +90,16 @@ def pages(tmp_path_factory, runs):
     return folder
 
 
-@pytest.mark.parametrize("jobs", [5, 300, 5000])
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_is_drawn_and_nothing_is_cut(browser, pages, jobs, width, scheme):
+#: Each scheme, width and number of jobs; the rest with --thorough.
+SEEN = [("light", 390, 5), ("light", 1280, 300), ("dark", 390, 300), ("dark", 1280, 5000)]
+REST = set(itertools.product(("light", "dark"), (1280, 390), (5, 300, 5000))) - set(SEEN)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "jobs"),
+    [*SEEN, *(pytest.param(*each, marks=pytest.mark.thorough) for each in sorted(REST))],
+)
+def test_all_is_drawn_and_nothing_is_cut(browser, pages, scheme, width, jobs):
     page = pages / f"{jobs}.html"
     look(browser, page, width, scheme)
     shot = browser.execute_cdp_cmd(
