@@ -19,7 +19,7 @@ PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "monmaptool", "c
 #: Storage classes of AWS's that the gateway knows.
 CLASSES = ("STANDARD_IA", "GLACIER")
 #: Seconds for each step of the start.
-PATIENCE = 60
+PATIENCE = 90
 #: One copy of everything in one placement group, and no authentication: for tests.
 SETTINGS = """\
 [global]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from botocore.config import Config
 from supervisor.tls import Authority
 
 from . import ceph
+
+#: Starts of the server before a test fails for want of it.
+STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,16 @@ class SecondS3:
         )
 
 
+def _started(tmp_path_factory, certificate, key, user) -> ceph.Gateway:
+    """Others may take a port that was free a moment ago: a start that fails is repeated."""
+    for _ in range(STARTS - 1):
+        try:
+            return ceph.Gateway(tmp_path_factory.mktemp("ceph"), certificate, key, user)
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            print(f"The second S3 did not start: {error}")
+    return ceph.Gateway(tmp_path_factory.mktemp("ceph"), certificate, key, user)
+
+
 @pytest.fixture(scope="session")
 def second_s3(cloud, tmp_path_factory) -> Iterator[SecondS3]:
     """Its user has the keys that the local cloud's user has."""
@@ -50,9 +64,7 @@ def second_s3(cloud, tmp_path_factory) -> Iterator[SecondS3]:
     authority.context("127.0.0.1")
     given = cloud.environment
     user = {name: given[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-    gateway = ceph.Gateway(
-        tmp_path_factory.mktemp("ceph"), folder / "cert.pem", folder / "key.pem", user
-    )
+    gateway = _started(tmp_path_factory, folder / "cert.pem", folder / "key.pem", user)
     user["AWS_CA_BUNDLE"] = str(authority.ca)
     yield SecondS3(gateway.url, given["AWS_REGION"], user)
     gateway.stop()
