@@ -86,11 +86,21 @@ def find(s3: S3Client, work: WorkLayout, name: str | None) -> str:
 
 def look(s3: S3Client, work: WorkLayout, detached_id: str) -> DetachedRun:
     """Raises ``NoSuchRun``, ``DocumentError``, and botocore's errors."""
-    layout = work.detached(detached_id)
-    store = DocumentStore(s3, layout, detached_id)
-    request = store.request()
+    return now(s3, work, request_of(s3, work, detached_id))
+
+
+def request_of(s3: S3Client, work: WorkLayout, detached_id: str) -> Request:
+    """What was submitted. Raises as ``look`` does."""
+    request = DocumentStore(s3, work.detached(detached_id), detached_id).request()
     if request is None:
         raise NoSuchRun(f"Run {detached_id} was not submitted completely.")
+    return request
+
+
+def now(s3: S3Client, work: WorkLayout, request: Request) -> DetachedRun:
+    """How such a run stands. Raises ``DocumentError``, and botocore's errors."""
+    detached_id, layout = request.id, work.detached(request.id)
+    store = DocumentStore(s3, layout, detached_id)
     # In this order: what ends while we look has an outcome, or still has a lease.
     held = lease.read(s3, layout.lease, detached_id)
     return DetachedRun(request, store.outcome(), held, store.cancel())

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Detached runs that are looked at, the newest ones.
 MOST = 20
+#: Looks at once: as many connections as a client keeps.
+THREADS = 10
 #: The last detached run whose metadata are here, beside hutchbatch's record.
 _TAKEN = PLACE.with_name("taken-over")
 
@@ -101,17 +104,19 @@ def of_results(s3: S3Client, work: WorkLayout, results: str) -> list[DetachedRun
     """Detached runs that have made, or make, what lies below the prefix ``results``, the newest
     first; not this process's own. Raises botocore's errors."""
     own = lease_gate.own()
-    found = []
-    for detached_id in detached_runs.ids(s3, work)[:MOST]:
-        if own is not None and own.id == detached_id:
-            continue
+
+    def look(detached_id: str) -> DetachedRun | None:
         try:
-            run = detached_runs.look(s3, work, detached_id)
-            if parse_work_prefix(run.request.storage_prefix) == results:
-                found.append(run)
+            request = detached_runs.request_of(s3, work, detached_id)
+            if parse_work_prefix(request.storage_prefix) == results:
+                return detached_runs.now(s3, work, request)
         except (NoSuchRun, DocumentError, SettingError):
-            continue
-    return found
+            pass
+        return None
+
+    known = [each for each in detached_runs.ids(s3, work)[:MOST] if own is None or each != own.id]
+    with ThreadPoolExecutor(THREADS) as pool:  # each waits for S3
+        return [run for run in pool.map(look, known) if run is not None]
 
 
 def lives(batch: BatchClient, run: DetachedRun) -> bool:

@@ -148,7 +148,8 @@ def _plan(
         )
         key = naming.digest(site.run_id, controller_job.RULE)
         plan = own_job.plan(
-            site,
+            site.settings,
+            site.region,
             "Snakemake",
             controller_job.RULE,
             naming.job_name(site.user, controller_job.RULE, {}, key),
@@ -156,7 +157,8 @@ def _plan(
             controller_job.request(wishes.memory),
             ladder,
             Budgets(),
-            environment,
+            tags=own_job.run_tags(site),
+            environment=environment,
         )
         fitted = sizes.fitted(rule_checks.fitted(plan, site.queues), site.reserved)
         if secret := [name for name in fitted.in_task if is_secret_name(name)]:

@@ -16,9 +16,9 @@ from ..aws.batch_calls import BatchJob
 from ..aws.clients import Clients
 from ..aws.job_states import ENDED
 from ..aws.retry import Retrier
-from ..planning import default_image, naming, sizes, supervisor_bundle
-from ..planning.plan import Budgets, JobPlan, batch_user
-from ..planning.requirements import PlanError
+from ..planning import default_image, naming, own_job, sizes, supervisor_bundle
+from ..planning.plan import Budgets, JobPlan
+from ..planning.requirements import PlanError, Request
 from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation
 from ..queues import why_waiting
@@ -26,7 +26,7 @@ from ..queues.choice import Ladder
 from ..queues.queue import Queue
 from ..queues.quota import Quotas
 from ..settings.options import ExecutorSettings
-from ..settings.values import Mount, unless_none
+from ..settings.values import Mount
 from ..settlement import failure_cause, log_tails, scratch_report
 from ..storage import small_objects
 from ..storage.run_layout import WorkLayout
@@ -54,7 +54,7 @@ POLL = 3.0
 END_SECONDS = 45.0
 #: Lines of its output that are looked at, and shown.
 LINES, SHOWN = 30, 5
-MEMORY_MIB = 256
+NEEDS = Request(vcpus=1, memory=256, gpus=0, timeout=600)
 _COMMAND = """\
 test "$(cat in.txt)" = {word} || exit 1
 exec > out.txt
@@ -86,33 +86,16 @@ class Trial:
 
 def plan(trial: Trial, name: str) -> JobPlan:
     """The job as a plan, so that its definition is one of those that rules get."""
-    settings = trial.settings
-    return JobPlan(
-        label="doctor",
-        rule="doctor",
-        job_name=name,
-        mode="direct",
-        why_not_direct=None,
-        direct_only=True,
-        image=trial.image,
-        vcpus=1,
-        memory=MEMORY_MIB,
-        gpus=0,
-        timeout=600,
-        queue=trial.ladder.rungs[0],
-        ladder=trial.ladder,
-        job_role=unless_none(settings.value("job_role")),
-        execution_role=unless_none(settings.value("execution_role")),
-        repository_credentials=unless_none(settings.value("repository_credentials")),
-        scratch=settings.value("scratch"),
-        aws_cli_path=unless_none(settings.value("aws_cli_path")),
-        log_group=settings.value("log_group"),
-        attempt=1,
-        container_user=batch_user(settings.value("container_user")),
-        region=trial.region,
-        share_identifier=settings.value("share_identifier"),
-        scheduling_priority=settings.value("scheduling_priority"),
-        budgets=Budgets(),
+    return own_job.plan(
+        trial.settings,
+        trial.region,
+        "doctor",
+        "doctor",
+        name,
+        trial.image,
+        NEEDS,
+        trial.ladder,
+        Budgets(),
     )
 
 

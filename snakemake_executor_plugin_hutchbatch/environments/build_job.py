@@ -58,7 +58,16 @@ def plan(site: Site, name: str, image: str, needs: Request, key: str) -> JobPlan
     )
     name_of_job = naming.job_name(site.user, RULE, {"": _stem(name)}, key)
     made = own_job.plan(
-        site, f"environment {name}", RULE, name_of_job, image, needs, _ladder(site), budgets
+        site.settings,
+        site.region,
+        f"environment {name}",
+        RULE,
+        name_of_job,
+        image,
+        needs,
+        _ladder(site),
+        budgets,
+        tags=own_job.run_tags(site),
     )
     try:
         return sizes.fitted(made, site.reserved)

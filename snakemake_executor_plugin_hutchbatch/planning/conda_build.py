@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, replace
 
 from ..software.conda import builder_pack
@@ -13,6 +12,7 @@ from ..storage.run_layout import WorkLayout
 from ..supervisor import tools
 from ..supervisor.problems import Cause, Problem
 from ..supervisor.taskspec import EXIT_NO_BUILDER, Packages, Step, TaskSpec
+from . import image_python
 from .requirements import DEFAULT_MIB_PER_VCPU, Request
 
 #: Packages are unpacked, and parts packed, on all vCPUs: two build in little more than half the
@@ -24,21 +24,7 @@ MEMORY = VCPUS * DEFAULT_MIB_PER_VCPU
 #: Seconds. Hours for what a post-deploy script may compile or download; not for ever.
 TIMEOUT = 6 * 3600
 
-#: For any Python 3: whether it can run the program; what it is.
-_ASK = """\
-import os,sys
-print("Python %d.%d" % sys.version_info[:2])
-try: libc = (os.confstr("CS_GNU_LIBC_VERSION") or "")
-except (ValueError, OSError): libc = ""
-if not libc: print("on another libc than glibc")
-sys.exit(0 if libc and sys.version_info >= (3, 10) else 1)"""
-
-_COMMAND = """\
-found="no Python"
-for python in python3 python; do
-said=$("$python" -c {ask} 2>/dev/null) && PYTHONPATH="${folder}" exec "$python" -B -m {module}
-[ -n "$said" ] && found=$(echo $said)
-done
+_REFUSED = """\
 echo "hutchbatch: this image has $found, and Python 3.10 or newer on glibc is needed." >&2
 printf '{{"exit_code":{code},"cause":"{cause}","problem":"{problem}","facts":{{"words":"%s"}}}}' \
 "$found" > "${report}"
@@ -48,11 +34,11 @@ exit {code}
 
 def command() -> str:
     """For bash: finds a Python of the image, and becomes the builder."""
-    return _COMMAND.format(
-        ask=shlex.quote(_ASK),
-        folder=tools.FOLDER,
+    found = image_python.become(
+        builder_pack.MODULE, "python3 python", "sys.version_info >= (3, 10)"
+    )
+    return found + _REFUSED.format(
         report=tools.REPORT,
-        module=builder_pack.MODULE,
         code=EXIT_NO_BUILDER,
         cause=Cause.IMAGE.value,
         problem=Problem.CONDA_PYTHON.value,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ..software.controller_packages import OWN_FOLDER
 from ..storage.run_layout import WorkLayout
-from ..supervisor import tools
 from ..supervisor.taskspec import (
     EXIT_NO_SNAKEMAKE,
     EXIT_TERMINATED,
@@ -17,6 +16,7 @@ from ..supervisor.taskspec import (
     Step,
     TaskSpec,
 )
+from . import image_python
 from .requirements import Request
 
 if TYPE_CHECKING:
@@ -35,21 +35,7 @@ MODULE = "snakemake_executor_plugin_hutchbatch.controller"
 #: Of a process that was killed, as every shell reports it.
 _KILLED = 137
 
-_ASK = """\
-import os,sys
-print("Python %d.%d" % sys.version_info[:2])
-try: libc = (os.confstr("CS_GNU_LIBC_VERSION") or "")
-except (ValueError, OSError): libc = ""
-if not libc: print("on another libc than glibc")
-sys.exit(0 if libc and "%d.%d" % sys.version_info[:2] == "{python}" else 1)"""
-
-_COMMAND = """\
-found="no Python"
-for python in python{python} python3 python; do
-said=$("$python" -c {ask} 2>/dev/null) && \
-PYTHONPATH="$PWD/{own}:${folder}" exec "$python" -B -m {program}
-[ -n "$said" ] && found=$(echo $said)
-done
+_REFUSED = """\
 echo "hutchbatch: this image has $found, and Snakemake needs Python {python} on glibc." >&2
 exit {code}
 """
@@ -63,14 +49,12 @@ def command(
 ) -> str:
     """For bash: finds a Python of the version whose packages come along, and becomes the
     program. ``sha256``: of the run's request."""
-    return _COMMAND.format(
-        python=python,
-        ask=shlex.quote(_ASK.format(python=python)),
-        own=OWN_FOLDER,
-        folder=tools.FOLDER,
-        program=shlex.join([MODULE, work_prefix, detached_id, sha256]),
-        code=EXIT_NO_SNAKEMAKE,
-    )
+    return image_python.become(
+        shlex.join([MODULE, work_prefix, detached_id, sha256]),
+        f"python{python} python3 python",
+        f'"%d.%d" % sys.version_info[:2] == "{python}"',
+        before=f"$PWD/{OWN_FOLDER}:",
+    ) + _REFUSED.format(python=python, code=EXIT_NO_SNAKEMAKE)
 
 
 def task(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..queues.choice import Ladder
+from ..settings.options import ExecutorSettings
 from ..settings.values import unless_none
 from . import naming
 from .plan import Budgets, JobPlan, Site, batch_user
@@ -13,8 +14,17 @@ from .requirements import Request
 _NONE: Mapping[str, str] = {}
 
 
+def run_tags(site: Site) -> dict[str, str]:
+    """Those by which jobs of a run are found."""
+    return {
+        "hutchbatch-run": naming.tag_value(site.run_id),
+        "hutchbatch-user": naming.tag_value(site.user),
+    }
+
+
 def plan(
-    site: Site,
+    settings: ExecutorSettings,
+    region: str | None,
     label: str,
     rule: str,
     job_name: str,
@@ -22,10 +32,13 @@ def plan(
     needs: Request,
     ladder: Ladder,
     budgets: Budgets,
+    *,
+    tags: Mapping[str, str] = _NONE,
     environment: Mapping[str, str] = _NONE,
 ) -> JobPlan:
-    """``rule``: what tags have in place of a rule's name; ``environment``: its variables."""
-    value = site.settings.value
+    """``rule``: what tags have in place of a rule's name; ``tags``: beside that and the user's own;
+    ``environment``: its variables."""
+    value = settings.value
     return JobPlan(
         label=label,
         rule=rule,
@@ -47,15 +60,10 @@ def plan(
         aws_cli_path=unless_none(value("aws_cli_path")),
         log_group=value("log_group"),
         attempt=1,
-        tags={
-            **value("tags"),
-            "hutchbatch-run": naming.tag_value(site.run_id),
-            "hutchbatch-rule": rule,
-            "hutchbatch-user": naming.tag_value(site.user),
-        },
+        tags={**value("tags"), **tags, "hutchbatch-rule": rule},
         environment=environment,
         container_user=batch_user(value("container_user")),
-        region=site.region,
+        region=region,
         share_identifier=value("share_identifier"),
         scheduling_priority=value("scheduling_priority"),
         budgets=budgets,
