@@ -25,8 +25,6 @@ from . import (
     tools,
     written_names,
 )
-from . import scratch as scratch_module
-from .cache_room import make_room
 from .cgroup_usage import Usage
 from .conda_environments import Environments
 from .download import stage_in
@@ -37,6 +35,7 @@ from .output_checks import make_folders, touch
 from .problems import COMMAND, LOGS, PROBES, SCRIPTS, SOURCES, TASK, Cause, Facts, Problem
 from .s3 import ERRORS, S3
 from .scratch import Scratch
+from .scratch_space import ScratchSpace
 from .scripts import Scripts
 from .source_archive import deploy
 from .step_runner import Runner
@@ -70,8 +69,6 @@ HURRIED_ATTEMPTS = 4
 HURRIED_TIMEOUT = 5.0
 #: What is wrong where there is no space.
 FULL = (Problem.DISK_FULL, Problem.SCRATCH_FULL)
-#: Seconds that a job waits for the removal of dead jobs' directories where it has little space.
-SWEEP_PATIENCE = 600.0
 
 
 class Job:
@@ -92,7 +89,6 @@ class Job:
         self._task: Optional[TaskSpec] = None
         self._scratch: Optional[Scratch] = None
         self._disk: Optional[scratch_disk.ScratchDisk] = None
-        self._sweeping: Optional[threading.Thread] = None
         self._runner: Optional[Runner] = None
         self._scripts: Optional[Scripts] = None
         self._environments = Environments()
@@ -106,22 +102,16 @@ class Job:
         with self._timed("start"):
             task = self._task = self._read_task()
             self._disk = scratch_disk.look(task.scratch)
-            scratch = self._scratch = self._make_scratch(task)
+            space = ScratchSpace(task.scratch, self._stopping)
+            scratch = self._scratch = space.take(self.job_id, self.attempt)
             self._watch(scratch.path)
-            # Other jobs' leftovers: this may take a while, and nothing waits for it unless there is
-            # little space.
-            self._sweeping = threading.Thread(
-                target=scratch_module.sweep, args=(task.scratch, scratch.path), daemon=True
-            )
-            self._sweeping.start()
-            if scratch.free() < scratch_module.LITTLE:
-                self._make_room(task, scratch, scratch.little())
+            space.clean(scratch)
         environ = {**container_environment(self._environ), **task.environment}
         plugins = os.path.join(scratch.path, "plugins")
         with self._timed("stage_in"):
             if task.probes:
                 self._try_permissions(task.probes)
-            self._stage_in(task, scratch, environ)
+            self._stage_in(task, scratch, space, environ)
             if task.snakemake:
                 environ = self._under_snakemake(task, scratch, environ, plugins)
             environ = tools.get_ready(
@@ -159,30 +149,6 @@ class Job:
             totals = stage_out(self._s3, outputs, scratch.work, self._stopping, self._stamp)
             self._totals.update(files_out=totals.files, bytes_out=totals.size)
         self._phase = "done"
-
-    def _make_scratch(self, task: TaskSpec) -> Scratch:
-        """The private directory. On a full disk, dead jobs' and what nobody uses go first."""
-        try:
-            return scratch_module.create(task.scratch, self.job_id, self.attempt)
-        except Failure as failure:
-            if failure.problem is not Problem.DISK_FULL:
-                raise
-        scratch_module.sweep(task.scratch, "")
-        make_room(task.scratch, scratch_module.LITTLE, self._stopping)
-        return scratch_module.create(task.scratch, self.job_id, self.attempt)
-
-    def _wait_for_space(self) -> None:
-        """Dead jobs' directories are removed, as far as that goes in time."""
-        end = time.monotonic() + SWEEP_PATIENCE
-        while self._sweeping is not None and self._sweeping.is_alive():
-            if self._stopping.is_set() or time.monotonic() > end:
-                return
-            self._sweeping.join(0.1)
-
-    def _make_room(self, task: TaskSpec, scratch: Scratch, needed: int) -> None:
-        self._wait_for_space()
-        if scratch.free() < needed:
-            make_room(task.scratch, needed, self._stopping)
 
     def _try_permissions(self, places: Tuple[str, ...]) -> None:
         from . import permission_probe
@@ -287,7 +253,9 @@ class Job:
             facts = Facts(file=url or "HUTCHBATCH_TASK", words=words(str(error)))
             raise Failure(EXIT_SPEC, Cause.STAGE_IN, Problem.TASK, facts) from error
 
-    def _stage_in(self, task: TaskSpec, scratch: Scratch, environ: Mapping[str, str]) -> None:
+    def _stage_in(
+        self, task: TaskSpec, scratch: Scratch, space: ScratchSpace, environ: Mapping[str, str]
+    ) -> None:
         if task.sources is not None:
             try:
                 size = deploy(self._s3, task.sources, scratch.work)
@@ -314,7 +282,7 @@ class Job:
             scratch.free,
             self._stopping,
             task.disk_mb,
-            lambda needed: self._make_room(task, scratch, needed),
+            lambda needed: space.make(scratch, needed),
         )
         pinned.check_files(task.inputs, scratch.work)
         is_private = written_names.in_own_container(self.job_id, task.scratch)
