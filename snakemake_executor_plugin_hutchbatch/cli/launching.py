@@ -20,7 +20,7 @@ from ..record import redact
 from ..supervisor import launch_folder
 from ..text import terminal
 from ..text.secrets import is_secret_name
-from .commands.common import USAGE, CommandError
+from .commands.common import DRY, USAGE, CommandError
 
 #: Snakemake's variable that names a profile.
 _PROFILE = "SNAKEMAKE_PROFILE"
@@ -30,8 +30,6 @@ _KEYS = ("ACCESS_KEY", "SECRET_KEY", "TOKEN", "PASSWORD")
 #: What a local run would be asked for.
 _JOBS = ("--jobs", "100")
 _CONFIGURATION = (".yaml", ".yml", ".json")
-#: Snakemake starts no executor for these.
-_DRY = frozenset(("-n", "--dry-run", "--dryrun"))
 
 
 @dataclass(frozen=True)
@@ -45,12 +43,6 @@ class _Given:
     more: tuple[str, ...]
 
 
-def snakemake_arguments(given: Sequence[str]) -> list[str]:
-    """The user's own, without ``snakemake`` itself."""
-    own = list(given[1:] if given[:1] == ["--"] else given)
-    return own[1:] if own[:1] == ["snakemake"] else own
-
-
 def handed_over(own: Sequence[str]) -> Handover | None:
     """A run with these arguments, checked and its inputs sent; None if there is nothing to do.
     Raises ``CommandError``."""
@@ -58,7 +50,7 @@ def handed_over(own: Sequence[str]) -> Handover | None:
 
     profile = os.environ.get(_PROFILE)
     arguments = ["--profile", profile, *own] if profile else [*own]
-    if _DRY.intersection(arguments):
+    if DRY.intersection(arguments):
         raise CommandError("hutchbatch plan shows what would be run; -n submits nothing.", USAGE)
     given = _read(arguments, cli)
     received: list[Handover | CommandError] = []

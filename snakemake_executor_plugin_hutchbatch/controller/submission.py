@@ -144,7 +144,7 @@ def _plan(
     share = site.settings.value("share_identifier")
     try:
         ladder, note = for_controllers.ladder(
-            wishes.queue, site.queues, share, trust=not site.queues_told
+            wishes.queue, site.queues, share, trust=not site.queues_known
         )
         key = naming.digest(site.run_id, controller_job.RULE)
         plan = own_job.plan(

@@ -115,14 +115,14 @@ def _await(
     started: Mapping[str, Future[str]], stop: threading.Event, say: Callable[[str], None]
 ) -> None:
     """Waits for all answers, which come at once after Ctrl-C."""
-    told: set[str] = set()
+    reported: set[str] = set()
     waiting: Collection[Future[str]] = started.values()
     while waiting:
         _, waiting = wait(waiting, timeout=LOOK)
         for question, each in started.items():
-            if each.done() and question not in told and not stop.is_set():
-                told.add(question)
-                say(f"first contact: {len(told)} of {len(started)} answered ({question})")
+            if each.done() and question not in reported and not stop.is_set():
+                reported.add(question)
+                say(f"first contact: {len(reported)} of {len(started)} answered ({question})")
 
 
 def _answered(call: Callable[[], str]) -> str:

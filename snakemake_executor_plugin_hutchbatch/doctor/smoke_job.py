@@ -273,13 +273,13 @@ def _refused(status: Status | None, trial: Trial) -> tuple[str, tuple[tuple[str,
     facts = status.facts if status else None
     if facts is None:
         return "", ()
-    told = [text.partition(" ")[::2] for text in facts.files]
+    refused = [text.partition(" ")[::2] for text in facts.files]
     if facts.http_status == 403:
         # It did not come so far as to try.
         reads = facts.activity in (problems.SUPERVISOR, problems.TASK, problems.INPUTS)
-        told.append(("s3:GetObject" if reads else "s3:PutObject", trial.place))
+        refused.append(("s3:GetObject" if reads else "s3:PutObject", trial.place))
     known = {*trial.places, trial.place}
-    lacks = [each for each in told if each[0] in _ACTIONS and each[1] in known]
+    lacks = [each for each in refused if each[0] in _ACTIONS and each[1] in known]
     return facts.role or "", tuple(lacks)
 
 

@@ -81,7 +81,7 @@ def _ladder(site: Site) -> Ladder:
     needs = Needs(settings.value("share_identifier"), x86_only=CONDA_IS_X86)
     try:
         if wanted := settings.value("queue"):
-            return choice.named(wanted, queues, where, trust=not site.queues_told, needs=needs)
+            return choice.named(wanted, queues, where, trust=not site.queues_known, needs=needs)
         return choice.automatic(
             queues, settings.value("policy"), gpus=0, preemptible=True, where=where, needs=needs
         )

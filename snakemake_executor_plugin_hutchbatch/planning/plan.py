@@ -54,7 +54,7 @@ class Site:
     region: str
     settings: options.ExecutorSettings
     queues: Mapping[str, Queue]
-    queues_told: bool
+    queues_known: bool
     container_image: str
     conda: CondaSpecs | None = None
     caching: bool = False
@@ -272,7 +272,7 @@ def _ladder(
     needs: Needs,
 ) -> Ladder:
     if wanted:
-        return choice.named(wanted, site.queues, where, trust=not site.queues_told, needs=needs)
+        return choice.named(wanted, site.queues, where, trust=not site.queues_known, needs=needs)
     return choice.automatic(
         site.queues,
         policy,

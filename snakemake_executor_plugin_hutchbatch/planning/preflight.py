@@ -155,7 +155,7 @@ def _site(
         region=region,
         settings=settings,
         queues=queues,
-        queues_told=any(queue.arn for queue in queues.values()),
+        queues_known=any(queue.arn for queue in queues.values()),
         container_image=default_image.of_run(workflow.remote_execution_settings.container_image),
         conda=_conda_specs() if "CONDA" in deployment else None,
         caching=workflow.output_file_cache is not None,

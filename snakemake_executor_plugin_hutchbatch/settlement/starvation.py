@@ -96,7 +96,7 @@ class StarvationWatch(Generic[P]):
         self._may_move = True
         #: When jobs were taken out of their queues, by id.
         self._taken_out: dict[str, float] = {}
-        self._told = False
+        self._has_said = False
         #: When each queue last starved a job: new jobs start on a later rung
         #: (``retry_policy.start``).
         self.starved: dict[str, float] = {}
@@ -163,8 +163,8 @@ class StarvationWatch(Generic[P]):
         if not stuck or not (waiting := self._still_waiting(stuck)):
             return
         left = self._termination.end([], waiting, LEAVING)
-        if left and not self._told:
-            self._told = True
+        if left and not self._has_said:
+            self._has_said = True
             self._say(
                 f"{len(left.ids):,} waiting jobs could not be taken out of their queues "
                 f"({left.why}): they move when AWS ends them."

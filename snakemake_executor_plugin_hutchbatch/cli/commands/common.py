@@ -60,6 +60,27 @@ def epilog(examples: str, wrong: str = "it could not do its work") -> str:
     return f"{examples}\n\n{EXIT_CODES.format(wrong=wrong)}"
 
 
+#: With these, Snakemake starts no executor.
+DRY = frozenset(("-n", "--dry-run", "--dryrun"))
+
+
+def add_snakemake_arguments(parser: argparse.ArgumentParser, text: str) -> None:
+    """What follows after ``--``: ``own_arguments`` reads it."""
+    parser.add_argument(
+        "arguments",
+        nargs=argparse.REMAINDER,
+        default=None,
+        metavar="-- SNAKEMAKE ARGUMENTS",
+        help=text,
+    )
+
+
+def own_arguments(given: Sequence[str]) -> list[str]:
+    """The user's own, without ``--`` and ``snakemake`` itself."""
+    own = list(given[1:] if given[:1] == ["--"] else given)
+    return own[1:] if own[:1] == ["snakemake"] else own
+
+
 def add_region(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--region", help="AWS region (default: from your AWS configuration)")
 

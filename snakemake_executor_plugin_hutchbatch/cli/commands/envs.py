@@ -21,7 +21,17 @@ from ...text.terminal import Line
 from ...text.units import amount, clock, counted
 from ..work_place import WorkPlace, add_place, opened
 from . import plan
-from .common import FINE, WRONG, CommandError, Help, Subcommands, asking, epilog, number
+from .common import (
+    FINE,
+    WRONG,
+    CommandError,
+    Help,
+    Subcommands,
+    add_snakemake_arguments,
+    asking,
+    epilog,
+    number,
+)
 
 #: Days that ``--prune`` keeps what nobody uses, unless it says another number.
 KEEP_DAYS = 30.0
@@ -71,13 +81,7 @@ def add(subcommands: Subcommands) -> None:
     )
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
     add_place(parser)
-    parser.add_argument(
-        "arguments",
-        nargs=argparse.REMAINDER,
-        default=None,
-        metavar="-- SNAKEMAKE ARGUMENTS",
-        help="with --build: as you would give them to snakemake",
-    )
+    add_snakemake_arguments(parser, "with --build: as you would give them to snakemake")
     parser.set_defaults(run=_run)
 
 

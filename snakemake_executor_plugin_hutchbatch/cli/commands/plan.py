@@ -10,10 +10,17 @@ from ...planning.run_plan import PlannedEnvironment, PlannedRule, RunPlan
 from ...text import tables, terminal
 from ...text.terminal import Line, Painted
 from ...text.units import amount, counted
-from .common import FINE, WRONG, CommandError, Help, Subcommands, epilog
-
-#: Snakemake starts no executor for these.
-_DRY = frozenset(("-n", "--dry-run", "--dryrun"))
+from .common import (
+    DRY,
+    FINE,
+    WRONG,
+    CommandError,
+    Help,
+    Subcommands,
+    add_snakemake_arguments,
+    epilog,
+    own_arguments,
+)
 
 #: Most names of shared inputs of a rule.
 SHOWN = 5
@@ -38,13 +45,7 @@ def add(subcommands: Subcommands) -> None:
         formatter_class=Help,
     )
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument(
-        "arguments",
-        nargs=argparse.REMAINDER,
-        default=None,
-        metavar="-- SNAKEMAKE ARGUMENTS",
-        help="as you would give them to snakemake",
-    )
+    add_snakemake_arguments(parser, "as you would give them to snakemake")
     parser.set_defaults(run=_run)
 
 
@@ -64,10 +65,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def snakemake_arguments(given: Sequence[str]) -> list[str]:
     """What Snakemake is started with: the user's own arguments override ours."""
-    own = list(given[1:] if given[:1] == ["--"] else given)
-    if own[:1] == ["snakemake"]:
-        own = own[1:]
-    own = [each for each in own if each not in _DRY]
+    own = [each for each in own_arguments(given) if each not in DRY]
     # Last the one that takes no value: targets may follow.
     ours = ["--quiet", "host", "--executor", "hutchbatch", "--jobs", "100", "--nolock"]
     return [*ours, *own]

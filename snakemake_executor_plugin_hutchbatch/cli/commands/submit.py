@@ -19,7 +19,16 @@ from ...text.units import counted
 from .. import launching
 from ..detached import Reached
 from . import attach
-from .common import FINE, CommandError, Help, Subcommands, asking, epilog
+from .common import (
+    FINE,
+    CommandError,
+    Help,
+    Subcommands,
+    add_snakemake_arguments,
+    asking,
+    epilog,
+    own_arguments,
+)
 
 
 def add(subcommands: Subcommands) -> None:
@@ -55,13 +64,7 @@ def add(subcommands: Subcommands) -> None:
         metavar="MIB",
         help="memory of Snakemake's own job, in MiB",
     )
-    parser.add_argument(
-        "arguments",
-        nargs=argparse.REMAINDER,
-        default=None,
-        metavar="-- SNAKEMAKE ARGUMENTS",
-        help="as you would give them to snakemake",
-    )
+    add_snakemake_arguments(parser, "as you would give them to snakemake")
     parser.set_defaults(run=_run)
 
 
@@ -72,7 +75,7 @@ def _memory(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    own = launching.snakemake_arguments(options.arguments or [])
+    own = own_arguments(options.arguments or [])
     handover = launching.handed_over(own)
     if handover is None:
         terminal.say("Nothing to be done: all files are there.")
@@ -88,7 +91,7 @@ def _run(options: argparse.Namespace) -> int:
     with suppress(OSError):  # then the place must be named
         known = Known(made.request.id, work.prefix, made.request.region)
         detached_runs.remember(Path(handover.folder), known)
-    terminal.say(*_told(made, work, handover.launch.jobs, options.wait or options.follow))
+    terminal.say(*_sentences(made, work, handover.launch.jobs, options.wait or options.follow))
     if not options.wait and not options.follow:
         return FINE
     terminal.flush()
@@ -97,16 +100,16 @@ def _run(options: argparse.Namespace) -> int:
     return attach.followed(reached, made.job, show=options.follow)
 
 
-def _told(made: Submitted, work: WorkLayout, jobs: int, stays: bool) -> list[str]:
+def _sentences(made: Submitted, work: WorkLayout, jobs: int, stays: bool) -> list[str]:
     run, queue = made.request.id, made.request.queue
-    told = [
+    first = [
         f"Run {run} is submitted: Snakemake is job {made.job} on queue {queue} and will start "
         f"{counted(jobs, 'job')}.",
     ]
     if stays:
-        return told
+        return first
     return [
-        *told,
+        *first,
         "Nothing of it needs this computer any more. From any computer:",
         f"  hutchbatch attach {run} --work-prefix {work.prefix}",
         f"  hutchbatch status {run} --work-prefix {work.prefix}",

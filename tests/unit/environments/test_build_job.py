@@ -27,7 +27,7 @@ def site(queues=QUEUES, **settings):
         region="us-west-2",
         settings=ExecutorSettings(job_role="none", **settings),
         queues=queues,
-        queues_told=True,
+        queues_known=True,
         container_image="python",
     )
 
