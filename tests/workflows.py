@@ -2,11 +2,13 @@
 
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import textwrap
 import time
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +78,23 @@ class Workflow:
         )
         print(done.stdout)
         return Finished(done.returncode, done.stdout)
+
+    @contextmanager
+    def started(self, *arguments: str, output=subprocess.PIPE, **changes: str | None):
+        """A run that goes on beside the test. It is killed if it still does in the end: what was
+        expected in vain is then reported, not waited for."""
+        with subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(**changes),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def succeed(self, *arguments: str, **changes: str | None) -> str:
         done = self.run(*arguments, **changes)

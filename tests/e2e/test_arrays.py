@@ -122,14 +122,7 @@ def test_ctrl_c_ends_an_array_with_one_call_and_a_second_one_says_what_finishes_
     batch = workflow.client("batch")
 
     def started(interrupts):
-        with subprocess.Popen(
-            workflow.command("--jobs", "100"),
-            cwd=workflow.folder,
-            env=workflow.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as running:
+        with workflow.started("--jobs", "100") as running:
             lines = []
             for line in running.stdout:
                 lines.append(line)

@@ -1,7 +1,6 @@
 """Ctrl-C ends what runs on Batch."""
 
 import signal
-import subprocess
 import time
 
 
@@ -24,14 +23,7 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow):
             shell: "sleep 300; echo > {output}"
         """,
     )
-    with subprocess.Popen(
-        workflow.command("--hutchbatch-array-size", "1"),
-        cwd=workflow.folder,
-        env=workflow.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as running:
+    with workflow.started("--hutchbatch-array-size", "1") as running:
         deadline = time.monotonic() + 60
         while len(jobs_of(workflow, "endless", "RUNNING")) < 2 and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -60,14 +52,7 @@ def test_a_job_that_ended_unheard_before_ctrl_c_is_no_trouble(workflow):
             shell: "sleep 3; echo a > {output}"
         """,
     )
-    with subprocess.Popen(
-        workflow.command(),
-        cwd=workflow.folder,
-        env=workflow.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as running:
+    with workflow.started() as running:
 
         def wait_for(status):
             deadline = time.monotonic() + 60

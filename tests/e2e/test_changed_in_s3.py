@@ -1,7 +1,6 @@
 """Somebody who may write below the work prefix while jobs wait."""
 
 import re
-import subprocess
 import time
 from collections import Counter
 
@@ -45,40 +44,31 @@ def test_jobs_whose_task_or_configuration_is_changed_while_they_wait_run_nothing
         key = str(path.relative_to(workflow.cloud.bucket_dir))
         s3.put_object(Bucket="hutchbatch", Key=key, Body=content)
 
-    with subprocess.Popen(
-        workflow.command("--keep-going", "--config", "word=good", "--hutchbatch-queue", "mixed"),
-        cwd=workflow.folder,
-        env=workflow.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
+    arguments = ("--keep-going", "--config", "word=good", "--hutchbatch-queue", "mixed")
+    with workflow.started(*arguments) as process:
 
-            def are_sent():  # a busy machine may send the three of rule a in parts
-                tasks = [path.read_bytes() for path in runs.glob("*/tasks/*.json")]
-                named = all(any(text in task for task in tasks) for text in EACH)
-                return named and workflow.submissions() == len(tasks)
+        def are_sent():  # a busy machine may send the three of rule a in parts
+            tasks = [path.read_bytes() for path in runs.glob("*/tasks/*.json")]
+            named = all(any(text in task for task in tasks) for text in EACH)
+            return named and workflow.submissions() == len(tasks)
 
-            until(are_sent, process)
-            changed = 0
-            for path in runs.rglob("*.json"):
-                content = path.read_bytes()
-                if b"echo 0 >" in content:  # in an array, only its first child's
-                    content = content.replace(b"echo 0 >", b"echo 9 >", 1)
-                elif b"one.txt" in content:
-                    content = content.replace(b"echo one", b"touch pwned; echo two")
-                else:
-                    continue
-                put(path, content)
-                changed += 1
-            assert changed == 2
-            (config,) = runs.rglob("config.yaml")
-            put(config, b"word: evil\n")
-            workflow.cloud.reset()
-            output = process.communicate(timeout=120)[0]
-        finally:
-            process.kill()
+        until(are_sent, process)
+        changed = 0
+        for path in runs.rglob("*.json"):
+            content = path.read_bytes()
+            if b"echo 0 >" in content:  # in an array, only its first child's
+                content = content.replace(b"echo 0 >", b"echo 9 >", 1)
+            elif b"one.txt" in content:
+                content = content.replace(b"echo one", b"touch pwned; echo two")
+            else:
+                continue
+            put(path, content)
+            changed += 1
+        assert changed == 2
+        (config,) = runs.rglob("config.yaml")
+        put(config, b"word: evil\n")
+        workflow.cloud.reset()
+        output = process.communicate(timeout=120)[0]
     print(output)
     assert process.returncode != 0
     made = {

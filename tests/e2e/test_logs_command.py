@@ -217,10 +217,13 @@ def test_a_running_job_is_followed_into_its_next_start_until_it_ends(folder):
         text=True,
         env=folder.environment,
     ) as following:
-        for start in ("1", "2"):
-            assert following.stdout.readline() == f"start {start}\n"
-            Path(f"{flag}{start}").touch()
-            assert following.stdout.readline() == "end\n"
-        out, err = following.communicate(timeout=120)
+        try:
+            for start in ("1", "2"):
+                assert following.stdout.readline() == f"start {start}\n"
+                Path(f"{flag}{start}").touch()
+                assert following.stdout.readline() == "end\n"
+            out, err = following.communicate(timeout=120)
+        finally:
+            following.kill()
     assert (out, following.returncode) == ("", 0)
     assert "was started again" in err

@@ -52,13 +52,7 @@ def test_secrets_go_with_the_last_job_that_needs_them(workflow, tmp_path):
     go, log = tmp_path / "go", tmp_path / "log"
     workflow.write("Snakefile", SNAKEFILE)
     arguments = ("--keep-going", "--config", f"token={TOKEN}", f"hook={WEBHOOK}", "num=7")
-    with subprocess.Popen(
-        workflow.command(*arguments),
-        cwd=workflow.folder,
-        env=workflow.environment(GO=str(go)),
-        stdout=log.open("w"),
-        stderr=subprocess.STDOUT,
-    ) as killed:
+    with workflow.started(*arguments, output=log.open("w"), GO=str(go)) as killed:
         deadline = time.monotonic() + 120
         while not (workflow.stored / "plain.txt").exists() or not of_runs(workflow, "private/"):
             assert time.monotonic() < deadline and killed.poll() is None, log.read_text()
