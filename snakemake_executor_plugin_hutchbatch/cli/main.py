@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import platform
 import sys
 from collections.abc import Callable, Sequence
 
@@ -12,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..aws import errors
 from ..record.journal import JournalError
 from ..text import terminal
+from . import suggestions
 from .commands import (
     attach,
     cancel,
@@ -31,7 +33,17 @@ from .commands import (
     submit,
     upload,
 )
-from .commands.common import INTERRUPTED, PIPE_CLOSED, WRONG, CommandError, Help
+from .commands.common import (
+    INTERRUPTED,
+    PIPE_CLOSED,
+    USAGE,
+    WRONG,
+    CommandError,
+    Help,
+    Subcommands,
+    installed_version,
+    option_names,
+)
 
 #: In the order of the help.
 COMMANDS = (
@@ -59,29 +71,68 @@ Run = Callable[[argparse.Namespace], int]
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
+    return _parsers()[0]
+
+
+def _parsers() -> tuple[terminal.Parser, Subcommands]:
     whole = terminal.Parser(
         prog="hutchbatch",
         description="Tools for Snakemake runs on AWS Batch.",
         epilog="hutchbatch SUBCOMMAND --help shows more, with examples.",
         formatter_class=Help,
     )
+    whole.add_argument(
+        "-V",
+        "--version",
+        action="version",
+        version=_versions(),
+        help="show the version",
+    )
     subcommands = whole.add_subparsers(required=True, metavar="SUBCOMMAND", dest="subcommand")
     for command in COMMANDS:
         command.add(subcommands)
     subcommands.choices["completion"].set_defaults(parser=parser)
-    for each in subcommands.choices.values():
+    for each in (whole, *subcommands.choices.values()):
         each.add_argument(
             "--debug",
             action="store_true",
             default=argparse.SUPPRESS,
             help="show where in the code an error comes from",
         )
-    return whole
+    return whole, subcommands
+
+
+def _versions() -> str:
+    """As a report of a fault needs them."""
+    own, snakemake = map(installed_version, ("snakemake-executor-plugin-hutchbatch", "snakemake"))
+    return f"hutchbatch {own} (Snakemake {snakemake}, Python {platform.python_version()})"
+
+
+def _parsed(given: Sequence[str]) -> argparse.Namespace:
+    """The command line. Exits with a message where it is wrong."""
+    whole, subcommands = _parsers()
+    if not given:
+        whole.print_help()
+        whole.exit(USAGE)
+    if given[0] == "help":
+        given = [*given[1:2], "--help"]
+    word, known = given[0], list(subcommands.choices)
+    if not word.startswith("-") and word not in known:
+        meant = suggestions.subcommands(word, known)
+        more = suggestions.question(meant) or "; hutchbatch --help lists them"
+        whole.error(f"there is no subcommand {word!r}{more}")
+    if word.startswith("-") and not any(n.startswith(word) for n in option_names(whole)):
+        whole.error(suggestions.unexpected([word], option_names(whole)))
+    options, rest = whole.parse_known_args(given)
+    if rest:
+        chosen = subcommands.choices[options.subcommand]
+        chosen.error(suggestions.unexpected(rest, option_names(chosen)))
+    return options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script; returns the exit code (``commands.common``)."""
-    options = parser().parse_args(argv)
+    options = _parsed(sys.argv[1:] if argv is None else argv)
     run: Run = options.run
     try:
         code = run(options)

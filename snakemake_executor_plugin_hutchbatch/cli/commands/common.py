@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
 
@@ -33,6 +34,24 @@ class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFo
         if action.default in (None, False, Path()):
             return action.help
         return super()._get_help_string(action)
+
+    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
+        if action.nargs == argparse.REMAINDER:  # argparse itself only shows "..."
+            return f"[{action.metavar} ...]"
+        return super()._format_args(action, default_metavar)
+
+
+def option_names(parser: argparse.ArgumentParser) -> list[str]:
+    """``-d``, ``--directory`` and so on."""
+    return [name for action in parser._actions for name in action.option_strings]
+
+
+def installed_version(package: str) -> str:
+    """A package's version, or that it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 class CommandError(Exception):

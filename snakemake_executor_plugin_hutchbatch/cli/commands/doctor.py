@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import platform
 
 from ...aws import clients as aws
@@ -18,7 +17,17 @@ from ...text import terminal
 from ...text.printable import mapped
 from ...text.secrets import redacted
 from ...text.terminal import Painted, note
-from .common import INTERRUPTED, USAGE, WRONG, CommandError, Help, Subcommands, epilog, number
+from .common import (
+    INTERRUPTED,
+    USAGE,
+    WRONG,
+    CommandError,
+    Help,
+    Subcommands,
+    epilog,
+    installed_version,
+    number,
+)
 
 PACKAGES = (
     "snakemake-executor-plugin-hutchbatch",
@@ -114,7 +123,7 @@ def _conclude(examination: Examination, as_json: bool, contact: Contact | None =
     policy = permissions.policy(actions, examination.context()) if actions else None
     lacks = [each for finding in found for each in finding.role_missing]
     role_policy = permissions.role_policy(lacks, examination.context()) if lacks else None
-    versions = {name: _version(name) for name in PACKAGES}
+    versions = {name: installed_version(name) for name in PACKAGES}
     versions |= {"python": platform.python_version(), "system": platform.platform()}
     if as_json:
         document = {
@@ -158,10 +167,3 @@ def _conclude(examination: Examination, as_json: bool, contact: Contact | None =
         title = f"First contact with AWS Batch, {examination.session.region_name}; {packages}"
         lines = contact_answers.block(title, contact.answers, contact.stays)
         terminal.say("", "Please send these lines to the authors of hutchbatch:", "", *lines)
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"

@@ -1,0 +1,84 @@
+"""What somebody reads who types a subcommand or an option that does not exist."""
+
+import pytest
+
+from snakemake_executor_plugin_hutchbatch.cli import main, suggestions
+
+
+def output(capsys, *words):
+    with pytest.raises(SystemExit) as ended:
+        main.main(words)
+    shown = capsys.readouterr()
+    return ended.value.code, shown.out, shown.err
+
+
+def test_the_bare_command_shows_its_help_and_fails(capsys):
+    code, out, err = output(capsys)
+    assert code == 2
+    assert all(name in out for name in ("status", "show the status of a run", "--version"))
+    assert err == ""
+
+
+def test_the_version_names_what_a_report_of_a_fault_needs(capsys):
+    code, out, _ = output(capsys, "--version")
+    assert code == 0
+    assert out.startswith("hutchbatch 0.")
+    assert "Snakemake 9." in out
+    assert "Python 3." in out
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("statsu", "did you mean status?"),
+        ("log", "did you mean logs?"),
+        ("kill", "did you mean cancel?"),
+        ("Status", "did you mean status?"),
+        ("xyzzy", "hutchbatch --help lists them"),
+    ],
+)
+def test_a_subcommand_that_does_not_exist_leads_to_the_one_that_was_meant(word, meant, capsys):
+    code, _, err = output(capsys, word, "--any", "thing")
+    assert code == 2
+    assert f"there is no subcommand {word!r}; {meant}" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "reported"),
+    [
+        (
+            ("status", "--wathc"),
+            "hutchbatch status: error: unknown option --wathc; did you mean",
+        ),
+        (("status", "--jsno=1"), "unknown option --jsno; did you mean --json?"),
+        (("status", "--quux"), "unknown option --quux\n"),
+        (("runs", "a", "b"), "hutchbatch runs: error: too many arguments: a b"),
+        (("--verson",), "unknown option --verson; did you mean --version?"),
+        (("--debug",), "required: SUBCOMMAND"),
+    ],
+)
+def test_a_wrong_option_is_named_with_the_subcommand_that_has_no_such_one(words, reported, capsys):
+    code, _, err = output(capsys, *words)
+    assert code == 2
+    assert reported in err
+
+
+def test_help_is_a_subcommand_too(capsys):
+    assert output(capsys, "help", "logs")[1] == output(capsys, "logs", "--help")[1]
+    assert output(capsys, "help")[1] == output(capsys, "--help")[1]
+
+
+@pytest.mark.parametrize("name", sorted(main._parsers()[1].choices))
+@pytest.mark.parametrize("wrong", [["--no-such-option"], ["--debug=1"]])
+def test_every_subcommand_refuses_what_it_does_not_know_with_its_usage(name, wrong, capsys):
+    code, _, err = output(capsys, name, *wrong)
+    assert code == 2
+    assert err.startswith(f"usage: hutchbatch {name} ")
+    assert "Traceback" not in err
+
+
+def test_words_of_other_tools_lead_to_subcommands_that_exist():
+    known = list(main._parsers()[1].choices)
+    for word in suggestions._ELSEWHERE:
+        assert word not in known
+        assert suggestions.subcommands(word, known)
