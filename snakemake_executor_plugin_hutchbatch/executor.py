@@ -29,6 +29,7 @@ from .planning import (
     rule_checks,
     run_plan,
     snakemake_command,
+    written_command,
 )
 from .planning.launch import Launch
 from .planning.modes import Mode
@@ -249,7 +250,12 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             status=task.status,
         )
         self._services.recorder.prepared(
-            work, plan, task.identity or "", wildcards_of(job), log_urls(job)
+            work,
+            plan,
+            task.identity or "",
+            wildcards_of(job),
+            log_urls(job),
+            written_command.of(job),
         )
         return work
 

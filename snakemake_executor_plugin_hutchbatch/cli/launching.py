@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..controller.submission import Handover
-from ..planning import detached_tree, launch, launch_arguments, launch_tree
+from ..planning import detached_tree, git_commit, launch, launch_arguments, launch_tree
 from ..planning.launch import Launch
 from ..planning.launch_arguments import Word
 from ..planning.launch_tree import Tree
@@ -202,6 +202,10 @@ def _variables(launched: Launch, tree: Tree) -> Mapping[str, str]:
         elif name.startswith("AWS_ENDPOINT_URL") and not any(each in value for each in _LOOPBACK):
             found[name] = value
     found[detached_tree.VARIABLE] = detached_tree.dumps(tree)
+    # The repository stays here.
+    snakefile = Path(str(launched.workflow.main_snakefile))
+    if commit := git_commit.of_workflow(snakefile, os.environ):
+        found[git_commit.VARIABLE] = commit
     found["SNAKEMAKE_HUTCHBATCH_USER"] = context.site.user
     found["SNAKEMAKE_HUTCHBATCH_REGION"] = context.site.region
     return found

@@ -96,6 +96,12 @@ def formatted(pattern: str, variables: dict[str, object]) -> str:
     return str(format_command(pattern, **{k: v for k, v in variables.items() if k not in own}))
 
 
+def readable(job: Job, tmpdir: str) -> str:
+    """The rule's own command. Raises whatever the user's code raises."""
+    variables = _variables(job, tmpdir)
+    return formatted(_pattern(job.rule, variables), variables)
+
+
 def shell_command(job: Job, where: JobPaths, tmpdir: str) -> tuple[str, str]:
     """The shell, and the text that Snakemake's ``shell()`` would pass to it.
 
@@ -103,8 +109,7 @@ def shell_command(job: Job, where: JobPaths, tmpdir: str) -> tuple[str, str]:
     if it cannot be formatted.
     """
     try:
-        variables = _variables(job, tmpdir)
-        command = formatted(_pattern(job.rule, variables), variables)
+        command = readable(job, tmpdir)
     except Exception as error:  # user code in params and braces may raise anything
         raise PlanError(f"its shell command cannot be formatted: {error}") from error
     if TO_BE_DETERMINED in command:

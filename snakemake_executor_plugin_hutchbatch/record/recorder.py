@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two signs of life.
 BEAT_SECONDS = 20.0
+#: Characters of a command that are kept.
+MOST_COMMAND = 2000
 _INSTANCE = re.compile(r"i-[0-9a-f]+")
 #: The column that keeps when a state was first seen.
 _COLUMNS = {"RUNNABLE": "runnable", "STARTING": "starting", "RUNNING": "running"}
@@ -57,8 +59,11 @@ class Recorder:
         identity: str,
         wildcards: Mapping[str, str],
         logs: Sequence[str],
+        command: str = "",
     ) -> None:
-        """A job that is to be sent."""
+        """A job that is to be sent. ``command``: what its rule runs."""
+        if self._journal is None:
+            return
         self._put(
             Job(
                 self._run_id,
@@ -77,6 +82,8 @@ class Recorder:
                 timeout=plan.timeout,
                 outputs="\n".join(work.outputs),
                 logs="\n".join(logs),
+                command=_shortened(self._hide(command)),
+                environment="\n".join(sorted(set(plan.conda.values()))),
             )
         )
 
@@ -208,6 +215,10 @@ class Recorder:
     def _put(self, *records: Row) -> None:
         if self._journal:
             self._journal.put(*records)
+
+
+def _shortened(command: str) -> str:
+    return command if len(command) <= MOST_COMMAND else command[:MOST_COMMAND] + " …"
 
 
 def _seconds(milliseconds: int | None) -> float | None:

@@ -18,7 +18,7 @@ class Run:
     goes on, or when its controller was killed. ``process_started`` distinguishes a process
     from a later one with the same ``pid``, ``machine`` its machine from others with the same name
     (see ``controllers``, as for ``lease``); ``beat`` is the last sign of life; ``wanted``: jobs to
-    be done."""
+    be done; ``git_commit``: the workflow's, with ``-dirty`` if its files differ from it."""
 
     run_id: str
     started: float
@@ -34,6 +34,7 @@ class Run:
     command: str = ""
     folder: str = ""
     snakefile: str = ""
+    git_commit: str = ""
     storage_prefix: str = ""
     work_prefix: str = ""
     log_group: str = ""
@@ -50,7 +51,8 @@ class Job:
     ``identity``: digest of all that makes its result, see ``recovery/decide.py``; ``state``:
     ``prepared``, ``sent``, ``done`` or ``failed``; ``cause`` and ``sentence``: of its
     failure. ``outputs`` and ``logs``: S3 URLs, one a line. ``log_end``: the last lines of a
-    failed job's output, as the terminal showed them.
+    failed job's output, as the terminal showed them. ``command``: what its rule runs, for people;
+    ``environment``: its conda environments as the user calls them, one a line.
     """
 
     run_id: str
@@ -75,6 +77,8 @@ class Job:
     sentence: str | None = None
     exit_code: int | None = None
     log_end: str | None = None
+    command: str = ""
+    environment: str = ""
 
 
 @dataclass(frozen=True)

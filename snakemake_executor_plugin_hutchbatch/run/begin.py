@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..aws.retry import Retrier
+from ..planning import git_commit
 from ..planning.run_context import RunContext
 from ..record import controllers, redact, repair
 from ..record.recorder import Recorder
@@ -108,6 +109,7 @@ def _run(workflow: Workflow, context: RunContext, hide: Discretion) -> Run:
         command=hide(shlex.join(["snakemake", *discreet(sys.argv[1:])])),
         folder=str(Path.cwd()),
         snakefile=hide(str(workflow.main_snakefile)),
+        git_commit=git_commit.of_workflow(Path(str(workflow.main_snakefile)), os.environ),
         storage_prefix=str(workflow.storage_settings.default_storage_prefix),
         work_prefix=context.work_prefix,
         log_group=site.settings.value("log_group"),

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from snakemake_executor_plugin_hutchbatch.record import run_record
+from snakemake_executor_plugin_hutchbatch.record.journal import PLACE
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
+
 HUTCHBATCH = str(Path(sys.executable).with_name("hutchbatch"))
 SNAKEFILE = """
     rule all:
@@ -24,8 +28,21 @@ SNAKEFILE = """
     rule bad:
         output: "bad.txt"
         log: "logs/bad.txt"
-        shell: "echo '<b>what went wrong</b>'; echo '<i>the tool says</i>' > {log}; exit 7"
+        shell:
+            "token=hunter2hunter2 true; "
+            "echo '<b>what went wrong</b>'; echo '<i>the tool says</i>' > {log}; exit 7"
 """
+
+
+def committed(folder):
+    """The commit of what is in the folder now."""
+    git = ("git", "-c", "user.name=x", "-c", "user.email=x@example.org")
+    for words in (("init", "-q"), ("add", "Snakefile"), ("commit", "-q", "-m", "x")):
+        subprocess.run([*git, *words], cwd=folder, check=True)
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
 
 
 def table(path):
@@ -35,6 +52,7 @@ def table(path):
 
 def test_a_run_leaves_its_table_and_its_picture(workflow):
     workflow.write("Snakefile", SNAKEFILE)
+    commit = committed(workflow.folder)
     workflow.cloud.fault(kind="lose_host", name="*-work*", after=0.5, times=1)
     files = ("out/report.html", "trace.tsv")
     wanted = ("all", "bad.txt", "--keep-going", "--hutchbatch-user", "jdoe", "--hutchbatch-tags")
@@ -76,6 +94,8 @@ def test_a_run_leaves_its_table_and_its_picture(workflow):
     assert (gather["files_out"], gather["bytes_out"]) == ("1", "4")
     assert float(gather["run_s"]) > 0
     assert float(gather["peak_memory_mib"]) > 0
+    with Reader(workflow.folder / PLACE) as reader:
+        record = run_record.read(reader, run_record.choose(reader, None))
     again = subprocess.run(
         [HUTCHBATCH, "report", "--trace", "-"],
         cwd=workflow.folder,
@@ -83,4 +103,9 @@ def test_a_run_leaves_its_table_and_its_picture(workflow):
         text=True,
         check=True,
     )
+    assert record.run.git_commit == commit
+    jobs = {job.label: job for job in record.jobs}
+    assert jobs["work n=1"].command == "echo 1 > work/1.txt; sleep 2"
+    assert jobs["gather"].command == "cat work/1.txt work/2.txt > sum.txt"
+    assert "token=… " in jobs["bad"].command
     assert again.stdout == (workflow.folder / "trace.tsv").read_text()
