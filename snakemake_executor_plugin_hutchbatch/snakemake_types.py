@@ -217,6 +217,7 @@ class _EitherJob(Protocol):
 
     jobid: int | str
     attempt: int
+    restart_times: int
     threads: int
     resources: Resources
     dag: Dag

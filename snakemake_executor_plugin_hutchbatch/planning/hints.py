@@ -49,7 +49,7 @@ class RuleRequest:
 
     ``resources``: the rule's own; ``memory``: MiB that would be requested; ``command``: the
     text of its ``shell:``; ``conda``: it names an environment; ``conda_used``:
-    ``--software-deployment-method conda`` is given.
+    ``--software-deployment-method conda`` is given; ``retry_exit_codes``: it has some of its own.
     """
 
     rule: str
@@ -62,6 +62,8 @@ class RuleRequest:
     conda: bool = False
     conda_used: bool = False
     env_modules: bool = False
+    retries: int = 0
+    retry_exit_codes: bool = False
 
 
 def hints(requests: Iterable[RuleRequest]) -> list[str]:
@@ -78,6 +80,22 @@ def of_rule(request: RuleRequest) -> Iterator[str]:
     yield from _software(request)
     yield from _memory(request)
     yield from _foreign(request)
+    yield from _retries(request)
+
+
+def _retries(request: RuleRequest) -> Iterator[str]:
+    if not request.retry_exit_codes:
+        return
+    if not request.retries:
+        yield (
+            "hutchbatch_retry_exit_codes says for which exit codes a job is tried again, and "
+            "retries how often, which is 0; write retries: 1 or start Snakemake with --retries 1"
+        )
+    elif request.mode == "snakemake":
+        yield (
+            "it runs under Snakemake, whose exit code is 1 whatever its command's is; of "
+            "hutchbatch_retry_exit_codes only 1, and 137 for lack of memory, have a meaning"
+        )
 
 
 def _software(request: RuleRequest) -> Iterator[str]:

@@ -24,6 +24,8 @@ from .snakemake_jobs import job_label, members, rule_name, wildcards_of
 #: Environments are solved and built for ``linux-64`` (``software/conda``).
 CONDA_IS_X86 = "conda environments are built for x86-64 (linux-64)"
 _CREDENTIALS = "--hutchbatch-repository-credentials"
+#: Resources whose numbers are no amounts: the largest one does not stand for all.
+_NO_AMOUNTS = frozenset(("hutchbatch_retry_exit_codes",))
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,17 @@ class Preemptible:
 
 @dataclass(frozen=True)
 class Budgets:
-    """How often a job may be tried again, by reason. Minutes and factor: 0 for never."""
+    """How often a job may be tried again, by reason. Minutes and factor: 0 for never.
+
+    ``retry_exit_codes``: the first and last code of each range with which Snakemake's ``retries:``
+    count; none for every failure.
+    """
 
     spot_attempts: int = default_of("spot_attempts")
     host_attempts: int = default_of("host_attempts")
     starve_minutes: float = default_of("starve_minutes")
     oom_memory_factor: float = default_of("oom_memory_factor")
+    retry_exit_codes: tuple[tuple[int, int], ...] = default_of("retry_exit_codes")
 
 
 @dataclass(frozen=True)
@@ -249,7 +256,7 @@ def _own_resources(job: AnyJob, resources: Mapping[str, object]) -> dict[str, ob
                 found.setdefault(name, []).append(value)
     merged: dict[str, object] = {}
     for name, values_ in found.items():
-        numbers = [v for v in values_ if isinstance(v, (int, float))]
+        numbers = [v for v in values_ if isinstance(v, (int, float)) and name not in _NO_AMOUNTS]
         if len(numbers) == len(values_):
             merged[name] = max(numbers)
         elif len(set(map(str, values_))) == 1:
@@ -305,6 +312,7 @@ def _budgets(settings: JobSettings, site: Site, rules: set[str]) -> Budgets:
         host_attempts=settings.value("host_attempts"),
         starve_minutes=settings.value("starve_minutes"),
         oom_memory_factor=settings.value("oom_memory_factor"),
+        retry_exit_codes=settings.value("retry_exit_codes"),
     )
 
 

@@ -192,6 +192,8 @@ def _request(job: Job, wanted: JobPlan, site: Site) -> hints.RuleRequest:
         conda=bool(rule.conda_env) and not rule.is_containerized,
         conda_used=site.conda is not None,
         env_modules=bool(rule.env_modules),
+        retries=job.restart_times,
+        retry_exit_codes=bool(wanted.budgets.retry_exit_codes),
     )
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from ..planning.snakemake_jobs import job_label, log_files, members, rule_name
 from ..planning.work import SentWork
-from ..settlement import failure_report, log_tails, scratch_report
+from ..settlement import exit_codes, failure_report, log_tails, scratch_report
 from ..settlement.evidence import Settled
 from ..settlement.failed_logs import Copy
 from ..settlement.failure_cause import Cause, Failure
 from ..settlement.retry_policy import Resubmit
-from ..snakemake_patches import failed_outputs
+from ..snakemake_patches import failed_outputs, retries
 from ..snakemake_types import AnyJob
 from ..text import terminal, tracebacks
 from .assemble import RunServices
@@ -71,7 +72,7 @@ class EndedJobs:
             self._services.outbox.again(work, step)
             return work, step
         else:
-            self._fail_in_full(settled, settled.failure)
+            self._fail_in_full(settled, _last_try(work, settled.failure))
         return None
 
     def _look_at_scratch(self, settled: Settled[SentWork]) -> None:
@@ -157,3 +158,12 @@ class EndedJobs:
         self._snakemake.failed(job, job_id, message, [copy.path for copy in copies])
         if report:
             self._run.logger.error(report.split("\n"))
+
+
+def _last_try(work: SentWork, failure: Failure) -> Failure:
+    """The failure; after one that is not worth another try, Snakemake does not make it."""
+    codes = work.own_plan.budgets.retry_exit_codes
+    if exit_codes.is_worth_retrying(failure, codes) or not retries.has_tries_left(work.job):
+        return failure
+    retries.give_up(work.job)
+    return replace(failure, sentence=f"{failure.sentence}; {exit_codes.why_not(codes)}")

@@ -105,6 +105,16 @@ _ROWS = (
         per_rule=True,
     ),
     Setting(
+        "retry_exit_codes",
+        parsers.parse_retry_exit_codes,
+        "CODES",
+        "Exit codes with which a failed job is worth another try, such as 137,140,100-110: retries "
+        "says how often, this says for which codes; with any other code a job fails at once. "
+        "Machines that were lost do not count as failures of the job. Default {default}.",
+        default="all",
+        per_rule=True,
+    ),
+    Setting(
         "tail_lines",
         parsers.parse_tail_lines,
         "NUMBER",

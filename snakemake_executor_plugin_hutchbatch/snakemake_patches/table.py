@@ -168,6 +168,12 @@ RUN = (
         "a failed job that never ran loses its earlier outputs",
     ),
     Patch(
+        "snakemake.jobs",
+        "Job.restart_times",
+        "retries:restart_times",
+        "retries: count for every failure, also for one after which another try is in vain",
+    ),
+    Patch(
         "snakemake.checkpoints",
         "Checkpoint.get",
         "local_inputs:checkpoint_get",

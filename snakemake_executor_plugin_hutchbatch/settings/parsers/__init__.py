@@ -2,6 +2,7 @@
 
 from ..values import Mount as Mount
 from ..values import SettingError as SettingError
+from .exit_codes import parse_retry_exit_codes as parse_retry_exit_codes
 from .mounts import parse_aws_cli_path as parse_aws_cli_path
 from .mounts import parse_mount as parse_mount
 from .mounts import parse_scratch as parse_scratch
