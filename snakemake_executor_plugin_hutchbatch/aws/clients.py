@@ -91,6 +91,11 @@ def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:
     )
 
 
+def is_aws(endpoint: str) -> bool:
+    """Whether an endpoint is AWS's own."""
+    return ".amazonaws.com" in endpoint
+
+
 def quick_s3(aws: boto3.Session, s3: S3Access) -> S3Client:
     """For calls that must end soon, one way or the other, and that the caller repeats."""
     once = Config(
@@ -120,10 +125,7 @@ def _quotas(aws: boto3.Session, batch_endpoint: str) -> QuotaClient | None:
         retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=5
     )
     client: QuotaClient = (made := aws.client("service-quotas", config=once))
-    is_redirected = [
-        ".amazonaws.com" not in url for url in (batch_endpoint, made.meta.endpoint_url)
-    ]
-    return client if is_redirected[0] == is_redirected[1] else None
+    return client if is_aws(batch_endpoint) == is_aws(made.meta.endpoint_url) else None
 
 
 def _with_plain_bodies(config: Config) -> Config:

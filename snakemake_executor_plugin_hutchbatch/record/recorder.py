@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from ..aws.job_states import LOST
 from ..planning.plan import JobPlan
 from ..planning.work import SentWork, StoredWork, Work
+from ..queues.queue import Queue
 from ..settlement import failure_cause
 from ..settlement.failure_cause import Failure
 from ..supervisor.taskspec import Status
@@ -18,7 +19,19 @@ from ..text.printable import printable
 from ..text.secrets import redacted
 from ..tracking.live_jobs import LiveJob
 from .journal import Journal
-from .schema import SINGLE, Attempt, Environment, Job, Note, Placement, Row, Run, Submission
+from .schema import (
+    SINGLE,
+    Attempt,
+    Environment,
+    Job,
+    KnownQueue,
+    Note,
+    Placement,
+    Row,
+    Run,
+    SpotPrice,
+    Submission,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import AttemptDetailTypeDef, JobDetailTypeDef
@@ -192,6 +205,17 @@ class Recorder:
         """How an environment stands now."""
         sentence = printable(self._hide(state.sentence))
         self._put(replace(state, run_id=self._run_id, sentence=sentence))
+
+    def queues(self, known: Iterable[Queue]) -> None:
+        """The queues as they are now."""
+        for each in known:
+            spot = None if each.spot is None else int(each.spot)
+            types = "\n".join(each.instance_types)
+            self._put(KnownQueue(self._run_id, each.name, spot, each.bid, types))
+
+    def spot_prices(self, found: Mapping[str, tuple[float, float]]) -> None:
+        """The lowest and the highest spot price during the run, by instance type."""
+        self._put(*(SpotPrice(self._run_id, name, *price) for name, price in found.items()))
 
     def wanted(self, jobs: int) -> None:
         """The run has so many jobs now."""

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 from .journal import JournalError
 from .reader import Reader
-from .schema import Attempt, Environment, Job, Note, Placement, Run, Submission
+from .schema import (
+    Attempt,
+    Environment,
+    Job,
+    KnownQueue,
+    Note,
+    Placement,
+    Run,
+    SpotPrice,
+    Submission,
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,8 @@ class Record:
     attempts: tuple[Attempt, ...] = ()
     notes: tuple[Note, ...] = ()
     environments: tuple[Environment, ...] = ()
+    queues: tuple[KnownQueue, ...] = ()
+    spot_prices: tuple[SpotPrice, ...] = ()
 
     @property
     def known_until(self) -> float:
@@ -50,6 +62,8 @@ def read(reader: Reader, run: Run) -> Record:
         ),
         tuple(reader.rows(Note, "run_id = ? ORDER BY at", run_id)),
         tuple(reader.rows(Environment, "run_id = ? ORDER BY name", run_id)),
+        tuple(reader.rows(KnownQueue, "run_id = ? ORDER BY name", run_id)),
+        tuple(reader.rows(SpotPrice, "run_id = ? ORDER BY instance_type", run_id)),
     )
 
 

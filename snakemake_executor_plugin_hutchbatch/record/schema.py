@@ -18,7 +18,8 @@ class Run:
     goes on, or when its controller was killed. ``process_started`` distinguishes a process
     from a later one with the same ``pid``, ``machine`` its machine from others with the same name
     (see ``controllers``, as for ``lease``); ``beat`` is the last sign of life; ``wanted``: jobs to
-    be done; ``git_commit``: the workflow's, with ``-dirty`` if its files differ from it."""
+    be done; ``git_commit``: the workflow's, with ``-dirty`` if its files differ from it;
+    ``endpoint``: AWS Batch's, where that is not AWS's own."""
 
     run_id: str
     started: float
@@ -35,6 +36,7 @@ class Run:
     folder: str = ""
     snakefile: str = ""
     git_commit: str = ""
+    endpoint: str = ""
     storage_prefix: str = ""
     work_prefix: str = ""
     log_group: str = ""
@@ -189,7 +191,31 @@ class Environment:
     sentence: str = ""
 
 
-Row = Run | Job | Submission | Placement | Attempt | Note | Environment
+@dataclass(frozen=True)
+class KnownQueue:
+    """A queue as it was when a run began, for what its machines cost. ``spot``: 1 or 0, None where
+    it has both kinds or is not known; ``bid`` in percent of the on-demand price;
+    ``instance_types``: names of AWS Batch, one a line."""
+
+    run_id: str
+    name: str
+    spot: int | None = None
+    bid: int | None = None
+    instance_types: str = ""
+
+
+@dataclass(frozen=True)
+class SpotPrice:
+    """The lowest and the highest spot price of an instance type during a run, in all availability
+    zones of its region, USD an hour."""
+
+    run_id: str
+    instance_type: str
+    low: float = 0.0
+    high: float = 0.0
+
+
+Row = Run | Job | Submission | Placement | Attempt | Note | Environment | KnownQueue | SpotPrice
 
 #: Each table and the columns of its key.
 TABLES: Mapping[type, tuple[str, ...]] = {
@@ -200,9 +226,11 @@ TABLES: Mapping[type, tuple[str, ...]] = {
     Attempt: ("batch_id", "attempt"),
     Note: (),
     Environment: ("run_id", "digest"),
+    KnownQueue: ("run_id", "name"),
+    SpotPrice: ("run_id", "instance_type"),
 }
 #: Tables that files of earlier versions may lack.
-LATER: tuple[type, ...] = (Environment,)
+LATER: tuple[type, ...] = (Environment, KnownQueue, SpotPrice)
 #: Columns by which rows are searched.
 INDEXES: tuple[tuple[type, str], ...] = (
     (Job, "identity"),

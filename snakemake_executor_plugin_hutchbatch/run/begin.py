@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ..aws.clients import is_aws
 from ..aws.retry import Retrier
 from ..planning import git_commit
 from ..planning.run_context import RunContext
@@ -53,6 +54,7 @@ def begin(
     """Opens the record, looks for jobs of earlier runs, and leaves this run's mark in S3."""
     s3 = context.clients.s3
     recorder = _recorder(workflow, context, logger.warning, hide)
+    recorder.queues(queue for queue in context.site.queues.values() if queue.takes_jobs)
     reading = ThreadPoolExecutor(THREADS, thread_name_prefix="hutchbatch-reading")
     # Snakemake's own inventory: it then also sees what jobs have stored.
     inventory = s3_storage.inventory(workflow.storage_registry.default_storage_provider)
@@ -108,6 +110,7 @@ def _run(workflow: Workflow, context: RunContext, hide: Discretion) -> Run:
         beat=now,
         command=hide(shlex.join(["snakemake", *discreet(sys.argv[1:])])),
         folder=str(Path.cwd()),
+        endpoint="" if is_aws(batch := context.clients.batch.meta.endpoint_url) else batch,
         snakefile=hide(str(workflow.main_snakefile)),
         git_commit=git_commit.of_workflow(Path(str(workflow.main_snakefile)), os.environ),
         storage_prefix=str(workflow.storage_settings.default_storage_prefix),

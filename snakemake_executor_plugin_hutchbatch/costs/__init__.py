@@ -1,0 +1,1 @@
+"""What runs cost: machines by their jobs' shares, and storage. Nothing here is a bill."""
