@@ -9,7 +9,7 @@ SNAKEFILE = """
         resources:
             mem_mb=lambda wildcards, attempt: 200 * attempt,
             hutchbatch_retry_exit_codes="75,100-110",
-        shell: "if [ {resources.mem_mb} = 200 ]; then exit 104; fi; echo {resources.mem_mb} > {output}"
+        shell: "[ {resources.mem_mb} != 200 ] || exit 104; echo {resources.mem_mb} > {output}"
     rule other:
         output: "other.txt"
         retries: 2
