@@ -101,8 +101,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         rate_limit.lift(self.workflow)
         self._count = 0
         self._size = len(self.dag)
-        self._run = RunState(self.workflow, context, self.logger, hide, cancelled)
         beginning = begin.begin(self.workflow, context, self._retrier, self.logger, hide)
+        limit = begin.limit(beginning, self.executor_settings)
+        self._run = RunState(self.workflow, context, self.logger, hide, cancelled, limit)
         self._services = assemble.build(
             self, self._run, beginning, variables, self.format_job_exec, self._retrier, shelf
         )
@@ -270,6 +271,15 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         if work:
             self._services.recorder.over(work, failure)
         self._ended.fail(job, None, failure)
+
+    def withdrawn(self, work: Work) -> None:
+        """A job is not submitted any more. Called by threads of the outbox."""
+        self._ended.withdraw(work)
+
+    def not_done(self, job: AnyJob) -> None:
+        """A job is not done in this run. Not ``report_job_error``, which would show an error."""
+        scheduler = self.workflow.scheduler
+        scheduler.error_callback(job)
 
     def get_python_executable(self) -> str:
         # The supervisor knows which of the image's Pythons will do.

@@ -17,6 +17,7 @@ from collections.abc import (
     Sequence,
 )
 from pathlib import Path
+from threading import Lock, Semaphore
 from types import FunctionType
 from typing import IO, TYPE_CHECKING, Protocol, Union
 
@@ -343,8 +344,14 @@ class Scheduler(Protocol):
     """Decides which jobs start, and counts those that ended."""
 
     failed: Collection[Job]
+    running: Collection[AnyJob]
     finished_jobs: int
     _executor_error: bool
+    _user_kill: str | None
+    _lock: Lock
+    _open_jobs: Semaphore
+
+    def error_callback(self, job: AnyJob) -> None: ...
 
 
 class StorageSettings(Protocol):

@@ -194,6 +194,12 @@ class Recorder:
             changes["log_end"] = self._hide(log_end) if log_end else log_end
         self._journal.change(Job, (self._run_id, work.number), **changes)
 
+    def withdrawn(self, work: Work) -> None:
+        """A job that is not done in this run, which has reached a limit."""
+        if self._journal:
+            key = (self._run_id, work.number)
+            self._journal.change(Job, key, state="withdrawn", ended=self._clock())
+
     def also(self, run: Run) -> None:
         """Adds another run, of which only its mark in S3 is known."""
         self._put(run)

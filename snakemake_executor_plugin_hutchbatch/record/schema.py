@@ -51,10 +51,11 @@ class Job:
     """A Snakemake job at one of its attempts (``retries:``). ``number`` counts within its run.
 
     ``identity``: digest of all that makes its result, see ``recovery/decide.py``; ``state``:
-    ``prepared``, ``sent``, ``done`` or ``failed``; ``cause`` and ``sentence``: of its
-    failure. ``outputs`` and ``logs``: S3 URLs, one a line. ``log_end``: the last lines of a
-    failed job's output, as the terminal showed them. ``command``: what its rule runs, for people;
-    ``environment``: its conda environments as the user calls them, one a line.
+    ``prepared``, ``sent``, ``done``, ``failed`` or ``withdrawn`` (not done, since its run had
+    reached a limit); ``cause`` and ``sentence``: of its failure. ``outputs`` and ``logs``: S3
+    URLs, one a line. ``log_end``: the last lines of a failed job's output, as the terminal
+    showed them. ``command``: what its rule runs, for people; ``environment``: its conda
+    environments as the user calls them, one a line.
     """
 
     run_id: str

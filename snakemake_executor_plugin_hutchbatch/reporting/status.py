@@ -113,7 +113,9 @@ def make(
         last[job.label] = job
     placed = _last_placements(submissions, placements)
     counting = _Counting()
-    for job in last.values():
+    # What a run at its limit has taken back counts as not begun.
+    begun = [job for job in last.values() if job.state != "withdrawn"]
+    for job in begun:
         counting.add(job.rule, **{_state(job, placed.get(job.number), gone): 1})
     rule_of = {job.number: job.rule for job in jobs}
     _count_again(counting, jobs, last, placements, rule_of)
@@ -136,7 +138,7 @@ def make(
         run.pid,
         max(0.0, now - max(run.beat, run.started)),
         run.wanted,
-        None if run.wanted is None else max(0, run.wanted - len(last)),
+        None if run.wanted is None else max(0, run.wanted - len(begun)),
         len(live),
         tuple(sorted(counting.rules.values(), key=lambda r: r.rule)),
         _queues(submissions, placements, now),

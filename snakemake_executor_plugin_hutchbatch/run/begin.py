@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,17 +19,21 @@ from ..aws.retry import Retrier
 from ..planning import git_commit
 from ..planning.run_context import RunContext
 from ..record import controllers, redact, repair
+from ..record.journal import JournalError
+from ..record.reader import Reader
 from ..record.recorder import Recorder
 from ..record.redact import Discretion, discreet
 from ..record.schema import Run
 from ..recovery import discover
 from ..recovery.run_marker import Presence
 from ..recovery.unfinished_jobs import Earlier
+from ..settings.options import ExecutorSettings
 from ..snakemake_patches import s3_storage
 from ..snakemake_types import Dag, Workflow
 from ..storage.inventory import Inventory
 from ..storage.leavings import Leavings
 from ..text.terminal import Log
+from .limits import Limits, RunLimit
 
 #: Threads that submit, that read endings, and that ask S3: each waits on the network.
 THREADS = 8
@@ -75,6 +80,18 @@ def begin(
         logger.info(sentence)
     presence.sign(time.monotonic())
     return Beginning(recorder, inventory, presence, leavings, earlier, reading)
+
+
+def limit(beginning: Beginning, settings: ExecutorSettings) -> RunLimit:
+    """The run's limits, counted from when it began: a detached one under its first controller."""
+    own = beginning.recorder.run
+    earlier: list[Run] = []
+    detached_id, _, fence = own.lease.rpartition("#")
+    if fence and beginning.recorder.journal:
+        with suppress(JournalError), Reader(beginning.recorder.journal.path) as reader:
+            earlier = [run for run in reader.rows(Run) if run.lease.startswith(f"{detached_id}#")]
+    began = min([own.started, *(run.started for run in earlier)])
+    return RunLimit(Limits(settings.value("max_hours")), began, time.time)
 
 
 def discretion_of(workflow: Workflow) -> Discretion:

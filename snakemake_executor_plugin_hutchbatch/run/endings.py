@@ -7,17 +7,21 @@ from dataclasses import replace
 from typing import Protocol
 
 from ..planning.snakemake_jobs import job_label, log_files, members, rule_name
-from ..planning.work import SentWork
+from ..planning.work import SentWork, Work
 from ..settlement import exit_codes, failure_report, log_tails, scratch_report
 from ..settlement.evidence import Settled
 from ..settlement.failed_logs import Copy
 from ..settlement.failure_cause import Cause, Failure
 from ..settlement.retry_policy import Resubmit
+from ..settlement.starvation import was_withdrawn
 from ..snakemake_patches import failed_outputs, retries
 from ..snakemake_types import AnyJob
 from ..text import terminal, tracebacks
 from .assemble import RunServices
 from .state import RunState
+
+#: Ends that a run at its limit does not repair: the job is not started again, and has not failed.
+_NOT_ITS_FAULT = (Cause.SPOT, Cause.HOST, Cause.CAPACITY)
 
 
 class Snakemake(Protocol):
@@ -30,6 +34,9 @@ class Snakemake(Protocol):
         self, job: AnyJob, job_id: str | None, message: str, copies: Sequence[str] = ()
     ) -> None:
         """Reports a failure to Snakemake. ``copies``: paths of copies of the job's logs."""
+
+    def not_done(self, job: AnyJob) -> None:
+        """Reports to Snakemake, and to nobody else, that a job is not done in this run."""
 
 
 class EndedJobs:
@@ -58,7 +65,7 @@ class EndedJobs:
 
     def _settled(self, settled: Settled[SentWork]) -> tuple[SentWork, Resubmit] | None:
         outcome, work = settled.outcome, settled.outcome.what
-        step = None if self._run.cancelled.is_set() else settled.step
+        step = None if self._run.cancelled.is_set() or self._run.limit.text else settled.step
         if settled.failure and settled.failure.cause is Cause.CAPACITY:
             self._services.starvation_watch.starves(work.plan.queue)
         self._record(settled, step)
@@ -68,12 +75,31 @@ class EndedJobs:
         self._run.tally.loses(lost)
         if settled.failure is None:
             self._succeed(work, outcome.job_id)
+        elif self._is_withdrawn(settled, settled.failure):
+            if failed_outputs.never_ran(outcome.description, work.history.submissions):
+                failed_outputs.mark_not_run(work.job)
+            self.withdraw(work)
         elif step:
             self._services.outbox.again(work, step)
             return work, step
         else:
             self._fail_in_full(settled, _last_try(work, settled.failure))
         return None
+
+    def _is_withdrawn(self, settled: Settled[SentWork], failure: Failure) -> bool:
+        """Whether the job is left undone because the run has reached a limit."""
+        if not self._run.limit.text or self._run.cancelled.is_set():
+            return False
+        is_repaired = bool(settled.step) and failure.cause in _NOT_ITS_FAULT
+        return is_repaired or was_withdrawn(settled.outcome.description)
+
+    def withdraw(self, work: Work) -> None:
+        """A job that is not done in this run: it has not failed."""
+        retries.give_up(work.job)
+        self._run.tally.withdraws(work.job.jobid)
+        with tracebacks.logged(f"What became of {work.label} could not be recorded."):
+            self._services.recorder.withdrawn(work)
+        self._snakemake.not_done(work.job)
 
     def _look_at_scratch(self, settled: Settled[SentWork]) -> None:
         """Warns once a run of a scratch that is no disk of its own."""

@@ -96,7 +96,7 @@ def close(run: RunState, services: RunServices, report_paths: Sequence[Path]) ->
     run_id, lives = run.context.site.run_id, bool(services.tracker.live_count())
     for text in run.similar.counts():
         run.logger.error(text)
-    result = outcome(run.workflow, run.cancelled.is_set())
+    result = outcome(run.workflow, run.cancelled.is_set(), bool(run.limit.text))
     with tracebacks.logged("What is left of earlier runs could not be shown."):
         if left := discover.close(
             services.takeover, services.presence, services.leavings, result, lives
@@ -113,25 +113,30 @@ def close(run: RunState, services: RunServices, report_paths: Sequence[Path]) ->
         run.logger.info(text)
     with tracebacks.logged("The summary of the run could not be shown."):
         seconds = time.monotonic() - run.began
-        end = ended(run.workflow, run_id, result, seconds, run.tally)
+        end = ended(run.workflow, run_id, result, seconds, run.tally, run.limit.text)
         if lines := summary.lines(end, run.tally.counts()):
             run.logger.info(lines)
 
 
-def outcome(workflow: Workflow, cancelled: bool) -> str:
-    """``cancelled``, ``failed`` or ``done``, for the record."""
+def outcome(workflow: Workflow, cancelled: bool, limited: bool = False) -> str:
+    """``cancelled``, ``failed`` or ``done``, for the record. ``limited``: it reached a limit."""
     if cancelled:
         return "cancelled"
+    if limited:
+        return "failed"
     scheduler = workflow.scheduler
     wrong = scheduler is None or scheduler.failed or scheduler._executor_error
     return "failed" if wrong else "done"
 
 
-def ended(workflow: Workflow, run_id: str, outcome: str, seconds: float, tally: Tally) -> Ended:
+def ended(
+    workflow: Workflow, run_id: str, outcome: str, seconds: float, tally: Tally, limit: str = ""
+) -> Ended:
     """What Snakemake's scheduler knows of a run beside the jobs on AWS Batch. ``tally`` is told of
     those that ended well there, and that Snakemake did not accept."""
     scheduler = workflow.scheduler
-    failed = scheduler.failed if scheduler else ()
+    every = scheduler.failed if scheduler else ()
+    failed = [job for job in every if not tally.is_withdrawn(job.jobid)]
     for job in failed:
         if not job.is_local and not tally.has_failed(job.jobid):
             tally.fails(job.jobid, rule_name(job), "at Snakemake's own checks", len(job))
@@ -146,4 +151,5 @@ def ended(workflow: Workflow, run_id: str, outcome: str, seconds: float, tally: 
         # Its own count, which "3 of 10 steps done" shows, has both.
         done_here=max(0, finished - tally.counts().done),
         failed_here=[rule_name(job) for job in failed if job.is_local],
+        limit=limit,
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 
+from ..aws.job_states import BEGUN
 from ..planning.work import SentWork
 from ..settlement.retry_policy import Resubmit
 from ..submission import messages
 from ..text import tracebacks
 from ..tracking.news import Poll
+from . import limits
 from .assemble import RunServices
 from .endings import EndedJobs
 from .progress import Progress, line
@@ -34,6 +36,8 @@ class Follower:
             self._report_news(found)
         self._settle(found)
         if not self._run.cancelled.is_set():
+            if self._run.limit.look():
+                self._stop_submitting()
             services.starvation_watch.look(found)
             self._report_progress()
         services.recorder.beat()
@@ -48,6 +52,17 @@ class Follower:
             self._report_progress()
         for message in messages.moved(again):
             self._run.logger.info(message)
+
+    def _stop_submitting(self) -> None:
+        """The run has reached a limit."""
+        services, states = self._services, self._services.tracker.states()
+        limits.stop_scheduling(self._run.workflow)
+        services.outbox.withdraw()
+        services.starvation_watch.withdraw()
+        running = sum(states[state] for state in BEGUN)
+        said = limits.announcement(self._run.limit.text, running)
+        self._run.logger.warning(said)
+        services.recorder.note("warning", said)
 
     def _report_news(self, found: Poll[SentWork]) -> None:
         self._services.recorder.states(found.changed)

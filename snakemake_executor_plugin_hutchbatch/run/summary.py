@@ -35,6 +35,7 @@ class Tally:
         self._open: dict[Hashable, int] = {}
         self._done: dict[Hashable, int] = {}
         self._failed: dict[Hashable, tuple[tuple[str, str], int]] = {}
+        self._withdrawn: set[Hashable] = set()
         self._lost = 0
 
     def begins(self, job_id: Hashable, size: int = 1) -> None:
@@ -51,6 +52,16 @@ class Tally:
         with self._lock:
             self._forget(job_id)
             self._failed[job_id] = (rule, cause), size
+
+    def withdraws(self, job_id: Hashable) -> None:
+        """A job that was begun is not to be done in this run."""
+        with self._lock:
+            self._forget(job_id)
+            self._withdrawn.add(job_id)
+
+    def is_withdrawn(self, job_id: Hashable) -> bool:
+        with self._lock:
+            return job_id in self._withdrawn
 
     def loses(self, starts: int) -> None:
         with self._lock:
@@ -79,7 +90,8 @@ class Tally:
 class Ended:
     """A run that is over. ``outcome``: ``done``, ``failed`` or ``cancelled``; ``done_here``: jobs
     that ran on this machine; ``total``: all that were to be done; ``failed_here``: rules of jobs
-    that failed on this machine; ``results``: the storage prefix."""
+    that failed on this machine; ``results``: the storage prefix; ``limit``: the beginning of a
+    sentence, if one ended the run."""
 
     run_id: str
     outcome: str
@@ -88,11 +100,12 @@ class Ended:
     total: int
     done_here: int = 0
     failed_here: Iterable[str] = ()
+    limit: str = ""
 
 
 def lines(ended: Ended, counts: Counts) -> list[str]:
     """The four lines; none for a run that sent no job to AWS Batch."""
-    if not (counts.done or counts.failed or counts.cancelled):
+    if not (counts.done or counts.failed or counts.cancelled or ended.limit):
         return []
     return [
         _jobs(ended, counts),
@@ -119,6 +132,8 @@ def _jobs(ended: Ended, counts: Counts) -> str:
     text = f"Jobs: {', '.join(parts)}; {starts} lost to spot machines."
     if ended.outcome == "cancelled":
         text += " The run was cancelled: start Snakemake again to continue from here."
+    elif ended.limit:
+        text += f" {ended.limit}: start Snakemake again to continue from here."
     return text
 
 

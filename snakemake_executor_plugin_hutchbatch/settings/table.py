@@ -115,6 +115,13 @@ _ROWS = (
         per_rule=True,
     ),
     Setting(
+        "max_hours",
+        parsers.parse_max_hours,
+        "HOURS",
+        "After so many hours the run submits nothing more: jobs that have not started are taken "
+        "back, those that run finish, and the run ends as failed. Default: no limit.",
+    ),
+    Setting(
         "tail_lines",
         parsers.parse_tail_lines,
         "NUMBER",

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: AWS shows this as the reason for a job that hutchbatch took out of its queue.
 LEAVING = "hutchbatch is moving it to another queue"
+#: The same for a job that a run at its limit has taken back.
+WITHDRAWN = "hutchbatch has taken it back: its run has reached a limit"
 #: Seconds after which a job that CancelJob has left RUNNABLE is terminated. AWS has described both:
 #: that it ends at once, and that it stays until it is at the head of its queue.
 #: https://docs.aws.amazon.com/batch/latest/APIReference/API_CancelJob.html
@@ -42,6 +44,12 @@ def was_taken_out(job: Mapping[str, object] | None) -> bool:
     """Whether a job ended because hutchbatch is moving it: this run, or one that was killed
     meanwhile. CancelJob only ends jobs that have not started yet; others keep running."""
     return str((job or {}).get("statusReason") or "").startswith(LEAVING)
+
+
+def was_withdrawn(job: Mapping[str, object] | None) -> bool:
+    """Whether a job never started and ended because this run has reached a limit."""
+    reason = str((job or {}).get("statusReason") or "")
+    return reason.startswith((WITHDRAWN, LEAVING)) and "startedAt" not in (job or {})
 
 
 class Planned(Protocol):
@@ -94,6 +102,7 @@ class StarvationWatch(Generic[P]):
         self._reported: set[_Reported] = set()
         self._began = clock()
         self._may_move = True
+        self._withdraws = False
         #: When jobs were taken out of their queues, by id.
         self._taken_out: dict[str, float] = {}
         self._has_said = False
@@ -109,9 +118,19 @@ class StarvationWatch(Generic[P]):
         """Notes that a queue has just given up a job for lack of machines."""
         self.starved[queue] = self._clock()
 
+    def withdraw(self) -> None:
+        """From now on, every job that has no machine is taken out of its queue for good."""
+        self._withdraws = True
+
     def look(self, poll: Poll[P]) -> None:
         """Takes starving jobs out of their queues and reports why others wait."""
         now = self._clock()
+        if self._withdraws:
+            if self._may_move and (waiting := self._tracker.not_begun()):
+                self._take_out(waiting, now)
+            if self._taken_out:
+                self._insist(now)
+            return
         for sent in poll.started:
             self._moved[sent.plan.queue] = now
             self.starved.pop(sent.plan.queue, None)
@@ -137,7 +156,7 @@ class StarvationWatch(Generic[P]):
         them."""
         # First, so that a job that ends in between is recognised.
         self._tracker.leaving(starving)
-        left = self._termination.take_out([live.job_id for live in starving], LEAVING)
+        left = self._termination.take_out([live.job_id for live in starving], self._reason)
         stay = set(left.ids)
         for live in starving:
             if live.job_id in stay:
@@ -162,13 +181,17 @@ class StarvationWatch(Generic[P]):
                 stuck.append(live.job_id)
         if not stuck or not (waiting := self._still_waiting(stuck)):
             return
-        left = self._termination.end([], waiting, LEAVING)
+        left = self._termination.end([], waiting, self._reason)
         if left and not self._has_said:
             self._has_said = True
             self._say(
                 f"{len(left.ids):,} waiting jobs could not be taken out of their queues "
-                f"({left.why}): they move when AWS ends them."
+                f"({left.why}): they leave when AWS ends them."
             )
+
+    @property
+    def _reason(self) -> str:
+        return WITHDRAWN if self._withdraws else LEAVING
 
     def _still_waiting(self, ids: list[str]) -> list[str]:
         """An array's children are listed now and then only: one of them may be running."""

@@ -41,6 +41,9 @@ class Snakemake(Protocol):
     def rejected(self, job: AnyJob, failure: Failure, work: Work | None) -> None:
         """Reports to Snakemake that a job cannot be submitted; ``work`` None: or even planned."""
 
+    def withdrawn(self, work: Work) -> None:
+        """Reports to Snakemake that a job will not be submitted in this run."""
+
 
 class Hold(Protocol):
     """Keeps jobs here until what they need is there."""
@@ -83,7 +86,7 @@ class Outbox:
         self._plan_pool = plan_pool
         self._hold = hold
         self._adopted: dict[int, PendingSubmission] = {}
-        self._stopped = False
+        self._stopped = self._withdraws = False
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-sending")
         # Threads of their own: questions about earlier jobs do not hold up new ones.
         self._asking = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-asking")
@@ -123,6 +126,10 @@ class Outbox:
         self._later.stop()
         self._dispatch.stop()
 
+    def withdraw(self) -> None:
+        """From now on sends nothing more: jobs that come, or still wait, are given back."""
+        self._withdraws = True
+
     def close(self) -> None:
         """Returns when nothing is under way any more."""
         self._later.stop()
@@ -157,11 +164,18 @@ class Outbox:
     def _gather(self, waiting: Waiting) -> None:
         if self._stopped:
             return
+        if self._withdraws:
+            self._give_back(work_in(waiting))
+            return
         if self._hold and isinstance(waiting, PendingSubmission) and waiting.lacks:
             self._hold.take(waiting, self._gather, self._refuse)
             return
         work = work_in(waiting)
         self._dispatch.add((work.plan.key, work.history), waiting)
+
+    def _give_back(self, work: Work) -> None:
+        with tracebacks.logged("A job that is not submitted any more could not be reported."):
+            self._snakemake.withdrawn(work)
 
     def _divide(self, family: list[Waiting]) -> None:
         self._pool.submit(_logged, self._send_all, family)
@@ -187,6 +201,10 @@ class Outbox:
             self._logger.info(messages.taken_over(earlier, followed))
 
     def _send_all(self, family: list[Waiting]) -> None:
+        if self._withdraws:
+            for waiting in family:
+                self._give_back(work_in(waiting))
+            return
         parts: list[list[PendingSubmission] | StoredWork] = []
         with self.failing(_jobs(family)):
             parts = self._sender.divided(family)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
+from ..aws.job_states import WAITING
 from .live_jobs import Array, LiveJob
 
 T = TypeVar("T")
@@ -70,6 +71,11 @@ class Registry(Generic[T]):
         """Jobs that are RUNNABLE, without those that are being taken out of their queue."""
         with self._lock:
             return [live for live in self._all() if live.state == "RUNNABLE" and not live.leaving]
+
+    def not_begun(self) -> list[LiveJob[T]]:
+        """Jobs without a machine, without those that are being taken out of their queue."""
+        with self._lock:
+            return [live for live in self._all() if live.state in WAITING and not live.leaving]
 
     def departing(self) -> list[LiveJob[T]]:
         """Jobs that are being taken out of their queue, in whatever state they are."""

@@ -20,6 +20,8 @@ from .names import parse_user as parse_user
 from .names import parse_work_prefix as parse_work_prefix
 from .numbers import parse_array_size as parse_array_size
 from .numbers import parse_host_attempts as parse_host_attempts
+from .numbers import parse_max_cost as parse_max_cost
+from .numbers import parse_max_hours as parse_max_hours
 from .numbers import parse_oom_memory_factor as parse_oom_memory_factor
 from .numbers import parse_scheduling_priority as parse_scheduling_priority
 from .numbers import parse_shm_mb as parse_shm_mb

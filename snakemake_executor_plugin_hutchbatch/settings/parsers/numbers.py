@@ -48,6 +48,23 @@ parse_array_size = _whole_number(1, 10_000, "the size of an array")
 parse_tail_lines = _whole_number(0, 1000, "the number of lines")
 
 
+def _positive(most: float, what: str, example: str) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        try:
+            number = float(str(value).strip().removeprefix("$").replace(",", ""))
+        except ValueError:
+            number = 0.0
+        if not 0 < number <= most:
+            raise SettingError(f"{what} is a number above 0, at most {most:g}, like {example}")
+        return number
+
+    return parse
+
+
+parse_max_hours = _positive(8760, "the limit in hours", "12 or 0.5")
+parse_max_cost = _positive(1_000_000, "the limit in dollars", "50")
+
+
 def parse_oom_memory_factor(value: object) -> float:
     number = _number(0, 10, "the factor")(value)
     if 0 < number <= 1:

@@ -1,0 +1,68 @@
+"""Limits of a run: when it has had enough, and how it then stops submitting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..snakemake_types import Scheduler, Workflow
+from ..text import tracebacks
+from ..text.units import counted, duration
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``max_hours`` since the run began, a detached one on whichever machine; None for none."""
+
+    max_hours: float | None = None
+
+
+def reached(limits: Limits, seconds: float) -> str | None:
+    """Which limit a run has reached after ``seconds``, as the beginning of a sentence; None while
+    it has not."""
+    if limits.max_hours is not None and seconds >= limits.max_hours * 3600:
+        return (
+            f"The run has reached its limit, --hutchbatch-max-hours {limits.max_hours:g}, after "
+            f"{duration(seconds)}"
+        )
+    return None
+
+
+class RunLimit:
+    """Looks at the limits until one is reached. ``began``: when the run did, on ``clock`` (seconds
+    since 1970: a run may have begun on another machine)."""
+
+    def __init__(self, limits: Limits, began: float, clock: Callable[[], float]) -> None:
+        self._limits, self._began, self._clock = limits, began, clock
+        #: Which limit was reached, as the beginning of a sentence; empty while none was.
+        self.text = ""
+
+    def look(self) -> bool:
+        """Whether a limit has been reached just now."""
+        if self.text:
+            return False
+        with tracebacks.logged("The limits of the run could not be looked at."):
+            self.text = reached(self._limits, self._clock() - self._began) or ""
+        return bool(self.text)
+
+
+def announcement(text: str, running: int) -> str:
+    """What the user reads when a limit is reached. ``running``: jobs that have a machine."""
+    goes_on = "no job runs"
+    if running:
+        goes_on = f"{counted(running, 'running job')} may finish"
+    return (
+        f"{text}: nothing more is submitted, jobs that have not started are taken back, {goes_on}."
+    )
+
+
+def stop_scheduling(workflow: Workflow) -> None:
+    """Snakemake starts no more jobs, here or on AWS Batch, and ends as failed once those that run
+    have ended. As its own handler of SIGTERM does it, without the sentence that it would repeat
+    after each of these."""
+    scheduler: Scheduler | None = workflow.scheduler
+    if scheduler is None:
+        return
+    with scheduler._lock:
+        scheduler._user_kill = "limit"
+    scheduler._open_jobs.release()
