@@ -11,7 +11,7 @@ import yaml
 
 from ..nextflow.carried import Carried
 from ..settings.setting import option_name
-from ..sites.site import SETTINGS_OF_SITES
+from ..settings.table import SETTINGS
 from ..text.printable import printable
 
 #: The profile's file in its folder, as Snakemake looks for it.
@@ -64,8 +64,8 @@ def render(answers: Answers, folder: Path, carried: Carried | None = None) -> st
     ]
     parts = ["\n".join(head)]
     parts += [_shown(line) for line in _lines(answers, made)]
-    if made.left:
-        parts.append(_left(made))
+    for title, those in not_carried(made, "the nextflow.config"):
+        parts.append("\n".join((f"# {title}", *(f"#   {line}" for line in those))))
     return "\n\n".join(parts) + "\n"
 
 
@@ -161,11 +161,20 @@ _ABOUT = {
 }
 
 
+#: Those that the interview answers.
+_ANSWERS = frozenset(
+    ("region", "job_role", "queue", "policy", "work_prefix", "scratch", "aws_cli_path", "log_group")
+)
+
+
 def _setting_lines(settings: Mapping[str, object]) -> list[_Line]:
+    names = [*(n for n in _ABOUT if n in settings), *(n for n in settings if n not in _ABOUT)]
     return [
-        _Line(comment, {option_name(name).removeprefix("--"): settings[name]})
-        for name, comment in _ABOUT.items()
-        if name in settings
+        _Line(
+            _ABOUT.get(name) or SETTINGS[name].help_text,
+            {option_name(name).removeprefix("--"): settings[name]},
+        )
+        for name in names
     ]
 
 
@@ -176,10 +185,19 @@ def _default_resources(answers: Answers, made: Carried) -> list[str]:
 
 def _carried_lines(made: Carried) -> list[_Line]:
     """What was carried over and is no answer."""
-    lines = _setting_lines({n: v for n, v in made.settings.items() if n not in SETTINGS_OF_SITES})
+    lines = _setting_lines({n: v for n, v in made.settings.items() if n not in _ANSWERS})
     if made.container_image:
         image = {"container-image": made.container_image}
         lines.append(_Line("The image for rules without container:.", image))
+    if made.conda:
+        comment = (
+            "Conda environments that rules name are built once, by a job on AWS Batch, and kept "
+            "in S3."
+        )
+        lines.append(_Line(comment, {"software-deployment-method": "conda"}))
+    if made.max_threads:
+        comment = "The most vCPUs that any job asks for."
+        lines.append(_Line(comment, {"max-threads": made.max_threads}))
     return lines
 
 
@@ -199,7 +217,13 @@ def _rule_lines(made: Carried) -> list[_Line]:
     return lines
 
 
-def _left(made: Carried) -> str:
-    head = "# Not carried over from the nextflow.config:"
-    lines = (printable(" ".join(str(each).split())) for each in made.left)
-    return "\n".join([head, *(f"#   {line}" for line in lines)])
+def not_carried(made: Carried, name: str) -> list[tuple[str, list[str]]]:
+    """Headings, each with its lines: what of the config ``name`` has no place in the profile."""
+    found: dict[bool, list[str]] = {}
+    for each in made.left:
+        found.setdefault(each.needless, []).append(printable(" ".join(str(each).split())))
+    heads = {
+        False: f"Not carried over from {name}:",
+        True: f"Nothing is lost without these of {name}:",
+    }
+    return [(heads[needless], found[needless]) for needless in heads if needless in found]

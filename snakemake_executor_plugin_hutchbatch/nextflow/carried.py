@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-#: Scopes that are summed up in one line.
-_TOGETHER = ("params", "timeline", "report", "trace", "dag", "manifest", "tower", "plugins")
-
-#: Characters shown of a piece of a config.
+#: Characters shown of a piece of a config, and names of processes or settings in one line.
 MOST_SHOWN = 200
+MOST_LISTED = 5
 
 
 def shown(text: str) -> str:
@@ -21,22 +19,33 @@ def shown(text: str) -> str:
 
 @dataclass(frozen=True)
 class Left:
-    """Something that was not carried over: ``what``, in which line of the config, and ``why`` or
-    what to do."""
+    """A part of a config that has no place in the profile: ``what``, in which line, and ``why`` or
+    what to do.
+
+    ``of``: the process that it is set for, where it is one. ``group``: parts that have it in common
+    and the same ``why`` are one line: with a colon at its end it stands before them (``withLabel
+    big:``), else for them (``params``). ``file``: the included file; empty for the config itself.
+    ``needless``: nothing is lost without it.
+    """
 
     line: int
     what: str
     why: str
+    of: str = ""
+    group: str = ""
+    file: str = ""
+    needless: bool = False
 
     def __str__(self) -> str:
-        return f"line {self.line}: {shown(self.what)}: {shown(self.why)}"
+        place = f"{self.file} line {self.line}" if self.file else f"line {self.line}"
+        return f"{shown(place)}: {shown(self.what)}: {shown(self.why)}"
 
 
 @dataclass
 class Carried:
     """Parts of a profile. ``settings``: hutchbatch's, by name; ``defaults``: default resources;
     ``rules``: resources by rule; ``threads`` by rule. Amounts that grow with each attempt are
-    Snakemake expressions: ``8000 * attempt``."""
+    Snakemake expressions: ``8000 * attempt``. ``conda``: environments are made."""
 
     settings: dict[str, object] = field(default_factory=dict)
     defaults: dict[str, int | str] = field(default_factory=dict)
@@ -45,30 +54,35 @@ class Carried:
     container_image: str | None = None
     jobs: int | None = None
     retries: int | None = None
+    max_threads: int | None = None
+    conda: bool = False
     left: list[Left] = field(default_factory=list)
 
 
-def grouped(left: list[Left]) -> list[Left]:
-    """One entry for each label, and for each scope whose parts have the same remedy."""
-    found: dict[tuple[str, str], list[Left]] = {}
-    for each in sorted(left, key=lambda each: each.line):
-        scope = re.match(r"with(Label|Name) [^:]*|the profile|\w+", each.what)
-        named = scope[0] if scope else each.what
-        together = named.startswith(("with", "the")) or named in _TOGETHER
-        found.setdefault((named if together else each.what, each.why), []).append(each)
-    return [
-        Left(those[0].line, _together(named, those), why) for (named, why), those in found.items()
-    ]
+def grouped(left: Sequence[Left]) -> list[Left]:
+    """One entry for each group, and for each setting of several processes, that has one reason."""
+    found: dict[tuple[str, str, str, bool], list[Left]] = {}
+    for each in left:
+        # What is set for processes is set in many files: one for each is the fashion.
+        file = "" if each.of else each.file
+        key = (file, each.group or each.what, each.why, each.needless)
+        found.setdefault(key, []).append(each)
+    return [replace(those[0], what=_together(those), of="", group="") for those in found.values()]
 
 
-def _together(named: str, those: list[Left]) -> str:
-    """``withLabel big: cpus = 4, memory = 8.GB``; ``the profiles a, b``; ``params``."""
-    those = those[:MOST_SHOWN]  # more cannot be shown
-    if len(those) == 1:
-        return those[0].what
-    if named == "the profile":
-        names = (each.what.removeprefix(named).strip() for each in those)
-        return f"the profiles {', '.join(names)}"
-    if named.startswith("with"):
-        return f"{named}: {', '.join(each.what.partition(': ')[2] for each in those)}"
-    return named
+def _together(those: Sequence[Left]) -> str:
+    """``withLabel big: cpus = 4, memory = 8.GB``; ``params``; ``process.ext of A and B``."""
+    first = those[0]
+    if first.group.endswith(":"):
+        return f"{first.group} {listed([each.what for each in those])}"
+    if first.group:
+        return first.group if len(those) > 1 else first.what
+    names = [each.of for each in those if each.of]
+    return f"{first.what} of {listed(names)}" if names else first.what
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a, b and 3 more``."""
+    names = list(dict.fromkeys(names))
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")

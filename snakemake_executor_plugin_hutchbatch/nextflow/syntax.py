@@ -1,12 +1,14 @@
-"""Parses a config into its settings, each with its path, its value and its line."""
+"""Reads a config statement by statement: its settings, each with its path, its tokens and its line.
+
+Whatever is no setting is skipped, with its place: a config is read as far as it can be."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import posixpath
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from .carried import shown
-from .expressions import evaluate
 from .tokens import Token, bare, tokens
 
 _CLOSERS = {"{": "}", "[": "]", "(": ")"}
@@ -25,6 +27,8 @@ MOST_CHARS = 256 * 1024
 MOST_SETTINGS = 5000
 #: Most nested blocks, parts of a name (``a.b.c``), and characters of a name.
 DEEPEST, MOST_PARTS, MOST_NAME = 20, 20, 500
+#: Most included files: nf-core/rnaseq has 60, one for each group of modules.
+MOST_FILES = 200
 
 
 class NextflowError(ValueError):
@@ -32,102 +36,70 @@ class NextflowError(ValueError):
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One setting. ``selector``: ``("withName", "ALIGN")`` if it only applies to some processes;
-    ``value``: from ``expressions.evaluate``; ``text``: the value as written."""
-
-    path: tuple[str, ...]
-    selector: Selector | None
-    value: object
-    text: str
-    line: int
-
-
-@dataclass(frozen=True)
 class Skipped:
-    """A part of the config that was not read."""
+    """A part of the config that was not read, and ``why``; ``group`` as in ``carried.Left``."""
 
     what: str
     line: int
+    why: str
+    file: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
-class Config:
-    """A parsed config. Of entries with the same path the last one counts. ``profile``: the one that
-    was included."""
+class Source:
+    text: str
+    file: str = ""
 
-    entries: tuple[Entry, ...]
-    skipped: tuple[Skipped, ...]
-    profile: str | None = None
-
-
-def read(text: str, profile: str | None = None) -> Config:
-    """The settings of a config, with those of one of its ``profiles`` on top. By default that is
-    the only profile that runs on AWS Batch, unless the config does so outside of its profiles.
-
-    Raises ``NextflowError`` for an unclosed block or bracket, an unknown profile, and for a config
-    that is larger or deeper than any real one.
-    """
-    if len(text) > MOST_CHARS:
-        raise NextflowError(f"it has more than {MOST_CHARS:,} characters, too many for a config")
-    reader = _Reader(text)
-    reader.block((), None, None)
-    outside: list[_Unread] = []
-    profiles: dict[str, list[_Unread]] = {}
-    for found in reader.found:
-        if found.path[0] == "profiles" and len(found.path) > 2:
-            inner = replace(found, path=found.path[2:])
-            profiles.setdefault(found.path[1], []).append(inner)
-        else:
-            outside.append(found)
-    if profile is not None and profile not in profiles:
-        known = shown(", ".join(profiles)) or "none"
-        raise NextflowError(f"there is no profile {profile!r} in it; there are: {known}")
-    on_batch = [name for name, those in profiles.items() if _on_batch(those)]
-    if profile is None and len(on_batch) == 1 and not _on_batch(outside):
-        profile = on_batch[0]
-    chosen = outside + profiles.pop(profile or "", [])
-    others = [Skipped(f"the profile {name}", those[0].line) for name, those in profiles.items()]
-    params: Mapping[tuple[str, ...], object] = {
-        f.path[1:]: evaluate(f.tokens, {}, text) for f in chosen if f.path[0] == "params"
-    }
-    entries = tuple(
-        Entry(f.path, f.selector, evaluate(f.tokens, params, text), f.shown(text), f.line)
-        for f in chosen
-    )
-    skipped = sorted([*reader.skipped, *others], key=lambda s: s.line)
-    return Config(entries, tuple(skipped), profile)
+    def __post_init__(self) -> None:
+        if len(self.text) > MOST_CHARS:
+            raise NextflowError(
+                f"it has more than {MOST_CHARS:,} characters, too many for a config"
+            )
 
 
 @dataclass(frozen=True)
-class _Unread:
+class Unread:
     path: tuple[str, ...]
     selector: Selector | None
     tokens: tuple[Token, ...]
     line: int
+    source: Source
 
-    def shown(self, text: str) -> str:
+    @property
+    def shown(self) -> str:
         if not self.tokens:
             return ""
-        return " ".join(text[self.tokens[0].start : self.tokens[-1].end].split())
+        return " ".join(self.source.text[self.tokens[0].start : self.tokens[-1].end].split())
 
 
-def _on_batch(found: list[_Unread]) -> bool:
-    return any(
-        each.path == ("process", "executor") and [bare(t) for t in each.tokens] == ["awsbatch"]
-        for each in found
-    )
+@dataclass
+class Counts:
+    """Of a config with its included files."""
+
+    settings: int = 0
+    files: int = 0
 
 
-class _Reader:
-    """One pass over the tokens of a config."""
+class Reader:
+    """One pass over the tokens of a config. ``skipped``: each with the profile that it is in."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._all = list(tokens(text))
-        self._at = self._depth = 0
-        self.found: list[_Unread] = []
-        self.skipped: list[Skipped] = []
+    def __init__(
+        self,
+        source: Source,
+        include: Callable[[str], str | None],
+        counts: Counts | None = None,
+        depth: int = 0,
+    ) -> None:
+        self._source = source
+        self._text = source.text
+        self._include = include
+        self._counts = counts or Counts()
+        self._all = list(tokens(source.text))
+        self._at, self._depth = 0, depth
+        self.found: list[Unread] = []
+        self.skipped: list[tuple[str, Skipped]] = []
+        self.profiles: dict[str, int] = {}
 
     @property
     def _next(self) -> Token:
@@ -168,8 +140,7 @@ class _Reader:
     def _statement(self, path: tuple[str, ...], selector: Selector | None) -> None:
         first = self._next
         if first.text == "includeConfig":
-            what = " ".join(t.text for t in self._expression())
-            self.skipped.append(Skipped(what, first.line))
+            self._included(path, selector)
             return
         if first.kind not in ("word", "string") or first.text in _CODE:
             self._skip(first, path)
@@ -178,18 +149,59 @@ class _Reader:
         whole = (*path, *names[: MOST_PARTS + 1])
         if len(whole) > MOST_PARTS or sum(map(len, whole)) > MOST_NAME:
             raise NextflowError(f"line {first.line}: this name is too long for a setting")
+        if self._next.kind == "newline" and self._all[self._at + 1].text == "{":
+            self._take()  # people who come from other languages put the bracket there
         if self._next.text == "{":
+            if len(whole) == 2 and whole[0] == "profiles":
+                self.profiles.setdefault(whole[1], first.line)
             self.block(whole, chosen, self._take())
         elif self._next.text == "=" and names:
             self._take()
             value = tuple(self._expression())
-            self.found.append(_Unread(whole, chosen, value, first.line))
-            if len(self.found) > MOST_SETTINGS:
+            self.found.append(Unread(whole, chosen, value, first.line, self._source))
+            self._counts.settings += 1
+            if self._counts.settings > MOST_SETTINGS:
                 raise NextflowError(
                     f"it has more than {MOST_SETTINGS:,} settings, too many for a config"
                 )
         else:
             self._skip(first, path)
+
+    def _included(self, path: tuple[str, ...], selector: Selector | None) -> None:
+        """Reads an included file as if it stood here."""
+        first = self._take()
+        named = self._expression()
+        what = f"includeConfig {self._shown(named)}"
+        self._counts.files += 1
+        name = _beside(self._source.file, bare(named[0])) if len(named) == 1 else None
+        if name is None:
+            why = "only files beside the config are read, by their plain names"
+        elif self._counts.files > MOST_FILES or self._depth >= DEEPEST:
+            why = f"more than {MOST_FILES} files, or files that include each other"
+        elif (text := self._include(name)) is None:
+            why = "there is no such file beside the config, or none that can be read"
+        else:
+            try:
+                inner = Reader(Source(text, name), self._include, self._counts, self._depth + 1)
+                inner.block(path, selector, None)
+            except NextflowError as error:
+                why = str(error)
+            else:
+                self.found += inner.found
+                self.skipped += inner.skipped
+                for profile, line in inner.profiles.items():
+                    self.profiles.setdefault(profile, line)
+                return
+        self._skipped(path, what, first.line, why)
+
+    def _shown(self, those: list[Token]) -> str:
+        return shown(self._text[those[0].start : those[-1].end]) if those else ""
+
+    def _skipped(
+        self, path: tuple[str, ...], what: str, line: int, why: str, group: str = ""
+    ) -> None:
+        profile = path[1] if len(path) > 1 and path[0] == "profiles" else ""
+        self.skipped.append((profile, Skipped(what, line, why, self._source.file, group)))
 
     def _path(self, selector: Selector | None) -> tuple[list[str], Selector | None]:
         """A name like ``a.b.c``, and the selector if it contains one."""
@@ -257,5 +269,18 @@ class _Reader:
         rest = self._expression()
         if not rest:
             self._take()
-        what = "plugins" if path == ("plugins",) else f"code ({first.text} …)"
-        self.skipped.append(Skipped(what, first.line))
+        if path[:1] == ("plugins",):
+            self._skipped(path, "plugins", first.line, "it only concerns Nextflow", "plugins")
+            return
+        self._skipped(path, f"code ({first.text} …)", first.line, "Groovy code is not run")
+
+
+def _beside(including: str, name: str) -> str | None:
+    """The name of an included file relative to the config's folder, ``conf/base.config``; None for
+    what is no plain name of a file."""
+    for start in ("${projectDir}/", "$projectDir/", "${baseDir}/", "$baseDir/"):
+        if name.startswith(start):
+            including, name = "", name.removeprefix(start)
+    if not name or "$" in name or "://" in name or len(name) > MOST_NAME or "\0" in name:
+        return None
+    return posixpath.normpath(posixpath.join(posixpath.dirname(including), name))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from ... import files
 from ...nextflow.carried import Carried
-from ...nextflow.syntax import MOST_CHARS, NextflowError, read
+from ...nextflow.config import read
+from ...nextflow.syntax import MOST_CHARS, NextflowError
 from ...nextflow.translation import translate
 from ...text import terminal
 from ...text.terminal import note
@@ -90,9 +92,9 @@ def _run(options: argparse.Namespace) -> int:
     terminal.say(f"Wrote {target}")
     for each in interview.notes:
         note(each)
-    if carried and carried.left:
-        terminal.say(f"Not carried over from {options.from_nextflow}:")
-        terminal.say(*(f"  {each}" for each in carried.left))
+    if carried:
+        for head, those in profile_file.not_carried(carried, str(options.from_nextflow)):
+            terminal.say(head, *(f"  {each}" for each in those))
     terminal.say(
         f"Check it:  hutchbatch doctor --profile {options.profile}",
         f"Use it:    snakemake --profile {options.profile}",
@@ -108,12 +110,28 @@ def _carried(options: argparse.Namespace) -> Carried | None:
             raise CommandError("--nextflow-profile needs --from-nextflow FILE.", USAGE)
         return None
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(MOST_CHARS + 1)
-        config = read(text, options.nextflow_profile)
+        config = read(_text(path), options.nextflow_profile, _beside(path.parent))
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not a text file"
         raise CommandError(f"{path} could not be read: {why}.") from None
     except NextflowError as error:
         raise CommandError(f"{path}: {error}.") from None
     return translate(config)
+
+
+def _text(path: Path) -> str:
+    """No more than a config has. Raises ``OSError``, ``UnicodeDecodeError``."""
+    with path.open(encoding="utf-8") as file:
+        return file.read(MOST_CHARS + 1)
+
+
+def _beside(folder: Path) -> Callable[[str], str | None]:
+    """Reads included files."""
+
+    def include(name: str) -> str | None:
+        try:
+            return _text(folder / name) if (folder / name).is_file() else None
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    return include

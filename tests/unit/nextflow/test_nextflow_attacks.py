@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from snakemake_executor_plugin_hutchbatch.cli import profile_file
 from snakemake_executor_plugin_hutchbatch.nextflow.carried import Carried
-from snakemake_executor_plugin_hutchbatch.nextflow.syntax import MOST_CHARS, NextflowError, read
+from snakemake_executor_plugin_hutchbatch.nextflow.config import read
+from snakemake_executor_plugin_hutchbatch.nextflow.syntax import MOST_CHARS, NextflowError
 from snakemake_executor_plugin_hutchbatch.nextflow.translation import translate
 
-ANSWERS = profile_file.Answers("b", "p", "q", "availability", "r", "u", "s3://b/w/", "us-west-2")
+ANSWERS = profile_file.Answers("hutch", "", "b", "p", "us-west-2", "u", "60", {})
 MANY = 20_000
 
 
