@@ -56,6 +56,7 @@ class Row:
     queue: str | None = _column("Batch queue.")
     mode: str = _column("`direct` or `snakemake`.")
     image: str = _column("Docker image.")
+    environment: str = _column("Its conda environments, as your rules name them.")
     instance_type: str | None = _column("Type of the machine, if its container can find out.")
     instance_id: str | None = _column("The machine.")
     capacity: str | None = _column("`spot` or `on-demand`, if its container can find out.")
@@ -85,6 +86,7 @@ class Row:
     batch_id: str | None = _column("Id of the job on AWS Batch; an array's child has `:INDEX`.")
     log_stream: str | None = _column("Its log stream in CloudWatch.")
     sentence: str | None = _column("The message about its failure.")
+    command: str = _column("What its rule runs, without secrets; its first 2,000 characters.")
 
 
 #: The table's columns and what they mean.
@@ -136,6 +138,8 @@ def _rows_of(
         retry=job.attempt,
         mode=job.mode,
         image=job.image,
+        environment=job.environment,
+        command=job.command,
         vcpus=job.vcpus,
         memory_mib=job.memory,
         gpus=job.gpus,
@@ -266,7 +270,7 @@ def _cell(name: str, value: object) -> str:
         value = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
     # One row a line, whatever a label or a sentence holds, and safe on a terminal.
     text = printable(" ".join(str(value).split()))
-    if name == "sentence":
+    if name in ("sentence", "command"):
         text = redacted(text)
     # Excel and its like would take it for a formula, which may run programs or send data away:
     # https://owasp.org/www-community/attacks/CSV_Injection

@@ -24,7 +24,7 @@ def record_of(record: Record) -> Record:
         snakefile=redacted(run.snakefile),
         settings=mapped(run.settings, redacted),
     )
-    said = ("sentence", "log_end", "reason", "text")
+    said = ("sentence", "log_end", "reason", "text", "command")
     hidden = replace(
         record,
         run=run,

@@ -66,7 +66,8 @@ class Spread:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. ``memory`` in MiB; ``…_share`` in percent of the request."""
+    """One rule. ``memory`` in MiB; ``…_share`` in percent of the request; ``killed``: the shares of
+    attempts that were killed for their memory; ``bytes_…``: fetched and stored."""
 
     name: str
     jobs: int
@@ -79,6 +80,9 @@ class Rule:
     waited: Spread | None
     memory: Spread | None
     memory_share: Spread | None
+    killed: tuple[float, ...]
+    bytes_in: int
+    bytes_out: int
     cores: Spread | None
     cpu_share: Spread | None
     asked_memory: int
@@ -162,6 +166,9 @@ def _rule(name: str, rows: list[Row]) -> Rule:
         waited=spread(row.waited_s for row in rows),
         memory=spread(row.peak_memory_mib for row in done),
         memory_share=spread(_memory_share(row) for row in done),
+        killed=tuple(max(100.0, _memory_share(row) or 0.0) for row in rows if _is_killed(row)),
+        bytes_in=sum(row.bytes_in or 0 for row in rows),
+        bytes_out=sum(row.bytes_out or 0 for row in rows),
         cores=spread(busy_cores(row) for row in done),
         cpu_share=spread(_cpu_share(row) for row in done),
         asked_memory=asked_memory,
@@ -175,6 +182,10 @@ def _memory_share(row: Row) -> float | None:
     if row.peak_memory_mib is None or not row.memory_mib:
         return None
     return 100 * row.peak_memory_mib / row.memory_mib
+
+
+def _is_killed(row: Row) -> bool:
+    return row.cause == Cause.OUT_OF_MEMORY.value
 
 
 def _cpu_share(row: Row) -> float | None:

@@ -115,6 +115,7 @@ def _run(jobs: int, until: float, running: bool, failed: bool) -> Run:
         command="snakemake --profile profiles/hutch --keep-going",
         folder="/home/jdoe/variants",
         snakefile="workflow/Snakefile",
+        git_commit="3f2a9c1d5b7e8f60412233445566778899aabbcc-dirty",
         storage_prefix="s3://fh-pi-doe-j-eco/variants",
         work_prefix="s3://fh-pi-doe-j-eco/scratch-delete-30/hutchbatch",
         log_group="/aws/batch/job",
@@ -196,7 +197,10 @@ def _job(
         image=f"quay.io/biocontainers/{kind.name}:1.2",
         vcpus=kind.vcpus,
         memory=kind.memory,
-        outputs=f"s3://fh-pi-doe-j-eco/variants/{label}.out",
+        outputs=f"s3://fh-pi-doe-j-eco/variants/{kind.name}/{wildcards.get('sample', 'all')}.out",
+        logs=f"s3://fh-pi-doe-j-eco/variants/logs/{kind.name}/{wildcards.get('sample', 'all')}.log",
+        command=_command(kind, wildcards),
+        environment="envs/annotate.yaml" if kind.name == "annotate" else "",
         state="failed" if fails else "done",
         ended=stop + 3,
         cause=cause,
@@ -204,7 +208,10 @@ def _job(
         exit_code=code if fails else 0,
         log_end=LOG_END if fails else None,
     )
-    submission = Submission(name, run_id, queue, 1, at + 1, submitted=at + 2, batch_id=batch_id)
+    task = f"s3://fh-pi-doe-j-eco/scratch-delete-30/hutchbatch/runs/{RUN}/tasks/{name}.json"
+    submission = Submission(
+        name, run_id, queue, 1, at + 1, "", task, submitted=at + 2, batch_id=batch_id
+    )
     placement = Placement(
         name,
         SINGLE,
@@ -219,6 +226,14 @@ def _job(
         stop,
     )
     return [job, submission, placement, *made]
+
+
+def _command(kind: Kind, wildcards: dict[str, str]) -> str:
+    sample = wildcards.get("sample", "all")
+    return (
+        f"{kind.name} --threads {kind.vcpus} --reference resources/GRCh38.fa \\\n"
+        f"  --in {kind.name}/{sample}.in.bam | samtools view -b - > {kind.name}/{sample}.out"
+    )
 
 
 def _sentence(kind: Kind, cause: str | None) -> str | None:

@@ -26,6 +26,7 @@ from snakemake_executor_plugin_hutchbatch.record.schema import (
     Run,
     Submission,
 )
+from snakemake_executor_plugin_hutchbatch.reporting import charts
 
 #: A screen cleared, a title set, C1, text turned around, a line ended in each way there is.
 MARK = "FORGED"
@@ -275,7 +276,11 @@ def test_what_is_written_into_files_is_harmless_too(folder, capfd):
     assert_harmless(table, "table")
     for name in ("page.html", "other.html"):
         page = (folder / name).read_text()
-        own = page[: page.index("<script")]
+        own = page[: page.index('<script type="text/plain"')]
+        packed = page[len(own) :].partition(">")[2].partition("<")[0]
+        data = json.dumps(charts.unpacked(packed), ensure_ascii=False)
+        assert not BAD.search(data)
+        assert SECRET not in data
         assert not BAD.search(own)
         assert MARK in own
         assert SECRET not in page

@@ -1,0 +1,152 @@
+"""What a report says of a run besides its charts and its jobs. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from ..record.schema import Run
+from ..settings.setting import option_name
+from ..text.units import amount, count, duration, hours, money
+from . import statistics
+from .attempt_table import Row
+from .job_list import Listed
+from .statistics import Prices, Totals, Use
+
+#: How many similar failures, and kinds of failures, are shown.
+MOST_SHOWN = 5
+KINDS = 40
+
+
+@dataclass(frozen=True)
+class Tile:
+    name: str
+    value: str
+    more: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Failed jobs of one rule with one cause; ``jobs``: the first few, with their numbers in the
+    list of all."""
+
+    rule: str
+    cause: str
+    count: int
+    jobs: tuple[tuple[int, Listed], ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Containers of one queue on one type of machine."""
+
+    queue: str
+    machine: str
+    capacity: str
+    all: Use
+    lost: Use
+
+
+def title(run: Run) -> str:
+    return PurePath(run.folder).name or run.run_id
+
+
+def outcome(run: Run, gone: bool) -> Mapping[str, str]:
+    if run.outcome == "done":
+        return {"kind": "done", "text": "done"}
+    if run.outcome or gone:
+        return {"kind": "failed", "text": run.outcome or "Snakemake is gone"}
+    return {"kind": "open", "text": "running"}
+
+
+def tiles(sums: Totals, staged: tuple[int, int], prices: Prices) -> list[Tile]:
+    """``staged``: bytes fetched from S3, and stored there."""
+    failed = sums.states.get("failed", 0) + sums.states.get("lost", 0)
+    done = sums.states.get("done", 0)
+    left = sums.jobs - done - failed
+    found = [
+        Tile(
+            "jobs done",
+            count(done),
+            f"of {count(sums.jobs)}" + (f", {count(left)} open" * (left > 0)),
+        ),
+        Tile("jobs failed", count(failed), "", "bad" if failed else ""),
+        Tile(
+            "wait for a machine",
+            "not known" if sums.waited is None else duration(sums.waited),
+            "" if sums.waited is None else "median of all containers",
+        ),
+        Tile("vCPU-hours", hours(sums.use.vcpu_hours), f"{count(sums.use.attempts)} containers"),
+        Tile("GiB-hours", hours(sums.use.gib_hours), "memory requested"),
+        Tile(
+            "lost to spot",
+            f"{hours(sums.spot.hours)} h",
+            f"{count(sums.spot.attempts)} containers",
+            "warn" if sums.spot.attempts else "",
+        ),
+        Tile("fetched from S3", amount(staged[0]), f"{amount(staged[1])} stored"),
+    ]
+    cost = prices.cost(sums.use.vcpu_hours, sums.use.gib_hours)
+    if cost is not None:
+        parts = [
+            f"{price:g} a {unit}-hour"
+            for price, unit in ((prices.vcpu_hour, "vCPU"), (prices.gib_hour, "GiB"))
+            if price is not None
+        ]
+        found.append(Tile("cost at your prices", money(cost), ", ".join(parts)))
+    return found
+
+
+def failures(jobs: Sequence[Listed]) -> list[FailureGroup]:
+    """The most frequent first."""
+    found: dict[tuple[str, str, int | None], list[tuple[int, Listed]]] = defaultdict(list)
+    for number, each in enumerate(jobs):
+        if each.job.state == "failed":
+            last = each.last
+            key = last.rule, last.cause or each.job.cause or "FAILED", last.exit_code
+            found[key].append((number, each))
+    return [
+        FailureGroup(rule, cause, len(mine), tuple(mine[:MOST_SHOWN]))
+        for (rule, cause, _), mine in sorted(found.items(), key=lambda item: -len(item[1]))[:KINDS]
+    ]
+
+
+def places(rows: Iterable[Row]) -> list[Place]:
+    found: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.started is not None:
+            kind = row.instance_type or "not known"
+            found[row.queue or "not known", kind, row.capacity or ""].append(row)
+    return [
+        Place(*key, statistics.use(mine), statistics.use(r for r in mine if r.state == "lost"))
+        for key, mine in sorted(found.items())
+    ]
+
+
+def about(run: Run) -> dict[str, str]:
+    """What was run, where and by which code; what is not known is left out."""
+    commit, changed, _ = run.git_commit.partition("-dirty")
+    known = {
+        "command": run.command,
+        "git commit": f"{commit} and changes that are not committed" if changed else commit,
+        "folder": run.folder,
+        "Snakefile": run.snakefile,
+        "machine": run.host,
+        "region": run.region,
+        "storage prefix": run.storage_prefix,
+        "work prefix": run.work_prefix,
+        "log group": run.log_group,
+    }
+    return {name: text for name, text in known.items() if text}
+
+
+def configuration(run: Run) -> dict[str, str]:
+    """hutchbatch's settings of the run, by their options."""
+    return {option_name(name): str(value) for name, value in run.settings.items() if value}
+
+
+def versions(run: Run) -> dict[str, str]:
+    return {name: str(text) for name, text in run.versions.items() if text}
