@@ -5,11 +5,12 @@ Nothing here knows a local cloud: boto3 itself reads ``AWS_ENDPOINT_URL_*``.
 
 from __future__ import annotations
 
+import datetime
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 import botocore.session
@@ -33,11 +34,26 @@ class QuotaClient(Protocol):
     ) -> Mapping[str, Mapping[str, float]]: ...
 
 
+class SpotPriceClient(Protocol):
+    """What is used of boto3's client for EC2."""
+
+    def describe_spot_price_history(
+        self,
+        *,
+        InstanceTypes: Sequence[str],
+        ProductDescriptions: Sequence[str],
+        StartTime: datetime.datetime,
+        EndTime: datetime.datetime,
+        NextToken: str = "",
+    ) -> Mapping[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class Clients:
     """AWS's clients. ``submit`` never repeats a call by itself: SubmitJob has no client token, so
-    what became of a call without an answer must be known before it is sent again. ``quotas`` makes
-    a client, which few runs need; None where it would ask another account than Batch's."""
+    what became of a call without an answer must be known before it is sent again. ``quotas`` and
+    ``spot_prices`` make clients, which few runs need, or need once; None where they would ask
+    another account than Batch's."""
 
     region: str
     batch: BatchClient
@@ -45,6 +61,7 @@ class Clients:
     logs: CloudWatchLogsClient
     s3: S3Client
     quotas: Callable[[], QuotaClient | None] = lambda: None
+    spot_prices: Callable[[], SpotPriceClient | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -87,7 +104,8 @@ def clients(aws: boto3.Session, s3: S3Access | None = None) -> Clients:
         submit=aws.client("batch", config=once),
         logs=aws.client("logs", config=many),
         s3=storage,
-        quotas=lambda: _quotas(aws, batch.meta.endpoint_url),
+        quotas=lambda: _beside(aws, "service-quotas", batch.meta.endpoint_url),
+        spot_prices=lambda: _beside(aws, "ec2", batch.meta.endpoint_url),
     )
 
 
@@ -118,14 +136,15 @@ def _storage(aws: boto3.Session, s3: S3Access, config: Config) -> S3Client:
     return storage
 
 
-def _quotas(aws: boto3.Session, batch_endpoint: str) -> QuotaClient | None:
-    """Where Batch is redirected to another endpoint and Service Quotas is not, its answers would be
-    about another account."""
+def _beside(aws: boto3.Session, service: str, batch_endpoint: str) -> Any:  # noqa: ANN401 - boto3's are made at run time
+    """A client that gives up soon. Where Batch is redirected to another endpoint and this service
+    is not, its answers would be about another account: None."""
     once = Config(
         retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=5
     )
-    client: QuotaClient = (made := aws.client("service-quotas", config=once))
-    return client if is_aws(batch_endpoint) == is_aws(made.meta.endpoint_url) else None
+    make: Callable[..., Any] = aws.client
+    made = make(service, config=once)
+    return made if is_aws(batch_endpoint) == is_aws(made.meta.endpoint_url) else None
 
 
 def _with_plain_bodies(config: Config) -> Config:

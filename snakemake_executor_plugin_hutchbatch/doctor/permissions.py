@@ -28,6 +28,7 @@ USEFUL: Mapping[str, str] = {
     "batch:TerminateJob": "Ctrl-C leaves your jobs running",
     "batch:CancelJob": "jobs that wait too long do not move to another queue",
     "servicequotas:GetServiceQuota": "the account's vCPU quota is not known when jobs wait for it",
+    "ec2:DescribeSpotPriceHistory": "what a run cost is only known to be at most the bid",
     "logs:GetLogEvents": "the output of jobs is not shown",
     "logs:FilterLogEvents": "the output of jobs cannot be looked up by hand",
 }

@@ -5,6 +5,7 @@ missing permission; only ``places`` stores a small object, and removes it again.
 
 from __future__ import annotations
 
+import datetime
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from ..aws import errors
 from ..aws.clients import Clients
+from ..costs import spot_history
 from ..planning import assumed_site, preflight
 from ..planning.plan import check_execution_role
 from ..planning.requirements import PlanError
@@ -289,8 +291,19 @@ def _calls(
         of_quotas["servicequotas:GetServiceQuota"] = lambda: quotas.get_service_quota(
             ServiceCode="ec2", QuotaCode=NOBODYS
         )
+    spot = clients.spot_prices()
+    of_prices: dict[str, Callable[[], object]] = {}
+    if spot is not None:
+        now = datetime.datetime.now(datetime.UTC)
+        of_prices["ec2:DescribeSpotPriceHistory"] = lambda: spot.describe_spot_price_history(
+            InstanceTypes=["m5.large"],
+            ProductDescriptions=[spot_history.SYSTEM],
+            StartTime=now,
+            EndTime=now,
+        )
     return {
         **of_quotas,
+        **of_prices,
         "batch:DescribeJobQueues": lambda: batch.describe_job_queues(maxResults=1),
         "batch:DescribeComputeEnvironments": lambda: batch.describe_compute_environments(
             maxResults=1

@@ -39,7 +39,7 @@ class DirectoryInUse(RuntimeError):
 
 
 class LocalCloud:
-    """S3, Batch, CloudWatch Logs and STS on loopback; jobs run on this machine.
+    """S3, Batch, CloudWatch Logs, STS and EC2's spot prices on loopback; jobs run on this machine.
 
     As a context manager::
 

@@ -35,6 +35,7 @@ def endpoints(s3: str, others: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL_BATCH": others,
         "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": others,
         "AWS_ENDPOINT_URL_STS": others,
+        "AWS_ENDPOINT_URL_EC2": others,
     }
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..costs import containers
 from ..costs.containers import RunCost
 from ..costs.machine_prices import Market, QueueMachines
 from ..costs.span import Span
 from ..record.run_record import Record
 from . import attempt_table
+from .attempt_table import Row
 
 
 def market(record: Record) -> Market:
@@ -30,6 +33,10 @@ def of(record: Record, until: float | None = None) -> RunCost:
     """``until``: the time up to which jobs that run are counted, seconds since 1970; None: when the
     record was last written. The most that the run can have cost is ``.total.cost.high``, without
     what ``.total.unpriced`` counts."""
-    rows = attempt_table.rows(record)
     known = record.known_until if until is None else until
-    return containers.so_far(rows, market(record), record.run.started, known)
+    return of_rows(attempt_table.rows(record), market(record), record.run.started, known)
+
+
+def of_rows(rows: Iterable[Row], market: Market, since: float, until: float) -> RunCost:
+    """The same of the rows of a run that began at ``since``."""
+    return containers.so_far(rows, market, since, until)

@@ -21,7 +21,7 @@ from ..snakemake_types import Workflow
 from ..text import terminal, tracebacks
 from ..text.terminal import Log
 from ..tracking.tracker import Tracker
-from . import summary
+from . import cost, summary
 from .assemble import RunServices
 from .state import RunState
 from .summary import Ended, Tally
@@ -102,6 +102,9 @@ def close(run: RunState, services: RunServices, report_paths: Sequence[Path]) ->
             services.takeover, services.presence, services.leavings, result, lives
         ):
             run.logger.warning(left)
+    costs: list[str] = []
+    with tracebacks.logged("What the run cost could not be summed up."):
+        costs = cost.lines(services.recorder, run.context.clients.spot_prices)
     with tracebacks.logged("The end of the run could not be recorded."):
         services.recorder.finish(result)
     with tracebacks.logged("What the run left in S3 could not be removed."):
@@ -114,7 +117,7 @@ def close(run: RunState, services: RunServices, report_paths: Sequence[Path]) ->
     with tracebacks.logged("The summary of the run could not be shown."):
         seconds = time.monotonic() - run.began
         end = ended(run.workflow, run_id, result, seconds, run.tally, run.limit.text)
-        if lines := summary.lines(end, run.tally.counts()):
+        if lines := summary.lines(end, run.tally.counts(), costs):
             run.logger.info(lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..text.units import count, counted, duration
@@ -103,14 +103,15 @@ class Ended:
     limit: str = ""
 
 
-def lines(ended: Ended, counts: Counts) -> list[str]:
-    """The four lines; none for a run that sent no job to AWS Batch."""
+def lines(ended: Ended, counts: Counts, cost: Sequence[str] = ()) -> list[str]:
+    """The four lines, and those about its cost; none for a run that sent no job to AWS Batch."""
     if not (counts.done or counts.failed or counts.cancelled or ended.limit):
         return []
     return [
         _jobs(ended, counts),
         f"Results: {ended.results}",
         f"Time: {duration(ended.seconds)}",
+        *cost,
         f"Report: hutchbatch report {ended.run_id}",
     ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from snakemake_executor_plugin_hutchbatch.record import run_record
 from snakemake_executor_plugin_hutchbatch.record.journal import PLACE
 from snakemake_executor_plugin_hutchbatch.record.reader import Reader
+from snakemake_executor_plugin_hutchbatch.reporting import cost_of_run
 
 HUTCHBATCH = str(Path(sys.executable).with_name("hutchbatch"))
 SNAKEFILE = """
@@ -96,6 +97,12 @@ def test_a_run_leaves_its_table_and_its_picture(workflow):
     assert float(gather["peak_memory_mib"]) > 0
     with Reader(workflow.folder / PLACE) as reader:
         record = run_record.read(reader, run_record.choose(reader, None))
+    cost = cost_of_run.of(record)
+    assert (cost.total.priced, cost.total.unpriced) == (5, 0)
+    # Of the machine that was lost, the type is not known: it is one of its queue's.
+    assert (cost.total.asked, cost.total.guessed) == (4, 1)
+    assert 0 < cost.total.lost.high < cost.total.cost.high
+    assert 0 < cost.rules["gather"].cost.low <= cost.rules["gather"].cost.high
     again = subprocess.run(
         [HUTCHBATCH, "report", "--trace", "-"],
         cwd=workflow.folder,

@@ -197,13 +197,14 @@ def test_a_run_is_watched_and_ended_from_another_terminal(watched, workflow):
     out = run("logs", bad)[1]
     assert "no such genome\n" in out
     assert "the tool says no\n" in out
-    jobs, results, time, command = shown[shown.index("\nJobs: ") + 1 :].splitlines()[:4]
+    jobs, results, time, cost, command = shown[shown.index("\nJobs: ") + 1 :].splitlines()[:5]
     assert jobs == (
         "Jobs: 3 done, 6 failed (slow: 3 TERMINATED; late: 2 TERMINATED; bad: 1 COMMAND), "
         "2 not started; 0 starts lost to spot machines."
     )
     assert results == f"Results: {workflow.prefix}"
     assert time.startswith("Time: ")
+    assert cost.startswith("Cost: none (http://127.0.0.1")
     assert command.removeprefix("Report: hutchbatch report ") in run("runs")[1]
 
 

@@ -504,3 +504,43 @@ def test_without_its_host_folder_scratch_is_on_a_small_root_disk(cloud, batch, l
     """
     job = run_job(batch, "no-scratch", ["python", "-c", textwrap.dedent(program)])
     assert output(logs, job) == [f"{8 * 2**20} 0o40755", "/docker_scratch"]
+
+
+# --- machines and what they cost ---
+
+
+def test_the_metadata_service_names_the_machine_and_how_it_is_paid(batch, logs):
+    ask = (
+        'M=$AWS_EC2_METADATA_SERVICE_ENDPOINT; T=$(curl -s -X PUT "$M/latest/api/token" '
+        '-H "X-aws-ec2-metadata-token-ttl-seconds: 60"); for n in instance-type '
+        'instance-life-cycle; do curl -s "$M/latest/meta-data/$n" -H "X-aws-ec2-metadata-token: '
+        '$T"; echo; done'
+    )
+    job = run_job(batch, "machine", ["sh", "-c", ask])
+    assert output(logs, job) == ["c6i.large", "on-demand"]  # of the queue mixed
+
+
+def test_spot_prices_are_those_of_all_zones_page_by_page(client):
+    ec2 = client("ec2")
+    asked = {"InstanceTypes": ["m6i.large", "c6i.large"], "ProductDescriptions": ["Linux/UNIX"]}
+    pages = ec2.get_paginator("describe_spot_price_history").paginate(
+        **asked, PaginationConfig={"PageSize": 4}
+    )
+    prices = [page["SpotPriceHistory"] for page in pages]
+    assert [len(page) for page in prices] == [4, 2]
+    found = {(p["InstanceType"], p["AvailabilityZone"]) for page in prices for p in page}
+    assert len(found) == 6
+    assert all(float(p["SpotPrice"]) > 0 for page in prices for p in page)
+
+
+def test_spot_prices_need_their_permission(cloud, client):
+    ec2 = client("ec2")
+    allowed = {"Effect": "Allow", "Action": "batch:*", "Resource": "*"}
+    cloud.fault(kind="only_allow", policy={"Statement": [allowed]}, caller="user")
+    try:
+        with pytest.raises(ClientError, match="UnauthorizedOperation"):
+            ec2.describe_spot_price_history()
+    finally:
+        cloud.reset()
+    with pytest.raises(ClientError, match="InvalidAction"):
+        ec2.describe_instances()

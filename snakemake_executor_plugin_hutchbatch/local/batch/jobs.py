@@ -83,6 +83,9 @@ class Attempt:
     status_reason: str | None = None
     #: Why it is being stopped from outside: ``terminate``, ``timeout``, ``host``, ``memory``.
     ending: str | None = None
+    #: What EC2's metadata service says about the host.
+    instance_type: str | None = None
+    life_cycle: str | None = None
     #: Whether EC2 has announced that it takes the host back.
     taken_back: bool = False
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from ..hosts.host import Exit, Running
-from . import jobs, launches
+from . import jobs, launches, machines
 from .config import BatchConfig
 from .endings import CANCELLED, TIME_LIMIT, Ending, ending_of, wrong_processor
 from .faults import Faults
@@ -168,7 +168,7 @@ class Lifecycle:
             self.states.follow()
 
     def _begin(self, job: Job, environment: ComputeEnvironment) -> None:
-        attempt = self._attempt(job, environment.name)
+        attempt = self._attempt(job, environment)
         job.attempts.append(attempt)
         self._placement.reserve(job, attempt)
         self.states.set(job, jobs.STARTING)
@@ -178,20 +178,25 @@ class Lifecycle:
         else:
             self._launch(job, attempt, environment)
 
-    def _attempt(self, job: Job, environment: str) -> Attempt:
+    def _attempt(self, job: Job, environment: ComputeEnvironment) -> Attempt:
         task, instance = uuid4().hex, uuid4().hex
-        cluster = f"AWSBatch-{environment}-{self._config.account}"
+        asked = job.submission
+        cluster = f"AWSBatch-{environment.name}-{self._config.account}"
         ecs = f"arn:aws:ecs:{self._config.region}:{self._config.account}"
         return Attempt(
             number=len(job.attempts) + 1,
-            environment_name=environment,
+            environment_name=environment.name,
             task_id=task,
             task_arn=f"{ecs}:task/{cluster}/{task}",
             instance_arn=f"{ecs}:container-instance/{cluster}/{instance}",
             instance=f"i-0{instance[:16]}",
-            stream=f"{job.submission.log_stream_prefix}/default/{task}",
-            vcpus=job.submission.vcpus,
-            memory=job.submission.memory,
+            stream=f"{asked.log_stream_prefix}/default/{task}",
+            vcpus=asked.vcpus,
+            memory=asked.memory,
+            instance_type=machines.instance_type(
+                environment, asked.vcpus, asked.memory, asked.gpus
+            ),
+            life_cycle=machines.life_cycle(environment),
         )
 
     def _launch(self, job: Job, attempt: Attempt, environment: ComputeEnvironment) -> None:

@@ -43,13 +43,15 @@ _QUERY = ("prefix", "delimiter", "max-keys")
 
 
 def of(service: str, scope: Scope) -> str:
-    """The action of a request to ``batch``, ``s3``, ``logs`` or ``sts``, in small letters."""
+    """The action of a request to ``batch``, ``s3``, ``logs``, ``ec2`` or ``sts``, lower case."""
     path = str(scope["path"])
     if service == "s3":
         name = _s3_action(scope)
     elif service == "batch":
         name = path.strip("/").split("/")[1] if path.startswith("/v1/") else path
         name = _BATCH.get(name, name)
+    elif service == "ec2":
+        name = "DescribeSpotPriceHistory"  # the only one there is
     else:
         name = dict(scope["headers"]).get(b"x-amz-target", b"").decode().rpartition(".")[2]
     return f"{service}:{name}".lower()

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .callers import Keys
+from .ec2 import ec2_endpoint, refuse_ec2
 from .identity import credentials_endpoint, refuse_sts, sts_endpoint
 from .logs import LogsApi, logs_endpoint, refuse_json
 from .metadata import PREFIX
@@ -19,10 +20,13 @@ from .signatures import Refuse, SignedRequests
 
 #: The header that carries the token of the control calls.
 CONTROL_HEADER = "x-hutchbatch-control"
+#: What a request to EC2 is signed for.
+EC2_SCOPE = b"/ec2/aws4_request"
 
 
 class Front:
-    """Batch by its paths, Logs by its header, STS for anything else that is posted to ``/``.
+    """Batch by its paths, Logs by its header, EC2 by its signature, STS for anything else that is
+    posted to ``/``.
 
     ``keys`` are all that are valid, ``role`` the job role's. ``token`` permits the control calls
     and gives containers their credentials.
@@ -56,6 +60,8 @@ class Front:
         self._metadata = metadata
         self._batch = guarded(batch, "batch", refuse_json)
         self._logs = guarded(logs_app, "logs", refuse_json)
+        ec2_app = Starlette(routes=[Route("/", ec2_endpoint(faults, region), methods=["POST"])])
+        self._ec2 = guarded(ec2_app, "ec2", refuse_ec2)
         self._sts = guarded(sts_app, "sts", refuse_sts)
         self._credentials = Starlette(
             routes=[Route("/credentials", credentials_endpoint(role, token, faults))]
@@ -80,4 +86,6 @@ class Front:
             )
         if path == "/" and b"x-amz-target" in headers:
             return self._logs
+        if path == "/" and EC2_SCOPE in headers.get(b"authorization", b""):
+            return self._ec2
         return self._sts if path == "/" else self._batch

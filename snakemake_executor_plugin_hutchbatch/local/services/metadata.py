@@ -39,6 +39,12 @@ class Attempt(Protocol):
     def instance(self) -> str: ...
 
     @property
+    def instance_type(self) -> str | None: ...
+
+    @property
+    def life_cycle(self) -> str | None: ...
+
+    @property
     def taken_back(self) -> bool: ...
 
 
@@ -75,6 +81,8 @@ def metadata_app(
         notice = {"action": "terminate", "time": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
         return {
             "instance-id": attempt.instance,
+            "instance-type": attempt.instance_type,
+            "instance-life-cycle": attempt.life_cycle,
             "placement/region": region,
             "iam/security-credentials": _ROLE,
             "iam/security-credentials/": _ROLE,

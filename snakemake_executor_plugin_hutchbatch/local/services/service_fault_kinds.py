@@ -10,9 +10,9 @@ from ..json_types import Json
 
 @dataclass(frozen=True)
 class Outage:
-    """No connection of ``caller`` to ``service`` is answered for ``seconds``. Batch, S3, Logs and
-    STS are ``batch``, ``s3``, ``logs``, ``sts``; callers are ``user`` (the controller) and
-    ``role`` (jobs). By default the user's own network is gone."""
+    """No connection of ``caller`` to ``service`` is answered for ``seconds``. Batch, S3, Logs, STS
+    and EC2 are ``batch``, ``s3``, ``logs``, ``sts``, ``ec2``; callers are ``user`` (the controller)
+    and ``role`` (jobs). By default the user's own network is gone."""
 
     seconds: float = 0.0
     service: str = "*"

@@ -87,6 +87,7 @@ def test_only_what_knows_no_resources_is_allowed_on_all_of_them():
         "batch:DescribeJobQueues",
         "batch:DescribeJobs",
         "batch:ListJobs",
+        "ec2:DescribeSpotPriceHistory",
         "servicequotas:GetServiceQuota",
     ]
 
