@@ -33,7 +33,8 @@ def _as_list(value: object) -> list[str]:
 def _field(setting: Setting) -> tuple[str, object, object]:
     """A field from which Snakemake makes an option of the command line. Its default is None, so
     that what was set can be told from what was not."""
-    metadata = {"help": setting.help_text, "env_var": True, "metavar": setting.metavar}
+    help_text = f"[{setting.need.words}] {setting.help_text}"
+    metadata = {"help": help_text, "env_var": True, "metavar": setting.metavar}
     kind: object = Optional[str]  # Snakemake does not understand str | None
     if setting.flag:
         kind = bool

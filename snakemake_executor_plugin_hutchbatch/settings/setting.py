@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
 
 from .values import Value
+
+
+class Need(IntEnum):
+    """Who sets a setting, in the order in which help and documentation show them. NEEDED: most
+    runs, and ``hutchbatch init`` asks for it; USEFUL: many, sooner or later; RARE: those whose
+    site or program differs from others."""
+
+    NEEDED, USEFUL, RARE = range(3)
+
+    @property
+    def words(self) -> str:
+        return ("needed", "useful", "rarely needed")[self]
 
 
 @dataclass(frozen=True)
@@ -22,6 +35,7 @@ class Setting:
     metavar: str
     help: str
     default: str | tuple[()] | None = None
+    need: Need = Need.RARE
     #: Whether a rule can have its own value, as a resource ``hutchbatch_<name>``.
     per_rule: bool = False
     #: Whether it is an option, too, and not a resource only.

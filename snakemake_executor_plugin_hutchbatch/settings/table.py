@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from . import parsers
-from .setting import Setting
+from .setting import Need, Setting
 from .values import Value
 
 #: Where the Hutch's queues are: the region if neither the user nor AWS's configuration names one.
@@ -26,6 +26,7 @@ _ROWS = (
         "a file that describes another (YAML, see the documentation). It gives queues, scratch, "
         "AWS command line, job role, region and work prefix where you set none. "
         "Default: what the account shows, else hutch.",
+        need=Need.NEEDED,
     ),
     Setting(
         "region",
@@ -34,6 +35,7 @@ _ROWS = (
         "AWS region of the Batch queues. Default: that of the site you named with "
         "--hutchbatch-site, else the region of your AWS configuration "
         f"(AWS_REGION, ~/.aws/config), else {FALLBACK_REGION}, where the Hutch's queues are.",
+        need=Need.USEFUL,
     ),
     Setting(
         "queue",
@@ -48,6 +50,7 @@ _ROWS = (
         per_rule=True,
         # Those of snakemake-executor-plugin-aws-batch, so that its Snakefiles run unchanged.
         aliases=("batch_queue", "aws_batch_job_queue"),
+        need=Need.NEEDED,
     ),
     Setting(
         "policy",
@@ -59,6 +62,7 @@ _ROWS = (
         "Default {default}.",
         default="availability",
         per_rule=True,
+        need=Need.USEFUL,
     ),
     Setting(
         "queue_catalog",
@@ -76,6 +80,7 @@ _ROWS = (
         "Default {default}.",
         default="5",
         per_rule=True,
+        need=Need.USEFUL,
     ),
     Setting(
         "host_attempts",
@@ -94,6 +99,7 @@ _ROWS = (
         "0 for never. Default {default}.",
         default="20",
         per_rule=True,
+        need=Need.USEFUL,
     ),
     Setting(
         "oom_memory_factor",
@@ -103,6 +109,7 @@ _ROWS = (
         "example 1.5), up to the largest machine of its queue; 0 for never. Default {default}.",
         default="0",
         per_rule=True,
+        need=Need.USEFUL,
     ),
     Setting(
         "retry_exit_codes",
@@ -113,6 +120,7 @@ _ROWS = (
         "Machines that were lost do not count as failures of the job. Default {default}.",
         default="all",
         per_rule=True,
+        need=Need.USEFUL,
     ),
     Setting(
         "max_hours",
@@ -120,6 +128,7 @@ _ROWS = (
         "HOURS",
         "After so many hours the run submits nothing more: jobs that have not started are taken "
         "back, those that run finish, and the run ends as failed. Default: no limit.",
+        need=Need.USEFUL,
     ),
     Setting(
         "tail_lines",
@@ -148,6 +157,7 @@ _ROWS = (
         "hutchbatch report writes them at any time. Default: none.",
         default=(),
         listed=True,
+        need=Need.USEFUL,
     ),
     Setting(
         "job_role",
@@ -158,6 +168,7 @@ _ROWS = (
         "Default: none; jobs use the role of Batch's machines.",
         per_rule=True,
         aliases=("aws_batch_job_role",),
+        need=Need.NEEDED,
     ),
     Setting(
         "execution_role",
@@ -182,6 +193,7 @@ _ROWS = (
         parsers.parse_user,
         "HUTCHNET_ID",
         "Your HutchNet ID, with which the names of your jobs begin. Default: your login name.",
+        need=Need.NEEDED,
     ),
     Setting(
         "image",
@@ -192,6 +204,7 @@ _ROWS = (
         per_rule=True,
         is_option=False,  # Snakemake's own is --container-image
         aliases=("aws_batch_container_image",),
+        need=Need.USEFUL,
     ),
     Setting(
         "container_user",
@@ -214,6 +227,7 @@ _ROWS = (
         "snakemake.",
         default="auto",
         per_rule=True,
+        need=Need.USEFUL,
     ),
     Setting(
         "scratch",
@@ -243,6 +257,7 @@ _ROWS = (
         "s3://fh-pi-lastname-f-eco/delete10/. "
         "Default: that of the site you named with --hutchbatch-site, else "
         f"{CONTROL_FOLDER} below the default storage prefix.",
+        need=Need.NEEDED,
     ),
     Setting(
         "upload",
@@ -253,6 +268,7 @@ _ROWS = (
         "and again when they have changed. never: use only what is in S3. "
         "Default {default}.",
         default="auto",
+        need=Need.USEFUL,
     ),
     Setting(
         "upload_limit",
@@ -306,6 +322,7 @@ _ROWS = (
         "today. By default an env file keeps the packages that it got when it was first used "
         "below the work prefix.",
         flag=True,
+        need=Need.USEFUL,
     ),
     Setting(
         "log_group",
@@ -325,6 +342,7 @@ _ROWS = (
         default=(),
         per_rule=True,
         listed=True,
+        need=Need.USEFUL,
     ),
     Setting(
         "scheduling_priority",
@@ -349,6 +367,7 @@ _ROWS = (
         "more than Docker's 64. Default: Docker's.",
         per_rule=True,
         aliases=("shared_memory_size_mb",),
+        need=Need.USEFUL,
     ),
     Setting(
         "volumes",
@@ -373,6 +392,7 @@ _ROWS = (
         per_rule=True,
         listed=True,
         parse_resource=parsers.parse_shared_names,
+        need=Need.USEFUL,
     ),
     Setting(
         "secrets",
@@ -383,10 +403,12 @@ _ROWS = (
         default=(),
         per_rule=True,
         listed=True,
+        need=Need.USEFUL,
     ),
 )
 
-SETTINGS: Mapping[str, Setting] = {row.name: row for row in _ROWS}
+#: By name, what most runs need first.
+SETTINGS: Mapping[str, Setting] = {row.name: row for row in sorted(_ROWS, key=lambda row: row.need)}
 
 
 def default_of(name: str) -> Value:

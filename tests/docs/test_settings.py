@@ -1,12 +1,17 @@
 """The tables of settings in README and docs say what the table of the code says."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.settings.options import ALIASES
-from snakemake_executor_plugin_hutchbatch.settings.setting import RESOURCE_PREFIX, option_name
+from snakemake_executor_plugin_hutchbatch.settings.options import ALIASES, ExecutorSettings
+from snakemake_executor_plugin_hutchbatch.settings.setting import (
+    RESOURCE_PREFIX,
+    Need,
+    option_name,
+)
 from snakemake_executor_plugin_hutchbatch.settings.table import (
     CONTROL_FOLDER,
     FALLBACK_REGION,
@@ -54,6 +59,18 @@ def test_every_setting_has_one_row_with_its_option_and_its_resource():
         setting = SETTINGS[named(option, resource)]
         assert code(option) == [option_name(setting.name)] * setting.is_option
         assert code(resource) == [RESOURCE_PREFIX + setting.name] * setting.per_rule
+
+
+def test_settings_are_grouped_by_who_needs_them_in_help_and_documentation_alike():
+    page = (ROOT / "docs" / "settings.md").read_text()
+    for need in Need:
+        text = page.partition(f"### {need.words.capitalize()}\n")[2].partition("\n### ")[0]
+        rows = [line.split("|")[1:3] for line in text.splitlines() if "hutchbatch" in line[:60]]
+        names = [named(*row) for row in rows if code("".join(row))]
+        assert names == [each.name for each in SETTINGS.values() if each.need is need]
+    shown = [field.metadata["help"] for field in dataclasses.fields(ExecutorSettings)]
+    groups = [re.match(r"\[(.*?)\] ", text)[1] for text in shown]
+    assert groups == sorted(groups, key=[need.words for need in Need].index)
 
 
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
