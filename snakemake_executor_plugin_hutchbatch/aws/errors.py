@@ -5,6 +5,7 @@ from __future__ import annotations
 from botocore.exceptions import (
     ClientError,
     CredentialRetrievalError,
+    FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
@@ -26,6 +27,7 @@ _THROTTLES = {
     "SlowDown",
     "429",
 }
+_DAMAGED = (IncompleteReadError, FlexibleChecksumError)
 _ENDED = (TokenRetrievalError, CredentialRetrievalError, SSOError)
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _BAD_KEYS = {
@@ -81,8 +83,9 @@ def is_bad_key(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Likely to go away by itself: throttling, 5xx, a connection that failed or broke."""
-    if isinstance(error, (BotoConnectionError, HTTPClientError, IncompleteReadError)):
+    """Likely to go away by itself: throttling, 5xx, a connection that failed or broke, an answer
+    that was damaged on its way."""
+    if isinstance(error, (BotoConnectionError, HTTPClientError, *_DAMAGED)):
         return True
     return is_throttle(error) or status(error) >= 500
 

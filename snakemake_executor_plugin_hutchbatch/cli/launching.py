@@ -113,7 +113,8 @@ def _handover(launched: Launch, given: _Given) -> Handover:
         raise CommandError("Start this in the folder of the workflow, or in one beside it.")
     conda = any(each.name == "CONDA" for each in given.parsed.software_deployment_method)
     arguments = (*given.more, *_moved(given, tree))
-    return Handover(launched, tree, arguments, _variables(launched, tree), conda, str(Path.cwd()))
+    variables, works = _variables(launched, tree), str(Path.cwd())
+    return Handover(launched, tree, arguments, variables, conda, works, given.started)
 
 
 def _refuse_secrets(launched: Launch, named: Sequence[str]) -> None:
@@ -150,7 +151,8 @@ def _profile(name: str, started: str) -> str | None:
     """The folder of a profile, or its file, as an absolute path."""
     from snakemake.cli import get_profile_dir  # noqa: PLC0415
 
-    found = None if name == "none" else get_profile_dir(name)
+    # Beside the folder in which it was started: Snakemake may work in another one by now.
+    found = None if name == "none" else _from(started, lambda: get_profile_dir(name))
     if not found:
         return None
     given = Path(started, name)
@@ -175,7 +177,7 @@ def _place(name: str, given: _Given, tree: Tree) -> str:
 
 def _moved(given: _Given, tree: Tree) -> list[str]:
     def profile(name: str) -> str:
-        found = _from(given.started, lambda: _profile(name, given.started))
+        found = _profile(name, given.started)
         return _place(found, given, tree) if found else name
 
     def in_text(text: str) -> str:

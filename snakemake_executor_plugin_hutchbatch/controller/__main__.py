@@ -9,8 +9,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..aws import clients, errors
+from ..aws import client_hooks, clients, credentials, errors
 from ..aws.clients import S3Access
+from ..snakemake_patches import apply as patches
 from ..storage import small_objects
 from ..storage.run_layout import WorkLayout, is_run_id
 from ..supervisor import s3_terms
@@ -33,10 +34,14 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         endpoint_url=environ.get("HUTCHBATCH_S3_ENDPOINT") or None,
         terms=s3_terms.of_environment(environ),
     )
-    session = clients.session()
+    session = clients.session(None, credentials.session(credentials.RENEWAL))
+    aws, quick = clients.clients(session, access), clients.quick_s3(session, access)
+    patches.apply_clock()
+    for client in (aws.batch, aws.submit, aws.logs, aws.s3, quick):
+        client_hooks.strengthen(client, credentials.RENEWAL)
     program = Program(
-        clients.clients(session, access),
-        clients.quick_s3(session, access),
+        aws,
+        quick,
         WorkLayout(options.work_prefix),
         options.id,
         options.sha256,

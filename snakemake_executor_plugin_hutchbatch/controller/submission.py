@@ -74,7 +74,8 @@ class Wishes:
 @dataclass(frozen=True)
 class Handover:
     """A run on its way. ``arguments``: Snakemake's, as they are to be there; ``variables``: those
-    of its environment beside the container's; ``folder``: in which it would work here."""
+    of its environment beside the container's; ``folder``: in which it would work here;
+    ``started``: in which the user is."""
 
     launch: Launch
     tree: Tree
@@ -82,6 +83,7 @@ class Handover:
     variables: Mapping[str, str]
     conda: bool
     folder: str
+    started: str
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,7 @@ def ended(
             tally.fails(job.jobid, rule_name(job), "at Snakemake's own checks", len(job))
     finished = scheduler.finished_jobs if scheduler else 0
     held = lease_gate.own()
+    detached = {"here": "in Snakemake's own job", "again": "submit it again"} if held else {}
     return Ended(
         held.id if held else run_id,  # by which others find it
         outcome,
@@ -155,4 +156,5 @@ def ended(
         done_here=max(0, finished - tally.counts().done),
         failed_here=[rule_name(job) for job in failed if job.is_local],
         limit=limit,
+        **detached,
     )

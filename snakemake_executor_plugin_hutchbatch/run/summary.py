@@ -91,7 +91,8 @@ class Ended:
     """A run that is over. ``outcome``: ``done``, ``failed`` or ``cancelled``; ``done_here``: jobs
     that ran on this machine; ``total``: all that were to be done; ``failed_here``: rules of jobs
     that failed on this machine; ``results``: the storage prefix; ``limit``: the beginning of a
-    sentence, if one ended the run."""
+    sentence, if one ended the run; ``here``: where jobs of its own machine ran; ``again``: what
+    the user is to do with a run that goes on."""
 
     run_id: str
     outcome: str
@@ -101,6 +102,8 @@ class Ended:
     done_here: int = 0
     failed_here: Iterable[str] = ()
     limit: str = ""
+    here: str = "on this machine"
+    again: str = "start Snakemake again"
 
 
 def lines(ended: Ended, counts: Counts, cost: Sequence[str] = ()) -> list[str]:
@@ -117,12 +120,12 @@ def lines(ended: Ended, counts: Counts, cost: Sequence[str] = ()) -> list[str]:
 
 
 def _jobs(ended: Ended, counts: Counts) -> str:
-    here = Counter((rule, "on this machine") for rule in ended.failed_here)
+    here = Counter((rule, ended.here) for rule in ended.failed_here)
     failed = Counter(counts.failed) + here
     done, failures = counts.done + ended.done_here, sum(failed.values())
     parts = [f"{count(done)} done"]
     if ended.done_here:
-        parts[0] += f" ({count(ended.done_here)} of them on this machine)"
+        parts[0] += f" ({count(ended.done_here)} of them {ended.here})"
     parts.append(f"{count(failures)} failed" + (f" ({_kinds(failed)})" if failures else ""))
     if counts.cancelled:
         parts.append(f"{count(counts.cancelled)} cancelled")
@@ -132,9 +135,9 @@ def _jobs(ended: Ended, counts: Counts) -> str:
     starts = counted(counts.lost, "start")
     text = f"Jobs: {', '.join(parts)}; {starts} lost to spot machines."
     if ended.outcome == "cancelled":
-        text += " The run was cancelled: start Snakemake again to continue from here."
+        text += f" The run was cancelled: {ended.again} to continue from here."
     elif ended.limit:
-        text += f" {ended.limit}: start Snakemake again to continue from here."
+        text += f" {ended.limit}: {ended.again} to continue from here."
     return text
 
 

@@ -51,6 +51,15 @@ def apply(
             _applied.add(patch)
 
 
+def apply_clock() -> None:
+    """Patches a process that runs no Snakemake: clients that ``aws/client_hooks.py`` has
+    strengthened sign by AWS's clock."""
+    for patch in table.RUN:
+        if patch.module == "botocore.auth" and patch not in _applied:
+            _replace(patch)
+            _applied.add(patch)
+
+
 def apply_to_child() -> None:
     """Patches a Snakemake that runs one local job for the process that leads the run."""
     from ..supervisor.patched_s3_storage import patch_storage  # noqa: PLC0415

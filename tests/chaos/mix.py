@@ -18,12 +18,16 @@ SERVICES = ("batch", "s3", "logs", "*")
 #: Hours and minutes by which AWS's clock may be ahead of ours; set once, since AWS's does not jump.
 SKEWS = (-18000.0, -1000.0, -100.0, 0.0, 0.0, 100.0, 1000.0, 18000.0)
 
+#: Milliseconds by which each answer of a service takes longer, all the time.
+LATENCIES = (0.0, 0.0, 100.0, 300.0)
+
 Form = dict[str, Any]
 
 
 class Mix:
     """Throws faults for ``lasts`` seconds. ``longest``: seconds of an outage at most;
-    ``credentials``: the file that renews the run's keys, which expire once; None: they do not."""
+    ``credentials``: the file that renews the run's keys, which expire once; None: they do not;
+    ``slow``: S3 and Batch may be slow all the time, and hosts announce their end."""
 
     def __init__(
         self,
@@ -32,12 +36,14 @@ class Mix:
         longest: float,
         lasts: float,
         credentials: Path | None,
+        slow: bool = False,
     ) -> None:
         self._cloud = cloud
         self._dice = random.Random(seed)
         self._longest = longest
         self._lasts = lasts
         self._credentials = credentials
+        self._slow = slow
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mix")
         self.thrown: Counter[str] = Counter()
@@ -46,6 +52,9 @@ class Mix:
         skew = self._dice.choice(SKEWS)
         if skew:
             self._throw(kind="skew", seconds=skew)
+        for service in ("s3", "batch") if self._slow else ():
+            if ms := self._dice.choice(LATENCIES):
+                self._throw(kind="latency", service=service, ms=ms)
         self._thread.start()
         return self
 
@@ -129,4 +138,10 @@ class Mix:
                 "seconds": dice.uniform(1, 6),
             },
         ]
+        if self._slow:
+            makers += [
+                lambda: {"kind": "lose_host", "after": 0.2, "notice": 1.0, "times": 2},
+                lambda: {"kind": "not_ended", "times": dice.randint(1, 4)},
+                lambda: {"kind": "late_children", "seconds": dice.uniform(1, 10), "times": 1},
+            ]
         return dice.choice(makers)()

@@ -1,7 +1,8 @@
-"""One run of the chaos workflow, quiet or not, and what became of it."""
+"""One run of the chaos workflow, quiet or not, attached or detached, and what became of it."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -14,15 +15,23 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import boto3
+from controllers import ID, Detached
 from mix import Mix
 
+from snakemake_executor_plugin_hutchbatch.aws.job_states import LIVE
+from snakemake_executor_plugin_hutchbatch.controller import saved_files, state_restore
 from snakemake_executor_plugin_hutchbatch.local.cloud import BUCKET, LocalCloud
+from snakemake_executor_plugin_hutchbatch.storage.run_layout import WorkLayout
 
 SNAKEFILE = Path(__file__).parent / "Snakefile"
 #: More than this machine has: chaos jobs mostly sleep.
 CAPACITY = (24, 64000)
+#: Rules whose outputs stay, and how many jobs each has with N samples: what is to be known of a
+#: detached run in the end.
+KEPT = {"right": 0, "folder": 0, "shaky": 0, "split": 1, "part": 3, "all_of_them": 1}
 #: Seconds after which a run hangs.
 LONGEST = 900.0
 
@@ -31,7 +40,8 @@ LONGEST = 900.0
 class Outcome:
     """How a run went. ``files``: what is in the bucket in the end; ``twice``: tasks that two jobs
     ran at the same time; ``needless``: starts beyond those that a lost machine or a failed first
-    attempt asked for; ``struck``: faults that struck, by kind; ``starts``: of the controller."""
+    attempt asked for; ``struck``: faults that struck, by kind; ``starts``: of the controller;
+    ``left``: what else a detached run has left as it should not."""
 
     code: int
     seconds: float
@@ -41,6 +51,7 @@ class Outcome:
     twice: list[str] = field(default_factory=list)
     needless: list[str] = field(default_factory=list)
     struck: Counter[str] = field(default_factory=Counter)
+    left: list[str] = field(default_factory=list)
 
     def lost(self, right: Mapping[str, bytes]) -> list[str]:
         return sorted(set(right) - set(self.files))
@@ -61,9 +72,13 @@ def run(
     longest: float = 3.0,
     lasts: float = 25.0,
     kill: bool = False,
+    detached: bool = False,
+    troubles: int = 9,
 ) -> Outcome:
     """A run on a cloud of its own; quiet without a seed. Faults are thrown for ``lasts`` seconds,
-    so that every run comes to its end; ``longest``: seconds of an outage at most."""
+    so that every run comes to its end; ``longest``: seconds of an outage at most; ``kill``: its
+    controller is killed now and then; ``detached``: it has the controllers of a detached run, which
+    have at most so many ``troubles``."""
     with ExitStack() as ends:
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         cloud = ends.enter_context(
@@ -75,21 +90,89 @@ def run(
         mix = (
             None
             if seed is None
-            else Mix(cloud, seed, longest, lasts, None if kill else credentials)
+            else Mix(
+                cloud, seed, longest, lasts, None if kill or detached else credentials, detached
+            )
         )
         began = time.monotonic()
-        dice = random.Random(seed) if kill else None
+        dice = random.Random(seed) if kill or (detached and mix) else None
+        befell: Counter[str] = Counter()
+        left: list[str] = []
         with ExitStack() as chaos:
             if mix:
                 chaos.enter_context(mix)
-            code, starts, output = _controller(cloud, place, credentials, jobs, dice)
+            if detached:
+                run = _detached(cloud, folder, jobs, dice, troubles)
+                led = run.lead(LONGEST)
+                code = -1 if led.code is None else led.code
+                starts, output, befell = led.starts, led.output, led.troubles
+                left = [f"a controller ended with {wrong}" for wrong in led.wrong]
+            else:
+                code, starts, output = _controller(cloud, place, credentials, jobs, dice)
             # Before the clouds clears: what follows are the test's own calls.
             struck = cloud.struck()
         seconds = time.monotonic() - began
         twice, needless = _traces(cloud)
         if mix and mix.thrown["skew"]:
             struck["skew"] = 1
-        return Outcome(code, seconds, output, _files(cloud), starts, twice, needless, struck)
+        if detached:
+            left += _left(cloud, run, folder / "state", samples(jobs))
+        return Outcome(
+            code, seconds, output, _files(cloud), starts, twice, needless, struck + befell, left
+        )
+
+
+def _arguments(jobs: int) -> list[str]:
+    """Snakemake's, but for its Snakefile."""
+    return [
+        *("--executor", "hutchbatch", "--jobs", str(jobs)),
+        *("--config", f"samples={samples(jobs)}"),
+        *("--default-storage-provider", "s3", "--default-storage-prefix", f"s3://{BUCKET}/chaos"),
+        *("--seconds-between-status-checks", "1", "--latency-wait", "2", "--nocolor"),
+        *("--hutchbatch-policy", "capacity", "--hutchbatch-starve-minutes", "0.05"),
+        *("--hutchbatch-spot-attempts", "10", "--hutchbatch-volumes", "/tokens:/tokens"),
+        *("--default-resources", "mem_mb=100"),
+    ]
+
+
+def _detached(
+    cloud: LocalCloud, folder: Path, jobs: int, dice: random.Random | None, most: int
+) -> Detached:
+    place = folder / "controllers"
+    place.mkdir()
+    return Detached(
+        cloud.bucket_dir / "chaos",
+        f"s3://{BUCKET}/chaos",
+        place,
+        SNAKEFILE,
+        _arguments(jobs),
+        cloud.environment_for({**os.environ, "HOME": str(place)}),
+        dice,
+        most,
+    )
+
+
+def _left(cloud: LocalCloud, run: Detached, folder: Path, samples: int) -> list[str]:
+    """What a detached run has forgotten, and what it has not ended."""
+    folder.mkdir()
+    s3 = _client(cloud, "s3")
+    state_restore.fetch(s3, WorkLayout(run.work).detached(ID), ID, folder)
+    found = Counter(
+        json.loads(path.read_text())["rule"]
+        for path in (folder / saved_files.METADATA).rglob("*")
+        if path.is_file()
+    )
+    known = {rule: found[rule] for rule in KEPT}
+    wanted = {rule: count or samples for rule, count in KEPT.items()}
+    left = [f"known of {rule}: {known[rule]}" for rule in KEPT if known[rule] != wanted[rule]]
+    marks = [path for path in (folder / saved_files.INCOMPLETE).rglob("*") if path.is_file()]
+    left += [f"incomplete: {path.name}" for path in marks]
+    batch = _client(cloud, "batch")
+    for queue in batch.describe_job_queues()["jobQueues"]:
+        for state in LIVE:
+            jobs = batch.list_jobs(jobQueue=queue["jobQueueName"], jobStatus=state)
+            left += [f"{each['jobName']} is {state}" for each in jobs["jobSummaryList"]]
+    return left
 
 
 def _controller(
@@ -98,15 +181,7 @@ def _controller(
     """Runs Snakemake to its end; with ``dice``, kills it now and then and starts it again."""
     base = {**os.environ, "HOME": str(place)}
     environment = cloud.environment_for(base) | {"AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
-    command = [
-        *(sys.executable, "-m", "snakemake", "--executor", "hutchbatch", "--jobs", str(jobs)),
-        *("--snakefile", str(SNAKEFILE), "--config", f"samples={samples(jobs)}"),
-        *("--default-storage-provider", "s3", "--default-storage-prefix", f"s3://{BUCKET}/chaos"),
-        *("--seconds-between-status-checks", "1", "--latency-wait", "2", "--nocolor"),
-        *("--hutchbatch-policy", "capacity", "--hutchbatch-starve-minutes", "0.05"),
-        *("--hutchbatch-spot-attempts", "10", "--hutchbatch-volumes", "/tokens:/tokens"),
-        *("--default-resources", "mem_mb=100"),
-    ]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), *_arguments(jobs)]
     end = time.monotonic() + LONGEST
     starts = 0
     kills = dice.randint(1, 4) if dice else 0
@@ -171,14 +246,7 @@ def _traces(cloud: LocalCloud) -> tuple[list[str], list[str]]:
 
 def _lost_machines(cloud: LocalCloud, ids: set[str]) -> set[tuple[str, int]]:
     """Attempts whose machine was taken away: (job, number from 1)."""
-    given = cloud.environment
-    batch = boto3.client(
-        "batch",
-        endpoint_url=given["AWS_ENDPOINT_URL_BATCH"],
-        region_name=given["AWS_REGION"],
-        aws_access_key_id=cloud.user.access_key,
-        aws_secret_access_key=cloud.user.secret_key,
-    )
+    batch = _client(cloud, "batch")
     found, wanted = set(), sorted(ids)
     for first in range(0, len(wanted), 100):
         for job in batch.describe_jobs(jobs=wanted[first : first + 100])["jobs"]:
@@ -186,3 +254,14 @@ def _lost_machines(cloud: LocalCloud, ids: set[str]) -> set[tuple[str, int]]:
                 if re.match("Host EC2", attempt.get("statusReason") or ""):
                     found.add((job["jobId"], number))
     return found
+
+
+def _client(cloud: LocalCloud, service: str) -> Any:
+    given = cloud.environment
+    return boto3.client(
+        service,
+        endpoint_url=given[f"AWS_ENDPOINT_URL_{service.upper()}"],
+        region_name=given["AWS_REGION"],
+        aws_access_key_id=cloud.user.access_key,
+        aws_secret_access_key=cloud.user.secret_key,
+    )

@@ -25,9 +25,12 @@ def main() -> int:
     parser.add_argument("--longest", type=float, default=3.0, help="seconds of an outage at most")
     parser.add_argument("--lasts", type=float, default=25.0, help="seconds of faults")
     parser.add_argument("--kill", action="store_true", help="kill the controller now and then")
+    parser.add_argument(
+        "--detached", action="store_true", help="as 'hutchbatch submit' does it: see controllers.py"
+    )
     parser.add_argument("--keep", type=Path, help="folder for what bad runs said")
     options = parser.parse_args()
-    quiet = run(options.jobs)
+    quiet = run(options.jobs, detached=options.detached)
     if quiet.code:
         sys.stderr.write(quiet.output)
         return 2
@@ -36,7 +39,9 @@ def main() -> int:
     all_of_them: Counter[str] = Counter()
     bad = 0
     for seed in range(options.first, options.first + options.seeds):
-        found = run(options.jobs, seed, options.longest, options.lasts, options.kill)
+        found = run(
+            options.jobs, seed, options.longest, options.lasts, options.kill, options.detached
+        )
         all_of_them += found.struck
         print(line(seed, found, quiet), flush=True)
         if not fine(found, quiet):
@@ -52,7 +57,7 @@ def fine(found: Outcome, quiet: Outcome) -> bool:
     """Whether the run ended well, with all files right, and ran nothing twice."""
     right = quiet.files
     return found.code == 0 and not (
-        found.twice or found.needless or found.lost(right) or found.wrong(right)
+        found.twice or found.needless or found.lost(right) or found.wrong(right) or found.left
     )
 
 
@@ -61,7 +66,7 @@ def line(seed: int, found: Outcome, quiet: Outcome) -> str:
     return (
         f"{seed:4}  {found.seconds:7.0f}  {found.starts:6}  {found.code:4}  {len(found.twice):5}  "
         f"{len(found.needless):8}  {len(found.lost(right)):4}  {len(found.wrong(right)):5}  "
-        f"{reported(found.struck)}"
+        f"{reported(found.struck)} {'; '.join(found.left)}"
     )
 
 

@@ -2,6 +2,7 @@
 look at one run."""
 
 import json
+import os
 import re
 from types import SimpleNamespace
 
@@ -33,20 +34,29 @@ SNAKEFILE = """
 """
 
 
+PROFILE = """
+    executor: hutchbatch
+    default-storage-provider: s3
+    default-storage-prefix: {prefix}
+    seconds-between-status-checks: 1
+"""
+
+
 class Submitted:
-    def __init__(self, workflow, elsewhere):
+    """Snakemake works in a folder of its own, and has a profile that lies elsewhere."""
+
+    def __init__(self, workflow, profile, elsewhere):
         self.workflow, self.elsewhere = workflow, elsewhere
-        self.given = (
-            *("--default-storage-provider", "s3", "--default-storage-prefix", workflow.prefix),
-            *("--seconds-between-status-checks", "1"),
-        )
+        self.given = ("--directory", "run")
+        (profile / "config.yaml").write_text(PROFILE.format(prefix=workflow.prefix))
+        self.profile = os.path.relpath(profile, workflow.folder)
         self.work = f"{workflow.prefix}/.hutchbatch"
 
     def run(self, *arguments, folder=None, code=0, **changes):
         done = warm_start.hutchbatch(
             *arguments,
             cwd=folder or self.workflow.folder,
-            env=self.workflow.environment(**changes),
+            env=self.workflow.environment(**{"SNAKEMAKE_PROFILE": self.profile, **changes}),
         )
         print(done.stdout, done.stderr)
         assert done.returncode == code, done.stderr
@@ -57,17 +67,18 @@ class Submitted:
 
     def from_elsewhere(self, *arguments, code=0):
         place = ("--work-prefix", self.work)
-        return self.run(*arguments, *place, folder=self.elsewhere, code=code)
+        nothing = {"folder": self.elsewhere, "SNAKEMAKE_PROFILE": None}
+        return self.run(*arguments, *place, code=code, **nothing)
 
 
 @pytest.fixture(scope="module")
 def run(cloud, tmp_path_factory):
     workflow = Workflow(cloud, tmp_path_factory.mktemp("submit"), "submit")
     workflow.write("Snakefile", SNAKEFILE)
-    workflow.write("config.yaml", "word: hello\n")
+    workflow.write("run/config.yaml", "word: hello\n")
     for name in "ab":
-        workflow.write(f"data/{name}.txt", f"{name}\n")
-    submitted = Submitted(workflow, tmp_path_factory.mktemp("elsewhere"))
+        workflow.write(f"run/data/{name}.txt", f"{name}\n")
+    submitted = Submitted(workflow, *map(tmp_path_factory.mktemp, ("profile", "elsewhere")))
     done = submitted.submit("--wait", SECRET_TOKEN="not-for-anybody")
     submitted.id = re.search(r"Run (\S+) is submitted", done.out)[1]
     submitted.said = done
@@ -77,7 +88,7 @@ def run(cloud, tmp_path_factory):
 def test_a_run_is_made_without_this_machine(run):
     assert run.workflow.text("out/all.txt") == "a\nhello\nb\nhello\n"
     assert "has succeeded" in run.said.err
-    assert not (run.workflow.folder / "out").exists()
+    assert not (run.workflow.folder / "run" / "out").exists()
 
 
 def test_nothing_secret_of_this_machine_is_stored(run):
@@ -123,7 +134,7 @@ def test_no_run_begins_beside_one_that_makes_the_same(run):
         document = json.loads((stored / run.id / f"{name}.json").read_text())
         document.update({"id": other, "seconds": 90.0} if name == "lease" else {"id": other})
         (stored / other / f"{name}.json").write_text(json.dumps(document))
-    refused = run.workflow.fail("--forceall")
+    refused = run.workflow.fail("--forceall", *run.given)
     assert f"hutchbatch attach {other}" in refused
     (stored / other / "request.json").unlink()
     run.run("plan", "--", *run.given)

@@ -88,9 +88,10 @@ def _run(options: argparse.Namespace) -> int:
             raise CommandError(str(error)) from error
     context = cast(RunContext, handover.launch.context)
     work = WorkLayout(context.work_prefix)
-    with suppress(OSError):  # then the place must be named
-        known = Known(made.request.id, work.prefix, made.request.region)
-        detached_runs.remember(Path(handover.folder), known)
+    known = Known(made.request.id, work.prefix, made.request.region)
+    for folder in {handover.started, handover.folder}:  # --directory
+        with suppress(OSError):  # then the place must be named
+            detached_runs.remember(Path(folder), known)
     terminal.say(*_sentences(made, work, handover.launch.jobs, options.wait or options.follow))
     if not options.wait and not options.follow:
         return FINE

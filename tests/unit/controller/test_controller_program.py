@@ -202,6 +202,16 @@ def test_snakemake_ends_by_itself(run):
     assert "cannot be continued" in good.log
 
 
+def test_a_host_whose_clock_is_wrong_leads_a_run(run, cloud):
+    wrong = run("wrong", "end", "0")
+    cloud.fault(kind="skew", seconds=18_000)
+    try:
+        assert wrong.start().ended() == 0
+    finally:
+        cloud.reset()
+    assert wrong.documents.outcome().exit_code == 0
+
+
 def test_a_controller_that_is_stopped_saves_and_is_started_again(run):
     stopped, killed = run("stopped", "wait").start(), run("killed", "wait").start()
     stopped.waiting().signal(signal.SIGTERM)
