@@ -33,6 +33,13 @@ def write(path: Path, content: str | bytes, mode: int = EVERYBODYS) -> None:
         raise
 
 
+def user_cache() -> Path:
+    """Where hutchbatch keeps what it can make again, on the user's machine. Raises ``RuntimeError``
+    where nobody knows of a home."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "hutchbatch"
+
+
 def private_folder(folder: Path) -> None:
     """Makes a folder that only its owner may enter, or makes that of one which is there and ours.
     Raises ``OSError``."""

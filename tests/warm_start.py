@@ -1,9 +1,9 @@
 """``python -m snakemake`` and ``python -m …cli.main``, with what they import loaded before.
 
-Loading Snakemake's libraries takes more than a second of a processor, most of a small run, and the
-tests start it hundreds of times. Here a process loads them once and forks for each start. Snakemake
-and hutchbatch themselves, which look at the environment and the working folder when they are
-loaded, are loaded by each start. With ``HUTCHBATCH_TEST_COLD=1`` every start is a new Python.
+Loading Snakemake and its libraries takes almost two seconds of a processor, most of a small run,
+and the tests start it hundreds of times. Here a process loads them once and forks for each start.
+Where hutchbatch would look at the environment when it is loaded (``_LOOKED_AT``), and everywhere
+with ``HUTCHBATCH_TEST_COLD=1``, a start is a new Python.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ HUTCHBATCH = "snakemake_executor_plugin_hutchbatch.cli.main"
 PROGRAMS = ("snakemake", HUTCHBATCH)
 #: What a Python reads from its environment before anything else.
 _EARLY = ("PYTHON", "LANG", "LC_", "LD_", "COVERAGE_")
+#: What hutchbatch reads when it is loaded: in jobs that run Snakemake, and detached runs.
+_LOOKED_AT = frozenset({"HUTCHBATCH_LEASE", "HUTCHBATCH_LOCAL_JOB", "HUTCHBATCH_SUBMITTED_FROM"})
 
 
 def run(
@@ -44,7 +46,7 @@ def run(
     ``apart`` in ``stdout`` and ``stderr``. Raises ``subprocess.TimeoutExpired``, and kills it."""
     assert command[1] == "-m" and command[2] in PROGRAMS, command
     early = {name: value for name, value in env.items() if name.startswith(_EARLY)}
-    if os.environ.get("HUTCHBATCH_TEST_COLD") or early != _early():
+    if os.environ.get("HUTCHBATCH_TEST_COLD") or early != _early() or _LOOKED_AT & env.keys():
         return subprocess.run(
             [*command],
             cwd=cwd,
@@ -125,24 +127,16 @@ def _server() -> str:
 # --- the server ---
 
 
-#: Prints which modules the programs load, Snakemake's plugins included.
-_LIST = f"""
-import sys, snakemake.cli, {HUTCHBATCH}
-snakemake.cli.get_argument_parser()
-print(*sys.modules, sep="\\n")
-"""
-
-
-def _load() -> None:
-    """The libraries of both programs."""
-    listed = subprocess.run(
-        [sys.executable, "-c", _LIST], stdin=subprocess.DEVNULL, capture_output=True, check=True
-    )
-    for name in listed.stdout.decode().split():
-        if not name.startswith(("snakemake", "__main__")):
-            importlib.import_module(name)
+def _load() -> dict[str, str]:
+    """Loads both programs, but not what is run of them. The variables that this sets."""
+    before = dict(os.environ)
+    importlib.import_module("snakemake.cli").get_argument_parser()
+    importlib.import_module(HUTCHBATCH)
+    del sys.modules[HUTCHBATCH]
+    assert threading.active_count() == 1  # a fork has one thread
     gc.collect()
     gc.freeze()
+    return {name: value for name, value in os.environ.items() if before.get(name) != value}
 
 
 def _serve(address: str) -> str:
@@ -151,7 +145,7 @@ def _serve(address: str) -> str:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen(16)
-        _load()
+        variables = _load()
         print("ready", flush=True)
         while True:
             over = 0 in select.select([0, listening], [], [])[0]
@@ -165,11 +159,12 @@ def _serve(address: str) -> str:
                 waiting.append(pid)
                 connection.close()
                 continue
-            return _one(connection)
+            return _one(connection, variables)
 
 
-def _one(connection: socket.socket) -> str:
-    """Waits for one start's end and reports its exit code; the start itself returns."""
+def _one(connection: socket.socket, variables: Mapping[str, str]) -> str:
+    """Waits for one start's end and reports its exit code; the start itself returns, with
+    ``variables`` set."""
     _, outputs, _, _ = socket.recv_fds(connection, 1, 2)
     order = json.loads(connection.makefile("rb").readline())
     pid = os.fork()
@@ -189,7 +184,7 @@ def _one(connection: socket.socket) -> str:
         os.close(each)
     os.chdir(order["cwd"])
     os.environ.clear()
-    os.environ.update(order["env"])
+    os.environ.update({**order["env"], **variables})
     time.tzset()
     tempfile.tempdir = None
     program = order["program"]

@@ -25,13 +25,18 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import importlib.util
 import json
+import marshal
 import shlex
+import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import files
 from ..supervisor.taskspec import EXIT_CHANGED, EXIT_NO_PYTHON, EXIT_SPEC, STATUS_LINE, VERSION
+from .kept_bundle import kept
 from .minified import minified
 
 #: The supervisor's name inside the container.
@@ -117,13 +122,23 @@ s[:500],http_status=h("status"),code=h("code"),role=FOUND and FOUND[0].role or N
 if hashlib.sha256(b).hexdigest()!=u[-64:]:
  fail(u+" has been changed",{changed})
 import zlib
-b=json.loads(zlib.decompress(b))
+d=zlib.decompressobj()
+b=json.loads(d.decompress(b))
 exec(b[""])
 """
 
+#: ``marshal``'s last format in which equal code is equal bytes: later ones say what is shared, and
+#: that differs from process to process (https://github.com/python/cpython/issues/98819).
+_MARSHAL = 2
+
 # Stands in the bundle itself: makes its modules importable and starts the supervisor.
 _START = """
-import sys
+import marshal,sys
+try:
+ from _frozen_importlib_external import MAGIC_NUMBER as m
+ c=d.unused_data
+ c=marshal.loads(zlib.decompress(c[len(m):])) if c[:len(m)]==m else {{}}
+except ImportError:c={{}}
 class Bundle:
  data=b
  def find_spec(self,name,path=None,target=None):
@@ -132,7 +147,8 @@ class Bundle:
    return ModuleSpec(name,self,is_package=name==P)
  def create_module(self,spec):pass
  def exec_module(self,module):
-  n=module.__name__;exec(compile(b[n],n,"exec"),module.__dict__)
+  n=module.__name__
+  exec(marshal.loads(c[n]) if n in c else compile(b[n],n,"exec"),module.__dict__)
  def get_source(self,name):return b[name]
 sys.meta_path.insert(0,Bundle())
 sys.modules[P+".s3_bootstrap"]=sys.modules["__main__"]
@@ -182,13 +198,43 @@ def carried() -> str:
 
 @functools.cache
 def bundle() -> bytes:
-    """The supervisor's modules, the same bytes for the same sources: compressed JSON of module
-    name → source."""
+    """The supervisor's modules, the same bytes for the same sources and the same Python.
+
+    Compressed JSON of module name → source; behind it, this Python's magic number and, compressed,
+    the modules as it compiles them. A container's Python with the same number has a third of a
+    small job's work less to do; another one compiles the sources.
+    """
     modules = {"": _START.format(package=PACKAGE), PACKAGE: ""}
     for path in _SOURCES.glob("*.py"):
         if path.stem != "__init__":
             modules[f"{PACKAGE}.{path.stem}"] = _source(path.stem)
-    return zlib.compress(json.dumps(modules, sort_keys=True).encode(), 9)
+    sources = json.dumps(modules, sort_keys=True).encode()
+    key = hashlib.sha256(sys.version.encode() + b"\0" + sources).hexdigest()
+    try:
+        folder = files.user_cache() / "supervisor"
+    except RuntimeError:
+        return _packed(sources)
+    return kept(folder, key, lambda: _packed(sources))
+
+
+def _packed(sources: bytes) -> bytes:
+    compiled = {name: _compiled(name, source) for name, source in json.loads(sources).items()}
+    whole = {name: code for name, code in compiled.items() if code}
+    return (
+        zlib.compress(sources, 9)
+        + importlib.util.MAGIC_NUMBER
+        + zlib.compress(marshal.dumps(whole, _MARSHAL))
+    )
+
+
+def _compiled(name: str, source: str) -> bytes | None:
+    """Its code, without docstrings, as ``marshal`` writes it. None where it cannot: Python 3.14
+    makes constants of slices."""
+    code = compile(source, name, "exec", dont_inherit=True, optimize=2)
+    try:
+        return marshal.dumps(code, _MARSHAL)
+    except ValueError:
+        return None
 
 
 @functools.cache

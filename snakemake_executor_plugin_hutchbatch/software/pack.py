@@ -58,8 +58,7 @@ class Pack:
 
 def folder_of_user() -> Path:
     """Where archives are kept on this machine."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "hutchbatch" / "packages"
+    return files.user_cache() / "packages"
 
 
 def key_of(

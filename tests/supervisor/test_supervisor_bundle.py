@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 import json
+import marshal
 import os
 import shutil
 import signal
@@ -50,12 +52,54 @@ def test_the_command_is_sh_alone_and_leaves_space_for_variables() -> None:
     assert command == supervisor_bundle.container_command("/home/ec2-user/mini conda's/")
 
 
-def test_the_bundle_is_the_same_bytes_for_the_same_sources() -> None:
+def test_the_bundle_is_the_same_bytes_for_the_same_sources(tmp_path: Path) -> None:
     data = supervisor_bundle.bundle()
     supervisor_bundle.bundle.cache_clear()
     assert supervisor_bundle.bundle() == data
     assert supervisor_bundle.bundle_sha256() == hashlib.sha256(data).hexdigest()
     assert "hutchbatch_supervisor.main" in json.loads(zlib.decompress(data))
+    # In another process, too: the bundle's address is a part of what jobs are compared by.
+    code = f"from {supervisor_bundle.__name__} import bundle_sha256; print(bundle_sha256())"
+    for seed in ("0", "1"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "XDG_CACHE_HOME": str(tmp_path / seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == supervisor_bundle.bundle_sha256()
+
+
+def _modules(data: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
+    """Sources and compiled modules of a bundle."""
+    unpacker = zlib.decompressobj()
+    sources = json.loads(unpacker.decompress(data))
+    number, packed = unpacker.unused_data[:4], unpacker.unused_data[4:]
+    assert number == importlib.util.MAGIC_NUMBER
+    return sources, marshal.loads(zlib.decompress(packed))  # noqa: S302  our own
+
+
+def _bundle_of(sources: dict[str, str], number: bytes, compiled: dict[str, bytes]) -> bytes:
+    packed = zlib.compress(marshal.dumps(compiled, 2))
+    return zlib.compress(json.dumps(sources).encode()) + number + packed
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same Python", "another Python"])
+def test_a_python_uses_what_was_compiled_for_it_and_else_the_sources(
+    container: Container, store: Store, same: bool
+) -> None:
+    sources, compiled = _modules(supervisor_bundle.bundle())
+    name = f"{supervisor_bundle.PACKAGE}.main"
+    assert name in compiled or sys.version_info >= (3, 14)
+    spoken = 'import os\nos.write(2, b"compiled")\nos._exit(5)'
+    compiled[name] = marshal.dumps(compile(spoken, name, "exec"), 2)
+    sources[name] = spoken.replace("compiled", "source").replace("5", "6")
+    number = importlib.util.MAGIC_NUMBER if same else b"\0\0\r\n"
+    data = _bundle_of(sources, number, compiled)
+    url = store.put("supervisor/" + hashlib.sha256(data).hexdigest(), data)
+    ended = container.with_(environ={"HUTCHBATCH_SUPERVISOR": url}).run(echo(container, store))  # type: ignore[arg-type]
+    assert (ended.code, ended.err) == ((5, "compiled") if same else (6, "source"))
 
 
 def test_every_module_is_python_3_8() -> None:
