@@ -63,7 +63,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     logger: terminal.Log
 
     def __post_init__(self) -> None:
-        hide = begin.discretion_of(self.workflow)
+        hide = begin.discretion_of(self.workflow, self.executor_settings)
         self.logger = terminal.Log(self.logger, hide)
         cancelled = threading.Event()
         self._retrier = Retrier(self.logger.info, sleep=cancelled.wait, stopped=cancelled.is_set)

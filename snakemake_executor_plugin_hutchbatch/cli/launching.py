@@ -17,6 +17,7 @@ from ..planning.launch_tree import Tree
 from ..planning.layout import canonical
 from ..planning.run_context import RunContext
 from ..record import redact
+from ..settings.parsers import is_webhook
 from ..supervisor import launch_folder
 from ..text import terminal
 from ..text.secrets import is_secret_name
@@ -91,7 +92,8 @@ def _read(arguments: Sequence[str], cli: Any) -> _Given:  # noqa: ANN401  Snakem
     if redact.discreet(arguments) != list(arguments):
         raise CommandError(
             "The arguments hold what looks like a secret, and would be stored in S3. Give it to "
-            "jobs with --hutchbatch-secrets, or in a variable that envvars: names.",
+            "jobs with --hutchbatch-secrets, or in a variable that envvars: names; the address of "
+            "--hutchbatch-notify as env:NAME, with --envvars NAME.",
             USAGE,
         )
     if parsed.executor not in (None, "hutchbatch"):
@@ -106,7 +108,7 @@ def _handover(launched: Launch, given: _Given) -> Handover:
     if launched.refusals:
         raise CommandError(launched.refusals[0], more=launched.refusals[1:])
     named = list(_named(given))
-    _refuse_secrets(launched, named)
+    _refuse_secrets(launched, given, named)
     known = {str(file) for job in launched.workflow.dag.jobs for file in (*job.input, *job.output)}
     tree = launch_tree.look(launched.workflow, given.started, named, known)
     if tree.directory.startswith(".."):
@@ -117,18 +119,21 @@ def _handover(launched: Launch, given: _Given) -> Handover:
     return Handover(launched, tree, arguments, variables, conda, works, given.started)
 
 
-def _refuse_secrets(launched: Launch, named: Sequence[str]) -> None:
+def _refuse_secrets(launched: Launch, given: _Given, named: Sequence[str]) -> None:
     """Configuration and profiles are stored with the code, which others may read. Raises
     ``CommandError``."""
     wanted = launched.workflow.config_settings.overwrite_config
-    hide = redact.of_run(wanted, (), {}, ())
+    notify = str(given.parsed.hutchbatch_notify or "")
+    webhook = {"webhook": notify} if is_webhook(notify) else {}
+    hide = redact.of_run([wanted, webhook], (), {}, ())
     for path in map(Path, named):
         for file in sorted(path.glob("*.y*ml")) if path.is_dir() else [path]:
             if file.suffix in _CONFIGURATION and hide.holds(file.read_text(errors="replace")):
                 raise CommandError(
                     f"{file} holds what looks like a secret, and would be stored in S3 with the "
                     "code. Give it to jobs with --hutchbatch-secrets, or in a variable that "
-                    "envvars: names."
+                    "envvars: names; the address of hutchbatch-notify as env:NAME, with "
+                    "--envvars NAME."
                 )
 
 

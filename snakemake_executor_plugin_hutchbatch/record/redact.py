@@ -10,11 +10,13 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from ..settings.parsers import is_webhook
 from ..text.secrets import HIDDEN, is_ordinary_value, is_secret_name, redacted
 
-#: None of hutchbatch's own options holds a secret: ``--hutchbatch-secrets`` says where AWS keeps
-#: them.
+#: None of hutchbatch's own options holds a secret, since ``--hutchbatch-secrets`` says where AWS
+#: keeps them; but for the address of a webhook, which ``--hutchbatch-notify`` may have.
 _OURS = "--hutchbatch-"
+_NOTIFY = "--hutchbatch-notify"
 #: Shorter values are not looked for in other texts, where they could occur by chance.
 SHORTEST = 6
 
@@ -33,6 +35,12 @@ def discreet(arguments: Iterable[str]) -> list[str]:
             continue
         name, joined, value = argument.partition("=")
         hide = first = False
+        if joined and _is_notify(name) and is_webhook(value):
+            kept.append(f"{name}={HIDDEN}")
+            continue
+        if kept and is_webhook(argument) and _is_notify(kept[-1]):
+            kept.append(HIDDEN)
+            continue
         secret = is_secret_name(name.lstrip("-")) and not is_ordinary_value(value)
         if argument.startswith("--") and not argument.startswith(_OURS):
             # Snakemake takes shortened options, too: --storage-s3-secret.
@@ -45,6 +53,11 @@ def discreet(arguments: Iterable[str]) -> list[str]:
             continue
         kept.append(redacted(argument))
     return kept
+
+
+def _is_notify(name: str) -> bool:
+    """Whether it is that option, also shortened."""
+    return len(name) > len(_OURS) and _NOTIFY.startswith(name)
 
 
 def _is_secret_option(name: str) -> bool:

@@ -9,18 +9,16 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ..aws import lease_gate
 from ..aws.clients import is_aws
 from ..aws.retry import Retrier
 from ..planning import git_commit
 from ..planning.run_context import RunContext
 from ..record import controllers, redact, repair
-from ..record.journal import JournalError
-from ..record.reader import Reader
 from ..record.recorder import Recorder
 from ..record.redact import Discretion, discreet
 from ..record.schema import Run
@@ -84,22 +82,19 @@ def begin(
 
 def limit(beginning: Beginning, settings: ExecutorSettings) -> RunLimit:
     """The run's limits, counted from when it began: a detached one under its first controller."""
-    own = beginning.recorder.run
-    earlier: list[Run] = []
-    detached_id, _, fence = own.lease.rpartition("#")
-    if fence and beginning.recorder.journal:
-        with suppress(JournalError), Reader(beginning.recorder.journal.path) as reader:
-            earlier = [run for run in reader.rows(Run) if run.lease.startswith(f"{detached_id}#")]
-    began = min([own.started, *(run.started for run in earlier)])
+    hold = lease_gate.own()
+    began = (hold.begun if hold else 0.0) or beginning.recorder.run.started
     return RunLimit(Limits(settings.value("max_hours")), began, time.time)
 
 
-def discretion_of(workflow: Workflow) -> Discretion:
-    """What of this run must not be kept or shown."""
+def discretion_of(workflow: Workflow, own: ExecutorSettings) -> Discretion:
+    """What of this run must not be kept or shown. ``own``: hutchbatch's settings."""
     given = workflow.storage_provider_settings or {}
     settings = [settings for tagged in given.values() for settings in tagged]
     configurations = [workflow.config_settings.overwrite_config, workflow.globals.get("config")]
-    return redact.of_run(configurations, settings, os.environ, sys.argv[1:])
+    target = own.given("notify")
+    webhook = {"webhook": target.url} if target else {}
+    return redact.of_run([*configurations, webhook], settings, os.environ, sys.argv[1:])
 
 
 def _recorder(

@@ -21,7 +21,7 @@ from ..snakemake_types import Workflow
 from ..text import terminal, tracebacks
 from ..text.terminal import Log
 from ..tracking.tracker import Tracker
-from . import cost, summary
+from . import cost, notify, summary
 from .assemble import RunServices
 from .state import RunState
 from .summary import Ended, Tally
@@ -119,6 +119,20 @@ def close(run: RunState, services: RunServices, report_paths: Sequence[Path]) ->
         end = ended(run.workflow, run_id, result, seconds, run.tally, run.limit.text)
         if lines := summary.lines(end, run.tally.counts(), costs):
             run.logger.info(lines)
+        _notify(run, services, end, costs)
+
+
+def _notify(run: RunState, services: RunServices, end: Ended, costs: Sequence[str]) -> None:
+    """Sends the note of ``--hutchbatch-notify``, unless another controller has this run now."""
+    target = run.context.site.settings.value("notify")
+    hold = lease_gate.own()
+    if target is None or (hold and hold.lost):
+        return
+    note = notify.payload(services.recorder.run, end, run.tally.counts(), run.hide, costs)
+    try:
+        notify.send(target, note, os.environ)
+    except notify.NotSent as error:
+        run.logger.warning(f"The note of --hutchbatch-notify was not sent: {error}.")
 
 
 def outcome(workflow: Workflow, cancelled: bool, limited: bool = False) -> str:

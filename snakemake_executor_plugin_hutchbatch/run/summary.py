@@ -106,6 +106,30 @@ class Ended:
     again: str = "start Snakemake again"
 
 
+@dataclass(frozen=True)
+class JobTotals:
+    """Jobs on AWS Batch and on this machine together. ``failed_by``: by rule and cause; ``left``:
+    not started."""
+
+    done: int
+    failed_by: Mapping[tuple[str, str], int]
+    cancelled: int
+    left: int
+
+    @property
+    def failed(self) -> int:
+        return sum(self.failed_by.values())
+
+
+def totals(ended: Ended, counts: Counts) -> JobTotals:
+    """How all jobs of the run stand at its end."""
+    here = Counter((rule, ended.here) for rule in ended.failed_here)
+    failed = Counter(counts.failed) + here
+    done, failures = counts.done + ended.done_here, sum(failed.values())
+    left = max(0, ended.total - done - failures - counts.cancelled)
+    return JobTotals(done, failed, counts.cancelled, left if ended.outcome != "done" else 0)
+
+
 def lines(ended: Ended, counts: Counts, cost: Sequence[str] = ()) -> list[str]:
     """The four lines, and those about its cost; none for a run that sent no job to AWS Batch."""
     if not (counts.done or counts.failed or counts.cancelled or ended.limit):
@@ -120,18 +144,16 @@ def lines(ended: Ended, counts: Counts, cost: Sequence[str] = ()) -> list[str]:
 
 
 def _jobs(ended: Ended, counts: Counts) -> str:
-    here = Counter((rule, ended.here) for rule in ended.failed_here)
-    failed = Counter(counts.failed) + here
-    done, failures = counts.done + ended.done_here, sum(failed.values())
-    parts = [f"{count(done)} done"]
+    jobs = totals(ended, counts)
+    parts = [f"{count(jobs.done)} done"]
     if ended.done_here:
         parts[0] += f" ({count(ended.done_here)} of them {ended.here})"
-    parts.append(f"{count(failures)} failed" + (f" ({_kinds(failed)})" if failures else ""))
+    kinds = f" ({_kinds(jobs.failed_by)})" if jobs.failed else ""
+    parts.append(f"{count(jobs.failed)} failed{kinds}")
     if counts.cancelled:
         parts.append(f"{count(counts.cancelled)} cancelled")
-    left = ended.total - done - failures - counts.cancelled
-    if left > 0 and ended.outcome != "done":
-        parts.append(f"{count(left)} not started")
+    if jobs.left:
+        parts.append(f"{count(jobs.left)} not started")
     starts = counted(counts.lost, "start")
     text = f"Jobs: {', '.join(parts)}; {starts} lost to spot machines."
     if ended.outcome == "cancelled":

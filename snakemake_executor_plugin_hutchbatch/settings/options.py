@@ -15,6 +15,8 @@ from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
 from ..text.printable import printable
+from ..text.secrets import HIDDEN
+from . import parsers
 from .setting import RESOURCE_PREFIX, Setting, option_name
 from .table import SETTINGS
 from .values import SettingError, Value
@@ -110,6 +112,8 @@ class JobSettings:
 
 
 def _shown(value: object) -> str:
+    if parsers.is_webhook(str(value)):
+        return HIDDEN  # not even a wrong one
     return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else repr(str(value))
 
 

@@ -131,6 +131,14 @@ _ROWS = (
         need=Need.USEFUL,
     ),
     Setting(
+        "notify",
+        parsers.parse_notify,
+        "URL|COMMAND",
+        "Whom to tell that the run has ended, well or not: the https:// address of a webhook "
+        "(Slack's and others), env:NAME for a variable that holds it, or a command, which reads "
+        "the note from its input. Default: nobody.",
+    ),
+    Setting(
         "tail_lines",
         parsers.parse_tail_lines,
         "NUMBER",

@@ -1,5 +1,6 @@
 """Ctrl-C ends what runs on Batch."""
 
+import json
 import signal
 import time
 
@@ -23,7 +24,9 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow):
             shell: "sleep 300; echo > {output}"
         """,
     )
-    with workflow.started("--hutchbatch-array-size", "1") as running:
+    with workflow.started(
+        "--hutchbatch-array-size", "1", "--hutchbatch-notify", "cat > note.json"
+    ) as running:
         deadline = time.monotonic() + 60
         while len(jobs_of(workflow, "endless", "RUNNING")) < 2 and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -34,6 +37,8 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow):
     assert output.count("Stopping 3 jobs on AWS Batch") == 1
     assert output.count("Jobs: 0 done, 0 failed, 3 cancelled, 1 not started; 0 starts lost") == 1
     assert "start Snakemake again to continue from here." in output
+    note = json.loads((workflow.folder / "note.json").read_text())
+    assert (note["outcome"], note["jobs"]["cancelled"]) == ("cancelled", 3)
     assert workflow.cloud.calls()["calls"]["TerminateJobs"] == 1
     deadline = time.monotonic() + 60
     while any(jobs_of(workflow, "endless", s) for s in ("RUNNABLE", "STARTING", "RUNNING")):

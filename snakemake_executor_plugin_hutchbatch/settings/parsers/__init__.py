@@ -18,6 +18,10 @@ from .names import parse_repository_credentials as parse_repository_credentials
 from .names import parse_share_identifier as parse_share_identifier
 from .names import parse_user as parse_user
 from .names import parse_work_prefix as parse_work_prefix
+from .notify import NoteTarget as NoteTarget
+from .notify import is_webhook as is_webhook
+from .notify import parse_notify as parse_notify
+from .notify import parse_webhook as parse_webhook
 from .numbers import parse_array_size as parse_array_size
 from .numbers import parse_host_attempts as parse_host_attempts
 from .numbers import parse_max_cost as parse_max_cost
