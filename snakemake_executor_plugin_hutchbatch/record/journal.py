@@ -27,6 +27,7 @@ from .record_file import (
     connect,
     has_tables,
     is_busy,
+    missing_columns,
     schema,
     table,
 )
@@ -77,6 +78,8 @@ class Journal:
                     for statement in schema():
                         self._connection.execute(statement)
                     self._connection.execute(f"PRAGMA user_version={VERSION}")
+            for statement in missing_columns(self._connection):
+                self._connection.execute(statement)
             # A file that may only be read shows here, not with the first job.
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute(f"PRAGMA user_version={VERSION}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from urllib.parse import quote
 
 from .. import files
+from .columns import stored
 from .schema import INDEXES, LATER, TABLES
 
 #: Next to Snakemake's own records, in the folder where Snakemake is started.
@@ -47,6 +48,33 @@ def schema() -> Iterable[str]:
         yield f"CREATE TABLE IF NOT EXISTS {table(record)} ({columns}{primary})"
     for number, (record, columns) in enumerate(INDEXES):
         yield f"CREATE INDEX IF NOT EXISTS by_{number} ON {table(record)} ({columns})"
+
+
+def missing_columns(connection: sqlite3.Connection) -> list[str]:
+    """The statements that add what the tables of an earlier version's file lack. Raises
+    ``sqlite3.Error``."""
+    found = []
+    for record in TABLES:
+        rows = connection.execute(f"PRAGMA table_info({table(record)})").fetchall()
+        there = {row[1] for row in rows}
+        found += [
+            f"ALTER TABLE {table(record)} ADD COLUMN {each.name}{_default(each)}"
+            for each in fields(record)
+            if each.name not in there
+        ]
+    return found
+
+
+def _default(column: Field[object]) -> str:
+    """What rows of an earlier version have in a column that they lack."""
+    value: object = column.default
+    if column.default_factory is not MISSING:
+        value = column.default_factory()
+    cell = stored(None if value is MISSING else value)
+    if cell is None:
+        return ""
+    text = str(cell).replace("'", "''")
+    return f" DEFAULT '{text}'" if isinstance(cell, str) else f" DEFAULT {cell}"
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:

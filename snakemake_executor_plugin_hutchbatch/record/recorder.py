@@ -296,6 +296,7 @@ def attempts(
                 bytes_out=known.bytes_out if known else None,
                 files_out=known.files_out if known else None,
                 peak_memory=known.peak_memory if known else None,
+                used_memory=known.used_memory if known else None,
                 cpu_seconds=known.cpu_seconds if known else None,
             )
         )

@@ -131,8 +131,9 @@ class Placement:
 class Attempt:
     """One container of a placement; ``attempt`` counts from 1.
 
-    ``seconds`` by the supervisor's phases; bytes and files of staging; ``peak_memory`` in bytes and
-    ``cpu_seconds`` from the container's cgroup; ``capacity``: ``spot`` or ``on-demand``, as EC2
+    ``seconds`` by the supervisor's phases; bytes and files of staging; ``peak_memory`` (with cached
+    files) and ``used_memory`` (the highest seen without them) in bytes and ``cpu_seconds`` from the
+    container's cgroup; ``capacity``: ``spot`` or ``on-demand``, as EC2
     reports to the container. What is not known is None.
     """
 
@@ -154,6 +155,7 @@ class Attempt:
     bytes_out: int | None = None
     files_out: int | None = None
     peak_memory: int | None = None
+    used_memory: int | None = None
     cpu_seconds: float | None = None
 
 

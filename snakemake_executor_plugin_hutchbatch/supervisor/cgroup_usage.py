@@ -39,6 +39,25 @@ class Usage:
         largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         return largest * 1024 if largest else None
 
+    def used_memory(self) -> Optional[int]:
+        """Bytes in use now without cached files, which the kernel drops where memory is short; None
+        where there is no cgroup to ask.
+
+        ``file`` (version 1: ``total_cache``) is the page cache, and has tmpfs in it, which cannot
+        be dropped (admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst of Linux's documentation).
+        """
+        for controller, current, cache, shared, slab in (
+            ("", "memory.current", "file", "shmem", "slab_reclaimable"),
+            ("memory", "memory.usage_in_bytes", "total_cache", "total_shmem", ""),
+        ):
+            text = self._read(current, controller)
+            cached = self._value("memory.stat", controller, cache)
+            if text and text.strip().isdigit() and cached is not None:
+                kept = self._value("memory.stat", controller, shared) or 0
+                slabs = self._value("memory.stat", controller, slab) or 0 if slab else 0
+                return max(0, int(text) - max(0, cached - kept) - slabs)
+        return None
+
     def cpu_seconds(self) -> Optional[float]:
         value = self._value("cpu.stat", "", "usage_usec")
         if value is not None:

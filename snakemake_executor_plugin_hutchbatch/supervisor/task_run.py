@@ -31,6 +31,7 @@ from .download import stage_in
 from .environment import container_environment
 from .errors import Failure, LocalError, Stopped, of_s3, say, words, write_line
 from .instance_metadata import Machine
+from .memory_watch import MemoryWatch
 from .output_checks import make_folders, touch
 from .problems import COMMAND, LOGS, PROBES, SCRIPTS, SOURCES, TASK, Cause, Facts, Problem
 from .s3 import ERRORS, S3
@@ -85,6 +86,7 @@ class Job:
         self._stopping = threading.Event()
         self._s3 = S3(environ, sleep=self._sleep)
         self._usage = Usage()
+        self._memory = MemoryWatch(self._usage)
         self._machine = Machine(environ)
         self._task: Optional[TaskSpec] = None
         self._scratch: Optional[Scratch] = None
@@ -125,6 +127,7 @@ class Job:
                 self._runner = runner
                 if self._stopping.is_set():
                     raise Stopped
+                self._memory.start()
                 make_folders(task.steps, scratch.work)
                 pipes.make(task.steps, scratch.work)
                 self._run_commands(runner)
@@ -334,6 +337,7 @@ class Job:
 
     def _store_status(self, s3: S3, failure: Optional[Failure], code: int) -> None:
         """Stores the status in S3, or if that is not possible, in the log."""
+        self._memory.stop()
         status = Status(
             job_id=self.job_id,
             attempt=self.attempt,
@@ -345,6 +349,7 @@ class Job:
             step=failure.step if failure else None,
             seconds={name: round(value, 3) for name, value in self._seconds.items()},
             peak_memory=self._usage.peak_memory(),
+            used_memory=self._memory.highest,
             cpu_seconds=self._usage.cpu_seconds(),
             instance_id=self._machine.facts.get("instance_id"),
             instance_type=self._machine.facts.get("instance_type"),

@@ -268,7 +268,8 @@ class Status:
     ``cause`` and ``problem`` are None after a success, else values of ``problems.Cause`` and
     ``problems.Problem``, with the ``facts``; ``step`` is the rule whose command failed.
     ``seconds`` by phase; ``bytes_in``/``bytes_out`` what was transferred; memory in bytes and CPU
-    in seconds of the whole container from its cgroup (None where that cannot be read).
+    in seconds of the whole container from its cgroup (None where that cannot be read):
+    ``peak_memory`` with cached files, ``used_memory`` the highest seen without them.
     The machine's ``instance_id``, ``instance_type`` and ``capacity`` (``spot`` or ``on-demand``)
     are from EC2, None if the container cannot ask it. ``scratch``: the disk, when it began.
     """
@@ -287,6 +288,7 @@ class Status:
     bytes_out: int = 0
     files_out: int = 0
     peak_memory: Optional[int] = None
+    used_memory: Optional[int] = None
     cpu_seconds: Optional[float] = None
     instance_id: Optional[str] = None
     instance_type: Optional[str] = None

@@ -287,3 +287,25 @@ def test_a_record_in_a_folder_whose_name_is_no_utf8_is_written_and_read(tmp_path
     journal.close()
     with Reader(path) as reader:
         assert len(reader.rows(Run)) == 1
+
+
+def test_a_file_of_an_earlier_version_gets_the_columns_that_it_lacks(path):
+    job = Job("r1", 1, "a", "a x=1", 1, 0.0)
+    first = Journal(path)
+    first.put(job, Attempt("id", 1, "r1"))
+    first.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE jobs DROP COLUMN command")
+        connection.execute("ALTER TABLE jobs DROP COLUMN vcpus")
+        connection.execute("ALTER TABLE attempts DROP COLUMN used_memory")
+        connection.commit()
+    journal = Journal(path)
+    journal.put(replace(job, number=2, command="echo"), Attempt("id", 2, "r1", used_memory=5))
+    journal.close()
+    assert not journal.broken
+    with Reader(path) as reader:
+        assert reader.rows(Job, "1 ORDER BY number") == [
+            job,
+            replace(job, number=2, command="echo"),
+        ]
+        assert [a.used_memory for a in reader.rows(Attempt, "1 ORDER BY attempt")] == [None, 5]
