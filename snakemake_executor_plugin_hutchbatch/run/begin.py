@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from ..snakemake_types import Dag, Workflow
 from ..storage.inventory import Inventory
 from ..storage.leavings import Leavings
 from ..text.terminal import Log
+from . import cost
 from .limits import Limits, RunLimit
 
 #: Threads that submit, that read endings, and that ask S3: each waits on the network.
@@ -84,7 +86,8 @@ def limit(beginning: Beginning, settings: ExecutorSettings) -> RunLimit:
     """The run's limits, counted from when it began: a detached one under its first controller."""
     hold = lease_gate.own()
     began = (hold.begun if hold else 0.0) or beginning.recorder.run.started
-    return RunLimit(Limits(settings.value("max_hours")), began, time.time)
+    limits = Limits(settings.value("max_hours"), settings.value("max_cost"))
+    return RunLimit(limits, began, time.time, partial(cost.most_so_far, beginning.recorder))
 
 
 def discretion_of(workflow: Workflow, own: ExecutorSettings) -> Discretion:

@@ -13,7 +13,7 @@ from ..record import run_record
 from ..record.reader import Reader
 from ..record.recorder import Recorder
 from ..record.run_record import Record
-from ..record.schema import SpotPrice
+from ..record.schema import Run, SpotPrice
 from ..reporting import attempt_table, cost_of_run
 from ..reporting.attempt_table import Row
 
@@ -33,6 +33,26 @@ def lines(
     rows = attempt_table.rows(record)
     record = _with_spot_prices(record, rows, recorder, spot_prices, now)
     return list(summed_up(record, rows, now))
+
+
+def most_so_far(recorder: Recorder, clock: Callable[[], float] = time.time) -> float | None:
+    """The most that the run may have cost until now, USD, a detached one under all its controllers;
+    without what has no known price. None where there is no record. Raises ``JournalError``."""
+    journal, own = recorder.journal, recorder.run
+    if journal is None:
+        return None
+    detached_id, _, fence = own.lease.rpartition("#")
+    with Reader(journal.path) as reader:
+        runs = [
+            run
+            for run in reader.rows(Run)
+            if run.run_id == own.run_id or (fence and run.lease.startswith(f"{detached_id}#"))
+        ]
+        records = [run_record.read(reader, run) for run in runs]
+    now = clock()
+    until = [now if each.run.run_id == own.run_id else each.known_until for each in records]
+    costs = map(cost_of_run.of, records, until)
+    return sum(each.total.cost.high for each in costs)
 
 
 def _with_spot_prices(

@@ -131,6 +131,13 @@ _ROWS = (
         need=Need.USEFUL,
     ),
     Setting(
+        "max_cost",
+        parsers.parse_max_cost,
+        "DOLLARS",
+        "The same once the run's jobs may have cost so many US dollars, by the prices that "
+        "hutchbatch knows. Default: no limit.",
+    ),
+    Setting(
         "notify",
         parsers.parse_notify,
         "URL|COMMAND",

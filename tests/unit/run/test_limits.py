@@ -31,3 +31,24 @@ def test_a_limit_is_reached_once():
 def test_the_announcement_says_what_happens_to_jobs():
     assert limits.announcement("It has", 0).endswith("are taken back, no job runs.")
     assert "1 running job may finish" in limits.announcement("It has", 1)
+
+
+def test_the_most_that_a_run_may_have_cost_counts():
+    limits_ = Limits(max_cost=50)
+    assert limits.reached(limits_, HOUR, 49.9) is None
+    assert limits.reached(limits_, HOUR, None) is None
+    text = limits.reached(limits_, HOUR, 50.2)
+    assert text == (
+        "The run has reached its limit, --hutchbatch-max-cost 50: it may have cost $50.20"
+    )
+
+
+def test_costs_are_looked_at_now_and_then_and_only_for_a_limit():
+    now, asked = [0.0], []
+    limit = RunLimit(Limits(max_cost=1), 0.0, lambda: now[0], lambda: asked.append(now[0]) or 0.5)
+    for second in range(200):
+        now[0] = second
+        limit.look()
+    assert len(asked) == 4
+    RunLimit(Limits(max_hours=1), 0.0, lambda: now[0], lambda: asked.append("x") or 0.5).look()
+    assert len(asked) == 4
