@@ -136,6 +136,7 @@ _ROWS = (
         "DOLLARS",
         "The same once the run's jobs may have cost so many US dollars, by the prices that "
         "hutchbatch knows. Default: no limit.",
+        need=Need.USEFUL,
     ),
     Setting(
         "notify",
@@ -144,6 +145,7 @@ _ROWS = (
         "Whom to tell that the run has ended, well or not: the https:// address of a webhook "
         "(Slack's and others), env:NAME for a variable that holds it, or a command, which reads "
         "the note from its input. Default: nobody.",
+        need=Need.USEFUL,
     ),
     Setting(
         "tail_lines",
