@@ -137,11 +137,18 @@ def _unknown(ask: Ask, market: Market, types: Sequence[str]) -> str:
     return f"no machine of {ask.queue} has a known price"
 
 
-class Meter:
-    """Prices containers of one market; equal ones are looked up once."""
+def machines_of(containers: Iterable[Container]) -> dict[str, str]:
+    """Types by instance id, as far as any container on these machines knows them."""
+    return {c.instance_id: c.instance_type for c in containers if c.instance_id and c.instance_type}
 
-    def __init__(self, market: Market) -> None:
+
+class Meter:
+    """Prices containers of one market; equal ones are looked up once. ``machines``: types by
+    instance id, for those that do not know their own."""
+
+    def __init__(self, market: Market, machines: Mapping[str, str] | None = None) -> None:
         self._market = market
+        self._machines = machines or {}
         self._rates: dict[Ask, Rate] = {}
 
     def rate(self, ask: Ask) -> Rate:
@@ -149,15 +156,8 @@ class Meter:
             self._rates[ask] = rate(ask, self._market)
         return self._rates[ask]
 
-    def of(
-        self,
-        container: Container,
-        since: float,
-        until: float,
-        machines: Mapping[str, str] | None = None,
-    ) -> Sum:
-        """What one container costs; ``machines``: types by instance id, of which its neighbours
-        know."""
+    def of(self, container: Container, since: float, until: float) -> Sum:
+        """What one container costs, of the time from ``since`` to ``until``."""
         if container.started is None:
             return Sum()
         stopped = until if container.stopped is None else container.stopped
@@ -167,7 +167,7 @@ class Meter:
         found = self.rate(
             Ask(
                 container.queue,
-                container.instance_type or (machines or {}).get(container.instance_id or ""),
+                container.instance_type or self._machines.get(container.instance_id or ""),
                 container.capacity,
                 container.vcpus,
                 container.memory_mib,
@@ -186,11 +186,10 @@ def so_far(containers: Iterable[Container], market: Market, since: float, until:
     """What the containers of a run cost from ``since`` (its start: jobs that it took over began
     before that) to ``until`` (now, for those that run)."""
     known = list(containers)
-    machines = {c.instance_id: c.instance_type for c in known if c.instance_id and c.instance_type}
-    meter = Meter(market)
+    meter = Meter(market, machines_of(known))
     by_rule: dict[str, Sum] = defaultdict(Sum)
     for each in known:
-        by_rule[each.rule] += meter.of(each, since, until, machines)
+        by_rule[each.rule] += meter.of(each, since, until)
     whole = Sum()
     for found in by_rule.values():
         whole += found

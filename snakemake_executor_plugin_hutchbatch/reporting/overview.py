@@ -62,8 +62,14 @@ def outcome(run: Run, gone: bool) -> Mapping[str, str]:
     return {"kind": "open", "text": "running"}
 
 
-def tiles(sums: Totals, staged: tuple[int, int], prices: Prices) -> list[Tile]:
-    """``staged``: bytes fetched from S3, and stored there."""
+def tiles(
+    sums: Totals,
+    staged: tuple[int, int],
+    prices: Prices,
+    cost_of_aws: tuple[str, str, str] | None = None,
+) -> list[Tile]:
+    """``staged``: bytes fetched from S3, and stored there; ``cost_of_aws``: by AWS's prices, where
+    the user has given none."""
     failed = sums.states.get("failed", 0) + sums.states.get("lost", 0)
     done = sums.states.get("done", 0)
     left = sums.jobs - done - failed
@@ -97,6 +103,8 @@ def tiles(sums: Totals, staged: tuple[int, int], prices: Prices) -> list[Tile]:
             if price is not None
         ]
         found.append(Tile("cost at your prices", money(cost), ", ".join(parts)))
+    elif cost_of_aws is not None:
+        found.append(Tile("cost", cost_of_aws[0], cost_of_aws[1]))
     return found
 
 

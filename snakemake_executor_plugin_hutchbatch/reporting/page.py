@@ -22,6 +22,7 @@ from ..text.units import amount, clock, count, duration, hours, iso, memory, mon
 from . import (
     attempt_table,
     charts,
+    cost_section,
     environments,
     job_list,
     overview,
@@ -30,7 +31,6 @@ from . import (
     statistics,
     timeline,
 )
-from .attempt_table import Row
 from .statistics import Prices
 
 EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[report]"'
@@ -128,15 +128,14 @@ def _content(record: Record, prices: Prices, gone: bool) -> dict[str, object]:
     numbers = {rule.name: i for i, rule in enumerate(rules)}
     staged = sum(r.bytes_in for r in rules), sum(r.bytes_out for r in rules)
     advised = {r.name: (r.mem_mb, r.threads) for r in rules if re.fullmatch(r"\w+", r.name)}
-    priced = prices.cost(0, 0) is not None
-    cost_of = _at_prices(prices) if priced else job_list.no_cost
+    costs = cost_section.of(record, rows, rules, prices)
     areas = charts.areas(rows, run.started, until)
     return {
         "title": overview.title(run),
         "run": run,
         "outcome": overview.outcome(run, gone),
         "totals": sums,
-        "tiles": overview.tiles(sums, staged, prices),
+        "tiles": overview.tiles(sums, staged, prices, costs.total),
         "has_timeline": bool(areas["phase"]),
         "has_use": bool(areas["queue"]),
         "failures": overview.failures(jobs),
@@ -151,8 +150,7 @@ def _content(record: Record, prices: Prices, gone: bool) -> dict[str, object]:
         "shortest": resource_advice.SHORTEST,
         "places": overview.places(rows),
         "spot_share": percent(sums.spot.hours, sums.use.hours),
-        "prices": prices,
-        "priced": priced,
+        "costs": costs,
         "about": overview.about(run),
         "configuration": overview.configuration(run),
         "versions": overview.versions(run),
@@ -163,22 +161,14 @@ def _content(record: Record, prices: Prices, gone: bool) -> dict[str, object]:
             {
                 "areas": areas,
                 "phases": timeline.PHASES,
-                "currency": "" if priced else None,
+                "currency": costs.currency,
                 "rules": [charts.rule(each) for each in rules],
                 "jobs": [
-                    job_list.entry(each, numbers, run.started, until, cost_of) for each in jobs
+                    job_list.entry(each, numbers, run.started, until, costs.of_row) for each in jobs
                 ],
             }
         ),
     }
-
-
-def _at_prices(prices: Prices) -> job_list.CostOf:
-    def cost_of(row: Row) -> tuple[float, float] | None:
-        found = prices.cost(row.vcpu_hours or 0.0, row.gib_hours or 0.0)
-        return None if found is None or row.total_s is None else (found, found)
-
-    return cost_of
 
 
 FILTERS: Mapping[str, Callable[[float], str]] = {

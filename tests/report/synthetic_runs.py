@@ -13,9 +13,11 @@ from snakemake_executor_plugin_hutchbatch.record.schema import (
     SINGLE,
     Attempt,
     Job,
+    KnownQueue,
     Note,
     Placement,
     Run,
+    SpotPrice,
     Submission,
 )
 
@@ -93,6 +95,11 @@ def records(jobs: int, *, seed: int = 1, running: bool = False) -> Iterator[Any]
     failed = any(isinstance(r, Job) and r.state == "failed" for r in made)
     now = BEGAN + (last - BEGAN) * 0.6
     yield _run(number, now if running else last, running, failed)
+    for name, bid in zip(QUEUES, (40, 50), strict=True):
+        yield KnownQueue(RUN, name, 1, bid, "c5\nm5\nr5\nc6i")
+    for name in TYPES:
+        vcpus = 32 if "8x" in name else 16
+        yield SpotPrice(RUN, name, 0.017 * vcpus, 0.021 * vcpus)
     yield Note(RUN, BEGAN + 400, "waiting", "AWS has no spare machines for queue cpu-spot-40.")
     yield from _until(made, now) if running else made
 

@@ -14,8 +14,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from snakemake_executor_plugin_hutchbatch.costs.span import shown
 from snakemake_executor_plugin_hutchbatch.record.schema import Attempt, Job, Note, Run
-from snakemake_executor_plugin_hutchbatch.reporting import job_list, page
+from snakemake_executor_plugin_hutchbatch.reporting import cost_of_run, job_list, page
 from snakemake_executor_plugin_hutchbatch.reporting.statistics import Prices
 
 HOSTILE = (
@@ -340,6 +341,29 @@ def _silent(record):
     if isinstance(record, Attempt):
         return replace(record, seconds={}, peak_memory=None, cpu_seconds=None, instance_type=None)
     return record
+
+
+def test_costs_are_by_awss_prices_where_the_user_gives_none(browser, runs, tmp_path):
+    path = tmp_path / "costs.html"
+    page.write_page(path, runs[5], Prices())
+    look(browser, path)
+    record = runs[5]
+    found = cost_of_run.of(record)
+    tiles = browser.find_element(By.CLASS_NAME, "tiles").text.splitlines()
+    assert tiles[tiles.index("cost") + 1] == shown(found.total.cost).replace("about ", "")
+    jobs = browser.find_elements(By.CSS_SELECTOR, "#table tbody td[data-name='Cost $']")
+    most = [float(cell.text.replace(",", "").rpartition("\u2013")[2]) for cell in jobs]
+    assert sum(most) == pytest.approx(found.total.cost.high, abs=0.005 * len(most))
+    by_rule = browser.find_elements(By.CSS_SELECTOR, "#rules tbody td[data-name=Cost]")
+    assert len(by_rule) == len(found.rules)
+    assert all("$" in cell.text for cell in by_rule)
+    assert "AWS's spot prices during the run" in browser.find_element(By.ID, "rules").text
+
+
+def test_a_run_that_was_not_on_aws_shows_no_costs(runs):
+    record = replace(runs[5], run=replace(runs[5].run, endpoint="http://127.0.0.1:4321"))
+    assert "<span>cost</span>" in page.page(runs[5], Prices())
+    assert "<span>cost</span>" not in page.page(record, Prices())
 
 
 def test_costs_are_those_of_the_users_prices(browser, runs, tmp_path):
