@@ -15,10 +15,11 @@ from types import TracebackType
 from typing import Self
 
 from .batch import BatchConfig, BatchService, build_batch_app
-from .environment import applied, endpoints, person
+from .environment import applied, endpoints, person, script
 from .hosts.choice import Containers, LocalHost, choose_host
 from .hosts.machine import machine
 from .hosts.terminal import print_message
+from .kept import SCRIPT, Kept, write_private
 from .services.callers import Keys
 from .services.front import Front
 from .services.log_store import LogStore
@@ -46,10 +47,11 @@ class LocalCloud:
         with LocalCloud(tmp_path) as cloud:
             subprocess.run(command, env=cloud.environment_for(os.environ))
 
-    ``directory`` contains buckets (``s3/``), output (``logs/``) and the "host"'s folders
-    (``hosts/``, emptied at the next start). Jobs are processes of this machine or, with
-    ``containers``, containers of their images (see ``local/hosts/choice.py``). With
-    ``isolate=False`` processes run without namespaces even where those are allowed.
+    ``directory`` contains buckets (``s3/``), output (``logs/``), the "host"'s folders
+    (``hosts/``, emptied at the next start), and what stays for the next start (``kept.py``).
+    Jobs are processes of this machine or, with ``containers``, containers of their images (see
+    ``local/hosts/choice.py``). With ``isolate=False`` processes run without namespaces even where
+    those are allowed.
     ``capacity`` is what jobs can use at once: vCPUs and MiB, by default the machine's own.
     ``launched_in`` is the user's working folder: it is hidden from jobs if the system permits.
     ``host`` runs the jobs instead, for example a simulated one.
@@ -78,12 +80,12 @@ class LocalCloud:
         self._capacity = capacity or machine()
         self._ends = ExitStack()
         self._stopping = False
-        self.user = Keys.random("user")
+        self._kept = Kept.load(self.directory)
+        self.user, self.token = self._kept.user, self._kept.token
         #: The user's keys after renewing them.
         self.renewed = Keys.random("user")
         #: Of jobs: with a job role, and with their machine's.
         self.role, self.machine = Keys.random("role"), Keys.random("machine")
-        self.token = secrets.token_urlsafe(24)
 
     # --- life ---
 
@@ -100,7 +102,7 @@ class LocalCloud:
     def _start(self) -> None:
         create_bucket(self.directory / "s3", BUCKET)
         keys = (self.user, self.renewed, self.role, self.machine)
-        self.s3 = S3Process(self.directory / "s3", self.config.region, keys)
+        self.s3 = S3Process(self.directory / "s3", self.config.region, keys, self._kept.s3_port)
         self._ends.callback(self.s3.stop)
         store = LogStore(self.directory / "logs")
         self.host = self._given_host or choose_host(
@@ -136,7 +138,7 @@ class LocalCloud:
             ),
             self.config.region,
         )
-        self.server = ServerThread(front, "Batch", self._say)
+        self.server = ServerThread(front, "Batch", self._say, self._kept.port)
         self._ends.callback(self.server.stop)
         self.batch.metadata_url = f"{self.server.url}{PREFIX}"
         self.batch.role_variables = {
@@ -150,6 +152,7 @@ class LocalCloud:
         self.s3.wait_until_ready()
         self.batch.service_faults.relay = self.s3.send_fault
         threading.Thread(target=self._watch_s3, name="S3 watch", daemon=True).start()
+        self._keep()
 
     def stop(self) -> None:
         """Kills running jobs and ends every endpoint; may be called twice."""
@@ -231,6 +234,19 @@ class LocalCloud:
         with suppress(FileExistsError), (self.directory / ".gitignore").open("x") as file:
             file.write("*\n")  # nothing here belongs in a repository
         shutil.rmtree(self.directory / "hosts", ignore_errors=True)
+
+    def _keep(self) -> None:
+        """For the next start, and for other terminals."""
+        wanted = (self._kept.s3_port, self._kept.port)
+        for url, port in zip((self.s3.url, self.server.url), wanted, strict=True):
+            if port and not url.endswith(f":{port}"):
+                self._say(
+                    f"Port {port}, which this local cloud had before, is taken: it is at {url} now."
+                    f" Terminals that use it need the new {SCRIPT}."
+                )
+        self._kept.save(self.directory, self.s3.url, self.server.url)
+        self.script = self.directory / SCRIPT
+        write_private(self.script, script(self.environment))
 
     def _watch_s3(self) -> None:
         code = self.s3.wait()

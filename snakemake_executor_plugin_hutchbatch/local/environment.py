@@ -63,10 +63,18 @@ def applied(given: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]
     return found
 
 
-def export_lines(given: Mapping[str, str], base: Mapping[str, str]) -> list[str]:
-    """Shell commands that do what ``applied`` does."""
-    after = applied(given, base)
-    changed = {name: value for name, value in after.items() if base.get(name) != value}
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(changed.items())]
-    unset = [name for name in UNSET if name in base]
-    return lines + ([f"unset {' '.join(unset)}"] if unset else [])
+def script(given: Mapping[str, str]) -> str:
+    """For POSIX shells to source: does what ``applied`` does."""
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(given.items())]
+    kept = f'"${{{JOB_ROLE_SETTING}:-{JOB_ROLE}}}"'
+    hosts = ",".join(LOOPBACK)
+    return "\n".join(
+        [
+            "# Directs a shell to this local cloud (hutchbatch local), and nowhere else.",
+            f"unset {' '.join(UNSET)}",
+            *lines,
+            f"export {JOB_ROLE_SETTING}={kept}",
+            *(f'export {n}="${{{n}:+${n},}}{hosts}"' for n in ("NO_PROXY", "no_proxy")),
+            "",
+        ]
+    )

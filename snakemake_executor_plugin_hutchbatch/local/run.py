@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from types import FrameType
 
 from .batch import BatchConfig
 from .cloud import CALLS_PER_SECOND, LocalCloud
-from .environment import UNSET, export_lines
+from .environment import UNSET
 from .hosts.choice import Containers
 from .hosts.terminal import print_command, print_message
 
@@ -69,13 +70,24 @@ def run_command(
     return 128 - code if code < 0 else code
 
 
-def stay_up(
+def run_shell(
     directory: Path,
     base: Mapping[str, str],
     containers: Containers = "none",
     config: BatchConfig | None = None,
 ) -> int:
-    """Prints what a shell needs and waits for Ctrl-C or SIGTERM."""
+    """Opens the user's shell with the cloud; returns its exit code."""
+    shell = base.get("SHELL") or "/bin/sh"
+    print_message(f"{shell} starts with a local cloud in {directory}; exit ends both.")
+    return run_command(directory, [shell], base, containers, config)
+
+
+def stay_up(
+    directory: Path,
+    containers: Containers = "none",
+    config: BatchConfig | None = None,
+) -> int:
+    """Prints what to type in another terminal and waits for Ctrl-C or SIGTERM."""
     ended = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -83,12 +95,11 @@ def stay_up(
 
     handlers = dict.fromkeys((signal.SIGINT, *ASKED_TO_END), end)
     with running_cloud(directory, containers, handlers, config) as cloud:
-        for line in export_lines(cloud.environment, base):
-            print_command(line)
         print_message(
-            f"The local cloud is running; its bucket is {cloud.bucket_dir}. Paste the lines above"
-            " into another terminal to use it; press Ctrl-C here to stop it."
+            f"The local cloud is running; its bucket is {cloud.bucket_dir}. To use it, type this in"
+            " another terminal; Ctrl-C here stops it."
         )
+        print_command(f". {shlex.quote(str(cloud.script))}")
         while not ended.wait(3600):
             pass
     return 0

@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -19,7 +21,9 @@ from running import client_of, ended, output, processes_with, run_job, until
 
 from snakemake_executor_plugin_hutchbatch.cli import main
 from snakemake_executor_plugin_hutchbatch.local.cloud import DirectoryInUse, LocalCloud
-from snakemake_executor_plugin_hutchbatch.local.environment import applied, export_lines
+from snakemake_executor_plugin_hutchbatch.local.environment import applied, script
+from snakemake_executor_plugin_hutchbatch.local.kept import Kept
+from snakemake_executor_plugin_hutchbatch.local.services import servers
 
 HUTCHBATCH = [sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli.main"]
 
@@ -333,11 +337,61 @@ def test_what_a_person_has_set_as_job_role_stays():
     assert applied({}, {"NO_PROXY": "a.org"})["NO_PROXY"] == "a.org,127.0.0.1,localhost"
 
 
-def test_export_lines_are_quoted_for_a_shell(tmp_path):
-    lines = export_lines({"A": "it's $x", "B": "1"}, {"B": "1", "AWS_PROFILE": "lab"})
-    assert "export A='it'\"'\"'s $x'" in lines
-    assert not any(line.startswith("export B=") for line in lines)
-    assert lines[-1] == "unset AWS_PROFILE"
+def test_the_script_for_other_terminals_does_what_a_command_gets():
+    given = {"A": "it's $x", "AWS_REGION": "us-west-2"}
+    role = "SNAKEMAKE_HUTCHBATCH_JOB_ROLE"
+    for base in ({}, {role: "mine", "AWS_PROFILE": "lab", "NO_PROXY": "a.org"}):
+        command = [shutil.which("sh"), "-c", f"{script(given)}\nenv -0"]
+        done = subprocess.run(command, env=base, capture_output=True, text=True, check=True)
+        found = dict(each.split("=", 1) for each in done.stdout.split("\0") if each)
+        assert {n: v for n, v in found.items() if n not in ("PWD", "_", "SHLVL")} == applied(
+            given, base
+        )
+
+
+def test_a_cloud_keeps_its_ports_and_keys_for_its_next_start(tmp_path):
+    with LocalCloud(tmp_path) as first:
+        before = first.environment
+    with LocalCloud(tmp_path) as again:
+        assert again.environment == before
+        assert stat.S_IMODE((tmp_path / "kept.json").stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / "env.sh").stat().st_mode) == 0o600
+    taken = servers.loopback_socket(int(before["AWS_ENDPOINT_URL_S3"].rpartition(":")[2]))
+    said = []
+    with taken, LocalCloud(tmp_path, say=said.append) as other:
+        assert other.environment["AWS_ENDPOINT_URL_S3"] != before["AWS_ENDPOINT_URL_S3"]
+        assert other.environment["AWS_ENDPOINT_URL_BATCH"] == before["AWS_ENDPOINT_URL_BATCH"]
+    (sentence,) = (each for each in said if "is taken" in each)
+    assert "Terminals that use it need the new env.sh" in sentence
+
+
+@pytest.mark.parametrize(
+    "spoilt", ["", "[]", "{}", '{"port": "x"}', '{"access_key": "\\n"}', "link"]
+)
+def test_what_was_kept_and_cannot_be_used_is_made_anew(tmp_path, spoilt):
+    Kept().save(tmp_path, "http://h:1", "http://h:2")
+    kept = tmp_path / "kept.json"
+    if spoilt == "link":
+        kept.rename(tmp_path / "elsewhere")
+        kept.symlink_to(tmp_path / "elsewhere")
+    else:
+        kept.write_text(spoilt)
+    found = Kept.load(tmp_path)
+    assert (found.port, found.user.access_key[:4]) == (0, "AKIA")
+    kept.unlink()
+    Kept(port=7).save(tmp_path, "http://h:1", "http://h:2")
+    kept.chmod(0o644)  # others might have written it
+    assert Kept.load(tmp_path).port == 0
+
+
+def test_a_shell_has_the_cloud_and_its_exit_code_counts(tmp_path):
+    shell = tmp_path / "shell"
+    shell.write_text("#!/bin/sh\necho $AWS_ENDPOINT_URL_S3; exit 7\n")
+    shell.chmod(0o755)
+    done = local(tmp_path / "cloud", "--shell", env={**os.environ, "SHELL": str(shell)})
+    assert (done.returncode, done.stdout[:17]) == (7, "http://127.0.0.1:")
+    done = local(tmp_path / "cloud", "--shell", "--", "true")
+    assert (done.returncode, "give one of them" in done.stderr) == (2, True)
 
 
 def test_an_upload_that_breaks_off_makes_no_noise(tmp_path):
@@ -368,13 +422,14 @@ class Staying:
         )
 
     def environment(self) -> dict[str, str]:
-        found = {}
-        for line in self.process.stdout:
-            name, _, value = line.removeprefix("export ").rstrip("\n").partition("=")
-            found[name] = value
-            if name == "no_proxy":
-                return found
-        raise AssertionError(self.process.stderr.read())
+        """Of a shell that has done what it says."""
+        typed = self.process.stdout.readline()
+        if not typed:
+            raise AssertionError(self.process.stderr.read())
+        done = subprocess.run(
+            ["sh", "-c", f"{typed}env -0"], capture_output=True, text=True, check=True
+        )
+        return dict(each.split("=", 1) for each in done.stdout.split("\0") if each)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

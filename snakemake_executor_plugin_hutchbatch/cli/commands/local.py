@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import CommandError, Help, Subcommands
+from .common import USAGE, CommandError, Help, Subcommands
 
 LOCAL_DIRECTORY = ".hutchbatch-local"
 LOCAL_EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[local]"'
@@ -21,14 +21,16 @@ def add(subcommands: Subcommands) -> None:
             "as processes of this machine, or in containers with --containers; nothing is sent to\n"
             "Amazon and no account is needed.\n"
             "Everything is stopped when the command ends. The bucket is a plain folder that\n"
-            f"stays: look into {LOCAL_DIRECTORY}/s3/hutchbatch."
+            f"stays: look into {LOCAL_DIRECTORY}/s3/hutchbatch. Ports and keys stay, too: what\n"
+            f". {LOCAL_DIRECTORY}/env.sh has set in a terminal counts after the next start."
         ),
         epilog=(
             "examples:\n"
             "  hutchbatch local -- snakemake --executor hutchbatch --jobs 20 \\\n"
             "      --default-storage-provider s3 --default-storage-prefix s3://hutchbatch/results\n"
             "  hutchbatch local -- aws s3 ls s3://hutchbatch/\n"
-            "  hutchbatch local           stays up and prints what to paste into another terminal\n"
+            "  hutchbatch local --shell   opens a shell with it\n"
+            "  hutchbatch local           stays up, for other terminals\n"
             "\n"
             "The exit code is the command's; 1 if the small AWS could not be started."
         ),
@@ -69,6 +71,9 @@ def add(subcommands: Subcommands) -> None:
         ),
     )
     parser.add_argument(
+        "--shell", action="store_true", help="open a shell in place of a command; exit ends it"
+    )
+    parser.add_argument(
         "command",
         nargs=argparse.REMAINDER,
         default=None,
@@ -89,11 +94,15 @@ def _run(options: argparse.Namespace) -> int:
     command = options.command or []
     if command[:1] == ["--"]:
         command = command[1:]
+    if command and options.shell:
+        raise CommandError("--shell and a command are two things: give one of them.", USAGE)
     base = run.forget_other_clouds()
     config = run.configured(options.account, options.strict_aws)
     try:
         if command:
             return run.run_command(options.dir, command, base, options.containers, config)
-        return run.stay_up(options.dir, base, options.containers, config)
+        if options.shell:
+            return run.run_shell(options.dir, base, options.containers, config)
+        return run.stay_up(options.dir, options.containers, config)
     except (cloud.DirectoryInUse, choice.NoContainers, OSError) as error:
         raise CommandError(str(error)) from error

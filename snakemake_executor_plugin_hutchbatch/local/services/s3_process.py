@@ -34,8 +34,8 @@ BOOT = (
 class S3Process:
     """Starts the endpoint's process, talks to it and ends it."""
 
-    def __init__(self, data_dir: Path, region: str, keys: Sequence[Keys]) -> None:
-        self._listening = loopback_socket()
+    def __init__(self, data_dir: Path, region: str, keys: Sequence[Keys], port: int = 0) -> None:
+        self._listening = loopback_socket(port)
         self.url = url(self._listening)
         self._process = subprocess.Popen(
             [

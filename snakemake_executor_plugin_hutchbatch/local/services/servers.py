@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 import uvicorn
@@ -14,12 +15,30 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 HOST = "127.0.0.1"
 
 
-def loopback_socket() -> socket.socket:
-    """A listening socket on a free port of this machine only."""
+#: How often, a twentieth of a second apart, a port is tried that an ending process may still hold.
+TRIES = 20
+
+
+def loopback_socket(wanted: int = 0) -> socket.socket:
+    """A listening socket of this machine only: on the ``wanted`` port, or a free one where that is
+    0 or taken."""
+    for _ in range(TRIES if wanted else 0):
+        try:
+            return _listening(wanted)
+        except OSError:
+            time.sleep(0.05)
+    return _listening(0)
+
+
+def _listening(port: int) -> socket.socket:
     listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((HOST, 0))
-    listening.listen(512)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((HOST, port))
+        listening.listen(512)
+    except OSError:
+        listening.close()
+        raise
     return listening
 
 
@@ -52,8 +71,10 @@ def server(app: ASGIApp) -> uvicorn.Server:
 class ServerThread:
     """A server on a daemon thread; ``crashed`` is called if it ends by itself."""
 
-    def __init__(self, app: ASGIApp, name: str, crashed: Callable[[str], None]) -> None:
-        self.socket = loopback_socket()
+    def __init__(
+        self, app: ASGIApp, name: str, crashed: Callable[[str], None], port: int = 0
+    ) -> None:
+        self.socket = loopback_socket(port)
         self.url = url(self.socket)
         self._name = name
         self._crashed = crashed
