@@ -9,6 +9,7 @@ from .aws import lease_gate
 from .controller.earlier_runs import EarlierRuns
 from .executor import Executor as Executor
 from .planning import detached_tree, opened_files
+from .planning.detached_rules import SentRules
 from .planning.run_settings import PreflightError, s3_terms, take_site
 from .settings.options import ExecutorSettings as _Settings
 from .snakemake_patches import apply as patches
@@ -30,7 +31,8 @@ class ExecutorSettings(_Settings):
         patches.apply(terminal.snakemake_log().warning, self.value("upload") == "auto", terms)
         earlier = EarlierRuns(self, terminal.snakemake_log().info)
         self.detached_refusal = earlier.refusal
-        before_graph.begin(earlier.look)
+        self.sent_rules = SentRules()
+        before_graph.begin(earlier.look, self.sent_rules.send)
         patches.apply_where_submitted(_submitted_from)
         opened_files.begin()
 

@@ -197,6 +197,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         try:
             context, variables, _ = self._check()
             jobs = list(self.dag.needrun_jobs())
+            if note := self.executor_settings.sent_rules.note(jobs):
+                self.logger.info(note)
             self._uploads.send(jobs)
         except (PreflightError, PlanError) as error:
             return Launch(self.workflow, refusals=tuple(str(error).splitlines()))

@@ -182,6 +182,7 @@ class Rule(Protocol):
     notebook: object
     conda_env: object
     group: object
+    norun: bool
     is_containerized: bool
     env_modules: object
     cache: object

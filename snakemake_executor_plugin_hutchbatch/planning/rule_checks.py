@@ -33,8 +33,8 @@ NO_CONDA_HERE = (
 )
 
 #: Of a run that is submitted (``hutchbatch submit``): local rules run in its Snakemake's job.
-NOT_THERE = (
-    "it is a local rule, and the job in which Snakemake runs has no {what} for its {directive}; "
+NO_APPTAINER_THERE = (
+    "it is a local rule, and the job in which Snakemake runs has no Apptainer for its container:; "
     "take the rule out of localrules:, so that it is a job of its own"
 )
 LOCAL_THERE = (
@@ -95,20 +95,19 @@ def _refused_here(job: Job, site: Site) -> str | None:
     if job.rule.is_handover and not _has_threads(job):
         return HANDOVER
     if launch.requested():
-        return _refused_there(job, site)
+        return _refused_there(job)
     has_conda = is_here(os.environ) or job.dag.workflow.deployment_settings.conda_base_path
     if site.conda is not None and not has_conda and _names_environment(job):
         return NO_CONDA_HERE
     return None
 
 
-def _refused_there(job: Job, site: Site) -> str | None:
-    if site.conda is not None and _names_environment(job):
-        return NOT_THERE.format(what="conda", directive="conda:")
+def _refused_there(job: Job) -> str | None:
+    """Those with ``conda:`` are none of these any more (``detached_rules``)."""
     methods = job.dag.workflow.deployment_settings.deployment_method
     apptainer = any(method.name == "APPTAINER" for method in methods)
     if apptainer and job.container_img_url and not job.is_norun:
-        return NOT_THERE.format(what="Apptainer", directive="container:")
+        return NO_APPTAINER_THERE
     if any(is_flagged(file, "local") for file in (*job.input, *job.output)):
         return LOCAL_THERE
     return None

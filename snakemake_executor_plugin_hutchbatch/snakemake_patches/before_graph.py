@@ -10,9 +10,9 @@ from ..snakemake_types import Dag
 _called: list[Callable[[Dag], None]] = []
 
 
-def begin(call: Callable[[Dag], None]) -> None:
-    """``call`` gets the empty graph of this process's run, and must not raise."""
-    _called[:] = [call]
+def begin(*calls: Callable[[Dag], None]) -> None:
+    """``calls`` get the empty graph of this process's run, and must not raise."""
+    _called[:] = calls
 
 
 def init(plain: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:

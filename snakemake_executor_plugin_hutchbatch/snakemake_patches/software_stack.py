@@ -1,7 +1,9 @@
 """A changed conda environment makes a job run again, as in plain Snakemake.
 
 There the environment's own hash counts, which Snakemake only has of environments that it makes
-itself; those of jobs on Batch it does not know.
+itself; those of jobs on Batch it does not know. Local rules are taken as jobs are: the same rule is
+one here and none in a run that is submitted (``planning/detached_rules.py``), and Snakemake's hash
+has the folder in which an environment lies.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Callable
 from typing import cast
 
 from ..planning.containerized import hashes
-from ..snakemake_types import Job, Persistence, SourceFile, Workflow
+from ..snakemake_types import Job, Persistence, SourceFile
 
 
 class _WithoutEnvironment:
@@ -27,15 +29,6 @@ class _WithoutEnvironment:
         return getattr(self._job, name)
 
 
-def _on_batch(workflow: Workflow, job: Job) -> bool:
-    """Whether the job runs on Batch in a run. For ``--dry-run`` and ``--touch``, whose executors
-    are local, Snakemake calls every job a local one."""
-    if not workflow.local_exec:
-        return not job.is_local
-    here = job.rule.name in workflow._localrules or job.is_norun or job.is_template_engine
-    return job.rule.group is not None or not here
-
-
 Hash = Callable[[Persistence, Job], str]
 
 
@@ -46,13 +39,11 @@ def software_stack_hash(plain: Hash) -> Hash:
     def software_stack_hash(self: Persistence, job: Job) -> str:
         workflow = self.dag.workflow
         methods = {method.name for method in workflow.deployment_settings.deployment_method}
-        if "CONDA" not in methods or not _on_batch(workflow, job) or not job.rule.conda_env:
-            return plain(self, job)
-        found = plain(self, cast(Job, _WithoutEnvironment(job)))
-        spec = job.conda_env_spec
+        spec = job.conda_env_spec if "CONDA" in methods and job.rule.conda_env else None
         file: SourceFile | None = getattr(spec, "file", None)
         if file is None:
-            return found
+            return plain(self, job)
+        found = plain(self, cast(Job, _WithoutEnvironment(job)))
         if spec not in known:
             known[spec] = hashes(workflow, file)[0]
         return hashlib.md5((found + known[spec]).encode(), usedforsecurity=False).hexdigest()

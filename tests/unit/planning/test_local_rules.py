@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from snakemake.io import flag
 
+from snakemake_executor_plugin_hutchbatch.aws import lease_gate
 from snakemake_executor_plugin_hutchbatch.planning import launch, rule_checks
+from snakemake_executor_plugin_hutchbatch.planning.detached_rules import SentRules
 
 
 def checked(environment: object, conda: bool = True, base: str | None = None, **about: Any) -> Any:
@@ -54,14 +56,51 @@ def test_a_local_rule_with_an_environment_needs_conda_here(programs, monkeypatch
 
 
 def test_what_a_local_rule_lacks_in_snakemakes_own_job_is_said_before_a_run_is_submitted(
-    programs, monkeypatch
+    programs,
 ):
-    monkeypatch.setenv("BASH_FUNC_conda%%", "() { :; }")  # here it would do
+    in_container = checked(None, container_img_url="docker://lab/tool:1")
     with launch.receiving(lambda launched: None):
-        (said,) = rule_checks.refusals([checked("envs/a.yaml")])
-        assert said.startswith(
-            "Rule fetch: it is a local rule, and the job in which Snakemake runs"
-        )
+        workflow = in_container.job.dag.workflow
+        workflow.deployment_settings.deployment_method = [SimpleNamespace(name="APPTAINER")]
+        site: Any = SimpleNamespace(conda=None)
+        (said,) = rule_checks.refusals([rule_checks.check(in_container.job, site, {})])
+        assert "no Apptainer for its container:" in said
         (said,) = rule_checks.refusals([checked(None, output=[flag("x", "local")])])
         assert "local()" in said
-        assert rule_checks.refusals([checked(None), checked("envs/a.yaml", conda=False)]) == []
+        assert rule_checks.refusals([checked(None), in_container]) == []
+
+
+@pytest.mark.parametrize(
+    ("methods", "controls", "left"),
+    [
+        (["CONDA"], True, {"plain", "nothing"}),
+        (["CONDA"], False, {"fetch", "plain", "nothing"}),
+        ([], True, {"fetch", "plain", "nothing"}),
+    ],
+)
+def test_local_rules_with_an_environment_are_jobs_of_their_own_where_snakemake_is_a_job(
+    methods, controls, left, monkeypatch
+):
+    monkeypatch.delenv(lease_gate.VARIABLE, raising=False)
+    rules: list[Any] = [
+        SimpleNamespace(name=name, conda_env=env, norun=name == "nothing")
+        for name, env in (("fetch", "a.yaml"), ("plain", None), ("nothing", "a.yaml"))
+    ]
+    rules.append(SimpleNamespace(name="job", conda_env="a.yaml", norun=False))
+    deployment = SimpleNamespace(deployment_method=[SimpleNamespace(name=m) for m in methods])
+    workflow: Any = SimpleNamespace(
+        rules=rules, deployment_settings=deployment, _localrules={"fetch", "plain", "nothing"}
+    )
+    if controls:
+        monkeypatch.setenv(lease_gate.VARIABLE, "/lease.json")
+    sent = SentRules()
+    dag: Any = SimpleNamespace(workflow=workflow)
+    sent.send(dag)
+    assert workflow._localrules == left
+    jobs: list[Any] = [SimpleNamespace(rule=rule, is_group=lambda: False) for rule in rules]
+    said = sent.note(jobs)
+    if "fetch" in left:
+        assert said is None
+    else:
+        assert said is not None
+        assert "Local rule fetch:" in said
