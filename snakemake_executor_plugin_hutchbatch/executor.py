@@ -195,7 +195,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
     def _launch(self) -> Launch:
         """Checks this run, and sends what of its inputs is here: it is run elsewhere."""
         try:
-            context, variables, _ = self._check()
+            context, variables, shelf = self._check()
+            if refusals := environments.without_logins(shelf, context.site.settings):
+                return Launch(self.workflow, refusals=tuple(refusals))
             jobs = list(self.dag.needrun_jobs())
             if note := self.executor_settings.sent_rules.note(jobs):
                 self.logger.info(note)
@@ -205,7 +207,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         except (ClientError, BotoCoreError) as error:
             return Launch(self.workflow, refusals=(errors.explain(error, "uploading inputs"),))
         wanted = begin.to_be_done(self.dag)
-        return Launch(self.workflow, context, wanted, tuple(variables["direct"].items()))
+        named = frozenset[str]().union(*(spec.named for spec in shelf.wanted()))
+        return Launch(self.workflow, context, wanted, tuple(variables["direct"].items()), named)
 
     # Submission
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +18,9 @@ from ..planning.layout import canonical
 from ..planning.run_context import RunContext
 from ..record import redact
 from ..settings.parsers import is_webhook
-from ..supervisor import launch_folder
+from ..software.conda import elsewhere, pip_settings, spec
+from ..software.conda.config import Config
+from ..supervisor import controller_folders, launch_folder
 from ..text import terminal
 from ..text.secrets import is_secret_name
 from .commands.common import DRY, USAGE, CommandError
@@ -113,10 +115,24 @@ def _handover(launched: Launch, given: _Given) -> Handover:
     tree = launch_tree.look(launched.workflow, given.started, named, known)
     if tree.directory.startswith(".."):
         raise CommandError("Start this in the folder of the workflow, or in one beside it.")
-    conda = any(each.name == "CONDA" for each in given.parsed.software_deployment_method)
     arguments = (*given.more, *_moved(given, tree))
-    variables, works = _variables(launched, tree), str(Path.cwd())
+    specs, variables = cast(RunContext, launched.context).site.conda, _variables(launched, tree)
+    if specs is not None:
+        tree = _with_conda(tree, specs.config)
+        pip = pip_settings.of_this_machine()
+        variables = {**elsewhere.variables(os.environ, pip, launched.named), **variables}
+    conda, works = specs is not None, str(Path.cwd())
     return Handover(launched, tree, arguments, variables, conda, works, given.started)
+
+
+def _with_conda(tree: Tree, config: Config) -> Tree:
+    """With conda's configuration of this machine. Raises ``CommandError``."""
+    try:
+        authorities = spec.authorities(config)
+    except spec.SpecError as error:
+        raise CommandError(f"{error}.") from None
+    own = elsewhere.files(config, authorities, controller_folders.TREE)
+    return replace(tree, files={**tree.files, **own})
 
 
 def _refuse_secrets(launched: Launch, given: _Given, named: Sequence[str]) -> None:

@@ -27,13 +27,14 @@ DEPLOY = ".post-deploy.sh"
 class CondaSpec:
     """One environment. ``name``: what the user calls it; ``files``: a digest of what its files say,
     as Snakemake in a container asks for it; ``access``: how its channels are reached, which may
-    hold secrets."""
+    hold secrets; ``named``: the variables that its channels name."""
 
     name: str
     digest: str
     files: str
     description: Description = field(compare=False, hash=False)
     access: Access = field(compare=False, hash=False, repr=False)
+    named: frozenset[str] = field(default=frozenset(), compare=False, hash=False)
 
 
 class CondaSpecs:
@@ -110,7 +111,8 @@ class CondaSpecs:
         except specs.SpecError as error:
             raise PlanError(f"its environment {error}") from None
         said = patched_conda.digest(content, pins, deploy)
-        return CondaSpec(name, found.description.digest, said, found.description, found.access)
+        digest = found.description.digest
+        return CondaSpec(name, digest, said, found.description, found.access, found.named)
 
 
 def _has_gpu(job: Job) -> bool:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
+from ..software.conda import elsewhere
 from ..supervisor import controller_folders, listed_files, strict_json
 from .launch_tree import Tree
 
@@ -44,6 +45,8 @@ def enter(environ: MutableMapping[str, str], started: str) -> tuple[str, ...]:
         environ[controller_folders.WORK] = work
         environ[controller_folders.TREE] = root
         environ[controller_folders.PLACES] = json.dumps(places)
+        if Path(root, elsewhere.CONDARC).is_file():
+            environ["CONDARC"] = str(Path(root, elsewhere.CONDARC))
     return controller_folders.launch_folders()
 
 

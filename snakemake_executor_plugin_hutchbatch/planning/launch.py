@@ -12,13 +12,15 @@ from .run_context import RunContext
 @dataclass(frozen=True)
 class Launch:
     """A run whose settings, jobs and inputs have been checked. ``jobs``: how many there are for AWS
-    Batch; ``variables``: of ``envvars:``, which its Snakemake must have; ``refusals``: why it
-    cannot run, all else is missing then."""
+    Batch; ``variables``: of ``envvars:``, which its Snakemake must have; ``named``: the variables
+    that channels of its conda environments name; ``refusals``: why it cannot run, all else is
+    missing then."""
 
     workflow: Workflow
     context: RunContext | None = None
     jobs: int = 0
     variables: tuple[tuple[str, str], ...] = ()
+    named: frozenset[str] = frozenset()
     refusals: tuple[str, ...] = ()
 
 

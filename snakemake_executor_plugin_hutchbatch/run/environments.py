@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..aws.retry import RateLimiter, Retrier
 from ..aws.termination import Termination
@@ -29,8 +29,10 @@ from ..planning.snakemake_jobs import members
 from ..planning.supervisor_bundle import Bundle
 from ..record.recorder import Recorder
 from ..record.schema import Environment
+from ..settings.options import ExecutorSettings
 from ..settlement.evidence import Endings
 from ..snakemake_types import AnyJob
+from ..software.conda import pip_settings
 from ..storage.leavings import Leavings
 from ..storage.run_layout import WorkLayout
 from ..submission.job_definitions import Definitions
@@ -41,14 +43,17 @@ from ..text.terminal import Log
 SECONDS = 5.0
 
 
-def needed(jobs: Iterable[AnyJob], specs: CondaSpecs | None) -> list[CondaSpec]:
+def needed(
+    jobs: Iterable[AnyJob], specs: CondaSpecs | None, also_local: bool = False
+) -> list[CondaSpec]:
     """The environments of ``jobs``, each once. Those that cannot be read are left out: their jobs
-    fail when they are prepared."""
+    fail when they are prepared. ``also_local``: of local rules, which are jobs of their own in a
+    run that is submitted."""
     if specs is None:
         return []
     found: dict[str, CondaSpec] = {}
     for job in jobs:
-        if not job.is_local:
+        if not job.is_local or (also_local and not any(each.is_norun for each in members(job))):
             with suppress(PlanError):
                 found.update((spec.digest, spec) for spec in specs.of_all(members(job)))
     return list(found.values())
@@ -62,6 +67,32 @@ def without_method(jobs: Iterable[AnyJob], specs: CondaSpecs | None) -> str | No
             "to build: add it after --, or to the profile."
         )
     return None
+
+
+def without_logins(
+    shelf: EnvironmentShelf,
+    settings: ExecutorSettings,
+    pip: Callable[[], Mapping[str, str]] = pip_settings.of_this_machine,
+) -> list[str]:
+    """One sentence for each environment of a run that is to be submitted which can only be built
+    with a login of this machine, and is not built yet. Raises botocore's errors that do not
+    pass."""
+    found: list[str] = []
+    for spec in shelf.wanted():
+        access = replace(spec.access, pip=pip() if spec.description.pip else {})
+        if not access.is_secret:
+            continue
+        update = settings.value("conda_update")
+        key = None if update else shelf.lock(spec).key
+        if key and shelf.find(key):
+            continue
+        leave_out = ", and leave out --hutchbatch-conda-update here" if update else ""
+        found.append(
+            f"The conda environment {spec.name} needs a login to be built, and logins stay on this "
+            "computer. Build it first, with the same arguments: hutchbatch envs --build -- …"
+            f"{leave_out}."
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -130,7 +161,7 @@ def build_ahead(
     kept = shelf(context, retrier, logger.info)
     if ignored := without_method(jobs, context.site.conda):
         return BuiltAhead(refusals=(ignored,))
-    wanted = needed(jobs, context.site.conda)
+    wanted = needed(jobs, context.site.conda, also_local=True)
     if refusals := kept.lock_all(wanted):
         return BuiltAhead(refusals=tuple(refusals))
     clients = context.clients

@@ -17,7 +17,8 @@ from .access import Access
 from .config import ALIAS, Config
 from .description import DescriptionError, check_channel
 
-_TOKEN = re.compile(r"/t/([^/]+)(?=/|$)")
+#: In the path of an address.
+TOKEN = re.compile(r"/t/([^/]+)(?=/|$)")
 #: How names of folders begin.
 _LOCAL = ("/", ".", "~", "file:")
 _SUBDIRS = ("linux-64", "noarch", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
@@ -62,7 +63,7 @@ class Addresses:
         parts = urlsplit(url)
         user, _, host = parts.netloc.rpartition("@")
         path = parts.path.rstrip("/")
-        without = _TOKEN.sub("", path, count=1)
+        without = TOKEN.sub("", path, count=1)
         tail = parts.query + parts.fragment
         plain = urlunsplit((parts.scheme, host, _quoted(without), tail, ""))
         try:
@@ -131,7 +132,7 @@ def _of_name(name: str, config: Config) -> str:
 def _of_address(url: str, config: Config) -> tuple[str, ...]:
     parts = urlsplit(url)
     plain = urlunsplit(
-        (parts.scheme, parts.netloc.rpartition("@")[2], _TOKEN.sub("", parts.path, count=1), "", "")
+        (parts.scheme, parts.netloc.rpartition("@")[2], TOKEN.sub("", parts.path, count=1), "", "")
     )
     for alias in (ALIAS, *config.migrated):
         rest = plain.removeprefix(f"{alias}/")

@@ -130,13 +130,21 @@ def _expanded(value: object, variables: Mapping[str, str]) -> object:
     return value
 
 
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
 def expand(text: str, variables: Mapping[str, str]) -> str:
     """What is not set stays as it is."""
 
     def known(found: re.Match[str]) -> str:
         return variables.get(found[1] or found[2], found[0])
 
-    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", known, text)
+    return _VARIABLE.sub(known, text)
+
+
+def named(text: str) -> set[str]:
+    """The variables that ``expand`` looks for."""
+    return {found[1] or found[2] for found in _VARIABLE.finditer(text)}
 
 
 def merged(

@@ -37,10 +37,12 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class Described:
-    """``access``: what it takes to reach its channels; never part of the description."""
+    """``access``: what it takes to reach its channels; never part of the description. ``named``:
+    the variables that its channels name."""
 
     description: Description
     access: Access
+    named: frozenset[str] = frozenset()
 
 
 def describe(
@@ -61,18 +63,20 @@ def describe(
     script = (
         None if post_deploy is None else _text(post_deploy, f"the post-deploy script of {name}")
     )
+    named: set[str] = set()
     try:
         if pin_file is not None:
             found = Description(name, pins=_pins(name, pin_file, addresses), post_deploy=script)
         else:
-            found = _solvable(name, environment, addresses, variables)
+            found = _solvable(name, environment, addresses, variables, named)
             about_machine = virtual.packages(gpu, variables)
             found = replace(found, post_deploy=script, virtual=about_machine)
         descriptions.check(found)
     except (ChannelError, descriptions.DescriptionError, locks.LockError) as error:
         raise SpecError(f"{name} cannot be used: {error}") from error
-    access = replace(addresses.access(), authorities=_authorities(config))
-    return Described(found, logins.added(access, found.urls, variables).for_urls(found.urls))
+    access = replace(addresses.access(), authorities=authorities(config))
+    access = logins.added(access, found.urls, variables).for_urls(found.urls)
+    return Described(found, access, frozenset(named))
 
 
 def _text(content: bytes, what: str) -> str:
@@ -84,7 +88,9 @@ def _text(content: bytes, what: str) -> str:
         raise SpecError(f"{what} is no text in UTF-8") from error
 
 
-def _authorities(config: Config) -> str | None:
+def authorities(config: Config) -> str | None:
+    """The text of the file that conda's configuration names; None if it names none. Raises
+    ``SpecError``."""
     if config.authorities_file is None:
         return None
     try:
@@ -105,14 +111,20 @@ def _pins(name: str, content: bytes, addresses: Addresses) -> tuple[Pin, ...]:
 
 
 def _solvable(
-    name: str, content: bytes, addresses: Addresses, variables: Mapping[str, str]
+    name: str,
+    content: bytes,
+    addresses: Addresses,
+    variables: Mapping[str, str],
+    names: set[str],
 ) -> Description:
+    """``names`` gets those of the variables that its channels name."""
     raw = _mapping(name, content)
     config = addresses.config
-    given = [
-        configs.expand(_word(item, name, "channels:"), variables)
-        for item in _list(raw.get("channels"), name, "channels:")
+    written = [
+        _word(item, name, "channels:") for item in _list(raw.get("channels"), name, "channels:")
     ]
+    names.update(*map(configs.named, written))
+    given = [configs.expand(channel, variables) for channel in written]
     named = [channel for channel in given if channel != "nodefaults"]
     more = () if "nodefaults" in given else config.channels
     channels = addresses.channels((*named, *more) if named or more else configs.FALLBACK)
