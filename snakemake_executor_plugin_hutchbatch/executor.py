@@ -130,8 +130,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         uploads = self._inputs_asked(list(self.dag.needrun_jobs()))
         if refusals := [*rule_checks.refusals(checked), *uploads.refusals]:
             raise PreflightError("\n".join(refusals))
+        shelf = self._locked(context)
         self._uploads.announce(uploads)
-        return context, variables, self._locked(context)
+        return context, variables, shelf
 
     def _refuse_beside_detached(self, context: RunContext) -> None:
         """Raises ``PreflightError`` where a detached run makes the same results."""
@@ -149,10 +150,14 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def _locked(self, context: RunContext) -> EnvironmentShelf:
         """The run's environments, as far as their packages can be chosen now. Raises
-        ``PreflightError`` where that is impossible."""
+        ``PreflightError`` where that is impossible, and where a run that is to be submitted could
+        not build one."""
         shelf = environments.shelf(context, self._retrier, self.logger.info)
         needed = environments.needed(self.dag.needrun_jobs(), context.site.conda)
-        if refusals := shelf.lock_all(needed):
+        refusals = shelf.lock_all(needed)
+        if launch.requested() and not refusals:
+            refusals = environments.without_logins(shelf, context.site.settings)
+        if refusals:
             raise PreflightError("\n".join(refusals))
         return shelf
 
@@ -196,8 +201,6 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         """Checks this run, and sends what of its inputs is here: it is run elsewhere."""
         try:
             context, variables, shelf = self._check()
-            if refusals := environments.without_logins(shelf, context.site.settings):
-                return Launch(self.workflow, refusals=tuple(refusals))
             jobs = list(self.dag.needrun_jobs())
             if note := self.executor_settings.sent_rules.note(jobs):
                 self.logger.info(note)
