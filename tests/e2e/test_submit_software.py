@@ -150,6 +150,7 @@ class Submitted:
             *("--", *self.given),
             cwd=self.workflow.folder,
             env=self.workflow.environment(**self.changes),
+            timeout=400,
         )
         print(done.stdout, done.stderr)
         assert done.returncode == code, done.stderr

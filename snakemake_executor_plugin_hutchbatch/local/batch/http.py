@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..json_types import Json
+from ..services.callers import caller_of
 from ..services.service_faults import access_key_of
 from . import model, permissions
 from .errors import BatchError, access_denied
@@ -74,7 +75,7 @@ def _permitted(
         if words is not None:
             raise access_denied(words)
     if operation not in permissions.BULK or not isinstance(parameters.get("jobs"), list):
-        return service.call(operation, parameters, size)
+        return service.call(operation, parameters, size, caller_of(access_key) != "user")
     denied = {}
     for job in parameters["jobs"]:
         words = refused(access_key, permissions.job_call(operation, str(job), service.config))

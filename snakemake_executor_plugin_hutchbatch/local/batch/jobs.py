@@ -24,7 +24,7 @@ class Submission:
     """One SubmitJob call, merged with its definition; an array's children share it.
 
     ``container`` is what DescribeJobs shows of each of its jobs, without what attempts add.
-    ``memory`` in MiB, ``timeout`` of one attempt in seconds.
+    ``memory`` in MiB, ``timeout`` of one attempt in seconds; ``by_job``: a job has submitted it.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Submission:
     propagate_tags: bool
     depends_on: tuple[Mapping[str, Json], ...]
     override: Mapping[str, Json]
+    by_job: bool = False
 
     @property
     def log_stream_prefix(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from ..json_types import Json
 from . import describe, jobs, rules
@@ -53,7 +54,6 @@ class Operations:
             "RegisterJobDefinition": self.register_job_definition,
             "DescribeJobDefinitions": self.describe_job_definitions,
             "DeregisterJobDefinition": self.deregister_job_definition,
-            "SubmitJob": self.submit_job,
             "DescribeJobs": self.describe_jobs,
             "ListJobs": self.list_jobs,
             "CancelJob": self.cancel_job,
@@ -68,7 +68,10 @@ class Operations:
             "ListTagsForResource": self.list_tags_for_resource,
         }
 
-    def perform(self, operation: str, request: Request) -> Answer:
+    def perform(self, operation: str, request: Request, by_job: bool = False) -> Answer:
+        """``by_job``: the caller is a job."""
+        if operation == "SubmitJob":
+            return self.submit_job(request, by_job)
         return self._by_name[operation](request)
 
     # -- definitions
@@ -91,7 +94,7 @@ class Operations:
 
     # -- submission
 
-    def submit_job(self, request: Request) -> Answer:
+    def submit_job(self, request: Request, by_job: bool) -> Answer:
         queue = self._catalogue.queue(request["jobQueue"])
         if not queue.enabled:
             raise refused(f"JobQueue {queue.name} is not in ENABLED state")
@@ -105,6 +108,7 @@ class Operations:
             for each in request.get("dependsOn") or ()
         ]
         submission, tags = jobs.merge(request, definition, queue)
+        submission = replace(submission, by_job=by_job)
         job = self._lifecycle.admit(submission, tags, size, dependencies)
         self.show(job)
         return {"jobArn": job.arn, "jobName": submission.name, "jobId": job.id}

@@ -30,7 +30,8 @@ class Placement:
     ``machine`` is (vCPUs, memory in MiB): a job that requests more takes all of it and runs alone.
     Queues share the machine: the oldest head among the queues of highest priority goes first. If
     the machine has no room for it, all wait, so that small jobs never starve a large one. Within a
-    queue the head blocks those behind it, as on AWS.
+    queue the head blocks those behind it, as on AWS. Of those that jobs have submitted, one may
+    always run: the job that waits for it would hold its own room for ever.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Placement:
         self._waiting: dict[str, list[tuple[int, int, Job]]] = {q.name: [] for q in config.queues}
         self._used = dict.fromkeys(self._environments, 0)
         self._shares: dict[str, Counter[str | None]] = {q.name: Counter() for q in config.queues}
+        self._of_jobs = 0  # that run
         self._say = say
         self._said: set[str] = set()
 
@@ -90,12 +92,14 @@ class Placement:
         vcpus, memory = self._share(attempt.vcpus, attempt.memory)
         self._free_vcpus -= vcpus
         self._free_memory -= memory
+        self._of_jobs += job.submission.by_job
         self._count(job, attempt, attempt.vcpus)
 
     def release(self, job: Job, attempt: Attempt) -> None:
         vcpus, memory = self._share(attempt.vcpus, attempt.memory)
         self._free_vcpus += vcpus
         self._free_memory += memory
+        self._of_jobs -= job.submission.by_job
         self._count(job, attempt, -attempt.vcpus)
 
     def _count(self, job: Job, attempt: Attempt, vcpus: int) -> None:
@@ -103,6 +107,7 @@ class Placement:
         self._shares[job.submission.queue.name][job.submission.share] += vcpus
 
     def _next(self, now: float, starved: Starved) -> tuple[Job, ComputeEnvironment] | None:
+        is_full = False
         for queue, job in self._heads():
             if now < (job.runnable_since or 0.0) + self._config.runnable_delay:
                 continue
@@ -112,8 +117,9 @@ class Placement:
             if environment is None:
                 continue
             vcpus, memory = self._share(job.submission.vcpus, job.submission.memory)
-            if vcpus > self._free_vcpus or memory > self._free_memory:
-                return None
+            is_full = is_full or vcpus > self._free_vcpus or memory > self._free_memory
+            if is_full and not (job.submission.by_job and not self._of_jobs):
+                continue
             self._warn(job)
             return job, environment
         return None

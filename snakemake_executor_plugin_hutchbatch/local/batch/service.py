@@ -96,21 +96,25 @@ class BatchService:
     # -- calls
 
     def call(
-        self, operation: str, parameters: Mapping[str, object], size: int | None = None
+        self,
+        operation: str,
+        parameters: Mapping[str, object],
+        size: int | None = None,
+        by_job: bool = False,
     ) -> dict[str, object]:
         """Performs an operation of AWS Batch. ``size``: bytes of the request body (by default
-        computed). Raises BatchError."""
+        computed); ``by_job``: the caller is a job. Raises BatchError."""
         with self.lock:
             self._calls[operation] += 1
         try:
-            return self._call(operation, parameters, size)
+            return self._call(operation, parameters, size, by_job)
         except Exception:
             with self.lock:
                 self._errors[operation] += 1
             raise
 
     def _call(
-        self, operation: str, parameters: Mapping[str, object], size: int | None
+        self, operation: str, parameters: Mapping[str, object], size: int | None, by_job: bool
     ) -> dict[str, object]:
         if operation not in model.OPERATIONS:
             raise refused(f"{operation} is not supported")
@@ -124,7 +128,7 @@ class BatchService:
         _check_payload(operation, parameters, size)
         model.check_request(operation, parameters)
         with self.lock:
-            answer = self._operations.perform(operation, _without_nulls(parameters))
+            answer = self._operations.perform(operation, _without_nulls(parameters), by_job)
             self._lifecycle.settle()
         self._drain()
         if refusal == "lost":

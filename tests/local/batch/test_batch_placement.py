@@ -66,6 +66,21 @@ def test_a_request_larger_than_the_machine_runs_alone_and_is_said_once(make_clou
     assert "16 vCPUs" in aws.said[0]
 
 
+def test_one_job_that_a_job_has_submitted_runs_even_where_that_one_leaves_no_room(make_cloud):
+    aws = make_cloud(machine=(2, 4096))
+    leader = aws.submit("leader", **aws.needs(1, 1024))
+    large = aws.submit("large", **aws.needs(2, 4096))  # the user's: until the leader has ended
+    request = {"jobQueue": "cpu-spot-50", "jobDefinition": aws.job(leader)["jobDefinition"]}
+    parts = [
+        aws.service.call(
+            "SubmitJob", {"jobName": name, **request, **aws.needs(2, 4096)}, by_job=True
+        )["jobId"]
+        for name in ("one", "other")
+    ]
+    states = [aws.status(each) for each in (leader, large, *parts)]
+    assert states == ["RUNNING", "RUNNABLE", "RUNNING", "RUNNABLE"]
+
+
 def test_small_jobs_of_another_queue_do_not_starve_a_large_one(make_cloud):
     aws = make_cloud(machine=(4, 16384))
     aws.submit("running")
