@@ -26,7 +26,7 @@ from ..storage.run_layout import WorkLayout
 from ..storage.urls import split_url
 from ..submission import submit_job
 from . import smoke_job
-from .smoke_job import Trial
+from .trial_job import Trial
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import (

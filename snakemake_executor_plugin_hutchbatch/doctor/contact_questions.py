@@ -18,7 +18,7 @@ from ..aws.job_states import BEGUN, ENDED
 from ..settlement import failure_cause
 from ..settlement.starvation import CANCEL_SECONDS
 from ..supervisor import taskspec
-from . import contact_answers, contact_scripts, permissions, smoke_job
+from . import contact_answers, contact_scripts, permissions, smoke_job, trial_job
 from .contact_jobs import REASON, ProbeJobs
 from .permissions import AccountContext
 
@@ -77,7 +77,7 @@ def start_up(asking: Asking) -> str:
     folder = f"{jobs.folder}start/"
     definition = jobs.definition(plan)
     task = smoke_job.store(jobs.clients, jobs.trial, plan, folder, jobs.key)
-    request = smoke_job.request(plan, definition, jobs.trial, folder, task)
+    request = trial_job.request(plan, definition, jobs.trial, folder, task)
     overrides = request["containerOverrides"]
     padding: KeyValuePairTypeDef = {"name": PADDING, "value": ""}
     overrides["environment"] = [*overrides.get("environment", ()), padding]
@@ -113,7 +113,7 @@ def _without_role(asking: Asking, until: float) -> str:
     plan = jobs.plan("norole", job_role=False)
     folder = f"{jobs.folder}norole/"
     task = smoke_job.store(jobs.clients, jobs.trial, plan, folder, jobs.key)
-    request = smoke_job.request(plan, jobs.definition(plan), jobs.trial, folder, task)
+    request = trial_job.request(plan, jobs.definition(plan), jobs.trial, folder, task)
     job = jobs.ended(jobs.submit(request), until)
     if job["status"] == "SUCCEEDED":
         return "a job read and wrote the bucket"

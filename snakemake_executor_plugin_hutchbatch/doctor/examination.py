@@ -16,7 +16,7 @@ from ..queues.choice import Ladder
 from ..queues.queue import Queue
 from ..software.conda.channels import ChannelError
 from ..software.conda.config import ConfigError
-from . import channel_probe, first_contact, permissions, probes, smoke_job
+from . import channel_probe, first_contact, permissions, probes, smoke_job, trial_job
 from .findings import Finding, worst
 from .probes import AccountFacts
 from .snakemake_settings import RunSettings
@@ -99,10 +99,10 @@ class Examination:
 
     def _trial(
         self, clients: Clients, image: str, ladder: Ladder, channels: tuple[str, ...] = ()
-    ) -> smoke_job.Trial:
+    ) -> trial_job.Trial:
         settings, facts = self.settings.settings, self.facts
         first = ladder.rungs[0]
-        return smoke_job.Trial(
+        return trial_job.Trial(
             settings=settings,
             image=image,
             ladder=ladder,

@@ -26,7 +26,7 @@ from .contact_answers import Answer, masked
 from .contact_jobs import Interrupted, ProbeJobs, TimeUp
 from .contact_questions import Asking
 from .permissions import AccountContext
-from .smoke_job import Trial
+from .trial_job import Trial
 
 T = TypeVar("T")
 

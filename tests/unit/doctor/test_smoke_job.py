@@ -2,7 +2,7 @@
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.doctor import smoke_job
+from snakemake_executor_plugin_hutchbatch.doctor import smoke_job, trial_job
 from snakemake_executor_plugin_hutchbatch.queues.choice import Ladder
 from snakemake_executor_plugin_hutchbatch.queues.queue import Queue
 from snakemake_executor_plugin_hutchbatch.settings.options import ExecutorSettings
@@ -30,7 +30,7 @@ ROLE = "arn:aws:iam::123456789012:role/fh-pi-doe-j-batchtask"
     ],
 )
 def test_the_job_has_the_settings_of_a_run_or_their_defaults(given, role, cli, scratch):
-    trial = smoke_job.Trial(
+    trial = trial_job.Trial(
         ExecutorSettings(**given),
         image="debian",
         ladder=Ladder(("mixed",), "set by you"),
