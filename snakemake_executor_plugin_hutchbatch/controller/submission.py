@@ -35,7 +35,7 @@ from ..planning.supervisor_bundle import Bundle
 from ..planning.work import TaskLocation
 from ..queues import for_controllers
 from ..queues.choice import QueueError
-from ..software import controller_packages, pack_store, snakemake_packages, wheels
+from ..software import controller_packages, snakemake_packages
 from ..software.snakemake_packages import CannotCome
 from ..storage.run_layout import DetachedLayout, WorkLayout
 from ..storage.urls import split_url
@@ -45,7 +45,8 @@ from ..submission.submit_job import SubmissionError, Submitter
 from ..supervisor import taskspec
 from ..supervisor.taskspec import Packages, Sources
 from ..text.secrets import is_secret_name
-from . import documents
+from . import brought, documents
+from .brought import CannotBring
 from .documents import DocumentError, Request
 from .saved_files import FOLDER
 from .state import State
@@ -54,8 +55,6 @@ from .state_restore import StateError
 if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import SubmitJobRequestTypeDef
 
-#: Only what runs on these processors comes along.
-_MACHINE = "x86_64"
 _PACKAGES = ("snakemake", "snakemake-executor-plugin-hutchbatch", "boto3")
 
 
@@ -106,7 +105,7 @@ def submit(handover: Handover, wishes: Wishes, say: Callable[[str], None]) -> Su
     plan, note = _plan(context, wishes, dict(handover.launch.variables))
     if note:
         say(f"Note: {note}.")
-    brought = _brought(handover, context, retrier, say)
+    packages = _brought(handover, context, retrier, say)
     if handover.tree.warning:
         say(handover.tree.warning)
     code = launch_tree.pack(handover.tree)
@@ -126,7 +125,7 @@ def submit(handover: Handover, wishes: Wishes, say: Callable[[str], None]) -> Su
     except StateError as error:
         raise CannotSubmit(str(error)) from error
     pinned = hashlib.sha256(content).hexdigest()
-    place = _stored_task(context, plan, work, detached_id, pinned, brought, retrier)
+    place = _stored_task(context, plan, work, detached_id, pinned, packages, retrier)
     try:
         sent = _sent(context, plan, place, bundle, retrier)
         submitter = Submitter(context.clients.batch, context.clients.submit, retrier, RateLimiter())
@@ -176,22 +175,15 @@ def _brought(
     handover: Handover, context: RunContext, retrier: Retrier, say: Callable[[str], None]
 ) -> tuple[Packages, Sources]:
     """What comes along with the controller, and hutchbatch's own code."""
-    wanted = snakemake_packages.target(_MACHINE)
+    wanted = snakemake_packages.target(controller_job.MACHINE)
     try:
         chosen = controller_packages.selected(handover.launch.workflow, wanted, handover.conda)
-        if not controller_packages.is_kept(chosen, wanted):
-            say("Packing Snakemake for the job that runs it. This is done once.")
-        made = controller_packages.packed(chosen, wanted)
-        own = controller_packages.own_packed(wanted)
-    except (CannotCome, wheels.NoWheels, OSError) as error:
-        raise CannotSubmit(f"Snakemake cannot come along with its job: {error}.") from error
+        found = brought.stored(chosen, context.clients.s3, context.work_prefix, retrier, say)
+    except (CannotCome, CannotBring) as error:
+        raise CannotSubmit(f"{error}.") from error
     if warning := snakemake_packages.warning(chosen.staying):
         say(warning)
-    s3, prefix = context.clients.s3, context.work_prefix
-    url = pack_store.store(s3, prefix, retrier, made, "storing Snakemake's packages")
-    packages = Packages(url, made.sha256, made.size, wanted.suffix, made.glibc)
-    url = pack_store.store(s3, prefix, retrier, own, "storing hutchbatch")
-    return packages, Sources(url, own.sha256)
+    return found
 
 
 def _request(
@@ -228,12 +220,12 @@ def _stored_task(
     work: WorkLayout,
     detached_id: str,
     request: str,
-    brought: tuple[Packages, Sources],
+    packages: tuple[Packages, Sources],
     retrier: Retrier,
 ) -> TaskLocation:
     """``request``: its digest."""
     layout = work.detached(detached_id)
-    task = controller_job.task(detached_id, request, work, *brought, plan.scratch.path, plan.vcpus)
+    task = controller_job.task(detached_id, request, work, *packages, plan.scratch.path, plan.vcpus)
     in_task = {name: plan.environment[name] for name in plan.in_task}
     content = taskspec.dumps(replace(task, environment=in_task)).encode()
     what = "storing the description of Snakemake's job"

@@ -16,7 +16,16 @@ from ..queues.choice import Ladder
 from ..queues.queue import Queue
 from ..software.conda.channels import ChannelError
 from ..software.conda.config import ConfigError
-from . import channel_probe, first_contact, permissions, probes, smoke_job, trial_job
+from . import (
+    channel_probe,
+    detached_job,
+    first_contact,
+    permissions,
+    probes,
+    smoke_job,
+    trial_job,
+)
+from .detached_job import SUBJECT
 from .findings import Finding, worst
 from .probes import AccountFacts
 from .snakemake_settings import RunSettings
@@ -32,12 +41,21 @@ class Examination:
         self.found: list[Finding] = []
 
     def findings(
-        self, image: str | None, seconds: float, say: Callable[[str], None]
+        self,
+        image: str | None,
+        seconds: float,
+        say: Callable[[str], None],
+        detached: bool = False,
     ) -> Iterator[Finding]:
-        """``image``: of the small job, None for no job; ``seconds``: how long it may take."""
+        """``image``: of the small job, None for no job; ``seconds``: how long it may take;
+        ``detached``: another job tries what Snakemake does in a run that is submitted."""
         for finding in self._all(image, seconds, say):
             self.found.append(finding)
             yield finding
+        if detached and image is not None:
+            for finding in self._detached(seconds, say):
+                self.found.append(finding)
+                yield finding
 
     def context(self) -> permissions.AccountContext:
         """What a policy for this user is about."""
@@ -86,6 +104,24 @@ class Examination:
                 yield Finding("problem", "conda", f"{error}")
         trial = self._trial(clients, image, facts.ladder, channels)
         yield from smoke_job.run(clients, trial, Retrier(say), seconds, say)
+
+    def _detached(self, seconds: float, say: Callable[[str], None]) -> Iterator[Finding]:
+        if worst(self.found) == "problem" or self.facts.ladder is None:
+            sentence = "What Snakemake's own job may do was not tried"
+            yield Finding("warning", SUBJECT, sentence, "solve the problems above first.")
+            return
+        clients = aws.clients(self.session, self.settings.access)
+        trial = self._trial(clients, smoke_job.IMAGE, self.facts.ladder)
+        yield from detached_job.run(
+            clients,
+            trial,
+            self.facts.queues,
+            self.context(),
+            self.settings.conda,
+            Retrier(say),
+            seconds,
+            say,
+        )
 
     def first_contact(
         self, image: str, seconds: float, say: Callable[[str], None]

@@ -32,6 +32,14 @@ USEFUL: Mapping[str, str] = {
     "logs:GetLogEvents": "the output of jobs is not shown",
     "logs:FilterLogEvents": "the output of jobs cannot be looked up by hand",
 }
+#: What of it only people do, by hand.
+_BY_HAND = ("logs:FilterLogEvents",)
+#: What fails without it in a run that was submitted, where that is something else.
+_WITHOUT_THERE: Mapping[str, str] = {
+    "batch:ListJobs": "jobs that were being sent when its machine was lost may be sent twice",
+    "batch:TerminateJob": "the jobs of a run that is cancelled, or fails, go on",
+    "logs:GetLogEvents": "the output of failed jobs is not in the run's log",
+}
 _TOLD = re.compile(r"not authorized to perform: (\w+:\w+)")
 
 
@@ -46,6 +54,20 @@ class AccountContext:
     log_group: str = "/aws/batch/job"
     roles: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+
+
+def of_controller(context: AccountContext) -> dict[str, str]:
+    """What the role of a submitted run's Snakemake needs beyond what jobs do, and what happens
+    without it."""
+    needs = {**NEEDED, **USEFUL, **_WITHOUT_THERE}
+    left_out = (*_BY_HAND, *(() if context.roles else ("iam:PassRole",)))
+    return {action: price for action, price in needs.items() if action not in left_out}
+
+
+def role_of(arn: str) -> str:
+    """The name of the role as which somebody calls; a whole ARN that is none of a role's."""
+    _, assumed, rest = arn.partition(":assumed-role/")
+    return rest.partition("/")[0] if assumed else arn
 
 
 def refused_action(message: str, asked: str) -> str:

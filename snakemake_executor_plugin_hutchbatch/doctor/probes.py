@@ -253,29 +253,36 @@ def _of_account(what: str, role: str, facts: AccountFacts) -> Finding:
 
 def rights(clients: Clients, context: AccountContext, queue: str) -> Iterator[Finding]:
     """Which permissions are missing, by calls that are otherwise refused for another reason."""
-    missing = 0
+    try:
+        tried, found = refused(clients, context, queue)
+    except BotoCoreError as error:
+        yield Finding("problem", "permissions", errors.explain(error, "trying permissions"))
+        return
+    for named in found.values():
+        needed = named in permissions.NEEDED
+        price = {**permissions.NEEDED, **permissions.USEFUL}.get(named, "something may fail")
+        level: Level = "problem" if needed else "warning"
+        remedy = "ask SciComp for this permission."
+        yield Finding(level, "permissions", f"You do not have {named} ({price})", remedy, (named,))
+    if not found:
+        sentence = f"You have all {len(tried)} permissions for jobs and their output."
+        yield Finding("ok", "permissions", sentence)
+
+
+def refused(
+    clients: Clients, context: AccountContext, queue: str
+) -> tuple[list[str], dict[str, str]]:
+    """The actions that were tried, and those of them that the caller is denied, each with the one
+    that AWS names as missing. Raises ``BotoCoreError``."""
+    found: dict[str, str] = {}
     calls = _calls(clients, context, queue)
     for action, call in calls.items():
         try:
             call()
         except ClientError as error:
-            if not errors.is_denied(error):
-                continue  # refused for what was asked, not because of who asked
-            missing += 1
-            named = permissions.refused_action(str(error), action)
-            needed = named in permissions.NEEDED
-            price = {**permissions.NEEDED, **permissions.USEFUL}.get(named, "something may fail")
-            level: Level = "problem" if needed else "warning"
-            remedy = "ask SciComp for this permission."
-            yield Finding(
-                level, "permissions", f"You do not have {named} ({price})", remedy, (named,)
-            )
-        except BotoCoreError as error:
-            yield Finding("problem", "permissions", errors.explain(error, f"trying {action}"))
-            return
-    if not missing:
-        sentence = f"You have all {len(calls)} permissions for jobs and their output."
-        yield Finding("ok", "permissions", sentence)
+            if errors.is_denied(error):  # else for what was asked, not because of who asked
+                found[action] = permissions.refused_action(str(error), action)
+    return [*calls], found
 
 
 def _calls(

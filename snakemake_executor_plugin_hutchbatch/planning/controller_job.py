@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..software.controller_packages import OWN_FOLDER
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 #: The rule that tags and names of such jobs have in place of a rule's.
 RULE = "snakemake"
 VCPUS = 1
+#: Only what runs on these processors comes along.
+MACHINE = "x86_64"
 #: MiB. Snakemake took 0.3 GiB for 10,000 jobs (measured), local rules have the rest.
 MEMORY = 3000
 #: How often AWS Batch starts it, its most
@@ -47,10 +50,15 @@ def command(
     sha256: str,
     python: str = "{}.{}".format(*sys.version_info[:2]),
 ) -> str:
-    """For bash: finds a Python of the version whose packages come along, and becomes the
-    program. ``sha256``: of the run's request."""
+    """For bash: becomes the program. ``sha256``: of the run's request."""
+    return program([MODULE, work_prefix, detached_id, sha256], python)
+
+
+def program(words: Sequence[str], python: str = "{}.{}".format(*sys.version_info[:2])) -> str:
+    """For bash: finds a Python of the version whose packages come along, and becomes a module with
+    its arguments."""
     return image_python.become(
-        shlex.join([MODULE, work_prefix, detached_id, sha256]),
+        shlex.join(words),
         f"python{python} python3 python",
         f'"%d.%d" % sys.version_info[:2] == "{python}"',
         before=f"$PWD/{OWN_FOLDER}:",

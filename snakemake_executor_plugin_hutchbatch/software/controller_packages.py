@@ -50,7 +50,16 @@ def _own_files() -> Iterator[Path]:
 
 def selected(workflow: Workflow, wanted: Target, conda: bool) -> Selection:
     """``conda``: environments may have to be solved there. Raises ``CannotCome``."""
-    chosen = snakemake_packages.selected(workflow, wanted)
+    return _with_own(snakemake_packages.selected(workflow, wanted), wanted, conda)
+
+
+def bare(wanted: Target, conda: bool) -> Selection:
+    """The same for a workflow that imports nothing. Raises ``CannotCome``."""
+    core = closure(("snakemake", "snakemake-storage-plugin-s3"), wanted)
+    return _with_own(Selection(tuple(core)), wanted, conda)
+
+
+def _with_own(chosen: Selection, wanted: Target, conda: bool) -> Selection:
     extra = "[conda]" if conda else ""
     needed = [p for p in closure((f"{_OWN}{extra}",), wanted) if p.name != _OWN]
     for package in needed:

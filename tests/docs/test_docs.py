@@ -311,6 +311,10 @@ def test_the_table_of_permissions_is_that_of_the_doctor():
     table = rows(section(ADMINISTRATORS, "Permissions"))
     shown = {code(permission)[0]: without for permission, without in table}
     assert shown == {**permissions.NEEDED, **permissions.USEFUL}
+    table = rows(section(ADMINISTRATORS, "The role of submitted runs"))
+    shown = {code(permission)[0]: without for permission, without in table}
+    some_role = permissions.AccountContext("us-west-2", "0", roles=("role",))
+    assert shown == permissions.of_controller(some_role)
 
 
 def test_the_ways_to_run_jobs_locally_are_those_of_the_command():

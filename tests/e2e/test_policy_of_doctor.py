@@ -1,12 +1,16 @@
 """A whole run under exactly the policy that ``hutchbatch doctor`` prints, and what each part of it
 is for: the local cloud evaluates it as IAM does, for users and for jobs."""
 
+import json
+
 import pytest
+import warm_start
 
 from snakemake_executor_plugin_hutchbatch.doctor.permissions import (
     NEEDED,
     USEFUL,
     AccountContext,
+    of_controller,
     policy,
 )
 
@@ -102,3 +106,71 @@ def test_what_is_needed_is_named_where_it_is_missing(workflow, only, action):
     only({*NEEDED, *USEFUL} - {action})
     new = f"lab/without-{action.replace(':', '-').lower()}:1"  # not registered yet
     assert action in workflow.fail("--container-image", new)
+
+
+def hutchbatch(workflow, *arguments, code=0):
+    given = ("--default-storage-provider", "s3", "--default-storage-prefix", workflow.prefix)
+    done = warm_start.hutchbatch(
+        *arguments,
+        *("--", *given, "--seconds-between-status-checks", "1"),
+        cwd=workflow.folder,
+        env=workflow.environment(),
+        timeout=400,
+    )
+    print(done.stdout, done.stderr)
+    assert done.returncode == code
+    return done.stdout
+
+
+@pytest.fixture
+def role_only(workflow):
+    """Gives jobs what a policy has, beside their objects."""
+    objects = policy(OBJECTS, AccountContext("us-west-2", "0", places=(f"{workflow.prefix}/",)))
+
+    def give(*policies):
+        workflow.cloud.reset()
+        for each in (objects, *policies):
+            workflow.cloud.fault(kind="only_allow", policy=each, caller="role")
+
+    return give
+
+
+def test_what_the_role_of_a_submitted_run_lacks_is_tried_and_named_and_the_policy_gives_it(
+    workflow, role_only
+):
+    role_only()
+    found = json.loads(hutchbatch(workflow, "doctor", "--detached", "--json", code=1))
+    lacks = [f for f in found["findings"] if f["subject"] == "detached"]
+    levels = {f["role_missing"][0][0]: f["level"] for f in lacks}
+    needs = of_controller(AccountContext("us-west-2", "0", roles=(ROLE,)))
+    # The local cloud has no quotas. A definition without RegisterJobDefinition is not registered.
+    tried = needs.keys() - {"servicequotas:GetServiceQuota", "iam:PassRole"}
+    assert levels == {a: "problem" if a in NEEDED else "warning" for a in tried}
+    for each in lacks:
+        assert needs[each["role_missing"][0][0]] in each["sentence"]
+    assert found["policy"] is None  # the user's own
+    printed = found["needed for submit"]
+    assert printed["actions"].keys() == needs.keys()
+    without = [s for s in printed["policy"]["Statement"] if s["Action"] != ["iam:PassRole"]]
+    role_only({**printed["policy"], "Statement": without})
+    found = json.loads(hutchbatch(workflow, "doctor", "--detached", "--json", code=1))
+    (lack,) = (f for f in found["findings"] if f["subject"] == "detached")
+    assert lack["role_missing"] == [["iam:PassRole", ""]]
+    definitions = workflow.client("batch").describe_job_definitions(status="ACTIVE")
+    names = [each["jobDefinitionName"] for each in definitions["jobDefinitions"]]
+    assert not [name for name in names if "doctor" in name]
+
+
+def test_a_submitted_run_needs_what_doctor_prints_and_nothing_more(workflow, role_only):
+    context = AccountContext("us-west-2", "000000000000", roles=(ROLE,))
+    needs = of_controller(context)
+    asked = workflow.cloud.batch.service_faults.asked
+    workflow.write("Snakefile", RULES)
+    role_only(policy(needs, context))
+    asked.clear()
+    before = refused(workflow)
+    hutchbatch(workflow, "submit", "--wait")
+    assert workflow.text("all.txt") == "0\n1\n2\n"
+    hutchbatch(workflow, "doctor", "--detached")
+    assert refused(workflow) == before
+    assert asked["role"] - {*OBJECTS} <= needs.keys()

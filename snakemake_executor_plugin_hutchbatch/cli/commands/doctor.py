@@ -53,6 +53,7 @@ def add(subcommands: Subcommands) -> None:
         epilog=epilog(
             "examples:\n"
             "  hutchbatch doctor --profile profiles/hutch\n"
+            "  hutchbatch doctor --profile profiles/hutch --detached\n"
             "  hutchbatch doctor --profile profiles/hutch --no-job --json > for-the-helpdesk.json\n"
             "  hutchbatch doctor --profile profiles/hutch -- --hutchbatch-queue mixed",
             wrong="there is a problem",
@@ -67,6 +68,12 @@ def add(subcommands: Subcommands) -> None:
         action="store_true",
         help="ask what only a real account answers, with some tiny jobs, and print the answers as "
         "lines that you can send to hutchbatch's authors: no account, bucket or person is named",
+    )
+    parser.add_argument(
+        "--detached",
+        action="store_true",
+        help="say what the jobs' role needs for 'hutchbatch submit', and try it in another tiny "
+        "job, which runs as Snakemake's own job would",
     )
     parser.add_argument("--image", default=smoke_job.IMAGE, help="image for the tiny job")
     parser.add_argument(
@@ -99,7 +106,7 @@ def _run(options: argparse.Namespace) -> int:
         raise CommandError(str(error), USAGE if error.usage else WRONG) from error
     examination = Examination(settings, aws.session(settings.settings.value("region")))
     small_job = None if options.no_job or options.first_contact else image
-    for finding in examination.findings(small_job, options.wait * 60, note):
+    for finding in examination.findings(small_job, options.wait * 60, note, options.detached):
         if not options.json:
             level = Painted(f"{finding.level:<8}", _STYLES[finding.level])
             first, *more = finding.text.split("\n")
@@ -110,19 +117,23 @@ def _run(options: argparse.Namespace) -> int:
         contact = examination.first_contact(image, options.wait * 60, note)
         if contact is None:
             note("Nothing was asked of this account: solve the problems above first.")
-    _conclude(examination, options.json, contact)
+    _conclude(examination, options.json, options.detached, contact)
     if contact and contact.interrupted:
         return INTERRUPTED
     return WRONG if worst(examination.found) == "problem" else 0
 
 
-def _conclude(examination: Examination, as_json: bool, contact: Contact | None = None) -> None:
-    """The policy, facts for a helpdesk, and the answers of a first contact."""
+def _conclude(
+    examination: Examination, as_json: bool, detached: bool, contact: Contact | None = None
+) -> None:
+    """The policies, facts for a helpdesk, and the answers of a first contact."""
     found, facts = examination.found, examination.facts
     actions = missing(found)
     policy = permissions.policy(actions, examination.context()) if actions else None
-    lacks = [each for finding in found for each in finding.role_missing]
+    lacks = [each for finding in found for each in finding.role_missing if each[1] or not detached]
     role_policy = permissions.role_policy(lacks, examination.context()) if lacks else None
+    needs = permissions.of_controller(examination.context()) if detached else {}
+    whole_policy = permissions.policy(needs, examination.context()) if needs else None
     versions = {name: installed_version(name) for name in PACKAGES}
     versions |= {"python": platform.python_version(), "system": platform.platform()}
     if as_json:
@@ -142,6 +153,8 @@ def _conclude(examination: Examination, as_json: bool, contact: Contact | None =
             "policy": policy,
             "role policy": role_policy,
         }
+        if detached:
+            document["needed for submit"] = {"actions": needs, "policy": whole_policy}
         if contact:
             document["first contact"] = {a.question: a.line for a in contact.answers}
             document["left behind"] = list(contact.stays)
@@ -156,6 +169,15 @@ def _conclude(examination: Examination, as_json: bool, contact: Contact | None =
         arn = permissions.role_arn(role, examination.context())
         terminal.say("", f"The smallest policy that helps the jobs' role {arn}, for SciComp:")
         terminal.say_json(role_policy, indent=2)
+    if whole_policy:
+        width = max(map(len, needs))
+        terminal.say(
+            "",
+            "For 'hutchbatch submit', the jobs' role needs this beyond what jobs do:",
+            *(f"  {action:<{width}}  without it, {price}" for action, price in needs.items()),
+            "The smallest policy with all of it, for SciComp:",
+        )
+        terminal.say_json(whole_policy, indent=2)
     terminal.say(
         "",
         "For a helpdesk:",
