@@ -36,14 +36,14 @@ def main(asked: Path, answer: Path, environ: Mapping[str, str]) -> None:
     )
     session = clients.session(context.region)
     aws = clients.clients(session, access)
-    tried, refused = probes.refused(aws, context, given["queue"])
+    tried, refused = probes.refused(aws, context, given["queue"], given["actions"])
     definition, denied = _register(aws, given["registration"])
     keeper = LeaseKeeper(
         clients.quick_s3(session, access), given["lease"], _LEASE, uuid.uuid4().hex
     )
     found = {
         "arn": session.client("sts").get_caller_identity()["Arn"],
-        "tried": [*tried, "iam:PassRole"],
+        "tried": [*tried, *({"iam:PassRole"} & {*given["actions"]})],
         "refused": [*refused.values(), *denied],
         "definition": definition,
         "lease": _lease(keeper),

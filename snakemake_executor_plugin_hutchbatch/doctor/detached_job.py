@@ -174,6 +174,7 @@ def _store(
     asked = json.dumps(
         {
             "context": asdict(context),
+            "actions": [*permissions.of_controller(context)],
             "queue": wanted.queue,
             "registration": registration,
             "lease": folder + _LEASE,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 
 import boto3
@@ -270,12 +270,14 @@ def rights(clients: Clients, context: AccountContext, queue: str) -> Iterator[Fi
 
 
 def refused(
-    clients: Clients, context: AccountContext, queue: str
+    clients: Clients, context: AccountContext, queue: str, only: Container[str] | None = None
 ) -> tuple[list[str], dict[str, str]]:
     """The actions that were tried, and those of them that the caller is denied, each with the one
-    that AWS names as missing. Raises ``BotoCoreError``."""
+    that AWS names as missing. ``only``: these and no others. Raises ``BotoCoreError``."""
     found: dict[str, str] = {}
     calls = _calls(clients, context, queue)
+    if only is not None:
+        calls = {action: call for action, call in calls.items() if action in only}
     for action, call in calls.items():
         try:
             call()
