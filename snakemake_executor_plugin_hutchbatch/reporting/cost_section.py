@@ -23,18 +23,19 @@ NOTHING = "\u2013"
 class Costs:
     """``currency`` of the amounts, empty for that of the user's prices, None where there are none;
     ``of_row``: what an attempt cost; ``rules``: by rule, as text; ``total``: the amount, what of it
-    was lost, and the whole sentence."""
+    was lost, and the whole sentence; ``most``: of the amount, as a number."""
 
     currency: str | None = None
     of_row: CostOf = job_list.no_cost
     rules: Mapping[str, str] = field(default_factory=dict)
     total: tuple[str, str, str] | None = None
+    most: float | None = None
 
 
 def of(record: Record, rows: Sequence[Row], rules: Sequence[Rule], prices: Prices) -> Costs:
     """By the user's prices, else by those of AWS. Nothing for a run that was not on AWS."""
     if prices.cost(0, 0) is not None:
-        return Costs("", _at(prices), {r.name: _text_at(prices, r) for r in rules})
+        return _by(prices, rules)
     if record.run.endpoint:
         return Costs()
     market = cost_of_run.market(record)
@@ -53,7 +54,13 @@ def of(record: Record, rows: Sequence[Row], rules: Sequence[Rule], prices: Price
         of_row,
         {name: _text(each) for name, each in found.rules.items()},
         _total(found, market.on_demand.date),
+        found.total.cost.high,
     )
+
+
+def _by(prices: Prices, rules: Sequence[Rule]) -> Costs:
+    most = prices.cost(sum(r.vcpu_hours for r in rules), sum(r.gib_hours for r in rules))
+    return Costs("", _at(prices), {r.name: _text_at(prices, r) for r in rules}, most=most)
 
 
 def _total(found: RunCost, price_date: str) -> tuple[str, str, str]:

@@ -106,7 +106,7 @@ def entry(
         environment=job.environment,
         command=job.command,
         waited=each.waited,
-        cost=_sum(cost_of(row) for row in each.rows),
+        cost=cost(each, cost_of),
         sentence=job.sentence,
         log_end=job.log_end,
         outputs=job.outputs.splitlines(),
@@ -163,8 +163,9 @@ def _known(**values: object) -> dict[str, object]:
     }
 
 
-def _sum(costs: Iterable[tuple[float, float] | None]) -> tuple[float, float] | None:
-    known = [cost for cost in costs if cost is not None]
-    return (
-        (round(sum(c[0] for c in known), 6), round(sum(c[1] for c in known), 6)) if known else None
-    )
+def cost(each: Listed, cost_of: CostOf) -> tuple[float, float] | None:
+    """What all attempts of a job cost, at least and at most."""
+    known = [found for row in each.rows if (found := cost_of(row)) is not None]
+    if not known:
+        return None
+    return round(sum(least for least, _ in known), 6), round(sum(most for _, most in known), 6)

@@ -85,12 +85,15 @@ def tiles(
             "not known" if sums.waited is None else duration(sums.waited),
             "" if sums.waited is None else "median of all containers",
         ),
-        Tile("vCPU-hours", hours(sums.use.vcpu_hours), f"{count(sums.use.attempts)} containers"),
-        Tile("GiB-hours", hours(sums.use.gib_hours), "memory requested"),
+        Tile(
+            "vCPU-hours",
+            hours(sums.use.vcpu_hours),
+            f"{hours(sums.use.gib_hours)} GiB-hours of memory",
+        ),
         Tile(
             "lost to spot",
             f"{hours(sums.spot.hours)} h",
-            f"{count(sums.spot.attempts)} containers",
+            f"{count(sums.spot.attempts)} of {count(sums.use.attempts)} containers",
             "warn" if sums.spot.attempts else "",
         ),
         Tile("fetched from S3", amount(staged[0]), f"{amount(staged[1])} stored"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ..text.units import amount, clock, count, duration, hours, iso, memory, mon
 from . import (
     attempt_table,
     charts,
+    comparison,
     cost_section,
     environments,
     job_list,
@@ -37,6 +38,9 @@ EXTRA = 'pip install "snakemake-executor-plugin-hutchbatch[report]"'
 #: The last so many messages are shown.
 NOTES = 200
 _SCRIPTS = ("common.js", "charts.js", "overview.js", "gantt.js", "table.js", "page.js")
+
+
+_COMPARING = ("common.js", "charts.js", "table.js", "compare.js")
 
 
 class MissingExtra(Exception):
@@ -75,6 +79,13 @@ def write_page(path: Path, record: Record, prices: Prices, gone: bool = False) -
     """``gone``: whether the run's Snakemake has ended unexpectedly. Raises ``MissingExtra``,
     ``OSError``."""
     _put(path, page(record, prices, gone))
+
+
+def write_comparison(path: Path, runs: Sequence[tuple[Record, bool]], prices: Prices) -> None:
+    """Several runs side by side; with each, whether its Snakemake has ended unexpectedly. Raises
+    ``MissingExtra``, ``OSError``."""
+    content = comparison.content(runs, prices)
+    _put(path, rendered("compare.html.j2", _COMPARING, content))
 
 
 def _put(path: Path, text: str) -> None:

@@ -69,6 +69,26 @@ def test_the_table_goes_into_a_file_or_a_pipe(folder, capsys):
     assert reported.err == ""
 
 
+def test_several_runs_are_shown_side_by_side(folder, capsys):
+    assert main.main(["report", "20260302", "202601", "-o", "both.html"]) == 0
+    text = (folder / "both.html").read_text()
+    assert "<title>variants and earlier: 2 runs" in text
+    assert "runs 20260302-080000-jdoe and 20260101-000000-jdoe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["2026"] * 7, "At most 6 runs are shown side by side."),
+        (["20260302", "202601", "--trace", "-"], "--trace writes the table of one run"),
+    ],
+)
+def test_what_cannot_be_side_by_side_is_refused(folder, capsys, arguments, sentence):
+    assert main.main(["report", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (folder / "report.html").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -303,6 +303,32 @@ def test_no_text_becomes_markup_or_leaves_the_page(browser, tmp_path):
     assert complaints(browser) == []
 
 
+def test_two_runs_are_side_by_side(browser, tmp_path, runs):
+    """One of them with hostile texts in all places."""
+    hostile = tmp_path / "hostile"
+    hostile.mkdir()
+    other = stored(hostile, *hostile_records())
+    path = tmp_path / "both.html"
+    page.write_comparison(path, [(runs[300], False), (other, True)], Prices(1.0, None))
+    look(browser, path, 390)
+    assert browser.execute_script(CUT) == []
+    assert painted(browser, "areas-0", "--running")
+    assert painted(browser, "areas-1", "--failed")
+    text = browser.find_element(By.TAG_NAME, "body").get_attribute("textContent")
+    assert all(attack.replace("\u202e\u2028", "??") in text for attack in HOSTILE)
+    browser.find_element(By.CSS_SELECTOR, "#table .opener").click()
+    assert browser.find_elements(By.CSS_SELECTOR, "tr.detail .attempt")
+    Select(browser.find_element(By.ID, "show")).select_by_value("only")
+    shown = browser.find_element(By.ID, "shown").text
+    names = {job.label for job in runs[300].jobs}, {job.label for job in other.jobs}
+    assert shown.startswith(f"{len(set.union(*names))} ")  # they have no job in common
+    with pytest.raises(NoAlertPresentException):
+        _ = browser.switch_to.alert.text
+    assert browser.find_elements(By.CSS_SELECTOR, "img, svg, iframe, object, embed, base") == []
+    assert asked(browser) <= {path.as_uri(), "about:blank"}
+    assert complaints(browser) == []
+
+
 def test_the_policy_of_the_page_stops_what_would_come_in_all_the_same(browser, pages, tmp_path):
     source = (pages / "5.html").read_text()
     attack = "<script>document.title = 'mine'</script><img src='https://evil.example/x'>"
@@ -351,8 +377,8 @@ def test_costs_are_by_awss_prices_where_the_user_gives_none(browser, runs, tmp_p
     found = cost_of_run.of(record)
     tiles = browser.find_element(By.CLASS_NAME, "tiles").text.splitlines()
     assert tiles[tiles.index("cost") + 1] == shown(found.total.cost).replace("about ", "")
-    jobs = browser.find_elements(By.CSS_SELECTOR, "#table tbody td[data-name='Cost $']")
-    most = [float(cell.text.replace(",", "").rpartition("\u2013")[2]) for cell in jobs]
+    jobs = browser.find_elements(By.CSS_SELECTOR, "#table tbody td[data-name=Cost]")
+    most = [float(cell.text.replace(",", "").rpartition("$")[2]) for cell in jobs]
     assert sum(most) == pytest.approx(found.total.cost.high, abs=0.005 * len(most))
     by_rule = browser.find_elements(By.CSS_SELECTOR, "#rules tbody td[data-name=Cost]")
     assert len(by_rule) == len(found.rules)
@@ -372,7 +398,7 @@ def test_costs_are_those_of_the_users_prices(browser, runs, tmp_path):
     look(browser, path)
     tiles = browser.find_element(By.CLASS_NAME, "tiles").text.splitlines()
     hours = float(tiles[tiles.index("vCPU-hours") + 1])
-    memory = float(tiles[tiles.index("GiB-hours") + 1])
+    memory = float(tiles[tiles.index("vCPU-hours") + 2].split()[0])
     cost = float(tiles[tiles.index("cost at your prices") + 1])
     assert cost == pytest.approx(2.0 * hours + 0.5 * memory, rel=0.02)
     costs = browser.find_elements(By.CSS_SELECTOR, "#rules tbody td:last-child")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...record import run_record
@@ -11,17 +12,18 @@ from ...record.controllers import is_gone
 from ...record.reader import Reader
 from ...record.run_record import Record
 from ...reporting import attempt_table, page
+from ...reporting.comparison import MOST_RUNS
 from ...reporting.statistics import Prices
 from ...text import terminal
 from ...text.terminal import note
 from .. import detached
 from .common import (
     FINE,
+    USAGE,
     CommandError,
     Help,
     Subcommands,
     add_directory,
-    add_run,
     asking,
     epilog,
     journal_path,
@@ -47,11 +49,18 @@ def add(subcommands: Subcommands) -> None:
             "examples:\n"
             "  hutchbatch report\n"
             "  hutchbatch report -o monday.html --price-vcpu-hour 0.018 --price-gib-hour 0.002\n"
-            "  hutchbatch report --trace trace.tsv"
+            "  hutchbatch report --trace trace.tsv\n"
+            "  hutchbatch report 20260302 20260309 -o both.html"
         ),
         formatter_class=Help,
     )
-    add_run(parser)
+    parser.add_argument(
+        "run_ids",
+        nargs="*",
+        metavar="RUN",
+        help="a run from 'hutchbatch runs', or the start of its id (default: the last run); "
+        f"several, at most {MOST_RUNS}, are shown side by side",
+    )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help=f"the HTML file (default: {DEFAULT})"
     )
@@ -66,7 +75,7 @@ def add(subcommands: Subcommands) -> None:
             f"--price-{unit}-hour",
             type=number(0, 999_999, "a price, like 0.018"),
             metavar="PRICE",
-            help=f"what one {name} costs per hour: the report then shows costs",
+            help=f"what one {name} costs per hour, in place of the prices that come along",
         )
     add_directory(parser)
     detached.add_place(parser)
@@ -74,28 +83,47 @@ def add(subcommands: Subcommands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    record = _record(options)
+    if len(options.run_ids) > MOST_RUNS:
+        raise CommandError(f"At most {MOST_RUNS} runs are shown side by side.", USAGE)
+    records = [_record(options, name) for name in options.run_ids or [None]]
     prices = Prices(options.price_vcpu_hour, options.price_gib_hour)
-    if options.trace == STDOUT:
-        terminal.say_table(attempt_table.tsv(attempt_table.rows(record)))
-    elif options.trace:
-        page.write_trace(options.trace, record)
-        note(f"The table of run {record.run.run_id} is in {options.trace}.")
+    if options.trace:
+        _trace(options.trace, records)
     if options.output or not options.trace:
         path = options.output or DEFAULT
         try:
-            page.write_page(path, record, prices, is_gone(record.run, time.time()))
+            _page(path, records, prices)
         except page.MissingExtra as error:
             raise CommandError(str(error)) from error
-        note(f"The report of run {record.run.run_id} is in {path}: open it in a browser.")
+        names = " and ".join(record.run.run_id for record in records)
+        runs = "runs" if len(records) > 1 else "run"
+        note(f"The report of {runs} {names} is in {path}: open it in a browser.")
     return FINE
 
 
-def _record(options: argparse.Namespace) -> Record:
-    reached = detached.meant(options, options.run_id)
+def _trace(path: Path, records: Sequence[Record]) -> None:
+    if len(records) > 1:
+        raise CommandError("--trace writes the table of one run: name only one.", USAGE)
+    if path == STDOUT:
+        terminal.say_table(attempt_table.tsv(attempt_table.rows(records[0])))
+    else:
+        page.write_trace(path, records[0])
+        note(f"The table of run {records[0].run.run_id} is in {path}.")
+
+
+def _page(path: Path, records: Sequence[Record], prices: Prices) -> None:
+    known = [(record, is_gone(record.run, time.time())) for record in records]
+    if len(known) > 1:
+        page.write_comparison(path, known, prices)
+    else:
+        page.write_page(path, known[0][0], prices, known[0][1])
+
+
+def _record(options: argparse.Namespace, name: str | None) -> Record:
+    reached = detached.meant(options, name)
     if reached is None:
         with Reader(journal_path(options)) as reader:
-            return run_record.read(reader, run_record.choose(reader, options.run_id))
+            return run_record.read(reader, run_record.choose(reader, name))
     with asking("reading the run's record"), detached.record_of(reached) as saved:
         if saved is None:
             raise CommandError(f"Run {reached.id} has no record yet: its Snakemake has not begun.")

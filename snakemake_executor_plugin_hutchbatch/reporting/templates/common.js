@@ -34,8 +34,11 @@ function amount(bytes) {
   return `${text} ${["B", "kB", "MB", "GB", "TB"][unit]}`;
 }
 
-const money = (value) => value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: value && value < 0.1 ? 4 : 2 });
-const cost = ([least, most]) => (money(least) === money(most) ? money(most) : `${money(least)}–${money(most)}`);
+const money = (value, symbol) => symbol + value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: value && value < 0.1 ? 4 : 2 });
+function cost([least, most], symbol) {
+  const [low, high] = [money(least, symbol), money(most, symbol)];
+  return low === high ? high : least ? `${low}–${high}` : `≤ ${high}`;
+}
 const round = (value) => (value < 9.95 ? Math.round(value * 10) / 10 : Math.round(value));
 
 // Times: milliseconds since 1970, in the reader's time zone.

@@ -43,7 +43,7 @@ function columnsOf(data) {
     { name: "vCPUs", kind: "extra", most: true, value: (job) => last(job).cores, cell: (job) => unknown(last(job).cores, (cores) => of(cores.toFixed(1), String(last(job).vcpus))), about: "busy on average, of those requested" },
     { name: "Fetched", most: true, value: (job) => last(job).bytes_in, cell: (job) => unknown(last(job).bytes_in, amount), about: "from S3" },
     { name: "Stored", most: true, value: (job) => last(job).bytes_out, cell: (job) => unknown(last(job).bytes_out, amount), about: "in S3" },
-    ...(data.currency === null ? [] : [{ name: `Cost ${data.currency}`.trim(), most: true, value: (job) => job.cost && job.cost[1], cell: (job) => unknown(job.cost, cost) }]),
+    ...(data.currency === null ? [] : [{ name: "Cost", most: true, value: (job) => job.cost && job.cost[1], cell: (job) => unknown(job.cost, (found) => cost(found, data.currency)) }]),
   ];
 }
 
