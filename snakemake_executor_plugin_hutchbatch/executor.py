@@ -39,9 +39,9 @@ from .planning.requirements import PlanError
 from .planning.run_context import RunContext
 from .planning.run_plan import PlannedUploads, RunPlan
 from .planning.run_settings import PreflightError
-from .planning.snakemake_jobs import log_urls, members, wildcards_of
+from .planning.snakemake_jobs import log_urls, member_labels, members, wildcards_of
 from .planning.work import Work, work_of
-from .run import archived_inputs, assemble, begin, environments, finish, rate_limit, upload
+from .run import archived_inputs, assemble, begin, closing, environments, finish, rate_limit, upload
 from .run.endings import EndedJobs
 from .run.follow import Follower
 from .run.state import RunState
@@ -226,9 +226,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             self.run_job(job)
 
     def _grown(self) -> None:
-        """A checkpoint has brought jobs. They count, and their environments are built at once."""
+        """A checkpoint has brought jobs: their environments are built at once."""
         self._size = len(self.dag)
-        self._services.recorder.wanted(begin.to_be_done(self.dag))
         specs = self._run.context.site.conda
         self._services.environments.want(environments.needed(self.dag.needrun_jobs(), specs))
 
@@ -265,6 +264,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             wildcards_of(job),
             log_urls(job),
             written_command.of(job),
+            member_labels(job),
         )
         return work
 
@@ -360,6 +360,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             finish.end_all(services.tracker, services.termination, self.logger)
             services.outbox.close()  # waits for SubmitJob calls: their jobs must be stopped, too
             finish.end_all(services.tracker, services.termination, self.logger)
+            closing.wait(services, self.logger)
 
     def shutdown(self) -> None:
         super().shutdown()

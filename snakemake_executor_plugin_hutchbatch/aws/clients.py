@@ -122,6 +122,15 @@ def quick_s3(aws: boto3.Session, s3: S3Access) -> S3Client:
     return _storage(aws, s3, once)
 
 
+def quick_batch(region: str) -> BatchClient:
+    """For a view of a region (empty: the user's own) that shows what it knows where AWS does not
+    answer soon."""
+    twice = Config(
+        retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20
+    )
+    return session(region or None).client("batch", config=twice)
+
+
 def _storage(aws: boto3.Session, s3: S3Access, config: Config) -> S3Client:
     storage = aws.client(
         "s3",

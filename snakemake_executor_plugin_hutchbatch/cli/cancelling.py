@@ -15,7 +15,7 @@ from ..record.controllers import is_gone
 from ..record.reader import Reader
 from ..record.run_record import Record
 from ..record.schema import Run, Submission
-from ..reporting import cancel_targets, status
+from ..reporting import after_the_end, batch_news, cancel_targets
 from ..reporting.cancel_targets import CancelTargets
 from ..text.terminal import note
 from .commands.common import CommandError, asking
@@ -48,17 +48,16 @@ class Canceller:
         return cancel_targets.settled(found, record, self._by_name)
 
     def _with_news(self, record: Record) -> Record:
-        live = [p.batch_id for p in record.placements if status.is_live(p) and p.batch_id]
-        live += [each.batch_id for each in record.environments if each.stage == "building"]
+        builds = [each.batch_id for each in record.environments if each.stage == "building"]
         with asking("asking about the jobs"):
-            described = batch_calls.describe_all(self._clients.batch, live)
-        placements = status.with_news(record.placements, described)
-        builds = tuple(
+            news = batch_news.ask(self._clients.batch, batch_news.live_ids([record]))
+            described = batch_calls.describe_all(self._clients.batch, builds)
+        live = tuple(
             each
             for each in record.environments
             if (job := described.get(each.batch_id)) and job["status"] in LIVE
         )
-        return replace(record, placements=tuple(placements), environments=builds)
+        return replace(after_the_end.with_news(record, news), environments=live)
 
     def _by_name(self, submission: Submission) -> str | None:
         with asking("looking for a job whose submission had no answer"):

@@ -87,10 +87,13 @@ class Environments:
         """Ctrl-C: nothing more is built, and this run's own builds are ended."""
         self._stopped.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
-        with self._lock:
-            own = [job_id for job_id, (build, _) in self._following.items() if build.ours]
-        if own:
+        if own := self.own_builds():
             self._follower.cancel(own)
+
+    def own_builds(self) -> list[str]:
+        """Ids of the jobs of this run that build, as far as is known."""
+        with self._lock:
+            return [job_id for job_id, (build, _) in self._following.items() if build.ours]
 
     def close(self) -> None:
         """Returns when nothing is under way any more here. Builds go on, for later runs."""

@@ -84,10 +84,22 @@ def rule_name(job: AnyJob) -> str:
 
 
 def job_label(job: AnyJob) -> str:
-    """``align sample=A``; a group's is ``align+sort (group g)``."""
-    if is_group(job):
-        return naming.label(f"{rule_name(job)} (group {job.groupid})", {})
-    return naming.label(job.rule.name, job.wildcards_dict)
+    """``align sample=A``, by which a run's jobs differ. A group's is ``align+sort sample=A (group
+    g)``, or ``align+sort (group g, 4 jobs, 1f3a2b)`` where its jobs have different wildcards."""
+    if not is_group(job):
+        return naming.label(job.rule.name, job.wildcards_dict)
+    jobs = members(job)
+    first = dict(jobs[0].wildcards_dict)
+    if all(dict(each.wildcards_dict) == first for each in jobs):
+        return naming.label(f"{naming.label(rule_name(job), first)} (group {job.groupid})", {})
+    key = naming.digest(*sorted(member_labels(job)), length=6)
+    return naming.label(f"{rule_name(job)} (group {job.groupid}, {len(jobs)} jobs, {key})", {})
+
+
+def member_labels(job: AnyJob) -> list[str]:
+    """The labels of a group's jobs; none for a job by itself."""
+    jobs = members(job) if is_group(job) else []
+    return [naming.label(each.rule.name, each.wildcards_dict) for each in jobs]
 
 
 def inputs_of(job: AnyJob) -> list[str]:

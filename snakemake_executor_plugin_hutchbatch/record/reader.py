@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
@@ -68,10 +68,19 @@ class Reader:
             raise
         return connection
 
-    def rows(self, record: type[R], where: str = "1", *values: object) -> list[R]:
+    def rows(
+        self,
+        record: type[R],
+        where: str = "1",
+        *values: object,
+        columns: Collection[str] | None = None,
+    ) -> list[R]:
         """The rows of a table as its records; ``where`` is SQL with ``?`` for ``values``, and may
-        end with ORDER BY and LIMIT."""
-        columns = self._known_columns(record)
+        end with ORDER BY and LIMIT. ``columns``: only these, which is quicker; others have their
+        defaults."""
+        columns = tuple(
+            name for name in self._known_columns(record) if columns is None or name in columns
+        )
         if not columns:
             return []
         query = f"SELECT {', '.join(columns)} FROM {table(record)} WHERE {where}"  # noqa: S608

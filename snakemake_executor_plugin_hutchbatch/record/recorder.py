@@ -62,6 +62,7 @@ class Recorder:
         self._clock = clock
         self._hide = hide
         self._beaten = clock()
+        self._counts = (run.wanted, run.done_here, run.failed_here)
         if journal:
             journal.put(run)
 
@@ -73,8 +74,10 @@ class Recorder:
         wildcards: Mapping[str, str],
         logs: Sequence[str],
         command: str = "",
+        members: Sequence[str] = (),
     ) -> None:
-        """A job that is to be sent. ``command``: what its rule runs."""
+        """A job that is to be sent. ``command``: what its rule runs; ``members``: labels of a
+        group's jobs."""
         if self._journal is None:
             return
         self._put(
@@ -97,6 +100,7 @@ class Recorder:
                 logs="\n".join(logs),
                 command=_shortened(self._hide(command)),
                 environment="\n".join(sorted(set(plan.conda.values()))),
+                members="\n".join(members),
             )
         )
 
@@ -223,10 +227,14 @@ class Recorder:
         """The lowest and the highest spot price during the run, by instance type."""
         self._put(*(SpotPrice(self._run_id, name, *price) for name, price in found.items()))
 
-    def wanted(self, jobs: int) -> None:
-        """The run has so many jobs now."""
-        if self._journal:
-            self._journal.change(Run, (self._run_id,), wanted=jobs)
+    def counts(self, wanted: int, done_here: int, failed_here: int) -> None:
+        """How many jobs the run has now, and how many have ended on this machine."""
+        now = wanted, done_here, failed_here
+        if self._journal and now != self._counts:
+            self._counts = now
+            self._journal.change(
+                Run, (self._run_id,), wanted=wanted, done_here=done_here, failed_here=failed_here
+            )
 
     def beat(self) -> None:
         """A sign of life, from time to time."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from .journal import JournalError
 from .reader import Reader
@@ -17,6 +19,8 @@ from .schema import (
     SpotPrice,
     Submission,
 )
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,37 @@ def read(reader: Reader, run: Run) -> Record:
         tuple(reader.rows(KnownQueue, "run_id = ? ORDER BY name", run_id)),
         tuple(reader.rows(SpotPrice, "run_id = ? ORDER BY instance_type", run_id)),
     )
+
+
+#: What is needed to count jobs.
+_COLUMNS: Mapping[type, frozenset[str]] = {
+    Job: frozenset(
+        ("run_id", "number", "rule", "label", "attempt", "prepared", "state", "cause", "members")
+    ),
+    Submission: frozenset(("name", "run_id", "queue", "size", "prepared")),
+    Placement: frozenset(("submission", "child", "run_id", "number", "state", "batch_id")),
+    Attempt: frozenset(("batch_id", "attempt", "run_id", "cause")),
+}
+
+
+def brief(reader: Reader, run: Run) -> Record:
+    """What of a run's record says how its jobs stand. Raises ``JournalError``."""
+    run_id = run.run_id
+    mine = "(SELECT {} FROM placements WHERE run_id = ?)"
+    jobs = _some(reader, Job, "run_id = ? ORDER BY number", run_id)
+    if all(job.state in ("done", "failed") for job in jobs):
+        return Record(run, tuple(jobs))
+    return Record(
+        run,
+        tuple(jobs),
+        tuple(_some(reader, Submission, f"name IN {mine.format('submission')}", run_id)),
+        tuple(_some(reader, Placement, "run_id = ?", run_id)),
+        tuple(_some(reader, Attempt, f"batch_id IN {mine.format('batch_id')}", run_id)),
+    )
+
+
+def _some(reader: Reader, record: type[R], where: str, run_id: str) -> list[R]:
+    return reader.rows(record, where, run_id, columns=_COLUMNS[record])
 
 
 def choose(reader: Reader, name: str | None) -> Run:

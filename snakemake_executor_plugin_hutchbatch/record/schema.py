@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+#: ``Run.outcome`` of a run that is known only from its mark in S3. Of its jobs, the record has
+#: those that a later run took up.
+FROM_MARK = "from its mark"
 #: ``Placement.child`` of a job that is no array's child.
 SINGLE = -1
 
@@ -18,8 +21,9 @@ class Run:
     goes on, or when its controller was killed. ``process_started`` distinguishes a process
     from a later one with the same ``pid``, ``machine`` its machine from others with the same name
     (see ``controllers``, as for ``lease``); ``beat`` is the last sign of life; ``wanted``: jobs to
-    be done; ``git_commit``: the workflow's, with ``-dirty`` if its files differ from it;
-    ``endpoint``: AWS Batch's, where that is not AWS's own."""
+    be done, as Snakemake counts them; ``done_here`` and ``failed_here``: those of them that ended
+    on Snakemake's own machine; ``git_commit``: the workflow's, with ``-dirty`` if its files differ
+    from it; ``endpoint``: AWS Batch's, where that is not AWS's own."""
 
     run_id: str
     started: float
@@ -41,6 +45,8 @@ class Run:
     work_prefix: str = ""
     log_group: str = ""
     wanted: int | None = None
+    done_here: int = 0
+    failed_here: int = 0
     lease: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +61,8 @@ class Job:
     reached a limit); ``cause`` and ``sentence``: of its failure. ``outputs`` and ``logs``: S3
     URLs, one a line. ``log_end``: the last lines of a failed job's output, as the terminal
     showed them. ``command``: what its rule runs, for people; ``environment``: its conda
-    environments as the user calls them, one a line.
+    environments as the user calls them, one a line; ``members``: labels of a group's jobs, one a
+    line.
     """
 
     run_id: str
@@ -82,6 +89,12 @@ class Job:
     log_end: str | None = None
     command: str = ""
     environment: str = ""
+    members: str = ""
+
+    @property
+    def size(self) -> int:
+        """How many jobs that is for Snakemake: a group's members count each."""
+        return len(self.members.splitlines()) or 1
 
 
 @dataclass(frozen=True)

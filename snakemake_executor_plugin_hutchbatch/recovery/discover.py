@@ -15,13 +15,13 @@ from ..aws.retry import Retrier
 from ..record import controllers
 from ..record.journal import JournalError
 from ..record.recorder import Recorder
-from ..record.schema import Run
+from ..record.schema import FROM_MARK, Run
 from ..storage.leavings import Leavings
 from . import rebuild_from_aws, run_marker, unfinished_jobs
 from .rebuild_from_aws import Rebuilt
 from .run_marker import SURELY_SILENT, Presence, RunMarker
 from .takeover import Takeover
-from .unfinished_jobs import FROM_MARK, Earlier, Trace
+from .unfinished_jobs import Earlier, Trace
 
 
 def earlier(

@@ -12,7 +12,7 @@ from ..record import controllers
 from ..record.journal import PLACE, JournalError
 from ..record.reader import Reader
 from ..record.record_file import exists
-from ..record.schema import SINGLE, Job, Placement, Run, Submission
+from ..record.schema import FROM_MARK, SINGLE, Job, Placement, Run, Submission
 from ..storage.run_layout import WorkLayout
 
 #: ``Job.state`` of jobs whose end was not reported to Snakemake, and of those that a later run has
@@ -21,9 +21,6 @@ OPEN = ("prepared", "sent")
 #: Reported to Snakemake, which may have been killed before it recorded that.
 REPORTED = "done"
 TAKEN_UP = "taken up"
-#: ``Run.outcome`` of a run that is known only from its mark in S3. Of its jobs, the record has
-#: those that a later run took up.
-FROM_MARK = "from its mark"
 
 
 @dataclass(frozen=True)

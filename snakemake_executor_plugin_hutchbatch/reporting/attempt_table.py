@@ -20,6 +20,8 @@ from ..settlement.failure_cause import Cause
 from ..text.printable import printable
 from ..text.secrets import redacted
 from ..text.units import MIB
+from . import after_the_end
+from .after_the_end import STOPPED, UNSENT
 
 #: With these causes an attempt's end was not the job's fault.
 LOST = frozenset(c.value for c in (Cause.SPOT, Cause.HOST, Cause.CAPACITY, Cause.LOST))
@@ -40,13 +42,17 @@ class Row:
     rule: str = _column("Its rule, or the name of its group.")
     label: str = _column("Rule and wildcards, as the terminal shows them.")
     wildcards: Mapping[str, str] = _column("Its wildcards, as JSON.")
+    jobs: int = _column(
+        "How many of Snakemake's jobs this is: the members of a group count each.", 1
+    )
     retry: int = _column("Snakemake's attempt (`retries:`), from 1.")
     submission: int | None = _column(
         "Which submission of the job this is, from 1: another queue or more memory needs a new one."
     )
     attempt: int | None = _column("AWS Batch's attempt within the submission, from 1.")
     state: str = _column(
-        "`waiting`, `running`, `done`, `failed`, or `lost` with its machine.",
+        "`waiting`, `running`, `done`, `failed`, `lost` with its machine, `ended` by somebody"
+        " before it was done, or `not sent` when Snakemake ended.",
         "waiting",
     )
     cause: str | None = _column(
@@ -98,6 +104,7 @@ _TIMES = ("submitted", "runnable", "starting", "started", "stopped")
 
 def rows(record: Record) -> list[Row]:
     """The table, by job, submission and attempt."""
+    record = after_the_end.closed(record, record.run.ended is not None)
     sent = {s.name: s for s in record.submissions}
     placements: dict[int, list[Placement]] = defaultdict(list)
     for placement in record.placements:
@@ -135,6 +142,7 @@ def _rows_of(
         rule=job.rule,
         label=job.label,
         wildcards=job.wildcards,
+        jobs=job.size,
         retry=job.attempt,
         mode=job.mode,
         image=job.image,
@@ -215,8 +223,10 @@ def _with_the_jobs_end(row: Row, job: Job) -> Row:
             sentence=job.sentence,
             state="failed",
         )
-    elif job.state == "done":
-        row = replace(row, state="done")
+    elif job.state == STOPPED:
+        row = replace(row, cause=row.cause or job.cause, sentence=job.sentence, state=STOPPED)
+    elif job.state in ("done", UNSENT):
+        row = replace(row, state=job.state)
     if row.started is not None and row.stopped is None and job.ended is not None:
         row = replace(row, stopped=max(row.started, job.ended))
     return row
@@ -225,7 +235,9 @@ def _with_the_jobs_end(row: Row, job: Job) -> Row:
 def _reckoned(row: Row, until: float) -> Row:
     """With its state, durations and costs."""
     state = row.state
-    if row.cause in LOST:
+    if state in (STOPPED, UNSENT) or row.cause == Cause.TERMINATED.value:
+        state = state if state == UNSENT else STOPPED
+    elif row.cause in LOST:
         state = "lost"
     elif row.cause or row.exit_code:
         state = "failed"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..record.run_record import Record
 from ..record.schema import SINGLE, Placement, Submission
-from .status import is_live
+from .after_the_end import is_live
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ..record.schema import Run
 from ..settings.setting import option_name
 from ..text.units import amount, count, duration, hours, money
 from . import statistics
+from .after_the_end import STOPPED
 from .attempt_table import Row
 from .job_list import Listed
 from .statistics import Prices, Totals, Use
@@ -63,21 +64,28 @@ def outcome(run: Run, gone: bool) -> Mapping[str, str]:
 
 
 def tiles(
+    run: Run,
     sums: Totals,
     staged: tuple[int, int],
     prices: Prices,
     cost_of_aws: tuple[str, str, str] | None = None,
+    gone: bool = False,
 ) -> list[Tile]:
     """``staged``: bytes fetched from S3, and stored there; ``cost_of_aws``: by AWS's prices, where
-    the user has given none."""
-    failed = sums.states.get("failed", 0) + sums.states.get("lost", 0)
-    done = sums.states.get("done", 0)
-    left = sums.jobs - done - failed
+    the user has given none; ``gone``: the run's Snakemake has ended unexpectedly."""
+    failed = sums.states.get("failed", 0) + sums.states.get("lost", 0) + run.failed_here
+    done, ended = sums.states.get("done", 0) + run.done_here, sums.states.get(STOPPED, 0)
+    jobs = max(run.wanted or 0, sums.jobs + run.done_here + run.failed_here)
+    live = sums.states.get("waiting", 0) + sums.states.get("running", 0)
+    others = jobs - done - failed - ended
+    more = [(ended, "ended"), (others, "open")]
+    if gone or run.ended is not None:
+        more = [(ended, "ended"), (live, "open"), (others - live, "not started")]
     found = [
         Tile(
             "jobs done",
             count(done),
-            f"of {count(sums.jobs)}" + (f", {count(left)} open" * (left > 0)),
+            ", ".join([f"of {count(jobs)}", *(f"{count(n)} {what}" for n, what in more if n > 0)]),
         ),
         Tile("jobs failed", count(failed), "", "bad" if failed else ""),
         Tile(

@@ -146,7 +146,7 @@ def _content(record: Record, prices: Prices, gone: bool) -> dict[str, object]:
         "run": run,
         "outcome": overview.outcome(run, gone),
         "totals": sums,
-        "tiles": overview.tiles(sums, staged, prices, costs.total),
+        "tiles": overview.tiles(run, sums, staged, prices, costs.total, gone),
         "has_timeline": bool(areas["phase"]),
         "has_use": bool(areas["queue"]),
         "failures": overview.failures(jobs),

@@ -40,7 +40,8 @@ class Use:
 
 @dataclass(frozen=True)
 class Totals:
-    """The whole run. Jobs are counted once, however often Snakemake tried them."""
+    """The whole run, without what ran on Snakemake's own machine. Jobs are counted once, however
+    often Snakemake tried them, and the members of a group each."""
 
     jobs: int
     states: Mapping[str, int]
@@ -111,11 +112,14 @@ def use(rows: Iterable[Row]) -> Use:
 
 def totals(rows: Sequence[Row], began: float, ended: float) -> Totals:
     last = last_rows(rows)
+    states: Counter[str] = Counter()
+    for row in last:
+        states[row.state] += row.jobs
     waits = [row.waited_s for row in rows if row.waited_s is not None]
     lost = [row for row in rows if row.state == "lost"]
     return Totals(
-        jobs=len(last),
-        states=Counter(row.state for row in last),
+        jobs=sum(row.jobs for row in last),
+        states=states,
         began=began,
         ended=ended,
         waited=statistics.median(waits) if waits else None,
@@ -156,8 +160,8 @@ def _rule(name: str, rows: list[Row]) -> Rule:
     asked_vcpus = max(row.vcpus for row in rows)
     return Rule(
         name=name,
-        jobs=len(last),
-        failed=sum(row.state == "failed" for row in last),
+        jobs=sum(row.jobs for row in last),
+        failed=sum(row.jobs for row in last if row.state == "failed"),
         attempts=whole.attempts,
         lost=sum(row.state == "lost" for row in rows),
         vcpu_hours=whole.vcpu_hours,

@@ -6,20 +6,26 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..aws.job_states import BEGUN, LIVE, LOST, OVER, WAITING
-from ..record.schema import Attempt, Environment, Job, Note, Placement, Run, Submission
+from ..aws.job_states import BEGUN, WAITING
+from ..record.run_record import Record
+from ..record.schema import FROM_MARK, Attempt, Environment, Job, Note, Placement, Run, Submission
 from ..settlement.failure_cause import Cause, tag
+from . import after_the_end
 from . import environments as conda
+from .after_the_end import STOPPED, UNSENT, is_live
 
 #: ``RuleCounts``' fields that count jobs, in the order of a job's life.
-COUNTS = ("preparing", "waiting", "starting", "running", "done", "failed")
+COUNTS = ("preparing", "waiting", "starting", "running", "done", "failed", "ended")
+#: The name of the row of jobs that need no AWS Batch.
+HERE = "on this machine"
 
 
 @dataclass(frozen=True)
 class RuleCounts:
-    """Jobs of a rule by state, each at its last attempt. ``preparing``: not on Batch yet, or
-    between two submissions; ``again``: submissions and Snakemake's attempts beyond the first;
-    ``lost``: spot machines that were taken back."""
+    """Jobs of a rule by state, each at its last attempt, a group's members each. ``preparing``: not
+    on Batch yet, or between two submissions; ``ended``: stopped before they were done; ``again``:
+    submissions and Snakemake's attempts beyond the first; ``lost``: spot machines that were taken
+    back."""
 
     rule: str
     preparing: int = 0
@@ -28,6 +34,7 @@ class RuleCounts:
     running: int = 0
     done: int = 0
     failed: int = 0
+    ended: int = 0
     again: int = 0
     lost: int = 0
 
@@ -50,9 +57,11 @@ class QueueCounts:
 @dataclass(frozen=True)
 class Overview:
     """A run at a moment. ``outcome``: ``done``, ``failed``, ``cancelled``, ``running``, or ``gone``
-    if its controller ended unexpectedly; ``to_come``: jobs that Snakemake has not handed over
-    yet, None if unknown; ``live``: jobs on Batch; ``stuck``: why jobs wait; ``failures``: the last
-    ones, one sentence each; ``environments``: of conda, in one sentence."""
+    if its controller ended unexpectedly; ``wanted``: jobs that are to be done, None if unknown;
+    ``to_come``: those of them that have not begun, None if unknown; ``live``: jobs on Batch;
+    ``here``: jobs on Snakemake's own machine; ``stuck``: why jobs wait; ``failures``: the last
+    ones, one sentence each; ``environments``: of conda, in one sentence; ``old``: why the states
+    of live jobs may not be true any more, empty if they are."""
 
     run_id: str
     outcome: str
@@ -67,16 +76,24 @@ class Overview:
     to_come: int | None = None
     live: int = 0
     rules: tuple[RuleCounts, ...] = ()
+    here: RuleCounts = field(default_factory=lambda: RuleCounts(HERE))
     queues: tuple[QueueCounts, ...] = ()
     stuck: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     environments: str = ""
+    old: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its Snakemake has ended."""
+        return self.outcome != "running"
 
     @property
     def total(self) -> RuleCounts:
-        """All rules together."""
+        """All jobs together."""
         names = (*COUNTS, "again", "lost")
-        return RuleCounts("total", **{n: sum(getattr(r, n) for r in self.rules) for n in names})
+        every = (*self.rules, self.here)
+        return RuleCounts("total", **{n: sum(getattr(r, n) for r in every) for n in names})
 
     @property
     def is_well(self) -> bool:
@@ -106,17 +123,25 @@ def make(
     gone: bool,
     now: float,
     failures: int = 3,
+    old: str = "",
 ) -> Overview:
-    """``gone``: whether its controller has ended; ``failures``: how many to show."""
+    """``gone``: whether its controller has ended; ``failures``: how many to show; ``old``: as in
+    ``Overview``."""
+    attempts = tuple(attempts)
+    record = after_the_end.closed(
+        Record(run, tuple(jobs), tuple(submissions), tuple(placements), attempts),
+        over=gone or run.ended is not None,
+    )
+    jobs = record.jobs
     last: dict[str, Job] = {}
     for job in sorted(jobs, key=lambda job: job.number):
         last[job.label] = job
-    placed = _last_placements(submissions, placements)
+    placed = after_the_end.last_placements(record)
     counting = _Counting()
     # What a run at its limit has taken back counts as not begun.
-    begun = [job for job in last.values() if job.state != "withdrawn"]
+    begun = [job for job in last.values() if job.state not in ("withdrawn", UNSENT)]
     for job in begun:
-        counting.add(job.rule, **{_state(job, placed.get(job.number), gone): 1})
+        counting.add(job.rule, **{_state(job, placed.get(job.number)): job.size})
     rule_of = {job.number: job.rule for job in jobs}
     _count_again(counting, jobs, last, placements, rule_of)
     numbers = {p.batch_id: p.number for p in placements if p.batch_id}
@@ -124,9 +149,13 @@ def make(
         if attempt.cause == Cause.SPOT.value and attempt.batch_id in numbers:
             counting.add(rule_of.get(numbers[attempt.batch_id], "?"), lost=1)
     live = [p for p in placements if is_live(p) and p.batch_id]
-    failed = [job for job in last.values() if job.state == "failed"]
-    failed.sort(key=lambda job: job.ended or 0.0)
+    # Those that somebody ended come before: of few, real failures are shown.
+    failed = [job for job in last.values() if job.state == "failed" or _is_ended_with_reason(job)]
+    failed.sort(key=lambda job: (job.state == "failed", job.ended or 0.0))
+    here = RuleCounts(HERE, done=run.done_here, failed=run.failed_here)
+    known = sum(job.size for job in begun) + run.done_here + run.failed_here
     outcome = run.outcome or ("gone" if gone else "running")
+    outcome = "gone" if outcome == FROM_MARK else outcome
     return Overview(
         run.run_id,
         outcome,
@@ -137,43 +166,38 @@ def make(
         run.host,
         run.pid,
         max(0.0, now - max(run.beat, run.started)),
-        run.wanted,
-        None if run.wanted is None else max(0, run.wanted - len(begun)),
-        len(live),
+        # Jobs that a checkpoint has replaced have been done, but are not in its graph any more.
+        None if run.wanted is None else max(run.wanted, known),
+        None if run.wanted is None else max(0, run.wanted - known),
+        sum(job.size for job in begun if _is_on_batch(placed.get(job.number))),
         tuple(sorted(counting.rules.values(), key=lambda r: r.rule)),
+        here,
         _queues(submissions, placements, now),
         (*_held(environments, gone), *_stuck(notes, live)) if run.ended is None else (),
         tuple(f"{j.label}: {j.sentence or 'failed'} {tag(j.cause)}" for j in failed[-failures:])
         if failures
         else (),
         conda.summary(environments),
+        old,
     )
 
 
-def is_live(placement: Placement) -> bool:
-    return placement.state in LIVE
+def _is_on_batch(place: Placement | None) -> bool:
+    return place is not None and bool(place.batch_id) and is_live(place)
 
 
-def _last_placements(
-    submissions: Sequence[Submission], placements: Sequence[Placement]
-) -> Mapping[int, Placement]:
-    order = {s.name: s.prepared for s in submissions}
-    found: dict[int, Placement] = {}
-    for place in sorted(placements, key=lambda p: order.get(p.submission, 0.0)):
-        found[place.number] = place
-    return found
+def _is_ended_with_reason(job: Job) -> bool:
+    return job.state == STOPPED and bool(job.sentence)
 
 
-def _state(job: Job, place: Placement | None, gone: bool) -> str:
-    """The name of a count. What ended without a controller counts as AWS Batch reports it."""
-    if job.state in ("done", "failed"):
+def _state(job: Job, place: Placement | None) -> str:
+    """The name of a count."""
+    if job.state in ("done", "failed", STOPPED):
         return job.state
     if place is None or not place.batch_id:
         return "preparing"
     if place.state in WAITING:
         return "waiting"
-    if gone and place.state in OVER:
-        return "done" if place.state == "SUCCEEDED" else "failed"
     # Jobs that ended are being settled, or are sent again.
     return {"STARTING": "starting", "RUNNING": "running"}.get(place.state, "preparing")
 
@@ -240,18 +264,3 @@ def _stuck(notes: Iterable[Note], live: Sequence[Placement], most: int = 5) -> t
             newest.pop(note.text, None)
             newest[note.text] = None
     return tuple(newest)[-most:]
-
-
-# What AWS says about a run whose controller is gone
-
-
-def with_news(
-    placements: Iterable[Placement], described: Mapping[str, Mapping[str, object]]
-) -> list[Placement]:
-    """The placements with the states that Batch reports now; what it forgot is ``LOST``."""
-    return [
-        replace(place, state=str(described.get(place.batch_id, {}).get("status", LOST)))
-        if is_live(place) and place.batch_id
-        else place
-        for place in placements
-    ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..aws import batch_calls
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ..aws import clients as aws
 from ..aws.clients import Clients
 from ..queues import account, why_waiting
@@ -16,10 +18,11 @@ from ..record import run_record
 from ..record.controllers import is_gone
 from ..record.reader import Reader
 from ..record.run_record import Record
-from ..record.schema import Job, Placement, Run
+from ..record.schema import Job, Run
 from ..sites import site
 from ..text.units import wait
-from . import status
+from . import after_the_end, batch_news, status
+from .after_the_end import News
 from .status import Overview
 
 if TYPE_CHECKING:
@@ -30,32 +33,45 @@ EXAMINED = 5
 
 
 def view(reader: Reader, run: Run, now: float, ask: bool = False) -> Overview:
-    """A run as the record has it. Batch is asked if the run's Snakemake is gone, or with ``ask``.
+    """A run as the record has it. Batch is asked about jobs that live by the record if the run's
+    Snakemake has ended, or with ``ask``.
 
-    Raises ``JournalError``, and botocore's errors.
+    Raises ``JournalError``, and with ``ask`` botocore's errors.
     """
     record = run_record.read(reader, run)
     gone = is_gone(run, now)
-    placements: Sequence[Placement] = record.placements
-    live = [p.batch_id for p in placements if status.is_live(p) and p.batch_id]
     stuck: tuple[str, ...] = ()
-    if live and (gone or ask):
+    old = ""
+    if ask and batch_news.live_ids([record]):
         clients = aws.clients(aws.session(run.region or None))
-        described = batch_calls.describe_all(clients.batch, live)
-        placements = status.with_news(placements, described)
-        stuck = _examine(clients, described, record, now)
-    seen = status.make(
-        run,
+        news = batch_news.ask(clients.batch, batch_news.live_ids([record]))
+        stuck = _examine(clients, news.jobs, record, now)
+    elif gone or run.ended is not None:
+        news, old = batch_news.heard([record], now)
+        if any(job["status"] == "RUNNABLE" for job in news.jobs.values()):
+            with suppress(ClientError, BotoCoreError):
+                clients = aws.clients(aws.session(run.region or None))
+                stuck = _examine(clients, news.jobs, record, now)
+    else:
+        news = News()
+    seen = of_record(after_the_end.with_news(record, news), gone, now, old)
+    return replace(seen, stuck=stuck or seen.stuck)
+
+
+def of_record(record: Record, gone: bool, now: float, old: str = "") -> Overview:
+    """``status.make`` of a whole record."""
+    return status.make(
+        record.run,
         record.jobs,
         record.submissions,
-        placements,
+        record.placements,
         record.attempts,
         record.notes,
         record.environments,
         gone=gone,
         now=now,
+        old=old,
     )
-    return replace(seen, stuck=stuck or seen.stuck)
 
 
 def _examine(

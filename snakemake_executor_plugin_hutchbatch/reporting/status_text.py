@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from ..record.schema import Run
 from ..text import tables
 from ..text.units import clock, wait
 from .status import COUNTS, Overview, RuleCounts
 
 #: Styles by outcome, for ``commands.common.painted``.
 STYLES = {"done": "green", "running": "bold", "failed": "red", "cancelled": "yellow", "gone": "red"}
-_HEADS = ("rule", "not sent", "waiting", "starting", "running", "done", "failed", "again", "lost")
+_HEADS = (
+    "rule",
+    *("not sent", "waiting", "starting", "running", "done", "failed", "ended"),
+    *("again", "lost"),
+)
 
 
 def first_line(view: Overview) -> str:
@@ -21,27 +27,40 @@ def first_line(view: Overview) -> str:
     jobs = f"{total.done:,}{wanted} jobs done"
     if total.failed:
         jobs += f", {total.failed:,} failed"
+    if total.ended:
+        jobs += f", {total.ended:,} ended"
     if view.outcome == "running":
         return f"{jobs}; {view.live:,} on AWS Batch. It has been running for {took}."
     if view.outcome == "gone":
-        left = (
-            f"{view.live:,} of its jobs are still on AWS Batch: start Snakemake again, or stop "
-            f"them with 'hutchbatch cancel {view.run_id}'."
-            if view.live
-            else "None of its jobs is on AWS Batch. Start Snakemake again to continue."
-        )
         return (
             f"{jobs}. Snakemake (process {view.pid} on {view.host or 'an unknown machine'}) has "
-            f"ended unexpectedly; its last sign of life was {wait(view.silent)} ago. {left}"
+            f"ended unexpectedly; its last sign of life was {wait(view.silent)} ago. {_left(view)}"
         )
-    return f"{jobs}. It took {took}."
+    left = _left(view) if view.outcome != "done" or view.live else ""
+    return f"{jobs}. It took {took}. {left}".rstrip()
+
+
+def _left(view: Overview) -> str:
+    """What is on AWS Batch of a run that is over."""
+    if view.old:
+        return ""  # it says what is known
+    again = " Start Snakemake again to continue."
+    if not view.live:
+        return f"Nothing of it is left on AWS Batch.{again}"
+    are, them = ("job is", "it") if view.live == 1 else ("jobs are", "them")
+    return (
+        f"{view.live:,} of its {are} still on AWS Batch: 'hutchbatch cancel {view.run_id}' ends "
+        f"{them}; a new Snakemake continues with {them}."
+    )
 
 
 def lines(view: Overview) -> list[str]:
     """What stands below the first line."""
-    text: list[str] = []
+    text = [view.old] if view.old else []
     if view.rules:
         rows = [_row(rule) for rule in view.rules]
+        if any(getattr(view.here, name) for name in COUNTS):
+            rows.append(_row(view.here))
         if len(rows) > 1:
             rows.append(_row(view.total))
         text += tables.lines(rows, _HEADS)
@@ -78,20 +97,38 @@ def _row(rule: RuleCounts) -> tuple[str | int, ...]:
     return (rule.rule, *(getattr(rule, name) for name in COUNTS), rule.again, rule.lost)
 
 
-def runs_table(views: Sequence[Overview], done: Sequence[int]) -> list[str]:
-    """One line for each run. ``done``: how many of its jobs are."""
+@dataclass(frozen=True)
+class RunLine:
+    """A run in a list. ``on_batch``: jobs that it has on AWS Batch; ``ended``: when it ended, or
+    when it was last heard of, None while it runs."""
+
+    run: Run
+    outcome: str
+    ended: float | None
+    done: int
+    failed: int
+    stopped: int
+    on_batch: int
+
+
+def runs_table(lines: Sequence[RunLine], now: float) -> list[str]:
+    """One line for each run."""
     rows = []
-    for view, count in zip(views, done, strict=True):
-        until = view.ended or (view.at if view.outcome == "running" else None)
-        wanted = "" if view.wanted is None else f" of {view.wanted:,}"
+    for line in lines:
+        run = line.run
+        wanted = "" if run.wanted is None else f" of {run.wanted:,}"
         rows.append(
             (
-                view.run_id,
-                clock(view.started, zone=False),
-                "-" if until is None else wait(until - view.started),
-                view.outcome,
-                f"{count:,}{wanted}",
-                f"{view.user}@{view.host}" if view.host else view.user,
+                run.run_id,
+                clock(run.started, zone=False),
+                wait((line.ended or now) - run.started),
+                line.outcome,
+                f"{line.done:,}{wanted}",
+                line.failed,
+                line.stopped,
+                line.on_batch,
+                f"{run.user}@{run.host}" if run.host else run.user,
             )
         )
-    return tables.lines(rows, ("run", "started", "took", "outcome", "jobs done", "by"))
+    head = ("run", "started", "took", "outcome", "jobs done", "failed", "ended", "on AWS Batch")
+    return tables.lines(rows, (*head, "by"))

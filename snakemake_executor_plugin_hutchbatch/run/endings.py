@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..planning.snakemake_jobs import job_label, log_files, members, rule_name
 from ..planning.work import SentWork, Work
-from ..settlement import exit_codes, failure_report, log_tails, scratch_report
+from ..settlement import exit_codes, failure_cause, failure_report, log_tails, scratch_report
 from ..settlement.evidence import Settled
 from ..settlement.failed_logs import Copy
 from ..settlement.failure_cause import Cause, Failure
@@ -17,6 +17,7 @@ from ..settlement.starvation import was_withdrawn
 from ..snakemake_patches import failed_outputs, retries
 from ..snakemake_types import AnyJob
 from ..text import terminal, tracebacks
+from ..tracking.news import Ended
 from .assemble import RunServices
 from .state import RunState
 
@@ -101,6 +102,22 @@ class EndedJobs:
             self._services.recorder.withdrawn(work)
         self._snakemake.not_done(work.job)
 
+    def stopped(self, ended: Ended[SentWork]) -> None:
+        """Records how a job ended after Ctrl-C, when Snakemake does not listen any more. Never
+        raises."""
+        work, job = ended.what, ended.description
+        with tracebacks.logged(f"The end of {work.label} could not be recorded."):
+            failure = failure_cause.read(job) if job else failure_cause.forgotten()
+            # Not as a success or failure of its own: a later run looks at what it has left.
+            self._services.recorder.ended(ended.job_id, job, failure, None)
+            tally, job_id, size = self._run.tally, work.job.jobid, len(members(work.job))
+            if failure is None:
+                tally.succeeds(job_id, size, heard=False)
+            elif failure.cause in failure_cause.NOT_ITS_OWN:
+                tally.ends(job_id, size)
+            else:
+                tally.fails(job_id, rule_name(work.job), failure.cause.value, size)
+
     def _look_at_scratch(self, settled: Settled[SentWork]) -> None:
         """Warns once a run of a scratch that is no disk of its own."""
         scratch, status = settled.outcome.what.plan.scratch, settled.status
@@ -178,8 +195,10 @@ class EndedJobs:
         elif job.is_group():
             # Snakemake drops the message of a group.
             self._run.logger.error(f"{job_label(job)}: {message}")
-        if not self._run.cancelled.is_set():
-            tally, size = self._run.tally, len(members(job))
+        tally, size = self._run.tally, len(members(job))
+        if failure.cause is Cause.TERMINATED:
+            tally.ends(job.jobid, size)
+        elif not self._run.cancelled.is_set():
             tally.fails(job.jobid, rule_name(job), failure.cause.value, size)
         self._snakemake.failed(job, job_id, message, [copy.path for copy in copies])
         if report:

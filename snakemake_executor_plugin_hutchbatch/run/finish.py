@@ -16,12 +16,12 @@ from ..planning.snakemake_jobs import rule_name
 from ..planning.work import SentWork
 from ..record.journal import PLACE
 from ..recovery import discover
-from ..reporting import page
+from ..reporting import last_line, page
 from ..snakemake_types import Workflow
 from ..text import terminal, tracebacks
 from ..text.terminal import Log
 from ..tracking.tracker import Tracker
-from . import cost, notify, summary
+from . import closing, cost, notify, summary
 from .assemble import RunServices
 from .state import RunState
 from .summary import Ended, Tally
@@ -93,22 +93,24 @@ def on_second_interrupt(run_id: str, workflow: Workflow) -> Iterator[None]:
 def close(run: RunState, services: RunServices, report_paths: Sequence[Path]) -> None:
     """After the last job: closes the record, removes what is not needed any more, writes the
     reports, and says what the run came to."""
-    run_id, lives = run.context.site.run_id, bool(services.tracker.live_count())
+    run_id = run.context.site.run_id
+    live, why = closing.left(services, run.context.clients.batch)
     for text in run.similar.counts():
         run.logger.error(text)
-    result = outcome(run.workflow, run.cancelled.is_set(), bool(run.limit.text))
+    result = outcome(run.workflow, run.cancelled.is_set(), run.tally, bool(run.limit.text))
     with tracebacks.logged("What is left of earlier runs could not be shown."):
         if left := discover.close(
-            services.takeover, services.presence, services.leavings, result, lives
+            services.takeover, services.presence, services.leavings, result, bool(live)
         ):
             run.logger.warning(left)
     costs: list[str] = []
     with tracebacks.logged("What the run cost could not be summed up."):
         costs = cost.lines(services.recorder, run.context.clients.spot_prices)
     with tracebacks.logged("The end of the run could not be recorded."):
+        services.recorder.counts(*counts(run))
         services.recorder.finish(result)
     with tracebacks.logged("What the run left in S3 could not be removed."):
-        if not lives:
+        if not live:
             if stays := services.leavings.close():
                 run.logger.warning(stays)
             services.presence.close()
@@ -116,8 +118,11 @@ def close(run: RunState, services: RunServices, report_paths: Sequence[Path]) ->
         run.logger.info(text)
     with tracebacks.logged("The summary of the run could not be shown."):
         seconds = time.monotonic() - run.began
-        end = ended(run.workflow, run_id, result, seconds, run.tally, run.limit.text)
-        if lines := summary.lines(end, run.tally.counts(), costs):
+        end = ended(run.workflow, run_id, result, seconds, run.tally, run.limit.text, live)
+        lines = summary.lines(end, known := run.tally.counts(), costs)
+        if result == "cancelled" or live or known.ended:
+            lines.append(last_line.sentence(end.run_id, known.ended, live, why))
+        if lines:
             run.logger.info(lines)
         _notify(run, services, end, costs)
 
@@ -135,19 +140,45 @@ def _notify(run: RunState, services: RunServices, end: Ended, costs: Sequence[st
         run.logger.warning(f"The note of --hutchbatch-notify was not sent: {error}.")
 
 
-def outcome(workflow: Workflow, cancelled: bool, limited: bool = False) -> str:
-    """``cancelled``, ``failed`` or ``done``, for the record. ``limited``: it reached a limit."""
+def outcome(workflow: Workflow, cancelled: bool, tally: Tally, limited: bool = False) -> str:
+    """``cancelled``, ``failed`` or ``done``, for the record. Jobs that somebody ended have not
+    failed; SIGTERM, which ``hutchbatch cancel`` sends, leaves jobs that were not started.
+    ``limited``: it reached a limit."""
     if cancelled:
         return "cancelled"
     if limited:
         return "failed"
     scheduler = workflow.scheduler
-    wrong = scheduler is None or scheduler.failed or scheduler._executor_error
-    return "failed" if wrong else "done"
+    if scheduler is None or scheduler._executor_error:
+        return "failed"
+    if scheduler.finished_jobs >= len(workflow.dag):
+        return "done"
+    if scheduler._user_kill:
+        return "cancelled"
+    if not scheduler.failed:
+        return "done"
+    return "cancelled" if all(tally.was_ended(job.jobid) for job in scheduler.failed) else "failed"
+
+
+def counts(run: RunState) -> tuple[int, int, int]:
+    """How many jobs a run has, as Snakemake counts them, and how many of them were done, and
+    failed, on this machine."""
+    scheduler, known = run.workflow.scheduler, run.tally.counts()
+    if scheduler is None:
+        return len(run.workflow.dag), 0, 0
+    # Its own count, which "3 of 10 steps done" shows, has both.
+    here = max(0, scheduler.finished_jobs - (known.done - known.unheard))
+    return len(run.workflow.dag), here, sum(job.is_local for job in list(scheduler.failed))
 
 
 def ended(
-    workflow: Workflow, run_id: str, outcome: str, seconds: float, tally: Tally, limit: str = ""
+    workflow: Workflow,
+    run_id: str,
+    outcome: str,
+    seconds: float,
+    tally: Tally,
+    limit: str = "",
+    live: int = 0,
 ) -> Ended:
     """What Snakemake's scheduler knows of a run beside the jobs on AWS Batch. ``tally`` is told of
     those that ended well there, and that Snakemake did not accept."""
@@ -158,6 +189,7 @@ def ended(
         if not job.is_local and not tally.has_failed(job.jobid):
             tally.fails(job.jobid, rule_name(job), "at Snakemake's own checks", len(job))
     finished = scheduler.finished_jobs if scheduler else 0
+    known = tally.counts()
     held = lease_gate.own()
     detached = {"here": "in Snakemake's own job", "again": "submit it again"} if held else {}
     return Ended(
@@ -166,9 +198,9 @@ def ended(
         seconds,
         str(workflow.storage_settings.default_storage_prefix),
         total=len(workflow.dag),
-        # Its own count, which "3 of 10 steps done" shows, has both.
-        done_here=max(0, finished - tally.counts().done),
+        done_here=max(0, finished - (known.done - known.unheard)),
         failed_here=[rule_name(job) for job in failed if job.is_local],
         limit=limit,
+        live=live,
         **detached,
     )

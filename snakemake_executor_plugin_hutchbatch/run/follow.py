@@ -10,7 +10,7 @@ from ..settlement.retry_policy import Resubmit
 from ..submission import messages
 from ..text import tracebacks
 from ..tracking.news import Poll
-from . import limits
+from . import finish, limits
 from .assemble import RunServices
 from .endings import EndedJobs
 from .progress import Progress, line
@@ -25,6 +25,7 @@ class Follower:
         self._services = services
         self._ended = ended
         self._progress = Progress(time.monotonic())
+        self._done_here = 0
 
     def poll(self) -> None:
         """One look at all live jobs."""
@@ -40,11 +41,23 @@ class Follower:
                 self._stop_submitting()
             services.starvation_watch.look(found)
             self._report_progress()
+            services.recorder.counts(*self._counts())
         services.recorder.beat()
         services.presence.sign(time.monotonic())
         services.pace.polled(bool(found), services.tracker.calls - before)
 
+    def _counts(self) -> tuple[int, int, int]:
+        """Snakemake's own count of jobs, and those that ended here: of these it may count one late,
+        and none again less."""
+        wanted, done, failed = finish.counts(self._run)
+        self._done_here = max(self._done_here, done)
+        return wanted, self._done_here, failed
+
     def _settle(self, found: Poll[SentWork]) -> None:
+        if self._run.cancelled.is_set():
+            for ended in found.ended:
+                self._ended.stopped(ended)
+            return
         again: list[tuple[SentWork, Resubmit]] = []
         for settled in self._services.settlement.settle(found.ended):
             if resubmitted := self._ended.settled(settled):

@@ -60,7 +60,7 @@ def payload(
         "jobs": {
             "done": jobs.done,
             "failed": jobs.failed,
-            "cancelled": jobs.cancelled,
+            "ended": jobs.ended,
             "not_started": jobs.left,
         },
         "failed_rules": rules,
@@ -78,7 +78,7 @@ def sentence(ended: Ended, jobs: JobTotals, workflow: str, rules: Mapping[str, i
     if rules:
         worst = sorted(rules, key=lambda rule: (-rules[rule], rule))
         parts[-1] += f" ({', '.join(worst[:3])}{', …' * (len(worst) > 3)})"
-    parts += [f"{count(jobs.cancelled)} cancelled"] * bool(jobs.cancelled)
+    parts += [f"{count(jobs.ended)} ended"] * bool(jobs.ended)
     parts += [f"{count(jobs.left)} not started"] * bool(jobs.left)
     limit = f" {ended.limit}." if ended.limit else ""
     return (

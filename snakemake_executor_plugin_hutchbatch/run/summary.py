@@ -13,13 +13,16 @@ from ..text.units import count, counted, duration
 @dataclass(frozen=True)
 class Counts:
     """Jobs as Snakemake counts them: each once, however often it was tried, and a group's members
-    each. ``failed``: by rule and cause; ``cancelled``: begun, and ended by Ctrl-C; ``lost``: starts
-    that ended with their spot machine."""
+    each. ``failed``: by rule and cause; ``ended``: by somebody, before they were done; ``begun``:
+    neither of these yet; ``lost``: starts that ended with their spot machine; ``unheard``: of those
+    that are done, the ones that Snakemake does not know of."""
 
     done: int = 0
     failed: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    cancelled: int = 0
+    begun: int = 0
     lost: int = 0
+    ended: int = 0
+    unheard: int = 0
 
     @property
     def failures(self) -> int:
@@ -36,17 +39,26 @@ class Tally:
         self._done: dict[Hashable, int] = {}
         self._failed: dict[Hashable, tuple[tuple[str, str], int]] = {}
         self._withdrawn: set[Hashable] = set()
-        self._lost = 0
+        self._ended: dict[Hashable, int] = {}
+        self._unheard = self._lost = 0
 
     def begins(self, job_id: Hashable, size: int = 1) -> None:
         with self._lock:
             self._forget(job_id)
             self._open[job_id] = size
 
-    def succeeds(self, job_id: Hashable, size: int = 1) -> None:
+    def succeeds(self, job_id: Hashable, size: int = 1, heard: bool = True) -> None:
+        """``heard``: Snakemake gets to know it."""
         with self._lock:
             self._forget(job_id)
             self._done[job_id] = size
+            self._unheard += 0 if heard else size
+
+    def ends(self, job_id: Hashable, size: int = 1) -> None:
+        """Somebody ended the job."""
+        with self._lock:
+            self._forget(job_id)
+            self._ended[job_id] = size
 
     def fails(self, job_id: Hashable, rule: str, cause: str, size: int = 1) -> None:
         with self._lock:
@@ -71,6 +83,7 @@ class Tally:
         self._open.pop(job_id, None)
         self._done.pop(job_id, None)
         self._failed.pop(job_id, None)
+        self._ended.pop(job_id, None)
 
     def counts(self) -> Counts:
         with self._lock:
@@ -78,12 +91,22 @@ class Tally:
             for kind, size in self._failed.values():
                 failed[kind] += size
             return Counts(
-                sum(self._done.values()), dict(failed), sum(self._open.values()), self._lost
+                sum(self._done.values()),
+                dict(failed),
+                sum(self._open.values()),
+                self._lost,
+                sum(self._ended.values()),
+                self._unheard,
             )
 
     def has_failed(self, job_id: Hashable) -> bool:
+        """Whether the job has failed, or was ended."""
         with self._lock:
-            return job_id in self._failed
+            return job_id in self._failed or job_id in self._ended
+
+    def was_ended(self, job_id: Hashable) -> bool:
+        with self._lock:
+            return job_id in self._ended
 
 
 @dataclass(frozen=True)
@@ -91,8 +114,8 @@ class Ended:
     """A run that is over. ``outcome``: ``done``, ``failed`` or ``cancelled``; ``done_here``: jobs
     that ran on this machine; ``total``: all that were to be done; ``failed_here``: rules of jobs
     that failed on this machine; ``results``: the storage prefix; ``limit``: the beginning of a
-    sentence, if one ended the run; ``here``: where jobs of its own machine ran; ``again``: what
-    the user is to do with a run that goes on."""
+    sentence, if one ended the run; ``live``: jobs on AWS Batch; ``here``: where jobs of its own
+    machine ran; ``again``: what the user is to do with a run that goes on."""
 
     run_id: str
     outcome: str
@@ -102,18 +125,19 @@ class Ended:
     done_here: int = 0
     failed_here: Iterable[str] = ()
     limit: str = ""
+    live: int = 0
     here: str = "on this machine"
     again: str = "start Snakemake again"
 
 
 @dataclass(frozen=True)
 class JobTotals:
-    """Jobs on AWS Batch and on this machine together. ``failed_by``: by rule and cause; ``left``:
-    not started."""
+    """Jobs on AWS Batch and on this machine together. ``failed_by``: by rule and cause; ``ended``:
+    by somebody; ``left``: not started."""
 
     done: int
     failed_by: Mapping[tuple[str, str], int]
-    cancelled: int
+    ended: int
     left: int
 
     @property
@@ -126,13 +150,13 @@ def totals(ended: Ended, counts: Counts) -> JobTotals:
     here = Counter((rule, ended.here) for rule in ended.failed_here)
     failed = Counter(counts.failed) + here
     done, failures = counts.done + ended.done_here, sum(failed.values())
-    left = max(0, ended.total - done - failures - counts.cancelled)
-    return JobTotals(done, failed, counts.cancelled, left if ended.outcome != "done" else 0)
+    left = max(0, ended.total - done - failures - counts.ended - ended.live)
+    return JobTotals(done, failed, counts.ended, left if ended.outcome != "done" else 0)
 
 
 def lines(ended: Ended, counts: Counts, cost: Sequence[str] = ()) -> list[str]:
     """The four lines, and those about its cost; none for a run that sent no job to AWS Batch."""
-    if not (counts.done or counts.failed or counts.cancelled or ended.limit):
+    if not (counts.done or counts.failed or counts.ended or counts.begun or ended.limit):
         return []
     return [
         _jobs(ended, counts),
@@ -150,8 +174,10 @@ def _jobs(ended: Ended, counts: Counts) -> str:
         parts[0] += f" ({count(ended.done_here)} of them {ended.here})"
     kinds = f" ({_kinds(jobs.failed_by)})" if jobs.failed else ""
     parts.append(f"{count(jobs.failed)} failed{kinds}")
-    if counts.cancelled:
-        parts.append(f"{count(counts.cancelled)} cancelled")
+    if jobs.ended:
+        parts.append(f"{count(jobs.ended)} ended")
+    if ended.live:
+        parts.append(f"{count(ended.live)} still on AWS Batch")
     if jobs.left:
         parts.append(f"{count(jobs.left)} not started")
     starts = counted(counts.lost, "start")

@@ -99,6 +99,10 @@ _SUPERVISOR_CODES = {
 }
 
 
+#: Ends that say nothing about the job itself.
+NOT_ITS_OWN = frozenset((Cause.TERMINATED, Cause.SPOT, Cause.HOST, Cause.CAPACITY, Cause.LOST))
+
+
 @dataclass(frozen=True)
 class _Job:
     """What a job's description says about its end."""

@@ -62,6 +62,15 @@ class Registry(Generic[T]):
         """AWS ends the jobs that it was ``asked`` to end, except those ``left``."""
         self._terminated |= asked - left
 
+    def unasked(self) -> int:
+        """How many live jobs AWS was not asked to end, or refuses to."""
+        with self._lock:
+            asked = self._terminated
+            return sum(
+                live.job_id not in asked and live.job_id.partition(":")[0] not in asked
+                for live in self._all()
+            )
+
     def states(self) -> Counter[str]:
         """How many live jobs are in each of Batch's states, according to the last poll."""
         with self._lock:

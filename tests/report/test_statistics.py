@@ -28,6 +28,7 @@ def row(**known):
             "job": 1,
             "rule": "a",
             "label": "a",
+            "jobs": 1,
             "state": "done",
             "vcpus": 4,
             "memory_mib": 10000,

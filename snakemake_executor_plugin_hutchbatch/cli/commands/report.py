@@ -11,7 +11,7 @@ from ...record import run_record
 from ...record.controllers import is_gone
 from ...record.reader import Reader
 from ...record.run_record import Record
-from ...reporting import attempt_table, page
+from ...reporting import after_the_end, attempt_table, batch_news, page
 from ...reporting.comparison import MOST_RUNS
 from ...reporting.statistics import Prices
 from ...text import terminal
@@ -85,7 +85,7 @@ def add(subcommands: Subcommands) -> None:
 def _run(options: argparse.Namespace) -> int:
     if len(options.run_ids) > MOST_RUNS:
         raise CommandError(f"At most {MOST_RUNS} runs are shown side by side.", USAGE)
-    records = [_record(options, name) for name in options.run_ids or [None]]
+    records = [_as_it_is(_record(options, name)) for name in options.run_ids or [None]]
     prices = Prices(options.price_vcpu_hour, options.price_gib_hour)
     if options.trace:
         _trace(options.trace, records)
@@ -117,6 +117,18 @@ def _page(path: Path, records: Sequence[Record], prices: Prices) -> None:
         page.write_comparison(path, known, prices)
     else:
         page.write_page(path, known[0][0], prices, known[0][1])
+
+
+def _as_it_is(record: Record) -> Record:
+    """With what has become of jobs that the record has on AWS Batch, if the run is over."""
+    now = time.time()
+    over = record.run.ended is not None or is_gone(record.run, now)
+    if over:
+        news, old = batch_news.heard([record], now)
+        record = after_the_end.with_news(record, news)
+        if old:
+            note(old)
+    return after_the_end.closed(record, over)
 
 
 def _record(options: argparse.Namespace, name: str | None) -> Record:

@@ -6,10 +6,10 @@ import argparse
 import time
 
 from ...controller import detached_runs
-from ...record.controllers import is_gone
 from ...record.reader import Reader
-from ...record.schema import Job, Run
-from ...reporting import status, status_text
+from ...record.schema import Run
+from ...reporting import run_list, status_text
+from ...reporting.status_text import RunLine
 from ...text import terminal
 from .. import detached, detached_status
 from .common import Help, Subcommands, add_directory, asking, epilog, journal_path
@@ -47,25 +47,30 @@ def _run(options: argparse.Namespace) -> int:
         return _detached(options, limit)
     with Reader(journal_path(options)) as reader:
         runs = reader.rows(Run, "1 ORDER BY started DESC LIMIT ?", limit)
-        done = reader.counts(Job, "run_id", "state = 'done'")
-    views = [status.make(r, (), (), (), (), (), gone=is_gone(r, now), now=now) for r in runs]
+        lines, old = run_list.of_runs(reader, runs, now)
     if options.json:
-        terminal.say_json([_plain(view, done.get(view.run_id, 0)) for view in views])
+        terminal.say_json([_plain(line) for line in lines])
         return 0
-    if not views:
+    if not lines:
         terminal.say("No run has been started in this folder yet.")
         return 0
-    counts = [done.get(view.run_id, 0) for view in views]
-    terminal.say(*status_text.runs_table(terminal.shown(views), counts))
+    terminal.say(*status_text.runs_table(terminal.shown(lines), now), *([old] if old else []))
     if any(detached_runs.known(options.directory)):
         terminal.say("", "Runs of 'hutchbatch submit':")
         return _detached(options, limit)
     return 0
 
 
-def _plain(view: status.Overview, done: int) -> dict[str, object]:
-    names = ("run_id", "outcome", "started", "ended", "wanted", "user", "host", "pid")
-    return {**{name: getattr(view, name) for name in names}, "jobs_done": done}
+def _plain(line: RunLine) -> dict[str, object]:
+    names = ("run_id", "started", "ended", "wanted", "user", "host", "pid")
+    return {
+        **{name: getattr(line.run, name) for name in names},
+        "outcome": line.outcome,
+        "jobs_done": line.done,
+        "jobs_failed": line.failed,
+        "jobs_ended": line.stopped,
+        "jobs_on_batch": line.on_batch,
+    }
 
 
 def _detached(options: argparse.Namespace, limit: int) -> int:

@@ -24,7 +24,12 @@ from snakemake_executor_plugin_hutchbatch.record.schema import (
     Submission,
 )
 from snakemake_executor_plugin_hutchbatch.reporting import attempt_table, status
-from snakemake_executor_plugin_hutchbatch.reporting.status_text import first_line, lines, runs_table
+from snakemake_executor_plugin_hutchbatch.reporting.status_text import (
+    RunLine,
+    first_line,
+    lines,
+    runs_table,
+)
 
 COMMANDS = ("runs", "status", "logs a", "report --trace -", "cancel --yes")
 
@@ -186,7 +191,8 @@ def test_whatever_a_record_says_can_be_shown(found):
             now=5.0,
         )
         assert all(isinstance(line, str) for line in (first_line(seen), *lines(seen)))
-        assert runs_table([seen], [1])
+        line = RunLine(run, seen.outcome, run.ended, 1, 0, 0, 0)
+        assert runs_table([line], 5.0)
         record = run_record.Record(
             each,
             tuple(found[Job]),

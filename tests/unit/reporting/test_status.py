@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from snakemake_executor_plugin_hutchbatch.record.run_record import Record
 from snakemake_executor_plugin_hutchbatch.record.schema import (
     SINGLE,
     Attempt,
@@ -13,7 +14,8 @@ from snakemake_executor_plugin_hutchbatch.record.schema import (
     Run,
     Submission,
 )
-from snakemake_executor_plugin_hutchbatch.reporting import status, status_text
+from snakemake_executor_plugin_hutchbatch.reporting import after_the_end, status, status_text
+from snakemake_executor_plugin_hutchbatch.reporting.after_the_end import News
 from snakemake_executor_plugin_hutchbatch.text import units
 
 RUN = Run("r", 1000.0, user="jdoe", host="rhino", pid=7, beat=1090.0, wanted=10)
@@ -40,6 +42,13 @@ class Rows:
             place = Placement(name, SINGLE, "r", number, state=where, batch_id=f"id-{name}")
             self.placements.append(dataclasses.replace(place, **changes))
         return self
+
+    def hear(self, described):
+        """What Batch says of every live job."""
+        asked = frozenset(p.batch_id for p in self.placements if p.batch_id)
+        record = Record(RUN, placements=tuple(self.placements), attempts=tuple(self.attempts))
+        heard = after_the_end.with_news(record, News(asked, described))
+        self.placements, self.attempts = list(heard.placements), list(heard.attempts)
 
     def view(self, *notes, run=RUN, gone=False):
         rows = (self.jobs, self.submissions, self.placements, self.attempts, notes)
@@ -105,14 +114,43 @@ def test_only_what_waits_still_is_stuck(rows):
 
 def test_what_ended_while_nobody_watched_counts_as_batch_tells_it(rows):
     described = {"id-2-1": {"status": "FAILED"}, "id-3-0": {"status": "RUNNING"}}
-    rows.placements = status.with_news(rows.placements, described)
+    rows.hear(described)
     view = rows.view(gone=True)
     assert view.outcome == "gone"
     assert not view.is_well
     align, sort = view.rules
-    assert (align.failed, align.running, align.done) == (1, 1, 1)
-    assert (sort.done, sort.failed, sort.preparing) == (1, 1, 1)  # STARTING one: LOST
+    # The one that failed has no cause of its own; the other one was tried again.
+    assert (align.failed, align.ended, align.running, align.done) == (0, 1, 1, 1)
+    assert (sort.done, sort.ended, sort.preparing) == (1, 1, 1)  # STARTING one: LOST
     assert view.live == 1
+
+
+def test_what_cannot_be_asked_about_stays_as_it_was_and_a_line_says_so(rows):
+    record = (RUN, rows.jobs, rows.submissions, rows.placements, (), ())
+    view = status.make(*record, gone=True, now=1100.0, old="The record is old.")
+    assert view.total.running == 1
+    assert status_text.lines(view)[0] == "The record is old."
+    assert "left on AWS Batch" not in status_text.first_line(view)
+
+
+def test_jobs_count_as_snakemake_counts_them():
+    rows = Rows().add("a+b x=1 (group g)", "done").add("c", "failed", cause="COMMAND")
+    rows.jobs[0] = dataclasses.replace(rows.jobs[0], members="a x=1\nb x=1")
+    run = dataclasses.replace(RUN, wanted=3, done_here=1)
+    view = rows.view(run=run)
+    # A checkpoint's graph may have fewer jobs than were done.
+    assert status_text.first_line(view).startswith("3 of 4 jobs done, 1 failed;")
+    table = [" ".join(line.split()) for line in status_text.lines(view)]
+    assert "on this machine 0 0 0 0 1 0 0 0 0" in table
+    assert "total 0 0 0 0 3 1 0 0 0" in table
+    assert view.to_come == 0
+
+
+def test_a_job_that_somebody_ended_has_not_failed():
+    rows = Rows().add("a", "failed", cause="TERMINATED", sentence="it was ended by hand")
+    view = rows.view(run=dataclasses.replace(RUN, ended=1200.0, outcome="cancelled"))
+    assert (view.total.failed, view.total.ended) == (0, 1)
+    assert view.failures == ("a: it was ended by hand [TERMINATED]",)
 
 
 def test_a_run_that_ended_with_failures_is_not_well(rows):
@@ -121,16 +159,16 @@ def test_a_run_that_ended_with_failures_is_not_well(rows):
     view = rows.view(run=done)
     assert not view.is_well
     assert view.failures == ("sort x=9: it needed more [OUT_OF_MEMORY]",)
-    assert status_text.first_line(view) == "1 of 10 jobs done, 1 failed. It took 3 min."
+    assert status_text.first_line(view).startswith("2 of 10 jobs done, 1 failed. It took 3 min. 3 ")
 
 
 def test_the_picture_has_a_row_a_rule_and_says_what_to_do(rows):
     running = "\n".join([status_text.first_line(rows.view()), *status_text.lines(rows.view())])
     assert running.startswith("1 of 10 jobs done; 3 on AWS Batch.")
     table = [" ".join(line.split()) for line in running.splitlines()]
-    assert "rule not sent waiting starting running done failed again lost" in table
-    assert "align 0 1 0 1 1 0 2 1" in table
-    assert "total 2 1 1 1 1 0 2 1" in table
+    assert "rule not sent waiting starting running done failed ended again lost" in table
+    assert "align 0 1 0 1 1 0 0 2 1" in table
+    assert "total 2 1 1 1 1 0 0 2 1" in table
     assert "mixed 1 1 48 s 60 s" in table
     assert "4 more jobs wait" in running
     gone = status_text.first_line(rows.view(gone=True))

@@ -26,10 +26,11 @@ def test_failures_are_reported_by_rule_and_cause():
 
 
 def test_jobs_that_ctrl_c_ended_have_not_failed():
-    reported = lines(ended("cancelled", total=9), Counts(done=2, failed={}, cancelled=4))[0]
+    counts = Counts(done=2, failed={}, begun=3, ended=4)
+    reported = lines(ended("cancelled", total=9, live=1), counts)[0]
     assert reported == (
-        "Jobs: 2 done, 0 failed, 4 cancelled, 3 not started; 0 starts lost to spot machines. "
-        "The run was cancelled: start Snakemake again to continue from here."
+        "Jobs: 2 done, 0 failed, 4 ended, 1 still on AWS Batch, 2 not started; 0 starts lost to "
+        "spot machines. The run was cancelled: start Snakemake again to continue from here."
     )
 
 
@@ -52,3 +53,8 @@ def test_a_job_counts_once_by_its_last_end():
     tally.succeeds("group", 5)
     tally.loses(2)
     assert tally.counts() == Counts(6, {("align", "OUT_OF_MEMORY"): 1}, 1, 2)
+    tally.ends(1)
+    assert tally.counts().ended == 1
+    assert tally.counts().begun == 0
+    assert tally.has_failed(1)
+    assert tally.was_ended(1)
