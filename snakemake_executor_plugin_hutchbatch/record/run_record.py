@@ -76,7 +76,7 @@ _COLUMNS: Mapping[type, frozenset[str]] = {
     Job: frozenset(
         ("run_id", "number", "rule", "label", "attempt", "prepared", "state", "cause", "members")
     ),
-    Submission: frozenset(("name", "run_id", "queue", "size", "prepared")),
+    Submission: frozenset(("name", "run_id", "queue", "size", "prepared", "batch_id", "refused")),
     Placement: frozenset(("submission", "child", "run_id", "number", "state", "batch_id")),
     Attempt: frozenset(("batch_id", "attempt", "run_id", "cause")),
 }

@@ -13,7 +13,7 @@ from ..aws.batch_calls import BatchJob
 from ..aws.job_states import ENDED, LIVE, LOST, OVER
 from ..record import recorder
 from ..record.run_record import Record
-from ..record.schema import Attempt, Job, Placement
+from ..record.schema import SINGLE, Attempt, Job, Placement, Submission
 from ..settlement import failure_cause
 from ..settlement.failure_cause import Cause
 
@@ -39,6 +39,29 @@ class News:
 def is_live(placement: Placement) -> bool:
     """Whether the job is on AWS Batch, or may be, as far as is known."""
     return placement.state in LIVE
+
+
+def unanswered(record: Record) -> list[Submission]:
+    """What was sent without that AWS's answer is known: a Snakemake that was killed then."""
+    live = {place.submission for place in record.placements if is_live(place)}
+    return [
+        each
+        for each in record.submissions
+        if each.batch_id is None and each.refused is None and each.name in live
+    ]
+
+
+def with_ids(record: Record, named: Mapping[str, str | None]) -> Record:
+    """The record with the ids of submissions that were found by their names."""
+    return replace(
+        record,
+        placements=tuple(
+            replace(place, batch_id=found if place.child == SINGLE else f"{found}:{place.child}")
+            if place.batch_id is None and (found := named.get(place.submission))
+            else place
+            for place in record.placements
+        ),
+    )
 
 
 def with_news(record: Record, news: News) -> Record:

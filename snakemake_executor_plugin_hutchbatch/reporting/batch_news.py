@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from ..aws import clients as aws
 from ..aws.batch_calls import DESCRIBE_LIMIT, BatchJob
 from ..aws.job_states import ENDED, LIVE
 from ..record.run_record import Record
+from ..record.schema import Submission
 from ..text.units import clock, counted, wait
+from . import after_the_end
 from .after_the_end import News, is_live
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ PAGE = 1000
 #: Seconds for which AWS Batch surely knows a job that has ended.
 #: https://docs.aws.amazon.com/batch/latest/userguide/job_states.html
 KEPT_SECONDS = 24 * 3600.0
+#: Submissions without an answer that are looked for by name: a killed Snakemake leaves very few.
+MOST_NAMES = 10
 _NOT_KNOWN = (
     "AWS Batch does not know them: are your credentials those of another account than the run's?"
 )
@@ -84,46 +89,70 @@ def _children(batch: BatchClient, parent: BatchJob) -> dict[str, BatchJob]:
     return found
 
 
+@dataclass(frozen=True)
+class Heard:
+    """Records with what Batch says now. ``old``: a sentence where it could not be asked, or not
+    about all."""
+
+    records: tuple[Record, ...] = ()
+    news: News = field(default_factory=News)
+    old: str = ""
+
+
 def heard(
     records: Sequence[Record],
     now: float,
     batch: Callable[[str], BatchClient] = aws.quick_batch,
-) -> tuple[News, str]:
-    """What Batch knows of the live jobs of ``records``, and a sentence where it could not be asked,
-    or not about all."""
-    by_region: dict[str, list[Record]] = {}
-    for record in records:
-        if live_ids([record]):
-            by_region.setdefault(record.run.region, []).append(record)
-    whole, said = News(), ""
-    for region, mine in by_region.items():
-        news, sentence = _of_region(mine, now, lambda: batch(region))  # noqa: B023  called at once
-        whole = News(
-            whole.asked | news.asked,
-            {**whole.jobs, **news.jobs},
-            whole.left_out + news.left_out,
-        )
-        said = said or sentence
-    return whole, said
+) -> Heard:
+    """Asks Batch about the live jobs of ``records``, of all in a region at once, and about those
+    whose submission had no answer."""
+    regions = sorted({record.run.region for record in records})
+    by_region = {
+        region: _of_region([r for r in records if r.run.region == region], now, batch, region)
+        for region in regions
+    }
+    every = {each.run.run_id: each for heard in by_region.values() for each in heard.records}
+    jobs: dict[str, BatchJob] = {}
+    for each in by_region.values():
+        jobs.update(each.news.jobs)
+    return Heard(
+        tuple(every[record.run.run_id] for record in records),
+        News(jobs=jobs),
+        next((each.old for each in by_region.values() if each.old), ""),
+    )
 
 
 def _of_region(
-    records: Sequence[Record], now: float, batch: Callable[[], BatchClient]
-) -> tuple[News, str]:
-    ids = live_ids(records)
+    records: Sequence[Record], now: float, client: Callable[[str], BatchClient], region: str
+) -> Heard:
+    unanswered = [(r, s) for r in records for s in after_the_end.unanswered(r)]
+    if not unanswered and not live_ids(records):
+        return Heard(tuple(records))
     try:
-        news = ask(batch(), ids)
+        batch = client(region)
+        named = {s.name: _named(batch, s) for _, s in unanswered[:MOST_NAMES]}
+        records = [after_the_end.with_ids(record, named) for record in records]
+        ids = live_ids(records)
+        news = ask(batch, ids)
     except (ClientError, BotoCoreError) as error:
         why = errors.explain(error, "asking about the jobs")
-        return News(), _old(records, len(ids), why, now)
-    if not news.jobs and now - max(r.known_until for r in records) < KEPT_SECONDS:
-        return News(), _old(records, len(ids), _NOT_KNOWN, now)
+        return Heard(tuple(records), old=_old(records, len(live_ids(records)), why, now))
+    if ids and not news.jobs and now - max(r.known_until for r in records) < KEPT_SECONDS:
+        return Heard(tuple(records), old=_old(records, len(ids), _NOT_KNOWN, now))
+    left = ""
     if news.left_out:
-        return news, (
+        left = (
             f"{news.left_out:,} more jobs are shown as the record has them: too many to ask AWS "
             "about."
         )
-    return news, ""
+    return Heard(tuple(after_the_end.with_news(record, news) for record in records), news, left)
+
+
+def _named(batch: BatchClient, submission: Submission) -> str | None:
+    """The id of the job with a submission's name. Raises botocore's errors."""
+    which = batch_calls.named(submission.queue, submission.name)
+    jobs, _ = batch_calls.list_jobs(batch, which)
+    return jobs[0]["jobId"] if jobs else None
 
 
 def _old(records: Sequence[Record], jobs: int, why: str, now: float) -> str:

@@ -9,7 +9,7 @@ from ..record.controllers import is_gone
 from ..record.reader import Reader
 from ..record.run_record import Record
 from ..record.schema import Run
-from . import after_the_end, batch_news, status_now
+from . import batch_news, status_now
 from .status_text import RunLine
 
 
@@ -19,16 +19,12 @@ def of_runs(reader: Reader, runs: Sequence[Run], now: float) -> tuple[list[RunLi
     records = [run_record.brief(reader, run) for run in runs]
     gone = {run.run_id: is_gone(run, now) for run in runs}
     over = [each for each in records if _is_over(each.run, gone)]
-    news, old = batch_news.heard(over, now)
+    heard = batch_news.heard(over, now)
+    now_known = {each.run.run_id: each for each in heard.records}
     lines = [
-        _line(
-            after_the_end.with_news(record, news) if _is_over(record.run, gone) else record,
-            gone[record.run.run_id],
-            now,
-        )
-        for record in records
+        _line(now_known.get(each.run.run_id, each), gone[each.run.run_id], now) for each in records
     ]
-    return lines, old
+    return lines, heard.old
 
 
 def _is_over(run: Run, gone: dict[str, bool]) -> bool:

@@ -22,7 +22,6 @@ from ..record.schema import Job, Run
 from ..sites import site
 from ..text.units import wait
 from . import after_the_end, batch_news, status
-from .after_the_end import News
 from .status import Overview
 
 if TYPE_CHECKING:
@@ -46,15 +45,15 @@ def view(reader: Reader, run: Run, now: float, ask: bool = False) -> Overview:
         clients = aws.clients(aws.session(run.region or None))
         news = batch_news.ask(clients.batch, batch_news.live_ids([record]))
         stuck = _examine(clients, news.jobs, record, now)
+        record = after_the_end.with_news(record, news)
     elif gone or run.ended is not None:
-        news, old = batch_news.heard([record], now)
-        if any(job["status"] == "RUNNABLE" for job in news.jobs.values()):
+        heard = batch_news.heard([record], now)
+        (record,), old = heard.records, heard.old
+        if any(job["status"] == "RUNNABLE" for job in heard.news.jobs.values()):
             with suppress(ClientError, BotoCoreError):
                 clients = aws.clients(aws.session(run.region or None))
-                stuck = _examine(clients, news.jobs, record, now)
-    else:
-        news = News()
-    seen = of_record(after_the_end.with_news(record, news), gone, now, old)
+                stuck = _examine(clients, heard.news.jobs, record, now)
+    seen = of_record(record, gone, now, old)
     return replace(seen, stuck=stuck or seen.stuck)
 
 

@@ -124,10 +124,10 @@ def _as_it_is(record: Record) -> Record:
     now = time.time()
     over = record.run.ended is not None or is_gone(record.run, now)
     if over:
-        news, old = batch_news.heard([record], now)
-        record = after_the_end.with_news(record, news)
-        if old:
-            note(old)
+        heard = batch_news.heard([record], now)
+        (record,) = heard.records
+        if heard.old:
+            note(heard.old)
     return after_the_end.closed(record, over)
 
 

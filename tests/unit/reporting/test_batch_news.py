@@ -4,8 +4,8 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 
 from snakemake_executor_plugin_hutchbatch.record.run_record import Record
-from snakemake_executor_plugin_hutchbatch.record.schema import Placement, Run
-from snakemake_executor_plugin_hutchbatch.reporting import after_the_end, batch_news, last_line
+from snakemake_executor_plugin_hutchbatch.record.schema import Placement, Run, Submission
+from snakemake_executor_plugin_hutchbatch.reporting import batch_news, last_line
 
 RUN = Run("r", 1000.0, beat=1060.0, region="here")
 
@@ -46,12 +46,12 @@ def states(known):
 def test_many_jobs_take_one_call_a_hundred():
     batch = Batch(j7={"status": "FAILED", "stoppedAt": 5000})
     known = record(*(f"j{n}" for n in range(250)))
-    news, said = batch_news.heard([known], 2000.0, lambda region: batch)
+    heard = batch_news.heard([known], 2000.0, lambda region: batch)
     assert sorted(batch.calls) == [50, 100, 100]
-    assert said == ""
-    heard = after_the_end.with_news(known, news)
-    assert states(heard).count("LOST") == 249
-    assert (heard.placements[7].state, heard.placements[7].ended) == ("FAILED", 5.0)
+    assert heard.old == ""
+    (now,) = heard.records
+    assert states(now).count("LOST") == 249
+    assert (now.placements[7].state, now.placements[7].ended) == ("FAILED", 5.0)
 
 
 def test_children_of_a_large_array_are_listed_by_its_counts():
@@ -59,10 +59,10 @@ def test_children_of_a_large_array_are_listed_by_its_counts():
     counts = {"statusSummary": {"FAILED": 299, "SUCCEEDED": 1, "RUNNABLE": 0}}
     batch = Batch(p={"status": "FAILED", "arrayProperties": counts}, **children)
     known = record(*(f"p:{n}" for n in range(300)))
-    news, _ = batch_news.heard([known], 2000.0, lambda region: batch)
+    (now,) = batch_news.heard([known], 2000.0, lambda region: batch).records
     assert batch.calls == [1]
     assert sorted(batch.lists) == ["FAILED", "SUCCEEDED"]
-    assert states(after_the_end.with_news(known, news)) == ["SUCCEEDED"] + 299 * ["FAILED"]
+    assert states(now) == ["SUCCEEDED"] + 299 * ["FAILED"]
 
 
 def test_what_would_take_too_many_calls_is_left_as_it_was():
@@ -76,27 +76,36 @@ def test_without_access_to_aws_the_age_of_the_record_is_said():
     def refuses(region):
         raise NoCredentialsError
 
-    news, said = batch_news.heard([record("a", "b")], 1060.0 + 7200, refuses)
-    assert states(after_the_end.with_news(record("a"), news)) == ["RUNNING"]
-    assert said.startswith("The record is old: 2 jobs are shown as of ")
-    assert "2 h 0 min ago, and may have ended since. No AWS credentials were found" in said
+    heard = batch_news.heard([record("a", "b")], 1060.0 + 7200, refuses)
+    assert states(heard.records[0]) == ["RUNNING", "RUNNING"]
+    assert heard.old.startswith("The record is old: 2 jobs are shown as of ")
+    assert "2 h 0 min ago, and may have ended since. No AWS credentials were found" in heard.old
 
 
 def test_an_account_that_knows_none_of_the_fresh_jobs_is_not_the_runs():
-    news, said = batch_news.heard([record("a")], 1100.0, lambda region: Batch())
-    assert "another account" in said
-    assert not news.asked
+    heard = batch_news.heard([record("a")], 1100.0, lambda region: Batch())
+    assert "another account" in heard.old
+    assert states(heard.records[0]) == ["RUNNING"]
     # After a week AWS Batch forgets jobs.
-    news, said = batch_news.heard([record("a")], 1e6, lambda region: Batch())
-    assert (said, states(after_the_end.with_news(record("a"), news))) == ("", ["LOST"])
+    heard = batch_news.heard([record("a")], 1e6, lambda region: Batch())
+    assert (heard.old, states(heard.records[0])) == ("", ["LOST"])
 
 
 def test_each_run_is_asked_about_in_its_own_region():
     other = Run("s", 1000.0, region="there")
-    there = Batch(b={"status": "SUCCEEDED"})
-    batches = {"here": Batch(a={"status": "RUNNING"}), "there": there}
-    news, _ = batch_news.heard([record("a"), record("b", run=other)], 1100.0, batches.get)
-    assert {i: job["status"] for i, job in news.jobs.items()} == {"a": "RUNNING", "b": "SUCCEEDED"}
+    batches = {"here": Batch(a={"status": "FAILED"}), "there": Batch(b={"status": "SUCCEEDED"})}
+    heard = batch_news.heard([record("a"), record("b", run=other)], 1100.0, batches.get)
+    assert [states(each) for each in heard.records] == [["FAILED"], ["SUCCEEDED"]]
+
+
+def test_a_job_whose_submission_had_no_answer_is_found_by_its_name():
+    batch = Batch(p_0={"status": "FAILED"}, p_1={"status": "SUCCEEDED"})
+    batch.list_jobs = lambda jobQueue, filters: {"jobSummaryList": [{"jobId": "p"}]}
+    sent = Submission("name", "r", "queue", 2, 1000.0)
+    places = tuple(Placement("name", child, "r", child) for child in range(2))
+    lost = Record(RUN, submissions=(sent,), placements=places)
+    (now,) = batch_news.heard([lost], 1100.0, lambda region: batch).records
+    assert states(now) == ["FAILED", "SUCCEEDED"]
 
 
 @pytest.mark.parametrize(
