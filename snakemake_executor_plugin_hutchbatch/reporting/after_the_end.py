@@ -119,7 +119,7 @@ def _closed(job: Job, place: Placement | None, causes: Mapping[str, str], over: 
     if not over or job.state in ("done", STOPPED, UNSENT):
         return job
     if job.state == "withdrawn":
-        return replace(job, state=UNSENT)
+        return job
     if job.state not in _OPEN:
         return replace(job, state=STOPPED)  # a later run has taken it over
     if place is None or place.batch_id is None:

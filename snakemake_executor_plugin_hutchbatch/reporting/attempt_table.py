@@ -225,8 +225,10 @@ def _with_the_jobs_end(row: Row, job: Job) -> Row:
         )
     elif job.state == STOPPED:
         row = replace(row, cause=row.cause or job.cause, sentence=job.sentence, state=STOPPED)
-    elif job.state in ("done", UNSENT):
-        row = replace(row, state=job.state)
+    elif job.state == "done":
+        row = replace(row, state="done")
+    elif job.state in (UNSENT, "withdrawn"):
+        row = replace(row, state=UNSENT)
     if row.started is not None and row.stopped is None and job.ended is not None:
         row = replace(row, stopped=max(row.started, job.ended))
     return row

@@ -12,7 +12,7 @@ from ..record.schema import FROM_MARK, Attempt, Environment, Job, Note, Placemen
 from ..settlement.failure_cause import Cause, tag
 from . import after_the_end
 from . import environments as conda
-from .after_the_end import STOPPED, UNSENT, is_live
+from .after_the_end import STOPPED, is_live
 
 #: ``RuleCounts``' fields that count jobs, in the order of a job's life.
 COUNTS = ("preparing", "waiting", "starting", "running", "done", "failed", "ended")
@@ -139,7 +139,7 @@ def make(
     placed = after_the_end.last_placements(record)
     counting = _Counting()
     # What a run at its limit has taken back counts as not begun.
-    begun = [job for job in last.values() if job.state not in ("withdrawn", UNSENT)]
+    begun = [job for job in last.values() if job.state != "withdrawn"]
     for job in begun:
         counting.add(job.rule, **{_state(job, placed.get(job.number)): job.size})
     rule_of = {job.number: job.rule for job in jobs}

@@ -36,7 +36,7 @@ def test_the_note_has_a_line_for_people_and_figures_for_programs():
         "Run 20261130-1 of tcr has failed after 2 h 5 min: 4 jobs done, 3 failed (align), "
         "2 not started."
     )
-    assert note["jobs"] == {"done": 4, "failed": 3, "cancelled": 0, "not_started": 2}
+    assert note["jobs"] == {"done": 4, "failed": 3, "ended": 0, "not_started": 2}
     assert note["failed_rules"] == {"align": 3}
     assert json.loads(json.dumps(note)) == note
 
