@@ -11,9 +11,9 @@ import pytest
 from straight import Straight
 from workflows import Workflow
 
+from snakemake_executor_plugin_hutchbatch.containers.engines import NoEngine, find_engine
+from snakemake_executor_plugin_hutchbatch.containers.host_python import host_python
 from snakemake_executor_plugin_hutchbatch.local.cloud import LocalCloud
-from snakemake_executor_plugin_hutchbatch.local.hosts.engines import NoEngine, find_engine
-from snakemake_executor_plugin_hutchbatch.local.hosts.host_python import host_python
 
 #: An ENTRYPOINT as well-made images have it.
 HANDS_ON = '#!/bin/sh\nexport ENTERED=yes\nexec "$@"\n'

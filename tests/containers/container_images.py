@@ -20,8 +20,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from snakemake_executor_plugin_hutchbatch.local.hosts.engines import Engine
-from snakemake_executor_plugin_hutchbatch.local.hosts.host_python import (
+from snakemake_executor_plugin_hutchbatch.containers.engines import Engine
+from snakemake_executor_plugin_hutchbatch.containers.host_python import (
     LEFT_OUT,
     LOADERS,
     shared_libraries,

@@ -207,7 +207,7 @@ OWNER = """
     import sys
     from pathlib import Path
     from snakemake_executor_plugin_hutchbatch.local.hosts.containers import ContainerHost
-    from snakemake_executor_plugin_hutchbatch.local.hosts.engines import find_engine
+    from snakemake_executor_plugin_hutchbatch.containers.engines import find_engine
     from snakemake_executor_plugin_hutchbatch.local.hosts.host import Launch
     folder = Path(sys.argv[1])
     host = ContainerHost(folder / "hosts", folder / "keep", find_engine(sys.argv[2]), {})

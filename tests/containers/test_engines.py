@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
+from snakemake_executor_plugin_hutchbatch.containers.engines import Engine, NoEngine, find_engine
+from snakemake_executor_plugin_hutchbatch.containers.host_python import copy_python
+from snakemake_executor_plugin_hutchbatch.containers.images import full_name
 from snakemake_executor_plugin_hutchbatch.local.hosts.choice import NoContainers, choose_host
-from snakemake_executor_plugin_hutchbatch.local.hosts.engines import Engine, NoEngine, find_engine
-from snakemake_executor_plugin_hutchbatch.local.hosts.host_python import copy_python
-from snakemake_executor_plugin_hutchbatch.local.hosts.images import full_name
 from snakemake_executor_plugin_hutchbatch.local.hosts.processes import ProcessHost
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
+from ...containers.engines import NoEngine, find_engine
+from ...containers.host_python import NoPython
 from .containers import ContainerHost
-from .engines import NoEngine, find_engine
 from .host import Host, Launch, Output, Running
-from .host_python import NoPython
 from .processes import ProcessHost
 
 #: ``none``: processes. ``podman``, ``docker``: containers, or an error. ``auto``: containers of the

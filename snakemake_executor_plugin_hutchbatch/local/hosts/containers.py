@@ -18,11 +18,11 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ...containers.engines import Engine, last_line
+from ...containers.host_python import host_python
+from ...containers.images import Images
 from ..json_types import Json
-from .engines import Engine, last_line
 from .host import Exit, Launch, Output
-from .host_python import host_python
-from .images import Images
 from .lines import LineSplitter
 from .processes import CANNOT_START, OUT_OF_MEMORY
 from .volumes import CLI_PREFIX, Volumes
