@@ -103,6 +103,13 @@ SHARED = (
         in_job_only=True,
     ),
     Patch(
+        "snakemake.dag",
+        "DAG.cleanup_storage_objects",
+        "results_apart:keep_local_copies",
+        "removes what somebody wants to look at where a job is run again",
+        in_job_only=True,
+    ),
+    Patch(
         "snakemake.jobs",
         "Job.postprocess",
         "unfinished:wait_for_writers",

@@ -80,15 +80,21 @@ class FetchedInputs:
         same = os.path.isdir(here.path) if here.directory else look(here.path) == here
         return here if same else None
 
+    def add(self, url: str, here: Fetched) -> None:
+        """What is here counts as what S3 has."""
+        self._found[url] = here
+
     def forget(self, url: str) -> None:
         """S3 has something else there now."""
         self._found.pop(url, None)
 
 
-def answer_by_what_is_here(plugin: ModuleType, url: Callable[[StorageObject], str]) -> None:
-    """Patches the storage plugin's objects: S3 is not asked about what was fetched. ``url``: where
-    an object is."""
-    cls, fetched = plugin.StorageObject, FetchedInputs.read()
+def answer_by_what_is_here(
+    plugin: ModuleType, fetched: FetchedInputs, url: Callable[[StorageObject], str]
+) -> None:
+    """Patches the storage plugin's objects: S3 is not asked about what was ``fetched``. ``url``:
+    where an object is."""
+    cls = plugin.StorageObject
 
     def by_here(name: str, answer: Callable[[Fetched], object]) -> None:
         plain = getattr(cls, name)

@@ -11,7 +11,7 @@ import select
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, List, Mapping, NoReturn, Optional
+from typing import TYPE_CHECKING, Callable, List, Mapping, NoReturn, Optional, Protocol
 
 from . import processes
 from .errors import Failure
@@ -31,12 +31,31 @@ GIVE_UP_TRANSFER = 2.0  # if there is only a connection to abandon
 DONE = 0
 
 
+class Work(Protocol):
+    """What is run: ``run`` in a thread, the rest in the main one."""
+
+    def run(self) -> None:
+        """Everything but the ending. Raises ``Failure`` or ``Stopped``."""
+
+    def stop(self) -> bool:
+        """Ends what runs; True if there is a command to wait for."""
+
+    def end(self, error: Optional[BaseException]) -> int:
+        """What must be done in any case; the exit code. Never fails."""
+
+
 def main(environ: Mapping[str, str]) -> NoReturn:
     """Runs the task that the environment names and ends the process with its exit code."""
+    run_to_end(lambda watched: Job(environ, watched))
+
+
+def run_to_end(make: Callable[[Callable[[str], None]], Work]) -> NoReturn:
+    """Ends the process with the exit code of what ``make`` gives. That gets a function to be called
+    with its directory before anything runs there."""
     watch = _death_watch()
     bell = _Bell()
     processes.adopt_orphans()
-    job = Job(environ, watch.over) if watch else Job(environ)
+    job = make(watch.over if watch else lambda folder: None)
     errors: List[BaseException] = []
 
     def work() -> None:

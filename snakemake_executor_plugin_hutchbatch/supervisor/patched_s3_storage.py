@@ -22,12 +22,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, cast
 
-from . import fence, file_names, patched_conda, refused_outputs, s3_terms, times
+from . import fence, file_names, patched_conda, refused_outputs, results_apart, s3_terms, times
 from .boto import Boto
 from .download import stage_in
 from .errors import say
 from .fence import Stamp
-from .fetched_inputs import answer_by_what_is_here
+from .fetched_inputs import FetchedInputs, answer_by_what_is_here
 from .s3 import S3, S3Error
 from .s3_address import split_url
 from .store import Store, Superseded
@@ -90,7 +90,7 @@ def patch_storage(plugin: ModuleType, in_job: bool = False) -> None:
         if directory:
             self._is_dir = True
         output = replace(_flagged(self), path=str(path), directory=directory)
-        stage_out(_s3(self), [output], os.getcwd(), threading.Event(), _own(self))
+        _store(self, output)
 
     def retrieve_object(self: StorageObject) -> None:
         path = self.local_path()
@@ -117,8 +117,14 @@ def patch_storage(plugin: ModuleType, in_job: bool = False) -> None:
     cls.list_candidate_matches = list_candidate_matches
     file_names.name_objects(plugin, in_job)
     if in_job:
-        answer_by_what_is_here(plugin, _url)
+        _in_job(plugin)
     _once_snakemake_is_up(plugin, in_job)
+
+
+def _in_job(plugin: ModuleType) -> None:
+    fetched = FetchedInputs.read()
+    answer_by_what_is_here(plugin, fetched, _url)
+    results_apart.keep_apart(plugin, fetched, _url, _store)
 
 
 def _key(key: str, name: Optional[str]) -> str:
@@ -135,6 +141,10 @@ def _flagged(stored: StorageObject) -> Output:
     """What is known of an object to be stored without its file."""
     marked, passing = (bool(getattr(stored, "hutchbatch_" + name, False)) for name in _FLAGS)
     return Output("", _url(stored), protected=marked, temporary=passing)
+
+
+def _store(stored: StorageObject, output: Output) -> None:
+    stage_out(_s3(stored), [output], os.getcwd(), threading.Event(), _own(stored))
 
 
 def _url(stored: StorageObject) -> str:
@@ -230,6 +240,7 @@ def _once_snakemake_is_up(plugin: ModuleType, in_job: bool) -> None:
         if in_job:
             refused_outputs.report_to_supervisor()
             patched_conda.use()
+            results_apart.keep_local_copies()
 
     provider.__post_init__ = post_init
 

@@ -33,10 +33,11 @@ HALT = 1.0
 
 class Remains:
     """Finds the remaining processes of commands. ``folder``: the job's directory; ``work``: where
-    the commands run; ``groups``: commands that have not ended (by session)."""
+    the commands run, mostly below it; ``groups``: commands that have not ended (by session)."""
 
     def __init__(self, folder: str, work: str, groups: Mapping[int, Step]) -> None:
-        self._inside, self._work, self._groups = os.path.realpath(folder) + "/", work, groups
+        self._folder, self._work, self._groups = os.path.realpath(folder), work, groups
+        self._inside = (self._folder + "/", os.path.realpath(work) + "/")
         self._adopts = children.adopts_orphans()
         # Processes that are not waited for any more, with their start times.
         self._given_up: Set[Tuple[int, int]] = set()
@@ -89,7 +90,7 @@ class Remains:
         if not self._adopts:
             from .deathwatch import marked
 
-            children.send(signal.SIGKILL, (), marked(os.fsencode(self._inside.rstrip("/"))))
+            children.send(signal.SIGKILL, (), marked(os.fsencode(self._folder)))
 
     def look(self, steps: Sequence[Step], pids: Iterable[int]) -> Seen:
         """What these processes have open for some steps."""

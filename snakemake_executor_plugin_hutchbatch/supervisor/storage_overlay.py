@@ -38,6 +38,7 @@ NEEDED = (
     "problems",
     "refused_outputs",
     "removal",
+    "results_apart",
     "s3",
     "s3_address",
     "s3_answers",

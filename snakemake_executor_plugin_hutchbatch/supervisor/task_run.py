@@ -8,47 +8,27 @@ import time
 import traceback
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from . import (
-    fence,
-    fetched_inputs,
-    packages,
-    patched_conda,
-    pinned,
-    pipes,
-    refused_outputs,
-    scratch_disk,
-    scratch_use,
-    script_packages,
-    snakemake_python,
-    tools,
-    written_names,
-)
+from . import fence, pinned, pipes, refused_outputs, scratch_disk, scratch_use, tools
 from .cgroup_usage import Usage
-from .conda_environments import Environments
-from .download import stage_in
 from .environment import container_environment
 from .errors import Failure, LocalError, Stopped, of_s3, say, words, write_line
 from .instance_metadata import Machine
 from .memory_watch import MemoryWatch
 from .output_checks import make_folders, touch
-from .problems import COMMAND, LOGS, PROBES, SCRIPTS, SOURCES, TASK, Cause, Facts, Problem
+from .problems import COMMAND, LOGS, PROBES, TASK, Cause, Facts, Problem
 from .s3 import ERRORS, S3
 from .scratch import Scratch
 from .scratch_space import ScratchSpace
-from .scripts import Scripts
-from .source_archive import deploy
+from .staging import Staging
 from .step_runner import Runner
-from .storage_overlay import refused_file, with_patched_storage
+from .storage_overlay import refused_file
 from .store import Superseded
 from .taskspec import (
-    COPIES,
     EXIT_SPEC,
     EXIT_STAGE_IN,
     EXIT_STAGE_OUT,
-    SHARED_VARIABLE,
-    Input,
     Log,
     Output,
     Status,
@@ -60,9 +40,6 @@ from .taskspec import (
 )
 from .tree import Unstorable
 from .upload import Local, put_files, stage_out
-
-if TYPE_CHECKING:
-    from .shared_inputs import SharedInputs
 
 #: Attempts and timeouts (seconds) of the last requests after a stop: they must fit into the rest of
 #: AWS's 30 seconds.
@@ -92,9 +69,7 @@ class Job:
         self._scratch: Optional[Scratch] = None
         self._disk: Optional[scratch_disk.ScratchDisk] = None
         self._runner: Optional[Runner] = None
-        self._scripts: Optional[Scripts] = None
-        self._environments = Environments()
-        self._shared: Optional[SharedInputs] = None
+        self._staging: Optional[Staging] = None
         self._phase = "start"
         self._seconds: Dict[str, float] = {}
         self._totals = {"files_in": 0, "bytes_in": 0, "files_out": 0, "bytes_out": 0}
@@ -113,16 +88,19 @@ class Job:
         with self._timed("stage_in"):
             if task.probes:
                 self._try_permissions(task.probes)
-            self._stage_in(task, scratch, space, environ)
+            staging = self._staging = Staging(
+                self._s3, task, scratch, self._stopping, self._environ, self._totals
+            )
+            staging.files(environ, lambda needed: space.make(scratch, needed), self.job_id)
             if task.snakemake:
-                environ = self._under_snakemake(task, scratch, environ, plugins)
+                environ = staging.under_snakemake(environ, plugins, self._stamp)
             environ = tools.get_ready(
                 self._s3, task, scratch, self._stopping, environ, self._environ
             )
         with self._timed("run"):
             try:
                 runner = Runner(
-                    task, scratch, environ, self._usage, self._scripts, self._environments
+                    task, scratch, environ, self._usage, staging.scripts, staging.environments
                 )
                 self._runner = runner
                 if self._stopping.is_set():
@@ -168,42 +146,12 @@ class Job:
             runner.run()
         except Failure as error:
             failure = error
-        changed = self._shared.changed() if self._shared else None
+        shared = self._staging.shared if self._staging else None
+        changed = shared.changed() if shared else None
         if changed is not None:
             raise changed from failure
         if failure is not None:
             raise failure
-
-    def _under_snakemake(
-        self, task: TaskSpec, scratch: Scratch, environ: Dict[str, str], plugins: str
-    ) -> Dict[str, str]:
-        """The environment of Snakemake: of the image's own, or of one that comes along."""
-        also: Dict[str, str] = {}
-        if task.needs is not None:
-            found = snakemake_python.look(environ, scratch.work, task.needs)
-            choice = snakemake_python.choose(found, task.needs)
-            environ = {**environ, snakemake_python.VARIABLE: choice.python}
-            brought = [
-                packages.get_ready(self._s3, each, task, scratch, self._stopping).path
-                for each in choice.packages
-            ]
-            if brought:
-                suffix = choice.packages[0].suffix
-                also["snakemake/__init__.py"] = snakemake_python.placeholder(
-                    plugins, brought, suffix
-                )
-        if task.conda_files:
-            also[patched_conda.FILE] = patched_conda.dumps(
-                {files: self._environments.ready[key] for files, key in task.conda_files.items()}
-            )
-            environ = {**environ, patched_conda.VARIABLE: os.path.join(plugins, patched_conda.FILE)}
-        try:
-            environ = with_patched_storage(environ, plugins, self._stamp, also, self._s3.terms)
-            listed = fetched_inputs.write(plugins, task.inputs, scratch.work)
-            return {**environ, fetched_inputs.VARIABLE: listed}
-        except LocalError as error:
-            facts = Facts(activity=COMMAND, disk_mb=task.disk_mb)
-            raise error.failure(1, Cause.COMMAND, facts) from error
 
     def stop(self) -> bool:
         """The container is being stopped: ends the command and transfers. True if there is a
@@ -239,11 +187,13 @@ class Job:
         if failure:
             say(failure.line())
         _anyhow("storing the status", lambda: self._store_status(s3, failure, code))
-        _anyhow("leaving the environments", self._environments.release)
+        staging = self._staging
+        if staging is not None:
+            _anyhow("leaving the environments", staging.environments.release)
         if self._scratch is not None:
             _anyhow("cleaning up", self._scratch.remove)
-        if self._shared is not None:
-            self._shared.release()
+        if staging is not None and staging.shared is not None:
+            staging.shared.release()
         return code
 
     def _read_task(self) -> TaskSpec:
@@ -255,58 +205,6 @@ class Job:
         except ValueError as error:
             facts = Facts(file=url or "HUTCHBATCH_TASK", words=words(str(error)))
             raise Failure(EXIT_SPEC, Cause.STAGE_IN, Problem.TASK, facts) from error
-
-    def _stage_in(
-        self, task: TaskSpec, scratch: Scratch, space: ScratchSpace, environ: Mapping[str, str]
-    ) -> None:
-        if task.sources is not None:
-            try:
-                size = deploy(self._s3, task.sources, scratch.work)
-            except LocalError as error:
-                facts = Facts(activity=SOURCES, disk_mb=task.disk_mb)
-                raise error.failure(EXIT_STAGE_IN, Cause.STAGE_IN, facts) from error
-            self._totals.update(files_in=1, bytes_in=size)
-        scratch.enter(task.directory or "")
-        self._scripts = Scripts(scratch.work, scratch.tmp)
-        try:
-            size = self._scripts.fetch(self._s3, task)
-        except LocalError as error:
-            facts = Facts(activity=SCRIPTS, disk_mb=task.disk_mb)
-            raise error.failure(EXIT_STAGE_IN, Cause.STAGE_IN, facts) from error
-        self._totals["bytes_in"] += size
-        # Before the inputs: other jobs of the machine may wait for it.
-        self._environments.get_ready(self._s3, task, scratch, self._stopping)
-        script_packages.get_ready(self._s3, task, self._scripts, scratch, self._stopping, environ)
-        inputs = self._hand_out_shared(task, scratch)
-        totals = stage_in(
-            self._s3,
-            inputs,
-            scratch.work,
-            scratch.free,
-            self._stopping,
-            task.disk_mb,
-            lambda needed: space.make(scratch, needed),
-        )
-        pinned.check_files(task.inputs, scratch.work)
-        is_private = written_names.in_own_container(self.job_id, task.scratch)
-        written_names.lead(task.names, scratch.work, scratch.path, is_private)
-        self._totals["files_in"] += totals.files
-        self._totals["bytes_in"] += totals.size
-
-    def _hand_out_shared(self, task: TaskSpec, scratch: Scratch) -> Sequence[Input]:
-        """The inputs that are left to be fetched for this job alone."""
-        named = [item for item in task.inputs if item.shared]
-        if not named:
-            return task.inputs
-        from .shared_inputs import SharedInputs
-
-        # Snakemake stores outputs itself, before anybody could look for changes of its inputs.
-        copies = task.snakemake or self._environ.get(SHARED_VARIABLE) == COPIES
-        shared = self._shared = SharedInputs(self._s3, task, copies, self._stopping)
-        left = shared.hand_out(named, scratch.work)
-        self._totals["files_in"] += shared.totals.files
-        self._totals["bytes_in"] += shared.totals.size
-        return [*(item for item in task.inputs if not item.shared), *left]
 
     def _store_logs(self, s3: S3, success: bool) -> Optional[Failure]:
         """Stores the rules' logs; returns the failure, if any."""

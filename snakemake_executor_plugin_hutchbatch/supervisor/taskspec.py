@@ -233,6 +233,8 @@ class TaskSpec:
     keys by what their files say (``patched_conda.digest``), for Snakemake. ``tools``: what the
     command itself uses (``supervisor/tools.py``). ``environment``: variables of all steps for which
     the job's request has no space. ``probes``: places where the role's permissions are tried.
+    ``store_below``: of a job that is run again to be looked into, the URL below which Snakemake
+    stores what it makes, in place of where it belongs; empty for nowhere.
     """
 
     name: str
@@ -257,6 +259,7 @@ class TaskSpec:
     tools: Optional[Packages] = None
     environment: Mapping[str, str] = field(default_factory=dict)
     probes: Tuple[str, ...] = ()
+    store_below: Optional[str] = None
     version: int = VERSION
 
 

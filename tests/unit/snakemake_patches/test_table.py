@@ -122,6 +122,7 @@ def test_what_is_changed_is_what_the_table_says(what, patches, tmp_path):
     environments = tmp_path / "environments.json"
     environments.write_text("{}")
     keys["HUTCHBATCH_ENVIRONMENTS"] = str(environments)
+    keys["HUTCHBATCH_STORE_BELOW"] = ""
     run = subprocess.run(
         [sys.executable, "-c", PROBE % what],
         env={**os.environ, **keys, "AWS_DEFAULT_REGION": "us-west-2"},
@@ -146,6 +147,7 @@ MAY_PATCH = {
     "supervisor/file_names.py",
     "supervisor/listed_files.py",
     "supervisor/refused_outputs.py",
+    "supervisor/results_apart.py",
     "supervisor/shipped_code.py",
     "supervisor/unfinished.py",
 }
