@@ -80,6 +80,8 @@ def container_properties(plan: JobPlan) -> ContainerPropertiesTypeDef:
     properties["mountPoints"] = points
     if plan.container_user is not None:
         properties["user"] = plan.container_user
+    if plan.execute_command:
+        properties["enableExecuteCommand"] = True
     if plan.job_role:
         properties["jobRoleArn"] = plan.job_role
     if plan.shm_mb:

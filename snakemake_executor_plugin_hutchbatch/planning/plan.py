@@ -26,6 +26,11 @@ CONDA_IS_X86 = "conda environments are built for x86-64 (linux-64)"
 _CREDENTIALS = "--hutchbatch-repository-credentials"
 #: Resources whose numbers are no amounts: the largest one does not stand for all.
 _NO_AMOUNTS = frozenset(("hutchbatch_retry_exit_codes",))
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+_NO_ROLE_TO_ENTER = (
+    "--hutchbatch-execute-command needs --hutchbatch-job-role: AWS starts no job that can be "
+    "entered without a role of its own"
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,8 @@ class JobPlan:
     repository_credentials: str | None = None
     #: As AWS Batch takes it; None for the image's own.
     container_user: str | None = None
+    #: Whether it can be entered while it runs.
+    execute_command: bool = False
     #: Where its output goes, like everything of its run.
     region: str | None = None
     #: Names of those in ``environment`` that travel in the job's description (``sizes``).
@@ -166,6 +173,8 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
     execution_role = unless_none(option("execution_role"))
     credentials = unless_none(option("repository_credentials"))
     check_execution_role(execution_role, bool(option("secrets")), credentials)
+    if option("execute_command") and not unless_none(option("job_role")):
+        raise PlanError(_NO_ROLE_TO_ENTER)
     check_mounts(option("scratch"), unless_none(option("aws_cli_path")), option("volumes"))
     wildcards = wildcards_of(job)
     key = naming.digest(site.run_id, str(job.jobid), str(job.attempt))
@@ -201,6 +210,7 @@ def plan(job: AnyJob, site: Site, environment: Mapping[str, str]) -> JobPlan:
         execution_role=execution_role,
         repository_credentials=credentials,
         container_user=batch_user(option("container_user")),
+        execute_command=option("execute_command"),
         region=site.region,
     )
 

@@ -108,11 +108,20 @@ class Recorder:
         """A SubmitJob that is about to be sent; returns when that is on disk."""
         if self._journal is None:
             return
-        plan, url = works[0].plan, works[0].place.url
+        plan, place = works[0].plan, works[0].place
         single = len(works) == 1
         self._put(
             Submission(
-                name, self._run_id, plan.queue, len(works), self._clock(), definition, task_url=url
+                name,
+                self._run_id,
+                plan.queue,
+                len(works),
+                self._clock(),
+                definition,
+                task_url=place.url,
+                task_sha256=place.sha256,
+                task_size=place.size,
+                task_index=place.index,
             ),
             *(
                 Placement(name, SINGLE if single else i, self._run_id, work.number, plan.memory)

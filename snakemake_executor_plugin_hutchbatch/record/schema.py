@@ -102,6 +102,8 @@ class Submission:
     """One SubmitJob: a job, or an array of ``size`` jobs. Written before it is sent, so that a call
     whose answer is lost, even to a killed controller, can be found by its ``name``.
 
+    ``task_url``, ``task_sha256``, ``task_size`` and ``task_index``: where its jobs' descriptions
+    are, as ``planning.work.TaskLocation`` has it (the digest empty where it is not known).
     ``batch_id`` None: no answer yet; ``refused``: AWS's words.
     """
 
@@ -115,6 +117,9 @@ class Submission:
     submitted: float | None = None
     batch_id: str | None = None
     refused: str | None = None
+    task_sha256: str = ""
+    task_size: int = 0
+    task_index: int = 0
 
 
 @dataclass(frozen=True)

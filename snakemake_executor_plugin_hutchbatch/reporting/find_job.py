@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -118,13 +119,29 @@ def _listed(jobs: Sequence[Job]) -> str:
 
 
 def by_rule(reader: Reader, run: Run, words: Sequence[str]) -> Target:
-    """The job of a run that ``words`` (``RULE wildcard=value …``, or its label) mean."""
+    """The job of a run that ``words`` mean: ``RULE wildcard=value …``, its label, or a file that it
+    makes."""
     jobs = reader.rows(Job, "run_id = ? ORDER BY number", run.run_id)
     label = " ".join(words)
     found, said = [job for job in jobs if job.label == label], ""
+    if not found and len(words) == 1:
+        found = made_by(jobs, run, words[0])
     if not found:
         found, said = choose(jobs, parse(words), f"Run {run.run_id}")
     return _target(reader, run, found, said)
+
+
+def made_by(jobs: Sequence[Job], run: Run, file: str) -> list[Job]:
+    """The attempts of the job that makes a file: an output, or a log. ``file``: its name in the
+    workflow, its path in the run's folder, or its URL. Pure."""
+    name = posixpath.normpath(file.removeprefix(f"{run.folder}/")) if "://" not in file else file
+    urls = {file, f"{run.storage_prefix.rstrip('/')}/{name}"}
+    found = [
+        job
+        for job in jobs
+        if urls.intersection([*job.outputs.splitlines(), *job.logs.splitlines()])
+    ]
+    return [job for job in found if job.label == found[-1].label]
 
 
 def by_id(reader: Reader, batch_id: str) -> Target | None:

@@ -387,6 +387,15 @@ _ROWS = (
         need=Need.USEFUL,
     ),
     Setting(
+        "execute_command",
+        parsers.parse_execute_command,
+        "yes|no",
+        "Whether running jobs can be entered with 'hutchbatch shell' (Amazon ECS Exec). AWS wants "
+        "a job role for that, with permissions that most do not have. Default {default}.",
+        default="no",
+        per_rule=True,
+    ),
+    Setting(
         "volumes",
         parsers.parse_volumes,
         "HOST:CONTAINER",

@@ -14,6 +14,7 @@ runs/RUN/status/         what supervisors report of jobs' attempts
 runs/RUN/tasks/          descriptions of jobs
 runs/RUN/config.yaml     the configuration of the command line; may hold secrets, removed
 runs/RUN/private/        descriptions of jobs, and scripts, that hold secrets; removed
+runs/RUN/reruns/KEY/     a job of it that 'hutchbatch rerun --on-batch' has run again
 detached/ID/             a run whose Snakemake is a job itself (``DetachedLayout``)
 """
 
@@ -118,6 +119,9 @@ class RunLayout:
     def config(self) -> str:
         return f"{self.prefix}config.yaml"
 
+    def rerun(self, key: str) -> RerunLayout:
+        return RerunLayout(f"{self.prefix}reruns/{key}/")
+
     @property
     def private(self) -> str:
         return f"{self.prefix}private/"
@@ -130,6 +134,27 @@ class RunLayout:
 
     def private_script(self, digest: str) -> str:
         return f"{self.private}{digest}.script"
+
+
+@dataclass(frozen=True)
+class RerunLayout:
+    """What is below the prefix of a job that was run again to be looked into. All are URLs."""
+
+    prefix: str
+
+    @property
+    def task(self) -> str:
+        return f"{self.prefix}task.json"
+
+    @property
+    def status(self) -> str:
+        """The prefix of its statuses (``taskspec.status_url``)."""
+        return f"{self.prefix}status/"
+
+    @property
+    def files(self) -> str:
+        """What it has made, by its names in the job."""
+        return f"{self.prefix}files/"
 
 
 @dataclass(frozen=True)

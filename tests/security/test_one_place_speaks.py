@@ -27,6 +27,7 @@ MAY = {
     # No line of its own: it mends how Snakemake writes its log file.
     "snakemake_patches/log_names.py": {"logging"},
     "local/run.py": {"a child with our terminal"},  # the command that was asked for
+    "cli/rerun_here.py": {"a child with our terminal"},  # the job that is run again
     "controller/child.py": {"a child with our terminal"},  # the Snakemake that it runs
 }
 #: Modules that speak by themselves.
@@ -131,7 +132,7 @@ def test_each_such_line_would_be_found(line):
 @pytest.mark.parametrize(
     ("function", "users"),
     [
-        ("say_exactly", {"cli/commands/completion.py"}),  # shtab's script
+        ("say_exactly", {"cli/commands/completion.py", "rerun/credentials.py"}),  # for shells
         ("job_output", {"cli/commands/output.py"}),  # what a job wrote
         ("say_table", {"cli/commands/report.py"}),  # cells that ``trace`` has cleaned
     ],

@@ -45,6 +45,7 @@ from .paths import parse_report as parse_report
 from .paths import parse_site as parse_site
 from .shared import parse_shared_names as parse_shared_names
 from .shared import parse_shared_prefixes as parse_shared_prefixes
+from .text import parse_execute_command as parse_execute_command
 from .text import parse_flag as parse_flag
 from .text import parse_mode as parse_mode
 from .text import parse_policy as parse_policy

@@ -33,6 +33,14 @@ parse_policy = one_of("the policy", POLICIES)
 parse_upload = one_of("uploading", UPLOADS)
 
 
+def parse_execute_command(value: object) -> bool:
+    """``yes`` or ``no``; in Snakefiles and profiles also ``True``, ``true`` and their opposites."""
+    found = {"yes": True, "true": True, "no": False, "false": False}.get(str(value).lower())
+    if found is None:
+        raise SettingError("is neither yes nor no")
+    return found
+
+
 def parse_flag(value: object) -> bool:
     """Of an option that takes no word. Raises ``SettingError`` for one."""
     if not isinstance(value, bool):

@@ -1,5 +1,7 @@
 """What users call jobs, and which job that is."""
 
+from dataclasses import replace
+
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.cli.commands.logs import since
@@ -130,3 +132,25 @@ def test_times_to_begin_at():
     assert since("1970-01-01T00:01:00+00:00", 0) == 60_000
     with pytest.raises(ValueError, match="yesterday"):
         since("yesterday", 0)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "out/A.bam",
+        "./out/A.bam",
+        "/home/jdoe/flow/out/A.bam",
+        "s3://b/p/out/A.bam",
+        "logs/A.log",
+    ],
+)
+def test_a_job_is_found_by_a_file_that_it_makes(file):
+    run = Run("r1", 1.0, folder="/home/jdoe/flow", storage_prefix="s3://b/p")
+    jobs = [
+        Job("r1", 1, "align", "align s=A", 1, 0.0, outputs="s3://b/p/out/A.bam\ns3://b/p/A.bai"),
+        Job("r1", 2, "align", "align s=B", 1, 0.0, outputs="s3://b/p/out/B.bam"),
+        Job("r1", 3, "align", "align s=A", 2, 0.0, outputs="s3://b/p/out/A.bam", logs=""),
+    ]
+    jobs = [replace(job, logs=f"s3://b/p/logs/{job.label[-1]}.log") for job in jobs]
+    assert [job.number for job in find_job.made_by(jobs, run, file)] == [1, 3]
+    assert find_job.made_by(jobs, run, "out/C.bam") == []

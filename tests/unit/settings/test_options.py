@@ -65,6 +65,8 @@ GOOD = [
     ("scheduling_priority", "9999", 9999),
     ("share_identifier", "doelab", "doelab"),
     ("shm_mb", "2048", 2048),
+    ("execute_command", "yes", True),
+    ("execute_command", False, False),
     (
         "volumes",
         ["/data:/data:ro", "/ref:/mnt/ref"],
@@ -123,6 +125,7 @@ BAD = [
     ("scheduling_priority", "high", "whole number"),
     ("share_identifier", "doe lab", "letters and digits"),
     ("shm_mb", "0", "whole number"),
+    ("execute_command", "maybe", "neither yes nor no"),
     ("shm_mb", "2 GB", "whole number"),
     ("volumes", "data", "/path/on/host"),
     ("shared", "genome", "s3://bucket/reference/"),

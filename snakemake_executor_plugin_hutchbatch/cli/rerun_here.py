@@ -1,0 +1,56 @@
+"""A folder's job, run on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..rerun import outcome
+from ..text.terminal import note
+
+#: How shells report a process that a signal has ended.
+_BY_SIGNAL = 128
+
+
+def run(path: Path, label: str, image: str, options: argparse.Namespace) -> int:
+    """Runs it, or opens its shell; the exit code."""
+    script = path / "run.sh"
+    asked = ["--shell"] if options.shell else ["--fetch"] if options.no_run else []
+    outcome.forget(path)
+    with _signals_are_for_the_job():
+        code = subprocess.call(["bash", str(script), *asked])
+    code = code if code >= 0 else _BY_SIGNAL - code
+    again = f"bash {shlex.quote(str(script))}"
+    said = outcome.sentence(path, code, image)
+    if said:
+        note(
+            f"{label} could not be made ready here: {said}."
+            if asked
+            else f"{label} failed here: {said}."
+        )
+    if options.shell:
+        return code
+    if options.no_run and not code:
+        note(f"Its files are in {path}; {again} runs it.")
+    elif code and not any(path.glob("command*.sh")):
+        note(f"To try again: {again}")
+    elif code:
+        note(f"Change {path}/command.sh or what is in work, and run it again: {again}")
+    else:
+        note(f"{label} succeeded. What it made is in {path}/work; nothing in S3 has changed.")
+    return code
+
+
+@contextmanager
+def _signals_are_for_the_job() -> Iterator[None]:
+    """Ctrl-C ends the job, which has the same terminal, and then this command."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
