@@ -139,6 +139,14 @@ def _load() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if before.get(name) != value}
 
 
+def _look_again(folder: str) -> None:
+    """What has been read of the environment and the working folder was those of the server."""
+    importlib.import_module("snakemake.workflow").Workflow._rundir = folder
+    importlib.reload(
+        sys.modules["snakemake_executor_plugin_hutchbatch.planning.workflow_variables"]
+    )
+
+
 def _serve(address: str) -> str:
     """Forks for each connection. Returns, in a fork of a fork, the program to run."""
     waiting: list[int] = []
@@ -184,7 +192,9 @@ def _one(connection: socket.socket, variables: Mapping[str, str]) -> str:
         os.close(each)
     os.chdir(order["cwd"])
     os.environ.clear()
-    os.environ.update({**order["env"], **variables})
+    os.environ.update(order["env"])
+    _look_again(order["cwd"])
+    os.environ.update(variables)
     time.tzset()
     tempfile.tempdir = None
     program = order["program"]
