@@ -29,8 +29,10 @@ class Advice:
 
 
 def busy_cores(row: Row) -> float | None:
-    """Processors that were busy on average while the command ran."""
-    return row.cpu_s / row.run_s if row.cpu_s is not None and row.run_s else None
+    """Processors that were busy on average while the command ran; None for one that was too short
+    to say: the CPU time is that of the whole container."""
+    lasted = row.run_s or 0.0
+    return None if row.cpu_s is None or lasted < SHORTEST else row.cpu_s / lasted
 
 
 def suggest_mem_mb(rows: Iterable[Row], asked_mib: int) -> Advice:

@@ -60,7 +60,7 @@ function gantt(where, data, open) {
     height = isNarrow() ? 40 : 24;
     // As wide as the longest name, while the lines have the greater part.
     const longest = jobs.reduce((most, { label }) => Math.max(most, label.length), 8);
-    const name = isNarrow() ? 0 : Math.round(Math.min(40 + longest * 6.6, Math.max(170, where.clientWidth * 0.4)));
+    const name = isNarrow() ? 0 : Math.round(Math.min(48 + longest * 7.3, Math.max(170, where.clientWidth * 0.4)));
     for (const each of [where, where.previousSibling]) each.style.setProperty("--name", `${name}px`);
     rows.style.height = `${Math.max(1, jobs.length) * height}px`;
     const lane = make("div", "g-lane");

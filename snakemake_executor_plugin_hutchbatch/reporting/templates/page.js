@@ -95,7 +95,7 @@ function details(data, job, pick) {
     for (const [name, has, words] of facts) if (has(attempt)) known.append(make("dt", "", name), make("dd", "", words(attempt)));
     return make("div", "attempt", make("h4", "", job.attempts.length > 1 ? `Attempt ${i + 1} of ${job.attempts.length}` : "Attempt"), known);
   });
-  return make("div", "opened", list, make("div", "attempts", attempts));
+  return make("div", `opened${attempts.length > 1 ? " several" : ""}`, list, make("div", "attempts", attempts));
 }
 
 const KINDS = {
