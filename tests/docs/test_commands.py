@@ -70,7 +70,7 @@ def test_examples_are_understood(example):
         options = main.parser().parse_args(shlex.split(plain)[1:])
         assert callable(options.run)
     except SystemExit as end:
-        assert end.code == 0, plain  # noqa: PT017  as of --version
+        assert end.code == 0, plain
 
 
 def test_every_help_has_an_example_and_says_what_its_exit_codes_mean():
