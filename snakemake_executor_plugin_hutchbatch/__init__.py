@@ -28,12 +28,13 @@ class ExecutorSettings(_Settings):
             terms = s3_terms(self)
         except PreflightError as error:
             raise ApiError(str(error)) from None
+        # First: what is answered from what was sent is noted, too, for the jobs.
+        patches.apply_where_submitted(_submitted_from)
         patches.apply(terminal.snakemake_log().warning, self.value("upload") == "auto", terms)
         earlier = EarlierRuns(self, terminal.snakemake_log().info)
         self.detached_refusal = earlier.refusal
         self.sent_rules = SentRules()
         before_graph.begin(earlier.look, self.sent_rules.send)
-        patches.apply_where_submitted(_submitted_from)
         opened_files.begin()
 
 

@@ -27,7 +27,7 @@ from ..supervisor.typed_json import TaskSpecError, make
 
 #: Names the file, for Snakemake and all processes that it starts.
 VARIABLE = "HUTCHBATCH_LEASE"
-#: Exit code of a controller that has lost its lease: nobody is to start it again.
+#: Exit code of a controller that has lost its lease.
 EXIT_LOST = 75
 #: Seconds between two looks while the lease is uncertain.
 LOOK_SECONDS = 0.2

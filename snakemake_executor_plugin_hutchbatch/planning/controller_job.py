@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..aws.lease_gate import EXIT_LOST
 from ..software.controller_packages import OWN_FOLDER
 from ..storage.run_layout import WorkLayout
 from ..supervisor.taskspec import (
@@ -95,8 +96,9 @@ def request(memory: int | None) -> Request:
 
 
 def retry_strategy() -> RetryStrategyTypeDef:
-    """AWS Batch starts it again when its host is lost, or it was killed or asked to end; not where
-    Snakemake has ended. No match means retry: an attempt without an exit code was lost.
+    """AWS Batch starts it again when its host is lost, or it was killed or asked to end; also where
+    it has lost its lease: it then waits, in case that the one that has it is lost in its turn. Not
+    where Snakemake has ended. No match means retry: an attempt without an exit code was lost.
     https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html"""
     return {
         "attempts": ATTEMPTS,
@@ -104,6 +106,7 @@ def retry_strategy() -> RetryStrategyTypeDef:
             {"onStatusReason": "Host EC2*", "action": "RETRY"},
             {"onExitCode": str(_KILLED), "action": "RETRY"},
             {"onExitCode": str(EXIT_TERMINATED), "action": "RETRY"},
+            {"onExitCode": str(EXIT_LOST), "action": "RETRY"},
             {"onExitCode": "*", "action": "EXIT"},
         ],
     }

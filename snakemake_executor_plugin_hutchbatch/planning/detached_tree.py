@@ -14,6 +14,7 @@ from pathlib import Path
 from ..software.conda import elsewhere
 from ..supervisor import controller_folders, listed_files, strict_json
 from .launch_tree import Tree
+from .used_sources import PLACE
 
 #: What the submitting machine calls the folders, for Snakemake and all that it starts there.
 VARIABLE = "HUTCHBATCH_SUBMITTED_FROM"
@@ -48,6 +49,11 @@ def enter(environ: MutableMapping[str, str], started: str) -> tuple[str, ...]:
         if Path(root, elsewhere.CONDARC).is_file():
             environ["CONDARC"] = str(Path(root, elsewhere.CONDARC))
     return controller_folders.launch_folders()
+
+
+def sources(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The folder of sources of other repositories that were sent; none on other machines."""
+    return (str(Path(controller_folders.tree(), PLACE)),) if VARIABLE in environ else ()
 
 
 def indexes(environ: Mapping[str, str] = os.environ) -> dict[str, dict[str, object]]:

@@ -8,10 +8,14 @@ import json
 import os
 import tarfile
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+
 from ..snakemake_types import Workflow
+from ..software import source
 from ..supervisor import listed_files, shipped_code
 from . import code_files, job_paths, listed_folders, opened_files, used_sources, workflow_code
 from .layout import Layout, canonical, layout
@@ -54,6 +58,7 @@ def look(
     absolute paths, that it needs to start; ``known``: names of files that it gets from S3."""
     opened_files.end()
     launch = str(Path.cwd())
+    workflow_code.fetch_remote(workflow, workflow.rules)  # there is no git there
     cache = workflow.sourcecache
     caches = (str(cache.cache_path), str(cache.runtime_cache_path))
     opened = [
@@ -72,6 +77,7 @@ def look(
     found = layout(launch, folders, chosen.files, job_paths.written_paths(workflow))
     files: dict[str, Path | bytes] = {found.place(path): Path(path) for path in chosen.files}
     cached = used_sources.places(*caches)
+    files.update(_beside(workflow, cached))
     files.update({place: entry for entry, place in cached.values()})
     if cached:
         index = {address: place for address, (_, place) in cached.items()}
@@ -86,6 +92,21 @@ def look(
             {canonical(path, launch): entry for path, entry in seen.items()}
         )
     return Tree(found, found.place(began), files, code_files.warning(chosen, launch, texts, known))
+
+
+def _beside(workflow: Workflow, cached: Mapping[str, tuple[Path, str]]) -> dict[str, bytes]:
+    """What lies beside scripts of other repositories, which cannot be asked there. ``cached``: file
+    and place of what is in Snakemake's cache, by address."""
+    found: dict[str, bytes] = {}
+    for rule in workflow.rules:
+        for script in workflow_code.remote_scripts(workflow, rule):
+            _, place = cached.get(script.get_path_or_uri(secret_free=True), (None, ""))
+            if place:
+                top = str(Path(place).parent)
+                with suppress(WorkflowError, OSError, ValueError):  # its job says why
+                    for name, content in source.small_beside(script).items():
+                        found[f"{top}/{name}"] = content
+    return found
 
 
 def _files(path: str) -> list[str]:

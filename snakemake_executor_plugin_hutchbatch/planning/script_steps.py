@@ -27,7 +27,7 @@ from ..software.parts import Parts, everywhere
 from ..software.source import BROUGHT, Source, resolve, wrapper_script
 from ..supervisor import file_names, launch_folder
 from ..supervisor.taskspec import SCRIPT_BENCH, SCRIPT_TMPDIR, SCRIPT_WORKDIR, Script
-from . import fingerprint
+from . import detached_tree, fingerprint
 from .job_paths import JobPaths, Tokens, job_paths
 from .layout import Layout
 from .requirements import PlanError
@@ -218,7 +218,10 @@ class ScriptStore:
             try:
                 if called.kind == "wrapper":
                     path = wrapper_script(path, cache, called.prefix)
-                found = resolve(path, called.basedir, cache, self._inside, set(self._shipped))
+                found = resolve(
+                    *(path, called.basedir, cache, self._inside, set(self._shipped)),
+                    detached_tree.sources(),
+                )
             except (WorkflowError, OSError, ValueError) as error:
                 raise PlanError(f"its {called.kind}: {called.path} cannot be read: {error}") from (
                     error

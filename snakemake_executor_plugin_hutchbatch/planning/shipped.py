@@ -71,7 +71,7 @@ class ShippedCode:
         return self._layout
 
     def cache_places(self) -> dict[str, str]:
-        """The folders of Snakemake's source cache, and their place in a job's tree."""
+        """The folders of cached sources, and their place in a job's tree."""
         return dict.fromkeys(self._caches(), used_sources.PLACE)
 
     def need_remote(self, rules: Iterable[Rule]) -> None:
@@ -101,9 +101,9 @@ class ShippedCode:
             self._sent = used, Sources(url=url, sha256=digest)
         return self._sent[1]
 
-    def _caches(self) -> tuple[str, str]:
+    def _caches(self) -> tuple[str, ...]:
         cache = self._workflow.sourcecache
-        return str(cache.cache_path), str(cache.runtime_cache_path)
+        return str(cache.cache_path), str(cache.runtime_cache_path), *detached_tree.sources()
 
     def _look(self) -> Layout:
         opened_files.end()

@@ -31,12 +31,12 @@ def used() -> dict[str, Path]:
         return dict(_used)
 
 
-def places(cache: str, runtime_cache: str) -> dict[str, tuple[Path, str]]:
-    """File and place in the tree of each used source, by address. ``cache`` and ``runtime_cache``:
-    the folders of Snakemake's two caches, of which the second may lie in the first."""
+def places(*caches: str) -> dict[str, tuple[Path, str]]:
+    """File and place in the tree of each used source, by address. ``caches``: the folders of
+    Snakemake's two caches, of which one may lie in the other, and that of what was sent."""
     found: dict[str, tuple[Path, str]] = {}
     for address, entry in used().items():
-        for folder in sorted((runtime_cache, cache), key=len, reverse=True):
+        for folder in sorted(caches, key=len, reverse=True):
             if entry.is_relative_to(folder):
                 found[address] = entry, f"{PLACE}/{entry.relative_to(folder)}"
                 break

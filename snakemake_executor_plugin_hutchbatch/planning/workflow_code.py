@@ -9,6 +9,7 @@ from pathlib import Path
 
 from snakemake import wrapper
 from snakemake.sourcecache import LocalSourceFile, infer_source_file
+from snakemake.sourcecache import SourceFile as SnakemakeSource
 
 from ..snakemake_types import Rule, SourceFile, Workflow
 from .code_files import Code
@@ -76,6 +77,20 @@ def _with_pins(environment: str) -> list[str]:
     stem = environment.rsplit(".", 1)[0]
     found = [environment, f"{stem}.post-deploy.sh"]
     return found + [str(path) for path in Path(stem).parent.glob(f"{Path(stem).name}.*.pin.txt")]
+
+
+def remote_scripts(workflow: Workflow, rule: Rule) -> Iterator[SourceFile]:
+    """Scripts, notebooks and wrappers' scripts of other repositories."""
+    found = _wrapper(workflow, rule)
+    sources = list(_scripts(rule))
+    if found is not None and not isinstance(found, LocalSourceFile):
+        with suppress(Exception):
+            prefix = workflow.workflow_settings.wrapper_prefix
+            script = wrapper.get_script(rule.wrapper, workflow.sourcecache, prefix=prefix)
+            sources += [script] if isinstance(script, SnakemakeSource) else []
+    for source in sources:
+        if not isinstance(source, LocalSourceFile):
+            yield source
 
 
 def fetch_remote(workflow: Workflow, rules: Iterable[Rule]) -> None:

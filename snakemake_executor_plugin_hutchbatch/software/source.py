@@ -88,15 +88,20 @@ def resolve(
     cache: SourceCache,
     inside: Callable[[str], str | None],
     shipped: set[str],
+    sent: tuple[str, ...] = (),
 ) -> Source:
     """``inside``: a path of this machine relative to the launch folder, None outside of it;
-    ``shipped``: the workflow's files that the job has, so named. Raises ``WorkflowError``, and what
+    ``shipped``: the workflow's files that the job has, so named; ``sent``: folders of sources that
+    another machine has fetched, with what is beside them. Raises ``WorkflowError``, and what
     Snakemake's source cache raises."""
     found, text, language, _, cached = get_source(path, cache, basedir)
     if language is None:
         raise WorkflowError(f"{found.get_filename()} is in no language that Snakemake knows")
-    beside = _beside(found)
     name = found.get_filename()
+    if any(Path(cached).is_relative_to(folder) for folder in sent):
+        beside: Files = _in_folder(Path(cached).parent, name, deep=True)
+    else:
+        beside = _beside(found)
     place = _place(found, inside)
     if place is not None:
         folder = _join(SCRIPT_WORKDIR, place) if place else SCRIPT_WORKDIR
@@ -137,18 +142,25 @@ def _folder_name(found: SourceFile) -> str:
     return PurePosixPath(path).parent.name or "script"
 
 
+def small_beside(found: SourceFile) -> dict[str, bytes]:
+    """What comes along with a script from elsewhere, by path in its folder."""
+    return _bounded(_beside(found))
+
+
 def _beside(found: SourceFile) -> Files:
     """Files in a script's folder and below."""
     if isinstance(found, LocalSourceFile):
-        return _in_folder(Path(found.path).absolute().parent, found.get_filename())
+        top = Path(found.path).absolute().parent
+        # A whole workflow is not what is beside a script.
+        deep = top.resolve() != Path.cwd().resolve() and not (top / "Snakefile").exists()
+        return _in_folder(top, found.get_filename(), deep)
     if isinstance(found, (HostingProviderFile, LocalGitFile)):
         return _in_repository(found)
     return {}  # from the web, where folders cannot be listed
 
 
-def _in_folder(top: Path, own: str) -> Files:
-    # A whole workflow is not what is beside a script.
-    deep = top.resolve() != Path.cwd().resolve() and not (top / "Snakefile").exists()
+def _in_folder(top: Path, own: str, deep: bool) -> Files:
+    """``own``: the script itself; ``deep``: also folders in it."""
     files: dict[str, File] = {}
     for folder, folders, names in os.walk(top):
         folders[:] = [f for f in sorted(folders) if deep and _is_code(f)]

@@ -53,7 +53,7 @@ class Controller:
 @dataclass
 class Led:
     """How it went. ``code``: the run's exit code, None if it has none; ``wrong``: controllers that
-    ended as none should, by their exit codes."""
+    ended with exit codes with which AWS Batch does not start them again."""
 
     code: int | None
     starts: int
@@ -178,11 +178,9 @@ class Detached:
             if (code := each.process.poll()) is None:
                 continue
             self._live.remove(each)
-            others = bool(self._live)
             # The supervisor ends with 143 after SIGTERM, whatever its command makes of it.
-            again = (EXIT_AGAIN, -signal.SIGKILL, -signal.SIGTERM)
-            fine = code in again or (code == EXIT_LOST and others)
-            if not fine and self.outcome() is None:
+            again = (EXIT_AGAIN, EXIT_LOST, -signal.SIGKILL, -signal.SIGTERM)
+            if code not in again and self.outcome() is None:
                 wrong.append(code)
         return wrong
 

@@ -33,6 +33,18 @@ def git(folder, *arguments):
     subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
 
 
+def commit(repositories, name, tag, home):
+    """Makes a repository of a folder, to which the address of GitHub's leads."""
+    folder = repositories / name
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "first")
+    git(folder, "tag", tag)
+    (home / ".gitconfig").write_text(
+        f'[url "file://{repositories}/"]\n    insteadOf = https://github.com/\n'
+    )
+
+
 def test_a_module_of_github_needs_neither_git_nor_the_network_in_jobs(workflow):
     top = workflow.folder
     workflow.folder = top / "project"
@@ -40,13 +52,8 @@ def test_a_module_of_github_needs_neither_git_nor_the_network_in_jobs(workflow):
     workflow.write("../repositories/lab/other/workflow/Snakefile", OTHER)
     workflow.write("../repositories/lab/other/workflow/rules/more.smk", MORE)
     workflow.write("../repositories/lab/other/workflow/scripts/say.sh", "echo a script\n")
-    other = top / "repositories" / "lab" / "other"
-    git(other, "init", "-q", "-b", "main")
-    git(other, "add", ".")
-    git(other, "commit", "-qm", "first")
-    git(other, "tag", "v1")
-    address = f'[url "file://{top}/repositories/"]\n    insteadOf = https://github.com/\n'
-    workflow.write("../home/.gitconfig", address)
+    (top / "home").mkdir()
+    commit(top / "repositories", "lab/other", "v1", top / "home")
     workflow.succeed(HOME=str(top / "home"))
     assert workflow.text("run.txt") == "from a module\n"
     assert workflow.text("shell.txt") == "a script\n"

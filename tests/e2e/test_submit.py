@@ -7,6 +7,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
+import test_modules_of_github
 import warm_start
 from workflows import Workflow
 
@@ -15,8 +16,13 @@ SNAKEFILE = """
 
     SAMPLES = sorted(glob_wildcards("data/{s}.txt").s)
 
+    module other:
+        snakefile: github("lab/other", path="workflow/Snakefile", tag="v1")
+    use rule * from other as other_*
+
     rule all:
-        input: "out/all.txt"
+        default_target: True
+        input: "out/all.txt", "out/other.txt"
 
     rule one:
         input: "data/{s}.txt"
@@ -34,6 +40,12 @@ SNAKEFILE = """
 """
 
 
+#: There is no git where Snakemake runs, and its home folder does not lead here.
+OTHER = {
+    "Snakefile": 'rule made:\n    output: "out/other.txt"\n    script: "scripts/made.py"\n',
+    "scripts/made.py": "import words\nopen(snakemake.output[0], 'w').write(words.WORD)\n",
+    "scripts/words.py": "WORD = 'beside'\n",
+}
 PROFILE = """
     executor: hutchbatch
     default-storage-provider: s3
@@ -78,6 +90,10 @@ def run(cloud, tmp_path_factory):
     workflow.write("run/config.yaml", "word: hello\n")
     for name in "ab":
         workflow.write(f"run/data/{name}.txt", f"{name}\n")
+    repositories = tmp_path_factory.mktemp("repositories")
+    for name, text in OTHER.items():
+        workflow.write(repositories / "lab" / "other" / "workflow" / name, text)
+    test_modules_of_github.commit(repositories, "lab/other", "v1", workflow.folder)
     submitted = Submitted(workflow, *map(tmp_path_factory.mktemp, ("profile", "elsewhere")))
     done = submitted.submit("--wait", SECRET_TOKEN="not-for-anybody")
     submitted.id = re.search(r"Run (\S+) is submitted", done.out)[1]
@@ -87,6 +103,7 @@ def run(cloud, tmp_path_factory):
 
 def test_a_run_is_made_without_this_machine(run):
     assert run.workflow.text("out/all.txt") == "a\nhello\nb\nhello\n"
+    assert run.workflow.text("out/other.txt") == "beside"
     assert "has succeeded" in run.said.err
     assert not (run.workflow.folder / "run" / "out").exists()
 
@@ -106,7 +123,7 @@ def test_others_see_it_from_any_machine(run):
     listed = json.loads(run.from_elsewhere("runs", "--json").out)
     assert [(each["run_id"], each["outcome"]) for each in listed] == [(run.id, "succeeded")]
     assert "said a" in run.from_elsewhere("logs", "one", "s=a", "--run", run.id).out
-    assert "4 of 4 steps" in run.from_elsewhere("logs", "--controller", run.id).out
+    assert "5 of 5 steps" in run.from_elsewhere("logs", "--controller", run.id).out
     assert "Finished jobid" in run.from_elsewhere("attach", run.id[:-2]).out
     trace = run.from_elsewhere("report", run.id, "--trace", "-").out
     assert trace.count("\tone s=") == 2
