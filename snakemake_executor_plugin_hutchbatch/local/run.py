@@ -99,7 +99,7 @@ def stay_up(
             f"The local cloud is running; its bucket is {cloud.bucket_dir}. To use it, type this in"
             " another terminal; Ctrl-C here stops it."
         )
-        print_command(f". {shlex.quote(str(cloud.script))}")
+        print_command(f"source {shlex.quote(str(cloud.script))}")
         while not ended.wait(3600):
             pass
     return 0

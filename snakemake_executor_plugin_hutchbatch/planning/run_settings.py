@@ -40,11 +40,9 @@ def storage_prefix(wanted: StorageSettings) -> str:
         )
     try:
         return parse_work_prefix(wanted.default_storage_prefix)
-    except SettingError:
-        raise PreflightError(
-            f"--default-storage-prefix {wanted.default_storage_prefix!r} is not a location in S3. "
-            f"Write it like this: {example}."
-        ) from None
+    except SettingError as error:
+        text = f"--default-storage-prefix {wanted.default_storage_prefix!r}: {error}"
+        raise PreflightError(text if text.endswith("?") else f"{text}.") from None
 
 
 def control_prefix(settings: ExecutorSettings, prefix: str) -> str:

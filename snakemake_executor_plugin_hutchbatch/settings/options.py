@@ -73,7 +73,8 @@ class ExecutorSettings(_Fields):
             try:
                 self._parsed[setting.name] = setting.parse(typed)
             except SettingError as error:
-                problems.append(f"{option_name(setting.name)} {_shown(typed)}: {error}.")
+                text = f"{option_name(setting.name)} {_shown(typed)}: {error}"
+                problems.append(text if text.endswith("?") else f"{text}.")
         if problems:
             # Of Snakemake's errors the one that is shown as it is, without lines of code.
             raise ApiError("\n".join(map(printable, problems)))

@@ -25,6 +25,7 @@ from ..supervisor.upload import PROTECTED
 from . import source_files
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 #: Settings of a storage provider that select another S3 or other permissions.
@@ -76,7 +77,6 @@ def check_credentials(plain: Method) -> Method:
 
 def check_buckets(plain: Method) -> Method:
     """Replaces ``StorageObject.__post_init__``."""
-    seen: dict[str, StorageError | None] = {}
 
     def object_post_init(self: StorageObject) -> None:
         plain(self)
@@ -86,26 +86,32 @@ def check_buckets(plain: Method) -> Method:
         bucket = getattr(self, "bucket", "{")
         if "{" in bucket:
             return
-        if bucket not in seen:
-            seen[bucket] = _refusal(self, bucket)
+        refused = refusal(self.provider.s3c.meta.client, bucket)
         # Public buckets, and folders of others, may be readable where the bucket is not.
-        if (refused := seen[bucket]) and "{" not in key:
+        if refused and "{" not in key:
             if _is_denied(self):
                 raise ApiError(str(refused))
-            seen[bucket] = None
+            _seen[bucket] = None
 
     return object_post_init
 
 
-def _refusal(stored: StorageObject, bucket: str) -> StorageError | None:
-    """Why a bucket as a whole is denied. Raises ``ApiError`` where nothing in it can be used."""
-    try:
-        check_bucket(stored.provider.s3c.meta.client, bucket)
-    except StorageError as error:
-        if error.denied:
-            return error
-        raise ApiError(str(error)) from None
-    return None
+#: By bucket, why it as a whole is denied.
+_seen: dict[str, StorageError | None] = {}
+
+
+def refusal(client: S3Client, bucket: str) -> StorageError | None:
+    """Why a bucket as a whole is denied; AWS is asked once. Raises ``ApiError`` where nothing in it
+    can be used."""
+    if bucket not in _seen:
+        try:
+            check_bucket(client, bucket)
+            _seen[bucket] = None
+        except StorageError as error:
+            if not error.denied:
+                raise ApiError(str(error)) from None
+            _seen[bucket] = error
+    return _seen[bucket]
 
 
 def _is_denied(stored: StorageObject) -> bool:

@@ -28,6 +28,12 @@ RUN = (
         "missing credentials are reported in one sentence; the run waits for expired ones",
     ),
     Patch(
+        "snakemake.storage",
+        "StorageRegistry.__init__",
+        "storage_prefix:registry_init",
+        "a storage prefix that is no place in S3 is reported before the Snakefile is read",
+    ),
+    Patch(
         S3,
         "StorageObject.__post_init__",
         "s3_storage:check_buckets",

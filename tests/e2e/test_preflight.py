@@ -29,9 +29,9 @@ def _refused(workflow, *arguments, snakefile=ONE_RULE, **changes):
         ([], {"AWS_REGION": "mars-north-1"}, "AWS Batch is not available in region 'mars-north-1'"),
         (["--hutchbatch-queue", "mixd"], {}, "Did you mean --hutchbatch-queue mixed?"),
         (
-            ["--default-storage-prefix", "s3://no-such-bucket-here/x"],
+            ["--default-storage-prefix", "hutchbatch/x"],
             {},
-            "There is no bucket no-such-bucket-here",
+            "Error: --default-storage-prefix 'hutchbatch/x': did you mean s3://hutchbatch/x?",
         ),
         (["--hutchbatch-secrets", f"TOKEN={SECRET}"], {}, "needs --hutchbatch-execution-role"),
         (

@@ -427,7 +427,7 @@ class Staying:
         if not typed:
             raise AssertionError(self.process.stderr.read())
         done = subprocess.run(
-            ["sh", "-c", f"{typed}env -0"], capture_output=True, text=True, check=True
+            ["bash", "-c", f"{typed}env -0"], capture_output=True, text=True, check=True
         )
         return dict(each.split("=", 1) for each in done.stdout.split("\0") if each)
 

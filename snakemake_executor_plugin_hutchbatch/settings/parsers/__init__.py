@@ -17,7 +17,6 @@ from .names import parse_region as parse_region
 from .names import parse_repository_credentials as parse_repository_credentials
 from .names import parse_share_identifier as parse_share_identifier
 from .names import parse_user as parse_user
-from .names import parse_work_prefix as parse_work_prefix
 from .notify import NoteTarget as NoteTarget
 from .notify import is_webhook as is_webhook
 from .notify import parse_notify as parse_notify
@@ -43,6 +42,7 @@ from .pairs import parse_tags as parse_tags
 from .paths import parse_queue_catalog as parse_queue_catalog
 from .paths import parse_report as parse_report
 from .paths import parse_site as parse_site
+from .places import parse_work_prefix as parse_work_prefix
 from .shared import parse_shared_names as parse_shared_names
 from .shared import parse_shared_prefixes as parse_shared_prefixes
 from .text import parse_execute_command as parse_execute_command

@@ -97,18 +97,6 @@ def parse_image(value: object) -> str:
     return image
 
 
-def parse_work_prefix(value: object) -> str:
-    """An S3 URL, with a slash at its end."""
-    url = text(value)
-    if url.startswith("s3://arn:"):
-        raise SettingError("name the access point by its alias, which ends in -s3alias")
-    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", url):
-        raise SettingError(
-            "a work prefix is a place in S3, like s3://fh-pi-doe-j-eco/delete10/work"
-        )
-    return url.rstrip("/") + "/"
-
-
 def parse_region(value: object) -> str:
     region = text(value)
     if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):

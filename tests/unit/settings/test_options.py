@@ -115,7 +115,7 @@ BAD = [
     ("aws_cli_path", "miniconda", "folder"),
     ("aws_cli_path", "/opt/" + "x" * 200, "folder"),
     ("work_prefix", "/shared/work", "s3://"),
-    ("work_prefix", "s3://Not_A_Bucket/x", "s3://"),
+    ("work_prefix", "s3://Not_A_Bucket/x", "no bucket's name"),
     ("log_group", "a b", "log group"),
     ("tags", "project", "key=value"),
     ("tags", "aws:project=x", "aws:"),

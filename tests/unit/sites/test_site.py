@@ -142,7 +142,7 @@ def test_a_site_may_have_no_queues_of_its_own():
         ("region: Oregon", "line 1: region Oregon: a region looks like us-west-2"),
         ("region: us-west-2\nregion: us-west-2", "line 2: region occurs twice"),
         ("work_prefix: s3://{owner}/x", "line 1: work_prefix may have {bucket} and {lab}"),
-        ("work_prefix: /shared", "line 1: work_prefix /shared: a work prefix is a place in S3"),
+        ("work_prefix: /shared", "line 1: work_prefix /shared: it is a folder of this machine"),
         ("about: ours\nqueues:\n  a:\n    bid: 3", "line 4: queue a has no field bid"),
         ("queues: {}", "line 1: 'queues:' lists at least one queue"),
         ("queues: 3", "line 1: 'queues:' lists at least one queue"),

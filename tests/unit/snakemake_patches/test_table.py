@@ -59,7 +59,7 @@ PROBE = """
 import inspect, json, sys
 import boto3, botocore.auth, snakemake.api, snakemake.checkpoints, snakemake.executors.local
 import snakemake.io.fmt, snakemake.persistence.file, snakemake_storage_plugin_s3 as plugin
-import snakemake_interface_executor_plugins.utils, snakemake.workflow
+import snakemake_interface_executor_plugins.utils, snakemake.storage, snakemake.workflow
 from pathlib import Path
 
 OTHERS = ("snakemake", "botocore", "boto3", "s3transfer")
