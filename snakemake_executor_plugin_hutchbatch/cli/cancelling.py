@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from ..aws import batch_calls, clients
+from ..aws.batch_calls import BatchJob
 from ..aws.clients import Clients
 from ..aws.job_states import ENDED, LIVE
 from ..aws.retry import Retrier
@@ -18,19 +20,42 @@ from ..record.schema import Run, Submission
 from ..reporting import after_the_end, batch_news, cancel_targets
 from ..reporting.cancel_targets import CancelTargets
 from ..text.terminal import note
+from ..text.units import counted
 from .commands.common import CommandError, asking
 
 #: The reason that AWS's console shows for jobs that were ended like this.
 REASON = "stopped with hutchbatch cancel"
+#: Seconds that jobs have to end: their containers have 30; after which the wait is explained; and
+#: between two looks.
+END_SECONDS, TELL_SECONDS, LOOK_SECONDS = 90.0, 5.0, 1.0
+#: The numbers of the jobs that are to be ended, None for all.
+Select = Callable[[Record], Collection[int] | None]
+
+
+def everything(_: Record) -> None:
+    """Selects all jobs of a run."""
+
+
+def of_rule(rule: str) -> Select:
+    """Selects the jobs of one rule; its ``Select`` raises ``CommandError`` for an unknown one."""
+
+    def select(record: Record) -> Collection[int]:
+        numbers = cancel_targets.of_rule(record, rule)
+        if not numbers:
+            rules = ", ".join(sorted({job.rule for job in record.jobs}))
+            raise CommandError(f"Run {record.run.run_id} has no rule {rule} (rules: {rules}).")
+        return numbers
+
+    return select
 
 
 class Canceller:
     """Finds the live jobs of a run and ends them, each once."""
 
-    def __init__(self, reader: Reader, run: Run, rule: str | None) -> None:
+    def __init__(self, reader: Reader, run: Run, select: Select = everything) -> None:
         self._reader = reader
         self._run = run
-        self._rule = rule
+        self._select = select
         self._clients: Clients = clients.clients(clients.session(run.region or None))
         self._done: set[str] = set()
 
@@ -41,11 +66,36 @@ class Canceller:
         record = run_record.read(self._reader, self.refreshed())
         if is_gone(record.run, time.time()):
             record = self._with_news(record)  # nothing updates it any more
-        if self._rule and not any(self._rule in job.rule.split("+") for job in record.jobs):
-            rules = ", ".join(sorted({job.rule for job in record.jobs}))
-            raise CommandError(f"Run {self._run.run_id} has no rule {self._rule} (rules: {rules}).")
-        found = cancel_targets.find(record, self._rule, self._done)
-        return cancel_targets.settled(found, record, self._by_name)
+        wanted = self._select(record)
+        found = cancel_targets.find(record, wanted, self._done)
+        return cancel_targets.settled(found, record, self._by_name, wanted)
+
+    def known(self) -> Record:
+        """The run's record, as it stands now."""
+        run = self.refreshed()
+        record = run_record.read(self._reader, run)
+        over = run.ended is not None or is_gone(run, time.time())
+        return after_the_end.closed(self._with_news(record) if over else record, over)
+
+    def wait(
+        self,
+        seconds: float = END_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> int:
+        """Waits until what was ended has ended. Returns how many jobs still have not."""
+        began, told = clock(), False
+        while (live := self._live()) and clock() - began < seconds:
+            if clock() - began > TELL_SECONDS and not told:
+                told = True
+                note(f"{counted(live, 'job')} will end soon: containers have 30 seconds to stop.")
+            sleep(LOOK_SECONDS)
+        return live
+
+    def _live(self) -> int:
+        with asking("asking about the jobs"):
+            known = batch_calls.describe_all(self._clients.batch, sorted(self._done))
+        return sum(map(_live_jobs, known.values()))
 
     def _with_news(self, record: Record) -> Record:
         builds = [each.batch_id for each in record.environments if each.stage == "building"]
@@ -74,5 +124,13 @@ class Canceller:
             return 0, 0, ""
         termination = Termination(self._clients.batch, Retrier(note))
         refused = termination.end(targets.arrays, targets.singles, REASON)
-        self._done.update(targets.arrays, targets.singles)
+        self._done.update({*targets.arrays, *targets.singles} - set(refused.ids))
         return targets.jobs - len(refused.ids), len(refused.ids), refused.why
+
+
+def _live_jobs(job: BatchJob) -> int:
+    """How many live jobs a job is: an array is its live children."""
+    if job["status"] in ENDED:
+        return 0
+    counts = (job.get("arrayProperties") or {}).get("statusSummary") or {}
+    return sum(counts.get(state, 0) for state in LIVE) or 1

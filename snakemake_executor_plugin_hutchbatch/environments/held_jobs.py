@@ -29,7 +29,7 @@ class HeldJobs:
 
     def __init__(self, environments: Awaited) -> None:
         self._environments = environments
-        self._waiting = 0
+        self._held: dict[int, Work] = {}
         self._lock = threading.Lock()
 
     def take(
@@ -46,10 +46,12 @@ class HeldJobs:
             send(self._completed(work, pending.task))
             return
         packed = zlib.compress(pending.task, 1)  # there may be thousands
-        self._add(1)
+        with self._lock:
+            self._held[work.number] = work
 
         def over() -> None:
-            self._add(-1)
+            if self.drop(work.number) is None:
+                return
             try:
                 whole = self._completed(work, zlib.decompress(packed))
             except EnvironmentFailed as error:
@@ -64,15 +66,16 @@ class HeldJobs:
 
     def waiting(self) -> int:
         """How many jobs wait."""
-        return self._waiting
+        return len(self._held)
+
+    def drop(self, number: int) -> Work | None:
+        """Keeps a job no longer; None for one that it does not keep."""
+        with self._lock:
+            return self._held.pop(number, None)
 
     def _completed(self, work: Work, task: bytes) -> PendingSubmission:
         ready = self._environments.ready(tuple(work.plan.conda))
         return PendingSubmission(work, completed(task, ready, work.plan.conda))
-
-    def _add(self, number: int) -> None:
-        with self._lock:
-            self._waiting += number
 
 
 def completed(text: bytes, ready: Ready, names: Mapping[str, str]) -> bytes:

@@ -22,20 +22,22 @@ class CancelTargets:
     unanswered: tuple[Submission, ...] = ()
 
 
-def find(record: Record, rule: str | None = None, skip: Collection[str] = ()) -> CancelTargets:
-    """The live jobs of a run, those that build its environments included, or of one of its rules
-    (or groups with it). ``skip``: ids, parents'
-    too, that were ended already."""
-    numbers = {
-        job.number
-        for job in record.jobs
-        if rule is None or rule in (job.rule, *job.rule.split("+"))
-    }
+def of_rule(record: Record, rule: str) -> set[int]:
+    """The numbers of a rule's jobs, or of groups with it."""
+    return {job.number for job in record.jobs if rule in (job.rule, *job.rule.split("+"))}
+
+
+def find(
+    record: Record, wanted: Collection[int] | None = None, skip: Collection[str] = ()
+) -> CancelTargets:
+    """The live jobs of a run, those that build its environments included; ``wanted``: only jobs
+    with these numbers. ``skip``: ids, parents' too, that were ended already."""
+    numbers = {job.number for job in record.jobs} if wanted is None else set(wanted)
     by_name: dict[str, list[Placement]] = {}
     for place in record.placements:
         if is_live(place):
             by_name.setdefault(place.submission, []).append(place)
-    builds = [] if rule else _builds(record, skip)
+    builds = [] if wanted is not None else _builds(record, skip)
     found = CancelTargets(singles=tuple(builds), jobs=len(builds))
     for submission in record.submissions:
         live = by_name.get(submission.name, [])
@@ -61,14 +63,22 @@ def _builds(record: Record, skip: Collection[str]) -> list[str]:
 
 
 def settled(
-    found: CancelTargets, record: Record, look_for: Callable[[Submission], str | None]
+    found: CancelTargets,
+    record: Record,
+    look_for: Callable[[Submission], str | None],
+    wanted: Collection[int] | None = None,
 ) -> CancelTargets:
-    """With the ids of unanswered submissions that ``look_for`` finds by queue and name. Of an array
-    all jobs are ended, not only those of the rule."""
+    """With the ids of unanswered submissions that ``look_for`` finds by queue and name; ``wanted``
+    as for ``find``."""
     arrays, singles, jobs = list(found.arrays), list(found.singles), found.jobs
     for submission in found.unanswered:
         batch_id = look_for(submission)
-        if batch_id:
+        if batch_id and submission.size > 1 and wanted is not None:
+            places = (p for p in record.placements if p.submission == submission.name)
+            children = [f"{batch_id}:{p.child}" for p in places if p.number in wanted]
+            singles += children
+            jobs += len(children)
+        elif batch_id:
             (arrays if submission.size > 1 else singles).append(batch_id)
             jobs += _count(record.placements, submission)
     return CancelTargets(tuple(arrays), tuple(singles), jobs)

@@ -72,18 +72,7 @@ def choose(jobs: Sequence[Job], wanted: JobQuery, where: str) -> tuple[list[Job]
 
     Failed jobs come before others, the latest first. Raises ``LookupFailed``.
     """
-    of_rule = [job for job in jobs if wanted.rule in (job.rule, *job.rule.split("+"))]
-    if not of_rule:
-        rules = sorted({job.rule for job in jobs})
-        near = difflib.get_close_matches(wanted.rule, rules, n=1)
-        ask = f" Did you mean {near[0]}?" if near else ""
-        known = ", ".join(rules[:LISTED]) or "none yet"
-        raise LookupFailed(f"{where} has no job of a rule {wanted.rule!r} (rules: {known}).{ask}")
-    fits = [job for job in of_rule if wanted.wildcards.items() <= dict(job.wildcards or {}).items()]
-    if not fits:
-        raise LookupFailed(
-            f"{where} has no such job of rule {wanted.rule}. It has {_listed(of_rule)}"
-        )
+    fits = _fitting(jobs, wanted, where)
     by_label: dict[str, list[Job]] = {}
     for job in sorted(fits, key=lambda job: job.number):
         by_label.setdefault(job.label, []).append(job)
@@ -100,6 +89,55 @@ def choose(jobs: Sequence[Job], wanted: JobQuery, where: str) -> tuple[list[Job]
         said = f"{len(failed):,} jobs of rule {wanted.rule} failed; this is {failed[0].label}. "
         said += f"Others: {_listed(failed[1:])}"
     return by_label[failed[0].label], said or f"This is {failed[0].label}, which failed."
+
+
+def _fitting(jobs: Sequence[Job], wanted: JobQuery, where: str) -> list[Job]:
+    """The attempts of all jobs that may be meant. Raises ``LookupFailed`` if there are none."""
+    of_rule = [job for job in jobs if wanted.rule in (job.rule, *job.rule.split("+"))]
+    if not of_rule:
+        rules = sorted({job.rule for job in jobs})
+        near = difflib.get_close_matches(wanted.rule, rules, n=1)
+        ask = f" Did you mean {near[0]}?" if near else ""
+        known = ", ".join(rules[:LISTED]) or "none yet"
+        raise LookupFailed(f"{where} has no job of a rule {wanted.rule!r} (rules: {known}).{ask}")
+    fits = [job for job in of_rule if _fits(job, wanted)]
+    if not fits:
+        raise LookupFailed(
+            f"{where} has no such job of rule {wanted.rule}. It has {_listed(of_rule)}"
+        )
+    return fits
+
+
+def _fits(job: Job, wanted: JobQuery) -> bool:
+    """Whether a job of the rule, or one of a group's, has these wildcards."""
+    if wanted.wildcards.items() <= dict(job.wildcards or {}).items():
+        return True
+    return any(
+        f"{label} ".startswith(f"{wanted.rule} ")
+        and all(f" {name}={value} " in f"{label} " for name, value in wanted.wildcards.items())
+        for label in job.members.splitlines()
+    )
+
+
+def open_job(jobs: Sequence[Job], words: Sequence[str], where: str) -> Job:
+    """The one job that ``words`` (``RULE wildcard=value …``, or its label) mean and that is not
+    over. ``jobs``: as they stand now. Raises ``LookupFailed``."""
+    label = " ".join(words)
+    fits = [job for job in jobs if job.label == label] or _fitting(jobs, parse(words), where)
+    last = {job.label: job for job in sorted(fits, key=lambda job: job.number)}
+    alive = [job for job in last.values() if job.state in ("prepared", "sent")]
+    if len(alive) == 1:
+        return alive[0]
+    if alive:
+        rule = words[0]
+        raise LookupFailed(
+            f"{len(alive):,} jobs of rule {rule} match: add wildcards, or end them all with --rule "
+            f"{rule}. {_listed(alive)}"
+        )
+    ended = next(iter(last.values()))
+    if len(last) == 1:
+        raise LookupFailed(f"{ended.label} is over: it is {ended.state}.")
+    raise LookupFailed(f"All {len(last):,} jobs that match are over.")
 
 
 def _rank(job: Job) -> tuple[int, float]:

@@ -197,6 +197,7 @@ class EndedJobs:
             self._run.logger.error(f"{job_label(job)}: {message}")
         tally, size = self._run.tally, len(members(job))
         if failure.cause is Cause.TERMINATED:
+            retries.give_up(job)  # whoever ended it did not want it to begin again
             tally.ends(job.jobid, size)
         elif not self._run.cancelled.is_set():
             tally.fails(job.jobid, rule_name(job), failure.cause.value, size)
@@ -207,6 +208,8 @@ class EndedJobs:
 
 def _last_try(work: SentWork, failure: Failure) -> Failure:
     """The failure; after one that is not worth another try, Snakemake does not make it."""
+    if failure.cause is Cause.TERMINATED and retries.has_tries_left(work.job):
+        return replace(failure, sentence=f"{failure.sentence}; it is not tried again")
     codes = work.own_plan.budgets.retry_exit_codes
     if exit_codes.is_worth_retrying(failure, codes) or not retries.has_tries_left(work.job):
         return failure

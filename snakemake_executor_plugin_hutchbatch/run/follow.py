@@ -6,6 +6,7 @@ import time
 
 from ..aws.job_states import BEGUN
 from ..planning.work import SentWork
+from ..record import cancel_requests
 from ..settlement.retry_policy import Resubmit
 from ..submission import messages
 from ..text import tracebacks
@@ -15,6 +16,9 @@ from .assemble import RunServices
 from .endings import EndedJobs
 from .progress import Progress, line
 from .state import RunState
+
+#: Seconds between two looks at what ``hutchbatch cancel`` asks for.
+ASKED_SECONDS = 2.0
 
 
 class Follower:
@@ -26,6 +30,7 @@ class Follower:
         self._ended = ended
         self._progress = Progress(time.monotonic())
         self._done_here = 0
+        self._asked = 0.0
 
     def poll(self) -> None:
         """One look at all live jobs."""
@@ -40,11 +45,20 @@ class Follower:
             if self._run.limit.look():
                 self._stop_submitting()
             services.starvation_watch.look(found)
+            self._cancel_unsent()
             self._report_progress()
             services.recorder.counts(*self._counts())
         services.recorder.beat()
         services.presence.sign(time.monotonic())
         services.pace.polled(bool(found), services.tracker.calls - before)
+
+    def _cancel_unsent(self) -> None:
+        """Jobs that AWS Batch does not have yet can only be ended here: ``hutchbatch cancel`` asks
+        for that in the record."""
+        now = time.monotonic()
+        if self._services.outbox.waiting() and now - self._asked >= ASKED_SECONDS:
+            self._asked = now
+            self._services.outbox.cancel(cancel_requests.read(self._run.context.site.run_id))
 
     def _counts(self) -> tuple[int, int, int]:
         """Snakemake's own count of jobs, and those that ended here: of these it may count one late,

@@ -32,6 +32,10 @@ from .submit_job import SubmissionError
 T = TypeVarTuple("T")
 
 
+#: Of a job that ``hutchbatch cancel`` ended before it was sent.
+NOT_SENT = Failure(Cause.TERMINATED, "it was ended with hutchbatch cancel before it was sent")
+
+
 class Snakemake(Protocol):
     """What the executor does for this module."""
 
@@ -58,6 +62,9 @@ class Hold(Protocol):
 
     def waiting(self) -> int:
         """How many jobs it keeps."""
+
+    def drop(self, number: int) -> Work | None:
+        """Keeps a job no longer; None for one that it does not keep."""
 
 
 class Outbox:
@@ -87,6 +94,7 @@ class Outbox:
         self._hold = hold
         self._adopted: dict[int, PendingSubmission] = {}
         self._stopped = self._withdraws = False
+        self._cancelled: set[int] = set()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-sending")
         # Threads of their own: questions about earlier jobs do not hold up new ones.
         self._asking = ThreadPoolExecutor(threads, thread_name_prefix="hutchbatch-asking")
@@ -130,6 +138,21 @@ class Outbox:
         """From now on sends nothing more: jobs that come, or still wait, are given back."""
         self._withdraws = True
 
+    def cancel(self, numbers: Iterable[int]) -> None:
+        """These jobs are not sent: they fail, as if they had been ended on AWS Batch. Those that
+        AWS Batch has already are not concerned."""
+        for number in set(numbers) - self._cancelled:
+            self._cancelled.add(number)
+            if work := self._hold.drop(number) if self._hold else None:
+                self._refuse(work, NOT_SENT)
+
+    def _is_cancelled(self, work: Work) -> bool:
+        """Whether the job must not be sent, which is reported then."""
+        if work.number not in self._cancelled:
+            return False
+        self._refuse(work, NOT_SENT)
+        return True
+
     def close(self) -> None:
         """Returns when nothing is under way any more."""
         self._later.stop()
@@ -167,6 +190,8 @@ class Outbox:
         if self._withdraws:
             self._give_back(work_in(waiting))
             return
+        if self._is_cancelled(work_in(waiting)):
+            return
         if self._hold and isinstance(waiting, PendingSubmission) and waiting.lacks:
             self._hold.take(waiting, self._gather, self._refuse)
             return
@@ -184,6 +209,8 @@ class Outbox:
 
     def _take_over(self, pending: PendingSubmission, identity: str) -> None:
         work = pending.work
+        if self._is_cancelled(work):
+            return
         with self.failing([(work.job, work)], "looking for the job of an earlier run"):
             taken = self._takeover.resolve(work, identity)
             if isinstance(taken, NotYet):
@@ -205,6 +232,7 @@ class Outbox:
             for waiting in family:
                 self._give_back(work_in(waiting))
             return
+        family = [waiting for waiting in family if not self._is_cancelled(work_in(waiting))]
         parts: list[list[PendingSubmission] | StoredWork] = []
         with self.failing(_jobs(family)):
             parts = self._sender.divided(family)

@@ -162,15 +162,19 @@ def test_a_run_is_watched_and_ended_from_another_terminal(watched, workflow):
     assert " running " in run("runs")[1]
     # One rule ends; Snakemake goes on.
     code, out = run("cancel", "--rule", "slow", "--yes")
-    assert (code, "Stopped 3 jobs on AWS Batch of rule slow." in out) == (0, True), out
-    assert "retries:" in out
+    assert (code, "3 jobs of rule slow ended." in out) == (0, True), out
+    assert "it does not try these jobs again" in out
     run.until(lambda s: counts(s, "slow")["ended"] == 3)
     assert run.process.poll() is None
+    # One job ends, an array's child.
+    assert "2 jobs of rule late match: add wildcards" in run("cancel", "late", "--yes")[1]
+    code, out = run("cancel", "late", "x=0", "--yes")
+    assert (code, out.startswith("late x=0 ended.\n")) == (0, True), out
     # Nobody can be asked here.
     code, out = run("cancel")
     assert (code, "add --yes" in out) == (2, True)
     code, out = run("cancel", "--yes")
-    assert (code, out) == (0, "Stopped 2 jobs on AWS Batch.\n")
+    assert (code, out.startswith("1 job ended")) == (0, True), out
     assert run.process.wait(120) != 0
     code, out = run("status", "--watch")
     assert code == 1
@@ -243,8 +247,9 @@ def test_what_a_killed_snakemake_left_is_shown_and_ended(watched, workflow):
     journal.execute("UPDATE placements SET batch_id = NULL WHERE submission = ?", unanswered)
     journal.close()
     before = workflow.cloud.calls()["calls"].get("TerminateJobs", 0)
+    assert re.search(r" gone +3 of 11 +1 +0 +5 ", run("runs")[1])
     code, out = run("cancel", "--yes")
-    assert (code, out) == (0, "Stopped 5 jobs on AWS Batch.\n")
+    assert (code, out) == (0, "5 jobs ended; nothing of this run is left on AWS Batch.\n")
     assert workflow.cloud.calls()["calls"]["TerminateJobs"] == before + 1
     deadline = time.monotonic() + 120
     while set(states(workflow, ids).values()) != {"FAILED"}:

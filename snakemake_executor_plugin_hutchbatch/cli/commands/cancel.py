@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...record import controllers, run_record
 from ...record.controllers import is_gone
 from ...record.reader import Reader
 from ...record.schema import Run
+from ...recovery.unfinished_jobs import is_over
+from ...reporting import find_job, last_line
 from ...text import terminal
 from ...text.terminal import note
-from .. import detached, ending_runs, stopping
+from ...text.units import counted
+from .. import cancelling, detached, ending_runs, one_job, stopping
 from ..cancelling import Canceller
 from ..detached import Reached
 from .common import (
@@ -22,7 +26,6 @@ from .common import (
     Help,
     Subcommands,
     add_directory,
-    add_run,
     epilog,
     journal_path,
 )
@@ -38,20 +41,28 @@ def add(subcommands: Subcommands) -> None:
         description=(
             "Stops the jobs that a run has on AWS Batch, even if its Snakemake was killed. If\n"
             "Snakemake is running on this machine, it is asked to stop, too, but only a process\n"
-            "of yours that is certainly the one that started the run. With --rule, only jobs of\n"
-            "that rule are stopped; for Snakemake they have failed.\n"
+            "of yours that is certainly the one that started the run. With --rule, or RULE and\n"
+            "wildcards, only jobs of that rule, or one job, are stopped: for Snakemake they have\n"
+            "failed, and it does not try them again. Returns when AWS Batch says that they ended.\n"
             "A run of 'hutchbatch submit' is ended with its Snakemake, from any computer."
         ),
         epilog=epilog(
             "examples:\n"
             "  hutchbatch cancel\n"
             "  hutchbatch cancel 20261127-0230 --yes\n"
-            "  hutchbatch cancel --rule align",
+            "  hutchbatch cancel --rule align\n"
+            "  hutchbatch cancel align sample=A",
             "some jobs could not be stopped",
         ),
         formatter_class=Help,
     )
-    add_run(parser)
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="RUN | RULE wildcard=value",
+        help="a run from 'hutchbatch runs', or the start of its id (default: the last run); and, to"
+        " stop one job, its rule and wildcards, or its id on AWS Batch",
+    )
     parser.add_argument("--rule", help="only jobs of this rule")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask first")
     add_directory(parser)
@@ -60,11 +71,17 @@ def add(subcommands: Subcommands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if (reached := detached.meant(options, options.run_id)) is not None:
-        return _end(reached, options)
+    name, words = _split(options.words)
+    if words and options.rule:
+        raise CommandError("Name a job or --rule, not both.", USAGE)
+    if (reached := detached.meant(options, name)) is not None:
+        return _end(reached, options, bool(words))
     with Reader(journal_path(options)) as reader:
-        run = run_record.choose(reader, options.run_id)
-        canceller = Canceller(reader, run, options.rule)
+        if words:
+            return one_job.cancel(reader, name, words, lambda what: _ask_unless(options, what))
+        run = run_record.choose(reader, name)
+        select = cancelling.of_rule(options.rule) if options.rule else cancelling.everything
+        canceller = Canceller(reader, run, select)
         first = canceller.look()
         stops = options.rule is None and _doubt(run, options.directory) is None
         if not first.jobs and not stops:
@@ -73,8 +90,7 @@ def _run(options: argparse.Namespace) -> int:
                 _warn(run, options)
             return 0
         what = f"{first.jobs:,} jobs{_of(options.rule)} of run {run.run_id}"
-        if not options.yes:
-            _ask(f"Stop {what}" + (" and its Snakemake" if stops else "") + "?")
+        _ask_unless(options, what + (" and its Snakemake" if stops else ""))
         if stops and (why := stopping.terminate(controllers.of(run), options.directory)):
             # Not what it was a moment ago.
             note(_left_alone(run, why))
@@ -87,7 +103,9 @@ def _run(options: argparse.Namespace) -> int:
             time.sleep(0.5)
             more, also, last = canceller.end(canceller.look())
             ended, left, reason = ended + more, left + also, last or reason
-    terminal.say(f"Stopped {ended:,} jobs on AWS Batch{_of(options.rule)}.")
+        live = canceller.wait()
+        continues = not is_over(canceller.refreshed(), time.time())
+    _say_last(run, options.rule, ended - live, live + left, continues)
     if left:
         raise CommandError(
             f"{left:,} jobs or arrays could not be stopped ({reason}): try again; if AWS denies "
@@ -96,12 +114,29 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _end(reached: Reached, options: argparse.Namespace) -> int:
+def _split(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Which run, and which of its jobs. A run's id begins with a digit, no rule's name does."""
+    first, *rest = words or [""]
+    if first[:1].isdigit() and not find_job.is_batch_id(first):
+        return first, rest
+    return None, list(words)
+
+
+def _say_last(run: Run, rule: str | None, ended: int, live: int, continues: bool) -> None:
+    """What is left of the run is only said where nobody sends more jobs."""
+    if rule is None and not continues:
+        terminal.say(last_line.sentence(run.run_id, ended, live))
+        return
+    still = f"; {live:,} are still on AWS Batch" if live else ""
+    terminal.say(f"{counted(ended, 'job')}{_of(rule)} ended{still}.")
+
+
+def _end(reached: Reached, options: argparse.Namespace, one: bool) -> int:
     """Ends a detached run."""
-    if options.rule:
+    if options.rule or one:
         raise CommandError(
             f"Run {reached.id} has its Snakemake on AWS Batch, which alone may stop single jobs: "
-            "leave out --rule to end the run.",
+            "name only the run to end it.",
             USAGE,
         )
     if not options.yes:
@@ -113,6 +148,12 @@ def _end(reached: Reached, options: argparse.Namespace) -> int:
 
 def _of(rule: str | None) -> str:
     return f" of rule {rule}" if rule else ""
+
+
+def _ask_unless(options: argparse.Namespace, what: str) -> None:
+    """Raises ``CommandError`` where the user does not want it."""
+    if not options.yes:
+        _ask(f"Stop {what}?")
 
 
 def _ask(question: str) -> None:
@@ -139,7 +180,7 @@ def _warn(run: Run, options: argparse.Namespace) -> None:
     if run.ended is not None or is_gone(run, time.time()):
         return
     if options.rule is not None:
-        note("Snakemake continues; it repeats these jobs if the rule has retries:.")
+        note("Snakemake continues; it does not try these jobs again.")
     elif why := _doubt(run, options.directory):
         note(_left_alone(run, why))
     else:

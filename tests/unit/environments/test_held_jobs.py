@@ -96,3 +96,14 @@ def test_a_job_whose_environment_cannot_be_had_fails_with_its_cause(pending):
     environments.waiting.pop()()
     assert failed == [(1, "[ENVIRONMENT]")]
     assert hold.waiting() == 0
+
+
+def test_a_job_that_was_dropped_is_not_passed_on(pending):
+    environments, sent = Environments(), []
+    hold = HeldJobs(environments)
+    hold.take(pending, sent.append, None)
+    assert hold.drop(1) is pending.work
+    assert hold.drop(1) is None
+    environments.there.add("d1")
+    environments.waiting.pop()()
+    assert (sent, hold.waiting()) == ([], 0)

@@ -47,10 +47,10 @@ def test_arrays_end_by_their_parents_where_all_that_live_in_them_are_wanted(reco
 
 
 def test_of_a_rule_only_its_own_jobs_end(record):
-    found = cancel_targets.find(record, "a")
+    found = cancel_targets.find(record, cancel_targets.of_rule(record, "a"))
     assert (found.arrays, found.singles, found.jobs) == (("one",), ("two:0", "three"), 3)
     assert found.unanswered == ()
-    assert cancel_targets.find(record, "b").singles == ("two:1",)
+    assert cancel_targets.find(record, cancel_targets.of_rule(record, "b")).singles == ("two:1",)
 
 
 def test_nothing_is_ended_twice(record):
@@ -78,4 +78,14 @@ def test_jobs_that_build_environments_of_the_run_end_with_it(record):
     found = cancel_targets.find(record)
     assert (found.singles, found.jobs) == (("mine", "three"), 5)
     assert "mine" not in cancel_targets.find(record, skip={"mine"}).singles
-    assert "mine" not in cancel_targets.find(record, "a").singles
+    assert "mine" not in cancel_targets.find(record, cancel_targets.of_rule(record, "a")).singles
+
+
+def test_one_job_of_an_array_without_an_answer_is_ended_alone():
+    places = tuple(Placement("lost", n, "r", n) for n in range(3))
+    sent = Submission("lost", "r", "q", 3, 0.0)
+    jobs = tuple(Job("r", n, "a", f"a x={n}", 1, 0.0) for n in range(3))
+    record = Record(Run("r", 0.0), jobs, (sent,), places)
+    found = cancel_targets.find(record, {1})
+    ended = cancel_targets.settled(found, record, lambda _: "id", {1})
+    assert (ended.arrays, ended.singles, ended.jobs) == ((), ("id:1",), 1)

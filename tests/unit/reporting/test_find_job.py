@@ -154,3 +154,46 @@ def test_a_job_is_found_by_a_file_that_it_makes(file):
     jobs = [replace(job, logs=f"s3://b/p/logs/{job.label[-1]}.log") for job in jobs]
     assert [job.number for job in find_job.made_by(jobs, run, file)] == [1, 3]
     assert find_job.made_by(jobs, run, "out/C.bam") == []
+
+OPEN = [
+    a_job(0, sample="A", state="done"),
+    a_job(1, sample="B", state="failed"),
+    a_job(2, sample="B"),
+    a_job(3, sample="C", state="prepared"),
+    Job(
+        "r",
+        4,
+        "sort+index",
+        "sort+index (group g, 2 jobs, ab)",
+        1,
+        4.0,
+        members="sort x=1\nsort x=2",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        (["align", "sample=B"], 2),  # its attempt that goes on
+        (["align", "sample=C"], 3),
+        (["sort", "x=2"], 4),  # a member of a group
+        (["sort+index (group g, 2 jobs, ab)"], 4),
+    ],
+)
+def test_the_job_that_is_to_end_is_the_one_that_is_not_over(words, number):
+    assert find_job.open_job(OPEN, words, "Run r").number == number
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["align"], "2 jobs of rule align match: add wildcards, or end them all with --rule align"),
+        (["align", "sample=A"], "align sample=A is over: it is done"),
+        (["sort", "x=3"], "no such job of rule sort"),
+        (["algin"], "Did you mean align"),
+    ],
+)
+def test_what_is_no_one_job_that_could_end_is_explained(words, said):
+    with pytest.raises(LookupFailed, match=said):
+        find_job.open_job(OPEN, words, "Run r")

@@ -81,3 +81,23 @@ def test_an_earlier_job_that_does_not_show_yet_holds_up_no_other(monkeypatch):
     outbox.close()
     assert sorted(batch.happened) == ["id-0", "id-1", "new-job"]
     assert batch.happened.index("id-1") < batch.happened.index("id-0")
+
+
+def test_a_job_that_is_cancelled_before_it_is_sent_fails_alone():
+    batch, refused = Batch(), []
+    batch.rejected = lambda job, failure, work: refused.append((work.number, failure.cause.value))
+    held = {3: work(3, "held")}
+    hold = SimpleNamespace(drop=lambda number: held.pop(number, None), waiting=lambda: len(held))
+    outbox = Outbox(
+        *(batch, logging.getLogger("outbox"), batch, Earlier(), batch, batch, PlanPool()),
+        array_size=1,
+        threads=1,
+        hold=hold,
+    )
+    outbox.cancel([3, 4])
+    outbox.cancel([3, 4])  # as it is read at each look
+    assert refused == [(3, "TERMINATED")]
+    outbox.take(PendingSubmission(work(4, "new"), b"{}"), "identity")
+    outbox.close()
+    assert refused == [(3, "TERMINATED"), (4, "TERMINATED")]
+    assert batch.happened == []
