@@ -35,18 +35,19 @@ def view(reader: Reader, run: Run, now: float, ask: bool = False) -> Overview:
     """A run as the record has it. Batch is asked about jobs that live by the record if the run's
     Snakemake has ended, or with ``ask``.
 
-    Raises ``JournalError``, and with ``ask`` botocore's errors.
+    Raises ``JournalError``, and of a run that goes on botocore's errors.
     """
     record = run_record.read(reader, run)
     gone = is_gone(run, now)
     stuck: tuple[str, ...] = ()
     old = ""
-    if ask and batch_news.live_ids([record]):
+    over = gone or run.ended is not None
+    if ask and not over and batch_news.live_ids([record]):
         clients = aws.clients(aws.session(run.region or None))
         news = batch_news.ask(clients.batch, batch_news.live_ids([record]))
         stuck = _examine(clients, news.jobs, record, now)
         record = after_the_end.with_news(record, news)
-    elif gone or run.ended is not None:
+    elif over:
         heard = batch_news.heard([record], now)
         (record,), old = heard.records, heard.old
         if any(job["status"] == "RUNNABLE" for job in heard.news.jobs.values()):

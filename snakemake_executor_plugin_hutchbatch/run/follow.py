@@ -7,6 +7,7 @@ import time
 from ..aws.job_states import BEGUN
 from ..planning.work import SentWork
 from ..record import cancel_requests
+from ..settlement import failure_report
 from ..settlement.retry_policy import Resubmit
 from ..submission import messages
 from ..text import tracebacks
@@ -31,6 +32,7 @@ class Follower:
         self._progress = Progress(time.monotonic())
         self._done_here = 0
         self._asked = 0.0
+        self._told: dict[int, int] = {}  # lost attempts that were shown, by the job's number
 
     def poll(self) -> None:
         """One look at all live jobs."""
@@ -73,11 +75,16 @@ class Follower:
                 self._ended.stopped(ended)
             return
         again: list[tuple[SentWork, Resubmit]] = []
+        unseen: list[tuple[SentWork, int]] = []
         for settled in self._services.settlement.settle(found.ended):
+            work = settled.outcome.what
+            lost = failure_report.spot_losses(settled.outcome.description, settled.failure)
+            if settled.failure is None and lost > self._told.pop(work.number, 0):
+                unseen.append((work, lost))
             if resubmitted := self._ended.settled(settled):
                 again.append(resubmitted)
             self._report_progress()
-        for message in messages.moved(again):
+        for message in (*messages.moved(again), *messages.lost_unseen(unseen)):
             self._run.logger.info(message)
 
     def _stop_submitting(self) -> None:
@@ -94,8 +101,10 @@ class Follower:
     def _report_news(self, found: Poll[SentWork]) -> None:
         self._services.recorder.states(found.changed)
         for work, job in found.again:
+            self._told[work.number] = len(job.get("attempts") or ())
             message = messages.started_again(work, job)
             self._services.recorder.note("again", message, work.number)
+        for message in messages.restarted(found.again):
             self._run.logger.info(message)
 
     def _report_progress(self) -> None:

@@ -9,6 +9,7 @@ from ..planning.work import Work
 from ..recovery.decide import EarlierJob
 from ..settlement.failure_report import attempts
 from ..settlement.retry_policy import Resubmit
+from ..text.units import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import JobDetailTypeDef
@@ -38,6 +39,36 @@ def started_again(work: Work, job: JobDetailTypeDef) -> str:
     )
 
 
+def restarted(again: Iterable[tuple[Work, JobDetailTypeDef]]) -> list[str]:
+    """Jobs that Batch itself starts again; those of one rule on one queue are counted."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for work, job in again:
+        groups.setdefault((work.plan.rule, work.plan.queue), []).append(started_again(work, job))
+    return [text for (rule, _), texts in groups.items() for text in _few(texts, rule)]
+
+
+def lost_unseen(lost: Iterable[tuple[Work, int]]) -> list[str]:
+    """Jobs that are done, and whose lost machines no poll has shown. With each, how many."""
+    groups: dict[str, list[tuple[Work, int]]] = {}
+    for work, count in lost:
+        groups.setdefault(work.plan.rule, []).append((work, count))
+    lines = []
+    for rule, mine in groups.items():
+        machines = counted(sum(count for _, count in mine), "spot machine")
+        them = "it" if len(mine) == 1 else "them"
+        lines.append(
+            f"{counted(len(mine), 'job')} of rule {rule} lost {machines} on the way, and AWS Batch "
+            f"started {them} again: {_names([work for work, _ in mine])}."
+        )
+    return lines
+
+
+def _names(works: Sequence[Work]) -> str:
+    shown = ", ".join(work.label for work in works[:SHOWN_EACH])
+    more = len(works) - SHOWN_EACH
+    return f"{shown}, and {more:,} more" if more > 0 else shown
+
+
 def moved(steps: Iterable[tuple[Work, Resubmit]]) -> list[str]:
     """Jobs that are submitted again; those of one rule that go the same way are counted."""
     groups: dict[tuple[str, str, str, int], list[Resubmit]] = {}
@@ -46,14 +77,14 @@ def moved(steps: Iterable[tuple[Work, Resubmit]]) -> list[str]:
         groups.setdefault(way, []).append(step)
     lines: list[str] = []
     for (rule, *_), steps_alike in groups.items():
-        lines += _few(steps_alike, rule)
+        lines += _few([step.line for step in steps_alike], rule)
     return lines
 
 
-def _few(steps_alike: Sequence[Resubmit], rule: str) -> list[str]:
-    if len(steps_alike) <= SHOWN_EACH:
-        return [step.line for step in steps_alike]
-    return [steps_alike[0].line, f"The same for {len(steps_alike) - 1:,} more jobs of rule {rule}."]
+def _few(alike: Sequence[str], rule: str) -> list[str]:
+    if len(alike) <= SHOWN_EACH:
+        return list(alike)
+    return [alike[0], f"The same for {len(alike) - 1:,} more jobs of rule {rule}."]
 
 
 class Once:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..aws.job_states import BEGUN, LIVE, State
+from ..aws.job_states import BEGUN, ENDED, LIVE, State
 
 #: Seconds between two listings of an array whose counts only say how many children are in which
 #: state. Which ones they are is only shown, and needed when jobs wait too long.
@@ -95,6 +95,18 @@ class StatesToList:
 def begun(counts: Mapping[str, int]) -> int:
     """How many children have begun to start, without those that failed: they may not have."""
     return sum(counts.get(s, 0) for s in (*BEGUN, "SUCCEEDED"))
+
+
+def fell_back(before: Mapping[str, int], counts: Mapping[str, int]) -> bool:
+    """Whether children that had begun wait again: they have lost their machines."""
+    had, have = (sum(c.get(s, 0) for s in (*BEGUN, *ENDED)) for c in (before, counts))
+    return have < had
+
+
+def goes_back(before: str, state: str) -> bool:
+    """Whether a job in a new state has lost its machine."""
+    order = [*LIVE, *ENDED]
+    return before in BEGUN and state in LIVE and order.index(state) < order.index(before)
 
 
 def to_list(

@@ -22,6 +22,9 @@ from .registry import Registry
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
+#: Children of an array that have lost their machines at once, and are asked about: ten calls.
+MOST_BACK = 1000
+
 T = TypeVar("T")
 
 
@@ -93,6 +96,8 @@ class Tracker(Registry[T]):
         before, array.counts = array.counts, dict(summary)
         if array.counts != before:
             found.counts.append(array)
+            if live_jobs.fell_back(before, array.counts):
+                array.listed = -live_jobs.LISTING_SECONDS  # which ones they are is of interest now
             if live_jobs.begun(array.counts) > live_jobs.begun(before):
                 found.started.extend(live.what for live in array.any_child())
 
@@ -136,9 +141,14 @@ class Tracker(Registry[T]):
             states.update({index: (state, job) for index, job in listed.items()})
         if wanted.listed:
             array.listed = now
+        back: list[int] = []
         with self._lock:
             for index, live in array.children.items():
                 now_in, job = states.get(index, (wanted.others, None))
                 if now_in:
+                    if live_jobs.goes_back(live.state, now_in):
+                        back.append(index)
                     live.reason = str((job and job.get("statusReason")) or "")
                     found.move(live, now_in, job, now)
+        # Lists do not say how often a child was started: only DescribeJobs does.
+        self._describe_children(array, back[:MOST_BACK], found)
