@@ -155,6 +155,7 @@ def test_a_job_is_found_by_a_file_that_it_makes(file):
     assert [job.number for job in find_job.made_by(jobs, run, file)] == [1, 3]
     assert find_job.made_by(jobs, run, "out/C.bam") == []
 
+
 OPEN = [
     a_job(0, sample="A", state="done"),
     a_job(1, sample="B", state="failed"),
