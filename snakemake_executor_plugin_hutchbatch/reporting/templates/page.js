@@ -103,6 +103,7 @@ const KINDS = {
   lost: (job) => Boolean(job.lost),
   killed: (job) => Boolean(job.killed),
   again: (job) => job.attempts.length > 1,
+  stopped: (job) => job.state === "ended" || job.state === "not sent",
   open: (job) => job.state === "waiting" || job.state === "running",
 };
 
