@@ -26,6 +26,7 @@ from . import (
     cost_section,
     environments,
     job_list,
+    joined,
     overview,
     resource_advice,
     shareable,
@@ -63,7 +64,7 @@ def at_end(paths: Iterable[Path], journal: Path, run_id: str) -> Iterator[str]:
     for path in paths:
         try:
             with Reader(journal) as reader:
-                write(path, run_record.read(reader, run_record.choose(reader, run_id)))
+                write(path, joined.read(reader, run_record.choose(reader, run_id)))
             yield f"The report of this run: {path}"
         except Exception as error:  # an error in a report must not end a run
             if not isinstance(error, (MissingExtra, OSError, JournalError)):

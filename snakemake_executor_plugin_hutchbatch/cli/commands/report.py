@@ -11,7 +11,7 @@ from ...record import run_record
 from ...record.controllers import is_gone
 from ...record.reader import Reader
 from ...record.run_record import Record
-from ...reporting import after_the_end, attempt_table, batch_news, page
+from ...reporting import after_the_end, attempt_table, batch_news, joined, page
 from ...reporting.comparison import MOST_RUNS
 from ...reporting.statistics import Prices
 from ...text import terminal
@@ -135,8 +135,8 @@ def _record(options: argparse.Namespace, name: str | None) -> Record:
     reached = detached.meant(options, name)
     if reached is None:
         with Reader(journal_path(options)) as reader:
-            return run_record.read(reader, run_record.choose(reader, name))
+            return joined.read(reader, run_record.choose(reader, name))
     with asking("reading the run's record"), detached.record_of(reached) as saved:
         if saved is None:
             raise CommandError(f"Run {reached.id} has no record yet: its Snakemake has not begun.")
-        return run_record.read(saved.reader, saved.run)
+        return joined.read(saved.reader, saved.run)
