@@ -7,6 +7,7 @@ nowhere else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -55,6 +56,9 @@ class SentJob:
         return {name: text for name, text in self.variables.items() if name not in VARIABLES}
 
 
+#: Variables that a shell can have. Others may submit jobs, with any names, and these are written
+#: into scripts.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: Volumes that every job has, by the names that its definition gives them.
 _USUAL = frozenset(("scratch", "host-cache", "aws-cli"))
 
@@ -62,7 +66,16 @@ _USUAL = frozenset(("scratch", "host-cache", "aws-cli"))
 def of_description(job: JobDetailTypeDef) -> SentJob:
     """Of what DescribeJobs says of a job that is no array. Pure."""
     container = job.get("container") or {}
-    variables = {pair["name"]: pair["value"] for pair in container.get("environment") or ()}
+    variables = {
+        pair["name"]: pair["value"]
+        for pair in container.get("environment") or ()
+        if _NAME.fullmatch(pair["name"])
+    }
+    secrets = {
+        each["name"]: each["valueFrom"]
+        for each in container.get("secrets") or ()
+        if _NAME.fullmatch(each["name"])
+    }
     wanted = {
         str(item["type"]): int(float(item["value"]))
         for item in container.get("resourceRequirements") or ()
@@ -87,7 +100,7 @@ def of_description(job: JobDetailTypeDef) -> SentJob:
         timeout=(job.get("timeout") or {}).get("attemptDurationSeconds"),
         retry=cast("RetryStrategyTypeDef | None", job.get("retryStrategy")),
         variables=variables,
-        secrets={each["name"]: each["valueFrom"] for each in container.get("secrets") or ()},
+        secrets=secrets,
         tags=dict(job.get("tags") or {}),
         share_identifier=job.get("shareIdentifier"),
         priority=job.get("schedulingPriority"),

@@ -39,6 +39,12 @@ def attempts(job: JobDetailTypeDef) -> list[str]:
     return texts
 
 
+#: Failures that can be looked into where the job is run again.
+_OF_THE_COMMAND = frozenset(
+    (Cause.COMMAND, Cause.MISSING_OUTPUT, Cause.OUT_OF_MEMORY, Cause.TIMEOUT)
+)
+
+
 def spot_losses(job: JobDetailTypeDef | None, failure: Failure | None) -> int:
     """How many of a job's attempts ended with their spot machine."""
     tried = (job.get("attempts") if job else None) or []
@@ -72,6 +78,8 @@ def report(
         text += [f"    {copy.path}: {_named(copy.of)}" for copy in copies]
     if job_id:
         text.append(f"  all of it: hutchbatch logs {job_id}")
+        if failure.cause in _OF_THE_COMMAND:
+            text.append(f"  run it here: hutchbatch rerun {job_id}")
     return "\n".join(text)
 
 

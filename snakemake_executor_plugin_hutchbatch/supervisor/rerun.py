@@ -31,7 +31,7 @@ from .fence import Stamp
 from .main import run_to_end
 from .output_checks import make_folders
 from .problems import COMMAND, START, Cause, Facts, Problem
-from .removal import open_folder
+from .removal import open_folder, remove_tree
 from .s3 import S3
 from .scratch import HELD, Scratch
 from .scripts import Scripts, with_python
@@ -123,6 +123,8 @@ class Rerun:
         with open(folder.task, encoding="utf-8") as file:
             task = self.task = load_taskspec(file.read())
         self._scratch = scratch = folder.scratch()
+        for left in ("environments", "packages"):  # what no cache could hold, of an earlier time
+            remove_tree(os.path.join(scratch.path, left))
         self._watch(scratch.path)
         environ = {**container_environment(self._environ), **task.environment}
         done = _read(folder.staged)

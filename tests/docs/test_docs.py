@@ -216,9 +216,9 @@ def a_plan(**known):
 
 def test_the_report_of_a_failed_job_looks_as_the_docs_say():
     shown, alike = (text.strip() for text in blocks(TROUBLESHOOTING, "text", "When a job fails"))
-    first, *_, last = shown.splitlines()
+    first, *_ = shown.splitlines()
     label, sentence, cause = re.fullmatch(r"(.*) failed: (.*) \[(\w+)\]", first).groups()
-    job_id = re.search(r"hutchbatch logs (\S+)", last)[1]
+    job_id = re.search(r"hutchbatch logs (\S+)", shown)[1]
     queue = re.search(r"queue: (\S+)", shown)[1]
     image = re.search(r"image: (\S+)", shown)[1]
     tails = [

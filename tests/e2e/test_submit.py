@@ -124,6 +124,8 @@ def test_others_see_it_from_any_machine(run):
     assert [(each["run_id"], each["outcome"]) for each in listed] == [(run.id, "succeeded")]
     assert "said a" in run.from_elsewhere("logs", "one", "s=a", "--run", run.id).out
     assert "5 of 5 steps" in run.from_elsewhere("logs", "--controller", run.id).out
+    again = ("rerun", "one", "s=a", "--run", run.id, "--engine", "none")
+    assert "said a" in run.from_elsewhere(*again).out
     assert "Finished jobid" in run.from_elsewhere("attach", run.id[:-2]).out
     trace = run.from_elsewhere("report", run.id, "--trace", "-").out
     assert trace.count("\tone s=") == 2

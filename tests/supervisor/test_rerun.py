@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conda_trees import KEY, Tree
 
 from snakemake_executor_plugin_hutchbatch.rerun import folder, outcome
 from snakemake_executor_plugin_hutchbatch.rerun.engine import Chosen
@@ -19,8 +20,16 @@ from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     TaskSpec,
 )
 
+from .conftest import ACCESS, REGION, SECRET
+
 WORKDIR = "/HUTCHBATCH-WORKDIR-0"
-JOB = SentJob("id", "s3://b/t.json", "x", image="image:1", variables={"MINE": "it's"})
+JOB = SentJob(
+    "id",
+    "s3://b/t.json",
+    "x",
+    image="image:1",
+    variables={"MINE": "it's", "HUTCHBATCH_REGION": REGION},
+)
 
 
 class Again:
@@ -33,7 +42,7 @@ class Again:
     def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["bash", str(self.path / "run.sh"), *arguments],
-            env={**os.environ, "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "x"},
+            env={**os.environ, "AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET},
             input=typed,
             capture_output=True,
             text=True,
@@ -96,6 +105,25 @@ def test_a_shell_has_the_jobs_folder_and_variables_and_what_was_made_stays(tmp_p
     assert "'exit' leaves it" in shell.stderr
 
 
+def test_a_job_has_its_conda_environment_each_time_and_in_a_shell(tmp_path, tiny, monkeypatch):
+    def put(key: str, data: bytes) -> str:
+        tiny.objects[f"/bucket/{key}"] = data
+        return f"s3://bucket/{key}"
+
+    # Too long for files that hold their path: the environment is at a short one, made each time.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", tiny.endpoint)
+    step = Step("align", "set -eu; tool > out", outputs=(Output("out"),), conda=KEY)
+    again = Again(tmp_path / "f", step, environments=(Tree().stored(put),))
+    for _ in range(2):
+        done = again.run()
+        assert done.returncode == 0, done.stderr
+        assert again.text("work/out").startswith("tool of /")
+    shell = again.run("--shell", typed='tool; [ -d "$CONDA_PREFIX" ] && exit 9\n')
+    assert shell.returncode == 9, shell.stderr
+    assert shell.stdout.startswith("tool of /")
+
+
 def test_an_output_that_is_missing_is_a_failure_as_in_a_job(tmp_path):
     again = Again(tmp_path / "f", Step("align", "true", outputs=(Output("out/A"),)))
     assert again.run().returncode == 213
@@ -108,7 +136,7 @@ def test_two_runs_in_one_folder_do_not_mix(tmp_path):
     )
     with subprocess.Popen(
         ["bash", str(again.path / "run.sh")],
-        env={**os.environ, "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "x"},
+        env={**os.environ, "AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET},
         stderr=subprocess.DEVNULL,
     ) as first:
         while not (again.path / "began").exists() and first.poll() is None:

@@ -93,6 +93,8 @@ def _run(options: argparse.Namespace) -> int:
         if target.said:
             note(target.said)
         try:
+            if target.run is None:
+                note("No run that is recorded here has this job: make sure that you trust it.")
             with asking("reading what the job ran"):
                 job = look_up.sent(wanted.clients.batch, wanted.reader, target)
                 task = description.read(wanted.clients.s3, job)

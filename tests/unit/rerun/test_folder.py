@@ -67,7 +67,7 @@ def test_under_snakemake_it_is_not_in_the_folder_where_that_was_started(tmp_path
     assert folder.place(None, inside, tmp_path, Path("/else")).parent.parent == Path("/else")
     plain = TaskSpec("a s=A", "", (Step("a", "true"),))
     assert folder.place(None, plain, tmp_path, Path("/else")) == tmp_path / "hutchbatch-rerun/a-s-A"
-    with pytest.raises(RerunError, match="name one elsewhere"):
+    with pytest.raises(RerunError, match="name another one"):
         folder.place(tmp_path / "x", inside, tmp_path, Path("/else"))
 
 

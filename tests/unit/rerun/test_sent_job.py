@@ -19,6 +19,7 @@ DESCRIBED = {
             {"name": "HUTCHBATCH_TASK_SHA256", "value": "root"},
             {"name": "HUTCHBATCH_TASK_SIZE", "value": "100"},
             {"name": "MINE", "value": "x y"},
+            {"name": "A;rm -rf /", "value": ""},
         ],
         "secrets": [{"name": "TOKEN", "valueFrom": "arn:secret"}],
         "resourceRequirements": [

@@ -46,7 +46,7 @@ def test_a_report_says_cause_queue_attempts_output_and_the_command_for_all_of_it
         "  last lines of its output and of its log logs/a (1):\n    no such index\n",
         "  last lines of its log logs/b (1):\n    b's own\n",
         "    copies/x.log: its output\n    copies/x.2.log: its log logs/b\n",
-        "all of it: hutchbatch logs 0abc-1:3",
+        "all of it: hutchbatch logs 0abc-1:3\n  run it here: hutchbatch rerun 0abc-1:3",
     ):
         assert words in text
 
