@@ -17,7 +17,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from .aws import errors
+from .aws import credentials, errors
 from .aws.retry import Retrier
 from .environments import ahead
 from .environments.ahead import BuiltAhead
@@ -102,6 +102,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._count = 0
         self._size = len(self.dag)
         beginning = begin.begin(self.workflow, context, self._retrier, self.logger, hide)
+        credentials.RENEWAL.watch(beginning.recorder.waits)
         limit = begin.limit(beginning, self.executor_settings)
         self._run = RunState(self.workflow, context, self.logger, hide, cancelled, limit)
         self._services = assemble.build(

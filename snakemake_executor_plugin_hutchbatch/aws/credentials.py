@@ -55,6 +55,7 @@ class Renewal:
         self._lock = threading.Lock()
         self._held: Credentials | None = None
         self._reminded: float | None = None
+        self._watcher: Callable[[str | None], None] = lambda _: None
         self._used = threading.local()
 
     def begin(
@@ -66,6 +67,11 @@ class Renewal:
         """From here on, new credentials are waited for if they have expired, until ``stopped``;
         ``sleep`` takes seconds."""
         self._say, self._sleep, self._stopped = say, sleep, stopped
+
+    def watch(self, watcher: Callable[[str | None], None]) -> None:
+        """``watcher`` takes, again and again while credentials are waited for, the sentence that
+        says so, and None when they are renewed."""
+        self._watcher = watcher
 
     def load(self) -> Credentials | None:
         """What botocore's own chain finds, and keeps; None if there are none."""
@@ -97,6 +103,7 @@ class Renewal:
     def frozen(self) -> ReadOnlyCredentials:
         """Keys for one request; waits if only the user can renew them. Without a run, raises what
         botocore raises."""
+        waited = False
         while True:
             held = self._held
             assert held is not None  # noqa: S101 - ``load`` came before
@@ -107,7 +114,10 @@ class Renewal:
                     raise
                 if not self._look(None) and not self._wait():
                     raise
+                waited = True
                 continue
+            if waited:
+                self._renewed()
             self._used.keys = keys
             return keys
 
@@ -117,10 +127,15 @@ class Renewal:
         while not self._look(ended):
             if not self._wait():
                 return False
+        self._renewed()
+        return True
+
+    def _renewed(self) -> None:
+        """Says so, once, if they were waited for."""
         if self._reminded is not None:
             self._reminded = None
             self.tell("Your AWS credentials are renewed; the run goes on.")
-        return True
+            self._watcher(None)
 
     def _look(self, ended: ReadOnlyCredentials | None) -> bool:
         """Whether usable credentials other than ``ended`` are held or can be found now."""
@@ -152,6 +167,7 @@ class Renewal:
         if self._reminded is None or now - self._reminded > TELL_EVERY:
             self._reminded = now
             self.tell(sentence(os.environ))
+        self._watcher(sentence(os.environ))
         self._sleep(LOOK_EVERY)
         return self.waits
 

@@ -119,13 +119,14 @@ class Canceller:
         return None
 
     def end(self, targets: CancelTargets) -> tuple[int, int, str]:
-        """How many jobs were ended, how many ids AWS refused, and why."""
+        """How many jobs were ended, how many AWS refused to end, and why."""
         if not targets.arrays and not targets.singles:
             return 0, 0, ""
         termination = Termination(self._clients.batch, Retrier(note))
         refused = termination.end(targets.arrays, targets.singles, REASON)
         self._done.update({*targets.arrays, *targets.singles} - set(refused.ids))
-        return targets.jobs - len(refused.ids), len(refused.ids), refused.why
+        left = targets.counted(refused.ids)
+        return targets.jobs - left, left, refused.why
 
 
 def _live_jobs(job: BatchJob) -> int:

@@ -20,7 +20,9 @@ from ..text.secrets import redacted
 from ..tracking.live_jobs import LiveJob
 from .journal import Journal
 from .schema import (
+    GOES_ON,
     SINGLE,
+    WAITS,
     Attempt,
     Environment,
     Job,
@@ -62,6 +64,7 @@ class Recorder:
         self._clock = clock
         self._hide = hide
         self._beaten = clock()
+        self._waits = False
         self._counts = (run.wanted, run.done_here, run.failed_here)
         if journal:
             journal.put(run)
@@ -219,6 +222,13 @@ class Recorder:
 
     def note(self, kind: str, text: str, number: int | None = None) -> None:
         self._put(Note(self._run_id, self._clock(), kind, self._hide(text), number))
+
+    def waits(self, sentence: str | None) -> None:
+        """The run waits for credentials, as the sentence says, and is alive; None: no longer."""
+        if bool(sentence) != self._waits:
+            self._waits = bool(sentence)
+            self.note(WAITS if sentence else GOES_ON, sentence or "The credentials are renewed.")
+        self.beat()
 
     def environment(self, state: Environment) -> None:
         """How an environment stands now."""

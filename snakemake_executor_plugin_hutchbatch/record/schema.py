@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 #: ``Run.outcome`` of a run that is known only from its mark in S3. Of its jobs, the record has
 #: those that a later run took up.
 FROM_MARK = "from its mark"
+#: ``Note.kind``: the run waits for credentials; it goes on.
+WAITS, GOES_ON = "credentials", "renewed"
 #: ``Placement.child`` of a job that is no array's child.
 SINGLE = -1
 

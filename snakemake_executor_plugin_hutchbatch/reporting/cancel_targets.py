@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..record.run_record import Record
 from ..record.schema import SINGLE, Placement, Submission
@@ -13,13 +13,18 @@ from .after_the_end import is_live
 @dataclass(frozen=True)
 class CancelTargets:
     """What is to be ended. ``arrays``: ids of parents whose live children are all to be ended;
-    ``singles``: other ids; ``jobs``: how many jobs that is; ``unanswered``: submissions that AWS
-    may have accepted although no answer came."""
+    ``singles``: other ids; ``jobs``: how many jobs that is; ``sizes``: of each of the arrays;
+    ``unanswered``: submissions that AWS may have accepted although no answer came."""
 
     arrays: tuple[str, ...] = ()
     singles: tuple[str, ...] = ()
     jobs: int = 0
     unanswered: tuple[Submission, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict, compare=False)
+
+    def counted(self, ids: Iterable[str]) -> int:
+        """How many jobs some of the ids are."""
+        return sum(self.sizes.get(each, 1) for each in ids)
 
 
 def of_rule(record: Record, rule: str) -> set[int]:
@@ -50,7 +55,8 @@ def find(
         ids = tuple(p.batch_id for p in mine if p.batch_id and p.batch_id not in skip)
         found = replace(found, jobs=found.jobs + len(ids))
         if len(mine) == len(live) and any(place.child != SINGLE for place in mine):
-            found = replace(found, arrays=(*found.arrays, submission.batch_id))
+            sizes = {**found.sizes, submission.batch_id: len(ids)}
+            found = replace(found, arrays=(*found.arrays, submission.batch_id), sizes=sizes)
         else:
             found = replace(found, singles=(*found.singles, *ids))
     return found
@@ -71,6 +77,7 @@ def settled(
     """With the ids of unanswered submissions that ``look_for`` finds by queue and name; ``wanted``
     as for ``find``."""
     arrays, singles, jobs = list(found.arrays), list(found.singles), found.jobs
+    sizes = dict(found.sizes)
     for submission in found.unanswered:
         batch_id = look_for(submission)
         if batch_id and submission.size > 1 and wanted is not None:
@@ -80,8 +87,9 @@ def settled(
             jobs += len(children)
         elif batch_id:
             (arrays if submission.size > 1 else singles).append(batch_id)
-            jobs += _count(record.placements, submission)
-    return CancelTargets(tuple(arrays), tuple(singles), jobs)
+            sizes[batch_id] = _count(record.placements, submission)
+            jobs += sizes[batch_id]
+    return CancelTargets(tuple(arrays), tuple(singles), jobs, sizes=sizes)
 
 
 def _count(placements: Sequence[Placement], submission: Submission) -> int:

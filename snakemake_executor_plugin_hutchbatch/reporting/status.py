@@ -8,7 +8,18 @@ from dataclasses import dataclass, field, replace
 
 from ..aws.job_states import BEGUN, WAITING
 from ..record.run_record import Record
-from ..record.schema import FROM_MARK, Attempt, Environment, Job, Note, Placement, Run, Submission
+from ..record.schema import (
+    FROM_MARK,
+    GOES_ON,
+    WAITS,
+    Attempt,
+    Environment,
+    Job,
+    Note,
+    Placement,
+    Run,
+    Submission,
+)
 from ..settlement.failure_cause import Cause, tag
 from . import after_the_end
 from . import environments as conda
@@ -61,7 +72,8 @@ class Overview:
     ``to_come``: those of them that have not begun, None if unknown; ``live``: jobs on Batch;
     ``here``: jobs on Snakemake's own machine; ``stuck``: why jobs wait; ``failures``: the last
     ones, one sentence each; ``environments``: of conda, in one sentence; ``old``: why the states
-    of live jobs may not be true any more, empty if they are."""
+    of live jobs may not be true any more, empty if they are; ``waits``: for what the run itself
+    waits, empty if it goes on."""
 
     run_id: str
     outcome: str
@@ -82,6 +94,7 @@ class Overview:
     failures: tuple[str, ...] = ()
     environments: str = ""
     old: str = ""
+    waits: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -127,7 +140,7 @@ def make(
 ) -> Overview:
     """``gone``: whether its controller has ended; ``failures``: how many to show; ``old``: as in
     ``Overview``."""
-    attempts = tuple(attempts)
+    attempts, notes = tuple(attempts), tuple(notes)
     record = after_the_end.closed(
         Record(run, tuple(jobs), tuple(submissions), tuple(placements), attempts),
         over=gone or run.ended is not None,
@@ -179,7 +192,14 @@ def make(
         else (),
         conda.summary(environments),
         old,
+        _waits(notes) if outcome == "running" else "",
     )
+
+
+def _waits(notes: Iterable[Note]) -> str:
+    """For what the run waits now."""
+    last = [note for note in notes if note.kind in (WAITS, GOES_ON)][-1:]
+    return "".join(note.text for note in last if note.kind == WAITS)
 
 
 def _is_on_batch(place: Placement | None) -> bool:

@@ -56,7 +56,7 @@ def _left(view: Overview) -> str:
 
 def lines(view: Overview) -> list[str]:
     """What stands below the first line."""
-    text = [view.old] if view.old else []
+    text = [sentence for sentence in (view.waits, view.old) if sentence]
     if view.rules:
         rows = [_row(rule) for rule in view.rules]
         if any(getattr(view.here, name) for name in COUNTS):

@@ -20,6 +20,7 @@ from ..reporting import last_line, page
 from ..snakemake_types import Workflow
 from ..text import terminal, tracebacks
 from ..text.terminal import Log
+from ..text.units import counted
 from ..tracking.tracker import Tracker
 from . import closing, cost, notify, summary
 from .assemble import RunServices
@@ -61,8 +62,8 @@ def end_all(
     tracker.terminated(set(arrays) | set(singles), set(left.ids))
     if left:
         logger.warning(
-            f"{len(left.ids):,} jobs could not be stopped ({left.why}) and keep running. "
-            "'hutchbatch cancel' tries again."
+            f"{counted(tracker.unasked(), 'job')} could not be stopped ({left.why}). 'hutchbatch "
+            "cancel' tries again."
         )
 
 

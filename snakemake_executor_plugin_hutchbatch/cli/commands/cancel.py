@@ -108,7 +108,7 @@ def _run(options: argparse.Namespace) -> int:
     _say_last(run, options.rule, ended - live, live + left, continues)
     if left:
         raise CommandError(
-            f"{left:,} jobs or arrays could not be stopped ({reason}): try again; if AWS denies "
+            f"{counted(left, 'job')} could not be stopped ({reason}): try again; if AWS denies "
             "it (batch:TerminateJob), ask SciComp."
         )
     return 0

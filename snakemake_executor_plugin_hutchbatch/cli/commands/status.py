@@ -7,14 +7,16 @@ import dataclasses
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...record import run_record
 from ...record.reader import Reader
+from ...record.schema import Run
 from ...reporting import status_now, status_text
 from ...reporting.status import Overview
 from ...text import terminal
-from ...text.terminal import Line, Painted, Screen
+from ...text.terminal import Line, Painted, Screen, note
 from .. import detached, detached_status
 from ..detached import Reached, Saved
 from ..following import Follower
@@ -64,7 +66,8 @@ def add(subcommands: Subcommands) -> None:
         type=number(0.5, 86400, "a number of seconds of at least 0.5"),
         const=WATCH_SECONDS,
         metavar="SECONDS",
-        help="refresh every SECONDS (default: 5), until the run has ended",
+        help="refresh every SECONDS (default: 5), until the run has ended; where there is none "
+        "yet, wait for it",
     )
     parser.add_argument(
         "--ask",
@@ -80,6 +83,8 @@ def add(subcommands: Subcommands) -> None:
 def _run(options: argparse.Namespace) -> int:
     if (reached := detached.meant(options, options.run_id)) is not None:
         return _of_detached(reached, options)
+    if options.watch is not None and options.run_id is None:
+        _await_a_run(journal_path(options), min(options.watch, WATCH_SECONDS))
     with Reader(journal_path(options)) as reader:
         run_id = run_record.choose(reader, options.run_id).run_id
 
@@ -96,6 +101,24 @@ def _run(options: argparse.Namespace) -> int:
                 terminal.say(*_shown(seen))
             return 0 if seen.is_well else WRONG
         return _watch(look, options.watch, options.json)
+
+
+def _await_a_run(path: Path, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Returns when a run has begun in a folder, or has ended there."""
+    said = False
+    while not _has_runs(path):
+        if not said:
+            note("Waiting for a run to begin in this folder; Ctrl-C ends that.")
+        said = True
+        sleep(seconds)
+
+
+def _has_runs(path: Path) -> bool:
+    """Raises ``JournalError``."""
+    if not path.exists():
+        return False
+    with Reader(path) as reader:
+        return bool(reader.rows(Run, "1 LIMIT 1"))
 
 
 def _of_detached(reached: Reached, options: argparse.Namespace) -> int:

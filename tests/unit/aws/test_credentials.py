@@ -46,11 +46,15 @@ def test_new_keys_in_the_file_take_the_place_of_the_ended_ones(files):
             path.write_text(FILE.format("AKIANEW"))
 
     renewing, said = begun(sleep)
+    seen = []
+    renewing.watch(seen.append)
     assert keys(renewing) == "AKIAOLD"
     assert renewing.renew(renewing.used)
     assert keys(renewing) == "AKIANEW"
     assert len(said) == 2, "said once that they have ended, once that they are renewed"
     assert str(path) in said[0]
+    # At each look, so that the run shows signs of life.
+    assert seen == [said[0]] * 3 + [None]
 
 
 def test_keys_of_the_environment_give_way_to_those_of_the_file(files, monkeypatch):
@@ -114,7 +118,7 @@ def test_a_login_that_ended_is_waited_for():
     renewing = Renewal(lambda: Chain(login))
     renewing.begin(said.append, lambda _: None, lambda: False)
     assert renewing.load().access_key == "ASIALOGIN"
-    assert len(said) == 1
+    assert len(said) == 2, "and that it is renewed"
     assert "aws sso login" in said[0]
 
 

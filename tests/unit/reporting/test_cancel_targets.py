@@ -89,3 +89,8 @@ def test_one_job_of_an_array_without_an_answer_is_ended_alone():
     found = cancel_targets.find(record, {1})
     ended = cancel_targets.settled(found, record, lambda _: "id", {1})
     assert (ended.arrays, ended.singles, ended.jobs) == ((), ("id:1",), 1)
+
+
+def test_an_array_that_aws_does_not_end_is_all_its_jobs(record):
+    found = cancel_targets.settled(cancel_targets.find(record), record, lambda _: None)
+    assert found.counted(found.arrays) + found.counted(found.singles) == found.jobs

@@ -6,7 +6,9 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.record.run_record import Record
 from snakemake_executor_plugin_hutchbatch.record.schema import (
+    GOES_ON,
     SINGLE,
+    WAITS,
     Attempt,
     Job,
     Note,
@@ -151,6 +153,15 @@ def test_a_job_that_somebody_ended_has_not_failed():
     view = rows.view(run=dataclasses.replace(RUN, ended=1200.0, outcome="cancelled"))
     assert (view.total.failed, view.total.ended) == (0, 1)
     assert view.failures == ("a: it was ended by hand [TERMINATED]",)
+
+
+def test_a_run_that_waits_for_credentials_says_so_until_they_are_renewed(rows):
+    waits = Note("r", 1.0, WAITS, "Your AWS credentials have expired.")
+    goes_on = Note("r", 2.0, GOES_ON, "The credentials are renewed.")
+    assert status_text.lines(rows.view(waits))[0] == "Your AWS credentials have expired."
+    assert rows.view(waits, goes_on).waits == ""
+    assert rows.view(waits, goes_on, waits).waits
+    assert rows.view(waits, gone=True).waits == ""
 
 
 def test_a_run_that_ended_with_failures_is_not_well(rows):

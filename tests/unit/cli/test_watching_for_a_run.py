@@ -1,0 +1,39 @@
+"""``status --watch`` in a folder where no run has begun yet."""
+
+from snakemake_executor_plugin_hutchbatch.cli.commands import status
+from snakemake_executor_plugin_hutchbatch.record.journal import Journal
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
+from snakemake_executor_plugin_hutchbatch.record.recorder import Recorder
+from snakemake_executor_plugin_hutchbatch.record.schema import GOES_ON, WAITS, Note, Run
+
+
+def test_the_first_run_of_a_folder_is_waited_for(tmp_path, capfd):
+    path, slept = tmp_path / "journal.sqlite", []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 2:
+            Journal(path).close()  # a record without a run
+        if len(slept) == 3:
+            journal = Journal(path)
+            journal.put(Run("r", 1.0))
+            journal.close()
+
+    status._await_a_run(path, 5.0, sleep)
+    assert slept == [5.0] * 3
+    assert capfd.readouterr().err.count("Waiting for a run to begin") == 1
+    status._await_a_run(path, 5.0, sleep)  # at once
+    assert len(slept) == 3
+
+
+def test_a_wait_for_credentials_is_noted_once_and_is_a_sign_of_life(tmp_path):
+    now = [1000.0]
+    journal = Journal(tmp_path / "journal.sqlite")
+    recorder = Recorder(journal, Run("r", 1000.0), clock=lambda: now[0])
+    for sentence in ("They have expired.", "They have expired.", None, None):
+        now[0] += 15.0
+        recorder.waits(sentence)
+    journal.close()
+    with Reader(journal.path) as reader:
+        assert [note.kind for note in reader.rows(Note)] == [WAITS, GOES_ON]
+        assert reader.rows(Run)[0].beat == 1060.0
