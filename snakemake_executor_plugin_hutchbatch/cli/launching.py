@@ -98,6 +98,12 @@ def _read(arguments: Sequence[str], cli: Any) -> _Given:  # noqa: ANN401  Snakem
             "--hutchbatch-notify as env:NAME, with --envvars NAME.",
             USAGE,
         )
+    if getattr(parsed, "persistence_backend_db_url", None):
+        raise CommandError(
+            "--persistence-backend-db-url names a database that Snakemake's job cannot have: leave "
+            "it out, then its own database travels with the run.",
+            USAGE,
+        )
     if parsed.executor not in (None, "hutchbatch"):
         raise CommandError("hutchbatch submit runs workflows with --executor hutchbatch.", USAGE)
     more = [] if parsed.executor else ["--executor", "hutchbatch"]

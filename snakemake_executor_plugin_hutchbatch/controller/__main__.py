@@ -18,7 +18,8 @@ from ..supervisor import s3_terms
 from ..supervisor.errors import Failure, LocalError
 from ..text import terminal
 from .documents import DocumentError
-from .program import EXIT_AGAIN, EXIT_WRONG, FAILS, Program, explained
+from .program import EXIT_AGAIN, EXIT_WRONG, Program
+from .saving import FAILS, explained
 from .state_restore import StateError
 
 

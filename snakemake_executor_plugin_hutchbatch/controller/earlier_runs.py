@@ -3,8 +3,6 @@ what one that has ended knew of its files, Snakemake takes over."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,10 +20,9 @@ from ..settings.options import ExecutorSettings
 from ..settings.parsers import SettingError, parse_work_prefix
 from ..snakemake_types import Dag
 from ..storage.run_layout import WorkLayout
-from . import detached_runs, state_restore
+from . import detached_runs, state_restore, taken_metadata
 from .detached_runs import DetachedRun, NoSuchRun
 from .documents import DocumentError
-from .saved_files import INCOMPLETE, METADATA
 from .state_restore import StateError
 
 if TYPE_CHECKING:
@@ -84,7 +81,7 @@ class EarlierRuns:
         if lease_gate.own() is not None:
             return  # it has a state of its own
         last = next((run for run in self._found if run.outcome is not None), None)
-        if last is None or not (folder / METADATA).is_dir():
+        if last is None:
             return
         taken = folder.parent / _TAKEN
         with suppress(OSError):
@@ -93,7 +90,7 @@ class EarlierRuns:
         with tempfile.TemporaryDirectory(prefix="hutchbatch-") as place:
             layout = work.detached(last.request.id)
             state_restore.fetch(s3, layout, last.request.id, Path(place))
-            count = merge(Path(place), folder)
+            count = taken_metadata.merge(Path(place), folder)
         taken.parent.mkdir(parents=True, exist_ok=True)
         taken.write_text(last.request.id)
         if count:
@@ -128,25 +125,3 @@ def lives(batch: BatchClient, run: DetachedRun) -> bool:
     which = batch_calls.named(run.request.queue, run.request.job_name)
     jobs, _ = batch_calls.list_jobs(batch, which)
     return any(job.get("status") in LIVE for job in jobs)
-
-
-def merge(saved: Path, folder: Path) -> int:
-    """Puts what a saved state says of finished files into Snakemake's folder, where that has
-    nothing, or something older. Returns how many there were. Raises ``OSError``."""
-    count = 0
-    for source in sorted((saved / METADATA).rglob("*")):
-        if not source.is_file():
-            continue
-        name = source.relative_to(saved / METADATA)
-        target = folder / METADATA / name
-        with suppress(FileNotFoundError):
-            if target.stat().st_mtime_ns >= source.stat().st_mtime_ns:
-                continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f"{target.name}.{os.getpid()}.draft")
-        shutil.copy2(source, draft)
-        draft.replace(target)
-        # It has been made since.
-        (folder / INCOMPLETE / name).unlink(missing_ok=True)
-        count += 1
-    return count

@@ -3,7 +3,8 @@ says that nobody else does, and keeps its state in S3.
 
 AWS Batch starts it again where its host was lost, and when it ends with ``EXIT_AGAIN``; it then
 continues. Nothing that is only in memory is needed for that: it may be killed at any moment. Three
-threads: one waits for signals and for Snakemake, one renews the lease (``keeping.py``), one saves.
+threads: one waits for signals and for Snakemake, one renews the lease (``keeping.py``), one saves
+(``saving.py``).
 """
 
 from __future__ import annotations
@@ -18,9 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from ..aws import errors, lease_gate
+from ..aws import lease_gate
 from ..aws.clients import Clients
 from ..aws.lease_gate import EXIT_LOST
 from ..aws.retry import Retrier
@@ -36,6 +35,7 @@ from .documents import DocumentError, Outcome, Request
 from .keeping import Keeping
 from .lease import LeaseKeeper, Step
 from .saved_files import FOLDER
+from .saving import FAILS, Saving, explained
 from .state import Replaced, State
 
 if TYPE_CHECKING:
@@ -47,9 +47,6 @@ T = TypeVar("T")
 EXIT_AGAIN = EXIT_TERMINATED
 #: Where nothing can be run, and of a Snakemake that could not be asked.
 EXIT_WRONG = 1
-#: Seconds to the first save, and between later ones: at least and at most, and as a multiple of
-#: what one takes.
-FIRST_SAVE, SAVE_SECONDS, SAVE_AT_MOST, SAVE_FACTOR = 3.0, 10.0, 60.0, 20.0
 #: Seconds between two looks at a lease that another controller has, and at signals and processes.
 WAIT_SECONDS, LOOK_SECONDS = 5.0, 0.2
 #: Seconds that Snakemake has for stopping its jobs when somebody cancels the run.
@@ -58,8 +55,6 @@ CANCEL_SECONDS = 10 * 60.0
 MOST_ENDINGS = 5
 #: Seconds that a save may still take after SIGTERM. The supervisor kills its command after ten.
 HURRY_SECONDS = 4.0
-#: What may fail in a save; the next one tries again.
-FAILS = (ClientError, BotoCoreError, OSError)
 
 
 class Program:
@@ -84,7 +79,6 @@ class Program:
         self._keeper = LeaseKeeper(quick, self._layout.lease, detached_id, uuid.uuid4().hex, job)
         self._keeping = Keeping(self._keeper, self._documents, detached_id, folder / "lease.json")
         self._stopped = threading.Event()  # by a signal
-        self._saved = threading.Event()  # no more saves beside Snakemake
         self._retrier = Retrier(terminal.note, sleep=self._stopped.wait, stopped=self._is_over)
 
     def stop(self, number: int = 0, frame: object = None) -> None:
@@ -165,18 +159,16 @@ class Program:
             return self._cancelled_before(request, state)
         terminal.note(f"Starting snakemake {shlex.join(request.arguments)}")
         child = Child(["snakemake", *request.arguments], tree / request.directory, environment)
-        saver = threading.Thread(target=self._save, args=(state,), daemon=True)
-        saver.start()
+        saving = Saving(state, self._keeping.lost)
+        saving.start()
         try:
             code = self._followed(child)
         finally:
             child.kill()  # also what Snakemake left behind
-            self._saved.set()
+            saving.stop()
         if self._keeping.lost.is_set():
             return self._gone()
-        hurry = self._stopped.is_set()
-        saver.join(HURRY_SECONDS if hurry else None)
-        if hurry and saver.is_alive():
+        if not saving.has_ended(HURRY_SECONDS if self._stopped.is_set() else None):
             return EXIT_AGAIN  # a save that is cut leaves the one before it
         return self._over(request, state, code)
 
@@ -235,24 +227,6 @@ class Program:
 
     # The state and the end
 
-    def _save(self, state: State) -> None:
-        """Until Snakemake has ended."""
-        failed, wait = False, FIRST_SAVE
-        while not self._saved.wait(wait):
-            began = time.monotonic()
-            try:
-                state.save()
-                failed = False
-            except Replaced:
-                self._keeping.lost.set()
-                return
-            except FAILS as error:
-                if not failed:
-                    terminal.note(explained(error, "saving the state of the run"))
-                failed = True
-            took = time.monotonic() - began
-            wait = min(max(SAVE_SECONDS, SAVE_FACTOR * took), SAVE_AT_MOST - min(took, 30.0))
-
     def _over(self, request: Request, state: State, code: int | None) -> int:
         """Snakemake has ended, or was ended by us (``code`` None). Raises ``Replaced``."""
         sentence = ""
@@ -294,10 +268,3 @@ class Program:
     def _may_come_again(self, request: Request) -> bool:
         attempt = self._environ.get("AWS_BATCH_JOB_ATTEMPT", "")
         return not attempt.isdecimal() or int(attempt) < request.attempts
-
-
-def explained(error: Exception, what: str) -> str:
-    """One sentence."""
-    if isinstance(error, (ClientError, BotoCoreError)):
-        return errors.explain(error, what)
-    return f"An error while {what}: {error}."

@@ -28,10 +28,12 @@ ID = "20260101-000000-abc"
 #: Its times are for days.
 PROGRAM = """
 import os, sys
-from snakemake_executor_plugin_hutchbatch.controller import __main__, keeping, lease, program
+from snakemake_executor_plugin_hutchbatch.controller import (
+    __main__, keeping, lease, program, saving
+)
 lease.SECONDS, lease.MARGIN = {seconds}, {margin}
 keeping.RENEW_SECONDS, keeping.AGAIN_SECONDS = 1.5, 0.5
-program.FIRST_SAVE, program.SAVE_SECONDS, program.WAIT_SECONDS = 1.0, 2.0, 1.0
+saving.FIRST_SAVE, saving.SAVE_SECONDS, program.WAIT_SECONDS = 1.0, 2.0, 1.0
 sys.exit(__main__.main(sys.argv[1:], os.environ))
 """
 #: Seconds for which a lease keeps others away, and by which its holder stops earlier.

@@ -25,8 +25,8 @@ ID = "20260101-000000-abc"
 #: Its times are for days.
 PROGRAM = """
 import os, sys
-from snakemake_executor_plugin_hutchbatch.controller import __main__, program
-program.FIRST_SAVE = program.SAVE_SECONDS = program.WAIT_SECONDS = 0.5
+from snakemake_executor_plugin_hutchbatch.controller import __main__, program, saving
+saving.FIRST_SAVE = saving.SAVE_SECONDS = program.WAIT_SECONDS = 0.5
 sys.exit(__main__.main(sys.argv[1:], os.environ))
 """
 

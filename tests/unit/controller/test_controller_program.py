@@ -26,10 +26,12 @@ from snakemake_executor_plugin_hutchbatch.storage.run_layout import WorkLayout
 #: Its times are for days.
 PROGRAM = """
 import os, sys
-from snakemake_executor_plugin_hutchbatch.controller import __main__, keeping, lease, program
+from snakemake_executor_plugin_hutchbatch.controller import (
+    __main__, keeping, lease, program, saving
+)
 lease.SECONDS, lease.MARGIN, lease.SLACK = 4.0, 2.0, 1.0
 keeping.RENEW_SECONDS = keeping.AGAIN_SECONDS = program.WAIT_SECONDS = 0.3
-program.FIRST_SAVE = program.SAVE_SECONDS = 0.3
+saving.FIRST_SAVE = saving.SAVE_SECONDS = 0.3
 program.CANCEL_SECONDS = 1.0
 sys.exit(__main__.main(sys.argv[1:], os.environ))
 """
