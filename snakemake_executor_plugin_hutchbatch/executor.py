@@ -203,7 +203,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         try:
             context, variables, shelf = self._check()
             jobs = list(self.dag.needrun_jobs())
-            if note := self.executor_settings.sent_rules.note(jobs):
+            for note in self.executor_settings.sent_rules.notes(jobs):
                 self.logger.info(note)
             self._uploads.send(jobs)
         except (PreflightError, PlanError) as error:

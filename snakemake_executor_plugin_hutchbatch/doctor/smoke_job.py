@@ -90,7 +90,7 @@ def _read(
 ) -> list[Finding]:
     """What a job that has ended well shows."""
     found = trial_job.fetch(clients, f"{folder}out.txt").splitlines()
-    machine = f" on an {status.instance_type}" if status and status.instance_type else ""
+    machine = f" on machine type {status.instance_type}" if status and status.instance_type else ""
     findings = [
         Finding(
             "ok",

@@ -17,7 +17,9 @@ from .snakemake_packages import CannotCome, Selection, closure
 _ROOT = Path(__file__).parents[1]
 _OWN = "snakemake-executor-plugin-hutchbatch"
 #: Snakemake loads all that are installed: a profile may have their options.
-_PLUGINS = ("snakemake-storage-plugin-", "snakemake-logger-plugin-", "snakemake-report-plugin-")
+_PLUGINS = tuple(
+    f"snakemake-{kind}-plugin-" for kind in ("storage", "logger", "report", "scheduler")
+)
 #: In the archive of this package's own code.
 OWN_FOLDER = "hutchbatch"
 #: Of this package: what nobody needs there.

@@ -186,7 +186,7 @@ def test_an_environment_behind_a_login_must_be_built_before_the_run_is_submitted
 
 def test_local_rules_with_conda_are_jobs_of_their_own_and_others_run_with_snakemake(submitted):
     workflow = submitted.workflow
-    assert "Local rules fetch, wrapped: with conda:" in submitted.said.stderr
+    assert "Local rules fetch, wrapped: conda:, scripts" in submitted.said.stderr
     word, prefix = workflow.text("fetched.txt").split()
     assert word == "given"
     assert "hutchbatch" in prefix

@@ -73,23 +73,32 @@ def test_what_a_local_rule_lacks_in_snakemakes_own_job_is_said_before_a_run_is_s
 @pytest.mark.parametrize(
     ("methods", "controls", "left"),
     [
-        (["CONDA"], True, {"plain", "nothing"}),
-        (["CONDA"], False, {"fetch", "plain", "nothing"}),
-        ([], True, {"fetch", "plain", "nothing"}),
+        (["CONDA"], True, {"fetch", "nothing"}),
+        (["CONDA"], False, {"fetch", "align", "write", "nothing"}),
+        ([], True, {"fetch", "align", "nothing"}),
     ],
 )
-def test_local_rules_with_an_environment_are_jobs_of_their_own_where_snakemake_is_a_job(
+def test_local_rules_that_need_more_than_a_plain_python_are_jobs_where_snakemake_is_one(
     methods, controls, left, monkeypatch
 ):
     monkeypatch.delenv(lease_gate.VARIABLE, raising=False)
-    rules: list[Any] = [
-        SimpleNamespace(name=name, conda_env=env, norun=name == "nothing")
-        for name, env in (("fetch", "a.yaml"), ("plain", None), ("nothing", "a.yaml"))
+
+    def rule(name: str, **about: Any) -> Any:
+        what: dict[str, Any] = {"conda_env": None, "norun": False, "script": None, "shellcmd": None}
+        return SimpleNamespace(name=name, notebook=None, wrapper=None, **{**what, **about})
+
+    rules = [
+        rule("fetch", shellcmd="curl"),
+        rule("align", conda_env="a.yaml", shellcmd="bwa"),
+        rule("write", script="write.R"),
+        rule("nothing", norun=True, conda_env="a.yaml"),
+        rule("job", conda_env="a.yaml", script="x.py"),
     ]
-    rules.append(SimpleNamespace(name="job", conda_env="a.yaml", norun=False))
     deployment = SimpleNamespace(deployment_method=[SimpleNamespace(name=m) for m in methods])
     workflow: Any = SimpleNamespace(
-        rules=rules, deployment_settings=deployment, _localrules={"fetch", "plain", "nothing"}
+        rules=rules,
+        deployment_settings=deployment,
+        _localrules={"fetch", "align", "write", "nothing"},
     )
     if controls:
         monkeypatch.setenv(lease_gate.VARIABLE, "/lease.json")
@@ -97,10 +106,11 @@ def test_local_rules_with_an_environment_are_jobs_of_their_own_where_snakemake_i
     dag: Any = SimpleNamespace(workflow=workflow)
     sent.send(dag)
     assert workflow._localrules == left
-    jobs: list[Any] = [SimpleNamespace(rule=rule, is_group=lambda: False) for rule in rules]
-    said = sent.note(jobs)
-    if "fetch" in left:
-        assert said is None
-    else:
-        assert said is not None
-        assert "Local rule fetch:" in said
+    jobs: list[Any] = [
+        SimpleNamespace(rule=each, is_group=lambda: False, is_local=each.name in left)
+        for each in rules
+    ]
+    said = list(sent.notes(jobs))
+    assert any("fetch" in note and "no other program" in note for note in said)
+    went = sorted({"align", "write"} - left)
+    assert any(f" {', '.join(went)}: conda:, scripts" in note for note in said) is bool(went)
