@@ -8,7 +8,7 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -19,6 +19,7 @@ from ..planning import (
     default_image,
     launch_tree,
     naming,
+    outside_modules,
     own_job,
     rule_checks,
     shipped,
@@ -105,10 +106,13 @@ def submit(handover: Handover, wishes: Wishes, say: Callable[[str], None]) -> Su
     plan, note = _plan(context, wishes, dict(handover.launch.variables))
     if note:
         say(f"Note: {note}.")
-    packages = _brought(handover, context, retrier, say)
+    packages, outside = _brought(handover, context, retrier, say)
     if handover.tree.warning:
         say(handover.tree.warning)
-    code = launch_tree.pack(handover.tree)
+    try:
+        code = launch_tree.pack(outside_modules.added(handover.tree, outside))
+    except outside_modules.TooLarge as error:
+        raise CannotSubmit(str(error)) from error
     digest = hashlib.sha256(code).hexdigest()
     s3, what = context.clients.s3, "storing the workflow"
     source_archive.put(s3, work.sources(digest), code, what, retrier)
@@ -173,17 +177,25 @@ def _plan(
 
 def _brought(
     handover: Handover, context: RunContext, retrier: Retrier, say: Callable[[str], None]
-) -> tuple[Packages, Sources]:
-    """What comes along with the controller, and hutchbatch's own code."""
+) -> tuple[tuple[Packages, Sources], Sequence[tuple[str, str]]]:
+    """What comes along with the controller, and hutchbatch's own code; and modules of the user's
+    own from outside of the folder."""
     wanted = snakemake_packages.target(controller_job.MACHINE)
     try:
         chosen = controller_packages.selected(handover.launch.workflow, wanted, handover.conda)
+        if lacking := [each for each in chosen.staying if each[0] in chosen.imported]:
+            listed = ", ".join(f"{name} ({why})" for name, why in lacking)
+            raise CannotCome(
+                f"the Snakefile imports what cannot come along with Snakemake's job: {listed}. Put "
+                "that code beside the Snakefile, or install a wheel of it"
+            )
         found = brought.stored(chosen, context.clients.s3, context.work_prefix, retrier, say)
     except (CannotCome, CannotBring) as error:
-        raise CannotSubmit(f"{error}.") from error
+        text = str(error)
+        raise CannotSubmit(f"{text[0].upper()}{text[1:]}.") from error
     if warning := snakemake_packages.warning(chosen.staying):
         say(warning)
-    return found
+    return found, chosen.outside
 
 
 def _request(

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from ..software.conda import elsewhere
 from ..supervisor import controller_folders, listed_files, strict_json
 from .launch_tree import Tree
+from .outside_modules import FOLDER
 from .used_sources import PLACE
 
 #: What the submitting machine calls the folders, for Snakemake and all that it starts there.
@@ -48,6 +50,9 @@ def enter(environ: MutableMapping[str, str], started: str) -> tuple[str, ...]:
         environ[controller_folders.PLACES] = json.dumps(places)
         if Path(root, elsewhere.CONDARC).is_file():
             environ["CONDARC"] = str(Path(root, elsewhere.CONDARC))
+    modules = Path(environ[controller_folders.TREE], FOLDER)
+    if modules.is_dir():
+        sys.path.append(str(modules))
     return controller_folders.launch_folders()
 
 

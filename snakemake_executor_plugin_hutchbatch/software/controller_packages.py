@@ -52,7 +52,7 @@ def _own_files() -> Iterator[Path]:
 
 def selected(workflow: Workflow, wanted: Target, conda: bool) -> Selection:
     """``conda``: environments may have to be solved there. Raises ``CannotCome``."""
-    return _with_own(snakemake_packages.selected(workflow, wanted), wanted, conda)
+    return _with_own(snakemake_packages.selected(workflow, wanted, True), wanted, conda)
 
 
 def bare(wanted: Target, conda: bool) -> Selection:
@@ -77,6 +77,7 @@ def _with_own(chosen: Selection, wanted: Target, conda: bool) -> Selection:
         tuple(sorted(coming, key=_name)),
         chosen.imported,
         chosen.staying,
+        chosen.outside,
     )
 
 

@@ -124,11 +124,12 @@ def needed(
     root: Path,
     packaged: Container[str] = (),
     own: Collection[str] = (),
+    all_travel: bool = False,
 ) -> Modules:
     """What these Snakefiles need, with what the modules of the user's own need in turn. ``root``:
     the folder in which Snakemake was started, whose code travels; ``packaged``: modules of packages
     (those in other places than the usual ones are known by it); ``own``: modules that are known to
-    travel, whose sources are among these."""
+    travel, whose sources are among these; ``all_travel``: those from outside of ``root``, too."""
     waiting = {name for source in sources for name in imported(source)} - set(own)
     seen: set[str] = set()
     installed: set[str] = set()
@@ -149,7 +150,8 @@ def needed(
                 installed.add(name)
             else:
                 outside[name] = str(place)
-            continue
+            if name in packaged or not all_travel:
+                continue
         files = place.rglob("*.py") if place.is_dir() else [place]
         for file in files:
             waiting |= imported(_text(file))

@@ -37,7 +37,7 @@ _RECORD = "RECORD"
 #: What Snakemake needs of AWS's services: the descriptions of all are a third of all bytes.
 _SERVICES = frozenset({"s3", "sts", "sso", "sso-oidc", "signin"})
 #: What hutchbatch needs beside that, where it leads a run.
-_OF_CONTROLLERS = frozenset({"batch", "logs", "service-quotas"})
+_OF_CONTROLLERS = frozenset({"batch", "ec2", "logs", "service-quotas"})
 #: A solver for each system: another third.
 _SOLVERS = "pulp/solverdir/cbc/"
 _PRUNED = frozenset({"pulp", "boto3", "botocore"})

@@ -34,12 +34,14 @@ class CannotCome(Exception):
 class Selection:
     """What comes along. ``core``: Snakemake, its plugins and what they require; ``own``: what the
     Snakefiles import beside that; ``imported``: the names of all packages that they import;
-    ``staying``: those that do not come, with the reason."""
+    ``staying``: those that do not come, with the reason; ``outside``: modules of the user's own
+    that lie elsewhere and travel with the workflow's code, with their files."""
 
     core: tuple[Package, ...]
     own: tuple[Package, ...] = ()
     imported: frozenset[str] = frozenset()
     staying: tuple[tuple[str, str], ...] = ()
+    outside: tuple[tuple[str, str], ...] = ()
 
     def without(self, names: Collection[str], why: str) -> Selection:
         left = tuple(package for package in self.own if package.name not in names)
@@ -71,24 +73,28 @@ def plugins(workflow: Workflow) -> tuple[str, ...]:
     return tuple(sorted(n for n in names if n.isidentifier() and importlib.util.find_spec(n)))
 
 
-def selected(workflow: Workflow, wanted: Target) -> Selection:
-    """What jobs of this workflow need beside a bare Python. Raises ``CannotCome``."""
+def selected(workflow: Workflow, wanted: Target, all_travel: bool = False) -> Selection:
+    """What jobs of this workflow need beside a bare Python. ``all_travel``: modules from outside of
+    the folder go along with the workflow's code. Raises ``CannotCome``."""
     roots = {"snakemake", *(name.replace("_", "-") for name in plugins(workflow))}
     core = closure(tuple(sorted(roots)), wanted)
     for package in core:
         if package.how == "stays":
             raise CannotCome(f"{package.name} cannot come along with jobs: {package.why}")
-    modules = imports.needed(_sources(workflow), Path.cwd(), providers())
+    sources = _sources(workflow)
+    modules = imports.needed(sources, Path.cwd(), providers(), all_travel=all_travel)
     imported = installed.packages_of(modules.installed, providers())
     known = {package.name for package in core}
     more = [p for p in closure(tuple(sorted(imported)), wanted) if p.name not in known]
     staying = [(p.name, p.why) for p in more if p.how == "stays"]
-    staying += [
-        (name, f"{file} is outside the folder in which Snakemake was started")
-        for name, file in modules.outside
-    ]
+    if not all_travel:
+        staying += [
+            (name, f"{file} is outside the folder in which Snakemake was started")
+            for name, file in modules.outside
+        ]
+    outside = modules.outside if all_travel else ()
     coming = tuple(p for p in more if p.how != "stays")
-    return Selection(tuple(core), coming, frozenset(imported), tuple(staying))
+    return Selection(tuple(core), coming, frozenset(imported), tuple(staying), outside)
 
 
 def _sources(workflow: Workflow) -> Iterable[str]:

@@ -71,6 +71,19 @@ def texts(**files):
     return {name.replace("__", "/") + ".py": (lambda t=t: t) for name, t in files.items()}
 
 
+def test_what_modules_from_elsewhere_import_counts_where_they_travel(tmp_path, monkeypatch):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/elsewhere_one.py").write_text("import elsewhere_two, yaml\n")
+    (tmp_path / "lib/elsewhere_two.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path / "lib"))
+    root = tmp_path / "workflow"
+    root.mkdir()
+    found = needed(["import elsewhere_one"], root, all_travel=True)
+    assert [name for name, _ in found.outside] == ["elsewhere_one", "elsewhere_two"]
+    assert found.installed == {"yaml"}
+    assert needed(["import elsewhere_one"], root).installed == frozenset()
+
+
 def test_a_script_needs_what_it_and_the_modules_beside_it_import(tmp_path):
     found = of_script(
         "import json, snakemake\nfrom hb_beside import x\ntry: import hb_absent\nexcept: pass",

@@ -3,10 +3,12 @@
 import importlib.metadata
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -175,3 +177,13 @@ def test_files_of_our_own_are_packed_beside_packages(house, tmp_path):
     assert made({"own/__init__.py": b"", "own/tool.py": b"x = 2\n"}).sha256 != first.sha256
     assert made({}).sha256 != first.sha256
     assert made({"own/__init__.py": b"", "own/tool.py": b"x = 1\n"}) == first
+
+
+def test_a_submitted_run_has_the_services_of_aws_that_hutchbatch_calls():
+    package = Path(pack.__file__).parents[1]
+    elsewhere = ("local", "cli")
+    files = [p for p in package.rglob("*.py") if p.relative_to(package).parts[0] not in elsewhere]
+    made = re.compile(r"""(?:\.client\(|_beside\(\w+,|\.resource\()\s*"([\w-]+)\"""")
+    called = {name for path in files for name in made.findall(path.read_text())}
+    assert {"batch", "s3", "logs", "service-quotas", "sts"} <= called
+    assert called <= pack._SERVICES | pack._OF_CONTROLLERS
