@@ -79,7 +79,7 @@ def key_of(
         ],
     }
     if leads:
-        parts["leads"] = True
+        parts["leads"] = sorted(_OF_CONTROLLERS)
     if also:
         parts["also"] = {name: hashlib.sha256(data).hexdigest() for name, data in also.items()}
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
