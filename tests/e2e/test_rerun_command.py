@@ -1,13 +1,15 @@
 """``hutchbatch rerun`` and ``shell``, of the jobs of a run on the local cloud."""
 
-import json
 from pathlib import Path
 
 import pytest
+from workflows import Workflow
 
 from snakemake_executor_plugin_hutchbatch.cli import main
 
 SNAKEFILE = """
+envvars: "WHO"
+
 rule all:
     input: "out/A.txt", "out/B.txt", "table.tsv", "run.txt"
 
@@ -45,14 +47,26 @@ raise SystemExit(4)
 """
 
 
+@pytest.fixture(scope="module")
+def failed(cloud, tmp_path_factory):
+    """A run whose jobs have failed."""
+    made = Workflow(cloud, tmp_path_factory.mktemp("rerun"), "rerun")
+    made.write("Snakefile", SNAKEFILE)
+    made.write("scripts/table.py", SCRIPT)
+    made.write("ref/genome.fa", "ACGT\n")
+    done = made.run("--keep-going", "--config", "name=x", WHO="it's me")
+    assert done.code == 1, done.output[-3000:]
+    return made
+
+
 @pytest.fixture
-def hutchbatch(workflow, monkeypatch, capfd):
+def hutchbatch(failed, monkeypatch, capfd):
     """The command, as its user has it in the folder of the workflow."""
-    for name, value in workflow.environment().items():
+    for name, value in failed.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.chdir(workflow.folder)
-    monkeypatch.setenv("TMPDIR", str(workflow.folder.parent))
-    monkeypatch.setattr("tempfile.tempdir", str(workflow.folder.parent))
+    monkeypatch.chdir(failed.folder)
+    monkeypatch.setenv("TMPDIR", str(failed.folder.parent))
+    monkeypatch.setattr("tempfile.tempdir", str(failed.folder.parent))
 
     def run(*words):
         capfd.readouterr()
@@ -61,14 +75,6 @@ def hutchbatch(workflow, monkeypatch, capfd):
         return code, said.out, said.err
 
     return run
-
-
-def failing(workflow) -> None:
-    workflow.write("Snakefile", "envvars: 'WHO'\n" + SNAKEFILE)
-    workflow.write("scripts/table.py", SCRIPT)
-    workflow.write("ref/genome.fa", "ACGT\n")
-    done = workflow.run("--keep-going", "--config", "name=x", WHO="it's me")
-    assert done.code == 1, done.output[-3000:]
 
 
 def stored(workflow) -> dict[str, tuple[int, bytes]]:
@@ -80,9 +86,8 @@ def stored(workflow) -> dict[str, tuple[int, bytes]]:
     }
 
 
-def test_failed_jobs_run_again_here_and_can_be_changed(workflow, hutchbatch):
-    failing(workflow)
-    before = stored(workflow)
+def test_failed_jobs_run_again_here_and_can_be_changed(failed, hutchbatch):
+    before = stored(failed)
     again = ("rerun", "--engine", "none")
     # By rule and wildcards: a child of an array, with its variables.
     code, out, said = hutchbatch(*again, "align", "s=B")
@@ -112,18 +117,17 @@ def test_failed_jobs_run_again_here_and_can_be_changed(workflow, hutchbatch):
     code, _, said = hutchbatch(*again, "by_run", "--configfile", "mine.yaml")
     assert code == 1
     assert "has the job" in said, said
-    (made,) = workflow.folder.parent.glob("hutchbatch-rerun-*/by_run")
+    (made,) = failed.folder.parent.glob("hutchbatch-rerun-*/by_run")
     snakefile = made / "work/Snakefile"
     snakefile.write_text(snakefile.read_text().replace('raise ValueError("no good")', "pass"))
     code, _, said = hutchbatch(*again, "by_run")
     assert code == 0, said
     assert (made / "work/run.txt").read_text() == "ACGT\ny"
-    assert stored(workflow) == before
+    assert stored(failed) == before
 
 
-def test_a_job_runs_again_on_batch_apart_from_its_run(workflow, hutchbatch):
-    failing(workflow)
-    before = stored(workflow)
+def test_a_job_runs_again_on_batch_apart_from_its_run(failed, hutchbatch):
+    before = stored(failed)
     record = Path(".snakemake/hutchbatch/journal.sqlite").read_bytes()
     wanted = ("--on-batch", "--memory", "1GB", "--queue", "mixed")
     code, out, said = hutchbatch("rerun", "align", "s=A", *wanted)
@@ -131,28 +135,27 @@ def test_a_job_runs_again_on_batch_apart_from_its_run(workflow, hutchbatch):
     assert out.startswith("aligning A with 2 for it's me\n")
     assert "[COMMAND]" in said
     batch_id = said.split(" job ")[1].split()[0]
-    (sent,) = workflow.client("batch").describe_jobs(jobs=[batch_id])["jobs"]
+    (sent,) = failed.client("batch").describe_jobs(jobs=[batch_id])["jobs"]
     needs = {e["type"]: e["value"] for e in sent["container"]["resourceRequirements"]}
     assert needs["MEMORY"] == "954"
     assert sent["jobQueue"].endswith("/mixed")
-    kept = list(workflow.stored.rglob("reruns/*/files/logs/A.log"))
+    kept = list(failed.stored.rglob("reruns/*/files/logs/A.log"))
     assert [each.read_text() for each in kept] == ["bad\n"]
-    assert stored(workflow) == before
+    assert stored(failed) == before
     assert Path(".snakemake/hutchbatch/journal.sqlite").read_bytes() == record
     # What ended cannot be entered.
     code, _, said = hutchbatch("shell", "align", "s=A")
     assert code == 1
     assert "has ended (FAILED)" in said
     # An input that is gone, and one that has changed.
-    (workflow.stored / "trim/A.fq").unlink()
+    (failed.stored / "trim/A.fq").unlink()
     code, _, said = hutchbatch("rerun", "align", "s=A", "--engine", "none")
     assert code == 1
     assert "1 input of this job is gone: trim/A.fq, made by trim s=A" in said
-    key = f"{workflow.stored.name}/ref/genome.fa"
-    workflow.client("s3").put_object(Bucket="hutchbatch", Key=key, Body=b"TTTT\n")
-    code, _, said = hutchbatch("rerun", "align", "s=B", "--engine", "none", "--no-run")
+    key = f"{failed.stored.name}/ref/genome.fa"
+    failed.client("s3").put_object(Bucket="hutchbatch", Key=key, Body=b"TTTT\n")
+    place = ("--folder", str(failed.folder.parent / "other"))
+    code, _, said = hutchbatch("rerun", "align", "s=B", "--engine", "none", "--no-run", *place)
     assert code == 0, said
     assert "This input has changed since the job ran: ref/genome.fa" in said
-    assert Path("hutchbatch-rerun/align-s-B/work/ref/genome.fa").read_text() == "TTTT\n"
-    document = json.loads(Path("hutchbatch-rerun/align-s-B/.hutchbatch/task.json").read_text())
-    assert document["name"] == "align s=B"
+    assert (failed.folder.parent / "other/work/ref/genome.fa").read_text() == "TTTT\n"
