@@ -25,8 +25,8 @@ from .sent_job import SentJob
 
 #: Where folders are made, in that where the command is called.
 PARENT = "hutchbatch-rerun"
-#: What every shell takes as it is.
-_PLAIN = re.compile(r"[A-Za-z0-9_./+=@%,:-]+")
+#: What every shell takes as it is, and engines' options for mounts.
+_PLAIN = re.compile(r"[A-Za-z0-9_./+=@%-]+")
 #: In the hidden folder: which job it is.
 _JOB = "job.json"
 _SUPERVISOR = Path(taskspec.__file__).parent

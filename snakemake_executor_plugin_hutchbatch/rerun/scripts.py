@@ -131,18 +131,32 @@ def run(
         )
     names = [*PASSED, *variables]
     command = (
-        _cluster(place, chosen, image, names)
+        _cluster(place, chosen, image)
         if chosen.engine is None
         else _docker(place, chosen, image, names, user)
     )
     return "\n".join(
         [
             *lines,
-            *(["terminal=()", "[ -t 0 ] && [ -t 1 ] && terminal=(-it)"] if chosen.engine else []),
+            *(_TERMINAL if chosen.engine else _passed(chosen, names)),
             "exec " + " \\\n    ".join([*command, f'/bin/sh {quote(place.start)} "$folder" "$@"']),
             "",
         ]
     )
+
+
+_TERMINAL = ("terminal=()", "[ -t 0 ] && [ -t 1 ] && terminal=(-it)")
+
+
+def _passed(chosen: Chosen, names: Sequence[str]) -> list[str]:
+    """Variables for a container, under the names by which its engine knows them: its option for
+    them takes a comma for the end of a value."""
+    prefix = f"{chosen.program.upper()}ENV_"
+    return [
+        f"for name in {' '.join(names)}",
+        f'do [ -z "${{!name+x}}" ] || export "{prefix}$name=${{!name}}"',
+        "done",
+    ]
 
 
 def _docker(
@@ -170,13 +184,12 @@ def _docker(
     return [*command, shlex.quote(image)]
 
 
-def _cluster(place: Place, chosen: Chosen, image: str, names: Sequence[str]) -> list[str]:
+def _cluster(place: Place, chosen: Chosen, image: str) -> list[str]:
     shared = f"{place.cache}/{cache_folder.SHARED}"
     return [
         f"{chosen.program} exec --cleanenv --no-home --writable-tmpfs",
         shlex.join(["--bind", place.folder, "--bind", f"{shared}:{cache_folder.MOUNT}"]),
         shlex.join(["--pwd", place.folder]),
-        " ".join(f'${{{name}+--env "{name}=${name}"}}' for name in names),
         shlex.quote(f"docker://{full_name(image)}"),
     ]
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -213,8 +214,10 @@ class Rerun:
         step = task.steps[0]
         bash = find_shell("bash", self._variables)
         environ = step_environment(self._variables, task, step, scratch.tmp, scratch.work)
-        environ["PS1"] = f"[{task.name}] \\w $ "
-        start = f"exec {bash} --norc --noprofile"
+        prompt = os.path.join(scratch.path, "prompt")
+        shown = re.sub("[^A-Za-z0-9_=.+ -]", "?", task.name)  # a prompt may run commands
+        _write_text(prompt, f"PS1='[{shown}] \\w $ '\n")
+        start = f"exec {bash} --noprofile --rcfile {prompt}"
         run = self._staging.environments.activated(step, start, bash, environ)
         names = [self._folder.command(task, number) for number in range(len(task.steps))]
         say(f"a shell in {scratch.work}; the command: bash {' '.join(names)}; 'exit' leaves it.")
@@ -303,6 +306,11 @@ def _write_command(path: str, shell: str, command: str) -> None:
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(f"#!{program}\n{_HEAD}{command}\n")
     os.chmod(path, 0o755)  # noqa: S103  a program of its owner's
+
+
+def _write_text(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _read(path: str) -> Dict[str, List[str]]:
