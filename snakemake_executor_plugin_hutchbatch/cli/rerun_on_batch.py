@@ -17,7 +17,7 @@ from ..storage import small_objects
 from ..supervisor import taskspec
 from ..supervisor.taskspec import Status, TaskSpec
 from ..text.terminal import note
-from ..text.units import mib
+from ..text.units import mb
 from .commands.common import INTERRUPTED, WRONG, CommandError, asking
 from .commands.output import LogPrinter, follow
 
@@ -31,7 +31,7 @@ def run(clients: Clients, job: SentJob, task: TaskSpec, wanted: Wanted) -> int:
         on_batch.store(clients.s3, prepared)
         batch_id = clients.submit.submit_job(**prepared.request)["jobId"]
     queue = prepared.request["jobQueue"].rpartition("/")[2]
-    memory = mib(wanted.memory or job.memory)
+    memory = mb(wanted.memory or job.memory)
     note(f"{task.name} runs again as AWS Batch job {batch_id} on queue {queue}, with {memory}.")
     target = Target(task.name, (batch_id,))
     try:

@@ -12,6 +12,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..text.units import mb
+
 #: Earlier jobs without which nothing is changed: by their highest need, and by input size.
 FEWEST, FEWEST_BY_SIZE = 5, 8
 #: What a job gets beyond what it is expected to need.
@@ -115,12 +117,12 @@ def _step_above(need: float) -> int:
 def sentence(rule: str, found: Start, asked: int) -> str:
     """What the user reads once a rule."""
     how = ", by the size of their input" if found.by_size else ""
-    first = f"this one at {found.memory:,} MiB" if found.by_size else f"{found.memory:,} MiB"
+    first = f"this one at {mb(found.memory)}" if found.by_size else mb(found.memory)
     if found.by_size:
         begin = f"Jobs of {rule} start at what earlier ones needed{how}, {first}"
     else:
         begin = f"Jobs of {rule} start at {first}"
     return (
-        f"{begin}, not at the {asked:,} MiB that they ask for: {found.jobs:,} earlier jobs used at "
-        f"most {found.highest:,} MiB. One that needs more is started again with all of it."
+        f"{begin}, not at the {mb(asked)} that they ask for: {found.jobs:,} earlier jobs used at "
+        f"most {mb(found.highest)}. One that needs more is started again with all of it."
     )

@@ -67,7 +67,7 @@ def request(resources: Mapping[str, object], threads: object) -> Request:
     if not memory:  # a profile for other machines may say 0, where nothing is to be reserved
         memory = vcpus * DEFAULT_MIB_PER_VCPU
     if memory < 1:
-        raise PlanError(f"{memory} MiB of memory is too little")
+        raise PlanError(f"{memory} MB of memory is too little")
     gpus = whole(resources, "gpu") or 0
     if gpus < 0:
         raise PlanError(f"resource gpu={gpus} is below zero")

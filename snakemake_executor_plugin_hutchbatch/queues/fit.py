@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from ..text.units import MIB, mb, megabytes
 from . import instances
 from .instances import Size
 from .queue import Environment, Queue
@@ -74,9 +75,9 @@ def _misfit(job: Asks, name: str, place: Environment) -> str | None:
         )
     largest = max(fitting, key=lambda s: s.safe)
     return (
-        f"no machine of {name} has {job.memory:,} MiB for a job with {_vcpus(job.vcpus)}: "
-        f"ask for at most {_round(largest.safe):,} MiB ({_a(largest)} has {largest.memory:,} "
-        "MiB and keeps some for itself)"
+        f"no machine of {name} has {mb(job.memory)} for a job with {_vcpus(job.vcpus)}: "
+        f"ask for at most {_asked(largest.safe):,} MB ({_a(largest)} has {mb(largest.memory)} and "
+        "keeps some for itself)"
     )
 
 
@@ -95,8 +96,9 @@ def _tight(job: Asks, queue: Queue) -> str | None:
         return None
     largest = max(sizes, key=lambda s: s.safe)
     return (
-        f"ask for at most {_round(largest.safe):,} MiB, not {job.memory:,}: {_a(largest)} has "
-        f"{largest.memory:,} MiB and keeps some for itself, so the job may never start"
+        f"ask for at most {_asked(largest.safe):,} MB, not {megabytes(job.memory):,}: "
+        f"{_a(largest)} has {mb(largest.memory)} and keeps some for itself, so the job may never "
+        "start"
     )
 
 
@@ -108,7 +110,7 @@ def _of_one_generation(job: Asks, queue: Queue) -> str | None:
             vcpus = max(size.vcpus for size in sizes)
             memory = max(size.safe for size in sizes if size.vcpus >= min(job.vcpus, vcpus))
             return (
-                f"if it does not start, ask for at most {vcpus} vCPUs and {_round(memory):,} MiB: "
+                f"if it does not start, ask for at most {vcpus} vCPUs and {_asked(memory):,} MB: "
                 f"{queue.name} may have machines of another generation ({', '.join(types)})"
             )
     return None
@@ -126,10 +128,10 @@ def _shared(job: Asks, queue: Queue) -> str | None:
             return None  # the smallest machine is well used
         better = size.safe // (by_memory + 1)
         if by_memory == 1 and better >= job.memory * (1 - LITTLE_LESS):
-            less = _round(better)
+            less = _asked(better)
             return (
-                f"ask for {less:,} MiB, not {job.memory:,}, to fit {by_memory + 1} jobs on "
-                + _a(size)
+                f"ask for {less:,} MB, not {megabytes(job.memory):,}, to fit {by_memory + 1} jobs "
+                f"on {_a(size)}"
             )
     return None
 
@@ -191,6 +193,12 @@ def _holds(size: Size, job: Asks) -> bool:
 
 def _round(mebibytes: int) -> int:
     return mebibytes // 500 * 500 if mebibytes >= 2000 else mebibytes
+
+
+def _asked(mebibytes: int) -> int:
+    """What to ask for, in MB: no more than that."""
+    most = mebibytes * MIB // 10**6
+    return most // 500 * 500 if most >= 2000 else most
 
 
 def _vcpus(count: int) -> str:

@@ -15,6 +15,7 @@ from ..planning.plan import JobPlan
 from ..planning.work import History
 from ..queues import fit, instances, why_waiting
 from ..queues.queue import Queue
+from ..text.units import mb
 from .failure_cause import Cause, Failure, Problem
 
 #: Seconds that a queue counts as starving after it starved a job: other jobs start on a later rung.
@@ -147,8 +148,8 @@ def _with_more_memory(
         )
     history = replace(history, submissions=history.submissions + 1)
     line = (
-        f"{plan.label} was killed for lack of memory with {plan.memory:,} MiB and is being started "
-        f"again with {memory:,} MiB."
+        f"{plan.label} was killed for lack of memory with {mb(plan.memory)} and is being started "
+        f"again with {mb(memory)}."
     )
     return Resubmit(replace(plan, memory=memory), history, line)
 

@@ -11,6 +11,7 @@ from ..planning import default_image
 from ..supervisor import problems
 from ..supervisor.errors import amount
 from ..supervisor.problems import Defect, Facts, Holder, NoCredentials, Problem, Wrong
+from ..text.units import mb
 from .problem_context import ProblemContext, shown_file
 
 #: Characters of the end of a program's output in a sentence.
@@ -233,10 +234,8 @@ def _absent(context: ProblemContext) -> str:
 
 def _out_of_memory(context: ProblemContext) -> str:
     who = context.command if context.step else "it"
-    return (
-        f"{who} needed more memory than the {context.memory} MiB requested and was killed: raise "
-        "mem_mb"
-    )
+    requested = mb(int(context.memory)) if context.memory.isdecimal() else "memory"
+    return f"{who} needed more memory than the {requested} requested and was killed: raise mem_mb"
 
 
 def _no_shell(context: ProblemContext) -> str:

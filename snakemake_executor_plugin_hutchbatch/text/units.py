@@ -62,14 +62,23 @@ def money(value: float) -> str:
     return f"{value:,.2f}"
 
 
-def mib(value: int) -> str:
-    """``12,000 MiB``: exactly, as a rule or a job asks for it."""
-    return f"{value:,} MiB"
+def megabytes(mib: int) -> int:
+    """The ``mem_mb`` (10^6 bytes) that asks for so many of AWS's MiB. Up to two numbers do, because
+    a request is rounded up: the rounder one is what somebody wrote."""
+    most = mib * MIB // 10**6
+    least = (mib - 1) * MIB // 10**6 + 1
+    return max((most, least), key=lambda each: (each % 1000 == 0, each % 100 == 0, each))
 
 
-def memory(value: float) -> str:
-    """``500 MiB``, ``11.7 GiB``: of so many MiB."""
-    return f"{value / 1024:.1f} GiB" if value >= 1024 else f"{value:.0f} MiB"
+def mb(mib: int) -> str:
+    """``12,000 MB``: of so many MiB, exactly, as a rule asks for it in ``mem_mb``."""
+    return f"{megabytes(mib):,} MB"
+
+
+def memory(mib: float) -> str:
+    """``500 MB``, ``11.7 GB``: of so many MiB, in the units of ``mem_mb``."""
+    size = mib * MIB / 10**6
+    return f"{size / 1000:.1f} GB" if size >= 1000 else f"{size:.0f} MB"
 
 
 def percent(part: float, whole: float) -> str:

@@ -118,7 +118,7 @@ ENDINGS = {
     "big": (
         "plain",
         "a=x; while :; do a=$a$a; done",
-        "it needed more memory than the 191 MiB requested",
+        "it needed more memory than the 200 MB requested",
     ),
     "absent": ("localhost:1/none:1", "echo > {output}", "could not be pulled"),
 }

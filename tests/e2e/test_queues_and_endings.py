@@ -125,8 +125,8 @@ def test_a_job_killed_for_memory_gets_more_if_asked(workflow):
     )
     workflow.cloud.fault(kind="out_of_memory", after=0.2, times=2)
     output = workflow.succeed("--hutchbatch-oom-memory-factor", "1.5", "--retries", "0")
-    assert "started again with 1,431 MiB" in output
-    assert "started again with 2,147 MiB" in output
+    assert "started again with 1,500 MB" in output
+    assert "started again with 2,251 MB" in output
 
 
 def test_a_job_killed_for_memory_says_what_to_raise(workflow):
@@ -136,7 +136,7 @@ def test_a_job_killed_for_memory_says_what_to_raise(workflow):
     )
     workflow.cloud.fault(kind="out_of_memory", after=0.2)
     output = workflow.fail()
-    assert "more memory than the 954 MiB requested" in output
+    assert "more memory than the 1,000 MB requested" in output
     assert "raise mem_mb [OUT_OF_MEMORY]" in output
     assert workflow.submissions() == 1
 

@@ -9,7 +9,7 @@ from ...planning import run_plan
 from ...planning.run_plan import PlannedEnvironment, PlannedRule, RunPlan
 from ...text import tables, terminal
 from ...text.terminal import Line, Painted
-from ...text.units import amount, counted
+from ...text.units import amount, counted, megabytes
 from .common import (
     DRY,
     FINE,
@@ -90,7 +90,7 @@ def lines(found: RunPlan) -> list[Line]:
     """The plan as text."""
     shown: list[Line] = []
     if found.rules:
-        head = ("rule", "jobs", "runs", "image", "queue", "vCPUs", "memory MiB", "time min")
+        head = ("rule", "jobs", "runs", "image", "queue", "vCPUs", "memory MB", "time min")
         shown += tables.lines([_row(rule) for rule in found.rules], head)
         jobs = sum(rule.jobs for rule in found.rules if rule.runs != "here")
         here = sum(rule.jobs for rule in found.rules if rule.runs == "here")
@@ -155,7 +155,7 @@ def _row(rule: PlannedRule) -> tuple[str, ...]:
         rule.image or "-",
         ", then ".join(rule.queues),
         _span(rule.vcpus) + (f" + {rule.gpus} GPU" if rule.gpus else ""),
-        _span(rule.memory_mib),
+        _span(rule.memory_mib and (megabytes(rule.memory_mib[0]), megabytes(rule.memory_mib[1]))),
         _time(rule.minutes),
     )
 

@@ -15,7 +15,7 @@ from ...planning.run_context import RunContext
 from ...storage.run_layout import WorkLayout
 from ...text import terminal
 from ...text.terminal import note
-from ...text.units import counted
+from ...text.units import MIB, counted
 from .. import launching
 from ..detached import Reached
 from . import attach
@@ -61,17 +61,18 @@ def add(subcommands: Subcommands) -> None:
     parser.add_argument(
         "--controller-memory",
         type=_memory,
-        metavar="MIB",
-        help="memory of Snakemake's own job, in MiB",
+        metavar="MB",
+        help="memory of Snakemake's own job, in MB",
     )
     add_snakemake_arguments(parser, "as you would give them to snakemake")
     parser.set_defaults(run=_run)
 
 
 def _memory(text: str) -> int:
-    if not text.isdecimal() or not 512 <= int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of MiB of at least 512")
-    return int(text)
+    """MiB."""
+    if not text.isdecimal() or not 540 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of MB of at least 540")
+    return -(-int(text) * 10**6 // MIB)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -25,7 +25,10 @@ function seconds(value) {
   return `${many(Math.floor(whole / HOUR))} h` + (minutes ? ` ${minutes} min` : "");
 }
 
-const memory = (mib) => (mib >= 1024 ? `${(mib / 1024).toFixed(1)} GiB` : `${Math.round(mib)} MiB`);
+const memory = (mib) => {
+  const mb = mib * 1.048576;  // in the units of mem_mb
+  return mb >= 1000 ? `${(mb / 1000).toFixed(1)} GB` : `${Math.round(mb)} MB`;
+};
 
 function amount(bytes) {
   let unit = 0, size = bytes;

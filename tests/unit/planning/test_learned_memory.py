@@ -4,6 +4,7 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.planning import learned_memory
 from snakemake_executor_plugin_hutchbatch.planning.learned_memory import Sample, start
+from snakemake_executor_plugin_hutchbatch.text.units import mb
 
 MB = 10**6
 
@@ -98,5 +99,5 @@ def test_the_sentence_says_what_happens_to_jobs_that_need_more():
     found = start(used(*[900] * 9), 16_000, None, 128)
     assert found is not None
     text = learned_memory.sentence("align", found, 16_000)
-    assert text.startswith(f"Jobs of align start at {found.memory:,} MiB, not at the 16,000 MiB")
-    assert "9 earlier jobs used at most 900 MiB" in text
+    assert text.startswith(f"Jobs of align start at {mb(found.memory)}, not at the 16,777 MB")
+    assert "9 earlier jobs used at most 943 MB" in text

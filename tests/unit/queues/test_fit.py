@@ -31,7 +31,7 @@ SPOT, GPU = HUTCH["cpu-spot-50"], HUTCH["gpu-spot-50"]
 @pytest.mark.parametrize(
     ("want", "queue", "words"),
     [
-        (asks(1, 2_000_000), SPOT, "995,500 MiB"),
+        (asks(1, 2_000_000), SPOT, "1,044,000 MB"),
         (asks(193, 1000), SPOT, "192 vCPUs, not 193"),
         (asks(600, 1000), SPOT, "500 vCPUs"),
         (asks(1, 1000, 1), SPOT, "has no GPUs"),
@@ -59,15 +59,15 @@ def test_of_a_queue_nothing_is_known_of_nothing_is_said():
 
 def test_a_request_just_too_large_to_share_a_machine_is_a_hint():
     reported = hint(asks(4, 32768), Queue("q", instance_types=("r5",)))
-    assert reported == "ask for 31,000 MiB, not 32,768, to fit 2 jobs on an r5.2xlarge"
+    assert reported == "ask for 32,500 MB, not 34,359, to fit 2 jobs on an r5.2xlarge"
 
 
 def test_memory_that_a_machine_offers_at_the_very_most_is_refused_above_and_hinted_below():
     # Of an m4.large's 8,192 MiB, 7,985 can be had.
     queue = Queue("q", instance_types=("m4.large",))
     assert misfit(asks(1, 7985), queue) is None
-    assert "at most 7,500 MiB" in str(hint(asks(1, 7985), queue))
-    assert "at most 7,500 MiB" in str(misfit(asks(1, 8100), queue))
+    assert "at most 7,500 MB" in str(hint(asks(1, 7985), queue))
+    assert "at most 7,500 MB" in str(misfit(asks(1, 8100), queue))
     assert largest_memory(asks(1, 100), queue) == 7500
     assert hint(asks(1, 7500), queue) is None
     assert "never start" not in str(hint(asks(1, 7985), Queue("q", instance_types=("m4",))))
@@ -76,7 +76,7 @@ def test_memory_that_a_machine_offers_at_the_very_most_is_refused_above_and_hint
 def test_of_optimal_only_what_no_generation_holds_is_refused():
     newer, older = asks(1, 900_000), asks(1, 700_000)
     assert misfit(newer, SPOT) is None
-    assert "746,500 MiB: cpu-spot-50 may have machines of another" in str(hint(newer, SPOT))
+    assert "783,000 MB: cpu-spot-50 may have machines of another" in str(hint(newer, SPOT))
     assert misfit(older, SPOT) is None
     assert hint(older, SPOT) is None
     today = Queue("q", instance_types=("default_x86_64",))

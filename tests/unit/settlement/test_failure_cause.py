@@ -329,14 +329,14 @@ def test_awss_word_on_memory_goes_before_the_supervisors():
     failure = read(job(exit_code=137, reason="OutOfMemoryError: Container killed"), reported)
     assert failure is not None
     assert failure.cause is Cause.OUT_OF_MEMORY
-    assert "500 MiB" in failure.sentence
+    assert "524 MB" in failure.sentence
 
 
 def test_a_command_that_the_kernel_killed_for_memory_is_known_for_that():
     failure = read(job(exit_code=137), status(137, "OUT_OF_MEMORY", "out_of_memory", "a"))
     assert failure is not None
     assert failure.cause is Cause.OUT_OF_MEMORY
-    assert "rule a needed more memory than the 500 MiB" in failure.sentence
+    assert "rule a needed more memory than the 524 MB" in failure.sentence
 
 
 @pytest.mark.parametrize("exit_code", [143, 137])

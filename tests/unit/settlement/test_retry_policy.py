@@ -121,7 +121,7 @@ def test_a_job_that_its_queue_cannot_hold_fails_with_what_would_fit():
         gpus=0,
     )
     assert isinstance(step, Failure)
-    assert "MiB" in step.sentence
+    assert " MB " in step.sentence
     assert "it can never start" in step.sentence
     step = after(
         Cause.REJECTED,
