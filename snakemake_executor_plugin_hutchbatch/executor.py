@@ -25,6 +25,7 @@ from .environments.shelf import EnvironmentShelf
 from .planning import (
     container_environment,
     launch,
+    memory_request,
     preflight,
     rule_checks,
     run_plan,
@@ -44,6 +45,7 @@ from .planning.work import Work, work_of
 from .run import archived_inputs, assemble, begin, closing, environments, finish, rate_limit, upload
 from .run.endings import EndedJobs
 from .run.follow import Follower
+from .run.learning import Learning
 from .run.state import RunState
 from .settings.values import unless_none
 from .settlement import failed_logs
@@ -108,6 +110,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._services = assemble.build(
             self, self._run, beginning, variables, self.format_job_exec, self._retrier, shelf
         )
+        learns = self.executor_settings.value("learn")
+        self._learning = Learning(beginning.recorder if learns else None, self.logger.info)
         self._services.environments.want(shelf.wanted())
         self._ended = EndedJobs(self, self._run, self._services)
         # Last: the wait thread is running already, and starts work once this is set.
@@ -247,6 +251,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             outbox.take(pending, task.identity or "")
 
     def _work(self, job: AnyJob, wanted: JobPlan, task: TaskSpec) -> Work:
+        scheduler = self.workflow.scheduler
+        facts = memory_request.facts_of(job, wanted, scheduler._input_sizes if scheduler else {})
+        wanted = self._learning.start(wanted, facts)
         plan, history = self._services.starvation_watch.start(wanted)
         common = self._services.plan_pool.shared(plan)
         work = work_of(
@@ -266,6 +273,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             log_urls(job),
             written_command.of(job),
             member_labels(job),
+            facts,
         )
         return work
 

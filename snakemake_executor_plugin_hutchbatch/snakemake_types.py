@@ -346,9 +346,11 @@ class Scheduler(Protocol):
 
     failed: Collection[Job]
     running: Collection[AnyJob]
+    remaining_jobs: Collection[Job]
     finished_jobs: int
     _executor_error: bool
     _user_kill: str | None
+    _input_sizes: Mapping[File, int | None]
     _lock: Lock
     _open_jobs: Semaphore
 

@@ -6,6 +6,7 @@ import dis
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 
@@ -23,6 +24,26 @@ _ATTEMPT = re.compile(r"\battempt\b")
 _PASSED_ON = re.compile(r"\bresources\b")
 
 NUMBER, ATTEMPT, FUNCTION = "number", "attempt", "function"
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """What is recorded of a job beside its plan, for the next run to learn from. ``given``,
+    ``passes_on``, ``code`` and ``input_bytes``: see the functions; ``retries``: how often Snakemake
+    tries it again."""
+
+    given: str = ""
+    passes_on: bool = False
+    code: str = ""
+    input_bytes: int | None = None
+    retries: int = 0
+
+
+def facts_of(job: AnyJob, plan: JobPlan, sizes: Mapping[File, int | None]) -> JobFacts:
+    """``sizes``: of files, by Snakemake's scheduler."""
+    return JobFacts(
+        given(job), passes_on(job), code_of(job, plan), input_bytes(job, sizes), job.restart_times
+    )
 
 
 def given(job: AnyJob) -> str:

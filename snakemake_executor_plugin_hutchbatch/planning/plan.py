@@ -121,6 +121,8 @@ class JobPlan:
     execute_command: bool = False
     #: Where its output goes, like everything of its run.
     region: str | None = None
+    #: MiB that the rule asks for, where the job starts with less (``run/learning.py``); else 0.
+    asked_memory: int = 0
     #: Names of those in ``environment`` that travel in the job's description (``sizes``).
     in_task: tuple[str, ...] = ()
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from ..aws.job_states import LOST
+from ..planning.memory_request import JobFacts
 from ..planning.plan import JobPlan
 from ..planning.work import SentWork, StoredWork, Work
 from ..queues.queue import Queue
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 BEAT_SECONDS = 20.0
 #: Characters of a command that are kept.
 MOST_COMMAND = 2000
+NO_FACTS = JobFacts()
 _INSTANCE = re.compile(r"i-[0-9a-f]+")
 #: The column that keeps when a state was first seen.
 _COLUMNS = {"RUNNABLE": "runnable", "STARTING": "starting", "RUNNING": "running"}
@@ -78,6 +80,7 @@ class Recorder:
         logs: Sequence[str],
         command: str = "",
         members: Sequence[str] = (),
+        facts: JobFacts = NO_FACTS,
     ) -> None:
         """A job that is to be sent. ``command``: what its rule runs; ``members``: labels of a
         group's jobs."""
@@ -96,7 +99,7 @@ class Recorder:
                 mode=plan.mode,
                 image=plan.image,
                 vcpus=plan.vcpus,
-                memory=plan.memory,
+                memory=plan.asked_memory or plan.memory,
                 gpus=plan.gpus,
                 timeout=plan.timeout,
                 outputs="\n".join(work.outputs),
@@ -104,6 +107,10 @@ class Recorder:
                 command=_shortened(self._hide(command)),
                 environment="\n".join(sorted(set(plan.conda.values()))),
                 members="\n".join(members),
+                memory_given=facts.given,
+                retries=facts.retries,
+                rule_code=facts.code,
+                input_bytes=facts.input_bytes,
             )
         )
 

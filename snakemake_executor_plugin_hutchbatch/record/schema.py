@@ -64,7 +64,8 @@ class Job:
     URLs, one a line. ``log_end``: the last lines of a failed job's output, as the terminal
     showed them. ``command``: what its rule runs, for people; ``environment``: its conda
     environments as the user calls them, one a line; ``members``: labels of a group's jobs, one a
-    line.
+    line; ``memory_given``, ``retries``, ``rule_code`` and ``input_bytes``: see
+    ``planning/memory_request.py``.
     """
 
     run_id: str
@@ -97,6 +98,11 @@ class Job:
     def size(self) -> int:
         """How many jobs that is for Snakemake: a group's members count each."""
         return len(self.members.splitlines()) or 1
+
+    memory_given: str = ""
+    retries: int = 0
+    rule_code: str = ""
+    input_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,9 @@ class Row:
     peak_memory_mib: float | None = _column(
         "Peak memory used, in MiB, from the container's cgroup, including cached files."
     )
+    used_memory_mib: float | None = _column(
+        "Highest memory in use, in MiB, without cached files; looked at every second."
+    )
     vcpu_hours: float | None = _column("`vcpus` times `total_s`, in hours.")
     gib_hours: float | None = _column("Memory requested times `total_s`, in GiB-hours.")
     batch_id: str | None = _column("Id of the job on AWS Batch; an array's child has `:INDEX`.")
@@ -209,6 +212,7 @@ def _of_attempt(row: Row, attempt: Attempt) -> Row:
         bytes_out=attempt.bytes_out,
         cpu_s=attempt.cpu_seconds,
         peak_memory_mib=None if peak is None else peak / MIB,
+        used_memory_mib=None if attempt.used_memory is None else attempt.used_memory / MIB,
         log_stream=attempt.log_stream,
         sentence=attempt.reason if attempt.cause else None,
     )

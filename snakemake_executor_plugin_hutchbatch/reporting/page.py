@@ -136,7 +136,7 @@ def _content(record: Record, prices: Prices, gone: bool) -> dict[str, object]:
     rows = attempt_table.rows(record)
     jobs = job_list.listed(record, rows)
     sums = statistics.totals(rows, run.started, until)
-    rules = statistics.rules(rows)
+    rules = statistics.rules(rows, resource_advice.requests(record.jobs))
     numbers = {rule.name: i for i, rule in enumerate(rules)}
     staged = sum(r.bytes_in for r in rules), sum(r.bytes_out for r in rules)
     advised = {r.name: (r.mem_mb, r.threads) for r in rules if re.fullmatch(r"\w+", r.name)}

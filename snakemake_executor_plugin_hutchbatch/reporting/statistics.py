@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from ..settlement.failure_cause import Cause
 from .attempt_table import Row
-from .resource_advice import Advice, busy_cores, suggest_mem_mb, suggest_threads
+from .resource_advice import (
+    NUMBERS,
+    Advice,
+    Request,
+    busy_cores,
+    memory_used,
+    suggest_mem_mb,
+    suggest_threads,
+)
 
 #: Points of a distribution that are drawn; more would only cover each other.
 POINTS = 60
@@ -143,15 +151,17 @@ def spread(values: Iterable[float | None]) -> Spread | None:
     return Spread(known[0], lower, median, upper, known[-1], points)
 
 
-def rules(rows: Iterable[Row]) -> list[Rule]:
-    """In the order in which their first jobs were prepared."""
+def rules(rows: Iterable[Row], requests: Mapping[str, Request] | None = None) -> list[Rule]:
+    """In the order in which their first jobs were prepared. ``requests``: how they ask for memory,
+    by rule."""
     by_rule: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_rule[row.rule].append(row)
-    return [_rule(name, mine) for name, mine in by_rule.items()]
+    known = requests or {}
+    return [_rule(name, mine, known.get(name, NUMBERS)) for name, mine in by_rule.items()]
 
 
-def _rule(name: str, rows: list[Row]) -> Rule:
+def _rule(name: str, rows: list[Row], request: Request) -> Rule:
     last = last_rows(rows)
     whole = use(rows)
     # What a lost or failed container took says little about what the rule needs.
@@ -168,7 +178,7 @@ def _rule(name: str, rows: list[Row]) -> Rule:
         gib_hours=whole.gib_hours,
         seconds=spread(row.total_s for row in done),
         waited=spread(row.waited_s for row in rows),
-        memory=spread(row.peak_memory_mib for row in done),
+        memory=spread(memory_used(row) for row in done),
         memory_share=spread(_memory_share(row) for row in done),
         killed=tuple(max(100.0, _memory_share(row) or 0.0) for row in rows if _is_killed(row)),
         bytes_in=sum(row.bytes_in or 0 for row in rows),
@@ -177,15 +187,14 @@ def _rule(name: str, rows: list[Row]) -> Rule:
         cpu_share=spread(_cpu_share(row) for row in done),
         asked_memory=asked_memory,
         asked_vcpus=asked_vcpus,
-        mem_mb=suggest_mem_mb(rows, asked_memory),
+        mem_mb=suggest_mem_mb(rows, asked_memory, request),
         threads=suggest_threads(rows, asked_vcpus),
     )
 
 
 def _memory_share(row: Row) -> float | None:
-    if row.peak_memory_mib is None or not row.memory_mib:
-        return None
-    return 100 * row.peak_memory_mib / row.memory_mib
+    used = memory_used(row)
+    return 100 * used / row.memory_mib if used is not None and row.memory_mib else None
 
 
 def _is_killed(row: Row) -> bool:

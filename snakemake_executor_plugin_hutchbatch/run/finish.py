@@ -98,7 +98,8 @@ def close(run: RunState, services: RunServices, report_paths: Sequence[Path]) ->
     live, why = closing.left(services, run.context.clients.batch)
     for text in run.similar.counts():
         run.logger.error(text)
-    result = outcome(run.workflow, run.cancelled.is_set(), run.tally, bool(run.limit.text))
+    limit = run.limit.text if run.limit.text and is_left(run.workflow) else ""
+    result = outcome(run.workflow, run.cancelled.is_set(), run.tally, bool(limit))
     with tracebacks.logged("What is left of earlier runs could not be shown."):
         if left := discover.close(
             services.takeover, services.presence, services.leavings, result, bool(live)
@@ -119,7 +120,7 @@ def close(run: RunState, services: RunServices, report_paths: Sequence[Path]) ->
         run.logger.info(text)
     with tracebacks.logged("The summary of the run could not be shown."):
         seconds = time.monotonic() - run.began
-        end = ended(run.workflow, run_id, result, seconds, run.tally, run.limit.text, live)
+        end = ended(run.workflow, run_id, result, seconds, run.tally, limit, live)
         lines = summary.lines(end, known := run.tally.counts(), costs)
         if result == "cancelled" or live or known.ended:
             lines.append(last_line.sentence(end.run_id, known.ended, live, why))
@@ -139,6 +140,12 @@ def _notify(run: RunState, services: RunServices, end: Ended, costs: Sequence[st
         notify.send(target, note, os.environ)
     except notify.NotSent as error:
         run.logger.warning(f"The note of --hutchbatch-notify was not sent: {error}.")
+
+
+def is_left(workflow: Workflow) -> bool:
+    """Whether jobs of the run are not done."""
+    scheduler = workflow.scheduler
+    return scheduler is None or scheduler.finished_jobs < len(workflow.dag)
 
 
 def outcome(workflow: Workflow, cancelled: bool, tally: Tally, limited: bool = False) -> str:

@@ -84,10 +84,13 @@ def announcement(text: str, running: int) -> str:
 def stop_scheduling(workflow: Workflow) -> None:
     """Snakemake starts no more jobs, here or on AWS Batch, and ends as failed once those that run
     have ended. As its own handler of SIGTERM does it, without the sentence that it would repeat
-    after each of these."""
+    after each of these. A run of which nothing more is to be started goes on to its end."""
     scheduler: Scheduler | None = workflow.scheduler
     if scheduler is None:
         return
     with scheduler._lock:
+        # A run of which all has begun may end well: only rules without a command are to come.
+        if all(job.is_norun for job in scheduler.remaining_jobs):
+            return
         scheduler._user_kill = "limit"
     scheduler._open_jobs.release()

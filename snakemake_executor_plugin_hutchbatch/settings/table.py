@@ -123,6 +123,16 @@ _ROWS = (
         need=Need.USEFUL,
     ),
     Setting(
+        "learn",
+        parsers.parse_flag,
+        "",
+        "Jobs start at the memory that earlier jobs of their rule needed, never above what the "
+        "rule asks for; one that needs more is started again with all of it. Only for rules with "
+        "--hutchbatch-oom-memory-factor. Default: off.",
+        flag=True,
+        need=Need.USEFUL,
+    ),
+    Setting(
         "max_hours",
         parsers.parse_max_hours,
         "HOURS",

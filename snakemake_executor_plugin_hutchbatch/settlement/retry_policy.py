@@ -141,7 +141,9 @@ def _with_more_memory(
     if queue is None or not queue.instance_types:
         queue = Queue(plan.queue, instance_types=("optimal",))  # some limit is needed
     most = fit.largest_memory(plan, queue) or plan.memory
-    memory = min(math.ceil(plan.memory * plan.budgets.oom_memory_factor), most)
+    # One that was started below its request gets at least that now.
+    wanted = max(math.ceil(plan.memory * plan.budgets.oom_memory_factor), plan.asked_memory)
+    memory = min(wanted, most)
     if memory <= plan.memory:
         return replace(
             failure, sentence=f"{failure.sentence}; {plan.queue} has no machine with more memory"

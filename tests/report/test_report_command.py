@@ -6,6 +6,7 @@ import time
 
 import pytest
 import synthetic_runs
+import yaml
 
 from snakemake_executor_plugin_hutchbatch.cli import main
 from snakemake_executor_plugin_hutchbatch.record import controllers
@@ -87,6 +88,44 @@ def test_what_cannot_be_side_by_side_is_refused(folder, capsys, arguments, sente
     assert main.main(["report", *arguments]) == 2
     assert sentence in capsys.readouterr().err
     assert not (folder / "report.html").exists()
+
+
+def test_suggestions_are_added_to_a_profile_and_repeat_what_it_has(folder):
+    profile = folder / "config.yaml"
+    profile.write_text("jobs: 5\nset-resources:\n  other:\n    gpu: 1")
+    with profile.open("a") as target:
+        done = subprocess.run(
+            [sys.executable, "-m", main.__name__, "report", "--suggest"],
+            stdout=target,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    found = yaml.safe_load(profile.read_text())
+    assert found["jobs"] == 5
+    assert found["set-resources"].pop("other") == {"gpu": 1}
+    suggested = {each["mem_mb"] for each in found["set-resources"].values()}
+    assert suggested
+    assert "config.yaml had set-resources: already" in done.stderr
+    assert "you can remove the earlier ones" in done.stderr
+    assert not (folder / "report.html").exists()
+
+
+def test_what_is_no_profile_is_not_added_to(folder):
+    profile = folder / "config.yaml"
+    profile.write_text("- a\n- b\n")
+    with profile.open("a") as target:
+        command = [sys.executable, "-m", main.__name__, "report", "--suggest"]
+        done = subprocess.run(command, stdout=target, stderr=subprocess.PIPE, text=True, check=True)
+    assert profile.read_text() == "- a\n- b\n"
+    assert "nothing was added" in done.stderr
+
+
+def test_into_a_pipe_suggestions_come_with_a_word_of_warning(folder, capsys):
+    assert main.main(["report", "--suggest"]) == 0
+    reported = capsys.readouterr()
+    assert "set-resources" in yaml.safe_load(reported.out)
+    assert "only the last one counts" in reported.err
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,11 @@ from dataclasses import fields
 from itertools import pairwise
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snakemake_executor_plugin_hutchbatch.record.schema import Job
 from snakemake_executor_plugin_hutchbatch.reporting import (
     attempt_table,
     resource_advice,
@@ -14,6 +16,7 @@ from snakemake_executor_plugin_hutchbatch.reporting import (
     timeline,
 )
 from snakemake_executor_plugin_hutchbatch.reporting.attempt_table import Row
+from snakemake_executor_plugin_hutchbatch.reporting.resource_advice import Request
 from snakemake_executor_plugin_hutchbatch.text import units
 
 TIMES = st.floats(0, 1000)
@@ -66,6 +69,98 @@ def test_what_was_killed_for_memory_needs_more():
     # With the memory of its last try it succeeded: 11000 MiB x 1.2, of 20000.
     rows.append(row(memory_mib=20000, peak_memory_mib=11000.0))
     assert resource_advice.suggest_mem_mb(rows, 20000).value == 14000
+
+
+def jobs(used, asked=10000, retry=1, **known):
+    return [
+        row(job=n, label=f"a {n}", used_memory_mib=u, memory_mib=asked, retry=retry, **known)
+        for n, u in enumerate(used)
+    ]
+
+
+def test_cached_files_do_not_count_as_needed():
+    rows = [row(peak_memory_mib=9900.0, used_memory_mib=1000.0)]
+    assert resource_advice.suggest_mem_mb(rows, 10000).value == 1300
+
+
+def test_a_function_of_the_input_is_never_replaced():
+    request = Request(given="function")
+    advice = resource_advice.suggest_mem_mb(jobs([1000, 4000]), 10000, request)
+    assert advice.value is None
+    assert advice.why == "a function; 40 % of it used at most"
+    killed = [*jobs([1000]), row(state="failed", cause="OUT_OF_MEMORY")]
+    advice = resource_advice.suggest_mem_mb(killed, 10000, request)
+    assert advice.value is None
+    assert "killed" in advice.why
+
+
+def test_a_function_of_the_attempt_gets_another_factor():
+    request = Request(given="attempt", retries=2, first=16000)
+    advice = resource_advice.suggest_mem_mb(jobs([1000] * 9 + [1100], 16000), 16000, request)
+    assert advice.written == "1300 * attempt"
+    # The last try must be enough for the largest.
+    advice = resource_advice.suggest_mem_mb(jobs([1000] * 19 + [9000], 16000), 16000, request)
+    assert advice.written == "3800 * attempt"
+    assert resource_advice.suggest_mem_mb(jobs([15000], 16000), 16000, request).value is None
+
+
+def test_where_few_jobs_need_much_memory_grows_with_the_attempt():
+    needs = jobs([200] * 19 + [900])
+    advice = resource_advice.suggest_mem_mb(needs, 10000, Request("number", 4))
+    assert (advice.written, advice.text) == ("260 * attempt", "260 * attempt")
+    flat = resource_advice.suggest_mem_mb(needs, 10000, Request("number", 1))
+    assert flat.written == 1200
+    assert "or 260 * attempt with retries: 4" in flat.why
+
+
+def test_jobs_that_were_started_again_with_more_memory_have_not_asked_for_it():
+    rows = [
+        row(memory_mib=4000, state="failed", cause="OUT_OF_MEMORY"),
+        row(memory_mib=8000, used_memory_mib=5000.0),
+    ]
+    advice = resource_advice.suggest_mem_mb(rows, 8000, Request("number", first=4000))
+    assert (advice.value, advice.why) == (6300, "killed for memory")
+
+
+def test_how_a_rule_asks_is_what_its_jobs_say():
+    def job(number, **known):
+        return Job("r", number, "a", f"a {number}", 1, 0.0, **known)
+
+    found = resource_advice.requests(
+        [job(1, memory=100, memory_given="number"), job(2, memory=100, retries=3)]
+    )
+    assert found == {"a": Request("number", 3, 100)}
+    assert resource_advice.requests([job(1, memory=100), job(2, memory=200)])["a"].first is None
+
+
+def test_the_profile_repeats_what_it_is_added_to():
+    more, fewer = resource_advice.Advice(2600, ""), resource_advice.Advice(2, "")
+    grows = resource_advice.Advice(300, "", grows=True)
+    keep = resource_advice.Advice(None, "")
+    existing = {
+        "jobs": 5,
+        "set-resources": {"a": {"mem_mb": 9, "gpu": 1}, "c": {"runtime": 5}},
+        "set-threads": ["b=8", "d=4"],
+    }
+    text = resource_advice.profile({"a": (more, keep), "b": (grows, fewer)}, existing)
+    assert yaml.safe_load(text) == {
+        "set-resources": {
+            "a": {"mem_mb": 2600, "gpu": 1},
+            "c": {"runtime": 5},
+            "b": {"mem_mb": "300 * attempt"},
+        },
+        "set-threads": ["d=4", "b=2"],
+    }
+    assert resource_advice.repeated(text, existing) == ["set-resources", "set-threads"]
+    lists = {"set-resources": ["a:mem_mb=9", "a:gpu=1"]}
+    text = resource_advice.profile({"a": (more, keep)}, lists)
+    assert yaml.safe_load(text) == {"set-resources": ["a:gpu=1", "a:mem_mb=2600"]}
+
+
+def test_rules_that_yaml_would_take_for_something_else_keep_their_names():
+    advice = (resource_advice.Advice(2600, ""), resource_advice.Advice(None, ""))
+    text = resource_advice.profile({"on": advice, "123": advice})
+    assert set(yaml.safe_load(text)["set-resources"]) == {"on", "123"}
 
 
 def test_other_failures_say_nothing_of_memory():

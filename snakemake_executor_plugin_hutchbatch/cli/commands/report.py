@@ -16,7 +16,7 @@ from ...reporting.comparison import MOST_RUNS
 from ...reporting.statistics import Prices
 from ...text import terminal
 from ...text.terminal import note
-from .. import detached
+from .. import detached, suggesting
 from .common import (
     FINE,
     USAGE,
@@ -50,7 +50,8 @@ def add(subcommands: Subcommands) -> None:
             "  hutchbatch report\n"
             "  hutchbatch report -o monday.html --price-vcpu-hour 0.018 --price-gib-hour 0.002\n"
             "  hutchbatch report --trace trace.tsv\n"
-            "  hutchbatch report 20260302 20260309 -o both.html"
+            "  hutchbatch report 20260302 20260309 -o both.html\n"
+            "  hutchbatch report --suggest >> profiles/hutch/config.yaml"
         ),
         formatter_class=Help,
     )
@@ -69,6 +70,12 @@ def add(subcommands: Subcommands) -> None:
         type=Path,
         metavar="FILE",
         help="write the table here, - for the screen; without -o, nothing else is written",
+    )
+    parser.add_argument(
+        "--suggest",
+        action="store_true",
+        help="print what the rules could request, as lines of a profile: add them to it with >>; "
+        "without -o, nothing else is written",
     )
     for unit, name in (("vcpu", "vCPU"), ("gib", "GiB of memory")):
         parser.add_argument(
@@ -89,7 +96,9 @@ def _run(options: argparse.Namespace) -> int:
     prices = Prices(options.price_vcpu_hour, options.price_gib_hour)
     if options.trace:
         _trace(options.trace, records)
-    if options.output or not options.trace:
+    if options.suggest:
+        suggesting.suggest(records)
+    if options.output or not (options.trace or options.suggest):
         path = options.output or DEFAULT
         try:
             _page(path, records, prices)

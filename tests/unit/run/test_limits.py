@@ -1,5 +1,10 @@
 """When a run has had enough."""
 
+import threading
+from types import SimpleNamespace
+
+import pytest
+
 from snakemake_executor_plugin_hutchbatch.run import limits
 from snakemake_executor_plugin_hutchbatch.run.limits import Limits, RunLimit
 
@@ -52,3 +57,22 @@ def test_costs_are_looked_at_now_and_then_and_only_for_a_limit():
     assert len(asked) == 4
     RunLimit(Limits(max_hours=1), 0.0, lambda: now[0], lambda: asked.append("x") or 0.5).look()
     assert len(asked) == 4
+
+
+class Scheduler:
+    """As much of Snakemake's as a limit touches."""
+
+    def __init__(self, *remaining):
+        self.remaining_jobs = [SimpleNamespace(is_norun=norun) for norun in remaining]
+        self._lock, self._open_jobs = threading.Lock(), threading.Semaphore(0)
+        self._user_kill = None
+
+
+@pytest.mark.parametrize(
+    ("remaining", "stops"), [((), False), ((True,), False), ((True, False), True)]
+)
+def test_a_run_of_which_all_has_begun_goes_on_to_its_end(remaining, stops):
+    scheduler = Scheduler(*remaining)
+    limits.stop_scheduling(SimpleNamespace(scheduler=scheduler))
+    assert bool(scheduler._user_kill) == stops
+    assert scheduler._open_jobs.acquire(blocking=False) == stops

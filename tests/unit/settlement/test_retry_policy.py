@@ -199,3 +199,13 @@ def test_an_image_for_another_processor_fails_with_what_the_machines_of_its_queu
     assert isinstance(step, Failure)
     assert "queue arm are Arm (arm64)" in step.sentence
     assert retry_policy.after(failure, wanted, History(), {}) == failure
+
+
+def test_a_job_that_was_started_below_its_request_gets_all_of_it_next():
+    budgets = Budgets(oom_memory_factor=1.5)
+    step = after(Cause.OUT_OF_MEMORY, budgets, memory=500, asked_memory=8000)
+    assert isinstance(step, Resubmit)
+    assert step.plan.memory == 8000
+    step = after(Cause.OUT_OF_MEMORY, budgets, step.history, memory=8000, asked_memory=8000)
+    assert isinstance(step, Resubmit)
+    assert step.plan.memory == 12_000
