@@ -80,7 +80,7 @@ def test_without_snakemakes_command_a_limit_is_somebodys(folder):
 
 
 def test_the_profile_that_init_writes_sets_no_limit(folder):
-    answers = Answers("b", "p", "auto", "balanced", "none", "u", "s3://b/w/", "us-west-2")
+    answers = Answers("hutch", "", "b", "p", "us-west-2", "u", "none", {"policy": "balanced"})
     text = render(answers, folder)
     profile(
         folder,
