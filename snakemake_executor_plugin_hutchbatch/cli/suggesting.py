@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 import yaml
 
@@ -17,8 +14,7 @@ from ..reporting import attempt_table, resource_advice, statistics
 from ..text import terminal
 from ..text.terminal import note
 
-#: Where Linux says what the output of this process is.
-_OUTPUT = "/proc/self/fd/{}"
+#: How the names of profiles end.
 _PROFILES = (".yaml", ".yml")
 
 
@@ -29,7 +25,8 @@ def suggest(records: Sequence[Record]) -> None:
     rows = [row for record in records for row in attempt_table.rows(record)]
     rules = statistics.rules(rows, requests)
     advised = {r.name: (r.mem_mb, r.threads) for r in rules if re.fullmatch(r"\w+", r.name)}
-    target = appended_to(sys.stdout)
+    output = terminal.output_file()
+    target = output if output and output.suffix in _PROFILES else None
     before = _read(target) if target else ""
     existing = _parsed(before)
     for rule in rules:
@@ -50,21 +47,11 @@ def suggest(records: Sequence[Record]) -> None:
             f"{target} had {keys} already. What was added repeats their entries and counts "
             "instead of them: you can remove the earlier ones."
         )
-    elif target is None and not sys.stdout.isatty():
+    elif target is None and not terminal.output_is_shown():
         note(
             "If this goes into a profile that has set-resources: or set-threads: already, put the "
             "lines under those: of two equal keys only the last one counts."
         )
-
-
-def appended_to(stream: IO[str]) -> Path | None:
-    """The profile to whose end the output goes (``>> FILE``); None for anything else, and where
-    the system does not say."""
-    try:
-        path = Path(os.readlink(_OUTPUT.format(stream.fileno())))  # noqa: PTH115  its text is wanted
-        return path if path.is_file() and path.suffix in _PROFILES else None
-    except (OSError, ValueError):
-        return None
 
 
 def _read(path: Path) -> str:

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self, TypeVar
 
@@ -28,6 +29,8 @@ T = TypeVar("T")
 _CODES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
 #: How a note begins, to set it apart from a command's output.
 _NOTE = "hutchbatch: "
+#: Where Linux says what a file descriptor of this process is.
+_OUTPUT = "/proc/self/fd/{}"
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,21 @@ def say_table(lines: Iterable[str]) -> None:
     """Writes a table for programs; secrets are removed from its cells already."""
     for line in lines:
         _write(sys.stdout, printable(line) + "\n")
+
+
+def output_is_shown() -> bool:
+    """Whether a command's output goes to a terminal."""
+    return sys.stdout.isatty()
+
+
+def output_file() -> Path | None:
+    """The file that a command's output goes into; None for anything else, and where the system
+    does not say."""
+    try:
+        path = Path(_OUTPUT.format(sys.stdout.fileno())).readlink()
+        return path if path.is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def say_exactly(text: str) -> None:

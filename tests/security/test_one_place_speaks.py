@@ -129,10 +129,14 @@ def test_each_such_line_would_be_found(line):
     assert problems(line)
 
 
+#: What shells execute.
+SHELLS = {"cli/commands/completion.py", "rerun/credentials.py"}
+
+
 @pytest.mark.parametrize(
     ("function", "users"),
     [
-        ("say_exactly", {"cli/commands/completion.py", "rerun/credentials.py"}),  # for shells
+        ("say_exactly", SHELLS | {"cli/suggesting.py"}),  # YAML in ASCII, for a profile
         ("job_output", {"cli/commands/output.py"}),  # what a job wrote
         ("say_table", {"cli/commands/report.py"}),  # cells that ``trace`` has cleaned
     ],
