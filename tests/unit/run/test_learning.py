@@ -20,7 +20,7 @@ from snakemake_executor_plugin_hutchbatch.run import learning
 from snakemake_executor_plugin_hutchbatch.run.learning import Learning
 
 MIB = 1 << 20
-FACTS = JobFacts(code="code", input_bytes=100)
+OF_RULE = JobFacts(code="code", input_bytes=100)
 WANTED = replace(
     PLAN, rule="align", memory=16_000, attempt=1, budgets=Budgets(oom_memory_factor=1.5)
 )
@@ -43,7 +43,7 @@ def record(tmp_path):
     journal.close()
 
 
-def learn(record, rows, plan=WANTED, facts=FACTS):
+def learn(record, rows, plan=WANTED, facts=OF_RULE):
     said = []
     record.journal.put(*(row for each in rows for row in each))
     assert record.journal.flush()
@@ -94,10 +94,10 @@ def test_only_with_the_memory_factor(record):
 
 def test_not_for_commands_that_pass_their_memory_on_nor_for_repeated_jobs(record):
     rows = [earlier(n) for n in range(6)]
-    assert learn(record, rows, facts=replace(FACTS, passes_on=True))[0] == WANTED
+    assert learn(record, rows, facts=replace(OF_RULE, passes_on=True))[0] == WANTED
     again = replace(WANTED, attempt=2)
     assert learn(record, rows, again) == (again, [])
 
 
 def test_it_is_off_where_nobody_asked_for_it():
-    assert Learning(None, print).start(WANTED, FACTS) == WANTED
+    assert Learning(None, print).start(WANTED, OF_RULE) == WANTED
