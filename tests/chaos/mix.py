@@ -140,7 +140,7 @@ class Mix:
         ]
         if self._slow:
             makers += [
-                lambda: {"kind": "lose_host", "after": 0.2, "notice": 1.0, "times": 2},
+                lambda: {"kind": "lose_host", "after": 0.2, "notice": 1.0, "times": 1},
                 lambda: {"kind": "not_ended", "times": dice.randint(1, 4)},
                 lambda: {"kind": "late_children", "seconds": dice.uniform(1, 10), "times": 1},
             ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,8 @@ CAPACITY = (24, 64000)
 #: Rules whose outputs stay, and how many jobs each has with N samples: what is to be known of a
 #: detached run in the end.
 KEPT = {"right": 0, "folder": 0, "shaky": 0, "split": 1, "part": 3, "all_of_them": 1}
+#: Exit codes of a shaky job's first attempt, and of one whose machine announced its end.
+FAILS, STOPPED = 1, 143
 #: Seconds after which a run hangs.
 LONGEST = 900.0
 
@@ -236,22 +237,28 @@ def _traces(cloud: LocalCloud) -> tuple[list[str], list[str]]:
             starts.setdefault(name, []).append((where[0], int(where[1])))
         elif what == "overlap":
             twice.append(name)
-    lost = _lost_machines(cloud, {job for tried in starts.values() for job, _ in tried})
+    asked = _asked_again(cloud, {job for tried in starts.values() for job, _ in tried})
     needless = []
     for name, tried in starts.items():
-        allowed = 1 + name.startswith("shaky-") + sum(each in lost for each in tried)
+        allowed = 1 + sum(each in asked for each in tried)
         needless += [name] * max(0, len(tried) - allowed)
     return twice, needless
 
 
-def _lost_machines(cloud: LocalCloud, ids: set[str]) -> set[tuple[str, int]]:
-    """Attempts whose machine was taken away: (job, number from 1)."""
+def _asked_again(cloud: LocalCloud, ids: set[str]) -> set[tuple[str, int]]:
+    """Attempts after which another is due, since their machine was taken away, or since they
+    failed as they were to: (job, number from 1)."""
     batch = _client(cloud, "batch")
     found, wanted = set(), sorted(ids)
     for first in range(0, len(wanted), 100):
         for job in batch.describe_jobs(jobs=wanted[first : first + 100])["jobs"]:
             for number, attempt in enumerate(job["attempts"], 1):
-                if re.match("Host EC2", attempt.get("statusReason") or ""):
+                reason, code = (
+                    attempt.get("statusReason") or "",
+                    attempt["container"].get("exitCode"),
+                )
+                by_itself = reason.startswith("Essential container") and code in (FAILS, STOPPED)
+                if by_itself or reason.startswith("Host EC2"):
                     found.add((job["jobId"], number))
     return found
 
