@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from snakemake_interface_common.exceptions import ApiError
@@ -191,6 +192,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
             str(self.workflow.storage_settings.default_storage_prefix),
             self._inputs_asked(jobs),
             [shelf.planned(files) for files in needed],
+            str(Path.cwd()),
         )
 
     def _build_ahead(self) -> BuiltAhead:

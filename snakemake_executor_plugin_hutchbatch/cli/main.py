@@ -17,6 +17,7 @@ from . import suggestions
 from .commands import (
     attach,
     cancel,
+    cleanup,
     completion,
     definitions,
     doctor,
@@ -67,6 +68,7 @@ COMMANDS = (
     queues,
     definitions,
     envs,
+    cleanup,
     completion,
 )
 

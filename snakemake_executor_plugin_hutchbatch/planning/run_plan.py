@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
+from ..queues.queue import Queue
 from .plan import JobPlan, Site
 from .receiver import Receiver
 from .rule_checks import CheckedJob, all_hints, refusals
@@ -72,9 +73,19 @@ class PlannedRule:
 
 
 @dataclass(frozen=True)
+class PlannedQueue:
+    """A queue that jobs go to first, for what its machines cost: see ``queues.queue.Queue``."""
+
+    name: str
+    spot: bool | None = None
+    bid: int | None = None
+    instance_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RunPlan:
     """A whole run. ``checkpoints``: after these there may be more jobs than are counted here.
-    ``upload_…``: of inputs that several rules need once."""
+    ``upload_…``: of inputs that several rules need once; ``folder``: where Snakemake runs."""
 
     rules: tuple[PlannedRule, ...] = ()
     checkpoints: tuple[str, ...] = ()
@@ -86,6 +97,9 @@ class RunPlan:
     upload_bytes: int = 0
     uploads: tuple[PlannedUpload, ...] = ()
     environments: tuple[PlannedEnvironment, ...] = ()
+    queues: tuple[PlannedQueue, ...] = ()
+    region: str = ""
+    folder: str = ""
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -97,14 +111,17 @@ def of_jobs(
     storage_prefix: str,
     uploads: PlannedUploads,
     environments: Sequence[PlannedEnvironment] = (),
+    folder: str = "",
 ) -> RunPlan:
-    """The plan of a run with these jobs, which need these environments."""
+    """The plan of a run with these jobs, which need these environments, in this folder."""
     by_rule: dict[str, list[CheckedJob]] = {}
     for each in checked:
         by_rule.setdefault(each.rule, []).append(each)
     firsts = [each[0] for each in by_rule.values()]
+    rules = tuple(_with_uploads(planned(rule, each), uploads) for rule, each in by_rule.items())
+    first = dict.fromkeys(rule.queues[0] for rule in rules if rule.queues)
     return RunPlan(
-        rules=tuple(_with_uploads(planned(rule, each), uploads) for rule, each in by_rule.items()),
+        rules=rules,
         checkpoints=tuple(each.rule for each in firsts if each.job.is_checkpoint),
         hints=tuple(all_hints(firsts, site)),
         refusals=(*refusals(checked), *uploads.refusals),
@@ -114,7 +131,14 @@ def of_jobs(
         upload_bytes=uploads.size,
         uploads=uploads.inputs,
         environments=tuple(environments),
+        queues=tuple(_queue(site.queues[name]) for name in first if name in site.queues),
+        region=site.region,
+        folder=folder,
     )
+
+
+def _queue(queue: Queue) -> PlannedQueue:
+    return PlannedQueue(queue.name, queue.spot, queue.bid, queue.instance_types)
 
 
 def _with_uploads(rule: PlannedRule, uploads: PlannedUploads) -> PlannedRule:

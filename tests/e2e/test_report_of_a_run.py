@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import warm_start
+
 from snakemake_executor_plugin_hutchbatch.record import run_record
 from snakemake_executor_plugin_hutchbatch.record.journal import PLACE
 from snakemake_executor_plugin_hutchbatch.record.reader import Reader
@@ -116,3 +118,15 @@ def test_a_run_leaves_its_table_and_its_picture(workflow):
     assert jobs["gather"].command == "cat work/1.txt work/2.txt > sum.txt"
     assert "token=… " in jobs["bad"].command
     assert again.stdout == (workflow.folder / "trace.tsv").read_text()
+    # What the same would cost again is known now, but for what never ended well.
+    planned = warm_start.hutchbatch(
+        "plan",
+        "--",
+        *("--default-storage-provider", "s3", "--default-storage-prefix", workflow.prefix),
+        *("--forceall", "all", "bad.txt"),
+        cwd=workflow.folder,
+        env=workflow.environment(),
+    )
+    assert planned.returncode == 0, planned.stderr
+    assert "if jobs take as long as the last 3 jobs of the same rules here" in planned.stdout
+    assert "Not in it, because never run here: bad." in planned.stdout

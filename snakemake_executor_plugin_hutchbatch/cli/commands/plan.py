@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
+from ...costs.forecast import Forecast
 from ...planning import run_plan
 from ...planning.run_plan import PlannedEnvironment, PlannedRule, RunPlan
+from ...record.journal import PLACE, JournalError
+from ...record.reader import Reader
+from ...reporting import forecast_of_plan
 from ...text import tables, terminal
 from ...text.terminal import Line, Painted
 from ...text.units import amount, counted, megabytes
@@ -56,10 +61,12 @@ def _run(options: argparse.Namespace) -> int:
             found = RunPlan(notes=("Nothing to be done: all files are there.",))
         else:
             raise CommandError("Snakemake could not plan this workflow; its message is above.")
+    forecast = _forecast(found)
     if options.json:
-        terminal.say_json(found.as_json(), indent=2)
+        cost = {"low": forecast.cost.low, "high": forecast.cost.high} if forecast else None
+        terminal.say_json({**found.as_json(), "cost_usd": cost}, indent=2)
     else:
-        terminal.say(*lines(found))
+        terminal.say(*lines(found, forecast))
     return WRONG if found.refusals else FINE
 
 
@@ -86,7 +93,17 @@ def planned(arguments: Sequence[str]) -> tuple[RunPlan | None, int]:
     return (found[0] if found else None), FINE if code in (None, 0) else WRONG
 
 
-def lines(found: RunPlan) -> list[Line]:
+def _forecast(found: RunPlan) -> Forecast | None:
+    """By earlier runs of this folder; None where there are none, or none of these rules."""
+    try:
+        with Reader(Path(found.folder) / PLACE) as reader:
+            forecast = forecast_of_plan.of(found, reader)
+    except JournalError:
+        return None
+    return forecast if forecast.rules else None
+
+
+def lines(found: RunPlan, forecast: Forecast | None = None) -> list[Line]:
     """The plan as text."""
     shown: list[Line] = []
     if found.rules:
@@ -113,6 +130,8 @@ def lines(found: RunPlan) -> list[Line]:
     shared = [f"{rule.rule} {_some(rule.shared)}" for rule in found.rules if rule.shared]
     if shared:
         shown.append(f"Fetched once a machine, for all jobs there: {'; '.join(shared)}.")
+    if forecast:
+        shown.append(forecast_of_plan.sentence(forecast))
     shown += [_environment(each) for each in found.environments]
     shown += [
         f"{rule.rule} runs under Snakemake: {rule.reason}."
