@@ -16,6 +16,8 @@ DAY = 86_400.0
 DOCTOR_DAYS = 1.0
 #: How long (days) uploads in parts are left alone, whatever was asked: jobs may be sending them.
 UPLOAD_DAYS = 7.0
+#: A job that was run again has ended after so many days.
+RERUN_DAYS = 1.0
 OUTCOME, REQUEST = "outcome.json", "request.json"
 
 
@@ -68,6 +70,8 @@ def decide(work: WorkFiles, live: Mapping[str, str], wanted: Wanted, now: float)
             why = protected.get(name, "")
             if kind == "detached" and not why and not _has_ended(files):
                 why = "has not ended: 'hutchbatch cancel' ends it"
+            if not why and _is_rerun(files, now):
+                why = "has a job that 'hutchbatch rerun' may be running again"
             if why:
                 stays.append(Stays(name, why))
             elif wanted.run is not None or newest(files) < before:
@@ -102,6 +106,11 @@ def _others(work: WorkFiles, wanted: Wanted, now: float) -> Iterator[Goes]:
 def _has_ended(files: tuple[StoredFile, ...]) -> bool:
     """Of a detached run."""
     return any(each.key.endswith(f"/{OUTCOME}") for each in files)
+
+
+def _is_rerun(files: tuple[StoredFile, ...], now: float) -> bool:
+    """Whether one of its jobs was run again within a day."""
+    return any("/reruns/" in each.key and each.at > now - RERUN_DAYS * DAY for each in files)
 
 
 def _in_order(files: tuple[StoredFile, ...]) -> tuple[StoredFile, ...]:

@@ -69,6 +69,12 @@ def test_a_run_that_is_named_goes_alone_and_young():
     assert names(decided(files, run=RUN)) == [("runs", RUN)]
 
 
+def test_a_run_with_a_job_that_is_run_again_stays_for_a_day():
+    again = LAYOUT.run(RUN).rerun("k").task
+    assert names(decided([*of_run(RUN), stored(again, 0.5)], run=RUN)) == []
+    assert names(decided([*of_run(RUN), stored(again, 2)], run=RUN)) == [("runs", RUN)]
+
+
 def test_a_detached_run_goes_when_it_has_an_outcome_and_that_goes_last():
     assert names(decided(of_detached(DETACHED, ended=False))) == []
     assert "cancel" in decided(of_detached(DETACHED, ended=False)).stays[0].why
