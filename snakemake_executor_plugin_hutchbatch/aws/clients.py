@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import UnknownServiceError
 
 from ..settings.table import FALLBACK_REGION
 from ..supervisor import checksum, s3_terms
@@ -147,12 +148,16 @@ def _storage(aws: boto3.Session, s3: S3Access, config: Config) -> S3Client:
 
 def _beside(aws: boto3.Session, service: str, batch_endpoint: str) -> Any:  # noqa: ANN401 - boto3's are made at run time
     """A client that gives up soon. Where Batch is redirected to another endpoint and this service
-    is not, its answers would be about another account: None."""
+    is not, its answers would be about another account: None. So it is where botocore came without
+    the service's description (``software.pack``)."""
     once = Config(
         retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=5
     )
     make: Callable[..., Any] = aws.client
-    made = make(service, config=once)
+    try:
+        made = make(service, config=once)
+    except UnknownServiceError:
+        return None
     return made if is_aws(batch_endpoint) == is_aws(made.meta.endpoint_url) else None
 
 

@@ -25,7 +25,7 @@ from . import wheels
 from .installed import Package, Target
 
 #: Of the way that archives are made: another one is another archive.
-FORMAT = 1
+FORMAT = 2
 #: 2000-01-01, as the workflow's code has it.
 FIXED_TIME = 946_684_800
 #: Archives that are kept on this machine, the last used ones.

@@ -141,7 +141,7 @@ def test_only_the_last_used_archives_are_kept(house, tmp_path):
 
 def test_what_snakemake_does_not_use_is_left_out_unless_the_workflow_does(tmp_path):
     for name in (
-        *("botocore/data/s3/1/a.gz", "botocore/data/ec2/1/a.gz", "botocore/data/endpoints.json"),
+        *("botocore/data/s3/1/a.gz", "botocore/data/rds/1/a.gz", "botocore/data/endpoints.json"),
         *("pulp/solverdir/cbc/linux/i64/cbc", "pulp/solverdir/cbc/win/i64/cbc.exe", "x.pth"),
         "pulp/solverdir/cbc/linux/arm64/cbc",
     ):
