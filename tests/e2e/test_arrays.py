@@ -162,7 +162,7 @@ def test_ctrl_c_ends_an_array_with_one_call_and_a_second_one_says_what_finishes_
         text=True,
         check=False,
     )
-    assert ended.stdout == "Stopped 40 jobs on AWS Batch.\n", ended
+    assert ended.stdout == "40 jobs ended; nothing of this run is left on AWS Batch.\n", ended
 
 
 def test_a_single_job_is_no_array_and_arrays_can_be_turned_off(workflow):

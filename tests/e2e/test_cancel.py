@@ -41,7 +41,7 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow, capfd, monkeypatch):
     assert output.count("3 jobs ended; nothing of this run is left on AWS Batch.") == 1
     assert "start Snakemake again to continue from here." in output
     note = json.loads((workflow.folder / "note.json").read_text())
-    assert (note["outcome"], note["jobs"]["cancelled"]) == ("cancelled", 3)
+    assert (note["outcome"], note["jobs"]["ended"]) == ("cancelled", 3)
     assert workflow.cloud.calls()["calls"]["TerminateJobs"] == 1
     # That was true when it was said, and the record knows it without asking again.
     assert not any(jobs_of(workflow, "endless", s) for s in ("RUNNABLE", "STARTING", "RUNNING"))

@@ -62,7 +62,7 @@ def test_the_runs_own_snakemake_is_asked_to_stop(started, tmp_path, capfd):
     process = started("snakemake")
     recorded(tmp_path, process)
     out, err = cancel(tmp_path, capfd)
-    assert (out, err) == ("Stopped 0 jobs on AWS Batch.\n", "")
+    assert (out, err) == ("Nothing of this run is left on AWS Batch.\n", "")
     assert process.wait(60) == 7
 
 
