@@ -170,10 +170,12 @@ def _recorded(options: argparse.Namespace) -> str | None:
 
 @dataclass(frozen=True)
 class Saved:
-    """A record of a detached run, and in it the last Snakemake that made it."""
+    """A record of a detached run, and in it the last Snakemake that made it. ``folder``: where the
+    run was submitted."""
 
     reader: Reader
     run: Run
+    folder: str
 
 
 @contextmanager
@@ -200,4 +202,4 @@ def record_of(run: Reached) -> Iterator[Saved | None]:
                 ),
                 None,
             )
-            yield Saved(reader, last) if last else None
+            yield Saved(reader, last, request.folder) if last else None

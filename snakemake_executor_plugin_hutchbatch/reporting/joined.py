@@ -32,6 +32,14 @@ def _detached_id(run: Run) -> str:
     return run.lease.rpartition("#")[0]
 
 
+def as_submitted(record: Record, detached_id: str, folder: str) -> Record:
+    """The record of a detached run with the names that its user knows: its Snakemake had an id of
+    its own, and worked in a folder that is gone."""
+    snakefile = record.run.snakefile.removeprefix(f"{record.run.folder}/")
+    run = replace(record.run, run_id=detached_id, folder=folder, snakefile=snakefile)
+    return replace(record, run=run)
+
+
 def joined(records: Sequence[Record]) -> Record:
     """Records of one run, the last one's Snakemake being the last; jobs are numbered anew. Of jobs
     that a later one took up, or began again, the later record counts. Pure."""

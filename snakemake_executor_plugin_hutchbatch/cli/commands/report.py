@@ -148,4 +148,4 @@ def _record(options: argparse.Namespace, name: str | None) -> Record:
     with asking("reading the run's record"), detached.record_of(reached) as saved:
         if saved is None:
             raise CommandError(f"Run {reached.id} has no record yet: its Snakemake has not begun.")
-        return joined.read(saved.reader, saved.run)
+        return joined.as_submitted(joined.read(saved.reader, saved.run), reached.id, saved.folder)

@@ -1,5 +1,7 @@
 """A detached run whose Snakemake was lost and replaced is one run in its report."""
 
+from dataclasses import replace
+
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.record.journal import Journal
@@ -68,6 +70,14 @@ def test_jobs_of_all_its_snakemakes_are_in_it_once(reader):
     ]
     assert len({row.job for row in rows}) == 4
     assert (record.run.started, record.run.outcome, record.run.wanted) == (10.0, "done", 4)
+
+
+def test_a_submitted_run_is_called_as_its_user_calls_it(reader):
+    record = read(reader, "r2")
+    run = replace(record.run, folder="/tmp/work", snakefile="/tmp/work/workflow/Snakefile")
+    run = joined.as_submitted(replace(record, run=run), "d", "/home/jdoe/variants").run
+    assert (run.run_id, run.folder) == ("d", "/home/jdoe/variants")
+    assert run.snakefile == "workflow/Snakefile"
 
 
 def test_other_runs_of_a_folder_stay_apart(reader):
