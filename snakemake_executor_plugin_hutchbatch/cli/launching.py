@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
+
 from ..controller.submission import Handover
 from ..planning import detached_tree, git_commit, launch, launch_arguments, launch_tree
 from ..planning.launch import Launch
@@ -22,7 +24,7 @@ from ..software.conda import elsewhere, pip_settings, spec
 from ..software.conda.config import Config
 from ..supervisor import controller_folders, launch_folder
 from ..text import terminal
-from ..text.secrets import is_secret_name
+from ..text.secrets import is_secret_name, redacted
 from .commands.common import DRY, USAGE, CommandError
 
 #: Snakemake's variable that names a profile.
@@ -150,13 +152,30 @@ def _refuse_secrets(launched: Launch, given: _Given, named: Sequence[str]) -> No
     hide = redact.of_run([wanted, webhook], (), {}, ())
     for path in map(Path, named):
         for file in sorted(path.glob("*.y*ml")) if path.is_dir() else [path]:
-            if file.suffix in _CONFIGURATION and hide.holds(file.read_text(errors="replace")):
+            text = file.read_text(errors="replace") if file.suffix in _CONFIGURATION else ""
+            if hide.holds(text) or any(redacted(each) != each for each in _texts(text)):
                 raise CommandError(
                     f"{file} holds what looks like a secret, and would be stored in S3 with the "
                     "code. Give it to jobs with --hutchbatch-secrets, or in a variable that "
                     "envvars: names; the address of hutchbatch-notify as env:NAME, with "
                     "--envvars NAME."
                 )
+
+
+def _texts(text: str) -> Iterator[str]:
+    """The values of a YAML or JSON file, apart from their names and comments; none of another."""
+    try:
+        waiting = [yaml.load(text, Loader=yaml.BaseLoader)]  # noqa: S506  makes texts
+    except yaml.YAMLError:
+        return
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            yield each
+        elif id(each) not in seen:  # YAML's aliases: the same in many places, or in itself
+            seen.add(id(each))
+            waiting += each.values() if isinstance(each, dict) else each
 
 
 def _named(given: _Given) -> Iterator[str]:
@@ -220,15 +239,26 @@ def _moved(given: _Given, tree: Tree) -> list[str]:
     )
 
 
+def _refuse_secret(name: str, value: str) -> None:
+    if redacted(value) != value:
+        raise CommandError(
+            f"The variable {name} holds what looks like a secret, and would be stored in S3. Give "
+            "it to jobs with --hutchbatch-secrets, or in a variable that envvars: names."
+        )
+
+
 def _variables(launched: Launch, tree: Tree) -> Mapping[str, str]:
-    """What of this environment Snakemake must have there, without any secret."""
+    """What of this environment Snakemake must have there, without any secret. Raises
+    ``CommandError``."""
     context = cast(RunContext, launched.context)
     found = {}
     for name, value in os.environ.items():
         if name.startswith("SNAKEMAKE_") and name != _PROFILE:
             if not name.endswith(_KEYS) and not is_secret_name(name):
+                _refuse_secret(name, value)
                 found[name] = value
         elif name.startswith("AWS_ENDPOINT_URL") and not any(each in value for each in _LOOPBACK):
+            _refuse_secret(name, value)
             found[name] = value
     found[detached_tree.VARIABLE] = detached_tree.dumps(tree)
     # The repository stays here.

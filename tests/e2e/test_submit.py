@@ -171,4 +171,11 @@ def test_what_cannot_be_submitted_is_said_before_anything_is_sent(run):
     run.workflow.write("secret.yaml", "token: abcdefgh-ijkl\n")
     config = run.run("submit", "--", *run.given, "-F", "--configfile", "secret.yaml", code=1)
     assert "secret.yaml holds what looks like a secret" in config.err
+    run.workflow.write("proxy.yaml", "proxies: [http://jdoe:abcdefgh@proxy.example.org]\n")
+    form = run.run("submit", "--", *run.given, "-F", "--configfile", "proxy.yaml", code=1)
+    assert "proxy.yaml holds what looks like a secret" in form.err
+    hook = {"SNAKEMAKE_HUTCHBATCH_NOTIFY": "https://hooks.slack.com/services/T1/B2/abcdefgh"}
+    variable = run.run("submit", "--", *run.given, "-F", code=1, **hook)
+    assert "SNAKEMAKE_HUTCHBATCH_NOTIFY holds what looks like a secret" in variable.err
+    assert "abcdefgh" not in variable.err
     assert run.workflow.submissions() == before
