@@ -18,6 +18,7 @@ from ..snakemake_patches import failed_outputs, retries
 from ..snakemake_types import AnyJob
 from ..text import terminal, tracebacks
 from ..tracking.news import Ended
+from . import limits
 from .assemble import RunServices
 from .state import RunState
 
@@ -97,6 +98,7 @@ class EndedJobs:
     def withdraw(self, work: Work) -> None:
         """A job that is not done in this run: it has not failed."""
         retries.give_up(work.job)
+        limits.stop_scheduling(self._run.workflow, even_at_its_end=True)
         self._run.tally.withdraws(work.job.jobid)
         with tracebacks.logged(f"What became of {work.label} could not be recorded."):
             self._services.recorder.withdrawn(work)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from ..aws.job_states import BEGUN
 from ..planning.work import SentWork
 from ..record import cancel_requests
 from ..settlement import failure_report
@@ -89,12 +88,11 @@ class Follower:
 
     def _stop_submitting(self) -> None:
         """The run has reached a limit."""
-        services, states = self._services, self._services.tracker.states()
+        services = self._services
         limits.stop_scheduling(self._run.workflow)
         services.outbox.withdraw()
         services.starvation_watch.withdraw()
-        running = sum(states[state] for state in BEGUN)
-        said = limits.announcement(self._run.limit.text, running)
+        said = limits.announcement(self._run.limit.text)
         self._run.logger.warning(said)
         services.recorder.note("warning", said)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..costs.span import dollars
 from ..snakemake_types import Scheduler, Workflow
 from ..text import tracebacks
-from ..text.units import counted, duration
+from ..text.units import duration
 
 #: Seconds between two looks at what a run has cost, at least; and as a multiple of what one takes.
 COST_SECONDS, COST_FACTOR = 60.0, 20.0
@@ -33,8 +33,8 @@ def reached(limits: Limits, seconds: float, cost: float | None = None) -> str | 
         )
     if limits.max_cost is not None and cost is not None and cost >= limits.max_cost:
         return (
-            f"The run has reached its limit, --hutchbatch-max-cost {limits.max_cost:g}: it may "
-            f"have cost {dollars(cost)}"
+            f"The run may have cost {dollars(cost)} and has reached its limit, "
+            f"--hutchbatch-max-cost {limits.max_cost:g}"
         )
     return None
 
@@ -71,26 +71,25 @@ class RunLimit:
         return bool(self.text)
 
 
-def announcement(text: str, running: int) -> str:
-    """What the user reads when a limit is reached. ``running``: jobs that have a machine."""
-    goes_on = "no job runs"
-    if running:
-        goes_on = f"{counted(running, 'running job')} may finish"
+def announcement(text: str) -> str:
+    """What the user reads when a limit is reached."""
     return (
-        f"{text}: nothing more is submitted, jobs that have not started are taken back, {goes_on}."
+        f"{text}: nothing more is submitted, jobs that have not started are taken back, those that "
+        "run may finish."
     )
 
 
-def stop_scheduling(workflow: Workflow) -> None:
+def stop_scheduling(workflow: Workflow, even_at_its_end: bool = False) -> None:
     """Snakemake starts no more jobs, here or on AWS Batch, and ends as failed once those that run
     have ended. As its own handler of SIGTERM does it, without the sentence that it would repeat
-    after each of these. A run of which nothing more is to be started goes on to its end."""
+    after each of these. A run of which nothing more is to be started goes on to its end, unless
+    ``even_at_its_end``: a job of it has been taken back."""
     scheduler: Scheduler | None = workflow.scheduler
     if scheduler is None:
         return
     with scheduler._lock:
-        # A run of which all has begun may end well: only rules without a command are to come.
-        if all(job.is_norun for job in scheduler.remaining_jobs):
+        # Rules without a command may be to come.
+        if not even_at_its_end and all(job.is_norun for job in scheduler.remaining_jobs):
             return
-        scheduler._user_kill = "limit"
+        scheduler._user_kill = scheduler._user_kill or "limit"
     scheduler._open_jobs.release()

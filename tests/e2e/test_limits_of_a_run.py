@@ -26,6 +26,7 @@ def test_a_run_at_its_limit_takes_back_what_waits_and_lets_the_rest_finish(workf
     assert "--hutchbatch-max-hours 0.001" in note["text"]
     assert "start Snakemake again to continue" in output
     assert "Error in rule" not in output
+    assert "a job execution failed" not in output
     assert "Traceback" not in output
     output = workflow.succeed("--jobs", "6")
     assert f"Jobs: {7 - finished} done (1 of them on this machine), 0 failed" in output

@@ -34,8 +34,9 @@ def test_a_limit_is_reached_once():
 
 
 def test_the_announcement_says_what_happens_to_jobs():
-    assert limits.announcement("It has", 0).endswith("are taken back, no job runs.")
-    assert "1 running job may finish" in limits.announcement("It has", 1)
+    text = limits.announcement("It has reached its limit")
+    assert text.startswith("It has reached its limit: nothing more is submitted")
+    assert text.endswith("those that run may finish.")
 
 
 def test_the_most_that_a_run_may_have_cost_counts():
@@ -44,7 +45,7 @@ def test_the_most_that_a_run_may_have_cost_counts():
     assert limits.reached(limits_, HOUR, None) is None
     text = limits.reached(limits_, HOUR, 50.2)
     assert text == (
-        "The run has reached its limit, --hutchbatch-max-cost 50: it may have cost $50.20"
+        "The run may have cost $50.20 and has reached its limit, --hutchbatch-max-cost 50"
     )
 
 
@@ -76,3 +77,9 @@ def test_a_run_of_which_all_has_begun_goes_on_to_its_end(remaining, stops):
     limits.stop_scheduling(SimpleNamespace(scheduler=scheduler))
     assert bool(scheduler._user_kill) == stops
     assert scheduler._open_jobs.acquire(blocking=False) == stops
+
+
+def test_a_run_with_a_job_taken_back_ends_at_once():
+    scheduler = Scheduler(True)
+    limits.stop_scheduling(SimpleNamespace(scheduler=scheduler), even_at_its_end=True)
+    assert scheduler._user_kill
