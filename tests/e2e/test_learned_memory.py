@@ -18,11 +18,11 @@ def test_jobs_start_at_what_earlier_ones_needed_and_grow_back_to_their_request(w
     workflow.cloud.fault(kind="out_of_memory", times=1)
     learn = ("--hutchbatch-learn", "--hutchbatch-oom-memory-factor", "1.5")
     output = workflow.succeed("--config", "jobs=7", *learn)
-    (start,) = re.findall(r"Jobs of light start at ([\d,]+) MiB, not at the 2,862 MiB", output)
+    (start,) = re.findall(r"Jobs of light start at ([\d,]+) MB, not at the 3,000 MB", output)
     assert int(start.replace(",", "")) < 500
     assert "5 earlier jobs used at most" in output
-    assert f"was killed for lack of memory with {start} MiB and is being started again" in output
-    assert "again with 2,862 MiB" in output
+    assert f"was killed for lack of memory with {start} MB and is being started again" in output
+    assert "again with 3,000 MB" in output
     asked = [
         need["value"]
         for job_id in re.findall(r"AWS Batch (?:array )?job (\S+) on queue", output)
