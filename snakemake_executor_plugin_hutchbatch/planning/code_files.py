@@ -170,11 +170,10 @@ def warning(
 ) -> str | None:
     """One sentence about the files that jobs will miss; None where there are none. ``texts``: the
     workflow's own code, whose names count; ``files``: what jobs get otherwise, by name."""
-    missed = dict.fromkeys(selection.missed)
+    missed = {path: None for path in selection.missed if not _is_sent(path, launch, files)}
     code = "\n".join(texts)
     for path in selection.left_out:
-        name = os.path.relpath(path, launch)
-        if name not in files and path not in files and names(code, Path(path).name):
+        if names(code, Path(path).name) and not _is_sent(path, launch, files):
             missed[path] = None
     by_reason: dict[str, list[str]] = {}
     for path in missed:
@@ -189,6 +188,14 @@ def warning(
         f"These files are not sent with the workflow's code: {'; '.join(parts)}. "
         "A job that needs one of them must list it under input:."
     )
+
+
+def _is_sent(path: str, launch: str, files: Collection[str]) -> bool:
+    """Whether jobs get it as an input, by its name or as a part of a folder."""
+    for each in (path, os.path.relpath(path, launch)):
+        if each in files or any(str(folder) in files for folder in Path(each).parents):
+            return True
+    return False
 
 
 def names(text: str, name: str) -> bool:

@@ -1,38 +1,22 @@
 """Advice about what a rule requests. Pure.
 
 Each hint is one sentence, shown once for all rules that it applies to, before anything is
-submitted. The resources of other executors are those that public workflows carry:
-https://github.com/snakemake/snakemake-executor-plugin-slurm (``slurm_…``, ``mem_mb_per_cpu``,
-``cpus_per_task``) and cluster profiles older than it (``time``, ``time_min``, ``mem_gb``).
+submitted. What is said of resources of other executors is in ``foreign_resources``.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from . import default_image
+from . import default_image, foreign_resources
 from .modes import Mode
 
 #: Requests of less than this many MiB are probably gigabytes written as megabytes: a Python that
 #: imports pandas takes about 100 MiB.
 LITTLE_MIB = 256
 
-#: Resources that are settings of other executors, by how they begin, and whose they are.
-_FOREIGN = {
-    "slurm_": "Slurm",
-    "lsf_": "LSF",
-    "sge_": "SGE",
-    "pbs_": "PBS",
-    "kubernetes_": "Kubernetes",
-    "googlebatch_": "Google Batch",
-}
-#: Names of Slurm's own that have no counterpart, or one that the account decides.
-_SLURM = frozenset(
-    ("partition", "account", "qos", "constraint", "nodes", "tasks", "ntasks", "clusters")
-)
 #: What the name of an image that has Snakemake says.
 _HAS_SNAKEMAKE = re.compile(r"snakemake", re.IGNORECASE)
 #: What the default image, a slim Python, does not have and most machines do, where a command begins
@@ -79,7 +63,7 @@ def of_rule(request: RuleRequest) -> Iterator[str]:
     """The hints for one rule, without a full stop."""
     yield from _software(request)
     yield from _memory(request)
-    yield from _foreign(request)
+    yield from foreign_resources.of_rule(request.resources, request.threads)
     yield from _retries(request)
 
 
@@ -131,76 +115,13 @@ def _serves_snakemake(image: str) -> bool:
 
 
 def _memory(request: RuleRequest) -> Iterator[str]:
-    asked = _number(request.resources.get("mem_mb"))
+    asked = foreign_resources.number(request.resources.get("mem_mb"))
     if asked is not None and request.memory < LITTLE_MIB:
         gigabytes = f"mem_mb={asked * 1000:,.0f}".replace(",", "_")
         yield (
             f"it asks for {asked:g} MB of memory, which is very little; if you meant GB, write "
             f"{gigabytes}"
         )
-
-
-def _foreign(request: RuleRequest) -> Iterator[str]:
-    resources = request.resources
-    for name in ("time", "time_min", "walltime"):
-        if name in resources and "runtime" not in resources:
-            minutes = slurm_minutes(resources[name])
-            meant = f"runtime={minutes}" if minutes else "runtime, in minutes"
-            yield f"{name}={resources[name]} has no effect on AWS Batch; write {meant}"
-    for name in ("cpus_per_task", "cpus"):
-        wanted = _number(resources.get(name))
-        if wanted is not None and wanted != request.threads:
-            yield f"{name}={wanted:g} reserves no vCPUs on AWS Batch; write threads: {wanted:g}"
-    has_memory = _number(resources.get("mem_mb")) is not None
-    for name, factor in (("mem_gb", 1000), ("mem_mb_per_cpu", request.threads)):
-        wanted = _number(resources.get(name))
-        if wanted is not None and not has_memory:
-            yield (
-                f"{name}={wanted:g} reserves no memory on AWS Batch; write "
-                f"mem_mb={math.ceil(wanted * factor)}"
-            )
-    others: dict[str, list[str]] = {}
-    for name in resources:
-        owner = next((who for start, who in _FOREIGN.items() if name.startswith(start)), None)
-        if owner or name in _SLURM:
-            others.setdefault(owner or "Slurm", []).append(name)
-    for owner, names in others.items():
-        verb = "is a setting" if len(names) == 1 else "are settings"
-        yield f"{', '.join(sorted(names))} {verb} of {owner} and change nothing on AWS Batch"
-
-
-def slurm_minutes(value: object) -> int | None:
-    """Slurm's ways to write a time limit, in minutes rounded up; None for what is none of them.
-
-    ``minutes``, ``minutes:seconds``, ``hours:minutes:seconds``, ``days-hours``,
-    ``days-hours:minutes`` and ``days-hours:minutes:seconds``
-    (https://slurm.schedmd.com/sbatch.html#OPT_time), and Snakemake's ``2h`` or ``90m``.
-    """
-    text = str(value).strip()
-    if short := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])\w*", text):
-        factor = {"s": 1 / 60, "m": 1, "h": 60, "d": 1440}[short[2]]
-        return math.ceil(float(short[1]) * factor)
-    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text)
-    if not found:
-        return None
-    days, *parts = found.groups()
-    numbers = [int(part) for part in parts if part is not None]
-    if days is not None:  # days-hours[:minutes[:seconds]]
-        hours, minutes, seconds = (*numbers, 0, 0)[:3]
-        return int(days) * 1440 + hours * 60 + minutes + (seconds > 0)
-    if len(numbers) == 3:
-        return numbers[0] * 60 + numbers[1] + (numbers[2] > 0)
-    return numbers[0] + (len(numbers) == 2 and numbers[1] > 0)
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    try:
-        number = float(str(value))
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _named(names: list[str]) -> str:

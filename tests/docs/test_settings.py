@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from snakemake_executor_plugin_hutchbatch.planning import foreign_resources
 from snakemake_executor_plugin_hutchbatch.settings.options import ALIASES, ExecutorSettings
 from snakemake_executor_plugin_hutchbatch.settings.setting import (
     RESOURCE_PREFIX,
@@ -99,6 +100,15 @@ def test_bounds_in_a_row_are_those_of_the_help_text():
 
 def test_the_lines_that_are_read_of_a_failed_job_are_those_that_are_shown():
     assert SETTINGS["tail_lines"].default_value == evidence.TAIL_LINES
+
+
+def test_the_resources_of_other_executors_are_those_that_hints_name():
+    (rows,) = tables("resource of another plugin")
+    named_there = {name for theirs, _ in rows for name in code(theirs)}
+    assert set(foreign_resources.COUNTERPARTS) <= named_there
+    for theirs, ours in rows:
+        for name in set(code(theirs)) & set(foreign_resources.COUNTERPARTS):
+            assert foreign_resources.COUNTERPARTS[name].startswith((code(ours) or ["nothing"])[0])
 
 
 def test_the_other_plugins_resources_are_those_the_code_understands():

@@ -88,6 +88,21 @@ def test_a_file_that_was_read_and_is_too_large_is_named(tmp_path):
     assert "sheet.tsv (over 10 MB)" in reported(tmp_path, code)
 
 
+@pytest.mark.parametrize(
+    "listed", ["data/sheet.tsv", "data", "{here}/data/sheet.tsv", "{here}/data"]
+)
+def test_an_input_is_not_called_a_file_that_is_not_sent(tmp_path, listed):
+    fill(tmp_path, "Snakefile")
+    fill(tmp_path, "data/sheet.tsv", size=code_files.MAX_FILE + 1)
+    sheet, texts = str(tmp_path / "data/sheet.tsv"), ["read('data/sheet.tsv')"]
+    inputs = [listed.format(here=tmp_path)]
+    read = Code(str(tmp_path), (str(tmp_path / "Snakefile"),), (sheet,))
+    beside = Code(str(tmp_path), (str(tmp_path / "Snakefile"),), (), (str(tmp_path / "data"),))
+    for code in (read, beside):
+        assert reported(tmp_path, code, texts, inputs) is None
+        assert "sheet.tsv (over 10 MB)" in reported(tmp_path, code, texts, ["data/other.tsv"])
+
+
 def test_a_large_file_that_nobody_names_is_not_worth_a_word(tmp_path):
     fill(tmp_path, "Snakefile")
     fill(tmp_path, "model.bin", size=code_files.MAX_FILE + 1)

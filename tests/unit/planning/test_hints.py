@@ -2,12 +2,12 @@
 
 import pytest
 
-from snakemake_executor_plugin_hutchbatch.planning import default_image
+from snakemake_executor_plugin_hutchbatch.planning import default_image, foreign_resources
+from snakemake_executor_plugin_hutchbatch.planning.foreign_resources import slurm_minutes
 from snakemake_executor_plugin_hutchbatch.planning.hints import (
     RuleRequest,
     hints,
     of_rule,
-    slurm_minutes,
 )
 
 
@@ -62,8 +62,40 @@ def test_a_resource_that_repeats_what_counts_gets_no_hint(resources):
 def test_settings_of_another_executor_are_named_together():
     resources = {"slurm_partition": "short", "slurm_account": "x", "qos": "low"}
     (hint,) = of_rule(request(resources=resources))
-    assert "qos, slurm_account, slurm_partition" in hint
-    assert "Slurm" in hint
+    assert hint == (
+        "qos, slurm_account, slurm_partition are settings of Slurm and change nothing on AWS "
+        "Batch; here qos is hutchbatch_scheduling_priority, slurm_account is hutchbatch_tags, "
+        "slurm_partition is hutchbatch_queue"
+    )
+
+
+@pytest.mark.parametrize(
+    ("resources", "hint"),
+    [
+        (
+            {"slurm_extra": "x"},
+            "slurm_extra is a setting of Slurm and changes nothing on AWS Batch",
+        ),
+        ({"machine_type": "n2"}, "here it is hutchbatch_queue: the queue decides which machines"),
+        ({"nvidia_gpu": 1}, "is a setting of Google Batch and changes nothing on AWS Batch; here"),
+        ({"tes_x": 1}, "tes_x is a setting of TES"),
+        ({"request_memory": 1}, "here it is mem_mb=8000"),
+    ],
+)
+def test_a_resource_of_another_plugin_leads_to_what_does_the_same_here(resources, hint):
+    (found,) = of_rule(request(resources=resources))
+    assert hint in found
+
+
+def test_what_is_written_for_both_executors_is_not_said_again():
+    resources = {"slurm_partition": "short", "hutchbatch_queue": "mixed"}
+    (hint,) = of_rule(request(resources=resources))
+    assert hint.endswith("changes nothing on AWS Batch")
+
+
+def test_each_counterpart_is_one_of_a_name_that_is_recognised():
+    for name in foreign_resources.COUNTERPARTS:
+        assert foreign_resources._owner(name)
 
 
 def test_gigabytes_written_as_megabytes_are_pointed_out():
