@@ -71,7 +71,7 @@ class Sum:
             self.asked + other.asked,
             self.unpriced + other.unpriced,
             self.unpriced_hours + other.unpriced_hours,
-            Counter(self.reasons) + Counter(other.reasons),
+            self.reasons if not other.reasons else Counter(self.reasons) + Counter(other.reasons),
         )
 
 
