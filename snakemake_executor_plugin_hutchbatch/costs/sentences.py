@@ -50,7 +50,7 @@ def sources(total: Sum, price_date: str) -> list[str]:
         found.append(f"EC2's on-demand prices of {price_date}")
     if total.guessed:
         found.append(
-            f"{counted(total.guessed, 'container')} on a machine of unknown type: the queue's types"
+            f"{counted(total.guessed, 'container')} on unknown machines, by what the queue may have"
         )
     return found
 

@@ -35,7 +35,7 @@ def test_what_has_no_price_is_said():
 
 
 def test_machines_of_unknown_types_are_said_to_be_so():
-    assert "1 container on a machine of unknown type: the queue's types" in of_run(
+    assert "1 container on unknown machines, by what the queue may have" in of_run(
         Sum(priced=1, cost=Span(1, 2), guessed=1), DAY
     )
 
