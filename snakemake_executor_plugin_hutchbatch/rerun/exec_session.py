@@ -32,7 +32,9 @@ ROLE_NEEDS = (
     *("ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel"),
     *("ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"),
 )
-_ARN = re.compile(r"arn:[\w-]+:ecs:[\w-]+:\d+:task/([\w-]+)/([\w-]+)")
+_ARN = re.compile(r"arn:[\w-]+:ecs:[\w-]+:(?P<account>\d+):task/([\w-]+)/([\w-]+)")
+#: The local cloud's account. None of AWS's has that number.
+_LOCAL = "000000000000"
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,15 @@ def running(job: JobDetailTypeDef, label: str) -> Running:
     found = _ARN.fullmatch(str(container.get("taskArn") or ""))
     if found is None:
         raise RerunError(f"AWS Batch does not say which ECS task {label} is: its ECS Exec is off.")
+    if found["account"] == _LOCAL:
+        raise RerunError(
+            f"{label} runs on the local cloud, which has no ECS: its processes are on this machine."
+        )
     mounts = container.get("mountPoints") or ()
     scratch = next(
         (m.get("containerPath") for m in mounts if m.get("sourceVolume") == "scratch"), ""
     )
-    return Running(found[1], found[2], job["jobId"], str(scratch or "/tmp"))  # noqa: S108
+    return Running(found[2], found[3], job["jobId"], str(scratch or "/tmp"))  # noqa: S108
 
 
 def needs_plugin(which: Callable[[str], str | None]) -> str:

@@ -29,6 +29,15 @@ RUNNING = {
         ({"container": {"jobRoleArn": "x"}}, "started without ECS Exec"),
         ({"container": {}}, "It also needs a job role"),
         ({"container": {"enableExecuteCommand": True}}, "does not say which ECS task"),
+        (
+            {
+                "container": {
+                    "enableExecuteCommand": True,
+                    "taskArn": "arn:aws:ecs:us-west-2:000000000000:task/local/1",
+                }
+            },
+            "runs on the local cloud",
+        ),
     ],
 )
 def test_what_is_missing_is_said(changes, said):
