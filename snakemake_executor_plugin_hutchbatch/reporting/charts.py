@@ -80,3 +80,8 @@ def packed(value: object) -> str:
 def unpacked(text: str) -> object:
     """What ``packed`` has packed."""
     return json.loads(zlib.decompress(base64.b64decode(text)))
+
+
+def data_of(page: str) -> object:
+    """What a page's script is given, from the page's HTML."""
+    return unpacked(page.partition('id="data">')[2].partition("<")[0])

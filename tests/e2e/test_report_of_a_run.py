@@ -70,8 +70,8 @@ def test_a_run_leaves_its_table_and_its_picture(workflow):
         "Jobs: 4 done (1 of them on this machine), 1 failed (bad: 1 COMMAND); 1 start lost"
         in reported
     )
-    assert "--hutchbatch-user</th><td>jdoe</td>" in page
-    assert "--hutchbatch-tags</th><td>lab=doe project=tcr</td>" in page
+    assert "--hutchbatch-user</dt><dd>jdoe</dd>" in page
+    assert "--hutchbatch-tags</dt><dd>lab=doe project=tcr</dd>" in page
     found = table(workflow.folder / "trace.tsv")
     ends = sorted((row["rule"], row["attempt"], row["state"]) for row in found)
     assert ends == [

@@ -1,5 +1,6 @@
 """Secrets of a command line are where jobs need them, as long as they do, and nowhere else."""
 
+import json
 import os
 import signal
 import stat
@@ -10,6 +11,7 @@ import time
 from snakemake_executor_plugin_hutchbatch.record.journal import PLACE
 from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.schema import Job, Run
+from snakemake_executor_plugin_hutchbatch.reporting import charts
 
 TOKEN = "Zx9-hunter2-zX"
 HUTCHBATCH = (sys.executable, "-m", "snakemake_executor_plugin_hutchbatch.cli.main")
@@ -103,6 +105,8 @@ def test_secrets_go_with_the_last_job_that_needs_them(workflow, tmp_path):
         path = workflow.folder / name
         reported += path.read_text()
         assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~_umask()
+    page = (workflow.folder / "page.html").read_text()
+    reported += json.dumps(charts.data_of(page), ensure_ascii=False)
     assert not [each for each in secrets if each.decode() in reported]
     assert "it was …" in reported
 

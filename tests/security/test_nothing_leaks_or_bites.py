@@ -2,6 +2,7 @@
 it left behind, everywhere."""
 
 import base64
+import json
 import lzma
 import re
 import threading
@@ -16,6 +17,7 @@ from tapping import Tap
 from workflows import Workflow
 
 from snakemake_executor_plugin_hutchbatch.local.cloud import LocalCloud
+from snakemake_executor_plugin_hutchbatch.reporting import charts
 
 #: As sample names: what a shell would run, what ends a quotation, what drives a terminal or a page.
 WORDS = [
@@ -171,6 +173,8 @@ def _everything(left):
             if path.is_file():
                 data = path.read_bytes()
                 yield str(path), data
+                if path.name == "report.html":
+                    yield f"{path}, its data", json.dumps(charts.data_of(data.decode())).encode()
                 for unpack in (lzma.decompress, zlib.decompress):
                     try:
                         yield f"{path}, unpacked", unpack(data)
