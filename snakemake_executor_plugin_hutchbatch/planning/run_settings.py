@@ -41,8 +41,9 @@ def storage_prefix(wanted: StorageSettings) -> str:
     try:
         return parse_work_prefix(wanted.default_storage_prefix)
     except SettingError as error:
-        text = f"--default-storage-prefix {wanted.default_storage_prefix!r}: {error}"
-        raise PreflightError(text if text.endswith("?") else f"{text}.") from None
+        raise PreflightError(
+            f"--default-storage-prefix {wanted.default_storage_prefix!r}: {error}."
+        ) from None
 
 
 def control_prefix(settings: ExecutorSettings, prefix: str) -> str:

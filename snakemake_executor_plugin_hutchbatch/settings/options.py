@@ -73,8 +73,7 @@ class ExecutorSettings(_Fields):
             try:
                 self._parsed[setting.name] = setting.parse(typed)
             except SettingError as error:
-                text = f"{option_name(setting.name)} {_shown(typed)}: {error}"
-                problems.append(text if text.endswith("?") else f"{text}.")
+                problems.append(f"{option_name(setting.name)} {_shown(typed)}: {error}.")
         if problems:
             # Of Snakemake's errors the one that is shown as it is, without lines of code.
             raise ApiError("\n".join(map(printable, problems)))

@@ -31,7 +31,7 @@ def _refused(workflow, *arguments, snakefile=ONE_RULE, **changes):
         (
             ["--default-storage-prefix", "hutchbatch/x"],
             {},
-            "Error: --default-storage-prefix 'hutchbatch/x': did you mean s3://hutchbatch/x?",
+            "Error: --default-storage-prefix 'hutchbatch/x': write it as s3://hutchbatch/x.",
         ),
         (["--hutchbatch-secrets", f"TOKEN={SECRET}"], {}, "needs --hutchbatch-execution-role"),
         (

@@ -128,6 +128,18 @@ def number(least: float, most: float, kind: str) -> Callable[[str], float]:
     return parse
 
 
+def whole_number(least: int, kind: str) -> Callable[[str], int]:
+    """Parses an option's whole number of at least ``least``; ``kind``: what it is, for the
+    error."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) < 10) or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {kind}")
+        return int(text)
+
+    return parse
+
+
 def add_directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-d",

@@ -12,7 +12,7 @@ from ...reporting import run_list, status_text
 from ...reporting.status_text import RunLine
 from ...text import terminal
 from .. import detached, detached_status
-from .common import Help, Subcommands, add_directory, asking, epilog, journal_path
+from .common import Help, Subcommands, add_directory, asking, epilog, journal_path, whole_number
 
 
 def add(subcommands: Subcommands) -> None:
@@ -31,7 +31,13 @@ def add(subcommands: Subcommands) -> None:
         ),
         formatter_class=Help,
     )
-    parser.add_argument("-n", "--number", type=int, default=20, help="how many runs, 0 for all")
+    parser.add_argument(
+        "-n",
+        "--number",
+        type=whole_number(0, "a number of runs"),
+        default=20,
+        help="how many runs, 0 for all",
+    )
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
     add_directory(parser)
     detached.add_place(parser)

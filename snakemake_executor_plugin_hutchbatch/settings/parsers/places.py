@@ -30,7 +30,7 @@ def parse_work_prefix(value: object) -> str:
 def _wrong(url: str) -> str:
     """What is wrong with what is no place in S3."""
     if meant := _meant(url):
-        return f"did you mean {meant}?"
+        return f"write it as {meant}"
     if url.startswith(("/", ".", "~", "file:")):
         return f"it is a folder of this machine, which jobs do not see; {_EXAMPLE}"
     scheme, colon, rest = url.partition("://")
