@@ -36,7 +36,7 @@ def add(subcommands: Subcommands) -> None:
             "  hutchbatch rerun align sample=A\n"
             "  hutchbatch rerun results/A.bam --shell\n"
             "  hutchbatch rerun align sample=A --on-batch --memory 64GB",
-            "the job cannot be run again; else the exit code is the job's own",
+            "the job cannot be run again (else the job's own)",
         ),
         formatter_class=Help,
     )
@@ -62,7 +62,6 @@ def add(subcommands: Subcommands) -> None:
         "--configfile",
         type=Path,
         action="append",
-        default=[],
         metavar="FILE",
         help="configuration of the command line, for a job under Snakemake whose run has ended",
     )
