@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 from snakemake_executor_plugin_hutchbatch.record.journal import PLACE
 from snakemake_executor_plugin_hutchbatch.record.reader import Reader
@@ -43,7 +44,11 @@ SNAKEFILE = """
 def left(workflow):
     """(name, content) of the objects below the work prefix."""
     top = workflow.stored / ".hutchbatch"
-    return {str(p.relative_to(top)): p.read_bytes() for p in top.rglob("*") if p.is_file()}
+    found = {}
+    for path in top.rglob("*"):
+        with suppress(FileNotFoundError, IsADirectoryError):  # jobs write and remove meanwhile
+            found[str(path.relative_to(top))] = path.read_bytes()
+    return found
 
 
 def of_runs(workflow, name):
