@@ -221,7 +221,9 @@ class _EitherJob(Protocol):
     attempt: int
     restart_times: int
     threads: int
+    priority: int
     resources: Resources
+    scheduler_resources: Mapping[str, object]
     dag: Dag
     input: Collection[File]
     output: Collection[File]
@@ -351,10 +353,24 @@ class Scheduler(Protocol):
     _executor_error: bool
     _user_kill: str | None
     _input_sizes: Mapping[File, int | None]
+    resources: Mapping[str, object]
+    job_rate_limiter: JobRateLimiter | None
+    _scheduler: object
+    _tofinish: Collection[AnyJob]
+    _toerror: Collection[AnyJob]
     _lock: Lock
     _open_jobs: Semaphore
 
     def error_callback(self, job: AnyJob) -> None: ...
+    def validate_job(self, job: AnyJob) -> None: ...
+    def update_available_resources(self, selected_jobs: Collection[AnyJob]) -> None: ...
+
+
+class JobRateLimiter(Protocol):
+    """Keeps ``--max-jobs-per-timespan``."""
+
+    def get_free_jobs(self) -> int: ...
+    def register_jobs(self, n_jobs: int) -> None: ...
 
 
 class StorageSettings(Protocol):

@@ -180,6 +180,12 @@ RUN = (
         "retries: count for every failure, also for one after which another try is in vain",
     ),
     Patch(
+        "snakemake.scheduling.job_scheduler",
+        "JobScheduler.job_selector",
+        "job_selection:job_selector",
+        "a linear program over all ready jobs, also where all fit: minutes for thousands",
+    ),
+    Patch(
         "snakemake.checkpoints",
         "Checkpoint.get",
         "local_inputs:checkpoint_get",

@@ -50,6 +50,7 @@ def samples(workflow):
         "Dag": workflow.dag,
         "Persistence": workflow.persistence,
         "Scheduler": workflow.scheduler,
+        "JobRateLimiter": workflow.scheduler.job_rate_limiter,
         "StorageSettings": workflow.storage_settings,
         "OwnStorageSettings": workflow.storage_settings,
         "PreemptibleRules": remote.preemptible_rules,
