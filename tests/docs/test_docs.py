@@ -211,6 +211,7 @@ def a_plan(**known):
     unset = {f.name: None for f in fields(plan.JobPlan)}
     ladder = queue_choice.Ladder(("cpu-spot-40", "cpu-spot-50"), "set by you")
     given = {"queue": ladder.rungs[0], "ladder": ladder, "vcpus": 1, "memory": 1000, "gpus": 0}
+    given["asked_memory"] = 0
     return plan.JobPlan(**{**unset, **given, **known})
 
 
