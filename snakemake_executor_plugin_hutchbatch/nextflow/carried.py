@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from ..text.secrets import redacted
+
 #: Characters shown of a piece of a config, and names of processes or settings in one line.
 MOST_SHOWN = 200
 MOST_LISTED = 5
 
 
 def shown(text: str) -> str:
-    """A piece of a config as one line: characters that could control a terminal, or that YAML
-    forbids, become ``?``; long pieces are cut."""
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(text[: 2 * MOST_SHOWN].split()))
+    """A piece of a config as one line without secrets: characters that could control a terminal, or
+    that YAML forbids, become ``?``; long pieces are cut."""
+    piece = redacted(" ".join(text[: 2 * MOST_SHOWN].split()))
+    line = "".join(c if c.isprintable() else "?" for c in piece)
     return line if len(line) <= MOST_SHOWN else line[:MOST_SHOWN] + " …"
 
 

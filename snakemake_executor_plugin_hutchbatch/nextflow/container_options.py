@@ -22,9 +22,10 @@ _SETTINGS = {
     "-v": "volumes",
     "--volume": "volumes",
 }
+_VARIABLES = ("-e", "--env")
 #: Options whose counterpart is something else, and those that nothing is lost without.
 _INSTEAD = {
-    **dict.fromkeys(("-e", "--env"), "name variables for jobs in the Snakefile's envvars:"),
+    **dict.fromkeys(_VARIABLES, "name variables for jobs in the Snakefile's envvars:"),
     **dict.fromkeys(("-m", "--memory"), "memory is the rule's mem_mb"),
     "--cpus": "processors are the rule's threads",
     "--gpus": "ask for GPUs in the rule's resources: gpu=1",
@@ -62,10 +63,10 @@ def options(text: str) -> Iterator[Option]:
     at = 0
     while at < len(words):
         name, equals, value = words[at].partition("=")
+        if re.match(r"-[uvem].", words[at]):
+            name, equals, value = words[at][:2], "=", words[at][2:].removeprefix("=")
         at += 1
-        if not equals and re.fullmatch(r"-[uvem].+", name):
-            name, value = name[:2], name[2:]
-        elif not equals and name not in _FLAGS:
+        if not equals and name not in _FLAGS:
             following = words[at : at + 1]
             if following and not following[0].startswith("-"):
                 value = following[0]
@@ -74,7 +75,8 @@ def options(text: str) -> Iterator[Option]:
 
 
 def _option(name: str, value: str) -> Option:
-    text = f"{name} {value}".strip()
+    # Values of variables may be secrets.
+    text = f"{name} {value.partition('=')[0] if name in _VARIABLES else value}".strip()
     if name in _NEEDLESS:
         return Option(text, why="AWS Batch starts and removes containers itself", needless=True)
     setting = _SETTINGS.get(name, "")

@@ -14,10 +14,13 @@ from .expressions import Raw
 
 _KNOWN = {"retry", "ignore", "finish", "terminate"}
 _GOES_ON = "this profile has keep-going: a failed job counts as failed, others continue"
-#: ``task.exitStatus in [137, 140] ? 'retry'`` with nothing else in its condition but a limit.
+#: ``{ task.exitStatus in [137, 140] ? 'retry' : 'finish' }`` as a whole, with nothing else in its
+#: condition but a limit.
 _CODES = re.compile(
+    r"[{(\s]*+(?:return\b[(\s]*+)?(?:task\.attempt\s*<=?\s*\d+\s*&&\s*\(?\s*)?"
     r"task\.exitStatus\s*(?:==|in)\s*(?P<codes>[\d\s.,+()\[\]]+?)\s*\)?"
-    r"(?:\s*&&\s*task\.attempt\s*<=?\s*\d+\s*\)?)?\s*\?\s*['\"]retry['\"]"
+    r"(?:\s*&&\s*task\.attempt\s*<=?\s*\d+\s*\)?)?"
+    r"\s*\?\s*['\"]retry['\"]\s*:\s*['\"](?!retry)\w+['\"][\s;)}]*"
 )
 #: Every failure: the word all is a function of Python's, which Snakemake would take it for.
 _ALL = "1..255"
@@ -70,8 +73,8 @@ class Retries:
 
 def _codes(text: str) -> str:
     """``137,140,100-110``; empty where a condition is more than that."""
-    found = _CODES.search(text)
-    if found is None or text.count("exitStatus") > 1:
+    found = _CODES.fullmatch(text)
+    if found is None:
         return ""
     try:
         ranges = parsers.parse_retry_exit_codes(found["codes"])

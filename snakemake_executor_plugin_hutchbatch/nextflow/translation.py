@@ -11,6 +11,7 @@ from dataclasses import replace
 from ..settings import parsers
 from ..settings.table import SETTINGS
 from ..settings.values import SettingError
+from ..text.secrets import HIDDEN, is_secret_name
 from . import retries
 from .carried import Carried, Left, grouped, shown
 from .config import Config, Entry
@@ -82,7 +83,8 @@ class _Translation:
     def _entry(self, entry: Entry) -> None:
         found = targets(entry.selector)
         if not found.rules:
-            what = f"{'.'.join(entry.path[1:])} = {shown(entry.text)}"
+            secret = is_secret_name(entry.path[-1])
+            what = f"{'.'.join(entry.path[1:])} = {HIDDEN if secret else shown(entry.text)}"
             left = Left(entry.line, what, found.why, group=found.group, file=entry.file)
             self.made.left.append(left)
         name = ".".join(entry.path)
@@ -154,12 +156,16 @@ class _Translation:
         items = value if isinstance(value, list) else [value]
         volumes = []
         for item in items:
-            mount = parsers.parse_mount(plain(item))
-            text = f"{mount.source}:{mount.path}" + (":ro" if mount.read_only else "")
-            if mount.path == "/tmp":  # noqa: S108 - where the Hutch's containers see the scratch
-                self.made.settings["scratch"] = text
-            else:
-                volumes.append(text)
+            try:
+                mount = parsers.parse_mount(plain(item))
+                text = f"{mount.source}:{mount.path}" + (":ro" if mount.read_only else "")
+                if mount.path == "/tmp":  # noqa: S108 - where the Hutch's containers see the scratch
+                    parsers.parse_scratch(text)
+                    self.made.settings["scratch"] = text
+                else:
+                    volumes.append(text)
+            except (Unfit, SettingError) as error:
+                yield f"{item}: {error}" if isinstance(item, str) else str(error)
         if volumes:
             self.made.settings["volumes"] = volumes
         if not items:

@@ -288,6 +288,29 @@ def test_credentials_are_neither_carried_over_nor_shown():
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "docker.runOptions = '-e TOKEN=sesame -eTOKEN=sesame -e=X=sesame --env=Y=sesame'",
+        "process { withName: 'a.*' { containerOptions = '-e TOKEN=sesame' } }",
+        "process { withLabel: big { ext.token = 'sesame' } }",
+        "includeConfig 'https://me:sesame@github.com/x.config'",
+    ],
+)
+def test_secrets_in_what_is_not_carried_over_are_not_shown(text):
+    made = carried(text)
+    assert made.left
+    assert "sesame" not in " ".join(map(str, made.left))
+
+
+def test_volumes_that_cannot_be_mounted_are_named_and_the_others_kept():
+    made = carried("aws.batch.volumes = ['/docker_scratch:/tmp:ro', 'data', '/refs:/refs:ro']")
+    assert made.settings == {"volumes": ["/refs:/refs:ro"]}
+    read_only, relative = made.left
+    assert "/docker_scratch:/tmp:ro: the scratch is where jobs write" in read_only.why
+    assert relative.why.startswith("data: ")
+
+
+@pytest.mark.parametrize(
     ("text", "retries"),
     [
         ("process.errorStrategy = 'retry'", 1),
@@ -416,6 +439,12 @@ def test_conda_is_switched_on_and_s3_is_used_as_the_config_says():
         ("task.exitStatus in params.codes ? 'retry' : 'finish'", None),
         ("task.exitStatus in [1] || task.exitStatus == 2 ? 'retry' : 'finish'", None),
         ("task.exitStatus in [1] ? 'finish' : 'retry'", None),
+        ("task.attempt <= 2 && task.exitStatus in [137] ? 'retry' : 'finish'", "137"),
+        ("return (task.exitStatus in [137] ? 'retry' : 'finish')", "137"),
+        ("!(task.exitStatus in [1]) ? 'retry' : 'finish'", None),
+        ("params.often || task.exitStatus in [1] ? 'retry' : 'finish'", None),
+        ("params.often && task.exitStatus in [1] ? 'retry' : 'finish'", None),
+        ("task.exitStatus in [1] ? 'retry' : task.attempt < 3 ? 'retry' : 'ignore'", None),
     ],
 )
 def test_exit_codes_after_which_a_job_is_tried_again_are_kept(condition, codes):
