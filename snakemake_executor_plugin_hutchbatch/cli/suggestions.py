@@ -8,12 +8,21 @@ from collections.abc import Collection, Sequence
 #: Words of other tools, and the subcommand that does it here.
 _ELSEWHERE = {
     "abort": "cancel",
+    "bjobs": "status",
+    "bkill": "cancel",
+    "bsub": "submit",
     "check": "doctor",
     "config": "init",
     "configure": "init",
-    "delete": "cancel",
+    "console": "shell",
+    "cost": "report",
+    "costs": "report",
+    "delete": "cleanup",
+    "detach": "submit",
     "dry-run": "plan",
     "dryrun": "plan",
+    "enter": "shell",
+    "exec": "shell",
     "fetch": "download",
     "get": "download",
     "history": "runs",
@@ -22,24 +31,48 @@ _ELSEWHERE = {
     "launch": "submit",
     "list": "runs",
     "ls": "runs",
+    "monitor": "status",
+    "output": "logs",
+    "prune": "cleanup",
     "ps": "status",
+    "pull": "download",
     "push": "upload",
     "put": "upload",
+    "qdel": "cancel",
+    "qstat": "status",
+    "qsub": "submit",
+    "remove": "cleanup",
+    "repeat": "rerun",
+    "restart": "rerun",
+    "retry": "rerun",
+    "rm": "cleanup",
+    "run": "submit",
+    "sacct": "report",
+    "sbatch": "submit",
+    "seff": "report",
     "setup": "init",
+    "sinfo": "queues",
     "squeue": "status",
+    "srun": "submit",
+    "ssh": "shell",
+    "start": "submit",
     "stop": "cancel",
     "tail": "logs",
     "test": "doctor",
     "top": "status",
+    "trace": "report",
     "try": "local",
+    "watch": "status",
 }
 
 
 def subcommands(word: str, known: Collection[str]) -> list[str]:
     """At most two of ``known``."""
-    near = difflib.get_close_matches(word.lower(), known, n=2, cutoff=0.6)
     elsewhere = _ELSEWHERE.get(word.lower(), "")
-    return list(dict.fromkeys(name for name in (elsewhere, *near) if name in known))[:2]
+    if elsewhere in known:
+        return [elsewhere]
+    # A letter of four may be wrong; with less, `login` is `logs`, and `repeat` `report`.
+    return difflib.get_close_matches(word.lower(), known, n=2, cutoff=0.7)
 
 
 def unexpected(words: Sequence[str], known: Sequence[str]) -> str:

@@ -34,6 +34,12 @@ def test_the_version_names_what_a_report_of_a_fault_needs(capsys):
         ("log", "did you mean logs?"),
         ("kill", "did you mean cancel?"),
         ("Status", "did you mean status?"),
+        ("lgos", "did you mean logs?"),
+        ("plam", "did you mean plan?"),
+        ("sbatch", "did you mean submit?"),
+        ("start", "did you mean submit?"),
+        ("prune", "did you mean cleanup?"),
+        ("login", "hutchbatch --help lists them"),
         ("xyzzy", "hutchbatch --help lists them"),
     ],
 )
