@@ -78,7 +78,8 @@ def _retries(request: RuleRequest) -> Iterator[str]:
     elif request.mode == "snakemake":
         yield (
             "it runs under Snakemake, whose exit code is 1 whatever its command's is; of "
-            "hutchbatch_retry_exit_codes only 1, and 137 for lack of memory, have a meaning"
+            "hutchbatch_retry_exit_codes only 1, 137 (lack of memory) and 143 (its runtime is "
+            "over) have a meaning"
         )
 
 

@@ -136,7 +136,7 @@ def open_job(jobs: Sequence[Job], words: Sequence[str], where: str) -> Job:
         )
     ended = next(iter(last.values()))
     if len(last) == 1:
-        raise LookupFailed(f"{ended.label} is over: it is {ended.state}.")
+        raise LookupFailed(f"{ended.label} is over ({ended.state}).")
     raise LookupFailed(f"All {len(last):,} jobs that match are over.")
 
 

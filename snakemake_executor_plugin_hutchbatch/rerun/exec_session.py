@@ -63,8 +63,8 @@ def running(job: JobDetailTypeDef, label: str) -> Running:
         raise RerunError(
             f"{label} was started without ECS Exec, and AWS cannot switch it on for a job that "
             f"runs.{role} For later jobs:",
-            f"  1. set {option_name('execute_command')} true, or the rule's resources: "
-            "hutchbatch_execute_command=True;",
+            f"  1. set {option_name('execute_command')} yes, or the rule's resources: "
+            "hutchbatch_execute_command='yes';",
             f"  2. ask SciComp to allow the job role {', '.join(ROLE_NEEDS)}, and you "
             "ecs:ExecuteCommand and ecs:DescribeTasks.",
             f"Until then: 'hutchbatch logs {label} --follow' shows what it prints, and 'hutchbatch "

@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
             if options.rule is None:
                 _warn(run, options)
             return 0
-        what = f"{first.jobs:,} jobs{_of(options.rule)} of run {run.run_id}"
+        what = f"{counted(first.jobs, 'job')}{_of(options.rule)} of run {run.run_id}"
         _ask_unless(options, what + (" and its Snakemake" if stops else ""))
         if stops and (why := stopping.terminate(controllers.of(run), options.directory)):
             # Not what it was a moment ago.

@@ -109,7 +109,7 @@ def _run(options: argparse.Namespace) -> int:
 def _here(options: argparse.Namespace, wanted: WantedJob, job: SentJob, task: TaskSpec) -> int:
     path = folder.place(options.folder, task, Path(), Path(tempfile.gettempdir()))
     if folder.existing(path, job):
-        note(f"{path} is there already, and used as it is: remove it to begin anew.")
+        note(f"{path} is there already, and used as it is: remove it to start over.")
         return rerun_here.run(path.absolute(), task.name, job.image, options)
     config: dict[str, bytes] = {}
     if options.configfile:

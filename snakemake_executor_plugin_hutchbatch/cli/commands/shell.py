@@ -22,8 +22,9 @@ def add(subcommands: Subcommands) -> None:
         description=(
             "Opens a shell in the container of a job that is running, in the job's folder. It\n"
             "uses Amazon ECS Exec, which the job must have been started with\n"
-            "(--hutchbatch-execute-command), and which its role and you must be allowed. What is\n"
-            "missing is said, and what to do. Be careful: the job goes on while you are there."
+            "(--hutchbatch-execute-command), and which its role and you must be allowed. If\n"
+            "something is missing, it says what, and what to do. Be careful: the job goes on\n"
+            "while you are there."
         ),
         epilog=epilog(
             "examples:\n"

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...record import run_record
 from ...record.reader import Reader
@@ -32,9 +31,6 @@ from .common import (
     number,
 )
 
-if TYPE_CHECKING:
-    pass
-
 #: Seconds between two looks with --watch.
 WATCH_SECONDS = 5.0
 
@@ -46,9 +42,9 @@ def add(subcommands: Subcommands) -> None:
         description=(
             "Shows a run of this folder, during it (from any terminal) or after its end: its jobs\n"
             "by rule and state, how long they wait in queues, why they wait, and the last\n"
-            "failures. It reads the record on disk and does not ask AWS, unless Snakemake has\n"
-            "ended unexpectedly. A run of 'hutchbatch submit' is shown as it was saved last: less\n"
-            "than a minute ago, while it runs."
+            "failures. It reads the record on disk, and asks AWS only where Snakemake has ended\n"
+            "while jobs were on AWS Batch. A run of 'hutchbatch submit' is shown as it was saved\n"
+            "last: less than a minute ago, while it runs."
         ),
         epilog=epilog(
             "examples:\n"

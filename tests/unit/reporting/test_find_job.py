@@ -190,7 +190,7 @@ def test_the_job_that_is_to_end_is_the_one_that_is_not_over(words, number):
     ("words", "said"),
     [
         (["align"], "2 jobs of rule align match: add wildcards, or end them all with --rule align"),
-        (["align", "sample=A"], "align sample=A is over: it is done"),
+        (["align", "sample=A"], r"align sample=A is over \(done\)"),
         (["sort", "x=3"], "no such job of rule sort"),
         (["algin"], "Did you mean align"),
     ],
