@@ -79,6 +79,7 @@ def decide(work: WorkFiles, live: Mapping[str, str], wanted: Wanted, now: float)
     if wanted.run is None:
         goes += _others(work, wanted, now)
     under_way = len(protected) + sum(not _has_ended(each) for each in work.detached.values())
+    under_way += sum(_is_rerun(each, now) for each in work.runs.values())
     shared_stays = ""
     if wanted.shared and wanted.run is None:
         old = tuple(each for each in work.shared if each.at < before)

@@ -64,10 +64,11 @@ class Emptying:
                     item["LastModified"].timestamp(),
                     item.get("StorageClass", "STANDARD"),
                     item["VersionId"],
+                    not item["IsLatest"],
                 )
             for mark in page.get("DeleteMarkers", []):
                 at = mark["LastModified"].timestamp()
-                yield StoredFile(mark["Key"], 0, at, version=mark["VersionId"])
+                yield StoredFile(mark["Key"], 0, at, version=mark["VersionId"], gone=True)
 
     def uploads(self) -> Iterator[UploadLeft]:
         """Those in parts that were never completed."""

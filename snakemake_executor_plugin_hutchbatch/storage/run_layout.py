@@ -26,11 +26,29 @@ from dataclasses import dataclass
 #: How runs are called (``preflight.prepare``), and other versions might call them. An id comes from
 #: a record or a mark, too, and must not lead elsewhere.
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+#: What is surely hutchbatch's below a work prefix, by its whole path: a prefix may be a folder in
+#: which people keep ``runs/`` and ``scripts/`` of their own.
+_OWN_ID = r"\d{8}-\d{6}-[0-9a-f]{6}"
+_OWN = re.compile(
+    rf"runs/{_OWN_ID}/(?:config\.yaml|(?:status|tasks|private|reruns)/.+)"
+    rf"|detached/{_OWN_ID}/(?:(?:request|task|lease|cancel|outcome)\.json|(?:status|state)/.+)"
+    rf"|open/{_OWN_ID}\.json"
+    r"|doctor/[0-9a-f]{8,}/.+"
+    r"|sources/[0-9a-f]{64}\.tar\.xz|(?:supervisor|scripts)/[0-9a-f]{64}"
+    r"|packages/[0-9a-f]{64}\.tar\.gz",
+    re.ASCII | re.DOTALL,
+)
 
 
 def is_run_id(text: str) -> bool:
     """Whether a run can have this id."""
     return _RUN_ID.fullmatch(text) is not None
+
+
+def is_own(path: str) -> bool:
+    """Whether an object with this path below a work prefix is one of a run's, of the doctor's or of
+    what runs share, which hutchbatch may remove. Conda environments are not among them."""
+    return _OWN.fullmatch(path) is not None
 
 
 @dataclass(frozen=True)

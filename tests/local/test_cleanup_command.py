@@ -29,7 +29,7 @@ def place(cloud, monkeypatch, tmp_path):
         layout.run(ENDED).private_task("t"),
         layout.run(KILLED).task("t"),
         layout.mark(KILLED),
-        layout.sources("d"),
+        layout.sources("d" * 64),
         layout.conda_manifest("0" * 32),
     ):
         s3.put_object(Bucket=BUCKET, Key=url.removeprefix(f"s3://{BUCKET}/"), Body=b"12345")
@@ -104,6 +104,9 @@ def test_older_versions_go_for_good_where_that_is_asked_for(place, capsys):
     key = there.run(ENDED).task("t").removeprefix(f"s3://{bucket}/")
     for _ in range(2):
         s3.put_object(Bucket=bucket, Key=key, Body=b"12345")
+    mark = there.mark(ENDED).removeprefix(f"s3://{bucket}/")
+    s3.put_object(Bucket=bucket, Key=mark, Body=b"12345")
+    s3.delete_object(Bucket=bucket, Key=mark)  # as a run does at its end
 
     def versions():
         found = s3.list_object_versions(Bucket=bucket, Prefix=f"{name}/")
@@ -111,9 +114,9 @@ def test_older_versions_go_for_good_where_that_is_asked_for(place, capsys):
 
     assert cleanup(there, "--older-than", "0", "--delete") == 0
     assert "keeps versions" in capsys.readouterr().out
-    assert versions() == (2, 1)
+    assert versions() == (3, 2)
     assert cleanup(there, "--older-than", "0", "--delete", "--versions") == 0
-    assert "Removed: 3 objects, 10 bytes." in capsys.readouterr().out
+    assert "Removed: 5 objects, 15 bytes." in capsys.readouterr().out
     assert versions() == (0, 0)
 
 
