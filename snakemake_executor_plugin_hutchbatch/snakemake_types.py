@@ -353,6 +353,7 @@ class Scheduler(Protocol):
     _executor_error: bool
     _user_kill: str | None
     _input_sizes: Mapping[File, int | None]
+    workflow: Workflow
     resources: Mapping[str, object]
     job_rate_limiter: JobRateLimiter | None
     _scheduler: object
@@ -363,6 +364,7 @@ class Scheduler(Protocol):
 
     def error_callback(self, job: AnyJob) -> None: ...
     def validate_job(self, job: AnyJob) -> None: ...
+    def update_input_sizes(self, jobs: Iterable[AnyJob]) -> Awaitable[None]: ...
     def update_available_resources(self, selected_jobs: Collection[AnyJob]) -> None: ...
 
 
@@ -513,6 +515,8 @@ class Workflow(Protocol):
     scheduling_settings: SchedulingSettings
     storage_settings: OwnStorageSettings
     workflow_settings: WorkflowSettings
+
+    def async_run(self, coro: Awaitable[object]) -> object: ...
 
 
 #: A function of other people's code that is replaced, or what takes its place.

@@ -43,6 +43,8 @@ def job_selector(original: Selector) -> Selector:
             return original(self, jobs)
         if limiter:
             limiter.register_jobs(len(chosen))
+        if chosen:  # as its own does, of all that are ready: learning needs them
+            self.workflow.async_run(self.update_input_sizes(chosen))
         return chosen
 
     return select

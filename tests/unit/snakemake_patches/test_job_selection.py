@@ -1,8 +1,10 @@
 """Which jobs start is what Snakemake's own scheduler would choose, without its linear program."""
 
+import asyncio
 import sys
 import threading
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
@@ -74,6 +76,11 @@ class Scheduler:
         self._open_jobs = threading.Semaphore(4)
         self._tofinish, self._toerror, self.asked = [], [], 0
         self.seen = []
+        self.sized = []
+        self.workflow = SimpleNamespace(async_run=asyncio.run)
+
+    async def update_input_sizes(self, jobs):
+        self.sized += [job.name for job in jobs]
 
     def validate_job(self, job):
         self.seen.append(job)
@@ -107,6 +114,12 @@ def test_what_is_short_goes_to_priorities_then_vcpus_then_jobs_that_free_tempora
     ]
     assert Scheduler(_nodes=3).select(*jobs) == ["urgent", "large", "frees"]
     assert Scheduler(_nodes=9, free=1).select(*jobs) == ["urgent"]
+
+
+def test_the_sizes_of_the_inputs_of_what_starts_are_looked_up_for_learning():
+    scheduler = Scheduler(_nodes=1)
+    assert scheduler.select(Job("later"), Job("first", 5)) == ["first"]
+    assert scheduler.sized == ["first"]
 
 
 def test_other_cases_stay_snakemakes():
