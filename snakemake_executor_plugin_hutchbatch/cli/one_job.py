@@ -81,13 +81,16 @@ def _job(record: Record, words: Sequence[str], number: int | None) -> Job:
         raise CommandError(str(error)) from error
 
 
-def _by_id(reader: Reader, batch_id: str) -> tuple[Run | None, int]:
+def _by_id(reader: Reader, batch_id: str) -> tuple[Run, int]:
     """The run and the number of a job on AWS Batch. Raises ``CommandError``."""
     places = reader.rows(Placement, "batch_id = ?", batch_id)
     if not places:
         raise CommandError(f"No run in this folder has a job {batch_id} on AWS Batch.")
     runs = reader.rows(Run, "run_id = ?", places[0].run_id)
-    return (runs[0] if runs else None), places[0].number
+    jobs = reader.rows(Job, "run_id = ? AND number = ?", places[0].run_id, places[0].number)
+    if not runs or not jobs:
+        raise CommandError(f"The record here is damaged: it has no run of job {batch_id}.")
+    return runs[0], places[0].number
 
 
 def _is_failed(reader: Reader, job: Job) -> bool:

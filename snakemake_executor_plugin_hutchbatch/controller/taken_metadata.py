@@ -71,7 +71,8 @@ def _merge_database(saved: Path, own: Path) -> int:
         rows = [
             [here if name == "namespace" else value for name, value in zip(names, row, strict=True)]
             for row in source.execute(
-                f"SELECT {listed} FROM {_TABLE} WHERE endtime > 0 AND incomplete IS NOT 1"  # noqa: S608
+                f"SELECT {listed} FROM {_TABLE} WHERE endtime > 0 AND incomplete IS NOT 1 "  # noqa: S608
+                "AND typeof(endtime) IN ('real', 'integer')"
             )
             if (known.get(row[place]) or 0.0) < row[ended]
         ]

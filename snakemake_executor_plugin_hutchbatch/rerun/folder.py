@@ -55,7 +55,12 @@ def place(given: Path | None, task: TaskSpec, here: Path, elsewhere: Path) -> Pa
         return path
     if given:
         raise RerunError(f"{given} {why}: name another one with --folder.")
-    return elsewhere / f"{PARENT}-{os.getuid()}" / path.name
+    return elsewhere / _own_parent() / path.name
+
+
+def _own_parent() -> str:
+    """The name of the folder for a user's folders among everybody's temporary files."""
+    return f"{PARENT}-{os.getuid()}"
 
 
 def _unfit(path: Path, task: TaskSpec) -> str | None:
@@ -80,9 +85,14 @@ def _unfit(path: Path, task: TaskSpec) -> str | None:
 
 
 def existing(path: Path, job: SentJob) -> bool:
-    """Whether this job's folder is there. Raises ``RerunError`` where something else is."""
+    """Whether this job's folder is there. Raises ``RerunError`` where something else is, or
+    somebody else's: what is in it is run."""
+    if path.parent.name == _own_parent():  # which anybody may have made
+        files.private_folder(path.parent)
+        _check_owner(path.parent)
     if not path.exists():
         return False
+    _check_owner(path)
     try:
         found = strict_json.loads((path / rerun.HIDDEN / _JOB).read_text())
         known = found.get("batch_id") if isinstance(found, dict) else None
@@ -94,6 +104,13 @@ def existing(path: Path, job: SentJob) -> bool:
         return False
     what = f"has another start of it, {known}" if known else "exists, and is not of this command"
     raise RerunError(f"{path} {what}: remove it, or name another folder with --folder.")
+
+
+def _check_owner(path: Path) -> None:
+    if path.lstat().st_uid != os.geteuid():
+        raise RerunError(
+            f"{path} belongs to {files.owner(path)}: name another folder with --folder."
+        )
 
 
 def make(

@@ -149,7 +149,7 @@ class Rerun:
             or not os.path.lexists(os.path.join(scratch.work, item.path))
         ]
         staging.inputs(wanted, lambda needed: None)
-        pinned.check_files(task.inputs, scratch.work)
+        pinned.check_files(wanted, scratch.work)  # others may have been edited
         staging.names(self._environ.get("AWS_BATCH_JOB_ID", "unknown"))
         if task.snakemake:
             plugins = os.path.join(scratch.path, "plugins")

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from ...record import run_record
+from ...record.journal import JournalError
 from ...record.reader import Reader
 from ...record.schema import Run
 from ...reporting import status_now, status_text
@@ -100,9 +101,17 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _await_a_run(path: Path, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Returns when a run has begun in a folder, or has ended there."""
-    said = False
-    while not _has_runs(path):
+    """Returns when a run has begun in a folder, or has ended there. Raises ``JournalError``."""
+    said = failed = False
+    while True:
+        try:
+            if _has_runs(path):
+                return
+            failed = False
+        except JournalError:
+            if failed:
+                raise
+            failed = True  # a run that begins may be making it just now
         if not said:
             note("Waiting for a run to begin in this folder; Ctrl-C ends that.")
         said = True

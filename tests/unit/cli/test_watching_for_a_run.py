@@ -1,7 +1,9 @@
 """``status --watch`` in a folder where no run has begun yet."""
 
+import pytest
+
 from snakemake_executor_plugin_hutchbatch.cli.commands import status
-from snakemake_executor_plugin_hutchbatch.record.journal import Journal
+from snakemake_executor_plugin_hutchbatch.record.journal import Journal, JournalError
 from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.recorder import Recorder
 from snakemake_executor_plugin_hutchbatch.record.schema import GOES_ON, WAITS, Note, Run
@@ -12,6 +14,8 @@ def test_the_first_run_of_a_folder_is_waited_for(tmp_path, capfd):
 
     def sleep(seconds):
         slept.append(seconds)
+        if len(slept) == 1:
+            path.touch(0o600)  # one that is being made
         if len(slept) == 2:
             Journal(path).close()  # a record without a run
         if len(slept) == 3:
@@ -24,6 +28,15 @@ def test_the_first_run_of_a_folder_is_waited_for(tmp_path, capfd):
     assert capfd.readouterr().err.count("Waiting for a run to begin") == 1
     status._await_a_run(path, 5.0, sleep)  # at once
     assert len(slept) == 3
+
+
+def test_what_stays_no_record_is_an_error(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    path.touch(0o600)
+    slept = []
+    with pytest.raises(JournalError, match="is empty"):
+        status._await_a_run(path, 5.0, slept.append)
+    assert slept == [5.0]
 
 
 def test_a_wait_for_credentials_is_noted_once_and_is_a_sign_of_life(tmp_path):

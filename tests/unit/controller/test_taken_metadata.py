@@ -57,7 +57,7 @@ def test_newer_rows_of_a_database_are_taken_over_under_the_own_name(folders):
     saved, own = folders
     theirs = [
         ("new", "a", 5.0, 0), ("older", "a", 5.0, None), ("newer", "a", 9.0, 0),
-        ("begun", "a", 9.0, 1), ("begun before", "a", None, 0),
+        ("begun", "a", 9.0, 1), ("begun before", "a", None, 0), ("no time", "a", "soon", 0),
     ]  # fmt: skip
     database(saved, *theirs, namespace="/elsewhere")
     # Another version has other columns, in another order.

@@ -61,6 +61,21 @@ def test_a_folder_of_the_same_job_is_used_again_and_another_is_refused(tmp_path)
         folder.existing(tmp_path / "mine", JOB)
 
 
+def test_a_folder_of_somebody_elses_is_not_used(tmp_path, monkeypatch):
+    task = TaskSpec("x", "", (Step("x", "true"),))
+    folder.make(tmp_path / "f", "x", JOB, task, Chosen(why="none"), {})
+    # As if we were another user: among everybody's temporary files, names can be guessed.
+    monkeypatch.setattr(folder.os, "geteuid", lambda: 4711)
+    with pytest.raises(RerunError, match=r"f belongs to \w+: name another folder"):
+        folder.existing(tmp_path / "f", JOB)
+    (tmp_path / folder._own_parent()).mkdir()
+    with pytest.raises(RerunError, match="belongs to"):
+        folder.existing(tmp_path / folder._own_parent() / "new", JOB)
+    monkeypatch.undo()
+    assert not folder.existing(tmp_path / folder._own_parent() / "new", JOB)
+    assert (tmp_path / folder._own_parent()).stat().st_mode & 0o077 == 0
+
+
 def test_under_snakemake_it_is_not_in_the_folder_where_that_was_started(tmp_path):
     launch = {controller_folders.LAUNCH: str(tmp_path)}
     inside = TaskSpec("a s=A", "", (Step("a", "true", environment=launch),), snakemake=True)
