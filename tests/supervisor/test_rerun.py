@@ -1,5 +1,6 @@
 """A job run again in a folder: what is kept, what may be edited, what a shell there has."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from snakemake_executor_plugin_hutchbatch.rerun.engine import Chosen
 from snakemake_executor_plugin_hutchbatch.rerun.sent_job import SentJob
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Benchmark,
+    Input,
     Log,
     Output,
     Step,
@@ -103,6 +105,25 @@ def test_a_shell_has_the_jobs_folder_and_variables_and_what_was_made_stays(tmp_p
     assert shell.returncode == 9, shell.stderr
     assert shell.stdout.splitlines() == [f"{again.path}/work it's 3", "out"]
     assert "'exit' leaves it" in shell.stderr
+
+
+def test_an_edited_input_is_taken_as_it_is_and_one_that_s3_has_changed_is_not(
+    tmp_path, tiny, monkeypatch
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", tiny.endpoint)
+    tiny.objects["/bucket/c.yaml"] = b"a: 1"
+    config = Input("s3://bucket/c.yaml", "c.yaml", hashlib.sha256(b"a: 1").hexdigest())
+    step = Step("align", "set -eu; cat c.yaml > out", outputs=(Output("out"),))
+    again = Again(tmp_path / "f", step, inputs=(config,))
+    first = again.run()
+    assert (first.returncode, again.text("work/out")) == (0, "a: 1"), first.stderr
+    (again.path / "work/c.yaml").write_text("a: 2")
+    second = again.run()
+    assert (second.returncode, again.text("work/out")) == (0, "a: 2"), second.stderr
+    (again.path / "work/c.yaml").unlink()
+    tiny.objects["/bucket/c.yaml"] = b"a: 3"
+    assert "CHANGED" in again.run().stderr
+    assert again.text("work/out") == "a: 2"
 
 
 def test_a_job_has_its_conda_environment_each_time_and_in_a_shell(tmp_path, tiny, monkeypatch):
