@@ -58,6 +58,7 @@ class Canceller:
         self._select = select
         self._clients: Clients = clients.clients(clients.session(run.region or None))
         self._done: set[str] = set()
+        self._ending: set[str] = set()  # of those, what may still live
 
     def refreshed(self) -> Run:
         return run_record.choose(self._reader, self._run.run_id)
@@ -94,8 +95,10 @@ class Canceller:
 
     def _live(self) -> int:
         with asking("asking about the jobs"):
-            known = batch_calls.describe_all(self._clients.batch, sorted(self._done))
-        return sum(map(_live_jobs, known.values()))
+            known = batch_calls.describe_all(self._clients.batch, sorted(self._ending))
+        live = {batch_id: jobs for batch_id, job in known.items() if (jobs := _live_jobs(job))}
+        self._ending = set(live)  # what has ended is not asked about again
+        return sum(live.values())
 
     def _with_news(self, record: Record) -> Record:
         builds = [each.batch_id for each in record.environments if each.stage == "building"]
@@ -124,7 +127,9 @@ class Canceller:
             return 0, 0, ""
         termination = Termination(self._clients.batch, Retrier(note))
         refused = termination.end(targets.arrays, targets.singles, REASON)
-        self._done.update({*targets.arrays, *targets.singles} - set(refused.ids))
+        ended = {*targets.arrays, *targets.singles} - set(refused.ids)
+        self._done |= ended
+        self._ending |= ended
         left = targets.counted(refused.ids)
         return targets.jobs - left, left, refused.why
 

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..aws import errors
 from ..text import terminal
 from .state import Replaced, State
+from .state_restore import StateError
 
 #: Seconds to the first save, and between later ones: at least and at most, and as a multiple of
 #: what one takes.
@@ -48,7 +49,7 @@ class Saving:
             except Replaced:
                 self._lost.set()
                 return
-            except FAILS as error:
+            except (*FAILS, StateError) as error:
                 if not failed:
                     terminal.note(explained(error, "saving the state of the run"))
                 failed = True
