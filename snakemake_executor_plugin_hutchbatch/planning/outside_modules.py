@@ -4,12 +4,11 @@ them on its path."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from .code_files import MAX_FILE
+from .code_files import MAX_FILE, below
 from .launch_tree import Tree
 
 #: In the tree that is sent.
@@ -34,16 +33,15 @@ def _files(name: str, place: Path) -> Mapping[str, Path]:
     if not place.is_dir():
         return {f"{FOLDER}/{place.name}": place}
     found, left = {}, MOST_BYTES
-    for folder, folders, files in os.walk(place):
-        folders[:] = sorted(f for f in folders if f != "__pycache__" and not f.startswith("."))
-        for file in sorted(files):
-            path = Path(folder, file)
-            size = path.stat().st_size
-            left -= size
-            if left < 0 or size > MAX_FILE:
-                raise TooLarge(
-                    f"The Snakefile imports {name} from {place}, which is too large to be sent "
-                    f"along ({MOST_BYTES / 1e6:.0f} MB at most). Put what it needs beside it."
-                )
-            found[f"{FOLDER}/{name}/{path.relative_to(place).as_posix()}"] = path
+    for path in map(Path, below(str(place))):
+        if not path.is_file():
+            continue  # a link that leads nowhere, a socket
+        size = path.stat().st_size
+        left -= size
+        if left < 0 or size > MAX_FILE:
+            raise TooLarge(
+                f"The Snakefile imports {name} from {place}, which is too large to be sent "
+                f"along ({MOST_BYTES / 1e6:.0f} MB at most). Put what it needs beside it."
+            )
+        found[f"{FOLDER}/{name}/{path.relative_to(place).as_posix()}"] = path
     return found

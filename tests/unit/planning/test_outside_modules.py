@@ -18,10 +18,12 @@ TREE = Tree(ANY_LAYOUT, ".", {})
 def test_a_module_and_a_whole_package_are_in_the_folder_that_snakemake_looks_in(tmp_path):
     (tmp_path / "one.py").write_text("")
     package = tmp_path / "lab"
-    for name in ("__init__.py", "data/table.csv", "__pycache__/x.pyc", ".git/config"):
+    hidden = (".git/config", ".env", "data/credentials.json", "data/me.pem")
+    for name in ("__init__.py", "data/table.csv", "__pycache__/x.pyc", *hidden):
         path = package / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
+    (package / "data" / "gone").symlink_to("/nowhere/at/all")
     modules = [("one", str(tmp_path / "one.py")), ("lab", str(package))]
     files = outside_modules.added(TREE, modules).files
     names = {name.removeprefix(f"{outside_modules.FOLDER}/") for name in files}
