@@ -170,12 +170,14 @@ class SourceFile(Protocol):
 
 class Rule(Protocol):
     """A rule. ``shellcmd``: its ``shell:`` text; ``run_func``: the function that Snakemake's parser
-    makes of its command; ``basedir``: the folder of its Snakefile."""
+    makes of its command; ``params``: as the rule gives them; ``basedir``: the folder of its
+    Snakefile."""
 
     name: str
     resources: Mapping[str, GivenResource]
     shellcmd: str | None
     run_func: FunctionType
+    params: Iterable[object]
     basedir: SourceFile
     wrapper: str | None
     script: object

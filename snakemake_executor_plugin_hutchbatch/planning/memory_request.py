@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import inspect
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,8 +21,10 @@ _NAMES = ("mem_mb", "mem_mib", "mem")
 #: (https://snakemake.readthedocs.io/en/stable/snakefiles/rules.html#resources).
 _OF_THE_JOB = re.compile(r"\b(?:input|wildcards|rulename)\b")
 _ATTEMPT = re.compile(r"\battempt\b")
-#: A command that passes its memory on, such as Java's ``-Xmx{resources.mem_mb}m``.
+#: A command that passes its memory on, such as Java's ``-Xmx{resources.mem_mb}m``; a script that
+#: asks for it, in any of Snakemake's languages.
 _PASSED_ON = re.compile(r"\bresources\b")
+_ASKED_FOR = re.compile(r"\bsnakemake[.@_]resources\b")
 
 NUMBER, ATTEMPT, FUNCTION = "number", "attempt", "function"
 
@@ -96,10 +99,26 @@ def _pair(value: object) -> tuple[object, ...]:
 
 def passes_on(job: AnyJob) -> bool:
     """Whether its command may be told how much memory it has, and then takes it: it names its
-    resources, or is a wrapper, many of which do."""
-    if is_group(job):
+    resources, as parameters, scripts and ``run:`` may do, too; or it is a wrapper, many of which
+    do."""
+    if is_group(job) or job.rule.wrapper:
         return True
-    return bool(job.rule.wrapper) or bool(_PASSED_ON.search(job.rule.shellcmd or ""))
+    rule = job.rule
+    if _PASSED_ON.search(rule.shellcmd or "") or any(map(_takes_resources, rule.params)):
+        return True
+    if rule.script or rule.notebook:
+        return bool(_ASKED_FOR.search(_content(job)))
+    return not rule.shellcmd and "resources" in (_names(rule.run_func.__code__) or ())
+
+
+def _takes_resources(parameter: object) -> bool:
+    """Whether it is a function that Snakemake calls with the job's resources."""
+    if not callable(parameter):
+        return False
+    try:
+        return "resources" in inspect.signature(parameter).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 def code_of(job: AnyJob, plan: JobPlan) -> str:
