@@ -182,15 +182,19 @@ def _recorded(options: argparse.Namespace) -> str | None:
 
 
 def _uploads(places: Sequence[Emptying], days: float, now: float) -> list[list[UploadLeft]]:
-    """Unfinished ones of each place; none where they may not be listed."""
-    found = []
+    """Unfinished ones of each place, which may lie in another; none where they may not be
+    listed."""
+    found: list[list[UploadLeft]] = []
+    seen: set[str] = set()
     for place in places:
+        mine: list[UploadLeft] = []
         try:
-            found.append([u for u in place.uploads() if cleaning.is_left(u, days, now)])
+            mine += (u for u in place.uploads() if u.id not in seen)
         except ClientError as error:
             if not errors.is_denied(error):
                 raise
-            found.append([])
+        seen.update(each.id for each in mine)
+        found.append([each for each in mine if cleaning.is_left(each, days, now)])
     return found
 
 

@@ -44,7 +44,9 @@ def _run(options: argparse.Namespace) -> int:
         clients = wanted.clients
         try:
             with asking("asking about the job"):
-                described = batch_calls.describe(clients.batch, target.batch_ids[-1:])
+                # AWS refuses a question about no job.
+                last = target.batch_ids[-1:]
+                described = batch_calls.describe(clients.batch, last) if last else {}
             if not described:
                 raise CommandError(
                     f"AWS Batch does not know {target.label}: either it has not been sent yet, or "
