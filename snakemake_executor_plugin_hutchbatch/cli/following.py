@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -22,9 +21,6 @@ from ..text.terminal import note
 from .commands.common import CommandError
 from .commands.output import LATE_SECONDS, LogPrinter
 from .detached import Reached
-
-if TYPE_CHECKING:
-    pass
 
 #: Seconds between two looks: few at first, since small runs end soon.
 FIRST_SECONDS, LOOK_SECONDS = 2.0, 10.0

@@ -41,7 +41,7 @@ def as_submitted(record: Record, detached_id: str, folder: str) -> Record:
 
 
 def joined(records: Sequence[Record]) -> Record:
-    """Records of one run, the last one's Snakemake being the last; jobs are numbered anew. Of jobs
+    """Records of one run, the last one's Snakemake being the last; jobs get new numbers. Of jobs
     that a later one took up, or began again, the later record counts. Pure."""
     *earlier, last = records
     if not earlier:

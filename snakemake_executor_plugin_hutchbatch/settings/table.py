@@ -152,9 +152,9 @@ _ROWS = (
         "notify",
         parsers.parse_notify,
         "URL|COMMAND",
-        "Whom to tell that the run has ended, well or not: the https:// address of a webhook "
+        "Where a note goes when the run has ended, well or not: the https:// address of a webhook "
         "(Slack's and others), env:NAME for a variable that holds it, or a command, which reads "
-        "the note from its input. Default: nobody.",
+        "the note from its input. Default: none.",
         need=Need.USEFUL,
     ),
     Setting(
