@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..aws import batch_calls, errors
 from ..aws.clients import Clients
 from ..reporting.find_job import Target
-from ..rerun import on_batch
+from ..rerun import description, on_batch
 from ..rerun.on_batch import Prepared, Wanted
 from ..rerun.sent_job import SentJob
 from ..settlement import failure_cause
@@ -29,6 +29,18 @@ def run(clients: Clients, job: SentJob, task: TaskSpec, wanted: Wanted) -> int:
     prepared = on_batch.prepare(job, task, wanted, os.urandom(4).hex())
     with asking("sending the job"):
         on_batch.store(clients.s3, prepared)
+    try:
+        return _sent(clients, job, task, wanted, prepared)
+    finally:
+        if description.is_private(job):  # as at the end of its run
+            with asking("removing the job's description"):
+                on_batch.remove(clients.s3, prepared)
+
+
+def _sent(
+    clients: Clients, job: SentJob, task: TaskSpec, wanted: Wanted, prepared: Prepared
+) -> int:
+    with asking("sending the job"):
         batch_id = clients.submit.submit_job(**prepared.request)["jobId"]
     queue = prepared.request["jobQueue"].rpartition("/")[2]
     memory = mb(wanted.memory or job.memory)

@@ -41,10 +41,9 @@ def read(s3: S3Client, job: SentJob) -> TaskSpec:
     except ClientError as error:
         if errors.code(error) not in ("NoSuchKey", "404"):
             raise
-        private = _PRIVATE in job.task_url
         raise RerunError(
             "Its description held a secret of the command line, and was removed when its run ended."
-            if private
+            if is_private(job)
             else f"Its description is gone: {job.task_url}, where your work prefix keeps it for as "
             "long as its bucket does."
         ) from error
@@ -61,6 +60,11 @@ def read(s3: S3Client, job: SentJob) -> TaskSpec:
         raise RerunError(
             f"Its description is of another version of hutchbatch ({error}): use that one."
         ) from error
+
+
+def is_private(job: SentJob) -> bool:
+    """Whether its description holds a secret of the command line."""
+    return _PRIVATE in job.task_url
 
 
 def _content(s3: S3Client, job: SentJob) -> bytes:

@@ -107,6 +107,12 @@ def store(s3: S3Client, prepared: Prepared) -> None:
     s3.put_object(Bucket=bucket, Key=key, Body=prepared.task)
 
 
+def remove(s3: S3Client, prepared: Prepared) -> None:
+    """Removes the description. Raises botocore's errors."""
+    bucket, key = split_url(prepared.task_url)
+    s3.delete_object(Bucket=bucket, Key=key)
+
+
 def more_memory(text: str) -> int:
     """MiB of ``--memory``: MB as in ``mem_mb``, or with a unit. Raises ``ValueError``."""
     units = {"": 10**6, "mb": 10**6, "gb": 10**9, "mib": 2**20, "gib": 2**30}

@@ -2,10 +2,15 @@
 
 import re
 
+from snakemake_executor_plugin_hutchbatch.record.journal import PLACE
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
+from snakemake_executor_plugin_hutchbatch.record.schema import Job
+
 SNAKEFILE = """
     rule all:
         input: expand("{x}.txt", x=range(int(config["jobs"])))
     rule light:
+        input: "in.txt"
         output: "{x}.txt"
         resources: mem_mb=3000
         shell: "sleep 0.5; echo {wildcards.x} > {output}"
@@ -14,6 +19,7 @@ SNAKEFILE = """
 
 def test_jobs_start_at_what_earlier_ones_needed_and_grow_back_to_their_request(workflow):
     workflow.write("Snakefile", SNAKEFILE)
+    workflow.write("in.txt", "ACGT")
     workflow.succeed("--config", "jobs=5")
     workflow.cloud.fault(kind="out_of_memory", times=1)
     learn = ("--hutchbatch-learn", "--hutchbatch-oom-memory-factor", "1.5")
@@ -32,3 +38,6 @@ def test_jobs_start_at_what_earlier_ones_needed_and_grow_back_to_their_request(w
         if need["type"] == "MEMORY"
     ]
     assert "2862" in asked
+    # By these, too, later jobs may start.
+    with Reader(workflow.folder / PLACE) as reader:
+        assert {job.input_bytes for job in reader.rows(Job)} == {4}
