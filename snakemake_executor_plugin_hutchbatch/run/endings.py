@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from ..planning.plan import JobPlan
 from ..planning.snakemake_jobs import job_label, log_files, members, rule_name
 from ..planning.work import SentWork, Work
 from ..settlement import exit_codes, failure_cause, failure_report, log_tails, scratch_report
@@ -92,7 +93,7 @@ class EndedJobs:
         """Whether the job is left undone because the run has reached a limit."""
         if not self._run.limit.text or self._run.cancelled.is_set():
             return False
-        is_repaired = bool(settled.step) and failure.cause in _NOT_ITS_FAULT
+        is_repaired = bool(settled.step) and is_not_its_fault(failure, settled.outcome.what.plan)
         return is_repaired or was_withdrawn(settled.outcome.description)
 
     def withdraw(self, work: Work) -> None:
@@ -206,6 +207,14 @@ class EndedJobs:
         self._snakemake.failed(job, job_id, message, [copy.path for copy in copies])
         if report:
             self._run.logger.error(report.split("\n"))
+
+
+def is_not_its_fault(failure: Failure, plan: JobPlan) -> bool:
+    """Whether a failure says nothing about the job: its machine was lost, or it was killed with
+    less memory than its rule asks for."""
+    if failure.cause is Cause.OUT_OF_MEMORY:
+        return plan.memory < plan.asked_memory
+    return failure.cause in _NOT_ITS_FAULT
 
 
 def _last_try(work: SentWork, failure: Failure) -> Failure:

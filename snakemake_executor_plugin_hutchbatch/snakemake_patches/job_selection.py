@@ -60,7 +60,7 @@ def how_many(needs: Iterable[Mapping[str, object]], left: Mapping[str, object]) 
             return None
         if sum(amounts) <= available:
             continue
-        if amounts.count(amounts[0]) < len(amounts):
+        if len(set(amounts)) != 1 or not amounts[0]:
             return None
         number = min(number, max(0, available) // amounts[0])
     return number

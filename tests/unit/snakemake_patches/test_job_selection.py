@@ -29,6 +29,8 @@ ONE = {"_cores": 2, "_nodes": 1, "_job_count": 1}
         ([{**ONE, "disk": 2}, {**ONE, "disk": 1}], {**FREE, "disk": 2}, None),
         ([{**ONE, "disk": 2}, ONE], {**FREE, "disk": 1}, None),
         # Not for us.
+        ([{**ONE, "disk": 0}], {**FREE, "disk": -1}, None),
+        ([], {**FREE, "disk": -1}, None),
         ([{**ONE, "disk": "much"}], {**FREE, "disk": 2}, None),
         ([ONE], {**FREE, "site": "hutch"}, None),
     ],
