@@ -85,7 +85,9 @@ def _children(batch: BatchClient, parent: BatchJob) -> dict[str, BatchJob]:
     for state in (*LIVE, *ENDED):
         if counts.get(state) or (parent["status"] in ENDED and state in ENDED):
             jobs, _ = batch_calls.list_jobs(batch, batch_calls.children(parent["jobId"], state))
-            found.update({job["jobId"]: job for job in jobs})
+            for job in jobs:  # lists do not say in which queue they are
+                job.setdefault("jobQueue", parent["jobQueue"])
+                found[job["jobId"]] = job
     return found
 
 

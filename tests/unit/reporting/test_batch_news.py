@@ -20,7 +20,7 @@ class Batch:
 
     def describe_jobs(self, jobs):
         self.calls.append(len(jobs))
-        found = [{"jobId": i, **self.jobs[i]} for i in jobs if i in self.jobs]
+        found = [{"jobId": i, "jobQueue": "arn:q", **self.jobs[i]} for i in jobs if i in self.jobs]
         return {"jobs": found}
 
     def list_jobs(self, arrayJobId, jobStatus, **_):
@@ -63,6 +63,16 @@ def test_children_of_a_large_array_are_listed_by_its_counts():
     assert batch.calls == [1]
     assert sorted(batch.lists) == ["FAILED", "SUCCEEDED"]
     assert states(now) == ["SUCCEEDED"] + 299 * ["FAILED"]
+
+
+def test_listed_children_are_in_the_queue_of_their_array():
+    """Whoever explains why jobs wait asks for it."""
+    children = {f"p_{n}": {"status": "RUNNABLE"} for n in range(300)}
+    counts = {"statusSummary": {"RUNNABLE": 300}}
+    batch = Batch(p={"status": "PENDING", "arrayProperties": counts}, **children)
+    news = batch_news.ask(batch, [f"p:{n}" for n in range(300)])
+    assert len(news.jobs) == 300
+    assert {job["jobQueue"] for job in news.jobs.values()} == {"arn:q"}
 
 
 def test_what_would_take_too_many_calls_is_left_as_it_was():
