@@ -94,7 +94,9 @@ _RUN = (
     ),
     Counterpart(r"(timeline|report|trace|dag)(\..*)?", "hutchbatch report draws a run", group="*"),
     Counterpart(
-        r"(mail|notification)(\..*)?", "a note at the end of a run is not in the profile", group="*"
+        r"(mail|notification)(\..*)?",
+        "hutchbatch-notify sends a note at the end: to a webhook, or by a command such as mail",
+        group="*",
     ),
     Counterpart(r"conda\.channels", "name channels in environment files, or in ~/.condarc"),
     Counterpart(r"executor\.(cpus|memory)", "AWS Batch's queues limit what runs at once"),

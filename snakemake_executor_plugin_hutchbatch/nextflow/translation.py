@@ -165,7 +165,7 @@ class _Translation:
                 else:
                     volumes.append(text)
             except (Unfit, SettingError) as error:
-                yield f"{item}: {error}" if isinstance(item, str) else str(error)
+                yield f"{item}: {error}" if isinstance(item, str) and item else str(error)
         if volumes:
             self.made.settings["volumes"] = volumes
         if not items:
