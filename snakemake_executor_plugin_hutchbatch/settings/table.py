@@ -152,9 +152,9 @@ _ROWS = (
         "notify",
         parsers.parse_notify,
         "URL|COMMAND",
-        "Where a note goes when the run has ended, well or not: the https:// address of a webhook "
-        "(Slack's and others), env:NAME for a variable that holds it, or a command, which reads "
-        "the note from its input. Default: none.",
+        "Where to send a note when the run ends: the https:// address of a webhook (Slack's and "
+        "others), env:NAME for a variable that holds it, or a command, which reads the note from "
+        "its input. Default: none.",
         need=Need.USEFUL,
     ),
     Setting(
