@@ -99,7 +99,7 @@ QUESTIONS = {
             "site",
             "NAME|FILE",
             "Whose AWS account do you use? " + ", ".join(SITES) + ", or a file for another site",
-            f"whose account it is: {', '.join(SITES)}, or a file (default: what it shows)",
+            f"whose account it is: {', '.join(SITES)}, or a file (default: what the account shows)",
             parse_site,
         ),
         Question(

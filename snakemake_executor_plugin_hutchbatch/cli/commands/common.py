@@ -33,6 +33,8 @@ class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFo
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default in (None, False, Path()):
             return action.help
+        if isinstance(action.default, float):
+            return f"{action.help} (default: {action.default:g})"
         return super()._get_help_string(action)
 
     def _format_args(self, action: argparse.Action, default_metavar: str) -> str:

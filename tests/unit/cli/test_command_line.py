@@ -70,6 +70,11 @@ def test_a_wrong_option_is_named_with_the_subcommand_that_has_no_such_one(words,
     assert reported in err
 
 
+@pytest.mark.parametrize(("command", "shown"), [("cleanup", 30), ("doctor", 20)])
+def test_defaults_are_shown_as_they_are_typed(command, shown, capsys):
+    assert f"(default: {shown})" in " ".join(output(capsys, command, "--help")[1].split())
+
+
 def test_help_is_a_subcommand_too(capsys):
     assert output(capsys, "help", "logs")[1] == output(capsys, "logs", "--help")[1]
     assert output(capsys, "help")[1] == output(capsys, "--help")[1]
