@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import stat
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -37,7 +38,7 @@ class Kept:
         """What is there; new where there is nothing that can be used."""
         try:
             found = cls(**json.loads(_read_private(folder / FILE)))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return cls()
         return found if found._is_usable() else cls()
 
@@ -56,11 +57,13 @@ class Kept:
 
 def _read_private(path: Path) -> str:
     """A small file that nobody else could have written. Raises ``OSError``."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    # Nor does a pipe in its place make anybody wait.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, encoding="utf-8") as file:
         about = os.fstat(file.fileno())
-        if about.st_uid != os.geteuid() or about.st_mode & 0o077:
-            raise PermissionError(f"{path} is not private")
+        mine = about.st_uid == os.geteuid() and not about.st_mode & 0o077
+        if not mine or not stat.S_ISREG(about.st_mode):
+            raise PermissionError(f"{path} is no private file")
         return file.read(10_000)
 
 

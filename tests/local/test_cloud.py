@@ -366,7 +366,8 @@ def test_a_cloud_keeps_its_ports_and_keys_for_its_next_start(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "spoilt", ["", "[]", "{}", '{"port": "x"}', '{"access_key": "\\n"}', "link"]
+    "spoilt",
+    ["", "[]", "{}", "[" * 9_000, '{"port": "x"}', '{"access_key": "\\n"}', "link", "pipe"],
 )
 def test_what_was_kept_and_cannot_be_used_is_made_anew(tmp_path, spoilt):
     Kept().save(tmp_path, "http://h:1", "http://h:2")
@@ -374,6 +375,9 @@ def test_what_was_kept_and_cannot_be_used_is_made_anew(tmp_path, spoilt):
     if spoilt == "link":
         kept.rename(tmp_path / "elsewhere")
         kept.symlink_to(tmp_path / "elsewhere")
+    elif spoilt == "pipe":
+        kept.unlink()
+        os.mkfifo(kept, 0o600)  # which nobody writes to
     else:
         kept.write_text(spoilt)
     found = Kept.load(tmp_path)
