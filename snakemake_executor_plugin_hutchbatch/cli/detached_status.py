@@ -43,7 +43,7 @@ def head(now: Now) -> str:
     job = f"is {now.job.state} on AWS Batch" if now.job else "is not known to AWS Batch any more"
     begun = ""
     if run.held is not None and run.held.lease is not None and run.held.lease.fence > 1:
-        begun = f", for the {run.held.lease.fence}th time" if run.is_led else ""
+        begun = f", start {run.held.lease.fence}" if run.is_led else ""
     ends = f" {run.cancel.user} has asked for its end." if run.cancel else ""
     return printable(
         f"Run {request.id} of {request.user} was submitted on {request.host}, in {request.folder}: "

@@ -37,7 +37,7 @@ def end(reached: Reached, sleep: Callable[[float], None] = time.sleep) -> str:
         follower = Follower(reached, show=False)
         run = follower.run
         if run.outcome is not None:
-            return f"Run {reached.id} has ended before."
+            return f"Run {reached.id} had already ended."
         request(reached)
         began = time.monotonic()
         while time.monotonic() - began < MOST_SECONDS:

@@ -133,7 +133,7 @@ def test_others_see_it_from_any_machine(run):
 
 def test_in_its_folder_it_needs_no_name(run):
     assert run.id in run.run("status").out
-    assert "has ended before" in run.run("cancel", "--yes").out
+    assert "had already ended" in run.run("cancel", "--yes").out
 
 
 def test_later_runs_know_what_it_has_done(run):
