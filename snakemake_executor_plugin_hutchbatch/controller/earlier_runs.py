@@ -20,6 +20,7 @@ from ..settings.options import ExecutorSettings
 from ..settings.parsers import SettingError, parse_work_prefix
 from ..snakemake_types import Dag
 from ..storage.run_layout import WorkLayout
+from ..text.units import counted
 from . import detached_runs, state_restore, taken_metadata
 from .detached_runs import DetachedRun, NoSuchRun
 from .documents import DocumentError
@@ -94,7 +95,8 @@ class EarlierRuns:
         taken.parent.mkdir(parents=True, exist_ok=True)
         taken.write_text(last.request.id)
         if count:
-            self._say(f"Snakemake knows of {count:,} files that run {last.request.id} has made.")
+            files = counted(count, "file")
+            self._say(f"Snakemake knows of {files} that run {last.request.id} has made.")
 
 
 def of_results(s3: S3Client, work: WorkLayout, results: str) -> list[DetachedRun]:

@@ -47,7 +47,8 @@ def end_all(
     if not arrays and not singles:
         return
     logger.info(
-        f"Stopping {count:,} jobs on AWS Batch … (press Ctrl-C again to leave without waiting)"
+        f"Stopping {counted(count, 'job')} on AWS Batch … (press Ctrl-C again to leave without "
+        "waiting)"
     )
     total = len(arrays) + len(singles)
     last = clock()
