@@ -53,10 +53,15 @@ def write(path: Path, record: Record) -> None:
 
     Raises ``MissingExtra``, ``OSError``.
     """
-    if path.suffix == ".tsv":
+    if is_trace(path):
         write_trace(path, record)
     else:
         write_page(path, record, Prices())
+
+
+def is_trace(path: Path) -> bool:
+    """Whether ``--hutchbatch-report`` asks for the table by this name."""
+    return path.suffix == ".tsv"
 
 
 def at_end(paths: Iterable[Path], journal: Path, run_id: str) -> Iterator[str]:

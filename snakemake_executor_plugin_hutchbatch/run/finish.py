@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def close(run: RunState, services: RunServices, report_paths: Sequence[Path]) ->
             if stays := services.leavings.close():
                 run.logger.warning(stays)
             services.presence.close()
-    for text in page.at_end(report_paths, PLACE, run_id):
+    for text in _reports(report_paths, run_id):
         run.logger.info(text)
     with tracebacks.logged("The summary of the run could not be shown."):
         seconds = time.monotonic() - run.began
@@ -128,6 +128,19 @@ def close(run: RunState, services: RunServices, report_paths: Sequence[Path]) ->
         if lines:
             run.logger.info(lines)
         _notify(run, services, end, costs)
+
+
+def _reports(paths: Sequence[Path], run_id: str) -> Iterable[str]:
+    """Writes the files of ``--hutchbatch-report``, a sentence for each; not in a detached run,
+    whose files would be gone with its container."""
+    if (hold := lease_gate.own()) is None:
+        return page.at_end(paths, PLACE, run_id)
+    option = {True: "--trace", False: "-o"}
+    return (
+        f"{path}: make it on your computer, with "
+        f"hutchbatch report {hold.id} {option[page.is_trace(path)]} {path}"
+        for path in paths
+    )
 
 
 def _notify(run: RunState, services: RunServices, end: Ended, costs: Sequence[str]) -> None:
