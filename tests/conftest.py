@@ -65,9 +65,12 @@ def pytest_collection_modifyitems(config, items):
 _SHARED = (
     "features/",
     "e2e/test_submit.py",
+    "e2e/test_submit_software.py",
+    "e2e/test_rerun_command.py",
     "e2e/test_script_files.py",
     "e2e/test_queues_of_all_kinds.py",
     "report/test_report_page.py",
+    "supervisor/test_conda_building_job.py",
     "second_opinion/test_second_s3.py",
 )
 

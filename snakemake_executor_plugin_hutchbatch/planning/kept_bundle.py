@@ -1,5 +1,5 @@
-"""The supervisor's bundle, kept on the user's machine: to make it takes a tenth of what a small run
-costs."""
+"""What the supervisor's sources become, kept on the user's machine: making it takes a tenth of
+what a small run costs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import files
 
-#: Bundles that are kept, the last made ones.
+#: Results that are kept, the last made ones.
 KEPT = 4
 
 

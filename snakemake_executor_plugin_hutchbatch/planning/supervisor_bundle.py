@@ -31,6 +31,7 @@ import marshal
 import shlex
 import sys
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,7 +194,8 @@ def carried() -> str:
     To be called first while there is one thread: two that parse at once may both fail in CPython
     3.11 (https://github.com/python/cpython/issues/106905).
     """
-    return minified(_source("s3_bootstrap"))
+    source = _source("s3_bootstrap")
+    return _kept_here("bootstrap", source.encode(), lambda: minified(source).encode()).decode()
 
 
 @functools.cache
@@ -209,12 +211,19 @@ def bundle() -> bytes:
         if path.stem != "__init__":
             modules[f"{PACKAGE}.{path.stem}"] = _source(path.stem)
     sources = json.dumps(modules, sort_keys=True).encode()
-    key = hashlib.sha256(sys.version.encode() + b"\0" + sources).hexdigest()
+    return _kept_here("supervisor", sources, lambda: _packed(sources))
+
+
+def _kept_here(folder: str, sources: bytes, make: Callable[[], bytes]) -> bytes:
+    """What this Python and this version of hutchbatch make of ``sources``."""
+    makers = (Path(__file__), Path(__file__).with_name("minified.py"))
+    parts = (sys.version.encode(), sources, *(maker.read_bytes() for maker in makers))
+    key = hashlib.sha256(b"\0".join(parts)).hexdigest()
     try:
-        folder = files.user_cache() / "supervisor"
+        place = files.user_cache() / folder
     except RuntimeError:
-        return _packed(sources)
-    return kept(folder, key, lambda: _packed(sources))
+        return make()
+    return kept(place, key, make)
 
 
 def _packed(sources: bytes) -> bytes:

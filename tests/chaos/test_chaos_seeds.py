@@ -18,8 +18,9 @@ def test_no_bad_day_loses_a_result_or_runs_a_job_twice(seeds):
         _compare(calm.result(), dict(zip(seeds, (day.result() for day in bad_days), strict=True)))
 
 
+@pytest.mark.thorough
 @pytest.mark.long
-@pytest.mark.parametrize("seeds", [(9,), pytest.param((3, 10), marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("seeds", [(9,), (3, 10)])
 def test_controllers_that_are_lost_paused_and_race_run_each_job_once(seeds):
     with ThreadPoolExecutor(2) as two:
         calm = two.submit(rounds.run, FEW)

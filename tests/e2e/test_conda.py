@@ -363,6 +363,7 @@ def test_what_cannot_be_had_is_said_before_any_job(workflow, server):
     workflow.succeed("a.txt")
 
 
+@pytest.mark.thorough
 def test_environments_are_built_ahead_of_a_run(workflow, server):
     before = builds(workflow)
     workflow.write("Snakefile", ONE.replace("deployed.txt", "share/wordlist/list.txt"))
@@ -382,6 +383,7 @@ def test_environments_are_built_ahead_of_a_run(workflow, server):
     assert workflow.text("a.txt") == "one\ntwo\n"
 
 
+@pytest.mark.thorough
 def test_without_the_extra_the_building_job_chooses_the_packages(workflow, server):
     before = builds(workflow)
     workflow.write("Snakefile", ONE.replace("deployed.txt", "share/wordlist/list.txt"))

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLE = Path(__file__).parents[2] / "example_workflow"
 
 
+@pytest.mark.thorough
 def test_the_example_finds_every_planted_mutation_and_reports_every_sample(tmp_path):
     folder = tmp_path / "example"
     shutil.copytree(

@@ -231,7 +231,7 @@ GROUP = """
 """
 
 
-@pytest.mark.parametrize("how", ["workdir", "directory"])
+@pytest.mark.parametrize("how", ["workdir", pytest.param("directory", marks=pytest.mark.thorough)])
 def test_groups_and_their_inputs_lie_where_snakemake_works(project, tmp_path, how):
     """With a `workdir:` in the Snakefile, and with --directory."""
     where = project.folder / "data dir" if how == "workdir" else project.folder / "elsewhere"

@@ -26,6 +26,7 @@ DIRECTORIES = """
 """
 
 
+@pytest.mark.thorough
 def test_a_folder_with_two_names_in_a_directory_is_read_by_both(workflow):
     workflow.write("Snakefile", DIRECTORIES)
     workflow.succeed()

@@ -161,6 +161,7 @@ def test_what_the_role_of_a_submitted_run_lacks_is_tried_and_named_and_the_polic
     assert not [name for name in names if "doctor" in name]
 
 
+@pytest.mark.thorough
 def test_a_submitted_run_needs_what_doctor_prints_and_nothing_more(workflow, role_only):
     context = AccountContext("us-west-2", "000000000000", roles=(ROLE,))
     needs = of_controller(context)

@@ -135,7 +135,11 @@ def killable(workflow):
         yield Killable(workflow, Path(folder))
 
 
-@pytest.mark.parametrize("arguments", [[], ["--rerun-incomplete"]], ids=["plain", "rerun"])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], pytest.param(["--rerun-incomplete"], marks=pytest.mark.thorough)],
+    ids=["plain", "rerun"],
+)
 def test_running_jobs_are_followed_and_finished_ones_count(killable, arguments):
     # Two processors: the third slow job waits on Batch.
     with killable.running("--hutchbatch-array-size", "1") as process:
@@ -154,7 +158,9 @@ def test_running_jobs_are_followed_and_finished_ones_count(killable, arguments):
     assert not list((killable.workflow.stored / ".hutchbatch" / "open").glob("*"))
 
 
-@pytest.mark.parametrize("performed", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "performed", [pytest.param(False, marks=pytest.mark.thorough), True], ids=["before", "after"]
+)
 def test_a_kill_within_submitjob_makes_no_job_twice(killable, performed):
     # The answer never comes: either the call is still on its way, or its job was made.
     cloud = killable.workflow.cloud

@@ -209,6 +209,7 @@ def test_a_builder_that_is_killed_leaves_nothing_that_the_next_one_takes_for_who
     assert scratch.sweep(str(disk), "") == left
 
 
+@pytest.mark.thorough
 def test_two_builders_at_once_leave_one_environment(
     container: Container, channel: Channel, server: ChannelServer, unpacked: Path, disk: Path
 ):
