@@ -125,6 +125,14 @@ def test_all_is_drawn_and_nothing_is_cut(browser, pages, scheme, width, jobs):
         "use": "--r0",
     }.items():
         assert painted(browser, chart, colour), chart
+    charts = browser.find_elements(By.CSS_SELECTOR, ".chart")
+    assert [each.get_attribute("aria-label") for each in charts] == [
+        "Jobs at a time",
+        "Time, by rule",
+        "Memory in percent of the request, by rule",
+        "CPU in percent of the request, by rule",
+        "vCPUs in use, by queue",
+    ]
     names = browser.find_elements(By.CSS_SELECTOR, "#gantt button")
     assert all(each.size["width"] >= 100 for each in names)
     assert 6 <= len(names) < 60

@@ -22,7 +22,9 @@ async function draw(id, chart) {
   const where = place(id);
   if (!where) return;
   const { spec, data: values, tip } = chart(Math.floor(where.clientWidth));
-  const { view } = await vegaEmbed(where, { ...spec, config: config() }, {
+  // Vega gives the element a role and this as its label.
+  const description = where.getAttribute("aria-label");
+  const { view } = await vegaEmbed(where, { ...spec, description, config: config() }, {
     // `ast`: expressions are interpreted, since the page's policy allows no eval.
     actions: false, ast: true, renderer: "canvas", defaultStyle: false, mode: "vega-lite", tooltip: false,
     // Given here, so that Vega-Lite copies none of many.
@@ -114,8 +116,8 @@ function spreads(rules, field, width, unit) {
   const log = unit === "time";
   const words = log ? seconds : (value) => `${Math.round(value)} %`;
   const all = [...dots, ...crosses].map((dot) => dot.value);
-  const low = Math.max(0.1, Math.min(...all));
-  const high = Math.max(low, ...all);
+  const low = Math.max(0.1, all.reduce((least, each) => Math.min(least, each), Infinity));
+  const high = all.reduce((most, each) => Math.max(most, each), low);
   const domain = log ? [low / 1.4, Math.max(high * 1.4, low * 14)] : [0, Math.max(108, Math.min(high * 1.05, 400))];
   const marks = log ? [0.1, 1, 10, 60, 600, HOUR, 10 * HOUR, 100 * HOUR] : high > 108 ? [0, 100, 200, 300, 400] : [0, 25, 50, 75, 100];
   const x = {

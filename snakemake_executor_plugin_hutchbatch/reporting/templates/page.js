@@ -127,6 +127,7 @@ function charts(data) {
       } else {
         place(field).textContent = "Not known for any job.";
         place(field).classList.add("empty");
+        for (const name of ["role", "aria-label"]) place(field).removeAttribute(name);
       }
     }
     if (place("use")) await draw("use", (width) => stack(data, byQueue(data), width, 170));
