@@ -49,7 +49,8 @@ def run(path: Path, label: str, image: str, options: argparse.Namespace) -> int:
 @contextmanager
 def _signals_are_for_the_job() -> Iterator[None]:
     """Ctrl-C ends the job, which has the same terminal, and then this command."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Not SIG_IGN: what is started would inherit it, and so would what is typed in its shell.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         yield
     finally:
