@@ -16,6 +16,7 @@ import fcntl
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -291,6 +292,7 @@ def main(arguments: Tuple[str, ...], environ: Mapping[str, str]) -> int:
     if "--shell" not in arguments and "--fetch" not in arguments:
         run_to_end(lambda watched: Rerun(folder, environ, watched))
     work = Rerun(folder, environ)
+    signal.signal(signal.SIGINT, lambda *_: work.stop())  # ends what is fetched, no shell
     try:
         if "--fetch" not in arguments:
             return work.shell()

@@ -105,6 +105,9 @@ def test_a_shell_has_the_jobs_folder_and_variables_and_what_was_made_stays(tmp_p
     assert shell.returncode == 9, shell.stderr
     assert shell.stdout.splitlines() == [f"{again.path}/work it's 3", "out"]
     assert "'exit' leaves it" in shell.stderr
+    # Ctrl-C at its prompt, or in what is typed there, is not for the program around it.
+    shell = again.run("--shell", typed="kill -INT $PPID; sleep 0.2; echo still here; exit 7\n")
+    assert (shell.returncode, shell.stdout) == (7, "still here\n"), shell.stderr
 
 
 def test_an_edited_input_is_taken_as_it_is_and_one_that_s3_has_changed_is_not(
