@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import functools
 import inspect
 import re
 from collections.abc import Mapping
@@ -138,8 +139,14 @@ def _content(job: Job) -> str:
         if name and not str(name).startswith(("http:", "https:")):
             with suppress(Exception):
                 folder = job.rule.basedir.get_path_or_uri(secret_free=True)
-                return Path(folder, str(name)).read_text(errors="replace")
+                return _text(Path(folder, str(name)))
     return ""
+
+
+@functools.cache
+def _text(path: Path) -> str:
+    """Of a file that thousands of jobs may share, as it was when it was first asked for."""
+    return path.read_text(errors="replace")
 
 
 def input_bytes(job: AnyJob, sizes: Mapping[File, int | None]) -> int | None:
