@@ -34,7 +34,7 @@ class SentRules:
         workflow._localrules = set(workflow._localrules) - self.names
 
     def notes(self, jobs: Iterable[AnyJob]) -> Iterator[str]:
-        """What who submits these jobs should know of their local rules."""
+        """What whoever submits these jobs should know about their local rules."""
         rules = {each.rule.name: each.rule for job in jobs for each in members(job)}
         if sent := sorted(rules.keys() & self.names):
             yield (

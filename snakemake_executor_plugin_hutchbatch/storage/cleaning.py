@@ -19,6 +19,7 @@ UPLOAD_DAYS = 7.0
 #: A job that was run again has ended after so many days.
 RERUN_DAYS = 1.0
 OUTCOME, REQUEST = "outcome.json", "request.json"
+_LAST = (f"/{OUTCOME}", f"/{REQUEST}")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,13 @@ class Goes:
     name: str
     files: tuple[StoredFile, ...]
     at: float
+
+    @property
+    def in_turn(self) -> tuple[tuple[StoredFile, ...], tuple[StoredFile, ...]]:
+        """The files, and those that go only when all of these are gone: what says that a run has
+        ended. So a clean-up that is cut, or may not remove all, begins again."""
+        last = tuple(each for each in self.files if each.key.endswith(_LAST))
+        return tuple(each for each in self.files if each not in last), last
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ def decide(work: WorkFiles, live: Mapping[str, str], wanted: Wanted, now: float)
             if why:
                 stays.append(Stays(name, why))
             elif wanted.run is not None or newest(files) < before:
-                goes.append(Goes(kind, name, _in_order(files), newest(files)))
+                goes.append(Goes(kind, name, files, newest(files)))
     if wanted.run is None:
         goes += _others(work, wanted, now)
     under_way = len(protected) + sum(not _has_ended(each) for each in work.detached.values())
@@ -112,11 +120,6 @@ def _has_ended(files: tuple[StoredFile, ...]) -> bool:
 def _is_rerun(files: tuple[StoredFile, ...], now: float) -> bool:
     """Whether one of its jobs was run again within a day."""
     return any("/reruns/" in each.key and each.at > now - RERUN_DAYS * DAY for each in files)
-
-
-def _in_order(files: tuple[StoredFile, ...]) -> tuple[StoredFile, ...]:
-    """What says that a run has ended goes last: a clean-up that is cut begins again."""
-    return tuple(sorted(files, key=lambda each: each.key.endswith((f"/{OUTCOME}", f"/{REQUEST}"))))
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ class Emptying:
                 yield UploadLeft(item["Key"], item["UploadId"], item["Initiated"].timestamp())
 
     def remove(self, files: Sequence[StoredFile]) -> list[str]:
-        """Removes them in this order; a sentence for each that could not be."""
+        """Removes them; a sentence for each that could not be."""
         faults: list[str] = []
         for start in range(0, len(files), BULK):
             part: list[ObjectIdentifierTypeDef] = [

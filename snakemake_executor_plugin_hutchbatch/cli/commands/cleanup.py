@@ -119,7 +119,9 @@ def _run(options: argparse.Namespace) -> int:
             # Again: a run may have begun in the meantime.
             again = _look(place, options.versions and keeps)
             decision = _decide(options, again, now)
-            faults = [f for each in decision.goes for f in place.remove(each.files)]
+            for each in decision.goes:
+                first, last = each.in_turn
+                faults += place.remove(first) or place.remove(last)
             for there, uploads in zip(places, left, strict=False):
                 there.abort(uploads)
     shown = _Shown(prefix, work, decision, [u for each in left for u in each], counted_results)

@@ -80,8 +80,9 @@ def test_a_detached_run_goes_when_it_has_an_outcome_and_that_goes_last():
     assert names(decided(of_detached(DETACHED, ended=False))) == []
     assert "cancel" in decided(of_detached(DETACHED, ended=False)).stays[0].why
     (goes,) = decided(of_detached(DETACHED, ended=True)).goes
-    assert [f.key.rpartition("/")[2] for f in goes.files[-2:]] == ["outcome.json", "request.json"]
-    assert len(goes.files) == 4
+    first, last = goes.in_turn
+    assert [f.key.rpartition("/")[2] for f in last] == ["outcome.json", "request.json"]
+    assert len(first) == 2
 
 
 @pytest.mark.parametrize(
