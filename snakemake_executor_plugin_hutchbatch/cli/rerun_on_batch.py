@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import batch_calls, errors
+from ..aws.batch_calls import BatchJob
 from ..aws.clients import Clients
+from ..aws.job_states import ENDED
 from ..reporting.find_job import Target
 from ..rerun import description, on_batch
 from ..rerun.on_batch import Prepared, Wanted
@@ -21,7 +26,12 @@ from ..text.units import mb
 from .commands.common import INTERRUPTED, WRONG, CommandError, asking
 from .commands.output import LogPrinter, follow
 
-_ENDED = "ended by the user of hutchbatch rerun"
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+_REASON = "ended by the user of hutchbatch rerun"
+#: Seconds between two looks at a job, and how many may find none: one that was just sent.
+LOOK_SECONDS, MOST_UNKNOWN = 5.0, 6
 
 
 def run(clients: Clients, job: SentJob, task: TaskSpec, wanted: Wanted) -> int:
@@ -54,14 +64,14 @@ def _sent(
         return _ended(clients, batch_id, prepared, task)
     except KeyboardInterrupt:
         with asking("ending the job"):
-            clients.batch.terminate_job(jobId=batch_id, reason=_ENDED)
+            clients.batch.terminate_job(jobId=batch_id, reason=_REASON)
         note(f"AWS Batch ends job {batch_id}.")
         return INTERRUPTED
 
 
 def _ended(clients: Clients, batch_id: str, prepared: Prepared, task: TaskSpec) -> int:
     with asking("asking how the job ended"):
-        job = batch_calls.describe(clients.batch, [batch_id])[batch_id]
+        job = _once_it_has_ended(clients.batch, batch_id)
         status = _status(clients, prepared, batch_id, len(job.get("attempts") or ()) or 1)
     failure = failure_cause.read(job, status)
     code = (job.get("container") or {}).get("exitCode")
@@ -70,6 +80,22 @@ def _ended(clients: Clients, batch_id: str, prepared: Prepared, task: TaskSpec) 
         return 0
     note(f"{task.name} failed: {failure.sentence} {failure.tag}")
     return code or WRONG
+
+
+def _once_it_has_ended(
+    batch: BatchClient, batch_id: str, sleep: Callable[[float], None] = time.sleep
+) -> BatchJob:
+    """The job, which goes on where its output could not be followed to its end. Raises
+    ``CommandError``, and botocore's errors."""
+    unknown = 0
+    while True:
+        job = batch_calls.describe(batch, [batch_id]).get(batch_id)
+        if job is not None and job["status"] in ENDED:
+            return job
+        unknown += job is None
+        if unknown > MOST_UNKNOWN:
+            raise CommandError(f"AWS Batch does not know job {batch_id}.")
+        sleep(LOOK_SECONDS)
 
 
 def _status(clients: Clients, prepared: Prepared, batch_id: str, attempt: int) -> Status | None:

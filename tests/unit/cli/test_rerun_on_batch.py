@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.cli import rerun_on_batch
-from snakemake_executor_plugin_hutchbatch.cli.commands.common import INTERRUPTED
+from snakemake_executor_plugin_hutchbatch.cli.commands.common import INTERRUPTED, CommandError
 from snakemake_executor_plugin_hutchbatch.rerun.on_batch import Wanted
 from snakemake_executor_plugin_hutchbatch.rerun.sent_job import SentJob
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Step, TaskSpec
@@ -56,6 +56,22 @@ def test_a_description_with_a_secret_is_removed_when_the_job_has_ended(run):
     code, before, after = run("tasks")
     assert (code, before) == (3, after)
     assert before[0].endswith("/task.json")
+
+
+def test_a_job_whose_output_could_not_be_followed_is_waited_for():
+    states = iter([None, "RUNNABLE", "RUNNING", "FAILED"])
+
+    def describe_jobs(jobs):
+        state = next(states)
+        return {"jobs": [{"jobId": "new", "status": state}] if state else []}
+
+    slept = []
+    batch = SimpleNamespace(describe_jobs=describe_jobs)
+    job = rerun_on_batch._once_it_has_ended(batch, "new", slept.append)
+    assert (job["status"], len(slept)) == ("FAILED", 3)
+    nothing = SimpleNamespace(describe_jobs=lambda jobs: {"jobs": []})
+    with pytest.raises(CommandError, match="does not know job new"):
+        rerun_on_batch._once_it_has_ended(nothing, "new", slept.append)
 
 
 def test_also_after_ctrl_c(run):
