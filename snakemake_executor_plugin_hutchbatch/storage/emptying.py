@@ -96,10 +96,14 @@ class Emptying:
             ]
         return faults
 
-    def abort(self, uploads: Iterable[UploadLeft]) -> None:
+    def abort(self, uploads: Iterable[UploadLeft]) -> list[str]:
+        """Ends them; a sentence for each that could not be."""
+        faults: list[str] = []
         for each in uploads:
             try:
                 self._s3.abort_multipart_upload(Bucket=self.bucket, Key=each.key, UploadId=each.id)
             except ClientError as error:
                 if errors.status(error) != 404:  # completed or ended meanwhile
-                    raise
+                    where = f"s3://{self.bucket}/{each.key}"
+                    faults.append(f"The upload of {where} stays: {errors.message(error)}")
+        return faults

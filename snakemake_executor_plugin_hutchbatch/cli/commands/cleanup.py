@@ -123,7 +123,7 @@ def _run(options: argparse.Namespace) -> int:
                 first, last = each.in_turn
                 faults += place.remove(first) or place.remove(last)
             for there, uploads in zip(places, left, strict=False):
-                there.abort(uploads)
+                faults += there.abort(uploads)
     shown = _Shown(prefix, work, decision, [u for each in left for u in each], counted_results)
     if options.json:
         terminal.say_json(_plain(shown, options.delete, faults))
