@@ -23,8 +23,8 @@ from .lease import Held
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-#: Runs that are listed: the rules of a work prefix delete old ones.
-MOST = 2000
+#: Runs that are listed, the newest, of so many at most: S3 lists the oldest first.
+MOST, MOST_KEPT = 2000, 100_000
 
 
 class NoSuchRun(Exception):
@@ -56,14 +56,14 @@ def ids(s3: S3Client, work: WorkLayout) -> list[str]:
     bucket, prefix = split_url(work.all_detached)
     found: list[str] = []
     pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=prefix, Delimiter="/", PaginationConfig={"MaxItems": MOST}
+        Bucket=bucket, Prefix=prefix, Delimiter="/", PaginationConfig={"MaxItems": MOST_KEPT}
     )
     for page in pages:
         for each in page.get("CommonPrefixes", []):
             name = each.get("Prefix", "").removeprefix(prefix).rstrip("/")
             if is_run_id(name):
                 found.append(name)
-    return sorted(found, reverse=True)
+    return sorted(found, reverse=True)[:MOST]
 
 
 def find(s3: S3Client, work: WorkLayout, name: str | None) -> str:
