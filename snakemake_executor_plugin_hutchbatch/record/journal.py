@@ -79,7 +79,7 @@ class Journal:
                         self._connection.execute(statement)
                     self._connection.execute(f"PRAGMA user_version={VERSION}")
             for statement in missing_columns(self._connection):
-                self._connection.execute(statement)
+                _add_column(self._connection, statement)
             # A file that may only be read shows here, not with the first job.
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute(f"PRAGMA user_version={VERSION}")
@@ -217,6 +217,15 @@ class Journal:
             "disk full? The run goes on, but if Snakemake is killed, a new start may not find its "
             "jobs again."
         )
+
+
+def _add_column(connection: sqlite3.Connection, statement: str) -> None:
+    """Raises ``sqlite3.Error``."""
+    try:
+        connection.execute(statement)
+    except sqlite3.OperationalError as error:
+        if "duplicate column" not in str(error):  # another process has added it just now
+            raise
 
 
 def _cells(record: type, values: dict[str, object]) -> tuple[Cell, ...]:

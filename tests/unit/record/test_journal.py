@@ -52,6 +52,15 @@ def test_changes_reach_just_their_row(path):
     assert states == {"name": "RUNNING", "other": "SUBMITTED"}
 
 
+def test_a_column_that_another_process_has_just_added_is_no_trouble(path, monkeypatch):
+    Journal(path).close()
+    monkeypatch.setattr(module, "missing_columns", lambda _: ["ALTER TABLE runs ADD COLUMN pid"])
+    Journal(path).close()
+    monkeypatch.setattr(module, "missing_columns", lambda _: ["ALTER TABLE walks ADD COLUMN pid"])
+    with pytest.raises(JournalError, match="no such table"):
+        Journal(path)
+
+
 def test_what_was_flushed_outlives_a_killed_writer(path):
     program = (
         "import os, sys\n"
