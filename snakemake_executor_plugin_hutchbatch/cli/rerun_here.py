@@ -35,12 +35,14 @@ def run(path: Path, label: str, image: str, options: argparse.Namespace) -> int:
         )
     if options.shell:
         return code
+    commands = list(path.glob("command*.sh"))
     if options.no_run and not code:
         note(f"Its files are in {path}; {again} runs it.")
-    elif code and not any(path.glob("command*.sh")):
+    elif code and not commands:
         note(f"To try again: {again}")
     elif code:
-        note(f"Change {path}/command.sh or what is in work, and run it again: {again}")
+        what = commands[0] if len(commands) == 1 else path / "command-*.sh"
+        note(f"Change {what} or what is in work, and run it again: {again}")
     else:
         note(f"{label} succeeded. What it made is in {path}/work; nothing in S3 has changed.")
     return code
