@@ -67,9 +67,9 @@ def of_description(job: JobDetailTypeDef) -> SentJob:
     """Of what DescribeJobs says of a job that is no array. Pure."""
     container = job.get("container") or {}
     variables = {
-        pair["name"]: pair["value"]
+        pair["name"]: pair.get("value", "")
         for pair in container.get("environment") or ()
-        if _NAME.fullmatch(pair["name"])
+        if _NAME.fullmatch(pair.get("name", ""))
     }
     secrets = {
         each["name"]: each["valueFrom"]

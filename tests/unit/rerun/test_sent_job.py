@@ -20,6 +20,8 @@ DESCRIBED = {
             {"name": "HUTCHBATCH_TASK_SIZE", "value": "100"},
             {"name": "MINE", "value": "x y"},
             {"name": "A;rm -rf /", "value": ""},
+            {"name": "EMPTY"},
+            {},
         ],
         "secrets": [{"name": "TOKEN", "valueFrom": "arn:secret"}],
         "resourceRequirements": [
@@ -40,7 +42,7 @@ def test_a_child_of_an_array_has_its_piece_of_the_description():
     assert (job.task_url, job.task_sha256) == ("s3://b/w/runs/r1/tasks/t.json", "root")
     assert (job.size, job.index) == (100, 3)
     assert (job.vcpus, job.memory, job.gpus, job.timeout) == (4, 2000, 1, 600)
-    assert job.own_variables == {"MINE": "x y"}
+    assert job.own_variables == {"MINE": "x y", "EMPTY": ""}
     assert job.secrets == {"TOKEN": "arn:secret"}
     assert job.volumes == ("/refs",)
     assert job.started == 5.0
