@@ -182,7 +182,7 @@ class _Search:
     def pieces(self, job: JobDetailTypeDef, mark: RunMarker) -> Iterator[_Piece]:
         """The descriptions of a job, or of an array's children, as far as it names any."""
         variables = {
-            pair["name"]: pair["value"]
+            pair.get("name", ""): pair.get("value", "")
             for pair in (job.get("container") or {}).get("environment", [])
         }
         url, sha256 = pinned.task_url(variables), variables.get("HUTCHBATCH_TASK_SHA256", "")

@@ -72,6 +72,7 @@ def job(queue="q", name=f"{HEAD}-a-1", run="r1", **variables):
 
 def described(job_id, queue, name, run, variables):
     environment = [{"name": f"HUTCHBATCH_{k}", "value": v} for k, v in variables.items()]
+    environment.append({"name": "EMPTY"})  # AWS's model has no value that must be there
     return {
         "jobId": job_id,
         "jobName": name,
