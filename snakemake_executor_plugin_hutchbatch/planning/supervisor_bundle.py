@@ -203,7 +203,7 @@ def bundle() -> bytes:
     """The supervisor's modules, the same bytes for the same sources and the same Python.
 
     Compressed JSON of module name → source; behind it, this Python's magic number and, compressed,
-    the modules as it compiles them. A container's Python with the same number has a third of a
+    the modules as it compiles them. A container's Python with the same number has a quarter of a
     small job's work less to do; another one compiles the sources.
     """
     modules = {"": _START.format(package=PACKAGE), PACKAGE: ""}
