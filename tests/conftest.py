@@ -61,9 +61,11 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: not (_is_shared(item.nodeid) or item.get_closest_marker("long")))
 
 
-#: Files whose tests look at one run, at the same pages, or use one server that is slow to start.
+#: Files whose tests look at one run, at the same pages, or use one server, or images, that are slow
+#: to make.
 _SHARED = (
     "features/",
+    "tests/containers/",
     "e2e/test_submit.py",
     "e2e/test_submit_software.py",
     "e2e/test_rerun_command.py",

@@ -12,7 +12,7 @@ import pytest
 import warm_start
 
 DOCS = Path(__file__).parents[2] / "docs"
-GUIDES = ("first-project", "recipes", "from-slurm", "from-nextflow", "conda")
+GUIDES = ("first-project", "recipes", "from-slurm", "from-nextflow", "conda", "costs")
 #: Commands that cannot be run here, and why.
 NOT_RUN = {
     r"hutchbatch init$": "asks questions: test_init answers them",

@@ -277,6 +277,7 @@ def test_a_link_script_that_fails_ends_the_build_with_its_output(builder: Builde
     )
 
 
+@pytest.mark.thorough
 def test_pip_installs_its_section_and_takes_the_same_versions_again(
     builder: Builder, tmp_path: Path
 ):
