@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from snakemake_executor_plugin_hutchbatch.cli import main
 
 RULE = """
@@ -18,6 +20,7 @@ rule {rule}:
 """
 
 
+@pytest.mark.thorough
 def test_a_job_runs_again_in_its_image_with_a_python_that_it_may_lack(
     workflow, images, engine, monkeypatch, capfd
 ):

@@ -144,7 +144,9 @@ def test_a_controller_that_is_lost_is_replaced_and_no_job_is_sent_twice(detached
     assert not list((detached.place / "incomplete").iterdir())
 
 
-@pytest.mark.parametrize("by", ["the next controller", "hutchbatch cancel"])
+@pytest.mark.parametrize(
+    "by", [pytest.param("the next controller", marks=pytest.mark.thorough), "hutchbatch cancel"]
+)
 def test_a_run_that_is_cancelled_while_it_has_no_controller_leaves_no_job(detached, by):
     with detached.started() as first:
         until(lambda: len(detached.slow()) == 2, first)

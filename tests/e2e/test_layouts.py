@@ -166,6 +166,7 @@ OTHER = """
 """
 
 
+@pytest.mark.thorough
 def test_modules_from_git_wrappers_and_configuration_come_from_where_they_lie(project, tmp_path):
     """Jobs see another /tmp, and so neither the repository nor the wrappers."""
     repository, far = tmp_path / "repository", tmp_path / "far"

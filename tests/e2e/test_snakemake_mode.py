@@ -49,6 +49,7 @@ def test_script_and_run_rules_run_under_snakemake_with_the_vcpus_asked_for(workf
     assert "Retrieving from storage" not in logs  # the supervisor has fetched it before
 
 
+@pytest.mark.thorough
 def test_a_failing_script_and_outputs_that_are_not_made_are_reported(workflow):
     workflow.write(
         "Snakefile",

@@ -227,6 +227,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.thorough
 def test_a_changed_file_beside_a_script_is_seen_and_others_change_nothing(killable):
     workflow = killable.workflow
     workflow.write("Snakefile", SCRIPTED)

@@ -224,6 +224,7 @@ def test_what_cannot_be_uploaded_is_refused_before_anything_is_sent(simple):
     assert not list(simple.stored.rglob("*"))
 
 
+@pytest.mark.thorough
 def test_a_killed_upload_goes_on_where_it_was(simple):
     size = 160 * 2**20
     with (simple.folder / "in/a.txt").open("wb") as file:
