@@ -110,8 +110,8 @@ SHARED = (
         in_job_only=True,
     ),
     Patch(
-        "snakemake.jobs",
-        "Job.postprocess",
+        "snakemake.dag",
+        "DAG.handle_ensure",
         "unfinished:wait_for_writers",
         "stores outputs that a process still writes",
     ),

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import TYPE_CHECKING, List
+from typing import TYPE_CHECKING, Sequence
 
 from .openfiles import everybody, name_of, targets, writers
 
 if TYPE_CHECKING:
-    from ..snakemake_types import Job
+    from ..snakemake_types import File, Job
 
 #: Seconds between checks: at first, and at most; and until a message is shown.
 SHORT, LONG = 0.02, 0.5
@@ -22,34 +22,26 @@ TELL = 20.0
 
 
 def wait_for_writers() -> None:
-    """Patches Snakemake's jobs; a second time it does nothing."""
-    from snakemake.jobs import Job
+    """Patches Snakemake's check of outputs; a second time it does nothing."""
+    from snakemake.dag import DAG
 
-    plain = Job.postprocess
+    plain = DAG.handle_ensure
     if getattr(plain, "_hutchbatch", False):
         return
 
-    async def postprocess(self: Job, *args: object, error: bool = False, **options: object) -> None:
-        if not error and _made_here(self):
-            await _written(self)
-        await plain(self, *args, error=error, **options)
+    # Between Snakemake's wait for missing outputs and its look into them: a shell may end before
+    # the processes that it leaves have opened their files.
+    async def handle_ensure(self: object, job: Job, expanded_output: Sequence[File]) -> None:
+        await _written(job, expanded_output)
+        await plain(self, job, expanded_output)
 
-    postprocess._hutchbatch = True  # type: ignore[attr-defined]
-    Job.postprocess = postprocess
-
-
-def _made_here(job: Job) -> bool:
-    workflow = job.dag.workflow
-    mode = getattr(workflow.exec_mode, "name", "")
-    return bool(job.is_local or workflow.remote_exec or mode == "SUBPROCESS")
+    handle_ensure._hutchbatch = True  # type: ignore[attr-defined]
+    DAG.handle_ensure = handle_ensure
 
 
-async def _written(job: Job) -> None:
-    paths: List[str] = [
-        os.path.join(job.shadow_dir or "", str(file))
-        for file in job.output
-        if file not in job.pipe_or_service_output
-    ]
+async def _written(job: Job, outputs: Sequence[File]) -> None:
+    """``outputs``: as they are on this machine, perhaps in the job's shadow directory."""
+    paths = [str(f) for f in outputs if not (f.flags.get("pipe") or f.flags.get("service"))]
     wanted = targets(paths)
     if not (wanted.files or wanted.folders):
         return

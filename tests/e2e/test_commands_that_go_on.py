@@ -13,11 +13,13 @@ def test_what_a_command_still_writes_when_its_shell_has_ended_is_stored_whole(wo
         rule snakemake:
             output: "run.txt"
             run:
-                shell("(sleep 4; echo whole) > {output} & sleep 1000 &")
+                shell(
+                    "(sleep 0.4; exec > {output}; sleep 4; echo whole) > /dev/null & sleep 1000 &"
+                )
         rule here:
             output: "here.txt"
             localrule: True
-            shell: "(sleep 4; echo whole) > {output} &"
+            shell: "(sleep 0.4; exec > {output}; sleep 4; echo whole) > /dev/null &"
         """,
     )
     output = workflow.succeed()
