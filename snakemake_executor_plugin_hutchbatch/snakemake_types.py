@@ -318,11 +318,14 @@ class Dag(Protocol):
     dependencies: Mapping[Job, Mapping[Job, Collection[File]]]
     jobs: Iterable[Job]
     ignore_incomplete: bool
+    checkpoint_jobs: Iterable[Job]
+    _deferred_temp_jobs: list[Job]
     forcefiles: set[File]
 
     def needrun_jobs(self) -> Iterable[Job]: ...
     def needrun(self, job: Job) -> bool: ...
     def finished(self, job: Job) -> bool: ...
+    def handle_temp(self, job: AnyJob) -> Awaitable[None]: ...
     def get_unneeded_temp_files(self, job: AnyJob) -> Iterable[str]: ...
     def get_sources(self) -> Iterable[str]: ...
     def incomplete_files(self) -> Awaitable[Iterable[File]]: ...
@@ -358,6 +361,8 @@ class Scheduler(Protocol):
     workflow: Workflow
     resources: Mapping[str, object]
     job_rate_limiter: JobRateLimiter | None
+    dryrun: bool
+    touch: bool
     _scheduler: object
     _tofinish: Collection[AnyJob]
     _toerror: Collection[AnyJob]

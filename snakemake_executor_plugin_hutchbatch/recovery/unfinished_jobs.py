@@ -52,7 +52,8 @@ class Trace:
 class Earlier:
     """What the record says about other runs. ``open_outputs``: URLs that unfinished jobs write;
     ``living``: runs whose controllers live, with what their unfinished jobs write; ``unreadable``:
-    damaged rows of the record."""
+    damaged rows of the record; ``killed_since``: when the first run began that was killed after the
+    last one that ended by itself, in seconds since 1970."""
 
     runs: tuple[str, ...] = ()
     dead: tuple[Run, ...] = ()
@@ -60,6 +61,7 @@ class Earlier:
     unsent: tuple[Job, ...] = ()
     living: tuple[tuple[Run, frozenset[str]], ...] = ()
     unreadable: int = 0
+    killed_since: float | None = None
 
     @property
     def open_outputs(self) -> frozenset[str]:
@@ -112,6 +114,7 @@ def read(
         unsent=tuple(j for key, j in lost.items() if key not in placed and j.state != REPORTED),
         living=tuple((run, _written(jobs, run.run_id)) for run in runs if run.run_id not in over),
         unreadable=unreadable,
+        killed_since=min((run.started for run in runs if run.run_id in killed), default=None),
     )
 
 

@@ -24,10 +24,11 @@ from ..planning.snakemake_jobs import s3_url
 from ..record import controllers
 from ..record.controllers import Controller
 from ..recovery import unfinished_jobs
+from ..recovery.unfinished_jobs import Earlier
 from ..snakemake_types import Dag, File, Job, Persistence
 from ..supervisor import strict_json
 from ..text import terminal
-from . import local_files
+from . import local_files, temporary_files
 
 #: Begins the first line of hutchbatch's locks. Snakemake takes it for the name of another file.
 _OWNER = "#hutchbatch "
@@ -158,6 +159,13 @@ def _without_metadata(dag: Dag) -> dict[str, File]:
     }
 
 
+def _continued_since(earlier: Earlier) -> float | None:
+    """When the first of the runs began that this one continues, if any: that of the controllers
+    before this one, or runs here that were killed."""
+    hold = lease_gate.own()
+    return hold.begun if hold is not None and hold.fence > 1 else earlier.killed_since
+
+
 async def _unfinished(dag: Dag) -> list[File]:
     """Existing outputs whose jobs an earlier run left unfinished: those that Snakemake marked, and
     those that only hutchbatch's record knows.
@@ -165,6 +173,8 @@ async def _unfinished(dag: Dag) -> list[File]:
     Raises Snakemake's error for files that an active run is about to write.
     """
     earlier = unfinished_jobs.known()
+    if (since := _continued_since(earlier)) is not None:
+        temporary_files.continues(dag, since)
     taken = frozenset(url for _, written in earlier.living for url in written)
     found = {str(file): file for file in await dag.incomplete_files()}
     busy = [file for file in found.values() if s3_url(file) in taken]

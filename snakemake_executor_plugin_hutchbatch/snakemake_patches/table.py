@@ -181,6 +181,12 @@ RUN = (
     ),
     Patch(
         "snakemake.scheduling.job_scheduler",
+        "JobScheduler.__init__",
+        "temporary_files:init",
+        "temp() files whose consumers ended while no Snakemake watched stay for ever",
+    ),
+    Patch(
+        "snakemake.scheduling.job_scheduler",
         "JobScheduler.job_selector",
         "job_selection:job_selector",
         "a linear program over all ready jobs, also where all fit: minutes for thousands",
