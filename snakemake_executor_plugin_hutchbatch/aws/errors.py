@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from botocore.exceptions import (
     ClientError,
+    ConfigParseError,
     CredentialRetrievalError,
     FlexibleChecksumError,
     HTTPClientError,
@@ -27,6 +28,7 @@ _THROTTLES = {
     "SlowDown",
     "429",
 }
+_FILES = "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html"
 _DAMAGED = (IncompleteReadError, FlexibleChecksumError)
 _ENDED = (TokenRetrievalError, CredentialRetrievalError, SSOError)
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -90,6 +92,11 @@ def is_transient(error: BaseException) -> bool:
     return is_throttle(error) or status(error) >= 500
 
 
+def is_invalid_endpoint(error: BaseException) -> bool:
+    """botocore's plain ``ValueError`` for an ``AWS_ENDPOINT_URL`` that is no URL."""
+    return isinstance(error, ValueError) and str(error).startswith("Invalid endpoint")
+
+
 def explain(error: BaseException, what: str) -> str:
     """One sentence: what happened while ``what`` (``reading the Batch queues``), what to do."""
     return printable(_explained(error, what))
@@ -103,6 +110,10 @@ def _explained(error: BaseException, what: str) -> str:
         )
     if isinstance(error, ProfileNotFound):
         return f"{error}: set AWS_PROFILE to a profile in ~/.aws/config, or unset it."
+    if isinstance(error, ConfigParseError):
+        return f"{error}: correct it; {_FILES} shows how it is written."
+    if is_invalid_endpoint(error):
+        return f"{error}: set AWS_ENDPOINT_URL to a URL, or unset it."
     if isinstance(error, _ENDED) or is_expired(error):
         return (
             f"Your AWS credentials have expired ({what}): renew them (for example 'aws sso login') "

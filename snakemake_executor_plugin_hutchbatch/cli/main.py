@@ -160,7 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _sentence(error: Exception, what: str) -> str:
     if isinstance(error, (CommandError, JournalError)):
         return str(error)
-    if isinstance(error, (ClientError, BotoCoreError)):
+    if isinstance(error, (ClientError, BotoCoreError)) or errors.is_invalid_endpoint(error):
         return errors.explain(error, what)
     if isinstance(error, OSError):
         return f"{error} ({what})."

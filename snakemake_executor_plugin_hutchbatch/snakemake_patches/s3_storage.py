@@ -62,12 +62,12 @@ def check_credentials(plain: Method) -> Method:
     files"."""
 
     def provider_post_init(self: StorageProvider) -> None:
-        credentials.share(credentials.RENEWAL)
         try:
+            credentials.share(credentials.RENEWAL)
             plain(self)
             client_hooks.strengthen_storage(self, credentials.RENEWAL)
             given = self.settings.access_key or boto3.Session().get_credentials()
-        except BotoCoreError as error:
+        except (BotoCoreError, ValueError) as error:  # an endpoint that is no URL: ValueError
             raise ApiError(errors.explain(error, "reading your bucket")) from None
         if given is None:
             raise ApiError(errors.explain(NoCredentialsError(), "reading your bucket"))

@@ -4,6 +4,7 @@ import pytest
 from aws_doubles import Time, refused, retrier
 from botocore.exceptions import (
     ClientError,
+    ConfigParseError,
     EndpointConnectionError,
     NoCredentialsError,
     ProfileNotFound,
@@ -16,6 +17,8 @@ from snakemake_executor_plugin_hutchbatch.aws.retry import RateLimiter
 SENTENCES = [
     (NoCredentialsError(), "aws configure"),
     (ProfileNotFound(profile="doe"), "AWS_PROFILE"),
+    (ConfigParseError(path="/home/jdoe/.aws/config"), "/home/jdoe/.aws/config"),
+    (ValueError("Invalid endpoint: s3"), "AWS_ENDPOINT_URL"),
     (refused("ExpiredToken"), "have expired"),
     (refused("ExpiredTokenException"), "have expired"),
     (refused("RequestExpired"), "have expired"),

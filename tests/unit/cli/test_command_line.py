@@ -1,8 +1,13 @@
 """What somebody reads who types a subcommand or an option that does not exist."""
 
+from types import SimpleNamespace
+
+import boto3
 import pytest
+from snakemake_interface_common.exceptions import ApiError
 
 from snakemake_executor_plugin_hutchbatch.cli import main, suggestions
+from snakemake_executor_plugin_hutchbatch.snakemake_patches import s3_storage
 
 
 def output(capsys, *words):
@@ -94,3 +99,25 @@ def test_words_of_other_tools_lead_to_subcommands_that_exist():
     for word in suggestions._ELSEWHERE:
         assert word not in known
         assert suggestions.subcommands(word, known)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("AWS_PROFILE", "nosuch"), ("AWS_ENDPOINT_URL", "nosuch")]
+)
+def test_what_aws_cannot_use_in_the_environment_is_one_sentence(
+    variable, value, monkeypatch, capsys
+):
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    assert main.main(["queues"])
+    said = capsys.readouterr().err
+    assert variable in said
+    assert "please report it" not in said
+
+
+def test_snakemake_shows_no_traceback_for_a_profile_that_does_not_exist(monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nosuch")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    begin = s3_storage.check_credentials(lambda _: None)
+    with pytest.raises(ApiError, match="set AWS_PROFILE to a profile"):
+        begin(SimpleNamespace())
