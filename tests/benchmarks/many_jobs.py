@@ -4,14 +4,16 @@ By hand: ``python -m venv peer``, ``peer/bin/pip install snakemake-executor-plug
 snakemake snakemake-storage-plugin-s3``, then
 ``python tests/benchmarks/many_jobs.py --peer-python peer/bin/python``.
 
-Both run the same workflow (each job has one input and one output in S3) with the same Snakemake
-options, in turn, each against an embedded cloud of its own whose jobs only take time and leave
-their outputs (``playing.py``). A call to Batch takes 40 ms, and an operation called more than 50
-times a second is refused, as AWS does. The queue holds 500 jobs at once, as the Hutch's
-``cpu-spot-50`` does. S3 answers as fast as it can unless ``--s3-ms`` says otherwise.
+Both run the same workflow with the same Snakemake options, in turn: each job has one input and one
+output in S3, and ``--shape`` says how they hang together (``shapes.py``). Each runs against an
+embedded cloud of its own whose jobs only take time and leave their outputs (``playing.py``). A call
+to Batch takes 40 ms, and an operation called more than 50 times a second is refused, as AWS does.
+The queue holds 500 jobs at once, as the Hutch's ``cpu-spot-50`` does. S3 answers as fast as it can
+unless ``--s3-ms`` says otherwise.
 
 The seconds count from the start of the controller; ``handed over`` is when Snakemake announced its
 first jobs. CPU and memory are the controller's own. S3 calls are the controller's: jobs make none.
+Beside them is what Snakemake's dry run of the same workflow needs where all files are on this disk.
 The cloud runs on the same processors, and so does whatever else the machine does: only ratios of
 figures of one run mean something.
 """
@@ -27,31 +29,23 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from playing import PlayingHost
+from shapes import DOES, SHAPES, Shape, remember
 
 from snakemake_executor_plugin_hutchbatch.local.batch import BatchConfig, BatchError, ThreadTimers
 from snakemake_executor_plugin_hutchbatch.local.cloud import BUCKET, LocalCloud
 
 ROLE = "arn:aws:iam::000000000000:role/local-batchtask"
-SNAKEFILE = """
-rule all:
-    input: expand("out/{{n}}.txt", n=range({size}))
-
-rule one:
-    input: "in/{{n}}.txt"
-    output: "out/{{n}}.txt"
-    {does}
-"""
-#: What each job does: a command, or a Python script, which the embedded cloud does not run either.
-DOES = {"shell": 'shell: "cat {input} > {output}"', "script": 'script: "scripted.py"'}
 #: vCPUs and MiB of all machines: the queues' own limits are lower.
 CAPACITY = (1_000_000, 10_000_000)
 CALLS_PER_SECOND = 50.0
+#: The only job that is to be done where all others are.
+FIRST = "out/0.txt"
 OURS, PEER = "hutchbatch", "aws-batch 0.2.1"
 PLUGIN = {
     OURS: ["--executor", "hutchbatch", "--hutchbatch-job-role", ROLE, "--hutchbatch-queue"],
@@ -97,7 +91,11 @@ class Calls:
 
 @dataclass(frozen=True)
 class Figures:
-    """One run. Times in seconds from its start, ``memory`` in bytes at its peak."""
+    """One run. Times in seconds from its start, ``memory`` in bytes at its peak.
+
+    ``cpu_before``: CPU seconds until the first jobs were handed over; ``dry``: those of Snakemake's
+    dry run with local files.
+    """
 
     jobs: int
     handed_over: float
@@ -106,6 +104,9 @@ class Figures:
     whole: float
     batch: Mapping[str, int]
     s3: Mapping[str, int]
+    cpu_before: float
+    dry: float
+    submissions: int
     throttled: Mapping[str, int]
     in_a_row: int
     cpu: float
@@ -122,27 +123,20 @@ class Figures:
 
 def run(folder: Path, plugin: str, size: int, options: argparse.Namespace) -> Figures:
     """One run of ``size`` jobs on a cloud of its own in ``folder``, which is to be empty."""
+    shape = SHAPES[options.shape]
     prefix = f"s3://{BUCKET}/many"
     stored = folder / "cloud" / "s3" / BUCKET / "many"
-    (stored / "in").mkdir(parents=True)
-    for number in range(size):
-        (stored / "in" / f"{number}.txt").write_text(f"{number}\n")
-    (folder / "Snakefile").write_text(SNAKEFILE.format(size=size, does=DOES[options.does]))
-    (folder / "scripted.py").write_text("open(snakemake.output[0], 'w')\n")
+    dry = dry_run(folder / "dry", shape, size, options.does)
+    write_workflow(folder, shape, size, options.does)
+    write_files(stored, shape.inputs(size))
     host = PlayingHost(
         folder / "cloud" / "s3",
         ThreadTimers(time.time),
         options.seconds,
-        lambda target: [f"{prefix}/out/{target.rpartition('=')[2]}.txt"],
+        lambda target: [f"{prefix}/{shape.output(*made_by(target))}"],
     )
     config = BatchConfig(calls_per_second=CALLS_PER_SECOND)
     with LocalCloud(folder / "cloud", config=config, capacity=CAPACITY, host=host) as cloud:
-        cloud.fault(kind="delay", ms=options.batch_ms)
-        if options.s3_ms:
-            cloud.fault(kind="latency", service="s3", ms=options.s3_ms)
-        calls = Calls()
-        # Called anew for each request, so that this stands in its way.
-        cloud.batch.call = calls.watching(cloud.batch.call)  # type: ignore[method-assign]
         ours = plugin == OURS
         environment = cloud.environment_for({**os.environ, "HOME": str(folder)})
         if not ours:
@@ -153,6 +147,19 @@ def run(folder: Path, plugin: str, size: int, options: argparse.Namespace) -> Fi
             *("--default-storage-prefix", prefix, "--default-resources", "mem_mb=2048"),
             *(*PLUGIN[plugin], "mixed", *options.snakemake),
         ]
+        if shape.is_done:
+            first = [sys.executable, *command[1:], FIRST]
+            subprocess.run(first, cwd=folder, env=environment, check=True, capture_output=True)
+            (stored / FIRST).unlink()
+            remember(folder, f"{prefix}/", size)
+        write_files(stored, shape.stored(size))
+        cloud.reset()
+        cloud.fault(kind="delay", ms=options.batch_ms)
+        if options.s3_ms:
+            cloud.fault(kind="latency", service="s3", ms=options.s3_ms)
+        calls = Calls()
+        # Called anew for each request, so that this stands in its way.
+        cloud.batch.call = calls.watching(cloud.batch.call)  # type: ignore[method-assign]
         calls.begin = time.monotonic()
         controller = subprocess.Popen(
             command,
@@ -162,8 +169,7 @@ def run(folder: Path, plugin: str, size: int, options: argparse.Namespace) -> Fi
             stderr=subprocess.STDOUT,
             text=True,
         )
-        handed_over = threading.Thread(target=lambda: None)
-        announced: list[float] = []
+        announced: list[tuple[float, float]] = []
 
         def read() -> None:
             assert controller.stdout is not None
@@ -171,31 +177,81 @@ def run(folder: Path, plugin: str, size: int, options: argparse.Namespace) -> Fi
                 for line in controller.stdout:
                     output.write(line)
                     if line.startswith("Execute ") and not announced:
-                        announced.append(time.monotonic() - calls.begin)
+                        now = time.monotonic() - calls.begin
+                        announced.append((now, cpu_so_far(controller.pid)))
 
-        handed_over = threading.Thread(target=read)
-        handed_over.start()
+        reader = threading.Thread(target=read)
+        reader.start()
         _, status, used = os.wait4(controller.pid, 0)
         whole = time.monotonic() - calls.begin
         controller.returncode = os.waitstatus_to_exitcode(status)
-        handed_over.join()
-        made = sum(1 for _ in (stored / "out").glob("*.txt")) if not status else 0
-        if status or made != size:
+        reader.join()
+        missing = [name for name in shape.results(size) if not (stored / name).exists()]
+        if status or missing:
             tail = (folder / "output.txt").read_text()[-4000:]
-            raise SystemExit(f"{plugin} failed with {size} jobs ({made} outputs):\n{tail}")
+            lacking = f"without {len(missing)} results"
+            raise SystemExit(f"{plugin} failed with {size} jobs ({lacking}):\n{tail}")
         return Figures(
-            jobs=size,
-            handed_over=announced[0] if announced else 0.0,
+            jobs=shape.jobs(size),
+            handed_over=announced[0][0],
             first=calls.submissions[0],
             last=calls.submissions[-1],
             whole=whole,
             batch=cloud.calls()["calls"],
             s3=cloud.s3_calls(),
+            cpu_before=announced[0][1],
+            dry=dry,
+            submissions=len(calls.submissions),
             throttled=calls.throttled,
             in_a_row=max(calls.longest.values(), default=0),
             cpu=used.ru_utime + used.ru_stime,
             memory=used.ru_maxrss * 1024,
         )
+
+
+def write_workflow(folder: Path, shape: Shape, size: int, does: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "Snakefile").write_text(shape.snakefile(size, does))
+    (folder / "scripted.py").write_text("open(snakemake.output[0], 'w')\n")
+
+
+def write_files(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{name}\n")
+
+
+def dry_run(folder: Path, shape: Shape, size: int, does: str) -> float:
+    """CPU seconds of Snakemake's dry run where all files are in ``folder``, which is to be new."""
+    write_workflow(folder, shape, size, does)
+    write_files(folder, shape.inputs(size))
+    command = [sys.executable, "-m", "snakemake", "--quiet", "all", "--cores", "1"]
+    if shape.is_done:
+        subprocess.run([*command, FIRST], cwd=folder, check=True)
+        (folder / FIRST).unlink()
+        remember(folder, "", size)
+        write_files(folder, shape.stored(size))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*command, "--dry-run"], cwd=folder, **quiet) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if status:
+        raise SystemExit("Snakemake's dry run failed.")
+    return used.ru_utime + used.ru_stime
+
+
+def cpu_so_far(pid: int) -> float:
+    """CPU seconds of a process that runs."""
+    # After the name, which may have spaces: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def made_by(target: str) -> tuple[str, str]:
+    """``rule:n=value`` as rule and value."""
+    rule, _, wildcard = target.partition(":")
+    return rule, wildcard.rpartition("=")[2]
 
 
 def row(name: str, figure: Callable[[Figures], str], runs: Mapping[str, Figures]) -> str:
@@ -215,9 +271,13 @@ def table(runs: Mapping[str, Figures]) -> list[str]:
         ("  after they were handed over", lambda f: f"{f.last - f.handed_over:.1f}"),
         ("in all, s", lambda f: f"{f.whole:.1f}"),
         ("controller's CPU, s", lambda f: f"{f.cpu:.1f}"),
+        ("  for each job, ms", lambda f: f"{f.cpu / f.jobs * 1000:.2f}"),
+        ("  until they were handed over", lambda f: f"{f.cpu_before:.1f}"),
+        ("  Snakemake's dry run, local files", lambda f: f"{f.dry:.1f}"),
         ("controller's peak memory, MB", lambda f: f"{f.memory / 1e6:.0f}"),
         ("calls to Batch", lambda f: f"{f.batch_calls:,}"),
         ("  for each job", lambda f: f"{f.batch_calls / f.jobs:.3f}"),
+        ("  jobs for each SubmitJob", lambda f: f"{f.jobs / f.submissions:.1f}"),
         ("calls to S3", lambda f: f"{f.s3_calls:,}"),
         ("  for each job", lambda f: f"{f.s3_calls / f.jobs:.3f}"),
         ("throttled calls", lambda f: f"{sum(f.throttled.values()):,}"),
@@ -271,6 +331,7 @@ def main() -> None:
     )
     parser.add_argument("--python", default=sys.executable, help="another, for example a profiler")
     parser.add_argument("--peer-python", default=sys.executable, help="a Python that has the peer")
+    parser.add_argument("--shape", choices=SHAPES, default="fan", help="how jobs hang together")
     parser.add_argument("--does", choices=DOES, default="shell", help="what a job does")
     parser.add_argument("--seconds", type=float, default=5.0, help="what a job takes")
     parser.add_argument("--batch-ms", type=float, default=40.0, help="what a call to Batch takes")
