@@ -25,7 +25,7 @@ from botocore.exceptions import (
 )
 from botocore.loaders import Loader, create_loader
 
-from . import errors
+from . import errors, timestamps
 
 #: Seconds between two looks for new credentials.
 LOOK_EVERY = 5.0
@@ -240,6 +240,7 @@ def session(renewal: Renewal) -> botocore.session.Session:
     made = botocore.session.get_session()
     made.register_component("credential_provider", _Provider(renewal))
     made.register_component("data_loader", _loader(made.get_config_variable("data_path")))
+    timestamps.use(made)
     return made
 
 

@@ -175,6 +175,18 @@ RUN = (
     ),
     Patch(
         "snakemake.jobs",
+        "Job.prepare",
+        "many_inputs:prepare",
+        "a local job such as all looks for each of its inputs through all jobs that make them",
+    ),
+    Patch(
+        "snakemake.jobs",
+        "Job.is_pipe_or_service_input",
+        "many_inputs:is_pipe_or_service_input",
+        "the same",
+    ),
+    Patch(
+        "snakemake.jobs",
         "Job.restart_times",
         "retries:restart_times",
         "retries: count for every failure, also for one after which another try is in vain",
