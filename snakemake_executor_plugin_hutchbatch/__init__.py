@@ -11,6 +11,7 @@ from .executor import Executor as Executor
 from .planning import detached_tree, opened_files
 from .planning.detached_rules import SentRules
 from .planning.run_settings import PreflightError, s3_terms, take_site
+from .run import garbage
 from .settings.options import ExecutorSettings as _Settings
 from .snakemake_patches import apply as patches
 from .snakemake_patches import before_graph, local_files
@@ -34,7 +35,7 @@ class ExecutorSettings(_Settings):
         earlier = EarlierRuns(self, terminal.snakemake_log().info)
         self.detached_refusal = earlier.refusal
         self.sent_rules = SentRules()
-        before_graph.begin(earlier.look, self.sent_rules.send)
+        before_graph.begin(earlier.look, self.sent_rules.send, garbage.seldom)
         opened_files.begin()
 
 

@@ -43,7 +43,17 @@ from .planning.run_plan import PlannedUploads, RunPlan
 from .planning.run_settings import PreflightError
 from .planning.snakemake_jobs import log_urls, member_labels, members, wildcards_of
 from .planning.work import Work, work_of
-from .run import archived_inputs, assemble, begin, closing, environments, finish, rate_limit, upload
+from .run import (
+    archived_inputs,
+    assemble,
+    begin,
+    closing,
+    environments,
+    finish,
+    garbage,
+    rate_limit,
+    upload,
+)
 from .run.endings import EndedJobs
 from .run.follow import Follower
 from .run.learning import Learning
@@ -115,6 +125,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._learning = Learning(beginning.recorder if learns else None, self.logger.info)
         self._services.environments.want(shelf.wanted())
         self._ended = EndedJobs(self, self._run, self._services)
+        garbage.keep()
         # Last: the wait thread is running already, and starts work once this is set.
         self._follower = Follower(self._run, self._services, self._ended)
 
