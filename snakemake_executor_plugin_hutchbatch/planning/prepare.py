@@ -44,7 +44,7 @@ class Preparation:
     container's variables by mode; ``evaluate_resources``: evaluates a job's
     resources that read its inputs, and ``checkpoint_inputs``: what functions have read of
     checkpoints, both as URLs by path; ``holds_secret``: whether a text holds one of the command
-    line.
+    line; ``listed``: whether statuses may be in names (``TaskSpec``).
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Preparation:
         evaluate_resources: Callable[[AnyJob], dict[str, str]],
         checkpoint_inputs: Callable[[], dict[str, str]],
         holds_secret: Callable[[str], bool],
+        listed: bool,
     ) -> None:
         self._workflow = workflow
         self._evaluate_resources = evaluate_resources
@@ -83,6 +84,7 @@ class Preparation:
         self._config: Input | None = None
         self._scripts: ScriptStore | None = None
         self._holds_secret = holds_secret
+        self._listed = listed
         self._stored: dict[str, str] = {}
 
     def ship(self) -> Bundle:
@@ -209,6 +211,7 @@ class Preparation:
         # After its command: that may name more of the source cache.
         sources, directory = self._code.sources(), self._code.layout.directory
         task = replace(task, makes=tuple(outputs), sources=sources, directory=directory or None)
+        task = replace(task, listed=self._listed)
         task = replace(task, environment={n: wanted.environment[n] for n in wanted.in_task})
         return replace(task, identity=fingerprint.of(task, wanted, self._code.digests))
 

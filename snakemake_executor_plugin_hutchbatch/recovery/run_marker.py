@@ -94,7 +94,8 @@ def of(run: Run) -> RunMarker:
 
 class Presence:
     """The mark of one run, and those of others. Never fails a run: if marks cannot be written,
-    jobs cannot be stored either, and that is reported."""
+    jobs cannot be stored either, and that is reported. ``may_list``: whether what is below the work
+    prefix can be listed, as far as is known."""
 
     def __init__(
         self,
@@ -110,6 +111,7 @@ class Presence:
         self._mark = of(run)
         self._given = float("-inf")
         self._open = True
+        self.may_list = True
         self._lock = threading.Lock()
 
     def sign(self, now: float) -> None:
@@ -189,6 +191,7 @@ class Presence:
                     break
                 request["ContinuationToken"] = page["NextContinuationToken"]
         except (ClientError, BotoCoreError) as error:
+            self.may_list = False
             self._say(
                 errors.explain(error, "looking for other runs")
                 + " Without that, jobs of a run that was killed in another folder are not found."

@@ -121,6 +121,7 @@ def build(
         evaluate_resources=local_inputs.evaluate_resources,
         checkpoint_inputs=local_inputs.checkpoint_inputs,
         holds_secret=run.hide.holds,
+        listed=beginning.presence.may_list,
     )
     definitions = Definitions(batch, retrier, warn=logger.warning)
     submitter = Submitter(batch, context.clients.submit, retrier, RateLimiter())

@@ -8,19 +8,17 @@ never hides a cause that another one shows.
 from __future__ import annotations
 
 import datetime
-import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import cloudwatch, errors
+from ..aws import cloudwatch
 from ..aws.clients import Clients
 from ..aws.retry import Retrier
 from ..planning.plan import JobPlan
-from ..storage import small_objects
 from ..storage.inventory import Inventory
 from ..supervisor import taskspec
 from ..text import tracebacks
@@ -29,6 +27,7 @@ from . import failed_logs, failure_cause, log_tails
 from .failure_cause import Cause, Failure, Problem
 from .log_tails import Tail
 from .retry_policy import Resubmit
+from .stored_statuses import Attempt, StoredStatus, StoredStatuses
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import JobDetailTypeDef
@@ -74,15 +73,6 @@ class Settled(Generic[F]):
     copies: tuple[failed_logs.Copy, ...] = ()
 
 
-@dataclass(frozen=True)
-class _StoredStatus:
-    """The status of a job's last attempt in S3. ``unreadable``: there may be one that this user
-    cannot read."""
-
-    status: taskspec.Status | None
-    unreadable: bool = False
-
-
 class Endings:
     """Reads how one run's jobs ended; call ``foresee`` from one thread, the rest from any."""
 
@@ -101,61 +91,51 @@ class Endings:
         self._pool = pool
         self._retrier = retrier
         self._inventory = inventory or Inventory(clients.s3, retrier)
-        self._lock = threading.Lock()
-        self._foreseen: dict[str, _StoredStatus] = {}
+        self._statuses = StoredStatuses(clients.s3, retrier, pool)
+        self._looked: set[str] = set()
 
-    def foresee(self, ended: Sequence[Ended[F]]) -> None:
-        """Fetches from S3, in bulk, all that ``end`` will need for these jobs.
+    def foresee(self, ended: Sequence[Ended[F]], since: float | None = None) -> None:
+        """Fetches from S3, in bulk, all that ``end`` will need for these jobs. ``since``: when they
+        had ended, by the inventory's clock: what S3 was asked after that is not asked again.
 
         Raises nothing: ``end`` fetches again what could not be fetched here.
         """
+        self._looked = set()
+        described = [(each, each.description) for each in ended if each.description is not None]
         try:
-            self._look([url for each in ended for url in each.what.outputs])
+            self._look(ended, since, self._pool)
         except (ClientError, BotoCoreError):
             return
         except Exception:
             tracebacks.log("S3 could not be asked about many outputs at once; asking one by one.")
             return
-        for _ in self._pool.map(self._foresee_status, ended):
-            pass
+        self._statuses.foresee([_last_attempt(each, job) for each, job in described])
 
-    def _look(self, urls: Iterable[str], pool: bool = True) -> None:
-        self._inventory.look(urls, self._pool if pool else None)
-
-    def _foresee_status(self, ended: Ended[F]) -> None:
-        if ended.description is None:
-            return
-        try:
-            stored = self._status(ended.job_id, ended.description, ended.what.status)
-        except (ClientError, BotoCoreError):
-            return
-        except Exception:
-            tracebacks.log(f"The status of job {ended.job_id} could not be read; asking again.")
-            return
-        with self._lock:
-            self._foreseen[ended.job_id] = stored
+    def _look(
+        self, ended: Sequence[Ended[F]], since: float | None = None, pool: ThreadPool | None = None
+    ) -> None:
+        """Looks for the outputs of jobs that may have made them."""
+        made: list[str] = []
+        for each in ended:
+            if each.description is None or each.description.get("status") == "SUCCEEDED":
+                made += each.what.outputs
+            else:  # the failure is known, whatever happened to the outputs
+                self._inventory.forget(each.what.outputs)
+        self._inventory.look(made, pool, since)
+        self._looked.update(each.job_id for each in ended)
 
     def end(self, ended: Ended[F]) -> Settled[F]:
         """How a job ended. If Batch no longer knows it, its outputs decide. Raises botocore's
         errors that retries do not solve."""
         job_id, job, work = ended.job_id, ended.description, ended.what
         outputs, since = work.outputs, work.begun
-        with self._lock:
-            stored = self._foreseen.pop(job_id, None)
-        if stored is None:
-            if job is None or job.get("status") == "SUCCEEDED":
-                self._look(outputs, pool=False)
-            else:  # the failure is known, whatever happened to the outputs
-                self._inventory.forget(outputs)
-            stored = (
-                _StoredStatus(None)
-                if job is None
-                else self._status_if_readable(job_id, job, work.status)
-            )
+        if job_id not in self._looked:
+            self._look([ended])
         if job is None:
             if outputs and not self._missing(outputs, since):
                 return Settled(ended, None)
             return Settled(ended, failure_cause.forgotten())
+        stored = self._status_if_readable(_last_attempt(ended, job), job)
         status, lines = stored.status, None
         if status is None and not stored.unreadable:
             lines = self._lines_with_status(job_id, job, work.plan.log_group)
@@ -192,15 +172,15 @@ class Endings:
     def _tails(self) -> cloudwatch.LateTails:
         return self._late or cloudwatch.LateTails(self._clients.logs)
 
-    def _status_if_readable(self, job_id: str, job: JobDetailTypeDef, prefix: str) -> _StoredStatus:
-        """As ``_status``; raises nothing for a job that failed."""
+    def _status_if_readable(self, attempt: Attempt, job: JobDetailTypeDef) -> StoredStatus:
+        """The stored status; raises nothing for a job that failed."""
         try:
-            return self._status(job_id, job, prefix)
+            return self._statuses.read(attempt)
         except Exception:
             if job.get("status") == "SUCCEEDED":
                 raise
-            tracebacks.log(f"The status of failed job {job_id} could not be read.")
-            return _StoredStatus(None, unreadable=True)
+            tracebacks.log(f"The status of failed job {attempt.job_id} could not be read.")
+            return StoredStatus(None, unreadable=True)
 
     def _missing(self, outputs: Sequence[str], since: datetime.datetime | None = None) -> list[str]:
         """The URLs that do not exist, or are older than ``since``. S3's times are whole seconds."""
@@ -209,27 +189,6 @@ class Endings:
         begin = since.replace(microsecond=0).timestamp()
         found = {url: self._inventory.find(url) for url in outputs}
         return [url for url, item in found.items() if item is None or item.modified < begin]
-
-    def _status(self, job_id: str, job: JobDetailTypeDef, prefix: str) -> _StoredStatus:
-        attempt = _attempt(job)
-        url = taskspec.status_url(prefix, job_id, attempt)
-        s3 = self._clients.s3
-        try:
-            body = self._retrier.call(
-                "reading how a job ended",
-                lambda: small_objects.read(s3, url, taskspec.STATUS_BYTES),
-            )
-            status = taskspec.load_status(body.decode())
-            is_ours = (status.job_id, status.attempt) == (job_id, attempt)
-            return _StoredStatus(status if is_ours else None)
-        except ClientError as error:
-            code = errors.status(error)
-            if code not in (403, 404):
-                raise
-            # Killed before it could write one; 403: the same, or access to it is denied.
-            return _StoredStatus(None, unreadable=code == 403)
-        except ValueError:
-            return _StoredStatus(None)  # the supervisor did not write it
 
     def last_lines(
         self,
@@ -279,6 +238,10 @@ def stream_of(job: JobDetailTypeDef | None) -> str:
     """The name of a job's log stream; empty where it has none."""
     container = job.get("container") if job else None
     return str((container and container.get("logStreamName")) or "")
+
+
+def _last_attempt(ended: Ended[F], job: JobDetailTypeDef) -> Attempt:
+    return Attempt(ended.job_id, _attempt(job), ended.what.status)
 
 
 def _attempt(job: JobDetailTypeDef) -> int:

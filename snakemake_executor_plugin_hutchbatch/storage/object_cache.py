@@ -123,10 +123,10 @@ class Memory:
             self.generation += 1
 
     def void(self, key: str, now: float) -> None:
-        """What is known about the key, and all below it, no longer counts."""
-        self._voids[key] = now
+        """What was known then about the key, and all below it, no longer counts."""
+        self._voids[key] = max(now, self._voids.get(key, now))
         for folder in ancestors(key):  # their sums changed; they are gone, or there, with it
-            self._changed[folder] = now
+            self._changed[folder] = max(now, self._changed.get(folder, now))
 
     def miss(self, key: str) -> str | None:
         """Counts a question that memory cannot answer. Returns the deepest folder with so many

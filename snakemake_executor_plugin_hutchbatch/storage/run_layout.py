@@ -10,7 +10,7 @@ conda/builds/DIGEST.json which Batch job makes an environment; runs share it
 conda/envs/KEY/          a built environment, its manifest.json written last; runs share it
 conda/packages/NAME      packages by their content; environments share them
 doctor/KEY/              the files of the doctor's small job, removed after it
-runs/RUN/status/         what supervisors report of jobs' attempts
+runs/RUN/status/         what supervisors report of jobs' attempts (``supervisor/status_names``)
 runs/RUN/tasks/          descriptions of jobs
 runs/RUN/config.yaml     the configuration of the command line; may hold secrets, removed
 runs/RUN/private/        descriptions of jobs, and scripts, that hold secrets; removed

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from . import fence, pinned, pipes, refused_outputs, scratch_disk, scratch_use, tools
+from . import fence, pinned, pipes, refused_outputs, scratch_disk, scratch_use, status_names, tools
 from .cgroup_usage import Usage
 from .environment import container_environment
 from .errors import Failure, LocalError, Stopped, of_s3, say, words, write_line
@@ -36,7 +36,6 @@ from .taskspec import (
     dumps,
     load_taskspec,
     status_line,
-    status_url,
 )
 from .tree import Unstorable
 from .upload import Local, put_files, stage_out
@@ -256,8 +255,9 @@ class Job:
             **self._totals,
         )
         if self._task is not None:
-            url = status_url(self._task.status, self.job_id, self.attempt)
+            url = self._task.status
             try:
+                url = status_names.url(url, status, self._task.listed)
                 s3.put(url, dumps(status).encode("utf-8", "backslashreplace"))
                 return
             except (*ERRORS, ValueError) as error:

@@ -217,7 +217,8 @@ class CondaEnvironment:
 class TaskSpec:
     """Everything one container does.
 
-    ``status``: URL prefix; the status of an attempt is stored at ``status_url(...)``.
+    ``status``: URL prefix; the status of an attempt is stored where
+    ``status_names.url(...)`` says.
     ``tmpdir_token``: a text in commands (and environment values) that stands for the job's
     temporary directory, whose path only the container knows; ``workdir_token`` for its working
     directory, ``tree_token`` for the root of its tree, in which ``sources`` are unpacked.
@@ -234,7 +235,8 @@ class TaskSpec:
     command itself uses (``supervisor/tools.py``). ``environment``: variables of all steps for which
     the job's request has no space. ``probes``: places where the role's permissions are tried.
     ``store_below``: of a job that is run again to be looked into, the URL below which Snakemake
-    stores what it makes, in place of where it belongs; empty for nowhere.
+    stores what it makes, in place of where it belongs; empty for nowhere. ``listed``: who reads
+    the statuses may list them, so they may be in names (``status_names``).
     """
 
     name: str
@@ -260,6 +262,7 @@ class TaskSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     probes: Tuple[str, ...] = ()
     store_below: Optional[str] = None
+    listed: bool = False
     version: int = VERSION
 
 
@@ -301,7 +304,8 @@ class Status:
 
 
 def status_url(prefix: str, job_id: str, attempt: int) -> str:
-    """The URL of an attempt's status; an array child's ``id:index`` becomes ``id-index``."""
+    """The URL of the status of an attempt of a single job; an array child's ``id:index``, where its
+    status is not listed (``status_names``), becomes ``id-index``."""
     return "{}{}.{}.json".format(prefix, job_id.replace(":", "-"), attempt)
 
 
@@ -352,7 +356,11 @@ def load_status(text: str) -> Status:
     impossible values: negative numbers, an invalid exit code."""
     if len(text) > STATUS_BYTES:
         raise TaskSpecError(f"longer than {STATUS_BYTES} bytes")
-    raw = _object(text)
+    return make_status(_object(text))
+
+
+def make_status(raw: Dict[str, object]) -> Status:
+    """A status from parsed JSON. Raises ``TaskSpecError``, as ``load_status``."""
     _check_version(raw)
     raw.pop("message", None)  # from older versions, which had no facts
     facts = facts_of(raw["facts"]) if raw.get("facts") is not None else None

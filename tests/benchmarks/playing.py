@@ -7,6 +7,7 @@ the controller's calls alone.
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,8 @@ from snakemake_executor_plugin_hutchbatch.local.batch import ThreadTimers
 from snakemake_executor_plugin_hutchbatch.local.batch.simulated import Ended, SimulatedRunning
 from snakemake_executor_plugin_hutchbatch.local.hosts.host import Exit, Launch, Output, Running
 from snakemake_executor_plugin_hutchbatch.planning import arrays
-from snakemake_executor_plugin_hutchbatch.supervisor import pinned, taskspec
+from snakemake_executor_plugin_hutchbatch.supervisor import pinned, status_names, taskspec
+from snakemake_executor_plugin_hutchbatch.supervisor.scratch_disk import ScratchDisk
 
 TARGETS = re.compile(r"--target-jobs '([^']*)'")
 
@@ -77,11 +79,26 @@ class PlayingHost:
             attempt=launch.attempt,
             phase="done",
             exit_code=0,
-            seconds={"stage_in": 0.1, "run": self._seconds, "stage_out": 0.1},
-            peak_memory=50_000_000,
-            cpu_seconds=self._seconds,
+            seconds={
+                name: round(random.uniform(0.9, 1.1) * seconds, 3)
+                for name, seconds in (
+                    *(("start", 0.2), ("stage_in", 0.4), ("run", self._seconds)),
+                    ("stage_out", 0.3),
+                )
+            },
+            bytes_in=random.randrange(10**10),
+            files_in=1,
+            bytes_out=random.randrange(10**9),
+            files_out=1,
+            peak_memory=random.randrange(10**9),
+            used_memory=random.randrange(10**9),
+            cpu_seconds=random.uniform(0.0, self._seconds),
+            instance_id=f"i-0{random.getrandbits(64):016x}",
+            instance_type="m6i.4xlarge",
+            capacity="spot",
+            scratch=ScratchDisk(10**12, random.randrange(10**12), "xfs", "/", True),
         )
-        url = taskspec.status_url(task.status, launch.job_id, launch.attempt)
+        url = status_names.url(task.status, status, task.listed)
         self._write(url, taskspec.dumps(status).encode())
 
     def _description(self, launch: Launch) -> bytes:

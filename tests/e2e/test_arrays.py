@@ -1,5 +1,6 @@
 """Equal jobs are one array on AWS Batch, whose children fail, retry, move and end alone."""
 
+import json
 import re
 import signal
 import subprocess
@@ -74,6 +75,13 @@ def test_equal_jobs_are_one_call_and_each_child_does_its_own_task(workflow):
         attempts = record.rows(Attempt)
         assert len(attempts) == len(places)
         assert all(a.seconds and a.started and a.stopped for a in attempts)
+    # Successes of arrays' children are in the names of their statuses, failures are not.
+    stored = Counter(
+        (path.name.count("."), json.loads(path.read_text())["exit_code"])
+        for path in workflow.stored.glob(".hutchbatch/runs/*/status/*/*.json")
+    )
+    assert stored[3, 0] >= 20
+    assert set(stored) <= {(3, 0), (2, 3)}
 
 
 @pytest.mark.thorough

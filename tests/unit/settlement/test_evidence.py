@@ -43,7 +43,8 @@ class Bucket:
             raise self.error
         assert Key == "status/j.1.json"
         body = self.status if isinstance(self.status, bytes) else taskspec.dumps(self.status)
-        return {"Body": io.BytesIO(body if isinstance(body, bytes) else body.encode())}
+        content = io.BytesIO(body if isinstance(body, bytes) else body.encode())
+        return {"Body": content, "LastModified": SINCE}
 
     def head_object(self, Bucket, Key):
         raise refused("404", 404)
@@ -156,6 +157,7 @@ def test_a_status_of_an_older_hutchbatch_is_read_as_far_as_it_is_understood():
     old = b'{"job_id":"j","attempt":1,"phase":"run","exit_code":3,"message":"it said","version":1}'
     ending = end(failed(3), Bucket(old), events())
     assert ending.failure.cause is Cause.COMMAND
+    assert ending.status.exit_code == 3
     assert (
         end(failed(3), Bucket(old.replace(b"message", b"facts")), events()).failure.exit_code == 3
     )

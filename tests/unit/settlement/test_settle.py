@@ -36,7 +36,7 @@ class Account:
 class Bucket:
     """Has a status of each job's last attempt only, as after a lost machine."""
 
-    def foresee(self, outcomes):
+    def foresee(self, outcomes, since):
         self.foreseen = len(outcomes)
 
     def end(self, ended):
@@ -204,7 +204,7 @@ def test_a_fault_of_copying_logs_leaves_the_failure_as_it_is(pool, log):
 
 def test_a_fault_of_asking_in_bulk_loses_no_job(pool, log):
     class Broken(Plain):
-        def foresee(self, outcomes):
+        def foresee(self, outcomes, since):
             raise TypeError("an answer that is none")
 
     class Odd:
