@@ -13,7 +13,9 @@ unless ``--s3-ms`` says otherwise.
 
 The seconds count from the start of the controller; ``handed over`` is when Snakemake announced its
 first jobs. CPU and memory are the controller's own. S3 calls are the controller's: jobs make none.
-Beside them is what Snakemake's dry run of the same workflow needs where all files are on this disk.
+Beside them is what Snakemake's dry run of the same workflow needs where all files are on this disk,
+and with ``--floor`` what ``--touch`` needs: Snakemake alone, with jobs that do nothing. With
+``--profile`` the table shows where the controller spends its time (``profiles.py``; needs py-spy).
 The cloud runs on the same processors, and so does whatever else the machine does: only ratios of
 figures of one run mean something.
 """
@@ -34,6 +36,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import profiles
 from playing import PlayingHost
 from shapes import DOES, SHAPES, Shape, remember
 
@@ -93,8 +96,8 @@ class Calls:
 class Figures:
     """One run. Times in seconds from its start, ``memory`` in bytes at its peak.
 
-    ``cpu_before``: CPU seconds until the first jobs were handed over; ``dry``: those of Snakemake's
-    dry run with local files.
+    ``cpu_before``: CPU seconds until the first jobs were handed over; ``dry`` and ``touch``: those
+    of Snakemake's dry run and ``--touch`` with local files; ``samples``: py-spy's.
     """
 
     jobs: int
@@ -106,6 +109,8 @@ class Figures:
     s3: Mapping[str, int]
     cpu_before: float
     dry: float
+    touch: float | None
+    samples: str
     submissions: int
     throttled: Mapping[str, int]
     in_a_row: int
@@ -127,6 +132,7 @@ def run(folder: Path, plugin: str, size: int, options: argparse.Namespace) -> Fi
     prefix = f"s3://{BUCKET}/many"
     stored = folder / "cloud" / "s3" / BUCKET / "many"
     dry = dry_run(folder / "dry", shape, size, options.does)
+    touch = snakemakes_cpu(folder / "dry", "--touch", size) if options.floor else None
     write_workflow(folder, shape, size, options.does)
     write_files(stored, shape.inputs(size))
     host = PlayingHost(
@@ -182,8 +188,9 @@ def run(folder: Path, plugin: str, size: int, options: argparse.Namespace) -> Fi
 
         reader = threading.Thread(target=read)
         reader.start()
-        _, status, used = os.wait4(controller.pid, 0)
-        whole = time.monotonic() - calls.begin
+        with profiles.sampled(controller.pid, options.profile and ours) as samples:
+            _, status, used = os.wait4(controller.pid, 0)
+            whole = time.monotonic() - calls.begin
         controller.returncode = os.waitstatus_to_exitcode(status)
         reader.join()
         missing = [name for name in shape.results(size) if not (stored / name).exists()]
@@ -201,6 +208,8 @@ def run(folder: Path, plugin: str, size: int, options: argparse.Namespace) -> Fi
             s3=cloud.s3_calls(),
             cpu_before=announced[0][1],
             dry=dry,
+            touch=touch,
+            samples="".join(samples),
             submissions=len(calls.submissions),
             throttled=calls.throttled,
             in_a_row=max(calls.longest.values(), default=0),
@@ -226,18 +235,23 @@ def dry_run(folder: Path, shape: Shape, size: int, does: str) -> float:
     """CPU seconds of Snakemake's dry run where all files are in ``folder``, which is to be new."""
     write_workflow(folder, shape, size, does)
     write_files(folder, shape.inputs(size))
-    command = [sys.executable, "-m", "snakemake", "--quiet", "all", "--cores", "1"]
     if shape.is_done:
-        subprocess.run([*command, FIRST], cwd=folder, check=True)
+        snakemakes_cpu(folder, FIRST, 1)
         (folder / FIRST).unlink()
         remember(folder, "", size)
         write_files(folder, shape.stored(size))
+    return snakemakes_cpu(folder, "--dry-run", 1)
+
+
+def snakemakes_cpu(folder: Path, option: str, cores: int) -> float:
+    """CPU seconds of Snakemake alone in a folder."""
+    command = [sys.executable, "-m", "snakemake", "--quiet", "all", "--cores", str(cores), option]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([*command, "--dry-run"], cwd=folder, **quiet) as process:
+    with subprocess.Popen(command, cwd=folder, **quiet) as process:
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if status:
-        raise SystemExit("Snakemake's dry run failed.")
+        raise SystemExit(f"Snakemake alone failed: {' '.join(command)}")
     return used.ru_utime + used.ru_stime
 
 
@@ -274,6 +288,7 @@ def table(runs: Mapping[str, Figures]) -> list[str]:
         ("  for each job, ms", lambda f: f"{f.cpu / f.jobs * 1000:.2f}"),
         ("  until they were handed over", lambda f: f"{f.cpu_before:.1f}"),
         ("  Snakemake's dry run, local files", lambda f: f"{f.dry:.1f}"),
+        ("  Snakemake alone, --touch", lambda f: "" if f.touch is None else f"{f.touch:.1f}"),
         ("controller's peak memory, MB", lambda f: f"{f.memory / 1e6:.0f}"),
         ("calls to Batch", lambda f: f"{f.batch_calls:,}"),
         ("  for each job", lambda f: f"{f.batch_calls / f.jobs:.3f}"),
@@ -293,6 +308,8 @@ def table(runs: Mapping[str, Figures]) -> list[str]:
                     runs,
                 )
             )
+    if samples := runs[OURS].samples:
+        lines += ["  where the controller's time goes", *profiles.lines(samples)]
     if len(runs) == 2:
         lines += ratios(runs[OURS], runs[PEER])
     return lines
@@ -336,6 +353,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="what a job takes")
     parser.add_argument("--batch-ms", type=float, default=40.0, help="what a call to Batch takes")
     parser.add_argument("--s3-ms", type=float, default=0.0, help="what a call to S3 takes longer")
+    parser.add_argument("--floor", action="store_true", help="also measure Snakemake's --touch")
+    parser.add_argument("--profile", action="store_true", help="show where the time goes")
     parser.add_argument("--keep", type=Path, help="folder for the runs' files, which stay")
     parser.add_argument(
         "snakemake", nargs="*", help="after --: more options for Snakemake, in all runs"
