@@ -48,6 +48,7 @@ from .run import (
     assemble,
     begin,
     closing,
+    earlier_attempt,
     environments,
     finish,
     garbage,
@@ -255,7 +256,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         outbox = self._services.outbox
         with outbox.failing([(job, None)], "preparing the job"):
             self._uploads.wait(job)
-            plan, task = self._services.preparation.prepare(job)
+            plan, task = earlier_attempt.prepared(
+                job, self._services.preparation.prepare, self._services.takeover.sent
+            )
             self._say_once(mode_line(plan))
             work = self._work(job, plan, task)
             if plan.conda and (specs := self._run.context.site.conda):

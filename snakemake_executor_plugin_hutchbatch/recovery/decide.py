@@ -1,9 +1,10 @@
 """What becomes of a job that an earlier, dead run may already have sent. Pure.
 
 A job with the same identity (``planning/fingerprint.py``) would make the same files: one that lives
-is followed instead of sending a second one, and one that succeeded counts. A job that writes the
-same files by another rule, from other inputs or in another image is stopped first: two jobs never
-write the same files at once.
+is followed instead of sending a second one, and one that succeeded counts. One that failed counts
+where this Snakemake takes the place of a lost one: for the user they are one run, which tries a job
+as often as ``retries:`` says. A job that writes the same files by another rule, from other inputs
+or in another image is stopped first: two jobs never write the same files at once.
 """
 
 from __future__ import annotations
@@ -60,9 +61,17 @@ def decide(identity: str, outputs: Iterable[str], found: Iterable[EarlierJob]) -
     going = [job for job in same if job.lives and not job.is_being_ended]
     # The one nearest to its end; among equals the last one sent.
     going.sort(key=lambda job: (LIVE.index(job.state), job.trace.prepared), reverse=True)
-    follow = next(iter(going or done), None)
+    follow = next(iter(going or done or _failed(same)), None)
     live = [job for job in rivals if job.lives and job is not follow]
     # A result that another job is still overwriting does not count.
     if follow is not None and not follow.lives and live:
         follow = None
     return Decision(follow, tuple(live))
+
+
+def _failed(same: Iterable[EarlierJob]) -> list[EarlierJob]:
+    """The job whose failure counts, if any: the last one sent, of several in one attempt. One that
+    was stopped may have been stopped to be sent again, unless its end was reported."""
+    failed = [job for job in same if job.state == "FAILED" and job.trace.is_ours]
+    last = sorted(failed, key=lambda job: job.trace.prepared)[-1:]
+    return [job for job in last if job.trace.reported or not job.is_being_ended]

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from ..record.schema import Job, Run
+from .attempts import Sent
 from .unfinished_jobs import Earlier, Trace, urls
 
 #: A job of the record: its run and its number there.
@@ -40,6 +41,14 @@ class EarlierOutputs:
         with self._lock:
             traces = [t for url in outputs for t in self._traces.get(url, ())]
             return [t for t in dict.fromkeys(traces) if t not in self._settled]
+
+    def sent(self, outputs: Iterable[str]) -> list[Sent]:
+        """The open jobs that write any of ``outputs``, also those that were about to be sent."""
+        outputs = list(outputs)
+        with self._lock:
+            unsent = [job for url in outputs for job in self._unsent.get(url, ())]
+        known: list[Trace | Job] = [*self.rivals(outputs), *unsent]
+        return [Sent(one.attempt, one.identity) for one in known]
 
     def settle(self, traces: Iterable[Trace], outputs: Iterable[str]) -> set[JobKey]:
         """``traces``, and jobs that were to write ``outputs`` but were never sent, are open no

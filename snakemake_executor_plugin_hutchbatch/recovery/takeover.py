@@ -14,6 +14,7 @@ from enum import Enum
 from ..planning.work import History, SentWork, Work
 from ..record.schema import Run
 from .adoption_record import AdoptionRecord
+from .attempts import Sent
 from .decide import Decision, EarlierJob, decide
 from .earlier_jobs import LOOK_SECONDS, REMEMBERED, EarlierJobs, Look
 from .earlier_outputs import EarlierOutputs
@@ -63,6 +64,11 @@ class Takeover:
         for run in self._outputs.new_neighbours(wanted):
             self._say(_neighbour(run))
         return self._outputs.concern(wanted)
+
+    def sent(self, outputs: Iterable[str]) -> list[Sent]:
+        """Jobs of earlier runs that write any of ``outputs``, and of which nothing is decided
+        yet."""
+        return self._outputs.sent(outputs)
 
     def resolve(self, work: Work, identity: str) -> tuple[EarlierJob, SentWork] | NotYet | None:
         """The job that takes the place of ``work``, and ``work`` with what is known of its

@@ -4,7 +4,7 @@ never reported. Reads only."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from ..storage.run_layout import WorkLayout
 OPEN = ("prepared", "sent")
 #: Reported to Snakemake, which may have been killed before it recorded that.
 REPORTED = "done"
+#: Reported to a Snakemake that did not live to act on it, where this one takes its place.
+FAILED = "failed"
 TAKEN_UP = "taken up"
 
 
@@ -29,8 +31,9 @@ class Trace:
 
     ``batch_id`` None: it may have been sent, but AWS's answer is not known. ``status``: URL prefix
     of its statuses; ``task_url``: its description; ``number`` None if only AWS knows it;
-    ``prepared``: when it was sent, by the earlier controller's clock; ``reported``: its success was
-    reported to Snakemake.
+    ``prepared``: when it was sent, by the earlier controller's clock; ``reported``: its end was
+    reported to Snakemake; ``attempt``: Snakemake's (``retries:``), None if only AWS knows it;
+    ``is_ours``: of the same detached run, whose Snakemake this one replaces: also a failure counts.
     """
 
     run_id: str
@@ -46,14 +49,16 @@ class Trace:
     memory: int = 0
     number: int | None = None
     reported: bool = False
+    attempt: int | None = None
+    is_ours: bool = False
 
 
 @dataclass(frozen=True)
 class Earlier:
     """What the record says about other runs. ``open_outputs``: URLs that unfinished jobs write;
     ``living``: runs whose controllers live, with what their unfinished jobs write; ``unreadable``:
-    damaged rows of the record; ``killed_since``: when the first run began that was killed after the
-    last one that ended by itself, in seconds since 1970."""
+    damaged rows of the record; ``made``: URLs that jobs make of the runs that were killed after the
+    last one that ended by itself."""
 
     runs: tuple[str, ...] = ()
     dead: tuple[Run, ...] = ()
@@ -61,7 +66,7 @@ class Earlier:
     unsent: tuple[Job, ...] = ()
     living: tuple[tuple[Run, frozenset[str]], ...] = ()
     unreadable: int = 0
-    killed_since: float | None = None
+    made: frozenset[str] = frozenset()
 
     @property
     def open_outputs(self) -> frozenset[str]:
@@ -98,13 +103,15 @@ def read(
         runs = [run for run in reader.rows(Run) if run.run_id != own]
         over = {run.run_id for run in runs if is_over(run, clock())}
         killed = _killed_since_an_end(runs, over)
+        ours = {r.run_id: r for r in runs if r.run_id in killed and _is_replaced(r)}
         jobs = [
             job
             for job in reader.rows(Job, "state IN (?, ?, ?)", *OPEN, REPORTED)
             if job.run_id != own and job.outputs and (job.state != REPORTED or job.run_id in killed)
         ]
         lost = {(job.run_id, job.number): job for job in jobs if job.run_id in over}
-        traces = list(_traces(reader, runs, lost)) if lost else []
+        failed = {(job.run_id, job.number): job for job in _failed_last(reader, ours)}
+        traces = list(_traces(reader, runs, lost | failed, ours)) if lost or failed else []
         unreadable = reader.dropped
     placed = {(trace.run_id, trace.number) for trace in traces}
     return Earlier(
@@ -114,7 +121,7 @@ def read(
         unsent=tuple(j for key, j in lost.items() if key not in placed and j.state != REPORTED),
         living=tuple((run, _written(jobs, run.run_id)) for run in runs if run.run_id not in over),
         unreadable=unreadable,
-        killed_since=min((run.started for run in runs if run.run_id in killed), default=None),
+        made=frozenset(url for j in jobs if j.run_id in killed for url in urls(j.outputs)),
     )
 
 
@@ -126,13 +133,36 @@ def _killed_since_an_end(runs: Iterable[Run], over: Iterable[str]) -> set[str]:
     return {r.run_id for r in runs if r.run_id in over and r.ended is None and r.started > last}
 
 
+def _is_replaced(run: Run) -> bool:
+    return controllers.is_replaced(controllers.of(run))
+
+
+def _failed_last(reader: Reader, runs: Mapping[str, Run]) -> Iterator[Job]:
+    """Jobs of these runs that failed, and have not been begun again since."""
+    failed = [job for job in reader.rows(Job, "state = ?", FAILED) if job.run_id in runs]
+    if not failed:
+        return
+    last: dict[str, tuple[float, int]] = {}
+    for run_id, run in runs.items():
+        for job in reader.rows(Job, "run_id = ?", run_id):
+            for url in urls(job.outputs):
+                last[url] = max(last.get(url, (0.0, 0)), (run.started, job.number))
+    for job in failed:
+        made = urls(job.outputs)
+        if made and all(last[url] == (runs[job.run_id].started, job.number) for url in made):
+            yield job
+
+
 def _written(jobs: Iterable[Job], run_id: str) -> frozenset[str]:
     ours = (job for job in jobs if job.run_id == run_id and job.state != REPORTED)
     return frozenset(url for job in ours for url in urls(job.outputs))
 
 
 def _traces(
-    reader: Reader, runs: Iterable[Run], jobs: dict[tuple[str, int], Job]
+    reader: Reader,
+    runs: Iterable[Run],
+    jobs: Mapping[tuple[str, int], Job],
+    ours: Container[str],
 ) -> Iterator[Trace]:
     owners = sorted({run_id for run_id, _ in jobs})
     places = {run.run_id: WorkLayout(run.work_prefix).run(run.run_id).status for run in runs}
@@ -162,7 +192,9 @@ def _traces(
                 prepared=sent.prepared,
                 memory=placed.memory or job.memory,
                 number=job.number,
-                reported=job.state == REPORTED,
+                reported=job.state not in OPEN,
+                attempt=job.attempt,
+                is_ours=job.run_id in ours,
             )
 
 

@@ -159,11 +159,16 @@ def _without_metadata(dag: Dag) -> dict[str, File]:
     }
 
 
-def _continued_since(earlier: Earlier) -> float | None:
-    """When the first of the runs began that this one continues, if any: that of the controllers
-    before this one, or runs here that were killed."""
+def _is_continued(earlier: Earlier) -> Callable[[str, float], bool] | None:
+    """Whether a file, by its URL and S3's time of it, was made by a run that this one continues;
+    None if it continues none: neither that of controllers before this one, nor runs here that were
+    killed."""
     hold = lease_gate.own()
-    return hold.begun if hold is not None and hold.fence > 1 else earlier.killed_since
+    if hold is not None and hold.fence > 1:
+        begun = hold.begun
+        return lambda _, modified: modified >= begun
+    # Not by its time: this machine's clock is not S3's.
+    return (lambda url, _: url in earlier.made) if earlier.made else None
 
 
 async def _unfinished(dag: Dag) -> list[File]:
@@ -173,8 +178,8 @@ async def _unfinished(dag: Dag) -> list[File]:
     Raises Snakemake's error for files that an active run is about to write.
     """
     earlier = unfinished_jobs.known()
-    if (since := _continued_since(earlier)) is not None:
-        temporary_files.continues(dag, since)
+    if is_continued := _is_continued(earlier):
+        temporary_files.continues(dag, is_continued)
     taken = frozenset(url for _, written in earlier.living for url in written)
     found = {str(file): file for file in await dag.incomplete_files()}
     busy = [file for file in found.values() if s3_url(file) in taken]

@@ -14,13 +14,15 @@ from ..planning.snakemake_jobs import s3_url
 from ..snakemake_types import Dag, Job, Scheduler
 from . import local_files
 
-#: When the first of the runs began that this one continues, by graph: seconds since 1970.
-_continued: WeakKeyDictionary[Dag, float] = WeakKeyDictionary()
+#: Whether a file, by its URL and S3's time of it, was made by a run that this one continues.
+IsContinued = Callable[[str, float], bool]
+
+_continued: WeakKeyDictionary[Dag, IsContinued] = WeakKeyDictionary()
 
 
-def continues(dag: Dag, since: float) -> None:
-    """This graph's run continues others, the first of which began then."""
-    _continued[dag] = since
+def continues(dag: Dag, is_continued: IsContinued) -> None:
+    """This graph's run continues others."""
+    _continued[dag] = is_continued
 
 
 def init(plain: Callable[..., None]) -> Callable[..., None]:
@@ -30,10 +32,10 @@ def init(plain: Callable[..., None]) -> Callable[..., None]:
     def init(self: Scheduler, *args: object, **options: object) -> None:
         plain(self, *args, **options)
         dag = self.workflow.dag
-        since = _continued.pop(dag, None)
-        if since is None or self.dryrun or self.touch:
+        is_continued = _continued.pop(dag, None)
+        if is_continued is None or self.dryrun or self.touch:
             return
-        jobs = list(_left(dag, since))
+        jobs = list(_left(dag, is_continued))
         if any(dag.checkpoint_jobs):
             dag._deferred_temp_jobs.extend(jobs)
             return
@@ -43,17 +45,17 @@ def init(plain: Callable[..., None]) -> Callable[..., None]:
     return init
 
 
-def _left(dag: Dag, since: float) -> Iterator[Job]:
-    """Jobs that need not run, whose temporary outputs were stored since then. What is older was
-    kept by a run that ended in order."""
+def _left(dag: Dag, is_continued: IsContinued) -> Iterator[Job]:
+    """Jobs that need not run, whose temporary outputs are there and such a run's. Others were kept
+    by a run that ended in order."""
     return (
         job
         for job in dag.jobs
         if not dag.needrun(job)
         and any(
-            s3_url(file)
+            (url := s3_url(file))
             and (found := local_files.stored(file)) is not None
-            and found.modified >= since
+            and is_continued(url, found.modified)
             for file in job.temp_output
         )
     )

@@ -100,7 +100,11 @@ class Once:
             self._say(line)
 
 
+_TAKEN_OVER = {"SUCCEEDED": "finished in", "FAILED": "failed in"}
+
+
 def taken_over(earlier: EarlierJob, work: Work) -> str:
     """A job of an earlier run in place of a new one."""
-    how = "finished in" if earlier.state == "SUCCEEDED" else "continues from"
-    return f"{work.label}: {how} an earlier run, AWS Batch job {earlier.batch_id}."
+    how = _TAKEN_OVER.get(earlier.state, "continues from")
+    attempt = f" in attempt {work.plan.attempt}" if work.plan.attempt > 1 else ""
+    return f"{work.label}: {how} an earlier run{attempt}, AWS Batch job {earlier.batch_id}."

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 import warm_start
-from test_survival import RESULT, SECONDS, Killable, until
+from test_survival import RESULT, SECONDS, SNAKEFILE, Killable, until
 from workflows import LIVE, Workflow
 
-from snakemake_executor_plugin_hutchbatch.controller import documents, state_restore
+from snakemake_executor_plugin_hutchbatch.controller import documents, saved_files, state_restore
 from snakemake_executor_plugin_hutchbatch.controller.documents import Cancel, Request
 from snakemake_executor_plugin_hutchbatch.controller.program import EXIT_AGAIN
 from snakemake_executor_plugin_hutchbatch.planning import source_archive
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
+from snakemake_executor_plugin_hutchbatch.record.schema import Job
 from snakemake_executor_plugin_hutchbatch.storage.run_layout import WorkLayout
 
 ID = "20260101-000000-abc"
@@ -31,11 +33,18 @@ sys.exit(__main__.main(sys.argv[1:], os.environ))
 """
 
 
+#: The same: slow jobs fail where they are told to, and are tried twice.
+TRIED_TWICE = SNAKEFILE.replace("rule slow:", "rule slow:\n        retries: 1").replace(
+    "sleep 0.1; done;", "sleep 0.1; done; test ! -s {GO}/{wildcards.x} || exit 1;"
+)
+
+
 class Detached(Killable):
     """A submitted run. Each start of its program has an empty folder of its own."""
 
     def __init__(self, workflow, folder):
         super().__init__(workflow, folder)
+        workflow.write("Snakefile", TRIED_TWICE)
         self.place = folder
         self.starts = 0
         self.work = f"{workflow.prefix}/work/"
@@ -94,10 +103,20 @@ class Detached(Killable):
         path = self.stored / f"{name}.json"
         return json.loads(path.read_text()) if path.exists() else None
 
-    def saved_jobs(self):
-        """Whether the saved state has a record."""
-        manifest = self.document("state/manifest") or {"wholes": []}
-        return [w for w in manifest["wholes"] if w["path"].endswith("journal.sqlite")]
+    def restored(self, folder):
+        """The saved state."""
+        layout = WorkLayout(self.work).detached(ID)
+        state_restore.fetch(self.workflow.client("s3"), layout, ID, folder)
+        return folder
+
+    def saved_jobs(self, rule):
+        """How many jobs of a rule are on AWS Batch, as the saved state has it."""
+        with tempfile.TemporaryDirectory() as folder:
+            record = self.restored(Path(folder)) / saved_files.RECORD
+            if not record.exists():
+                return 0
+            with Reader(record) as reader:
+                return len(reader.rows(Job, "rule = ? AND state = 'sent'", rule))
 
 
 @pytest.fixture
@@ -108,40 +127,51 @@ def detached(cloud, tmp_path):
 
 
 def test_a_controller_that_is_lost_is_replaced_and_no_job_is_sent_twice(detached):
+    batch = detached.workflow.client("batch")
     with detached.started() as first:
         until(lambda: len(detached.slow()) == 2, first)
+        until(lambda: detached.saved_jobs("slow") == 3, first)
         submitted = detached.workflow.submissions()
         # As it is for another machine, for which the process number says nothing.
         for mark in (detached.workflow.stored / "work" / "open").iterdir():
             mark.write_text(json.dumps({**json.loads(mark.read_text()), "host": "elsewhere"}))
         first.send_signal(signal.SIGKILL)
         first.wait(SECONDS)
-    # Its Snakemake has ended with it, and Batch starts the next one elsewhere.
+    # Its Snakemake has ended with it: a failure that nobody sees counts for the next one.
+    fails = detached.slow()[0]
+    (detached.go / fails).write_text("fail")
+    (array,) = (job["jobId"] for state in LIVE for job in jobs(batch, state))
+    failed = {"arrayJobId": array, "jobStatus": "FAILED"}
+    until(lambda: batch.list_jobs(**failed)["jobSummaryList"])
+    (detached.go / fails).unlink()
+    # Batch starts the next one elsewhere.
     detached.lease_expires()
     with detached.started() as second:
         until(lambda: "controller 2 of run" in detached.said(), second)
-        until(detached.saved_jobs, second)
+        until(lambda: f"slow x={fails}: failed in an earlier run" in detached.said(), second)
+        until(lambda: detached.workflow.submissions() == submitted + 1, second)
+        until(lambda: detached.saved_jobs("slow") == 3, second)
         second.send_signal(signal.SIGTERM)
         assert second.wait(SECONDS) == EXIT_AGAIN
-    assert detached.workflow.submissions() == submitted
     assert detached.document("outcome") is None
     # It has given the lease back: the next one need not wait.
     with detached.started() as third:
         until(lambda: "controller 3 of run" in detached.said(), third)
+        goes_on = f"slow x={fails}: continues from an earlier run in attempt 2"
+        until(lambda: goes_on in detached.said(), third)
         detached.release()
         assert third.wait(SECONDS) == 0
     assert detached.text() == RESULT
-    assert detached.workflow.submissions() == submitted + 1  # of the last rule
-    assert all(detached.began(name) == 1 for name in ("quick", "slow.a", "slow.b", "slow.c", "end"))
+    assert detached.workflow.submissions() == submitted + 2  # of the second try and the last rule
+    began = {name: detached.began(name) for name in ("quick", "slow.a", "slow.b", "slow.c", "end")}
+    assert began == {**dict.fromkeys(began, 1), f"slow.{fails}": 2}
     outcome = detached.document("outcome")
     assert (outcome["exit_code"], outcome["fence"]) == (0, 3)
     # What Snakemake knows of all files has come along, also of those that were made unseen.
-    state_restore.fetch(
-        detached.workflow.client("s3"), WorkLayout(detached.work).detached(ID), ID, detached.place
-    )
-    known = [json.loads(path.read_text()) for path in (detached.place / "metadata").iterdir()]
+    state = detached.restored(detached.place)
+    known = [json.loads(path.read_text()) for path in (state / "metadata").iterdir()]
     assert sorted(each["rule"] for each in known) == ["end", "quick", "slow", "slow", "slow"]
-    assert not list((detached.place / "incomplete").iterdir())
+    assert not list((state / "incomplete").iterdir())
 
 
 @pytest.mark.parametrize(

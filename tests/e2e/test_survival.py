@@ -135,12 +135,34 @@ def killable(workflow):
         yield Killable(workflow, Path(folder))
 
 
+#: The same: each slow job succeeds in its second attempt only, which its command names, and while
+#: checkpoints are to run Snakemake removes no temporary file.
+SECOND_TRY = (
+    (
+        SNAKEFILE.replace('output: "quick.txt"', 'input: "raw.txt"\n        output: "quick.txt"')
+        .replace("rule slow:", "checkpoint slow:\n        retries: 1")
+        .replace(
+            'output: "{x}.slow.txt"\n        resources:',
+            'output: "{x}.slow.txt"\n        resources: tries=lambda wildcards, attempt: attempt,',
+        )
+        .replace('shell: "end()', 'shell: "test {resources.tries} = 2 || exit 1; end()')
+    )
+    + """
+    rule raw:
+        output: temp("raw.txt")
+        resources: mem_mb=50
+        shell: "echo raw > {output}"
+"""
+)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [[], pytest.param(["--rerun-incomplete"], marks=pytest.mark.thorough)],
     ids=["plain", "rerun"],
 )
 def test_running_jobs_are_followed_and_finished_ones_count(killable, arguments):
+    killable.workflow.write("Snakefile", SECOND_TRY)
     # Two processors: the third slow job waits on Batch.
     with killable.running("--hutchbatch-array-size", "1") as process:
         until((killable.workflow.stored / "quick.txt").exists, process)
@@ -148,12 +170,15 @@ def test_running_jobs_are_followed_and_finished_ones_count(killable, arguments):
     done, runs = killable.slow()
     killable.release(done)
     until((killable.workflow.stored / f"{done}.slow.txt").exists)
-    going = f"slow x={runs}: continues from an earlier run"
+    raw = killable.workflow.stored / "raw.txt"
+    assert raw.exists()
+    going = f"slow x={runs}: continues from an earlier run in attempt 2"
     output = killable.again(*arguments, seen=going)
     assert killable.text() == RESULT
     assert [killable.began(n) for n in ("quick", "slow.a", "slow.b", "slow.c", "end")] == [1] * 5
     assert "its lock is removed" in output
     assert f"slow x={done}: finished in an earlier run" in output
+    assert not raw.exists()
     # Both runs have ended: no later one looks for anything of them.
     assert not list((killable.workflow.stored / ".hutchbatch" / "open").glob("*"))
 

@@ -226,9 +226,12 @@ def test_traces_are_of_unfinished_jobs_of_dead_runs_alone(path):
     assert [job.number for job in found.unsent] == [3]
     assert found.open_outputs == {"s3://b/dead0", "s3://b/dead1", "s3://b/dead3"}
     assert [(run.run_id, len(made)) for run, made in found.living] == [("alive", 3)]
+    assert found.made == {f"s3://b/dead{n}" for n in range(4)}
     # A run that ended in order has looked at all of them.
     written(path, Run("later", 2.0, ended=3.0, outcome="done"))
-    assert not any(trace.reported for trace in unfinished_jobs.read(path=path).traces)
+    found = unfinished_jobs.read(path=path)
+    assert not any(trace.reported for trace in found.traces)
+    assert not found.made
 
 
 def test_a_mark_goes_only_when_all_could_be_seen_and_nothing_was_there():
@@ -348,3 +351,71 @@ def test_one_job_is_followed_and_no_other_writes_beside_it(there, follow, end):
     decision = decide("same", ["s3://b/1"], there)
     assert (decision.follow.batch_id if decision.follow else None) == follow
     assert [rival.batch_id for rival in decision.end] == end
+
+
+@pytest.mark.parametrize(
+    ("there", "follow"),
+    [
+        ({}, "id"),
+        ({"is_ours": False}, None),  # somebody has started Snakemake again: the job, too
+        ({"identity": "other"}, None),
+        ({"job": {"isTerminated": True}}, None),
+        ({"job": {"isTerminated": True}, "reported": True}, "id"),
+    ],
+)
+def test_a_failure_that_no_controller_saw_counts_for_the_next_one_of_the_run(there, follow):
+    changes = {**there}
+    job = changes.pop("job", {})
+    trace = Trace("r", "same", ("s3://b/1",), "n", SINGLE, "q", "id", "s", "t", 1.0, is_ours=True)
+    one = EarlierJob(replace(trace, **changes), "id", {"status": "FAILED", **job}, True)
+    decision = decide("same", ["s3://b/1"], [one])
+    assert (decision.follow and decision.follow.batch_id, decision.end) == (follow, ())
+
+
+def test_of_two_failures_in_one_attempt_the_last_one_counts():
+    trace = Trace("r", "same", ("s3://b/1",), "n", SINGLE, "q", "id", "s", "t", 1.0, is_ours=True)
+    spot, command, stopped = (
+        EarlierJob(replace(trace, prepared=at), name, {"status": "FAILED", **job}, True)
+        for at, name, job in ((1.0, "spot", {}), (2.0, "c", {}), (3.0, "s", {"isTerminated": True}))
+    )
+    assert decide("same", ["s3://b/1"], [command, spot]).follow is command
+    assert decide("same", ["s3://b/1"], [stopped, command, spot]).follow is None
+
+
+def test_of_a_replaced_controller_also_failures_are_known_that_were_not_begun_again(
+    tmp_path, monkeypatch, path
+):
+    file = tmp_path / "lease"
+    monkeypatch.setenv(lease_gate.VARIABLE, str(file))
+    lease_gate.write(file, Hold("run-1", 3, 0.0, os.getpid()))
+
+    def job(run, number, name, attempt, state):
+        outputs = f"s3://b/{name}"
+        return Job(
+            run, number, name, name, attempt, 1.0, identity="i", outputs=outputs, state=state
+        )
+
+    written(
+        path,
+        *(Run(f"c{n}", n, host="elsewhere", beat=time.time(), lease=f"run-1#{n}") for n in (1, 2)),
+        Run("other", 1.0, host="elsewhere", lease="run-2#1"),
+        job("c1", 1, "again", 1, "failed"),
+        job("c1", 2, "again", 2, "sent"),
+        job("c1", 3, "later", 1, "failed"),
+        job("c1", 4, "last", 1, "taken up"),
+        job("c2", 1, "later", 1, "taken up"),
+        job("c2", 2, "last", 2, "failed"),
+        job("other", 1, "theirs", 1, "failed"),
+        *(
+            record
+            for run, number in (("c1", 1), ("c1", 2), ("c1", 3), ("c2", 2), ("other", 1))
+            for record in (
+                Submission(f"{run}-{number}", run, "q", 1, 5.0, batch_id=f"id-{run}-{number}"),
+                Placement(f"{run}-{number}", SINGLE, run, number),
+            )
+        ),
+    )
+    found = unfinished_jobs.read(path=path)
+    known = {(t.outputs[0], t.attempt, t.reported, t.is_ours) for t in found.traces}
+    assert known == {("s3://b/again", 2, False, True), ("s3://b/last", 2, True, True)}
+    assert found.open_outputs == {"s3://b/again"}

@@ -7,6 +7,7 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.aws import lease_gate
 from snakemake_executor_plugin_hutchbatch.aws.lease_gate import VARIABLE, Hold
+from snakemake_executor_plugin_hutchbatch.recovery.unfinished_jobs import Earlier
 from snakemake_executor_plugin_hutchbatch.snakemake_patches import local_files, locks
 
 BEGUN = 1000.0
@@ -49,3 +50,24 @@ def test_files_without_metadata_that_are_younger_than_the_run_are_unfinished(
     assert list(locks._without_metadata(dag)) == wanted
     dag.workflow.execution_settings.keep_metadata = False
     assert not locks._without_metadata(dag)
+
+
+@pytest.mark.parametrize(
+    ("fence", "made", "files"),
+    [
+        (None, (), None),
+        # By what the record of the killed run says: no time of this machine is S3's.
+        (None, ("s3://b/old.txt",), ["s3://b/old.txt"]),
+        (1, (), None),
+        (2, (), ["s3://b/new.txt"]),
+    ],
+)
+def test_a_run_continues_those_of_lost_controllers_and_of_killed_ones_here(
+    fence, made, files, tmp_path, monkeypatch
+):
+    if fence:
+        monkeypatch.setenv(VARIABLE, str(tmp_path / "lease"))
+        lease_gate.write(tmp_path / "lease", Hold("run-1", fence, 0.0, os.getpid(), BEGUN))
+    is_continued = locks._is_continued(Earlier(made=frozenset(made)))
+    times = {"s3://b/old.txt": 999.0, "s3://b/new.txt": 1000.0}
+    assert (is_continued and [url for url in times if is_continued(url, times[url])]) == files

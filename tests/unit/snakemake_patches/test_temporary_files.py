@@ -11,6 +11,11 @@ STORED = {"old": 999.0, "young": 1000.0, "needed": 1001.0}
 PROVIDER = SimpleNamespace(is_default=True)
 
 
+def is_continued(url, modified):
+    assert url.startswith("s3://b/")
+    return modified >= SINCE
+
+
 class File(str):
     is_storage = True
 
@@ -63,7 +68,7 @@ def _stored(monkeypatch):
 
 def test_files_of_a_lost_controller_whose_consumers_ended_are_removed():
     dag = Dag()
-    temporary_files.continues(dag, SINCE)
+    temporary_files.continues(dag, is_continued)
     assert begun(dag).removed == ["young"]
     assert begun(dag).removed == ["young"], "once"
 
@@ -74,7 +79,7 @@ def test_a_run_that_continues_no_other_removes_none():
 
 def test_while_a_checkpoint_is_to_run_snakemake_removes_them_after_it():
     dag = Dag(checkpoints=["split"])
-    temporary_files.continues(dag, SINCE)
+    temporary_files.continues(dag, is_continued)
     assert not begun(dag).removed
     assert [job.name for job in dag._deferred_temp_jobs] == ["young"]
 
@@ -82,5 +87,5 @@ def test_while_a_checkpoint_is_to_run_snakemake_removes_them_after_it():
 @pytest.mark.parametrize("how", [{"dryrun": True}, {"touch": True}])
 def test_a_run_that_runs_nothing_removes_nothing(how):
     dag = Dag()
-    temporary_files.continues(dag, SINCE)
+    temporary_files.continues(dag, is_continued)
     assert not begun(dag, **how).removed
