@@ -19,7 +19,25 @@ _HEADS = (
 )
 
 
-def first_line(view: Overview) -> str:
+@dataclass(frozen=True)
+class Continuation:
+    """How a run that is over is continued. ``nothing``: where nothing of it is left on AWS Batch,
+    a sentence; ``jobs``: where some of its jobs are, what precedes "them"."""
+
+    nothing: str
+    jobs: str
+
+
+#: Of a run here; of a submitted one; and of a submitted one that AWS Batch starts again.
+HERE = Continuation("Start Snakemake again to continue.", "a new Snakemake continues with")
+SUBMITTED = Continuation(
+    "Submit the workflow again to continue (hutchbatch submit).",
+    "submitted again (hutchbatch submit), the workflow continues with",
+)
+GOES_ON = Continuation("AWS Batch starts Snakemake again.", "the next Snakemake continues with")
+
+
+def first_line(view: Overview, after: Continuation = HERE) -> str:
     """What a user wants to know first."""
     total = view.total
     wanted = f" of {view.wanted:,}" if view.wanted is not None else ""
@@ -34,23 +52,23 @@ def first_line(view: Overview) -> str:
     if view.outcome == "gone":
         return (
             f"{jobs}. Snakemake (process {view.pid} on {view.host or 'an unknown machine'}) has "
-            f"ended unexpectedly; its last sign of life was {wait(view.silent)} ago. {_left(view)}"
+            f"ended unexpectedly; its last sign of life was {wait(view.silent)} ago. "
+            f"{_left(view, after)}"
         )
-    left = _left(view) if view.outcome != "done" or view.live else ""
+    left = _left(view, after) if view.outcome != "done" or view.live else ""
     return f"{jobs}. It took {took}. {left}".rstrip()
 
 
-def _left(view: Overview) -> str:
+def _left(view: Overview, after: Continuation) -> str:
     """What is on AWS Batch of a run that is over."""
     if view.old:
         return ""  # it says what is known
-    again = " Start Snakemake again to continue."
     if not view.live:
-        return f"Nothing of it is left on AWS Batch.{again}"
+        return f"Nothing of it is left on AWS Batch. {after.nothing}"
     are, them = ("job is", "it") if view.live == 1 else ("jobs are", "them")
     return (
         f"{view.live:,} of its {are} still on AWS Batch: 'hutchbatch cancel {view.run_id}' ends "
-        f"{them}; a new Snakemake continues with {them}."
+        f"{them}; {after.jobs} {them}."
     )
 
 

@@ -138,7 +138,7 @@ def _of_detached(reached: Reached, options: argparse.Namespace) -> int:
                     terminal.say_json(detached_status.plain(now, _plain(seen) if seen else None))
                 else:
                     lines: list[Line] = [detached_status.head(now)]
-                    lines += _jobs_shown(seen) if seen else []
+                    lines += _jobs_shown(seen, detached_status.is_over(now)) if seen else []
                     terminal.say(*lines) if shown is None else shown.show(lines)
                 if options.watch is None or detached_status.is_over(now):
                     return 0 if detached_status.is_well(now) else WRONG
@@ -153,9 +153,10 @@ def _plain(seen: Overview) -> dict[str, object]:
     return {**dataclasses.asdict(seen), "total": dataclasses.asdict(seen.total)}
 
 
-def _jobs_shown(seen: Overview) -> list[Line]:
+def _jobs_shown(seen: Overview, is_over: bool) -> list[Line]:
     seen = terminal.shown(seen)
-    return [f"Its jobs: {status_text.first_line(seen)}", *status_text.lines(seen)]
+    after = status_text.SUBMITTED if is_over else status_text.GOES_ON
+    return [f"Its jobs: {status_text.first_line(seen, after)}", *status_text.lines(seen)]
 
 
 def _shown(seen: Overview) -> list[Line]:

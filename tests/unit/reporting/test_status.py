@@ -186,6 +186,19 @@ def test_the_picture_has_a_row_a_rule_and_says_what_to_do(rows):
     assert "Snakemake (process 7 on rhino) has ended" in gone
     assert "its last sign of life was 10 s ago" in gone
     assert "'hutchbatch cancel r'" in gone
+    assert gone.endswith("a new Snakemake continues with them.")
+
+
+def test_a_run_that_is_over_names_the_command_that_continues_it(rows):
+    cancelled = rows.view(run=dataclasses.replace(RUN, ended=1200.0, outcome="cancelled"))
+    left = status_text.first_line(cancelled, status_text.SUBMITTED)
+    assert left.endswith("submitted again (hutchbatch submit), the workflow continues with them.")
+    none = dataclasses.replace(cancelled, live=0)
+    here, there = status_text.first_line(none), status_text.first_line(none, status_text.SUBMITTED)
+    assert here.endswith("Start Snakemake again to continue.")
+    assert there.endswith("Submit the workflow again to continue (hutchbatch submit).")
+    goes_on = status_text.first_line(rows.view(gone=True), status_text.GOES_ON)
+    assert goes_on.endswith("the next Snakemake continues with them.")
 
 
 @pytest.mark.parametrize(
