@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
+import traces
 from controllers import ID, Detached
 from mix import Mix
 
@@ -31,8 +33,6 @@ CAPACITY = (24, 64000)
 #: Rules whose outputs stay, and how many jobs each has with N samples: what is to be known of a
 #: detached run in the end.
 KEPT = {"right": 0, "folder": 0, "shaky": 0, "split": 1, "part": 3, "all_of_them": 1}
-#: Exit codes of a shaky job's first attempt, and of one whose machine announced its end.
-FAILS, STOPPED = 1, 143
 #: Seconds after which a run hangs.
 LONGEST = 900.0
 
@@ -42,7 +42,8 @@ class Outcome:
     """How a run went. ``files``: what is in the bucket in the end; ``twice``: tasks that two jobs
     ran at the same time; ``needless``: starts beyond those that a lost machine or a failed first
     attempt asked for; ``struck``: faults that struck, by kind; ``starts``: of the controller;
-    ``left``: what else a detached run has left as it should not."""
+    ``left``: what else a detached run has left as it should not; ``accounts``: of each task in
+    ``twice`` and ``needless``, what became of its starts."""
 
     code: int
     seconds: float
@@ -53,6 +54,7 @@ class Outcome:
     needless: list[str] = field(default_factory=list)
     struck: Counter[str] = field(default_factory=Counter)
     left: list[str] = field(default_factory=list)
+    accounts: list[str] = field(default_factory=list)
 
     def lost(self, right: Mapping[str, bytes]) -> list[str]:
         return sorted(set(right) - set(self.files))
@@ -75,11 +77,12 @@ def run(
     kill: bool = False,
     detached: bool = False,
     troubles: int = 9,
+    keep: Path | None = None,
 ) -> Outcome:
     """A run on a cloud of its own; quiet without a seed. Faults are thrown for ``lasts`` seconds,
     so that every run comes to its end; ``longest``: seconds of an outage at most; ``kill``: its
     controller is killed now and then; ``detached``: it has the controllers of a detached run, which
-    have at most so many ``troubles``."""
+    have at most so many ``troubles``; ``keep``: folder for what is in the bucket in the end."""
     with ExitStack() as ends:
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         cloud = ends.enter_context(
@@ -113,13 +116,26 @@ def run(
             # Before the clouds clears: what follows are the test's own calls.
             struck = cloud.struck()
         seconds = time.monotonic() - began
-        twice, needless = _traces(cloud)
+        found = _traces(cloud)
+        known = _described(cloud, found.jobs)
+        needless = traces.needless(found, known)
         if mix and mix.thrown["skew"]:
             struck["skew"] = 1
         if detached:
             left += _left(cloud, run, folder / "state", samples(jobs))
+        if keep:
+            shutil.copytree(cloud.bucket_dir / "chaos", keep, dirs_exist_ok=True)
         return Outcome(
-            code, seconds, output, _files(cloud), starts, twice, needless, struck + befell, left
+            code,
+            seconds,
+            output,
+            _files(cloud),
+            starts,
+            list(found.twice),
+            needless,
+            struck + befell,
+            left,
+            [traces.account(name, found, known) for name in sorted({*found.twice, *needless})],
         )
 
 
@@ -226,41 +242,19 @@ def _files(cloud: LocalCloud) -> dict[str, bytes]:
     }
 
 
-def _traces(cloud: LocalCloud) -> tuple[list[str], list[str]]:
-    """From what the jobs wrote: tasks that ran twice at once, and starts that nothing asked for."""
+def _traces(cloud: LocalCloud) -> traces.Traces:
     log = cloud.host.volumes.directory / "tokens" / "log"
-    starts: dict[str, list[tuple[str, int]]] = {}
-    twice = []
-    for line in log.read_text().splitlines() if log.exists() else ():
-        name, what, *where = line.split()
-        if what == "start":
-            starts.setdefault(name, []).append((where[0], int(where[1])))
-        elif what == "overlap":
-            twice.append(name)
-    asked = _asked_again(cloud, {job for tried in starts.values() for job, _ in tried})
-    needless = []
-    for name, tried in starts.items():
-        allowed = 1 + sum(each in asked for each in tried)
-        needless += [name] * max(0, len(tried) - allowed)
-    return twice, needless
+    return traces.read(log.read_text().splitlines() if log.exists() else ())
 
 
-def _asked_again(cloud: LocalCloud, ids: set[str]) -> set[tuple[str, int]]:
-    """Attempts after which another is due, since their machine was taken away, or since they
-    failed as they were to: (job, number from 1)."""
+def _described(cloud: LocalCloud, ids: Sequence[str]) -> dict[str, Any]:
+    """Jobs as AWS Batch describes them, by id."""
     batch = _client(cloud, "batch")
-    found, wanted = set(), sorted(ids)
-    for first in range(0, len(wanted), 100):
-        for job in batch.describe_jobs(jobs=wanted[first : first + 100])["jobs"]:
-            for number, attempt in enumerate(job["attempts"], 1):
-                reason, code = (
-                    attempt.get("statusReason") or "",
-                    attempt["container"].get("exitCode"),
-                )
-                by_itself = reason.startswith("Essential container") and code in (FAILS, STOPPED)
-                if by_itself or reason.startswith("Host EC2"):
-                    found.add((job["jobId"], number))
-    return found
+    return {
+        job["jobId"]: job
+        for first in range(0, len(ids), 100)
+        for job in batch.describe_jobs(jobs=ids[first : first + 100])["jobs"]
+    }
 
 
 def _client(cloud: LocalCloud, service: str) -> Any:

@@ -10,6 +10,7 @@ wrong or run twice.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -39,16 +40,26 @@ def main() -> int:
     all_of_them: Counter[str] = Counter()
     bad = 0
     for seed in range(options.first, options.first + options.seeds):
+        kept = options.keep / f"seed-{seed}" if options.keep else None
         found = run(
-            options.jobs, seed, options.longest, options.lasts, options.kill, options.detached
+            options.jobs,
+            seed,
+            options.longest,
+            options.lasts,
+            options.kill,
+            options.detached,
+            keep=kept,
         )
         all_of_them += found.struck
         print(line(seed, found, quiet), flush=True)
         if not fine(found, quiet):
             bad += 1
-            if options.keep:
-                options.keep.mkdir(parents=True, exist_ok=True)
-                (options.keep / f"seed-{seed}.txt").write_text(found.output)
+            details = report(found, quiet)
+            print(details, flush=True)
+            if kept:
+                (options.keep / f"seed-{seed}.txt").write_text(f"{details}\n{found.output}")
+        elif kept:
+            shutil.rmtree(kept)
     print(f"{options.seeds} seeds, {bad} of them not fine; struck in all: {reported(all_of_them)}")
     return 1 if bad else 0
 
@@ -67,6 +78,17 @@ def line(seed: int, found: Outcome, quiet: Outcome) -> str:
         f"{seed:4}  {found.seconds:7.0f}  {found.starts:6}  {found.code:4}  {len(found.twice):5}  "
         f"{len(found.needless):8}  {len(found.lost(right)):4}  {len(found.wrong(right)):5}  "
         f"{reported(found.struck)} {'; '.join(found.left)}"
+    )
+
+
+def report(found: Outcome, quiet: Outcome) -> str:
+    """Which files and starts a run that is not fine has too few or too many."""
+    return "\n".join(
+        [
+            *(f"lost: {name}" for name in found.lost(quiet.files)),
+            *(f"wrong or too many: {name}" for name in found.wrong(quiet.files)),
+            *found.accounts,
+        ]
     )
 
 
