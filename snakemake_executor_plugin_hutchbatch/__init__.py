@@ -1,64 +1,32 @@
-"""hutchbatch: any Snakemake workflow on AWS Batch. What Snakemake looks for in a plugin."""
+"""hutchbatch: any Snakemake workflow on AWS Batch. What Snakemake looks for in a plugin.
+
+Every Snakemake on this machine loads every plugin that is installed, the command ``hutchbatch``
+loads this package, and so does the local cloud: what each of them does not need is loaded later.
+"""
 
 import os
+from typing import TYPE_CHECKING
 
-from snakemake_interface_common.exceptions import ApiError
-from snakemake_interface_executor_plugins.settings import CommonSettings
+if TYPE_CHECKING:
+    from .plugin import Executor as Executor
+    from .plugin import ExecutorSettings as ExecutorSettings
+    from .plugin import common_settings as common_settings
 
-from .aws import lease_gate
-from .controller.earlier_runs import EarlierRuns
-from .executor import Executor as Executor
-from .planning import detached_tree, opened_files
-from .planning.detached_rules import SentRules
-from .planning.run_settings import PreflightError, s3_terms, take_site
-from .run import garbage
-from .settings.options import ExecutorSettings as _Settings
-from .snakemake_patches import apply as patches
-from .snakemake_patches import before_graph, local_files
-from .text import terminal
+#: A process of a run that has one of these must heed it from the start: the lease of a controller,
+#: the folders of the machine on which the run was submitted, a local job
+#: (``aws/lease_gate.py``, ``planning/detached_tree.py``, ``snakemake_patches/local_files.py``).
+HEEDED = frozenset({"HUTCHBATCH_LEASE", "HUTCHBATCH_SUBMITTED_FROM", "HUTCHBATCH_LOCAL_JOB"})
+_OF_PLUGIN = frozenset({"Executor", "ExecutorSettings", "common_settings"})
 
+if HEEDED & os.environ.keys():
+    from .run import chosen
 
-class ExecutorSettings(_Settings):
-    """The settings; creating them means that this executor was chosen."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        # Now, because Snakemake asks S3 about files long before it makes the executor.
-        try:
-            take_site(self, None)  # again once the storage prefix is known
-            terms = s3_terms(self)
-        except PreflightError as error:
-            raise ApiError(str(error)) from None
-        # First: what is answered from what was sent is noted, too, for the jobs.
-        patches.apply_where_submitted(_submitted_from)
-        patches.apply(terminal.snakemake_log().warning, self.value("upload") == "auto", terms)
-        earlier = EarlierRuns(self, terminal.snakemake_log().info)
-        self.detached_refusal = earlier.refusal
-        self.sent_rules = SentRules()
-        before_graph.begin(earlier.look, self.sent_rules.send, garbage.seldom)
-        opened_files.begin()
+    chosen.heed_environment()
 
 
-opened_files.install()
-lease_gate.install()
-_submitted_from = detached_tree.enter(os.environ, os.getcwd())  # noqa: PTH109
+def __getattr__(name: str) -> object:
+    if name not in _OF_PLUGIN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import plugin  # noqa: PLC0415  see above
 
-if os.environ.get(local_files.CHILD):
-    # A Snakemake that was started for one job by the one that leads the run.
-    patches.apply_to_child()
-    patches.apply_where_submitted(_submitted_from)
-
-common_settings = CommonSettings(
-    non_local_exec=True,
-    implies_no_shared_fs=True,
-    # We ship the workflow's code ourselves: Snakemake's archive does not outlive its run.
-    job_deploy_sources=True,
-    can_transfer_local_files=True,
-    pass_default_storage_provider_args=True,
-    pass_default_resources_args=True,
-    # Variables go as the container's environment, not into the command line.
-    pass_envvar_declarations_to_cmd=False,
-    # Images bring what they need: no pip at the start of a job.
-    auto_deploy_default_storage_provider=False,
-    init_seconds_before_status_checks=0,
-)
+    return getattr(plugin, name)

@@ -131,7 +131,8 @@ def _load() -> dict[str, str]:
     """Loads both programs, but not what is run of them. The variables that this sets."""
     before = dict(os.environ)
     importlib.import_module("snakemake.cli").get_argument_parser()
-    importlib.import_module(HUTCHBATCH)
+    importlib.import_module(HUTCHBATCH).parser()
+    importlib.import_module("snakemake_executor_plugin_hutchbatch.executor")
     del sys.modules[HUTCHBATCH]
     assert threading.active_count() == 1  # a fork has one thread
     gc.collect()

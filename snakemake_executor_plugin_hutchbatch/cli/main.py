@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import platform
 import sys
 from collections.abc import Callable, Sequence
@@ -14,28 +15,6 @@ from ..aws import errors
 from ..record.journal import JournalError
 from ..text import terminal
 from . import suggestions
-from .commands import (
-    attach,
-    cancel,
-    cleanup,
-    completion,
-    definitions,
-    doctor,
-    download,
-    envs,
-    init,
-    local,
-    logs,
-    plan,
-    queues,
-    report,
-    rerun,
-    runs,
-    shell,
-    status,
-    submit,
-    upload,
-)
 from .commands.common import (
     INTERRUPTED,
     PIPE_CLOSED,
@@ -48,28 +27,28 @@ from .commands.common import (
     option_names,
 )
 
-#: In the order of the help.
+#: Modules of ``commands``, in the order of the help.
 COMMANDS = (
-    local,
-    init,
-    doctor,
-    plan,
-    submit,
-    attach,
-    upload,
-    download,
-    status,
-    logs,
-    rerun,
-    shell,
-    report,
-    runs,
-    cancel,
-    queues,
-    definitions,
-    envs,
-    cleanup,
-    completion,
+    "local",
+    "init",
+    "doctor",
+    "plan",
+    "submit",
+    "attach",
+    "upload",
+    "download",
+    "status",
+    "logs",
+    "rerun",
+    "shell",
+    "report",
+    "runs",
+    "cancel",
+    "queues",
+    "definitions",
+    "envs",
+    "cleanup",
+    "completion",
 )
 
 Run = Callable[[argparse.Namespace], int]
@@ -80,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
     return _parsers()[0]
 
 
-def _parsers() -> tuple[terminal.Parser, Subcommands]:
+def _parsers(names: Sequence[str] = COMMANDS) -> tuple[terminal.Parser, Subcommands]:
+    """Of the command line with these subcommands."""
     whole = terminal.Parser(
         prog="hutchbatch",
         description="Tools for Snakemake runs on AWS Batch.",
@@ -95,9 +75,10 @@ def _parsers() -> tuple[terminal.Parser, Subcommands]:
         help="show the version",
     )
     subcommands = whole.add_subparsers(required=True, metavar="SUBCOMMAND", dest="subcommand")
-    for command in COMMANDS:
-        command.add(subcommands)
-    subcommands.choices["completion"].set_defaults(parser=parser)
+    for name in names:
+        importlib.import_module(f"{__package__}.commands.{name}").add(subcommands)
+    if "completion" in names:
+        subcommands.choices["completion"].set_defaults(parser=parser)
     for each in (whole, *subcommands.choices.values()):
         each.add_argument(
             "--debug",
@@ -116,7 +97,8 @@ def _versions() -> str:
 
 def _parsed(given: Sequence[str]) -> argparse.Namespace:
     """The command line. Exits with a message where it is wrong."""
-    whole, subcommands = _parsers()
+    # Most of the time goes into loading what the other subcommands need.
+    whole, subcommands = _parsers(given[:1] if given and given[0] in COMMANDS else COMMANDS)
     if not given:
         whole.print_help()
         whole.exit(USAGE)
