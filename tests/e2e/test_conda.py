@@ -5,16 +5,15 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import conda_channel
 import pytest
+import warm_start
 from workflows import Workflow
 
-CLI = "snakemake_executor_plugin_hutchbatch.cli.main"
 SECONDS = 120
 CONDA = ("--sdm", "conda")
 
@@ -51,14 +50,8 @@ def builds(workflow):
 
 
 def hutchbatch(workflow, *arguments, code=0):
-    done = subprocess.run(
-        [sys.executable, "-m", CLI, *arguments],
-        cwd=workflow.folder,
-        env=workflow.environment(),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
+    done = warm_start.hutchbatch(
+        *arguments, cwd=workflow.folder, env=workflow.environment(), timeout=SECONDS
     )
     assert done.returncode == code, done.stderr + done.stdout
     return done.stdout
@@ -73,7 +66,7 @@ def until(condition):
 
 ALL_KINDS = """
     rule all:
-        input: expand("many/{x}.txt", x=range(48)), "script.txt", "wrapped.txt", "second.txt", \
+        input: expand("many/{x}.txt", x=range(MANY)), "script.txt", "wrapped.txt", "second.txt", \
             "under.txt"
     rule many:
         output: "many/{x}.txt"
@@ -106,8 +99,8 @@ ALL_KINDS = """
 """
 
 
-def write_all_kinds(workflow, server):
-    workflow.write("Snakefile", ALL_KINDS)
+def write_all_kinds(workflow, server, many):
+    workflow.write("Snakefile", ALL_KINDS.replace("MANY", str(many)))
     workflow.write("envs/old.yaml", env(server, "tool =1.0"))
     workflow.write("envs/new.yaml", env(server, "tool >=2", "activated"))
     workflow.write("envs/both.yaml", env(server, "tool >=2", "python", "greetings"))
@@ -133,11 +126,12 @@ def write_all_kinds(workflow, server):
     return ("--wrapper-prefix", f"file://{workflow.folder}/wrappers/", *CONDA)
 
 
-def test_fifty_jobs_over_three_environments_make_three_builds_and_later_runs_none(
-    workflow, server, tmp_path_factory
+@pytest.mark.parametrize("many", [6, pytest.param(48, marks=pytest.mark.thorough)])
+def test_jobs_over_three_environments_make_three_builds_and_later_runs_none(
+    workflow, server, tmp_path_factory, many
 ):
     before = builds(workflow)
-    arguments = write_all_kinds(workflow, server)
+    arguments = write_all_kinds(workflow, server, many)
     work = f"{workflow.prefix}-work/"
     shared = ("--hutchbatch-work-prefix", work)
     plan = json.loads(hutchbatch(workflow, "plan", "--json", "--", *place(workflow), *arguments))
@@ -152,7 +146,7 @@ def test_fifty_jobs_over_three_environments_make_three_builds_and_later_runs_non
     fetched = server.downloads()
     assert sorted(set(fetched)) == sorted(fetched)
     roots = set()
-    for x in range(48):
+    for x in range(many):
         words = workflow.text(f"many/{x}.txt").split()
         assert words[:2] == ["tool", "1.0" if x % 3 == 0 else "2.0"]
         roots.add(words[3])
@@ -170,7 +164,7 @@ def test_fifty_jobs_over_three_environments_make_three_builds_and_later_runs_non
     # Another person's folder and results, the same work prefix: nothing is built or fetched.
     server.forget()
     other = Workflow(workflow.cloud, tmp_path_factory.mktemp("other"), f"{workflow.stored.name}-2")
-    arguments = write_all_kinds(other, server)
+    arguments = write_all_kinds(other, server, many)
     done = builds(workflow)
     again = other.succeed(*arguments, *shared, "--jobs", "100")
     assert builds(workflow) == done

@@ -75,7 +75,7 @@ def test_template_engine_and_handover_run_here(run):
 
 
 def test_a_run_block_gets_envvars_as_they_are_and_the_cores_asked_for(run):
-    assert run.text("run.txt") == "s p'$HOME 1 1\n"
+    assert run.text("it's $HOME.run").splitlines()[0] == "s p'$HOME 1 1"
 
 
 def test_include_module_and_source_path_find_their_files(run):
@@ -84,7 +84,7 @@ def test_include_module_and_source_path_find_their_files(run):
 
 
 def test_an_input_from_the_web_is_fetched(run):
-    assert run.text("http.txt") == "from the web\n"
+    assert run.text("it's $HOME.run").splitlines()[2:] == ["from the web"]
 
 
 def test_promises_of_outputs_are_kept_under_snakemake(run):
@@ -100,7 +100,7 @@ def test_a_group_of_shell_run_and_script_is_one_job(run):
 
 
 def test_wildcards_reach_snakemake_unharmed(run):
-    assert run.text("it's $HOME.run") == "it's $HOME"
+    assert run.text("it's $HOME.run").splitlines()[1] == "it's $HOME"
 
 
 def test_the_default_target_is_made(run):

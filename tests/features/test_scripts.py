@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm_start
 
 SNAKEFILES = Path(__file__).parent / "snakefiles" / "scripts"
 HAS_PANDAS = importlib.util.find_spec("pandas") is not None
@@ -55,15 +56,12 @@ def plain(flow, wrappers, targets):
     """The workflow's folder after a run of plain Snakemake."""
     folder = flow("scripts").folder
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
+    done = warm_start.run(
         [sys.executable, "-m", "snakemake", "--cores", "2", *targets],
         cwd=folder,
         env={**os.environ, "XDG_CACHE_HOME": str(wrappers), "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
     )
-    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.returncode == 0, done.stdout[-4000:]
     return folder
 
 

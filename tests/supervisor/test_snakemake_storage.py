@@ -23,7 +23,7 @@ from .conftest import ACCESS, BUCKET, SECRET, Store
 from .faults import Fault, Proxy, first
 
 JOB = "3f1c0000-aaaa-bbbb-cccc-000000000001"
-#: argv: endpoint, then [method, URL, path] each. Prints how each went.
+#: argv: endpoint, then [method, URL, path] each; "write" writes in between. Prints how each went.
 SCRIPT = """
 import asyncio, json, logging, sys
 import snakemake.api
@@ -35,6 +35,9 @@ settings = plugin.StorageProviderSettings(
 provider = plugin.StorageProvider(Path("storage"), logging.getLogger(), settings=settings)
 reported = []
 for method, url, path in json.loads(sys.argv[2]):
+    if method == "write":
+        Path(path).write_text(url)
+        continue
     thing = provider.object(url)
     thing.local_path = lambda path=path: Path(path)
     try:
@@ -174,22 +177,26 @@ def test_s3_is_not_asked_about_inputs_that_the_supervisor_has_fetched(
     os.utime(job.work / "a.txt", (1002.123456, 1002.123456))
     a, b, d = (store.url(f"in/{name}") for name in ("a.txt", "b.txt", "d"))
     job.has_fetched(Input(a, "a.txt"), Input(d, "d"), Input(b, "b.txt"))
-    # None of them is in S3: it is not asked.
+    store.put("in/b.txt", b"from S3")
+    fetched = (job.work / "a.txt").stat().st_mtime
     found = job.does(
         *[(method, a, "a.txt") for method in ("exists", "mtime", "size", "retrieve")],
         *[(method, d, "d") for method in ("exists", "mtime", "size", "retrieve")],
+        ("write", "changed by the job", "a.txt"),
+        *[("exists", url, name) for url, name in ((a, "a.txt"), (b, "b.txt"), (d, "d"))],
     )
-    assert found == [True, (job.work / "a.txt").stat().st_mtime, 10, None, True, 1001.5, 3, None]
-    # One that was not there, and one that is no longer as it was.
-    (job.work / "a.txt").write_text("changed by the job")
-    store.put("in/b.txt", b"from S3")
-    answers = job.does(("exists", a, "a.txt"), ("exists", b, "b.txt"), ("exists", d, "d"))
-    assert answers == [False, True, True]
+    # Two of them are not in S3: it is not asked.
+    assert found[:8] == [True, fetched, 10, None, True, 1001.5, 3, None]
+    # One that is no longer as it was, and one that was not there.
+    assert found[8:] == [False, True, True]
     # For another place it is fetched.
     store.put("in/a.txt", b"in S3")
     job.has_fetched(Input(a, "a.txt"))
-    assert job.does(("retrieve", a, "other.txt")) == [None]
+    found = job.does(
+        ("retrieve", a, "other.txt"),
+        *[("store", a, "a.txt"), ("size", a, "a.txt")],
+        *[("remove", a, "a.txt"), ("exists", a, "a.txt")],
+    )
     assert (job.work / "other.txt").read_bytes() == b"in S3"
     # What Snakemake stores or removes is S3's again.
-    assert job.does(("store", a, "a.txt"), ("size", a, "a.txt")) == [None, 18]
-    assert job.does(("remove", a, "a.txt"), ("exists", a, "a.txt")) == [None, False]
+    assert found == [None, None, 18, None, False]

@@ -332,9 +332,18 @@ def proxied(container: Container) -> Iterator[object]:
         proxy.close()
 
 
-@pytest.mark.parametrize("fault", [503, 500, "reset", "cut"])
+#: Each fault once, and each way: the others vary these.
+OFTEN = {("GET", "big", "cut"), ("PUT", "out", 503), ("GET", "tasks/", 500)}
+OFTEN |= {("GET", "supervisor/", "reset")}
+
+
 @pytest.mark.parametrize(
-    ("method", "part"), [("GET", "big"), ("PUT", "out"), ("GET", "tasks/"), ("GET", "supervisor/")]
+    ("method", "part", "fault"),
+    [
+        pytest.param(*way, fault, marks=() if (*way, fault) in OFTEN else pytest.mark.thorough)
+        for way in (("GET", "big"), ("PUT", "out"), ("GET", "tasks/"), ("GET", "supervisor/"))
+        for fault in (503, 500, "reset", "cut")
+    ],
 )
 def test_a_fault_on_the_way_is_survived(
     proxied: object, store: Store, fault: int | str, method: str, part: str

@@ -130,13 +130,16 @@ def test_a_kept_archive_that_was_changed_is_not_used(tmp_path, damage):
     assert again.path.stat().st_size > 1000
 
 
-def test_only_the_last_used_archives_are_kept(house, tmp_path):
-    for number in range(pack.KEPT + 2):
-        wheel(house, f"hb_{number}")
-        made = pack.made([fetched(f"hb-{number}")], TARGET, folder=tmp_path / "kept")
+def test_only_the_last_used_archives_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(pack, "KEPT", 2)
+    packages = closure(["tabulate"], TARGET)
+    for number in range(4):
+        also = {"own.py": f"number = {number}\n".encode()}
+        made = pack.made(packages, TARGET, folder=tmp_path / "kept", also=also)
         os.utime(made.path, (number, number))
-    assert len(list((tmp_path / "kept").glob("*.tar.gz"))) == pack.KEPT
-    assert len(list((tmp_path / "kept").glob("*.json"))) == pack.KEPT
+    assert made.path.exists()
+    assert len(list((tmp_path / "kept").glob("*.tar.gz"))) == 2
+    assert len(list((tmp_path / "kept").glob("*.json"))) == 2
 
 
 def test_what_snakemake_does_not_use_is_left_out_unless_the_workflow_does(tmp_path):
