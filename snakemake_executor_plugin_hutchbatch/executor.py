@@ -24,6 +24,7 @@ from .environments import ahead
 from .environments.ahead import BuiltAhead
 from .environments.shelf import EnvironmentShelf
 from .planning import (
+    array_order,
     container_environment,
     launch,
     memory_request,
@@ -238,7 +239,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         """Plans in this thread, which alone may use Snakemake's objects; submits in others."""
         if len(self.dag) != self._size:
             self._grown()
-        for job in self._uploads.begin(jobs):
+        for job in self._uploads.begin(array_order.by_outputs(jobs)):
             self.run_job_pre(job)
             self._run.similar.begins(job.jobid)
             self._run.tally.begins(job.jobid, len(members(job)))

@@ -225,14 +225,20 @@ class Inventory:
         memory, now = self._memory(bucket), self._clock()
         with self._lock:
             memory.make_room()
-            begun, until = memory.start_listing(prefix, now, now - self._absent_for)
+            oldest = now - self._absent_for
+            begun, until = memory.start_listing(prefix, now, oldest)
             generation = memory.generation
             budget = PAGES + memory.questions(prefix) // QUESTIONS_A_PAGE
+        whole_since = begun
         try:
             for _ in range(budget):
                 until = self._page(bucket, prefix, until or "", PAGE, begun)
                 if until is None:
                     break
+                with self._lock:
+                    beyond = memory.beyond(prefix, until, oldest)
+                if beyond is not None:  # what is known of there is not listed again
+                    until, whole_since = beyond[0], min(whole_since, beyond[1])
         except ClientError as error:
             if not errors.is_denied(error):
                 raise
@@ -241,7 +247,7 @@ class Inventory:
             return
         with self._lock:
             if memory.generation == generation:
-                memory.end_listing(prefix, begun, until)
+                memory.end_listing(prefix, whole_since, until)
 
     def _page(self, bucket: str, prefix: str, after: str, size: int, begun: float) -> str | None:
         """Remembers a page. Returns its last key, None if it is the last page."""

@@ -12,7 +12,8 @@ from typing import NamedTuple
 LIST_FROM = 8
 #: Objects remembered at most, about 400 bytes each; then all are forgotten and asked for again.
 MOST = 200_000
-
+#: Sorts after all that is in a key.
+LAST = "\U0010ffff"
 
 #: Storage classes from which objects must be restored before they can be read; the third archives
 #: what is not used for long, where its bucket says so.
@@ -143,6 +144,15 @@ class Memory:
         began since ``oldest`` was interrupted."""
         begun, until = self._lists.pop(prefix, (-1.0, None))
         return (now, None) if until is None or begun < oldest else (begun, until)
+
+    def beyond(self, prefix: str, key: str, oldest: float) -> tuple[str, float] | None:
+        """Where a listing of the prefix that has come to a key may go on: behind a folder below the
+        prefix that was listed to its end since ``oldest``; and when that began."""
+        for folder in ancestors(key):
+            begun, until = self._lists.get(f"{folder}/", (-1.0, ""))
+            if len(folder) >= len(prefix) and until is None and begun >= oldest:
+                return f"{folder}/{LAST}", begun
+        return None
 
     def questions(self, prefix: str) -> int:
         return self._misses.get(prefix, 0)

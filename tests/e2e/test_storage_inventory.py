@@ -100,6 +100,31 @@ def test_what_jobs_made_is_found_by_a_look(workflow, place):
         assert calls.take() == {"HeadObject": 1}
 
 
+def test_what_was_listed_is_not_listed_again_with_what_is_around_it(workflow, place):
+    inputs = [place(f"in/{n:04}.txt") for n in range(3500)]
+    place("later/1.txt", "here")
+    s3 = workflow.client("s3")
+    calls, inventory = Counted(s3), Inventory(s3)
+    assert all(inventory.exists(url) for url in inputs)
+    assert calls.take()["ListObjectsV2"] == 4
+    assert not any(inventory.exists(f"{workflow.prefix}/out/{n}.txt") for n in range(3500))
+    assert not inventory.exists(f"{workflow.prefix}/in/none.txt")
+    assert inventory.find(f"{workflow.prefix}/later/1.txt").size == 4
+    assert calls.take() == {"ListObjectsV2": 2}  # the first page, and what is behind the folder
+
+
+def test_what_was_asked_since_the_jobs_ended_is_not_asked_again(workflow, place):
+    s3 = workflow.client("s3")
+    calls, inventory = Counted(s3), Inventory(s3, clock=iter(range(1, 10**6)).__next__)
+    outputs = [place(f"out/{n:04}.txt") for n in range(900)]
+    inventory.look(outputs, since=1)
+    assert calls.take() == {"ListObjectsV2": 1}
+    inventory.look(outputs, since=1)
+    assert calls.take() == {}
+    inventory.look(outputs)
+    assert calls.take() == {"ListObjectsV2": 1}
+
+
 def test_addresses_far_apart_are_asked_one_by_one(workflow, place):
     s3 = workflow.client("s3")
     calls, inventory = Counted(s3), Inventory(s3)

@@ -5,6 +5,7 @@ moto answers inside botocore: nothing leaves this process.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import boto3
@@ -12,10 +13,14 @@ import pytest
 from moto import mock_aws
 
 from snakemake_executor_plugin_hutchbatch.aws import clients
+from snakemake_executor_plugin_hutchbatch.aws.retry import Retrier
+from snakemake_executor_plugin_hutchbatch.settlement.stored_statuses import Attempt, StoredStatuses
 from snakemake_executor_plugin_hutchbatch.snakemake_patches import s3_storage
 from snakemake_executor_plugin_hutchbatch.storage import archived
 from snakemake_executor_plugin_hutchbatch.storage.inventory import Inventory
+from snakemake_executor_plugin_hutchbatch.supervisor import status_names
 from snakemake_executor_plugin_hutchbatch.supervisor.s3_terms import Terms
+from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Status, dumps
 
 BUCKET, REGION = "lab-bucket", "us-west-2"
 KEY = "arn:aws:kms:us-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -81,3 +86,20 @@ def test_what_is_archived_is_found_until_it_is_restored(s3):
     assert [each.url for each in archived.find(s3, listed)] == urls[:2]
     s3.restore_object(Bucket=BUCKET, Key="cold/a", RestoreRequest={"Days": 7})
     assert [each.url for each in archived.find(s3, listed)] == urls[1:2]
+
+
+def test_statuses_are_read_from_pages_of_a_listing(s3):
+    """By names in their order, from one to another, as AWS documents ``StartAfter``."""
+    prefix, parent = f"s3://{BUCKET}/a b/status/", "11111111-2222-3333-4444-555555555555"
+    done = [Status(f"{parent}:{n}", 1, "done", 0, seconds={"run": float(n)}) for n in range(40)]
+    for status in done:
+        key = status_names.url(prefix, status, listed=True).removeprefix(f"s3://{BUCKET}/")
+        s3.put_object(Bucket=BUCKET, Key=key, Body=dumps(status).encode())
+    calls = []
+    s3.meta.events.register("before-call.s3", lambda model, **_: calls.append(model.name))
+    with ThreadPoolExecutor(2) as pool:
+        statuses = StoredStatuses(s3, Retrier(calls.append), pool)
+        wanted = [Attempt(status.job_id, 1, prefix) for status in done[5:35]]
+        statuses.foresee(wanted)
+        assert [statuses.read(each).status for each in wanted] == done[5:35]
+    assert calls == ["ListObjectsV2"]

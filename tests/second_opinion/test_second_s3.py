@@ -6,12 +6,15 @@ What only AWS has (checksums of whole objects, the region in a signature) Ceph 1
 from __future__ import annotations
 
 import os
+import re
 import uuid
 
 import pytest
 from supervisor.conftest import BUCKET, Container, Store
 from workflows import Workflow
 
+from snakemake_executor_plugin_hutchbatch.record.reader import Reader
+from snakemake_executor_plugin_hutchbatch.record.schema import Attempt
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Input, Log, Output, Step
 
 #: Keys that clients and proxies like to change on the way.
@@ -85,7 +88,11 @@ SNAKEFILE = """
 envvars: "AWS_CA_BUNDLE"
 
 rule all:
-    input: "results/counts.txt", "parts"
+    input: "results/counts.txt", "parts", expand("array/{n}.txt", n=range(4))
+
+rule array:
+    output: "array/{n}.txt"
+    shell: "echo {wildcards.n} > {output}"
 
 rule numbers:
     input: "data/names and more.txt", storage("s3://raw-data/run//1 +%é")
@@ -129,10 +136,17 @@ def test_a_workflow_runs_whose_files_are_all_there(second_s3, cloud, tmp_path, m
         "data/names and more.txt",
         "logs/parts.log",
         *(f"parts/a{letter}" for letter in "abcde"),
+        *(f"array/{number}.txt" for number in range(4)),
         "results/counts.txt",
     }
     counted = client.get_object(Bucket="hutchbatch", Key="second/results/counts.txt")
     assert counted["Body"].read() == b"6"
+    statuses = [key for key in keys if re.search(r"/status/[^/]+/\d+\.1\.1[\w-]+\.json$", key)]
+    assert len(statuses) == 4
+    with Reader(workflow.folder / ".snakemake" / "hutchbatch" / "journal.sqlite") as record:
+        attempts = record.rows(Attempt)
+        assert len(attempts) == 7
+        assert all(attempt.seconds for attempt in attempts)
     classes = {item["Key"]: item["StorageClass"] for item in objects}
     cold = {key for key, name in classes.items() if name == "STANDARD_IA"}
     assert cold == {"second/" + key for key in mine}  # and no control file

@@ -109,3 +109,22 @@ def test_memory_is_bounded_and_a_loss_is_no_absence():
     memory.make_room()
     assert memory.generation == before + 1
     assert memory.answer("a/1", EVER) is None
+
+
+def test_a_listing_goes_on_behind_a_folder_that_was_listed_to_its_end(memory):
+    memory.end_listing("data/in/", 5.0, None)
+    memory.end_listing("data/half/", 5.0, "data/half/k")
+    behind, begun = memory.beyond("data/", "data/in/3", 4.0)
+    assert "data/in/zzz" < behind < "data/in0"
+    assert begun == 5.0
+    assert memory.beyond("data/", "data/in/3", 6.0) is None  # too long ago
+    assert memory.beyond("data/in/", "data/in/3", 4.0) is None  # it is itself listed again
+    assert memory.beyond("data/", "data/half/a", 4.0) is None
+    assert memory.beyond("data/", "data/other/a", 4.0) is None
+
+
+def test_what_is_void_stays_void_whatever_came_before(memory):
+    memory.add("out/1", FILE, 3.0)
+    memory.void("out/1", 4.0)
+    memory.void("out/1", 2.0)  # a job of which it is known since 2 that it has ended
+    assert memory.answer("out/1", EVER) is None
