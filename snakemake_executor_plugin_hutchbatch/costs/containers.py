@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ..record.container_hours import ContainerHours
 from ..settlement.failure_cause import Cause
 from .machine_prices import Market, candidates, share
 from .span import Span, around
@@ -164,22 +165,49 @@ class Meter:
         hours = max(0.0, stopped - max(container.started, since)) / 3600
         if not hours:
             return Sum()
-        found = self.rate(
-            Ask(
-                container.queue,
-                container.instance_type or self._machines.get(container.instance_id or ""),
-                container.capacity,
-                container.vcpus,
-                container.memory_mib,
-                container.gpus,
-            )
+        ask = Ask(
+            container.queue,
+            container.instance_type or self._machines.get(container.instance_id or ""),
+            container.capacity,
+            container.vcpus,
+            container.memory_mib,
+            container.gpus,
         )
+        return self._sum(ask, 1, hours, container.cause == Cause.SPOT.value)
+
+    def of_hours(self, kind: ContainerHours) -> Sum:
+        """What containers of one kind cost together."""
+        ask = Ask(
+            kind.queue,
+            kind.instance_type,
+            kind.capacity,
+            kind.vcpus,
+            kind.memory_mib,
+            kind.gpus,
+        )
+        return self._sum(ask, kind.count, kind.hours, kind.is_lost)
+
+    def _sum(self, ask: Ask, count: int, hours: float, is_lost: bool) -> Sum:
+        found = self.rate(ask)
         if found.hour is None:
-            return Sum(unpriced=1, unpriced_hours=hours, reasons={found.reason: 1})
+            return Sum(unpriced=count, unpriced_hours=hours, reasons={found.reason: count})
         cost = found.hour.times(hours)
-        lost = cost if container.cause == Cause.SPOT.value else Span()
-        flags = (int(found.guessed), int(found.capped), int(found.asked))
-        return Sum(1, cost, lost, *flags)
+        return Sum(
+            count,
+            cost,
+            cost if is_lost else Span(),
+            guessed=count * found.guessed,
+            capped=count * found.capped,
+            asked=count * found.asked,
+        )
+
+
+def of_hours(kinds: Iterable[ContainerHours], market: Market) -> Sum:
+    """What the containers of a run cost, from their hours."""
+    meter, whole = Meter(market), Sum()
+    for kind in kinds:
+        whole += meter.of_hours(kind)
+    return whole
 
 
 def so_far(containers: Iterable[Container], market: Market, since: float, until: float) -> RunCost:

@@ -71,6 +71,15 @@ def read(reader: Reader, run: Run) -> Record:
     )
 
 
+def market(reader: Reader, run: Run) -> Record:
+    """What of a run's record says what its machines cost. Raises ``JournalError``."""
+    return Record(
+        run,
+        queues=tuple(reader.rows(KnownQueue, "run_id = ? ORDER BY name", run.run_id)),
+        spot_prices=tuple(reader.rows(SpotPrice, "run_id = ? ORDER BY instance_type", run.run_id)),
+    )
+
+
 #: What is needed to count jobs.
 _COLUMNS: Mapping[type, frozenset[str]] = {
     Job: frozenset(

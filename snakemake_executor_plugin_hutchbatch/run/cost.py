@@ -4,18 +4,18 @@ summed up."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ..aws.clients import SpotPriceClient
-from ..costs import sentences, spot_history
-from ..record import run_record
+from ..costs import containers, sentences, spot_history
+from ..record import container_hours, run_record
+from ..record.container_hours import ContainerHours
 from ..record.reader import Reader
 from ..record.recorder import Recorder
 from ..record.run_record import Record
 from ..record.schema import Run, SpotPrice
-from ..reporting import attempt_table, cost_of_run
-from ..reporting.attempt_table import Row
+from ..reporting import cost_of_run
 
 
 def lines(
@@ -27,12 +27,14 @@ def lines(
     journal = recorder.journal
     if journal is None or not journal.flush():
         return []
-    with Reader(journal.path) as reader:
-        record = run_record.read(reader, run_record.choose(reader, recorder.run.run_id))
     now = clock()
-    rows = attempt_table.rows(record)
-    record = _with_spot_prices(record, rows, recorder, spot_prices, now)
-    return list(summed_up(record, rows, now))
+    with Reader(journal.path) as reader:
+        run = run_record.choose(reader, recorder.run.run_id)
+        record = run_record.market(reader, run)
+        hours = container_hours.of_run(reader, run, now)
+        stored = container_hours.stored_bytes(reader, run)
+    record = _with_spot_prices(record, hours, recorder, spot_prices, now)
+    return list(summed_up(record, hours, stored))
 
 
 def most_so_far(recorder: Recorder, clock: Callable[[], float] = time.time) -> float | None:
@@ -42,31 +44,33 @@ def most_so_far(recorder: Recorder, clock: Callable[[], float] = time.time) -> f
     if journal is None:
         return None
     detached_id, _, fence = own.lease.rpartition("#")
+    most = 0.0
     with Reader(journal.path) as reader:
-        runs = [
-            run
-            for run in reader.rows(Run)
-            if run.run_id == own.run_id or (fence and run.lease.startswith(f"{detached_id}#"))
-        ]
-        records = [run_record.read(reader, run) for run in runs]
-    now = clock()
-    until = [now if each.run.run_id == own.run_id else each.known_until for each in records]
-    costs = map(cost_of_run.of, records, until)
-    return sum(each.total.cost.high for each in costs)
+        for run in reader.rows(Run):
+            if run.run_id == own.run_id:
+                until = clock()
+            elif fence and run.lease.startswith(f"{detached_id}#"):
+                until = container_hours.known_until(reader, run)
+            else:
+                continue
+            market = cost_of_run.market(run_record.market(reader, run))
+            hours = container_hours.of_run(reader, run, until)
+            most += containers.of_hours(hours, market).cost.high
+    return most
 
 
 def _with_spot_prices(
     record: Record,
-    rows: Iterable[Row],
+    hours: Iterable[ContainerHours],
     recorder: Recorder,
     spot_prices: Callable[[], SpotPriceClient | None],
     now: float,
 ) -> Record:
     known = cost_of_run.market(record)
     types = {
-        row.instance_type
-        for row in rows
-        if row.instance_type and known.is_spot(row.queue, row.capacity)
+        kind.instance_type
+        for kind in hours
+        if kind.instance_type and known.is_spot(kind.queue, kind.capacity)
     }
     client = spot_prices() if types else None
     if client is None:
@@ -79,15 +83,13 @@ def _with_spot_prices(
     )
 
 
-def summed_up(record: Record, rows: Iterable[Row], now: float) -> Iterator[str]:
-    """Pure."""
+def summed_up(record: Record, hours: Sequence[ContainerHours], stored: int) -> Iterator[str]:
+    """``stored``: bytes that its jobs have stored. Pure."""
     market = cost_of_run.market(record)
-    known = list(rows)
-    total = cost_of_run.of_rows(known, market, record.run.started, now).total
+    total = containers.of_hours(hours, market)
     run = record.run
     if cost := sentences.of_run(total, market.on_demand.date, run.endpoint):
         yield cost
-    stored = sum(row.bytes_out or 0 for row in known if row.state == "done")
     kind = run.settings.get("s3_storage_class") or "STANDARD"
     if not run.endpoint and (kept := sentences.of_storage(stored, run.region, kind)):
         yield kept
