@@ -9,7 +9,7 @@ read of one job, queue or run does not hide the others."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +31,7 @@ from ..storage.run_layout import WorkLayout
 from ..supervisor import pinned
 from ..supervisor.taskspec import load_taskspec
 from ..supervisor.typed_json import TaskSpecError
+from ..tracking.news import LOST_AFTER_SECONDS
 from .run_marker import RunMarker
 from .unfinished_jobs import Trace
 
@@ -49,7 +50,7 @@ WANTED: tuple[State, ...] = (*LIVE, "SUCCEEDED")
 #: A run's first job is younger than its mark, except for clocks that differ (seconds).
 SLACK = 300.0
 #: DescribeJobs may leave out for a while a job that ListJobs shows: it is asked again for so many
-#: seconds, with pauses.
+#: seconds, with pauses. Where a second one would be sent, as long as for a job that is followed.
 MISSING_SECONDS, LOOK_SECONDS = 20.0, 2.0
 
 
@@ -83,7 +84,7 @@ def traces(
     runs = {mark.run_id: mark for mark in marks}
     if not runs:
         return Rebuilt()
-    search = _Search(clients.batch, clients.s3, retrier, say)
+    search = _Search(clients.batch, clients.s3, retrier, say, LOST_AFTER_SECONDS)
     ids = search.ids(runs.values(), queues)
     pieces = sorted(
         (
@@ -123,11 +124,18 @@ def _task_url(piece: _Piece) -> str:
 
 
 class _Search:
-    """Asks AWS, and continues after errors. ``complete`` until something could not be read."""
+    """Asks AWS, and continues after errors. ``complete`` until something could not be read;
+    ``patience``: seconds for which a job is asked about that is listed, but not described."""
 
     def __init__(
-        self, batch: BatchClient, s3: S3Client, retrier: Retrier, say: Callable[[str], None]
+        self,
+        batch: BatchClient,
+        s3: S3Client,
+        retrier: Retrier,
+        say: Callable[[str], None],
+        patience: float = MISSING_SECONDS,
     ) -> None:
+        self._patience = patience
         self._batch = batch
         self._s3 = s3
         self._retrier = retrier
@@ -169,15 +177,14 @@ class _Search:
                 )  # without an answer now, there will be none in two seconds
                 missing = [job_id for job_id in missing if job_id not in done]
             waited = self._retrier.clock() - begin
-            if not missing or waited >= MISSING_SECONDS or self._retrier.stopped():
+            if not missing or waited >= self._patience or self._retrier.stopped():
                 break
+            if waited >= MISSING_SECONDS:
+                self._say_once(f"{_undescribed(missing)}. This run waits for that up to 2 minutes.")
             self._retrier.sleep(LOOK_SECONDS)
         if missing:
             self.complete = False
-            self._say(
-                f"AWS Batch lists {len(missing):,} jobs that may belong to earlier runs but does "
-                "not describe them: if they do, they are submitted again."
-            )
+            self._say(f"{_undescribed(missing)}: if they do, they are submitted again.")
 
     def pieces(self, job: JobDetailTypeDef, mark: RunMarker) -> Iterator[_Piece]:
         """The descriptions of a job, or of an array's children, as far as it names any."""
@@ -238,12 +245,22 @@ class _Search:
             if errors.code(error) == "ClientException" and "does not exist" in str(error):
                 return None  # a queue that no longer exists has no jobs of ours
             self.complete = False
-            sentence = errors.explain(error, what)
             # That some queues are not for us need not be said.
-            if not is_denied(error) and sentence not in self._said:
-                self._said.add(sentence)
-                self._say(sentence)
+            if not is_denied(error):
+                self._say_once(errors.explain(error, what))
             return None
+
+    def _say_once(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self._say(sentence)
+
+
+def _undescribed(missing: Collection[str]) -> str:
+    return (
+        f"AWS Batch lists {len(missing):,} jobs that may belong to earlier runs but does not "
+        "describe them"
+    )
 
 
 def _number(text: str | None) -> int | None:
