@@ -261,6 +261,12 @@ RUN = (
     ),
     Patch(
         "snakemake.persistence.file",
+        "FilePersistence._io_write",
+        "record_files:io_write",
+        "writes each of a job's records in pieces, by Python's slow encoder",
+    ),
+    Patch(
+        "snakemake.persistence.file",
         "FilePersistence.finished",
         "locks:finished",
         "a full disk on the controller ends a run whose jobs keep running",
