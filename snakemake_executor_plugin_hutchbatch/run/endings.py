@@ -42,17 +42,26 @@ class Snakemake(Protocol):
         """Reports to Snakemake, and to nobody else, that a job is not done in this run."""
 
 
+#: So many successes are reported to Snakemake together: each report wakes its scheduler up, which
+#: then looks at all jobs that run. They have ended at the same poll.
+TOGETHER = 100
+
+
 class EndedJobs:
-    """Reports every end of one run's jobs, each exactly once."""
+    """Reports every end of one run's jobs, each exactly once. ``settled`` and ``report`` are for
+    one thread."""
 
     def __init__(self, snakemake: Snakemake, run: RunState, services: RunServices) -> None:
         self._snakemake = snakemake
         self._run = run
         self._services = services
         self._scratches: set[str] = set()
+        self._done: list[tuple[SentWork, str]] = []
 
     def settled(self, settled: Settled[SentWork]) -> tuple[SentWork, Resubmit] | None:
         """Reports one ended submission, or sends its job again: what is sent again, and how.
+        Snakemake hears of a success when as many have come as are reported together, or ``report``
+        is called.
 
         Never raises: one end that cannot be reported must not keep others from it, and keeps the
         cause that is known.
@@ -61,10 +70,22 @@ class EndedJobs:
         try:
             return self._settled(settled)
         except Exception as error:
-            tracebacks.log(f"The end of {work.label} could not be reported.")
-            unknown = Failure(Cause.LOST, f"its end could not be reported: {error!r}")
-            self.fail(work.job, None, settled.failure or unknown)
+            self._fail_unreported(work, error, settled.failure)
             return None
+
+    def report(self) -> None:
+        """Reports to Snakemake the successes of which it has not heard. Never raises."""
+        done, self._done = self._done, []
+        for work, job_id in done:
+            try:
+                self._snakemake.succeeded(work.job, job_id)
+            except Exception as error:
+                self._fail_unreported(work, error, None)
+
+    def _fail_unreported(self, work: Work, error: Exception, failure: Failure | None) -> None:
+        tracebacks.log(f"The end of {work.label} could not be reported.")
+        unknown = Failure(Cause.LOST, f"its end could not be reported: {error!r}")
+        self.fail(work.job, None, failure or unknown)
 
     def _settled(self, settled: Settled[SentWork]) -> tuple[SentWork, Resubmit] | None:
         outcome, work = settled.outcome, settled.outcome.what
@@ -145,7 +166,9 @@ class EndedJobs:
         self._run.tally.succeeds(work.job.jobid, len(members(work.job)))
         with tracebacks.logged(f"The success of {work.label} could not be recorded."):
             self._services.recorder.over(work, None)
-        self._snakemake.succeeded(work.job, job_id)
+        self._done.append((work, job_id))
+        if len(self._done) >= TOGETHER:
+            self.report()
 
     def _fail_in_full(self, settled: Settled[SentWork], failure: Failure) -> None:
         work, job = settled.outcome.what, settled.outcome.description

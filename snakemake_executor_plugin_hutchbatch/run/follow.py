@@ -75,14 +75,17 @@ class Follower:
             return
         again: list[tuple[SentWork, Resubmit]] = []
         unseen: list[tuple[SentWork, int]] = []
-        for settled in self._services.settlement.settle(found.ended):
-            work = settled.outcome.what
-            lost = failure_report.spot_losses(settled.outcome.description, settled.failure)
-            if settled.failure is None and lost > self._told.pop(work.number, 0):
-                unseen.append((work, lost))
-            if resubmitted := self._ended.settled(settled):
-                again.append(resubmitted)
-            self._report_progress()
+        try:
+            for settled in self._services.settlement.settle(found.ended):
+                work = settled.outcome.what
+                lost = failure_report.spot_losses(settled.outcome.description, settled.failure)
+                if settled.failure is None and lost > self._told.pop(work.number, 0):
+                    unseen.append((work, lost))
+                if resubmitted := self._ended.settled(settled):
+                    again.append(resubmitted)
+                self._report_progress()
+        finally:
+            self._ended.report()
         for message in (*messages.moved(again), *messages.lost_unseen(unseen)):
             self._run.logger.info(message)
 

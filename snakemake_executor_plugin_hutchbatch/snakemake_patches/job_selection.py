@@ -38,7 +38,6 @@ def job_selector(original: Selector) -> Selector:
             chosen = None if number is None else first(jobs, number, _order)
             if chosen:
                 self.update_available_resources(chosen)
-            _wait_for_news(self)
         if chosen is None:
             return original(self, jobs)
         if limiter:
@@ -80,15 +79,14 @@ def _order(job: AnyJob) -> tuple[int, int, int]:
     return job.priority, cores if isinstance(cores, int) else 1, frees
 
 
-def _wait_for_news(scheduler: Scheduler) -> None:
-    """Takes back the wake-ups of what this round knows already: hundreds of jobs that end at once
-    are one round, not hundreds. Holds the lock, under which news come."""
-    while scheduler._open_jobs.acquire(blocking=False):
-        pass
-    if (
-        scheduler._tofinish
-        or scheduler._toerror
-        or scheduler._executor_error
-        or scheduler._user_kill
-    ):
-        scheduler._open_jobs.release()
+def finish_jobs(plain: Callable[[Scheduler], None]) -> Callable[[Scheduler], None]:
+    """Replaces ``JobScheduler._finish_jobs``, with which each round begins, while it holds the lock
+    under which news come."""
+
+    def finish_jobs(self: Scheduler) -> None:
+        # What woke the scheduler up is seen in this round: one round for hundreds that end at once.
+        while self._open_jobs.acquire(blocking=False):
+            pass
+        plain(self)
+
+    return finish_jobs

@@ -199,9 +199,21 @@ RUN = (
     ),
     Patch(
         "snakemake.scheduling.job_scheduler",
+        "JobScheduler._finish_jobs",
+        "job_selection:finish_jobs",
+        "hundreds of jobs that end at once are hundreds of rounds over all jobs",
+    ),
+    Patch(
+        "snakemake.scheduling.job_scheduler",
         "JobScheduler.job_selector",
         "job_selection:job_selector",
         "a linear program over all ready jobs, also where all fit: minutes for thousands",
+    ),
+    Patch(
+        "snakemake.common",
+        "async_run",
+        "event_loops:async_run",
+        "a new event loop for each job's disk_mb",
     ),
     Patch(
         "snakemake.checkpoints",

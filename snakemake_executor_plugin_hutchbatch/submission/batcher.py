@@ -42,8 +42,7 @@ class Dispatch(Generic[T]):
 
     def add(self, key: Hashable, item: T) -> None:
         with self._condition:
-            if not self._stopped:
-                self._gathering.add(key, item, self._clock())
+            if not self._stopped and self._gathering.add(key, item, self._clock()):
                 self._condition.notify_all()
 
     def waiting(self) -> int:
@@ -88,10 +87,13 @@ class Gathering(Generic[T]):
         self._size = size
         self._families: dict[Hashable, _Family[T]] = {}
 
-    def add(self, key: Hashable, item: T, now: float) -> None:
+    def add(self, key: Hashable, item: T, now: float) -> bool:
+        """Whether the next family is due sooner than before: one is new, or has just become full.
+        Any other item only makes its family due later."""
         family = self._families.setdefault(key, _Family(now, now))
         family.last = now
         family.members.append(item)
+        return len(family.members) in (1, self._size)
 
     def due(self, now: float, everything: bool = False) -> list[list[T]]:
         """Removes and returns the families that are due, none larger than the size of an array."""

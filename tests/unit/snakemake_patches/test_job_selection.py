@@ -138,11 +138,22 @@ def test_other_cases_stay_snakemakes():
     assert plugin.asked == 1
 
 
-@pytest.mark.parametrize("news", ["_tofinish", "_toerror", None])
-def test_many_endings_are_one_round_and_none_is_overlooked(news):
-    scheduler = Scheduler()
-    if news:
-        getattr(scheduler, news).append(Job("ended meanwhile"))
-    scheduler.select(Job("a"))
-    assert scheduler._open_jobs.acquire(blocking=False) == bool(news)
+def test_many_endings_are_one_round_and_what_ends_later_is_another():
+    scheduler, rounds = Scheduler(), []
+
+    def plain(self):
+        rounds.append(list(self._tofinish))
+        self._tofinish.clear()
+
+    def ends(name):
+        scheduler._tofinish.append(name)
+        scheduler._open_jobs.release()
+
+    finish = job_selection.finish_jobs(plain)
+    for name in "abc":
+        ends(name)
+    finish(scheduler)
+    assert rounds == [["a", "b", "c"]]
     assert not scheduler._open_jobs.acquire(blocking=False)
+    ends("d")
+    assert scheduler._open_jobs.acquire(blocking=False)

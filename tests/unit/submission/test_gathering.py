@@ -45,6 +45,16 @@ def test_a_family_is_never_larger_than_an_array_may_be():
     assert len(gathering) == 0
 
 
+def test_who_sends_families_is_woken_by_those_that_are_due_sooner_only():
+    gathering = Gathering(3)
+    woken = [gathering.add("a", number, now=0.1 * number) for number in range(4)]
+    assert woken == [True, False, True, False]
+    assert gathering.add("b", 1, now=0.4)
+    gathering.due(0.4, everything=True)
+    assert gathering.add("a", 5, now=0.5)
+    assert all(Gathering(1).add("a", 1, now=0.0) for _ in range(2))
+
+
 def test_with_arrays_turned_off_nothing_waits():
     gathering = Gathering(1)
     gathering.add("a", 1, now=0.0)
