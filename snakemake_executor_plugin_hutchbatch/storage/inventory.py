@@ -232,13 +232,13 @@ class Inventory:
         whole_since = begun
         try:
             for _ in range(budget):
+                with self._lock:
+                    beyond = memory.beyond(prefix, until or prefix, oldest)
+                if beyond is not None:  # what is known of there is not listed again
+                    until, whole_since = beyond[0], min(whole_since, beyond[1])
                 until = self._page(bucket, prefix, until or "", PAGE, begun)
                 if until is None:
                     break
-                with self._lock:
-                    beyond = memory.beyond(prefix, until, oldest)
-                if beyond is not None:  # what is known of there is not listed again
-                    until, whole_since = beyond[0], min(whole_since, beyond[1])
         except ClientError as error:
             if not errors.is_denied(error):
                 raise

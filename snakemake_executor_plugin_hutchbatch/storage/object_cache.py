@@ -146,12 +146,13 @@ class Memory:
         return (now, None) if until is None or begun < oldest else (begun, until)
 
     def beyond(self, prefix: str, key: str, oldest: float) -> tuple[str, float] | None:
-        """Where a listing of the prefix that has come to a key may go on: behind a folder below the
-        prefix that was listed to its end since ``oldest``; and when that began."""
-        for folder in ancestors(key):
-            begun, until = self._lists.get(f"{folder}/", (-1.0, ""))
-            if len(folder) >= len(prefix) and until is None and begun >= oldest:
-                return f"{folder}/{LAST}", begun
+        """Where a listing of the prefix that has come to a key may go on: behind what other
+        listings, of folders below or above, have shown since ``oldest``; and when that began."""
+        for folder in ("", *(f"{each}/" for each in ancestors(key))):
+            begun, until = self._lists.get(folder, (-1.0, ""))
+            behind = f"{folder}{LAST}" if until is None else until
+            if begun >= oldest and behind > key and behind.startswith(prefix):
+                return behind, begun
         return None
 
     def questions(self, prefix: str) -> int:

@@ -113,6 +113,14 @@ def test_what_was_listed_is_not_listed_again_with_what_is_around_it(workflow, pl
     assert calls.take() == {"ListObjectsV2": 2}  # the first page, and what is behind the folder
 
 
+def test_questions_in_any_order_list_each_part_of_a_large_folder_once(workflow, place):
+    inputs = [place(f"in/{n}.txt") for n in range(12_500)]
+    s3 = workflow.client("s3")
+    calls, inventory = Counted(s3), Inventory(s3)
+    assert all(inventory.exists(url) for url in inputs)  # 7.txt comes after 12499.txt in S3
+    assert calls.take()["ListObjectsV2"] <= 13 + 1
+
+
 def test_what_was_asked_since_the_jobs_ended_is_not_asked_again(workflow, place):
     s3 = workflow.client("s3")
     calls, inventory = Counted(s3), Inventory(s3, clock=iter(range(1, 10**6)).__next__)

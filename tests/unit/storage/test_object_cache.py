@@ -111,16 +111,20 @@ def test_memory_is_bounded_and_a_loss_is_no_absence():
     assert memory.answer("a/1", EVER) is None
 
 
-def test_a_listing_goes_on_behind_a_folder_that_was_listed_to_its_end(memory):
+def test_a_listing_goes_on_behind_what_others_have_shown(memory):
     memory.end_listing("data/in/", 5.0, None)
     memory.end_listing("data/half/", 5.0, "data/half/k")
+    memory.end_listing("more/", 5.0, "more/deep/m")
     behind, begun = memory.beyond("data/", "data/in/3", 4.0)
     assert "data/in/zzz" < behind < "data/in0"
     assert begun == 5.0
     assert memory.beyond("data/", "data/in/3", 6.0) is None  # too long ago
-    assert memory.beyond("data/in/", "data/in/3", 4.0) is None  # it is itself listed again
-    assert memory.beyond("data/", "data/half/a", 4.0) is None
+    assert memory.beyond("data/", "data/half/a", 4.0) == ("data/half/k", 5.0)
+    assert memory.beyond("data/", "data/half/x", 4.0) is None
     assert memory.beyond("data/", "data/other/a", 4.0) is None
+    # A folder in the midst of which that of its parent ended.
+    assert memory.beyond("more/deep/", "more/deep/", 4.0) == ("more/deep/m", 5.0)
+    assert memory.beyond("more/early/", "more/early/", 4.0) is None
 
 
 def test_what_is_void_stays_void_whatever_came_before(memory):
