@@ -219,6 +219,7 @@ class Target(Protocol):
 class _EitherJob(Protocol):
     """What a job and a group of jobs have in common."""
 
+    name: str
     jobid: int | str
     attempt: int
     restart_times: int

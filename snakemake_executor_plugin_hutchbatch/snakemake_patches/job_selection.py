@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from ..snakemake_types import AnyJob, Scheduler
+from . import removals
 
 T = TypeVar("T")
 #: Where Snakemake's own schedulers are; that of a plugin has its reasons.
@@ -35,7 +36,7 @@ def job_selector(original: Selector) -> Selector:
         with self._lock:
             left = {**self.resources, "_job_count": free}
             number = how_many((job.scheduler_resources for job in jobs), left)
-            chosen = None if number is None else first(jobs, number, _order)
+            chosen = None if number is None else first(_by_rule(jobs), number, _order)
             if chosen:
                 self.update_available_resources(chosen)
         if chosen is None:
@@ -79,6 +80,12 @@ def _order(job: AnyJob) -> tuple[int, int, int]:
     return job.priority, cores if isinstance(cores, int) else 1, frees
 
 
+def _by_rule(jobs: Iterable[AnyJob]) -> Sequence[AnyJob]:
+    """Those of a rule beside each other, since equal jobs are sent together if they come soon
+    after each other: a round may have more jobs than are prepared within that time."""
+    return sorted(jobs, key=lambda job: job.name)
+
+
 def finish_jobs(plain: Callable[[Scheduler], None]) -> Callable[[Scheduler], None]:
     """Replaces ``JobScheduler._finish_jobs``, with which each round begins, while it holds the lock
     under which news come."""
@@ -87,6 +94,7 @@ def finish_jobs(plain: Callable[[Scheduler], None]) -> Callable[[Scheduler], Non
         # What woke the scheduler up is seen in this round: one round for hundreds that end at once.
         while self._open_jobs.acquire(blocking=False):
             pass
-        plain(self)
+        with removals.together(self.workflow):
+            plain(self)
 
     return finish_jobs

@@ -30,7 +30,7 @@ from ..storage.inventory import Inventory
 from ..storage.object_cache import Object
 from ..supervisor.errors import Failure
 from ..supervisor.file_names import is_named, name_of
-from . import source_files
+from . import removals, source_files
 from .copy_state import Differs
 from .local_copies import LocalCopies
 
@@ -208,7 +208,9 @@ def remove(plain: AsyncMethod) -> AsyncMethod:
             await plain(file, *args, only_local=only_local, **kwargs)
             return
         if not only_local and await file.exists_in_storage():
-            await file.storage_object.managed_remove()
+            stored = file.storage_object
+            if not ("temp" in file.flags and removals.takes(stored)):
+                await stored.managed_remove()
         copies().discard(str(file))
 
     return remove

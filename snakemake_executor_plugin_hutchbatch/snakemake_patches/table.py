@@ -201,7 +201,7 @@ RUN = (
         "snakemake.scheduling.job_scheduler",
         "JobScheduler._finish_jobs",
         "job_selection:finish_jobs",
-        "hundreds of jobs that end at once are hundreds of rounds over all jobs",
+        "jobs that end at once are a round each, and their temp() files a call each",
     ),
     Patch(
         "snakemake.scheduling.job_scheduler",

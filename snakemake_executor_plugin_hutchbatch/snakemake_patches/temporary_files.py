@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from ..planning.snakemake_jobs import s3_url
 from ..snakemake_types import Dag, Job, Scheduler
-from . import local_files
+from . import local_files, removals
 
 #: Whether a file, by its URL and S3's time of it, was made by a run that this one continues.
 IsContinued = Callable[[str, float], bool]
@@ -39,8 +39,9 @@ def init(plain: Callable[..., None]) -> Callable[..., None]:
         if any(dag.checkpoint_jobs):
             dag._deferred_temp_jobs.extend(jobs)
             return
-        for job in jobs:
-            self.workflow.async_run(dag.handle_temp(job))
+        with removals.together(self.workflow):
+            for job in jobs:
+                self.workflow.async_run(dag.handle_temp(job))
 
     return init
 

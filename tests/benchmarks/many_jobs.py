@@ -177,19 +177,10 @@ def run(folder: Path, plugin: str, size: int, options: argparse.Namespace) -> Fi
             text=True,
         )
         announced: list[tuple[float, float]] = []
-
-        def read() -> None:
-            assert controller.stdout is not None
-            with (folder / "output.txt").open("w") as output:
-                for line in controller.stdout:
-                    output.write(line)
-                    if line.startswith("Execute ") and not announced:
-                        now = time.monotonic() - calls.begin
-                        announced.append((now, cpu_so_far(controller.pid)))
-                        if options.only_start:
-                            controller.send_signal(options.only_start)
-
-        reader = threading.Thread(target=read)
+        reader = threading.Thread(
+            target=read_output,
+            args=(controller, folder / "output.txt", calls.begin, announced, options.only_start),
+        )
         reader.start()
         with profiles.sampled(controller.pid, options.profile and ours) as samples:
             _, status, used = os.wait4(controller.pid, 0)
@@ -219,6 +210,25 @@ def run(folder: Path, plugin: str, size: int, options: argparse.Namespace) -> Fi
             cpu=used.ru_utime + used.ru_stime,
             memory=used.ru_maxrss * 1024,
         )
+
+
+def read_output(
+    controller: subprocess.Popen[str],
+    copy: Path,
+    begin: float,
+    announced: list[tuple[float, float]],
+    then: signal.Signals | None,
+) -> None:
+    """Copies the controller's output. Once it announces its first jobs, ``announced`` gets the
+    seconds since ``begin`` and the CPU seconds until then, and the controller the signal."""
+    assert controller.stdout is not None
+    with copy.open("w") as output:
+        for line in controller.stdout:
+            output.write(line)
+            if line.startswith("Execute ") and not announced:
+                announced.append((time.monotonic() - begin, cpu_so_far(controller.pid)))
+                if then:
+                    controller.send_signal(then)
 
 
 def write_workflow(folder: Path, shape: Shape, size: int, does: str) -> None:

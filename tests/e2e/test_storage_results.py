@@ -200,10 +200,10 @@ def test_a_bucket_is_never_deleted_with_its_last_object(workflow):
         "Snakefile",
         """
         rule here:
-            output: temp("here.txt")
-            shell: "echo here > {output}"
+            output: temp("here.txt"), temp("too.txt")
+            shell: "echo here | tee {output}"
         rule gone:
-            input: "here.txt"
+            input: "here.txt", "too.txt"
             output: touch("gone.txt")
             shell: "true"
         rule inside:
@@ -213,8 +213,11 @@ def test_a_bucket_is_never_deleted_with_its_last_object(workflow):
         """,
     )
     elsewhere = ("--hutchbatch-work-prefix", "s3://hutchbatch/lone-work/")
+    before = workflow.cloud.s3_calls().get("DeleteObjects", 0)
     workflow.succeed("gone.txt", *elsewhere)
     assert keys() == ["gone.txt"]
+    # What a round of Snakemake's scheduler no longer needs goes together.
+    assert workflow.cloud.s3_calls()["DeleteObjects"] == before + 1
     workflow.succeed("gone.txt", "--delete-all-output")
     assert keys() == []
     s3.head_bucket(Bucket="lone")

@@ -118,6 +118,13 @@ def test_what_is_short_goes_to_priorities_then_vcpus_then_jobs_that_free_tempora
     assert Scheduler(_nodes=9, free=1).select(*jobs) == ["urgent"]
 
 
+def test_jobs_of_a_rule_start_beside_each_other():
+    jobs = [Job(name) for name in "abcabc"]
+    assert Scheduler(_nodes=9).select(*jobs) == list("aabbcc")
+    assert Scheduler(_nodes=3).select(*jobs) == list("aab")
+    assert Scheduler(_nodes=9).select(*jobs, Job("c", 5)) == list("caabbcc")
+
+
 def test_the_sizes_of_the_inputs_of_what_starts_are_looked_up_for_learning():
     scheduler = Scheduler(_nodes=1)
     assert scheduler.select(Job("later"), Job("first", 5)) == ["first"]

@@ -1,0 +1,36 @@
+"""Removes objects a thousand at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws.batch_calls import batched
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+#: Keys in one DeleteObjects, and keys from which on it is cheaper.
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+MOST, FEWEST = 1000, 2
+
+
+def remove(s3: S3Client, bucket: str, keys: Sequence[str]) -> list[str]:
+    """Removes objects of one bucket. Returns the keys that must be removed one by one: few, those
+    that S3 was too busy for or refused, or all, where a server does not know the call as botocore
+    makes it. Never raises; what was wrong, their own calls will say."""
+    if len(keys) < FEWEST:
+        return list(keys)
+    left: list[str] = []
+    for part in batched(keys, MOST):
+        objects: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in part]
+        try:
+            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+        except (ClientError, BotoCoreError):
+            left += part
+        else:
+            left += [key for error in answer.get("Errors", []) if (key := error.get("Key"))]
+    return left
