@@ -52,7 +52,7 @@ from .run import (
     earlier_attempt,
     environments,
     finish,
-    garbage,
+    interpreter,
     rate_limit,
     upload,
 )
@@ -127,7 +127,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
         self._learning = Learning(beginning.recorder if learns else None, self.logger.info)
         self._services.environments.want(shelf.wanted())
         self._ended = EndedJobs(self, self._run, self._services)
-        garbage.keep()
+        interpreter.begin()
         # Last: the wait thread is running already, and starts work once this is set.
         self._follower = Follower(self._run, self._services, self._ended)
 

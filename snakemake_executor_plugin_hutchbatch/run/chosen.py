@@ -19,7 +19,7 @@ from ..settings.options import ExecutorSettings
 from ..snakemake_patches import apply as patches
 from ..snakemake_patches import before_graph, local_files
 from ..text import terminal
-from . import garbage
+from . import interpreter
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -53,6 +53,6 @@ def begin(settings: ExecutorSettings) -> tuple[Callable[[BatchClient], str | Non
     patches.apply(terminal.snakemake_log().warning, settings.value("upload") == "auto", terms)
     earlier = EarlierRuns(settings, terminal.snakemake_log().info)
     rules = SentRules()
-    before_graph.begin(earlier.look, rules.send, garbage.seldom)
+    before_graph.begin(earlier.look, rules.send, interpreter.seldom_collect)
     opened_files.begin()
     return earlier.refusal, rules
