@@ -214,13 +214,23 @@ class _Search:
             )
             return _Piece(trace, sha256, size, index)
 
-        if not (job.get("arrayProperties") or {}).get("size"):
+        if not (count := (job.get("arrayProperties") or {}).get("size")):
             yield piece(job["jobId"], SINGLE, index)
             return
-        for state in WANTED:
-            for summary in self._list(batch_calls.children(job["jobId"], state)):
-                number = batch_calls.child_index(summary["jobId"])
-                yield piece(summary["jobId"], number, number)
+        for number in self._children(job["jobId"], count):
+            yield piece(f"{job['jobId']}:{number}", number, number)
+
+    def _children(self, array_id: str, size: int) -> list[int]:
+        """The indexes of an array's children that live, have succeeded, or do not show yet: a
+        second one must not be sent of these."""
+        shown = self._in_states(array_id, WANTED)
+        if len(shown) < size:
+            shown |= set(range(size)) - self._in_states(array_id, ("FAILED",))
+        return sorted(shown)
+
+    def _in_states(self, array_id: str, states: Iterable[State]) -> set[int]:
+        lists = (self._list(batch_calls.children(array_id, state)) for state in states)
+        return {batch_calls.child_index(child["jobId"]) for found in lists for child in found}
 
     def known(self, family: tuple[str, list[_Piece]]) -> list[Trace]:
         """The traces of the jobs whose descriptions one object has."""

@@ -34,11 +34,13 @@ DIGEST = hashlib.sha256(TEXT).hexdigest()
 
 
 class Batch:
-    """Knows one job and, of an array, its succeeded children."""
+    """Knows one job and, of an array, its succeeded children; which of them have ``failed``
+    instead, and which do not show yet (``late``)."""
 
-    def __init__(self, size=0, **variables):
+    def __init__(self, size=0, failed=(), late=(), **variables):
         pairs = {"HUTCHBATCH_TASK": URL, **variables}
-        self.size = size
+        succeeded = [n for n in range(size) if n not in (*failed, *late)]
+        self.children = {"SUCCEEDED": succeeded, "FAILED": failed}
         self.job = {
             "jobId": "id",
             "jobName": "jdoe-a-1",
@@ -53,7 +55,7 @@ class Batch:
     def list_jobs(self, arrayJobId=None, jobStatus=None, **request):
         if arrayJobId is None:
             return {"jobSummaryList": [self.job]}
-        found = range(self.size) if jobStatus == "SUCCEEDED" else ()
+        found = self.children.get(jobStatus, ())
         return {"jobSummaryList": [{"jobId": f"id:{n}"} for n in found]}
 
     def describe_jobs(self, jobs):
@@ -109,6 +111,12 @@ def test_each_child_of_an_array_is_known_by_its_own_piece():
     swapped = content[size : 2 * size] + content[:size]
     found = traces(Batch(size=3, **pins), swapped + content[2 * size :])
     assert [t.identity for t in found] == ["", "", tasks[2].identity]
+
+
+def test_children_of_an_array_that_do_not_show_yet_may_live():
+    content, _, pins = array([dumps(task(name)).encode() for name in "abcd"])
+    found = traces(Batch(size=4, failed=[1], late=[3], **pins), content)
+    assert [(t.child, t.batch_id) for t in found] == [(0, "id:0"), (2, "id:2"), (3, "id:3")]
 
 
 def test_a_child_that_was_sent_again_by_itself_is_known_by_its_piece():
