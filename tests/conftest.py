@@ -1,5 +1,6 @@
 """What the folders of tests share. This folder is on the path: ``workflows`` can be imported."""
 
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,8 @@ def pytest_configure(config):
     and processes inherit that: those that tests start must heed them. Where the environment forbids
     Python to keep what it has compiled, each of the hundreds of Pythons that tests start would
     compile all of hutchbatch: that is lifted."""
+    # The tests themselves are hundreds of thousands of objects, which stay.
+    gc.set_threshold(20_000, 10, 50)
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.addinivalue_line("markers", "long: takes more than half a minute, mostly waiting")
@@ -59,6 +62,12 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if not item.get_closest_marker("thorough")]
     items.sort(key=lambda item: not (_is_shared(item.nodeid) or item.get_closest_marker("long")))
+
+
+def pytest_collection_finish():
+    """What is there now need not be looked through for what is not used any more."""
+    gc.collect()
+    gc.freeze()
 
 
 #: Files whose tests look at one run, at the same pages, or use one server, or images, that are slow

@@ -37,6 +37,8 @@ from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
 
 WORKING = ("plain", "python", "musl-python", "entrypoint", "user")
 ALL_WORKING = (*WORKING, "read-only")
+#: Those in which the supervisor starts in ways of their own.
+STOPPED = ("plain", "musl-python", "entrypoint")
 
 RULE = """
 rule {name}:
@@ -87,7 +89,10 @@ rule tool:
 """
 
 
-@pytest.mark.parametrize("method", [(), ("--sdm", "apptainer", "env-modules")])
+@pytest.mark.parametrize(
+    "method",
+    [("--sdm", "apptainer", "env-modules"), pytest.param((), marks=pytest.mark.thorough)],
+)
 def test_a_containerized_image_activates_the_environment_that_it_holds(workflow, images, method):
     (workflow.folder / "Snakefile").write_text(CONTAINERIZED.format(image=images["containerized"]))
     (workflow.folder / "envs").mkdir()
@@ -264,7 +269,13 @@ def sleeping(straight) -> TaskSpec:
     return TaskSpec("job", "", (Step("a", command, outputs=(output,), logs=(log,)),))
 
 
-@pytest.mark.parametrize("image", ALL_WORKING)
+@pytest.mark.parametrize(
+    "image",
+    [
+        pytest.param(each, marks=() if each in STOPPED else pytest.mark.thorough)
+        for each in ALL_WORKING
+    ],
+)
 def test_a_terminated_job_stores_its_logs_and_its_status(straight, images, image):
     more = {}
     if image == "read-only":

@@ -1,6 +1,7 @@
 """README and docs say what the code does: names, defaults, paths and snippets."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -575,6 +576,7 @@ def features():
         yield pytest.param(row[0], reported, test.split("::"), id=row[0])
 
 
+@functools.cache
 def sentences(folder: Path) -> list[str]:
     """Patterns of the texts in Python code that are as long as sentences; values are anything."""
     found = []

@@ -72,7 +72,7 @@ def test_rules_under_snakemake_need_nothing_of_their_image_but_a_python(rules):
     assert len(archives) == 2
     stored = [archive.stat().st_mtime_ns for archive in archives]
     # Later runs store, fetch and unpack nothing again.
-    again = rules.succeed("--forceall", PATH=BARE)
+    again = rules.succeed("run.txt", "--forceall", PATH=BARE)
     assert [archive.stat().st_mtime_ns for archive in archives] == stored
     assert "Packing" not in again
     assert rules.text("run.txt").split("\n")[0] == place

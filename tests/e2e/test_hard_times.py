@@ -67,7 +67,7 @@ class Meanwhile:
             raise self._error
 
 
-@pytest.mark.parametrize("hours", [-5, 5])
+@pytest.mark.parametrize("hours", [-5, pytest.param(5, marks=pytest.mark.thorough)])
 def test_a_clock_hours_off_hinders_neither_the_controller_nor_the_jobs(chain, hours):
     chain.cloud.fault(kind="skew", seconds=hours * 3600.0)
     chain.succeed("--retries", "0")

@@ -91,6 +91,7 @@ def folder(cloud, tmp_path, workflow, monkeypatch):
 @pytest.fixture
 def hutchbatch(capfd):
     def run(*arguments):
+        capfd.readouterr()  # what the cloud says of a worker's first job
         code = main.main(arguments)
         reported = capfd.readouterr()
         return code, reported.out, reported.err
