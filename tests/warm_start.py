@@ -25,6 +25,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 HUTCHBATCH = "snakemake_executor_plugin_hutchbatch.cli.main"
 PROGRAMS = ("snakemake", HUTCHBATCH)
@@ -44,9 +45,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """As ``subprocess.run`` of ``python -m PROGRAM …``: what it printed is in ``stdout``, or with
     ``apart`` in ``stdout`` and ``stderr``. Raises ``subprocess.TimeoutExpired``, and kills it."""
-    assert command[1] == "-m" and command[2] in PROGRAMS, command
-    early = {name: value for name, value in env.items() if name.startswith(_EARLY)}
-    if os.environ.get("HUTCHBATCH_TEST_COLD") or early != _early() or _LOOKED_AT & env.keys():
+    if _is_cold(command, env):
         return subprocess.run(
             [*command],
             cwd=cwd,
@@ -58,20 +57,18 @@ def run(
             timeout=timeout,
             check=False,
         )
-    order = {"program": command[2], "arguments": [*command[3:]], "cwd": str(cwd), "env": dict(env)}
     pipes = [os.pipe() for _ in range(2 if apart else 1)]
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(_server())
-        socket.send_fds(connection, [b"."], [pipes[0][1], pipes[-1][1]])
+    with _ordered(command, cwd, env, [pipes[0][1], pipes[-1][1]]) as connection:
         for _, write in pipes:
             os.close(write)
-        connection.sendall(json.dumps(order).encode() + b"\n")
+        answers = connection.makefile()
+        answers.readline()  # the process
         late = threading.Event()
         timer = threading.Timer(timeout, lambda: (late.set(), connection.shutdown(socket.SHUT_WR)))
         timer.start()
         try:
             printed = _read(*(read for read, _ in pipes))
-            code = int(connection.makefile().readline())
+            code = int(answers.readline())
         finally:
             timer.cancel()
     if late.is_set():
@@ -85,6 +82,115 @@ def hutchbatch(
     """The command ``hutchbatch …``, with ``stdout`` and ``stderr``."""
     command = [sys.executable, "-m", HUTCHBATCH, *arguments]
     return run(command, cwd=cwd, env=env, timeout=timeout, apart=True)
+
+
+class Started:
+    """A start that goes on beside its starter: what tests use of ``subprocess.Popen``. It is killed
+    when nobody knows of it any more."""
+
+    def __init__(
+        self, command: Sequence[str], cwd: Path, env: Mapping[str, str], stdout: IO[str] | int
+    ) -> None:
+        self.returncode: int | None = None
+        self.stdout: IO[str] | None = None
+        self._command = [*command]
+        if isinstance(stdout, int):
+            assert stdout == subprocess.PIPE
+            read, output = os.pipe()
+            self.stdout = os.fdopen(read, encoding="utf-8")
+        else:
+            output = os.dup(stdout.fileno())
+        self._connection = _ordered(command, cwd, env, [output, output])
+        os.close(output)
+        self._answers = self._connection.makefile()
+        self.pid = int(self._answers.readline())
+
+    def poll(self) -> int | None:
+        return self._ended(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = self._ended(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(self._command, timeout or 0)
+        return code
+
+    def _ended(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._connection], [], [], timeout)[0]:
+            self.returncode = int(self._answers.readline())
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float) -> tuple[str, None]:
+        assert self.stdout is not None
+        late = threading.Event()
+        timer = threading.Timer(timeout, lambda: (late.set(), self.kill()))
+        timer.start()
+        try:
+            printed = self.stdout.read()
+            self.wait()
+        finally:
+            timer.cancel()
+        if late.is_set():
+            raise subprocess.TimeoutExpired(self._command, timeout, printed.encode())
+        return printed, None
+
+    def __enter__(self) -> Started:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wait()
+        if self.stdout is not None:
+            self.stdout.close()
+        self._answers.close()
+        self._connection.close()
+
+
+def start(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdout: IO[str] | int = subprocess.PIPE,
+) -> Started | subprocess.Popen[str]:
+    """As ``subprocess.Popen`` of ``python -m PROGRAM …``, with its errors in its output."""
+    if not _is_cold(command, env):
+        return Started(command, cwd, env, stdout)
+    return subprocess.Popen(
+        [*command],
+        cwd=cwd,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _is_cold(command: Sequence[str], env: Mapping[str, str]) -> bool:
+    """Whether a start must be a new Python."""
+    assert command[1] == "-m" and command[2] in PROGRAMS, command
+    early = {name: value for name, value in env.items() if name.startswith(_EARLY)}
+    cold = bool(os.environ.get("HUTCHBATCH_TEST_COLD"))
+    return cold or early != _early() or bool(_LOOKED_AT & env.keys())
+
+
+def _ordered(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str], outputs: Sequence[int]
+) -> socket.socket:
+    """The connection to the server, which answers with the process and, in the end, its exit code;
+    it kills the process when the connection is closed."""
+    order = {"program": command[2], "arguments": [*command[3:]], "cwd": str(cwd), "env": dict(env)}
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(_server())
+    socket.send_fds(connection, [b"."], [*outputs])
+    connection.sendall(json.dumps(order).encode() + b"\n")
+    return connection
 
 
 def _early() -> dict[str, str]:
@@ -180,6 +286,7 @@ def _one(connection: socket.socket, variables: Mapping[str, str]) -> str:
     if pid:
         for each in outputs:
             os.close(each)
+        connection.sendall(f"{pid}\n".encode())
         process = os.pidfd_open(pid)
         if connection in select.select([process, connection], [], [])[0]:  # the time is over
             os.kill(pid, signal.SIGKILL)

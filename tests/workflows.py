@@ -83,13 +83,11 @@ class Workflow:
     def started(self, *arguments: str, output=subprocess.PIPE, **changes: str | None):
         """A run that goes on beside the test. It is killed if it still does in the end: what was
         expected in vain is then reported, not waited for."""
-        with subprocess.Popen(
+        with warm_start.start(
             self.command(*arguments),
             cwd=self.folder,
             env=self.environment(**changes),
             stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
         ) as process:
             try:
                 yield process

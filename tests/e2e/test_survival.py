@@ -3,13 +3,13 @@
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import warm_start
 
 #: Each job leaves a line when it begins and one when it ends, in a place of its own that no rule
 #: knows: two jobs that ran show, and two that ran at once.
@@ -80,12 +80,11 @@ class Killable:
     def _started(self, *arguments, **changes):
         with (
             self.log.open("w") as log,
-            subprocess.Popen(
+            warm_start.start(
                 self.workflow.command(*arguments),
                 cwd=self.workflow.folder,
                 env=self.workflow.environment(**self.variables, **changes),
                 stdout=log,
-                stderr=subprocess.STDOUT,
             ) as process,
         ):
             try:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import warm_start
 
 
 def git(workflow, *arguments):
@@ -70,13 +71,10 @@ def test_two_runs_from_one_folder_keep_each_others_code(workflow, flags):
     )
     workflow.write("helper.sh", "echo helped $1\n")
     config = ("--config", f"flags={flags}")
-    first = subprocess.Popen(
+    first = warm_start.start(
         workflow.command("late.txt", "--nolock", *config),
         cwd=workflow.folder,
         env=workflow.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
     )
     deadline = time.monotonic() + 120
     while not (flags / "waiting").exists() and time.monotonic() < deadline:
