@@ -81,6 +81,7 @@ def step_of(
             environment["IPYTHONDIR"] = f"{token.tmpdir}/ipython"
     else:
         shell, command = shell_command(job, where, tmpdir or token.tmpdir)
+    piped, served = _made_with(job, "pipe"), _made_with(job, "service")
     benchmark = None
     if job.benchmark:
         benchmark = Benchmark(
@@ -104,21 +105,18 @@ def step_of(
         benchmark=benchmark,
         pipes=(
             *(where.path(f) for f in job.output if "pipe" in f.flags),
-            *(where.path(f) for f in job.input if _comes_from(job, f, "pipe")),
+            *(where.path(f) for f in job.input if f in piped),
         ),
         serves=tuple(where.path(f) for f in job.output if "service" in f.flags),
-        awaits=tuple(where.path(f) for f in job.input if _comes_from(job, f, "service")),
+        awaits=tuple(where.path(f) for f in job.input if f in served),
         script=script,
     )
 
 
-def _comes_from(job: Job, file: File, flag: str) -> bool:
-    """Whether the job of this group that makes an input has flagged it."""
-    return any(
-        flag in made.flags
-        for other in job.dag.dependencies[job]
-        for made in other.output
-        if made == file
+def _made_with(job: Job, flag: str) -> frozenset[File]:
+    """The files that jobs of this group, on which this one depends, make with a flag."""
+    return frozenset(
+        made for other in job.dag.dependencies[job] for made in other.output if flag in made.flags
     )
 
 
