@@ -54,7 +54,7 @@ class Run:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """A Snakemake job at one of its attempts (``retries:``). ``number`` counts within its run.
 
@@ -105,7 +105,7 @@ class Job:
     input_bytes: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One SubmitJob: a job, or an array of ``size`` jobs. Written before it is sent, so that a call
     whose answer is lost, even to a killed controller, can be found by its ``name``.
@@ -130,7 +130,7 @@ class Submission:
     task_index: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Placement:
     """One job in one submission. ``child``: its index in an array, else ``SINGLE``.
 
@@ -153,7 +153,7 @@ class Placement:
     why: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One container of a placement; ``attempt`` counts from 1.
 

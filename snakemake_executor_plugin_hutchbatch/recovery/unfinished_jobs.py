@@ -23,9 +23,14 @@ REPORTED = "done"
 #: Reported to a Snakemake that did not live to act on it, where this one takes its place.
 FAILED = "failed"
 TAKEN_UP = "taken up"
+#: What is used of them.
+_COLUMNS = (
+    *("run_id", "number", "rule", "label", "attempt", "prepared", "identity", "memory"),
+    *("outputs", "state", "cause"),
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trace:
     """One job in one submission of an earlier run.
 
@@ -104,11 +109,7 @@ def read(
         over = {run.run_id for run in runs if is_over(run, clock())}
         killed = _killed_since_an_end(runs, over)
         ours = {r.run_id: r for r in runs if r.run_id in killed and _is_replaced(r)}
-        jobs = [
-            job
-            for job in reader.rows(Job, "state IN (?, ?, ?)", *OPEN, REPORTED)
-            if job.run_id != own and job.outputs and (job.state != REPORTED or job.run_id in killed)
-        ]
+        jobs = [job for job in _unreported(reader, killed) if job.run_id != own and job.outputs]
         lost = {(job.run_id, job.number): job for job in jobs if job.run_id in over}
         failed = {(job.run_id, job.number): job for job in _failed_last(reader, ours)}
         traces = list(_traces(reader, runs, lost | failed, ours)) if lost or failed else []
@@ -125,6 +126,16 @@ def read(
     )
 
 
+def _unreported(reader: Reader, killed: Iterable[str]) -> Iterator[Job]:
+    """Jobs whose end was not reported, and those of ``killed`` runs whose success may not have
+    been heard. Jobs of the other runs, of which a folder's record may have hundreds of thousands,
+    are not read."""
+    yield from reader.rows(Job, "state IN (?, ?)", *OPEN, columns=_COLUMNS)
+    for run_id in sorted(killed):
+        done = "run_id = ? AND state = ?"
+        yield from reader.rows(Job, done, run_id, REPORTED, columns=_COLUMNS)
+
+
 def _killed_since_an_end(runs: Iterable[Run], over: Iterable[str]) -> set[str]:
     """Runs that were killed after the last one that ended normally: what that one did not make
     again need not be made."""
@@ -139,12 +150,14 @@ def _is_replaced(run: Run) -> bool:
 
 def _failed_last(reader: Reader, runs: Mapping[str, Run]) -> Iterator[Job]:
     """Jobs of these runs that failed, and have not been begun again since."""
-    failed = [job for job in reader.rows(Job, "state = ?", FAILED) if job.run_id in runs]
+    failed = [
+        job for job in reader.rows(Job, "state = ?", FAILED, columns=_COLUMNS) if job.run_id in runs
+    ]
     if not failed:
         return
     last: dict[str, tuple[float, int]] = {}
     for run_id, run in runs.items():
-        for job in reader.rows(Job, "run_id = ?", run_id):
+        for job in reader.rows(Job, "run_id = ?", run_id, columns=_COLUMNS):
             for url in urls(job.outputs):
                 last[url] = max(last.get(url, (0.0, 0)), (run.started, job.number))
     for job in failed:
