@@ -64,7 +64,7 @@ class Canceller:
         return run_record.choose(self._reader, self._run.run_id)
 
     def look(self) -> CancelTargets:
-        record = run_record.read(self._reader, self.refreshed())
+        record = run_record.standing(self._reader, self.refreshed())
         if is_gone(record.run, time.time()):
             record = self._with_news(record)  # nothing updates it any more
         wanted = self._select(record)

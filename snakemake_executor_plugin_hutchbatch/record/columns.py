@@ -81,8 +81,8 @@ def reader_of(
 
     def read(row: Sequence[object]) -> R | None:
         try:
-            cells = (of(cell) for of, cell in zip(readers, row, strict=True))
-            return record(**dict(zip(names, cells, strict=True)))
+            cells = {name: of(cell) for name, of, cell in zip(names, readers, row, strict=True)}
+            return record(**cells)
         except _Unfit:
             return None
 
@@ -114,7 +114,7 @@ def _number(cell: object) -> float:
 def _pairs(of: Callable[[object], object]) -> Callable[[object], dict[str, object]]:
     def read(cell: object) -> dict[str, object]:
         try:
-            found = loads(_text(cell)) if cell not in (None, "") else {}
+            found = loads(_text(cell)) if cell not in (None, "", "{}") else {}
         except StrictJsonError:
             raise _Unfit from None
         if not isinstance(found, dict):

@@ -47,6 +47,13 @@ class Record:
         return max(*times, *(t for t in seen if t is not None), *(j.prepared for j in self.jobs))
 
 
+#: Attempts of jobs that a run took over have the earlier run's id.
+_OURS = (
+    "(run_id = ? OR batch_id IN "
+    "(SELECT batch_id FROM placements WHERE run_id = ? AND batch_id IS NOT NULL))"
+)
+
+
 def read(reader: Reader, run: Run) -> Record:
     """The record of one run. Raises ``JournalError``."""
     mine = "(SELECT {} FROM placements WHERE run_id = ?)"
@@ -56,14 +63,7 @@ def read(reader: Reader, run: Run) -> Record:
         tuple(reader.rows(Job, "run_id = ? ORDER BY number", run_id)),
         tuple(reader.rows(Submission, f"name IN {mine.format('submission')}", run_id)),
         tuple(reader.rows(Placement, "run_id = ?", run_id)),
-        # Attempts of jobs that this run took over have the earlier run's id.
-        tuple(
-            reader.rows(
-                Attempt,
-                f"run_id = ? OR batch_id IN {mine.format('batch_id')} ORDER BY batch_id, attempt",
-                *(run_id, run_id),
-            )
-        ),
+        tuple(reader.rows(Attempt, f"{_OURS} ORDER BY batch_id, attempt", run_id, run_id)),
         tuple(reader.rows(Note, "run_id = ? ORDER BY at", run_id)),
         tuple(reader.rows(Environment, "run_id = ? ORDER BY name", run_id)),
         tuple(reader.rows(KnownQueue, "run_id = ? ORDER BY name", run_id)),
@@ -77,6 +77,52 @@ def market(reader: Reader, run: Run) -> Record:
         run,
         queues=tuple(reader.rows(KnownQueue, "run_id = ? ORDER BY name", run.run_id)),
         spot_prices=tuple(reader.rows(SpotPrice, "run_id = ? ORDER BY instance_type", run.run_id)),
+    )
+
+
+#: What is needed to say how jobs stand, how long they waited and why they failed.
+_STANDING: Mapping[type, frozenset[str]] = {
+    Job: frozenset(
+        (
+            *("run_id", "number", "rule", "label", "attempt", "prepared", "state", "members"),
+            *("vcpus", "memory", "gpus", "ended", "cause", "sentence"),
+        )
+    ),
+    Submission: frozenset(
+        ("name", "run_id", "queue", "size", "prepared", "submitted", "batch_id", "refused")
+    ),
+    Placement: frozenset(
+        (
+            *("submission", "child", "run_id", "number", "state", "batch_id"),
+            *("runnable", "starting", "running", "ended"),
+        )
+    ),
+    Attempt: frozenset(("batch_id", "attempt", "run_id", "cause")),
+}
+
+
+def standing(reader: Reader, run: Run) -> Record:
+    """How a run's jobs stand: of a hundred thousand jobs, a third of what ``read`` takes. Raises
+    ``JournalError``."""
+    run_id = run.run_id
+    mine = "(SELECT {} FROM placements WHERE run_id = ?)"
+    # Of containers that ended well nothing is needed.
+    lost = f"SELECT batch_id FROM attempts WHERE cause IS NOT NULL AND {_OURS}"  # noqa: S608
+    return Record(
+        run,
+        tuple(_some(reader, Job, "run_id = ? ORDER BY number", run_id, _STANDING)),
+        tuple(_some(reader, Submission, f"name IN {mine.format('submission')}", run_id, _STANDING)),
+        tuple(_some(reader, Placement, "run_id = ?", run_id, _STANDING)),
+        tuple(
+            reader.rows(
+                Attempt,
+                f"batch_id IN ({lost}) ORDER BY batch_id, attempt",
+                *(run_id, run_id),
+                columns=_STANDING[Attempt],
+            )
+        ),
+        tuple(reader.rows(Note, "run_id = ? ORDER BY at", run_id)),
+        tuple(reader.rows(Environment, "run_id = ? ORDER BY name", run_id)),
     )
 
 
@@ -107,8 +153,14 @@ def brief(reader: Reader, run: Run) -> Record:
     )
 
 
-def _some(reader: Reader, record: type[R], where: str, run_id: str) -> list[R]:
-    return reader.rows(record, where, run_id, columns=_COLUMNS[record])
+def _some(
+    reader: Reader,
+    record: type[R],
+    where: str,
+    run_id: str,
+    columns: Mapping[type, frozenset[str]] = _COLUMNS,
+) -> list[R]:
+    return reader.rows(record, where, run_id, columns=columns[record])
 
 
 def choose(reader: Reader, name: str | None) -> Run:

@@ -37,7 +37,7 @@ def view(reader: Reader, run: Run, now: float, ask: bool = False) -> Overview:
 
     Raises ``JournalError``, and of a run that goes on botocore's errors.
     """
-    record = run_record.read(reader, run)
+    record = run_record.standing(reader, run)
     gone = is_gone(run, now)
     stuck: tuple[str, ...] = ()
     old = ""

@@ -302,6 +302,21 @@ RUN = (
         "the log file does not accept names that are not UTF-8",
         may_lack=True,
     ),
+    # The memory of workflows with many jobs
+    Patch(
+        "snakemake.iocontainers",
+        "AttributeGuard.__new__",
+        "small_objects:one_guard",
+        "each job has a dozen equal ones",
+        is_new=True,
+    ),
+    Patch(
+        "snakemake.io",
+        "AnnotatedString.__new__",
+        "small_objects:slotted",
+        "each file of a job has two, with a dictionary each",
+        is_new=True,
+    ),
     # botocore
     Patch(
         "botocore.auth",

@@ -7,6 +7,7 @@ from snakemake_executor_plugin_hutchbatch.record.journal import Journal, Journal
 from snakemake_executor_plugin_hutchbatch.record.reader import Reader
 from snakemake_executor_plugin_hutchbatch.record.recorder import Recorder
 from snakemake_executor_plugin_hutchbatch.record.schema import GOES_ON, WAITS, Note, Run
+from snakemake_executor_plugin_hutchbatch.reporting.status import Overview
 
 
 def test_the_first_run_of_a_folder_is_waited_for(tmp_path, capfd):
@@ -50,3 +51,10 @@ def test_a_wait_for_credentials_is_noted_once_and_is_a_sign_of_life(tmp_path):
     with Reader(journal.path) as reader:
         assert [note.kind for note in reader.rows(Note)] == [WAITS, GOES_ON]
         assert reader.rows(Run)[0].beat == 1060.0
+
+
+def test_a_look_that_takes_long_is_not_repeated_at_once():
+    looks = iter([Overview("r", "running", 1.0, None, 2.0), Overview("r", "done", 1.0, 3.0, 3.0)])
+    times, waits = iter([0.0, 3.0, 20.0, 20.1]), []
+    code = status._watch(lambda: next(looks), 5.0, True, waits.append, lambda: next(times))
+    assert (code, waits) == (0, [12.0])
