@@ -27,6 +27,8 @@ _PRIVATE = re.compile(
     r"(^|/)(\.(aws|ssh|gnupg|kube|docker|azure|gcloud|netrc|pgpass|boto|env[^/]*|snakemake|git|cache)"
     r"|__pycache__|credentials[^/]*|id_(rsa|dsa|ecdsa|ed25519)|snakemake-runtime-cache)(/|$)"
 )
+#: Where Snakemake has its own files, in the launch folder.
+_OWN = ".snakemake/"
 _COMPILED = (".pyc", ".so", ".pth")
 _WRITING = set("wax+")
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR
@@ -56,8 +58,16 @@ class _Watch:
         self.active = True
 
     def _is_library(self, path: object) -> bool:
-        """Whether a path is at first sight no workflow's: most are not, while Python imports."""
-        return isinstance(path, str) and path.startswith(self._below) and ".." not in path
+        """Whether a path is at first sight no workflow's: most are not, while Python imports, and
+        while Snakemake looks at what it knows of each file."""
+        if not isinstance(path, str) or ".." in path:
+            return False
+        if path.startswith(self._below):
+            return True
+        if _OWN not in path:
+            return False
+        here = os.getcwd()  # noqa: PTH109 - no Path for each of thousands of files
+        return path.startswith((_OWN, f"{here}/{_OWN}"))
 
     def replace_stat(self) -> None:
         """Has the functions of ``os`` note what they find."""

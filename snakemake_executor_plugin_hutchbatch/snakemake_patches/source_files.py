@@ -9,6 +9,7 @@ found out by comparing (``storage/compare.py``), for all of them at once.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -153,8 +154,8 @@ class SourceFiles:
 
     def _look(self, name: str) -> LocalInput | Unusable | None:
         if name not in self._local:
-            try:
-                self._local[name] = look(name, Path.cwd())
+            try:  # of thousands of inputs most are in S3 alone
+                self._local[name] = look(name, Path.cwd()) if os.path.lexists(name) else None
             except Unusable as error:
                 self._local[name] = error
         return self._local[name]

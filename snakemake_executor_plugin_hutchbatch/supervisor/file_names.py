@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 STORED = "storage_object"
 MODIFIED = "path_modified"
 
+#: Flags that messages show behind a file's name.
+_WITH_A_NOTE = {
+    *("sourcecache_entry", "pipe", "service", "nodelocal", "update", "before_update"),
+    *("access_pattern", "checkpoint_target"),
+}
+
 #: The rule whose files are being named.
 _now = threading.local()
 
@@ -70,6 +76,8 @@ def key_of(name: str, prefix: str) -> str:
 def path_of(key: str) -> str:
     """A relative path for a key, another for each: the empty parts of ``a//b``, which a path does
     not have, become ``%``."""
+    if "%" not in key and "//" not in key and key[:1] != "/" and key[-1:] not in ("/", ""):
+        return key
     return "/".join(part if part.strip("%") else part + "%" for part in key.split("/"))
 
 
@@ -301,6 +309,8 @@ def _print_by_name(io: ModuleType) -> None:
 
     def fmt_iofile(file: object, *args: object, **kwargs: object) -> object:
         if is_named(file):
+            if _WITH_A_NOTE.isdisjoint(getattr(file, "flags", ())):
+                return str(file)
             file = io.IOFile(unflagged(file))
         return plain(file, *args, **kwargs)
 
