@@ -9,24 +9,23 @@ wrote (``forget``, ``look``) does not count afterwards.
 from __future__ import annotations
 
 import hashlib
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor as ThreadPool
 from itertools import groupby
-from os.path import commonprefix
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
 from ..aws import errors, retry
-from .object_cache import ARCHIVES, TIERED, Absent, Fact, Folder, Memory, Object
+from . import s3_answers, sweep
+from .object_cache import ARCHIVES, LAST, TIERED, Absent, Fact, Folder, Memory, Object
 from .urls import split_url
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef, ListObjectsV2RequestTypeDef
+    from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
 
 T = TypeVar("T")
 
@@ -37,11 +36,6 @@ PAGE = 1000
 PAGES, QUESTIONS_A_PAGE = 10, 10
 #: With so many addresses, parts of the bucket are listed to look at them again.
 LOOK_BY_LISTING = 4
-#: Pages in a row with so few of the addresses that single questions cost less; then the rest are
-#: asked for one by one. A call costs the controller as much CPU as so many keys of an answer
-#: (measured: 2.5 ms, 15 µs), and a listing twelve times as much money as a HEAD
-#: (https://aws.amazon.com/s3/pricing/).
-POOR_PAGES, KEYS_A_CALL = 3, 150
 #: Seconds for which "there is none" is remembered once jobs run, which make new files.
 ABSENT_FOR = 3.0
 
@@ -170,12 +164,7 @@ class Inventory:
         known: Fact
         try:
             answer = self._call(lambda: self._s3.head_object(Bucket=bucket, Key=key))
-            known = Object(
-                answer["ContentLength"],
-                answer["LastModified"].timestamp(),
-                answer["ETag"],
-                storage_class=_class(answer.get("StorageClass", "")),
-            )
+            known = s3_answers.of_head(answer)
         except ClientError as error:
             if errors.status(error) != 404:
                 raise
@@ -199,7 +188,7 @@ class Inventory:
         request = {"Bucket": bucket, "Prefix": key + "/", "MaxKeys": page}
         while True:
             answer = self._call(lambda: self._s3.list_objects_v2(**request))
-            yield from _objects(answer)
+            yield from s3_answers.of_page(answer)
             if not answer.get("IsTruncated"):
                 return
             request["ContinuationToken"] = answer["NextContinuationToken"]
@@ -258,57 +247,37 @@ class Inventory:
         answer = self._call(lambda: self._s3.list_objects_v2(**request))
         memory = self._memory(bucket)
         with self._lock:
-            for key, item in _objects(answer):
+            for key, item in s3_answers.of_page(answer):
                 memory.add(key, item, begun)
         return answer["Contents"][-1]["Key"] if answer.get("IsTruncated") else None
 
     def _sweep(self, bucket: str, keys: Sequence[str]) -> None:
         """Lists the parts of the bucket that hold ``keys`` (sorted as S3 sorts, by code point)."""
-        # By characters: a path would lose the empty parts of "a//b".
-        prefix = "".join(commonprefix(keys).rpartition("/")[:2])  # noqa: RUF071
-        memory, place, poor = self._memory(bucket), 0, 0
+        memory, common, place, poor = self._memory(bucket), sweep.common_folder(keys), 0, 0
         with self._lock:
             memory.make_room()
             generation = memory.generation
-        while place < len(keys) and poor < POOR_PAGES:
-            begun, size = self._clock(), min(PAGE, 10 * (len(keys) - place))
+        while place < len(keys) and poor < sweep.POOR_PAGES:
+            prefix, many = sweep.next_folder(keys, place, common)
+            begun, size = self._clock(), min(PAGE, 10 * many)
             try:
                 until = self._page(bucket, prefix, keys[place][:-1], size, begun)
             except ClientError as error:
                 if not errors.is_denied(error):
                     raise
                 return
-            first = place
+            first, until = place, until or prefix + LAST
             with self._lock:
                 # A directory's objects end before key + "0", the character after the slash.
-                while place < len(keys) and (until is None or keys[place] + "0" <= until):
+                while place < len(keys) and keys[place] + "0" <= until:
                     known = self._answer(memory, keys[place])
                     if known is None and memory.generation == generation:
                         memory.add(keys[place], Absent(), begun)
                     place += 1
-            poor = 0 if place - first > max(1, size // KEYS_A_CALL) else poor + 1
+            poor = poor + 1 if sweep.is_poor(place - first, size) else 0
             place = max(place, first + 1)
 
     def _call(self, function: Callable[[], T]) -> T:
         if self._retrier is None:
             return function()
         return self._retrier.call("reading your bucket", function)
-
-
-def _objects(answer: ListObjectsV2OutputTypeDef) -> Iterator[tuple[str, Object]]:
-    for item in answer.get("Contents", ()):
-        if not item["Key"].endswith("/"):
-            yield (
-                item["Key"],
-                Object(
-                    item["Size"],
-                    item["LastModified"].timestamp(),
-                    item["ETag"],
-                    storage_class=_class(item.get("StorageClass", "")),
-                ),
-            )
-
-
-def _class(name: str) -> str:
-    """Only what matters here: there are many objects."""
-    return sys.intern(name) if name in (*ARCHIVES, TIERED) else ""

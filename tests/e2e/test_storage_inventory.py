@@ -133,6 +133,24 @@ def test_what_was_asked_since_the_jobs_ended_is_not_asked_again(workflow, place)
     assert calls.take() == {"ListObjectsV2": 1}
 
 
+def test_outputs_of_several_rules_are_found_without_what_lies_between(workflow, place):
+    s3 = workflow.client("s3")
+    calls, inventory = Counted(s3), Inventory(s3)
+    shown = []
+    s3.meta.events.register(
+        "after-call.s3.ListObjectsV2", lambda parsed, **_: shown.extend(parsed.get("Contents", ()))
+    )
+    everything = [place(f"{step}/{n:04}.txt") for step in (1, 2, 3) for n in range(900)]
+    between = [place(f"2-other/{n:04}.txt") for n in range(1500)]
+    wanted = [url for url in everything if url.endswith(("3.txt", "8.txt"))][:460]
+    missing = [f"{workflow.prefix}/{step}/none.txt" for step in (1, 2, 3)]
+    inventory.look([*wanted, *missing])
+    assert all(inventory.find(url) for url in wanted)
+    assert not any(inventory.exists(url) for url in missing)
+    assert calls.take() == {"ListObjectsV2": 3}
+    assert not {item["Key"] for item in shown} & {url[len("s3://hutchbatch/") :] for url in between}
+
+
 def test_addresses_far_apart_are_asked_one_by_one(workflow, place):
     s3 = workflow.client("s3")
     calls, inventory = Counted(s3), Inventory(s3)
