@@ -1,4 +1,4 @@
-"""Times in AWS's answers. botocore reads them with dateutil, which tries many formats: 0.04 ms each,
+"""Times in AWS's answers. botocore reads them with dateutil, which tries many formats: 0.04 ms,
 and each object in a listing has one. Its own factory of parsers lets another function do it, as the
 AWS CLI does."""
 
