@@ -2,11 +2,14 @@
 
 import gc
 import os
+import shutil
 import signal
 import sys
+import tempfile
 
 import hypothesis
 import pytest
+import warm_start
 from workflows import Workflow, slug
 
 from snakemake_executor_plugin_hutchbatch.local.cloud import LocalCloud
@@ -33,6 +36,9 @@ def pytest_configure(config):
     gc.set_threshold(20_000, 10, 50)
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        shared = os.environ[warm_start.SHARED] = tempfile.mkdtemp(prefix="warm-")
+        config.add_cleanup(lambda: shutil.rmtree(shared, ignore_errors=True))
     config.addinivalue_line("markers", "long: takes more than half a minute, mostly waiting")
     config.addinivalue_line("markers", "thorough: runs with --thorough only, as CI does at night")
     for number, handler in (

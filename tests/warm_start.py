@@ -8,7 +8,7 @@ with ``HUTCHBATCH_TEST_COLD=1``, a start is a new Python.
 
 from __future__ import annotations
 
-import atexit
+import fcntl
 import functools
 import gc
 import importlib
@@ -16,6 +16,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,6 +34,8 @@ PROGRAMS = ("snakemake", HUTCHBATCH)
 _EARLY = ("PYTHON", "LANG", "LC_", "LD_", "COVERAGE_")
 #: What hutchbatch reads when it is loaded: in jobs that run Snakemake, and detached runs.
 _LOOKED_AT = frozenset({"HUTCHBATCH_LEASE", "HUTCHBATCH_LOCAL_JOB", "HUTCHBATCH_SUBMITTED_FROM"})
+#: Names the folder of the server that pytest's workers share.
+SHARED = "HUTCHBATCH_TEST_WARM"
 
 
 def run(
@@ -215,19 +218,25 @@ def _read(*ends: int) -> list[str]:
 
 @functools.cache
 def _server() -> str:
-    """The address of this process's server, which ends with it."""
-    address = str(Path(tempfile.mkdtemp(prefix="warm-"), "socket"))
-    server = subprocess.Popen(
-        [sys.executable, __file__, address],
-        stdin=subprocess.PIPE,  # closed when this process ends
-        stdout=subprocess.PIPE,
-        # numpy's threads would not survive a fork.
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-    )
-    assert server.stdout is not None
-    assert server.stdout.readline() == b"ready\n"
-    atexit.register(server.communicate)
-    return address
+    """The address of the server. pytest's workers share one, which ends with pytest."""
+    given = os.environ.get(SHARED)
+    folder = Path(given or tempfile.mkdtemp(prefix="warm-"))
+    address = folder / "socket"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not address.exists():
+            user = os.getppid() if given else os.getpid()
+            with subprocess.Popen(
+                [sys.executable, __file__, str(address), str(user)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                # numpy's threads would not survive a fork.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            ) as server:
+                assert server.stdout is not None
+                assert server.stdout.readline() == b"ready\n"
+                server.returncode = 0  # it is not waited for
+    return str(address)
 
 
 # --- the server ---
@@ -254,26 +263,28 @@ def _look_again(folder: str) -> None:
     )
 
 
-def _serve(address: str) -> str:
-    """Forks for each connection. Returns, in a fork of a fork, the program to run."""
+def _serve(address: str, user: int) -> str:
+    """Forks for each connection, until the process ``user`` has ended. Returns, in a fork of a
+    fork, the program to run."""
     waiting: list[int] = []
+    end = os.pidfd_open(user)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen(16)
         variables = _load()
         print("ready", flush=True)
         while True:
-            over = 0 in select.select([0, listening], [], [])[0]
+            over = end in select.select([end, listening], [], [])[0]
             waiting = [pid for pid in waiting if os.waitpid(pid, os.WNOHANG) == (0, 0)]
             if over:
-                Path(address).unlink()
-                Path(address).parent.rmdir()
+                shutil.rmtree(Path(address).parent, ignore_errors=True)
                 os._exit(0)
             connection = listening.accept()[0]
             if pid := os.fork():
                 waiting.append(pid)
                 connection.close()
                 continue
+            os.close(end)
             return _one(connection, variables)
 
 
@@ -313,4 +324,4 @@ def _one(connection: socket.socket, variables: Mapping[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    runpy.run_module(_serve(sys.argv[1]), run_name="__main__", alter_sys=True)
+    runpy.run_module(_serve(sys.argv[1], int(sys.argv[2])), run_name="__main__", alter_sys=True)

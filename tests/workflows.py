@@ -15,6 +15,8 @@ from pathlib import Path
 import boto3
 import warm_start
 
+from snakemake_executor_plugin_hutchbatch.local.batch.errors import BatchError
+
 
 @dataclass
 class Finished:
@@ -142,28 +144,32 @@ LIVE = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 
 def end_live_jobs(cloud):
     """Ends what a test left on Batch: its jobs would hold the machine that the next one needs."""
-    given = cloud.environment
-    batch = boto3.client(
-        "batch",
-        region_name=given["AWS_REGION"],
-        aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
-        endpoint_url=given["AWS_ENDPOINT_URL_BATCH"],
-    )
+
+    def call(operation, **parameters):  # after each test: no request is made for it
+        while True:
+            try:
+                return cloud.batch.call(operation, parameters)
+            except BatchError:  # its rate
+                time.sleep(0.1)
+
+    def listed():
+        for queue in call("DescribeJobQueues")["jobQueues"]:
+            page = {"nextToken": ""}
+            while "nextToken" in page:
+                page = call(
+                    "ListJobs",
+                    jobQueue=queue["jobQueueName"],
+                    filters=[{"name": "JOB_NAME", "values": ["*"]}],
+                    **({"nextToken": page["nextToken"]} if page["nextToken"] else {}),
+                )
+                yield from page["jobSummaryList"]
 
     def live():
-        return [
-            job["jobId"]
-            for queue in batch.describe_job_queues()["jobQueues"]
-            for state in LIVE
-            for job in batch.list_jobs(jobQueue=queue["jobQueueName"], jobStatus=state)[
-                "jobSummaryList"
-            ]
-        ]
+        return [job["jobId"] for job in listed() if job["status"] in LIVE]
 
     ids = live()
     for place in range(0, len(ids), 50):
-        batch.terminate_jobs(jobs=ids[place : place + 50], reason="the test is over")
+        call("TerminateJobs", jobs=ids[place : place + 50], reason="the test is over")
     deadline = time.monotonic() + 60
     while ids and live() and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -4,6 +4,8 @@ import json
 import signal
 import time
 
+import pytest
+
 from snakemake_executor_plugin_hutchbatch.cli import main
 
 
@@ -54,6 +56,7 @@ def test_ctrl_c_ends_the_jobs_on_batch(workflow, capfd, monkeypatch):
     assert not list(workflow.stored.glob("*.txt"))
 
 
+@pytest.mark.long
 def test_a_job_that_ended_unheard_before_ctrl_c_is_no_trouble(workflow):
     workflow.write(
         "Snakefile",
