@@ -12,7 +12,7 @@ the key).
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Dict, Iterable, Mapping, Optional, Tuple, Union
 
 from . import strict_json
@@ -311,10 +311,14 @@ def status_url(prefix: str, job_id: str, attempt: int) -> str:
 
 def dumps(value: Union[TaskSpec, Status]) -> str:
     """A ``TaskSpec`` or ``Status`` as compact JSON, without absent values."""
-    return json.dumps(_pruned(asdict(value)), separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(_pruned(value), separators=(",", ":"), ensure_ascii=False)
 
 
 def _pruned(value: object) -> object:
+    """Plain data without absent values. Not ``asdict``, which copies all first: the controller
+    writes one for each job."""
+    if is_dataclass(value):
+        value = {each.name: getattr(value, each.name) for each in fields(value)}
     if isinstance(value, dict):
         return {k: _pruned(v) for k, v in value.items() if not _at_default(v)}
     if isinstance(value, (list, tuple)):
@@ -395,7 +399,7 @@ def facts_of(raw: object) -> Facts:
 
 def status_line(status: Status) -> str:
     """A status as a line of the job's log, in ASCII."""
-    return STATUS_LINE + json.dumps(_pruned(asdict(status)), separators=(",", ":"))
+    return STATUS_LINE + json.dumps(_pruned(status), separators=(",", ":"))
 
 
 def status_in(lines: Iterable[str], job_id: str, attempt: int) -> Optional[Status]:
