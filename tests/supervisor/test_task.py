@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from snakemake_executor_plugin_hutchbatch.planning import supervisor_bundle
+from snakemake_executor_plugin_hutchbatch.supervisor import status_names
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Benchmark,
     Input,
@@ -24,6 +25,7 @@ from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import (
     Step,
     TaskSpec,
     dumps,
+    load_status,
 )
 
 from .conftest import BUCKET, Container, Ended, Store
@@ -374,6 +376,25 @@ def test_an_output_that_cannot_be_stored_is_named(proxied: object, store: Store)
     assert ended.status is not None
     assert ended.status.facts is not None
     assert (ended.status.cause, ended.status.facts.http_status) == ("STAGE_OUT", 403)
+
+
+def test_an_arrays_child_says_in_a_name_that_it_succeeded(
+    container: Container, store: Store
+) -> None:
+    """And all the rest in the object; a failure's words stay out of names."""
+    parent = container.job_id
+    for child, command in ((3, "true"), (4, "echo SECRET >&2; exit 7")):
+        task = container.task(steps=(step(command),), listed=True)
+        container.with_(job_id=f"{parent}:{child}").run(task)
+    good, bad = store.keys(f"status/{parent}/")
+    name = status_names.read(good.rpartition("/")[2])
+    assert name is not None
+    status = status_names.status_in(parent, name)
+    assert (status.job_id, status.exit_code) == (f"{parent}:3", 0)
+    assert status.seconds["run"] > 0
+    assert load_status(store.get(good).decode()) == status
+    assert bad.endswith("/000004.1.json")
+    assert load_status(store.get(bad).decode()).exit_code == 7
 
 
 def test_a_status_that_cannot_be_stored_keeps_the_exit_code(proxied: object, store: Store) -> None:
