@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import OperationModel
 
 from ..snakemake_types import StorageProvider
-from . import errors, retry
+from . import errors, lease_gate, retry
 from .credentials import Renewal
 
 if TYPE_CHECKING:
@@ -95,14 +95,16 @@ def strengthen(
     clock: Clock = CLOCK,
     own_keys: bool = False,
     retrier: float = 0.0,
+    from_the_start: bool = False,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Makes ``client`` correct its clock and wait for renewed credentials (not if it has
     ``own_keys``, which cannot be renewed).
 
     ``retrier``: for so many seconds, during a run, it also repeats calls that fail with transient
-    errors, after botocore's own tries. Only for callers that do not repeat calls themselves, and
-    never for SubmitJob: what became of a call without an answer must be settled first.
+    errors, after botocore's own tries; ``from_the_start``: also before the run begins. Only for
+    callers that do not repeat calls themselves, and never for SubmitJob: what became of a call
+    without an answer must be settled first.
     """
     probing = threading.local()
 
@@ -121,7 +123,8 @@ def strengthen(
             error = ClientError(parsed, operation.name)
             if http.status_code in (400, 401, 403):
                 return 0.0 if corrected(http.headers.get("date", ""), error, request_dict) else None
-        if renewal.waits and error is not None and errors.is_transient(error):
+        goes_on = renewal.waits or (from_the_start and not renewal.has_begun)
+        if goes_on and error is not None and errors.is_transient(error):
             return pause(request_dict["context"], error)
         return None
 
@@ -161,6 +164,15 @@ def strengthen(
 
 def strengthen_storage(provider: StorageProvider, renewal: Renewal) -> None:
     """The same for the client of Snakemake's S3 storage, which also repeats
-    calls: Snakemake makes them at any moment, and any error ends the run."""
+    calls: Snakemake makes them at any moment, and any error ends the run. What fails before a run
+    begins is reported at once to somebody who waits for it; the run of a controller that takes
+    another one's place has begun long ago."""
     client, own_keys = provider.s3c.meta.client, bool(provider.settings.access_key)
-    strengthen(client, renewal, own_keys=own_keys, retrier=retry.PATIENCE)
+    is_detached = lease_gate.own() is not None
+    strengthen(
+        client,
+        renewal,
+        own_keys=own_keys,
+        retrier=retry.PATIENCE,
+        from_the_start=is_detached,
+    )

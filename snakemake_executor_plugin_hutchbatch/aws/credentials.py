@@ -85,6 +85,11 @@ class Renewal:
         """Whether a run is under way, for which it is worth waiting."""
         return self._say is not None and not self._stopped()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a run, or was one."""
+        return self._say is not None
+
     def tell(self, line: str) -> None:
         """Shows a line in the terminal, once there is a run."""
         if self._say is not None:

@@ -72,7 +72,7 @@ def prepare(
     site = _site(workflow, settings, clients.region, queues)
     terms = s3_terms(settings).text()
     own = sizes.reserved(work_prefix, site.run_id, site.region, endpoint, terms)
-    bucket_region = _check_buckets(clients, settings, prefix, work_prefix)
+    bucket_region = _check_buckets(clients, settings, prefix, work_prefix, retrier)
     supervisor_bundle.carried()  # must come before other threads start
     credentials.RENEWAL.begin(say, retrier.sleep, retrier.stopped)
     return RunContext(
@@ -118,20 +118,20 @@ def check_region(session: boto3.Session, wanted: str | None) -> None:
 
 
 def _check_buckets(
-    clients: Clients, settings: ExecutorSettings, prefix: str, work_prefix: str
+    clients: Clients, settings: ExecutorSettings, prefix: str, work_prefix: str, retrier: Retrier
 ) -> str:
     """The region of the data's bucket."""
     data, control = (split_url(url)[0] for url in (prefix, work_prefix))
     whose = ""
     try:
-        region = buckets.check_bucket(clients.s3, data) or clients.region
+        region = buckets.check_bucket(clients.s3, data, retrier=retrier) or clients.region
         if control != data:
             if settings.given("work_prefix") is None:
                 whose = (
                     f" Site {settings.value('site')} keeps a run's control files there, unless "
                     "--hutchbatch-work-prefix names another place."
                 )
-            buckets.check_bucket(clients.s3, control, "--hutchbatch-work-prefix")
+            buckets.check_bucket(clients.s3, control, "--hutchbatch-work-prefix", retrier)
     except buckets.StorageError as error:
         raise PreflightError(f"{error}{whose}") from error
     return region

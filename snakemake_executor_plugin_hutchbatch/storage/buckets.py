@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import clients, errors
+from ..aws.retry import Retrier
 from ..snakemake_types import StorageProvider
 from ..text.printable import printable
 
@@ -56,13 +58,19 @@ def bad_key(key: str, name: str) -> str | None:
     return None
 
 
-def check_bucket(s3: S3Client, bucket: str, option: str = "--default-storage-prefix") -> str | None:
+def check_bucket(
+    s3: S3Client,
+    bucket: str,
+    option: str = "--default-storage-prefix",
+    retrier: Retrier | None = None,
+) -> str | None:
     """The bucket's region, None if AWS does not say. ``option``: which names the bucket.
 
     Raises ``StorageError`` if the bucket does not exist or may not be used.
     """
+    head = partial(s3.head_bucket, Bucket=bucket)
     try:
-        answer = s3.head_bucket(Bucket=bucket)
+        answer = retrier.call(f"reaching the bucket {bucket}", head) if retrier else head()
     except (ClientError, BotoCoreError) as error:
         found = _speaking(s3, bucket, error)
         if found is None:

@@ -33,6 +33,8 @@ CAPACITY = (24, 64000)
 #: Rules whose outputs stay, and how many jobs each has with N samples: what is to be known of a
 #: detached run in the end.
 KEPT = {"right": 0, "folder": 0, "shaky": 0, "split": 1, "part": 3, "all_of_them": 1}
+#: Seconds after which somebody starts again whose run did not begin.
+AGAIN = 5.0
 #: Seconds after which a run hangs.
 LONGEST = 900.0
 
@@ -221,7 +223,8 @@ def _controller(
             if process.returncode and dice and starts <= kills + 3:
                 said.write(f"\n=== ended with {process.returncode}, start {starts} ===\n")
                 said.flush()
-                continue  # as a person would who is told that AWS cannot be reached
+                time.sleep(AGAIN)  # as a person would who is told that AWS cannot be reached
+                continue
             said.seek(0)
             return process.returncode, starts, said.read()
 
