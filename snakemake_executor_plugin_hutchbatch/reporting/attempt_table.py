@@ -34,7 +34,7 @@ def _column(about: str, default: T | None = None) -> T:
     return cast(T, field(default=default, metadata={"about": about}))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One attempt of one job. Unknown is None; times are seconds since 1970, in UTC in the file."""
 

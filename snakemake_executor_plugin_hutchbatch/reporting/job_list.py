@@ -16,6 +16,9 @@ from .timeline import PHASES
 CostOf = Callable[[Row], tuple[float, float] | None]
 #: Jobs in the table that a browser without JavaScript shows.
 MOST_PLAIN = 1000
+#: Characters of commands on a page: a browser must hold them all, and has room for 500 million
+#: characters in one text (V8's String::kMaxLength). Of many jobs, less of each is shown.
+MOST_COMMANDS, LEAST_COMMAND = 20_000_000, 100
 #: The order of states in that table: what needs a look comes first.
 _ORDER = ("failed", "lost", "running", "waiting", "done")
 
@@ -82,12 +85,22 @@ def plain(jobs: Sequence[Listed]) -> list[Listed]:
     return sorted(jobs, key=lambda each: rank.get(each.last.state, 0))[:MOST_PLAIN]
 
 
+def room(jobs: int) -> int:
+    """Characters of each job's command on a page with so many jobs."""
+    return max(LEAST_COMMAND, MOST_COMMANDS // max(1, jobs))
+
+
 def entry(
-    each: Listed, rules: Mapping[str, int], began: float, until: float, cost_of: CostOf
+    each: Listed,
+    rules: Mapping[str, int],
+    began: float,
+    until: float,
+    cost_of: CostOf,
+    most: int = MOST_COMMANDS,
 ) -> dict[str, object]:
     """A job for the page's script, without what is unknown. Times are seconds since the run began,
     memory is in MiB; ``rule``: its number in ``rules``; ``phases``: number of the phase, from, to,
-    and number of the attempt."""
+    and number of the attempt. ``most``: characters of the command."""
     job, last = each.job, each.last
     names = {name: i for i, name in enumerate(PHASES)}
     phases = [
@@ -104,7 +117,7 @@ def entry(
         mode=job.mode,
         image=job.image,
         environment=job.environment,
-        command=job.command,
+        command=job.command if len(job.command) <= most else f"{job.command[:most]} …",
         waited=each.waited,
         cost=cost(each, cost_of),
         sentence=job.sentence,

@@ -147,6 +147,7 @@ def _content(record: Record, prices: Prices, gone: bool) -> dict[str, object]:
     advised = {r.name: (r.mem_mb, r.threads) for r in rules if re.fullmatch(r"\w+", r.name)}
     costs = cost_section.of(record, rows, rules, prices)
     areas = charts.areas(rows, run.started, until)
+    most = job_list.room(len(jobs))
     return {
         "title": overview.title(run),
         "run": run,
@@ -181,7 +182,8 @@ def _content(record: Record, prices: Prices, gone: bool) -> dict[str, object]:
                 "currency": costs.currency,
                 "rules": [charts.rule(each) for each in rules],
                 "jobs": [
-                    job_list.entry(each, numbers, run.started, until, costs.of_row) for each in jobs
+                    job_list.entry(each, numbers, run.started, until, costs.of_row, most)
+                    for each in jobs
                 ],
             }
         ),

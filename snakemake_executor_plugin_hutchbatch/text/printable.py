@@ -11,6 +11,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import TypeVar, cast
 
 T = TypeVar("T")
@@ -45,12 +46,22 @@ def mapped(value: T, change: Callable[[str], str]) -> T:
     return cast(T, _mapped(value, change))
 
 
+@cache
+def _names(of: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(of) if f.init)
+
+
 def _mapped(value: object, change: Callable[[str], str]) -> object:
     if type(value) is str:  # members of enumerations are left alone
         return change(value)
     if is_dataclass(value) and not isinstance(value, type):
-        names = [f.name for f in fields(value) if f.init]
-        return replace(value, **{name: _mapped(getattr(value, name), change) for name in names})
+        # What stays as it is is not copied: a report maps a hundred thousand jobs.
+        changed = {}
+        for name in _names(type(value)):
+            old = getattr(value, name)
+            if (new := _mapped(old, change)) is not old and new != old:
+                changed[name] = new
+        return replace(value, **changed) if changed else value
     if isinstance(value, Mapping):
         return {_mapped(k, change): _mapped(v, change) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)) and type(value) in _PLAIN:

@@ -40,6 +40,14 @@ def test_lists_of_names_share_what_refuses_to_be_called(patched):
     assert isinstance(one.sort, AttributeGuard)
 
 
+def test_copies_and_pickles_of_lists_of_names_refuse_the_same(patched):
+    one = Namedlist(fromdict={"n": "x"})
+    for other in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):  # noqa: S301
+        assert (other, other.n) == (["x"], "x")
+        assert (other.sort.name, other.index.name) == ("sort", "index")
+    assert (one.sort.name, one.index.name) == ("sort", "index")
+
+
 def test_texts_with_flags_take_less_than_half_the_memory(monkeypatch):
     before = bytes_each(lambda: AnnotatedString("a/name"))
     monkeypatch.setattr(AnnotatedString, "__new__", small_objects.slotted(None))

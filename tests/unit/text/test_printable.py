@@ -108,3 +108,10 @@ def test_colours_are_ours_alone(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Screen())
     terminal.say((terminal.Painted("ok\x1b[0m", "green"), "\x1b[31m"))
     assert sys.stdout.getvalue() == "\x1b[32mok?[0m\x1b[0m?[31m\n"
+
+
+def test_what_needs_no_change_is_not_copied():
+    clean = Job("r", 1, "a", "a b", 1, 1.0, wildcards={"k": "v"})
+    assert mapped(clean, printable) is clean
+    dirty = Job("r", 1, "a", "a\x1bb", 1, 1.0, wildcards={"k": "\x1b"})
+    assert mapped(dirty, printable) == Job("r", 1, "a", "a?b", 1, 1.0, wildcards={"k": "?"})
