@@ -1,7 +1,8 @@
 """Changes to other people's code in the process that leads a run: what, by what, and why.
 
-``apply.py`` makes them, each once, in a Snakemake whose executor is hutchbatch; ``shared_table.py``
-has those that Snakemake in a container needs, too.
+``apply.py`` makes them, each once, in a Snakemake whose executor is hutchbatch; ``speed_table.py``
+has those that only save time, and ``shared_table.py`` those that Snakemake in a container needs,
+too.
 
 Not here, because they are no patches: handlers of botocore's events (``aws/client_hooks.py``) and
 components of its sessions (``aws/credentials.py``), both official interfaces, and handlers that are
@@ -15,6 +16,7 @@ Snakefiles what the controller has (``supervisor/listed_files.py``).
 from __future__ import annotations
 
 from .patch import S3, Patch
+from .speed_table import SPEED
 
 _INVENTORY = "answered from one listing of the bucket instead of questions for each file"
 
@@ -175,18 +177,6 @@ RUN = (
     ),
     Patch(
         "snakemake.jobs",
-        "Job.prepare",
-        "many_inputs:prepare",
-        "a local job such as all looks for each of its inputs through all jobs that make them",
-    ),
-    Patch(
-        "snakemake.jobs",
-        "Job.is_pipe_or_service_input",
-        "many_inputs:is_pipe_or_service_input",
-        "the same",
-    ),
-    Patch(
-        "snakemake.jobs",
         "Job.restart_times",
         "retries:restart_times",
         "retries: count for every failure, also for one after which another try is in vain",
@@ -196,24 +186,6 @@ RUN = (
         "JobScheduler.__init__",
         "temporary_files:init",
         "temp() files whose consumers ended while no Snakemake watched stay for ever",
-    ),
-    Patch(
-        "snakemake.scheduling.job_scheduler",
-        "JobScheduler._finish_jobs",
-        "job_selection:finish_jobs",
-        "jobs that end at once are a round each, and their temp() files a call each",
-    ),
-    Patch(
-        "snakemake.scheduling.job_scheduler",
-        "JobScheduler.job_selector",
-        "job_selection:job_selector",
-        "a linear program over all ready jobs, also where all fit: minutes for thousands",
-    ),
-    Patch(
-        "snakemake.common",
-        "async_run",
-        "event_loops:async_run",
-        "a new event loop for each job's disk_mb",
     ),
     Patch(
         "snakemake.checkpoints",
@@ -273,12 +245,6 @@ RUN = (
     ),
     Patch(
         "snakemake.persistence.file",
-        "FilePersistence._io_write",
-        "record_files:io_write",
-        "writes each of a job's records in pieces, by Python's slow encoder",
-    ),
-    Patch(
-        "snakemake.persistence.file",
         "FilePersistence.finished",
         "locks:finished",
         "a full disk on the controller ends a run whose jobs keep running",
@@ -317,6 +283,7 @@ RUN = (
         "each file of a job has two, with a dictionary each",
         is_new=True,
     ),
+    *SPEED,
     # botocore
     Patch(
         "botocore.auth",
