@@ -103,6 +103,7 @@ def on_batch(task: TaskSpec, below: str, status: str, name: str) -> TaskSpec:
         task,
         name=name,
         status=status,
+        listed=False,
         steps=tuple(_apart(step, below) for step in task.steps),
         identity=None,
         makes=(),

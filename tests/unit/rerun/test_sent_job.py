@@ -1,5 +1,7 @@
 """What AWS Batch, or the record, says of a job that was sent."""
 
+from dataclasses import replace
+
 from snakemake_executor_plugin_hutchbatch.record.schema import SINGLE, Job, Placement, Submission
 from snakemake_executor_plugin_hutchbatch.rerun.sent_job import of_description, of_record
 
@@ -58,7 +60,7 @@ def test_a_job_that_was_sent_again_alone_names_its_piece_itself():
 def test_what_batch_has_forgotten_is_known_from_the_record():
     job = Job("r1", 1, "align", "align s=A", 1, 0.0, image="image:1", vcpus=2, memory=500)
     sent = Submission("n", "r1", "q", 3, 0.0, "arn:d:1", "s3://b/t.json", task_sha256="root")
-    sent = Submission(**{**vars(sent), "task_size": 100, "task_index": 0})
+    sent = replace(sent, task_size=100, task_index=0)
     child = of_record("id:2", job, Placement("n", 2, "r1", 1, memory=700), sent, "us-west-2")
     assert (child.task_sha256, child.size, child.index, child.memory) == ("root", 100, 2, 700)
     assert not child.described
