@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -155,10 +156,11 @@ class Executor(RemoteExecutor):  # type: ignore[misc, unused-ignore]
 
     def _refuse_beside_detached(self, context: RunContext) -> None:
         """Raises ``PreflightError`` where a detached run makes the same results."""
+        what = "looking for a detached run"
+        ask = partial(self.executor_settings.detached_refusal, context.clients.batch)
         try:
-            refusal = self.executor_settings.detached_refusal(context.clients.batch)
+            refusal = self._retrier.call(what, ask)
         except (ClientError, BotoCoreError) as error:
-            what = "looking for a detached run"
             raise PreflightError(errors.explain(error, what)) from error
         if refusal:
             raise PreflightError(refusal)

@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import batch_calls, lease_gate
+from ..aws import batch_calls, errors, lease_gate
 from ..aws.job_states import LIVE
 from ..planning.run_settings import PreflightError, control_prefix, take_site
 from ..record.record_file import PLACE
@@ -44,6 +45,7 @@ class EarlierRuns:
     def __init__(self, settings: ExecutorSettings, say: Callable[[str], None]) -> None:
         self._settings, self._say = settings, say
         self._found: Sequence[DetachedRun] = ()
+        self._unseen: Callable[[], Sequence[DetachedRun]] | None = None
 
     def look(self, dag: Dag) -> None:
         """Looks for them, and takes over what the last one knew of its files, before Snakemake asks
@@ -57,15 +59,21 @@ class EarlierRuns:
             take_site(self._settings, prefix)
             work = WorkLayout(control_prefix(self._settings, prefix))
             s3: S3Client = workflow.storage_registry.default_storage_provider.s3c.meta.client
-            self._found = of_results(s3, work, prefix)
+            self._unseen = partial(of_results, s3, work, prefix)
+            self._found, self._unseen = self._unseen(), None
             self._take_over(s3, work, Path(workflow.persistence.path))
-        except (SettingError, PreflightError, ClientError, BotoCoreError):
+        except (ClientError, BotoCoreError) as error:
+            if not errors.is_transient(error):
+                self._unseen = None
+        except (SettingError, PreflightError):
             return
         except (StateError, OSError) as error:
             self._say(f"What a detached run knew of its files cannot be had: {error}")
 
     def refusal(self, batch: BatchClient) -> str | None:
         """Why this run must not begin; None if it may. Raises botocore's errors."""
+        if self._unseen is not None:  # AWS did not answer then
+            self._found, self._unseen = self._unseen(), None
         for run in self._found:
             if lives(batch, run):
                 request = run.request
