@@ -194,6 +194,12 @@ RUN = (
         "functions open and glob a checkpoint's output, which is in S3",
     ),
     Patch(
+        "snakemake.common",
+        "get_function_params",
+        "signatures:get_function_params",
+        "looks up the parameters of each resource's function again for each job",
+    ),
+    Patch(
         "snakemake.rules",
         "Rule.expand_resources",
         "local_inputs:expand_resources",
