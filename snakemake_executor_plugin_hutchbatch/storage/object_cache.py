@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 #: With so many questions about a folder, listing it is cheaper.
 LIST_FROM = 8
+#: Answers of a listing that was interrupted, after which it has been worth it.
+WORTH = 50
 #: Objects remembered at most, about 400 bytes each; then all are forgotten and asked for again.
 MOST = 200_000
 #: Sorts after all that is in a key.
@@ -70,6 +72,7 @@ class Memory:
         self._changed: dict[str, float] = {}
         self._misses: dict[str, int] = {}
         self._limits: dict[str, float] = {}
+        self._hits: dict[str, int] = {}  # of listings that were interrupted
         #: How often all was forgotten: a listing begun before that is not whole.
         self.generation = 0
 
@@ -80,6 +83,7 @@ class Memory:
             since = max(since, self._voids.get(folder, 0.0))
         begun, fact = self._facts.get(key, (-1.0, None))
         if isinstance(fact, Object) and not fact.directory and begun >= since:
+            self._hit(key)
             return fact
         since = max(since, self._changed.get(key, 0.0))
         if fact is not None and begun >= since:
@@ -90,6 +94,15 @@ class Memory:
         if self._absent.get(key, -1.0) >= since or self._outside(key, since):
             return Absent()
         return None
+
+    def _hit(self, key: str) -> None:
+        """Counts an answer that interrupted listings may have given: those that give many are worth
+        going on with soon."""
+        for prefix, hits in self._hits.items():
+            if key.startswith(prefix):
+                self._hits[prefix] = hits + 1
+                if hits + 1 == WORTH:
+                    self._limits[prefix] = LIST_FROM
 
     def _outside(self, key: str, since: float) -> bool:
         """Whether a listing that began since then should have had the key and did not."""
@@ -119,7 +132,7 @@ class Memory:
     def make_room(self) -> None:
         """Call this before answers are added: forgets everything if there is too much."""
         if len(self._facts) + len(self._absent) >= self._most:
-            for memory in (self._facts, self._absent, self._folders, self._lists):
+            for memory in (self._facts, self._absent, self._folders, self._lists, self._hits):
                 memory.clear()
             self.generation += 1
 
@@ -156,16 +169,21 @@ class Memory:
         return None
 
     def questions(self, prefix: str) -> int:
-        return self._misses.get(prefix, 0)
+        """How many were asked about the prefix since it was last listed, whoever answered."""
+        return self._misses.get(prefix, 0) + self._hits.get(prefix, 0)
 
     def end_listing(self, prefix: str, begun: float, until: str | None) -> None:
         """All keys below the prefix were listed, or those up to ``until``: then it takes four times
-        as many questions to continue."""
+        as many questions to continue, until what was listed has answered ``WORTH``."""
         self._lists[prefix] = (begun, until)
         self._misses[prefix] = 0
-        if until is not None:
+        if until is None:
+            self._hits.pop(prefix, None)
+        else:
+            self._hits[prefix] = 0
             self._limits[prefix] = 4 * self._limits.get(prefix, LIST_FROM)
 
     def deny(self, prefix: str) -> None:
         """The prefix may not be listed."""
+        self._hits.pop(prefix, None)
         self._limits[prefix] = float("inf")

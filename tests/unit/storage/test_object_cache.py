@@ -4,6 +4,7 @@ import pytest
 
 from snakemake_executor_plugin_hutchbatch.storage.object_cache import (
     LIST_FROM,
+    WORTH,
     Absent,
     Folder,
     Memory,
@@ -95,8 +96,26 @@ def test_a_folder_that_proved_too_large_takes_more_questions(memory):
     assert memory.start_listing("a/", 2.0, 0.0) == (1.0, "a/1")
 
 
+def test_a_large_folder_whose_listing_answered_much_is_soon_listed_on(memory):
+    memory.add("a/1", FILE, 1.0)
+    memory.end_listing("a/", 1.0, "a/1")
+    for _ in range(WORTH - 1):
+        memory.answer("a/1", EVER)
+    assert [memory.miss("a/2") for _ in range(LIST_FROM)] == [None] * LIST_FROM
+    memory.answer("a/1", EVER)
+    assert memory.miss("a/2") == "a/"
+    assert memory.questions("a/") == WORTH + LIST_FROM + 1
+    memory.end_listing("a/", 1.0, "a/1")
+    assert memory.questions("a/") == 0
+    assert [memory.miss("a/2") for _ in range(LIST_FROM)] == [None] * LIST_FROM
+
+
 def test_a_folder_that_may_not_be_listed_is_left_alone(memory):
+    memory.add("a/1", FILE, 1.0)
+    memory.end_listing("a/", 1.0, "a/1")
     memory.deny("a/")
+    for _ in range(WORTH):
+        memory.answer("a/1", EVER)
     assert {memory.miss(f"a/{i}") for i in range(1000)} == {None}
 
 
