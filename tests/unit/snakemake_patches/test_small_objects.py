@@ -12,8 +12,17 @@ from snakemake.iocontainers import AttributeGuard, Namedlist
 from snakemake_executor_plugin_hutchbatch.snakemake_patches import small_objects
 
 
+@pytest.fixture(autouse=True)
+def plain():
+    """Other tests of this process may have begun a run, which makes the change for good."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "__new__" in vars(AnnotatedString):
+            patch.delattr(AnnotatedString, "__new__")
+        yield
+
+
 @pytest.fixture
-def patched(monkeypatch):
+def patched(plain, monkeypatch):
     monkeypatch.setattr(AttributeGuard, "__new__", small_objects.one_guard(None))
     monkeypatch.setattr(AnnotatedString, "__new__", small_objects.slotted(None))
 
