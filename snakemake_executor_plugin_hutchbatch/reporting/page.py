@@ -181,11 +181,11 @@ def _content(record: Record, prices: Prices, gone: bool) -> dict[str, object]:
                 "phases": timeline.PHASES,
                 "currency": costs.currency,
                 "rules": [charts.rule(each) for each in rules],
-                "jobs": [
-                    job_list.entry(each, numbers, run.started, until, costs.of_row, most)
-                    for each in jobs
-                ],
-            }
+            },
+            jobs=(
+                job_list.entry(each, numbers, run.started, until, costs.of_row, most)
+                for each in jobs
+            ),
         ),
     }
 
