@@ -12,8 +12,9 @@ from typing import NamedTuple
 LIST_FROM = 8
 #: Answers of a listing that was interrupted, after which it has been worth it.
 WORTH = 50
-#: Objects remembered at most, about 400 bytes each; then all are forgotten and asked for again.
-MOST = 200_000
+#: Objects remembered at most, about 400 bytes each; then all are forgotten and asked for again. As
+#: many as 100,000 jobs have inputs, outputs and logs, several times over.
+MOST = 1_000_000
 #: Sorts after all that is in a key.
 LAST = "\U0010ffff"
 
