@@ -111,6 +111,11 @@ def summary(found: Earlier) -> str | None:
     count = len({(trace.run_id, trace.number, trace.batch_id) for trace in left})
     if not count:
         return None
+    if count == 1:
+        return (
+            "An earlier run left 1 job whose outcome is unknown: if live, it is followed; if it has "
+            "finished, it counts; else it is submitted again."
+        )
     return (
         f"Earlier runs left {count} jobs whose outcome is unknown: live ones are followed, "
         "finished ones count, the others are submitted again."

@@ -144,8 +144,8 @@ def _of_region(
     left = ""
     if news.left_out:
         left = (
-            f"{news.left_out:,} more jobs are shown as the record has them: too many to ask AWS "
-            "about."
+            f"{counted(news.left_out, 'more job')} shown as the record has them: too many to ask "
+            "AWS about."
         )
     return Heard(tuple(after_the_end.with_news(record, news) for record in records), news, left)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..record.schema import Run
 from ..text import tables
-from ..text.units import clock, wait
+from ..text.units import clock, counted, wait
 from .status import COUNTS, Overview, RuleCounts
 
 #: Styles by outcome, for ``commands.common.painted``.
@@ -40,9 +40,11 @@ GOES_ON = Continuation("AWS Batch starts Snakemake again.", "the next Snakemake 
 def first_line(view: Overview, after: Continuation = HERE) -> str:
     """What a user wants to know first."""
     total = view.total
-    wanted = f" of {view.wanted:,}" if view.wanted is not None else ""
+    jobs = counted(total.done, "job")
+    if view.wanted is not None:
+        jobs = f"{total.done:,} of {counted(view.wanted, 'job')}"
     took = wait((view.ended or view.at) - view.started)
-    jobs = f"{total.done:,}{wanted} jobs done"
+    jobs += " done"
     if total.failed:
         jobs += f", {total.failed:,} failed"
     if total.ended:
@@ -83,9 +85,8 @@ def lines(view: Overview) -> list[str]:
             rows.append(_row(view.total))
         text += tables.lines(rows, _HEADS)
     if view.to_come and view.outcome == "running":
-        text.append(
-            f"{view.to_come:,} more jobs wait for other jobs to end, or for a free place (--jobs)."
-        )
+        more = "1 more job waits" if view.to_come == 1 else f"{view.to_come:,} more jobs wait"
+        text.append(f"{more} for other jobs to end, or for a free place (--jobs).")
     if view.queues:
         text.append("")
         text += tables.lines(
