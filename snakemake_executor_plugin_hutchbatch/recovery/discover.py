@@ -113,8 +113,8 @@ def summary(found: Earlier) -> str | None:
         return None
     if count == 1:
         return (
-            "An earlier run left 1 job whose outcome is unknown: if live, it is followed; if it has "
-            "finished, it counts; else it is submitted again."
+            "An earlier run left 1 job whose outcome is unknown: if live, it is followed; if "
+            "it has finished, it counts; else it is submitted again."
         )
     return (
         f"Earlier runs left {count} jobs whose outcome is unknown: live ones are followed, "
