@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..supervisor import cache_folder, s3_terms
+from ..supervisor import cache_folder, s3_terms, status_names
 from ..supervisor.taskspec import SHARED_VARIABLE
 from . import naming
 from .plan import JobPlan
@@ -30,7 +30,7 @@ VARIABLES = frozenset(
         *("HUTCHBATCH_TASK", "HUTCHBATCH_TASK_SHA256", "HUTCHBATCH_TASK_SIZE"),
         *("HUTCHBATCH_TASK_INDEX", "HUTCHBATCH_SUPERVISOR"),
         *("HUTCHBATCH_REGION", "HUTCHBATCH_S3_ENDPOINT", "HUTCHBATCH_FENCE", SHARED_VARIABLE),
-        s3_terms.VARIABLE,
+        *(s3_terms.VARIABLE, status_names.VARIABLE),
     )
 )
 

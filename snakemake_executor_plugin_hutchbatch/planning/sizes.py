@@ -65,6 +65,7 @@ def reserved(work_prefix: str, run_id: str, region: str, endpoint: str | None, t
         "HUTCHBATCH_REGION": region,
         "HUTCHBATCH_SHARED": "copies",
         "HUTCHBATCH_FENCE": "0" * 20,
+        "HUTCHBATCH_STATUS_NUMBER": "0" * 9,
         "HUTCHBATCH_S3_ENDPOINT": endpoint or "",
         "HUTCHBATCH_S3_TERMS": terms,
     }

@@ -16,6 +16,7 @@ The container's environment, beside what AWS gives:
 | ``HUTCHBATCH_TASK_SIZE`` | of an array's object: bytes of each child's piece |
 | ``HUTCHBATCH_TASK_INDEX`` | optional, which piece; else the child's index in its array |
 | ``HUTCHBATCH_FENCE`` | the submission's number (``submission/fencing.py``) |
+| ``HUTCHBATCH_STATUS_NUMBER`` | optional, of a single job (``supervisor/status_names.py``) |
 | ``HUTCHBATCH_REGION`` | region of the buckets (Batch gives a container none) |
 | ``HUTCHBATCH_S3_ENDPOINT`` | optional, used unless an ``AWS_ENDPOINT_URL…`` is set |
 """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..planning import naming
 from ..storage.run_layout import WorkLayout, is_run_id
 from ..storage.urls import split_url
-from ..supervisor import pinned, taskspec
+from ..supervisor import fence, pinned, status_names, taskspec
 from ..supervisor.taskspec import TaskSpec
 from . import description
 from .errors import RerunError
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 #: In place of the tags by which a run's own jobs are found.
 TAG = "hutchbatch-rerun-of"
 _RUN_TAGS = ("hutchbatch-run", "hutchbatch-rule")
+#: Variables that say where things are in the job's array and run.
+_OF_ITS_RUN = (
+    *("HUTCHBATCH_TASK_SIZE", "HUTCHBATCH_TASK_INDEX"),
+    *(fence.VARIABLE, status_names.VARIABLE),
+)
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,7 @@ def prepare(job: SentJob, task: TaskSpec, wanted: Wanted, key: str) -> Prepared:
     layout = WorkLayout(pinned.home(supervisor)).run(run_id).rerun(key)
     changed = description.on_batch(task, layout.files, layout.status, task.name)
     content = taskspec.dumps(changed).encode("utf-8", "surrogateescape")
-    variables = {
-        name: text
-        for name, text in job.variables.items()
-        if name not in ("HUTCHBATCH_TASK_SIZE", "HUTCHBATCH_TASK_INDEX", "HUTCHBATCH_FENCE")
-    }
+    variables = {name: text for name, text in job.variables.items() if name not in _OF_ITS_RUN}
     variables["HUTCHBATCH_TASK"] = layout.task.removeprefix(pinned.home(supervisor))
     variables["HUTCHBATCH_TASK_SHA256"] = hashlib.sha256(content).hexdigest()
     needs: list[ResourceRequirementTypeDef] = [

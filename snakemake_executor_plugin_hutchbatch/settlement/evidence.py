@@ -20,7 +20,7 @@ from ..aws.clients import Clients
 from ..aws.retry import Retrier
 from ..planning.plan import JobPlan
 from ..storage.inventory import Inventory
-from ..supervisor import taskspec
+from ..supervisor import status_names, taskspec
 from ..text import tracebacks
 from ..tracking.news import Ended
 from . import failed_logs, failure_cause, log_tails
@@ -241,7 +241,10 @@ def stream_of(job: JobDetailTypeDef | None) -> str:
 
 
 def _last_attempt(ended: Ended[F], job: JobDetailTypeDef) -> Attempt:
-    return Attempt(ended.job_id, _attempt(job), ended.what.status)
+    pairs = (job.get("container") or {}).get("environment") or ()
+    given = {pair["name"]: pair.get("value", "") for pair in pairs if pair and "name" in pair}
+    number = status_names.number_in(given)
+    return Attempt(ended.job_id, _attempt(job), ended.what.status, number)
 
 
 def _attempt(job: JobDetailTypeDef) -> int:

@@ -1,4 +1,4 @@
-"""Reads the statuses that supervisors have stored: those of arrays by listings, others one by one.
+"""Reads the statuses that supervisors have stored: by listings those in names, others one by one.
 
 S3's listings show every object whose PUT was answered before they began
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel), and a
@@ -44,15 +44,17 @@ class StoredStatus:
 
 
 class Attempt(NamedTuple):
-    """Whose status is asked for. ``prefix``: the URL prefix of the job's statuses."""
+    """Whose status is asked for. ``number``: the attempt's; ``prefix``: the URL prefix of the job's
+    statuses; ``single``: a single job's number (``status_names``), if it has one."""
 
     job_id: str
     number: int
     prefix: str
+    single: int | None = None
 
 
 class _Array(NamedTuple):
-    """Where the statuses of an array's children are."""
+    """Where the statuses of an array's children are, or those of single jobs."""
 
     prefix: str
     parent: str
@@ -60,6 +62,9 @@ class _Array(NamedTuple):
     @property
     def folder(self) -> str:
         return status_names.folder(self.prefix, self.parent)
+
+    def begin(self, number: int) -> str:
+        return status_names.begin(self.parent, number)
 
 
 class _Listed(NamedTuple):
@@ -78,7 +83,7 @@ class StoredStatuses:
         self._retrier = retrier
         self._pool = pool
         self._read: dict[Attempt, StoredStatus] = {}
-        self._children: dict[tuple[_Array, int], Mapping[int, _Listed]] = {}
+        self._children: dict[tuple[_Array, int], Mapping[tuple[str, int], _Listed]] = {}
         self._denied: set[str] = set()
 
     def foresee(self, attempts: Sequence[Attempt]) -> None:
@@ -136,24 +141,26 @@ class StoredStatuses:
         return StoredStatus(status) if status else self._fetched(attempt, listed)
 
     def _listed(self, attempt: Attempt, place: tuple[_Array, int]) -> _Listed | None:
-        return self._children.get(place, {}).get(attempt.number)
+        job = attempt.job_id if place[0].parent == status_names.SINGLE else ""
+        return self._children.get(place, {}).get((job, attempt.number))
 
     # S3
 
     def _list(self, array: _Array, part: Range) -> None:
         """Lists the statuses of some children. Raises botocore's errors, but not where listings are
         denied."""
-        found: dict[int, dict[int, _Listed]] = {
+        found: dict[int, dict[tuple[str, int], _Listed]] = {
             index: {} for index in range(part.first, part.last + 1)
         }
         try:
             for listed in self._pages(array, part):
-                child = found.get(listed.name.child)
+                child = found.get(listed.name.number)
                 if child is None:
                     continue
-                other = child.get(listed.name.attempt)
+                whose = (listed.name.job, listed.name.attempt)
+                other = child.get(whose)
                 if other is None or other.stored <= listed.stored:
-                    child[listed.name.attempt] = listed
+                    child[whose] = listed
         except ClientError as error:
             if not errors.is_denied(error):
                 raise
@@ -163,8 +170,8 @@ class StoredStatuses:
 
     def _pages(self, array: _Array, part: Range) -> Iterator[_Listed]:
         bucket, folder = split_url(array.folder)
-        after = folder + status_names.begin(part.first)
-        end = folder + status_names.begin(part.last + 1)
+        after = folder + array.begin(part.first)
+        end = folder + array.begin(part.last + 1)
         for _ in range(part.most_pages):
             request: ListObjectsV2RequestTypeDef = {
                 "Bucket": bucket,
@@ -224,8 +231,10 @@ def _in_name(array: _Array, listed: _Listed) -> taskspec.Status | None:
 
 
 def _place(attempt: Attempt) -> tuple[_Array, int] | None:
-    """The array and the number of its child; None for a single job."""
-    parent, _, index = attempt.job_id.partition(":")
+    """The array and the number of its child, or of a single job; None for one without a number."""
+    parent, is_child, index = attempt.job_id.partition(":")
+    if not is_child and attempt.single is not None:
+        return _Array(attempt.prefix, status_names.SINGLE), attempt.single
     if not index.isdecimal() or not index.isascii():
         return None
     return _Array(attempt.prefix, parent), int(index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from ..record.redact import Discretion
 from ..storage import small_objects
 from ..storage.leavings import Leavings
 from ..storage.urls import split_url
-from ..supervisor import fence, pinned
+from ..supervisor import fence, pinned, status_names
 from . import job_definitions, submit_job
 from .fencing import Numbers
 from .job_definitions import Definitions
@@ -79,6 +80,7 @@ class Sender:
         self._discretion = discretion
         self._numbers = Numbers()
         self._count = 0
+        self._singles = itertools.count()  # next() is one step of Python's
         self._lock = threading.Lock()
 
     def divided(self, family: Sequence[Waiting]) -> list[list[PendingSubmission] | StoredWork]:
@@ -116,6 +118,7 @@ class Sender:
         variables[fence.VARIABLE] = str(self._numbers.next(works[0].begun))
         tags = dict(plan.tags)
         if size == 1:
+            variables[status_names.VARIABLE] = str(next(self._singles))
             # A piece of an array's object: the job is no child of an array now.
             if place.size:
                 variables["HUTCHBATCH_TASK_INDEX"] = str(place.index)

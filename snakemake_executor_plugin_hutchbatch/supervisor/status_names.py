@@ -5,11 +5,16 @@ JSON, deflated, in characters that any key may have. The object holds the whole 
 people, and for readers that do not know the code. A failure's facts may quote commands and their
 output, which must not be in a name: listings and access logs show names to more people.
 
-Only of children of arrays: their names begin with the child's number, in the order of the numbers,
-so that a listing from one number to another shows few others.
+Names begin with a number, in the order of the numbers, so that a listing from one to another shows
+few others: a child's in its array, or a single job's among those of its run, which is in its
+container's environment (``VARIABLE``), so that AWS Batch tells it to any later controller. Single
+jobs without a number, and those whose status is no success, have names that can be guessed from
+the job alone.
 
-    status/PARENT/000017.1.json        the status of child 17's first attempt, to be fetched
-    status/PARENT/000017.2.CODE.json   that of its second attempt, which succeeded
+    status/PARENT/000017.1.json              the status of child 17's first attempt, to be fetched
+    status/PARENT/000017.2.CODE.json         that of its second attempt, which succeeded
+    status/single/000000042.JOB.1.CODE.json  that of a single job, which succeeded
+    status/JOB.1.json                        that of any other
 
 Standard library, Python 3.8.
 """
@@ -20,7 +25,7 @@ import base64
 import json
 import re
 import zlib
-from typing import NamedTuple, Optional
+from typing import Mapping, NamedTuple, Optional
 
 from . import strict_json
 from .taskspec import Status, dumps, make_status, status_url
@@ -30,6 +35,11 @@ from .typed_json import TaskSpecError
 #: objects in one, have no longer names.
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 MOST_KEY, MOST_PART = 1024, 255
+#: A single job's number, from the controller: counts those that it sends. Two controllers may give
+#: the same, so a name has the job as well.
+VARIABLE = "HUTCHBATCH_STATUS_NUMBER"
+#: What stands for the parent of single jobs.
+SINGLE = "single"
 #: Most bytes of the JSON in a name.
 MOST_JSON = 4096
 #: How a code of this form begins. Others may follow, and are then fetched.
@@ -41,16 +51,20 @@ _COMMON = (
     b'"cpu_seconds":,"instance_id":"i-0","instance_type":"m5.xlarge","capacity":"spot","scratch":'
     b'{"size":,"free":,"kind":"xfs","root":"/","with_docker":true},"version":1}'
 )
-_NAME = re.compile(r"([0-9]{6,9})\.([0-9]{1,4})\.(?:([A-Za-z0-9_-]{1,250})\.)?json", re.ASCII)
+_JOB = r"[A-Za-z0-9-]{8,64}"  # longer than an attempt
+_NAME = re.compile(
+    rf"([0-9]{{6,9}})\.(?:({_JOB})\.)?([0-9]{{1,4}})\.(?:([A-Za-z0-9_-]{{1,250}})\.)?json", re.ASCII
+)
 
 
 class Name(NamedTuple):
-    """What a name says: the ``child``'s number in its array, its ``attempt``, and in ``code`` the
-    status of that; empty where it has to be fetched."""
+    """What a name says: the ``number`` of a child in its array, or that of a single ``job``; its
+    ``attempt``, and in ``code`` the status of that; empty where it has to be fetched."""
 
-    child: int
+    number: int
     attempt: int
     code: str
+    job: str = ""
 
 
 def folder(prefix: str, parent: str) -> str:
@@ -58,29 +72,51 @@ def folder(prefix: str, parent: str) -> str:
     return f"{prefix}{parent}/"
 
 
-def begin(index: int) -> str:
-    """How the names of a child's statuses begin; in the order of the children."""
-    return f"{index:06d}."
+def begin(parent: str, number: int) -> str:
+    """How the names of a child's or single job's statuses begin; in the order of the numbers."""
+    return f"{number:09d}." if parent == SINGLE else f"{number:06d}."
 
 
-def url(prefix: str, status: Status, listed: bool) -> str:
-    """Where a status is stored. ``listed``: whoever reads it may list the prefix."""
+def number_in(environ: Mapping[str, str]) -> Optional[int]:
+    """The number of the single job whose container has this environment; None if it has none."""
+    text = environ.get(VARIABLE, "")
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
+
+
+def url(prefix: str, status: Status, listed: bool, number: Optional[int] = None) -> str:
+    """Where a status is stored. ``listed``: whoever reads it may list the prefix; ``number``: a
+    single job's."""
     parent, is_child, index = status.job_id.partition(":")
-    if not listed or not is_child or not index.isdigit():
-        return status_url(prefix, status.job_id, status.attempt)
-    start = f"{begin(int(index))}{status.attempt}."
-    name = f"{start}{_code(status)}.json" if _succeeded(status) else ""
-    where = folder(prefix, parent)
-    key = (where + name).partition("//")[2].partition("/")[2]
-    if not name or len(name) > MOST_PART or len(key.encode("utf-8", "replace")) > MOST_KEY:
-        name = f"{start}json"
-    return where + name
+    plain = status_url(prefix, status.job_id, status.attempt)
+    if not listed:
+        return plain
+    if is_child:
+        if not index.isdigit():
+            return plain
+        where = folder(prefix, parent)
+        start = f"{begin(parent, int(index))}{status.attempt}."
+        return _with_code(where + start, status) or f"{where}{start}json"
+    if number is None or not re.fullmatch(_JOB, status.job_id):
+        return plain
+    start = f"{begin(SINGLE, number)}{status.job_id}.{status.attempt}."
+    return _with_code(folder(prefix, SINGLE) + start, status) or plain
+
+
+def _with_code(start: str, status: Status) -> Optional[str]:
+    """The URL that holds a status, of which it has the ``start``; None if that cannot be."""
+    if not _succeeded(status):
+        return None
+    found = f"{start}{_code(status)}.json"
+    key = found.partition("//")[2].partition("/")[2]
+    if len(found.rpartition("/")[2]) > MOST_PART or len(key.encode("utf-8", "replace")) > MOST_KEY:
+        return None
+    return found
 
 
 def read(name: str) -> Optional[Name]:
     """What a name in the ``folder`` says; None for any other name."""
     match = _NAME.fullmatch(name)
-    return Name(int(match[1]), int(match[2]), match[3] or "") if match else None
+    return Name(int(match[1]), int(match[3]), match[4] or "", match[2] or "") if match else None
 
 
 def status_in(parent: str, name: Name) -> Status:
@@ -104,7 +140,8 @@ def status_in(parent: str, name: Name) -> Status:
         raise TaskSpecError(str(error)) from error
     if not isinstance(raw, dict):
         raise TaskSpecError("not a JSON object")
-    status = make_status({**raw, "job_id": f"{parent}:{name.child}", "attempt": name.attempt})
+    job_id = name.job or f"{parent}:{name.number}"
+    status = make_status({**raw, "job_id": job_id, "attempt": name.attempt})
     if not _succeeded(status):
         raise TaskSpecError("a failure in a name")
     return status

@@ -257,7 +257,8 @@ class Job:
         if self._task is not None:
             url = self._task.status
             try:
-                url = status_names.url(url, status, self._task.listed)
+                number = status_names.number_in(self._environ)
+                url = status_names.url(url, status, self._task.listed, number)
                 s3.put(url, dumps(status).encode("utf-8", "backslashreplace"))
                 return
             except (*ERRORS, ValueError) as error:

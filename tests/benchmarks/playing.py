@@ -98,7 +98,8 @@ class PlayingHost:
             capacity="spot",
             scratch=ScratchDisk(10**12, random.randrange(10**12), "xfs", "/", True),
         )
-        url = status_names.url(task.status, status, task.listed)
+        number = status_names.number_in(launch.environment)
+        url = status_names.url(task.status, status, task.listed, number)
         self._write(url, taskspec.dumps(status).encode())
 
     def _description(self, launch: Launch) -> bytes:

@@ -59,7 +59,7 @@ def test_names_are_in_the_order_of_the_children_and_begin_as_they_are_looked_for
     names = [stored(status) for status in children]
     assert names == sorted(names)
     assert all(
-        name.startswith(status_names.begin(int(status.job_id.partition(":")[2])))
+        name.startswith(status_names.begin(PARENT, int(status.job_id.partition(":")[2])))
         for name, status in zip(names, children, strict=True)
     )
 
@@ -79,10 +79,55 @@ def test_nothing_of_a_failure_is_in_a_name(failure):
     assert stored(replace(DONE, **failure)) == "000017.2.json"
 
 
-def test_a_single_job_and_one_whose_reader_may_not_list_have_the_name_that_can_be_guessed():
+SINGLE = replace(DONE, job_id=PARENT)
+
+
+def test_what_is_not_listed_has_the_name_that_can_be_guessed():
+    guessed = status_url(PREFIX, PARENT, 2)
     assert status_names.url(PREFIX, DONE, listed=False) == status_url(PREFIX, DONE.job_id, 2)
-    single = replace(DONE, job_id=PARENT)
-    assert status_names.url(PREFIX, single, listed=True) == status_url(PREFIX, PARENT, 2)
+    assert status_names.url(PREFIX, SINGLE, listed=False, number=3) == guessed
+    assert status_names.url(PREFIX, SINGLE, listed=True) == guessed
+    failure = replace(SINGLE, exit_code=1)
+    assert status_names.url(PREFIX, failure, listed=True, number=3) == guessed
+    noise = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=300))
+    long = replace(SINGLE, instance_type=noise)
+    assert status_names.url(PREFIX, long, listed=True, number=3) == guessed
+    unknown = replace(SINGLE, job_id="unknown")
+    plain = status_url(PREFIX, "unknown", 2)
+    assert status_names.url(PREFIX, unknown, listed=True, number=3) == plain
+
+
+def test_single_jobs_of_a_run_are_listed_like_children_of_one_array():
+    folder = status_names.folder(PREFIX, status_names.SINGLE)
+    numbers = (0, 9, 10, 999_999, 1_000_000, 999_999_999)
+    names = []
+    for number in numbers:
+        url = status_names.url(PREFIX, SINGLE, listed=True, number=number)
+        name = url.removeprefix(folder)
+        assert name.startswith(status_names.begin(status_names.SINGLE, number))
+        assert len(name) <= status_names.MOST_PART
+        read = status_names.read(name)
+        assert (read.number, read.job) == (number, PARENT)
+        assert status_names.status_in(status_names.SINGLE, read) == SINGLE
+        names.append(name)
+    assert names == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0", 0),
+        ("42", 42),
+        ("", None),
+        ("-1", None),
+        ("1" * 10, None),
+        ("\u0661", None),
+        ("1\n", None),
+    ],
+)
+def test_a_single_jobs_number_comes_from_its_environment(text, number):
+    assert status_names.number_in({status_names.VARIABLE: text}) == number
+    assert status_names.number_in({}) is None
 
 
 def test_a_status_that_does_not_fit_is_only_in_the_object():

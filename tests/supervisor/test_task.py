@@ -397,6 +397,23 @@ def test_an_arrays_child_says_in_a_name_that_it_succeeded(
     assert load_status(store.get(bad).decode()).exit_code == 7
 
 
+def test_a_single_job_with_a_number_says_in_a_name_that_it_succeeded(
+    container: Container, store: Store
+) -> None:
+    numbered = container.with_(environ={status_names.VARIABLE: "42"})
+    good = numbered.run(numbered.task(steps=(step("true"),), listed=True))
+    assert good.status is None  # not where it can be guessed
+    (key,) = store.keys("status/single/")
+    name = status_names.read(key.rpartition("/")[2])
+    assert name is not None
+    assert (name.number, name.job, name.attempt) == (42, container.job_id, 1)
+    status = status_names.status_in(status_names.SINGLE, name)
+    assert load_status(store.get(key).decode()) == status
+    bad = numbered.run(numbered.task(steps=(step("exit 7"),), listed=True))
+    assert bad.status is not None
+    assert bad.status.exit_code == 7
+
+
 def test_a_status_that_cannot_be_stored_keeps_the_exit_code(proxied: object, store: Store) -> None:
     def refuse(method: str, path: str) -> int | None:
         return 403 if method == "PUT" and "/status/" in path else None

@@ -20,7 +20,7 @@ from snakemake_executor_plugin_hutchbatch.settings.values import Mount
 from snakemake_executor_plugin_hutchbatch.storage.run_layout import WorkLayout
 from snakemake_executor_plugin_hutchbatch.submission import job_definitions
 from snakemake_executor_plugin_hutchbatch.submission.submit_job import environment, submit_request
-from snakemake_executor_plugin_hutchbatch.supervisor import pinned
+from snakemake_executor_plugin_hutchbatch.supervisor import pinned, status_names
 from snakemake_executor_plugin_hutchbatch.supervisor.s3_terms import Terms
 
 RUN = "20261130-113000-abcdef"
@@ -55,6 +55,7 @@ def request(plan, prefix, endpoint=None):
     variables = environment(own, place, bundle, "us-gov-west-1", endpoint, TERMS)
     assert pinned.task_url(variables) == url
     variables |= {"HUTCHBATCH_FENCE": "9" * 20, "HUTCHBATCH_TASK_INDEX": "9999"}
+    variables[status_names.VARIABLE] = "9" * 9
     tags = {**plan.tags, naming.WILDCARDS_TAG: "w" * 256}
     definition = "arn:aws-us-gov:batch:us-gov-west-1:123456789012:job-definition/" + "d" * 128
     return submit_request(own, "n" * 128, definition + ":1000", variables, tags, 10_000)

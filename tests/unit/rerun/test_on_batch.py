@@ -28,6 +28,7 @@ JOB = SentJob(
         "HUTCHBATCH_TASK": "runs/r1/tasks/t.json",
         "HUTCHBATCH_TASK_SIZE": "100",
         "HUTCHBATCH_FENCE": "9",
+        "HUTCHBATCH_STATUS_NUMBER": "5",
     },
     tags={"hutchbatch-run": "r1", "hutchbatch-rule": "align", "lab": "x"},
 )
@@ -44,7 +45,8 @@ def test_it_differs_in_what_was_asked_for_and_in_where_things_go():
     variables = {e["name"]: e["value"] for e in request["containerOverrides"]["environment"]}
     assert variables["MINE"] == "1"
     assert variables["HUTCHBATCH_TASK"] == "runs/r1/reruns/key/task.json"
-    assert not {"HUTCHBATCH_TASK_SIZE", "HUTCHBATCH_FENCE"} & variables.keys()
+    of_its_run = {"HUTCHBATCH_TASK_SIZE", "HUTCHBATCH_FENCE", "HUTCHBATCH_STATUS_NUMBER"}
+    assert not of_its_run & variables.keys()
     assert (request["jobQueue"], request["jobDefinition"]) == ("mixed", "arn:d:1")
     needs = {e["type"]: e["value"] for e in request["containerOverrides"]["resourceRequirements"]}
     assert needs == {"VCPU": "4", "MEMORY": "8000"}

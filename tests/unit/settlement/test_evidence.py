@@ -14,7 +14,7 @@ from snakemake_executor_plugin_hutchbatch.aws.clients import Clients
 from snakemake_executor_plugin_hutchbatch.planning.work import History, SentWork
 from snakemake_executor_plugin_hutchbatch.settlement.evidence import Endings
 from snakemake_executor_plugin_hutchbatch.settlement.failure_cause import Cause
-from snakemake_executor_plugin_hutchbatch.supervisor import taskspec
+from snakemake_executor_plugin_hutchbatch.supervisor import status_names, taskspec
 from snakemake_executor_plugin_hutchbatch.supervisor.problems import Facts, Problem
 from snakemake_executor_plugin_hutchbatch.supervisor.taskspec import Status
 from snakemake_executor_plugin_hutchbatch.tracking.news import Ended
@@ -72,12 +72,12 @@ def failed(exit_code):
     return {"status": "FAILED", "container": container, "attempts": [{}]}
 
 
-def end(job, bucket, log, foresee=False):
+def end(job, bucket, log, foresee=False, job_id="j"):
     with ThreadPoolExecutor(1) as pool:
         clients = Clients("r", None, None, Log(log), bucket)
         endings = Endings(clients, pool, retrier(Time(), []))
         work = SentWork(None, 1, "a", "a", "", PLAN, History(), (OUTPUT,), "s3://b/status/", SINCE)
-        ended = Ended("j", work, job)
+        ended = Ended(job_id, work, job)
         if foresee:
             endings.foresee([ended])
         return endings.end(ended)
@@ -91,6 +91,41 @@ def test_a_status_that_s3_did_not_take_is_found_in_the_log(foresee):
     assert ending.failure.cause is Cause.STAGE_OUT
     assert "s3://b/ünï" in ending.failure.sentence
     assert "job role" in ending.failure.sentence
+
+
+class Listing:
+    """A bucket with a single job's output and its status, which is only in a name."""
+
+    def __init__(self, job_id, number):
+        self.status = Status(job_id, 1, "done", 0)
+        url = status_names.url("s3://b/status/", self.status, listed=True, number=number)
+        self.keys = [url.removeprefix("s3://b/"), "out"]
+
+    def get_object(self, Bucket, Key):
+        raise refused("NoSuchKey", 404)
+
+    def head_object(self, Bucket, Key):
+        return {"LastModified": SINCE, "ContentLength": 1, "ETag": "e"}
+
+    def list_objects_v2(self, Prefix, **_):
+        found = [{"Key": k, "LastModified": SINCE} for k in self.keys if k.startswith(Prefix)]
+        return {"Contents": found}
+
+
+@pytest.mark.parametrize("foresee", [True, False])
+@pytest.mark.parametrize(
+    ("container", "is_found"),
+    [
+        ({"environment": [{"name": "X"}, {"name": status_names.VARIABLE, "value": "42"}]}, True),
+        ({"environment": [None, {}, {"name": status_names.VARIABLE, "value": "4e1"}]}, False),
+        ({"environment": None}, False),
+    ],
+)
+def test_a_single_jobs_number_is_what_aws_batch_says(container, is_found, foresee):
+    bucket = Listing("0123abcd-2222", 42)
+    job = {"status": "SUCCEEDED", "container": {"exitCode": 0, **container}, "attempts": [{}]}
+    ending = end(job, bucket, events(), foresee, job_id="0123abcd-2222")
+    assert ending.status == (bucket.status if is_found else None)
 
 
 @pytest.mark.parametrize(

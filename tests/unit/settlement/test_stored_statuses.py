@@ -110,12 +110,90 @@ def test_more_children_than_a_page_holds_take_more_pages(bucket, statuses):
     assert bucket.calls == {"list": 3}
 
 
-def test_failures_and_single_jobs_are_fetched_and_the_others_are_not(bucket, statuses):
+def test_failures_and_jobs_without_a_number_are_fetched_and_the_others_are_not(bucket, statuses):
     single = replace(done(0), job_id="22222222")
     expected = [store(bucket, s) for s in (done(0), failed(1), done(2), single)]
     statuses.foresee([of(status) for status in expected])
     assert [statuses.read(of(status)).status for status in expected] == expected
     assert bucket.calls == {"list": 1, "get": 2}
+
+
+class Singles:
+    """Single jobs of one run, numbered as they are stored."""
+
+    def __init__(self, bucket):
+        self.bucket = bucket
+
+    def store(self, number, attempt=1, job=None, listed=True, **changed):
+        """The status that a job stores, and how it is asked for."""
+        job_id = job or f"{number:08d}-2222-3333-4444-555555555555"
+        status = replace(done(number, attempt), job_id=job_id, **changed)
+        self.bucket.put(status_names.url(PREFIX, status, listed, number), status)
+        return status, Attempt(job_id, attempt, PREFIX, number)
+
+
+@pytest.fixture
+def singles(bucket):
+    return Singles(bucket)
+
+
+def read_all(statuses, expected):
+    statuses.foresee([attempt for _, attempt in expected])
+    assert [statuses.read(attempt).status for _, attempt in expected] == [s for s, _ in expected]
+
+
+def test_single_jobs_that_ended_together_are_read_with_one_call(bucket, statuses, singles):
+    everything = [singles.store(number) for number in range(3000)]
+    read_all(statuses, everything[1500:2000:5])
+    assert bucket.calls == {"list": 1}
+    assert bucket.keys_listed < 600
+
+
+def test_of_single_jobs_failures_and_what_earlier_versions_stored_are_fetched(
+    bucket, statuses, singles
+):
+    failure = {"exit_code": 1, "cause": "COMMAND", "phase": "run"}
+    expected = [
+        singles.store(0),
+        singles.store(1, **failure),
+        singles.store(2, listed=False),
+        singles.store(3),
+        singles.store(4, attempt=2),
+    ]
+    singles.store(4, **failure)
+    read_all(statuses, expected)
+    assert bucket.calls == {"list": 1, "get": 2}
+
+
+def test_single_jobs_and_children_are_told_apart(bucket, statuses, singles):
+    child = store(bucket, done(7))
+    read_all(statuses, [singles.store(7), (child, of(child)), singles.store(8)])
+    assert bucket.calls == {"list": 2}
+
+
+def test_jobs_to_which_two_controllers_gave_one_number_are_told_apart(bucket, statuses, singles):
+    first, second = "aaaaaaaa-2222", "bbbbbbbb-2222"
+    expected = [singles.store(5, job=first), singles.store(5, job=second, files_in=9)]
+    read_all(statuses, expected)
+    assert bucket.calls == {"list": 1}
+    nobody = Attempt("cccccccc-2222", 1, PREFIX, 5)
+    assert statuses.read(nobody) == StoredStatus(None)
+
+
+def test_a_single_jobs_late_status_is_found_when_it_is_asked_for_again(statuses, singles):
+    attempt = Attempt("00000003-2222-3333-4444-555555555555", 1, PREFIX, 3)
+    statuses.foresee([attempt])
+    assert statuses.read(attempt) == StoredStatus(None)
+    status, _ = singles.store(3)
+    assert statuses.read(attempt).status == status
+
+
+def test_who_may_not_list_fetches_single_jobs(bucket, statuses, singles):
+    bucket.denied = {"list"}
+    expected = [singles.store(number, listed=False) for number in range(3)]
+    for _ in range(2):
+        read_all(statuses, expected)
+    assert bucket.calls == {"list": 1, "get": 6}
 
 
 def test_what_earlier_versions_stored_is_read(bucket, statuses):
