@@ -13,7 +13,7 @@ the job alone.
 
     status/PARENT/000017.1.json              the status of child 17's first attempt, to be fetched
     status/PARENT/000017.2.CODE.json         that of its second attempt, which succeeded
-    status/single/000000042.JOB.1.CODE.json  that of a single job, which succeeded
+    status/single/000000042.JOB/1.CODE.json  that of a single job, which succeeded
     status/JOB.1.json                        that of any other
 
 Standard library, Python 3.8.
@@ -53,7 +53,7 @@ _COMMON = (
 )
 _JOB = r"[A-Za-z0-9-]{8,64}"  # longer than an attempt
 _NAME = re.compile(
-    rf"([0-9]{{6,9}})\.(?:({_JOB})\.)?([0-9]{{1,4}})\.(?:([A-Za-z0-9_-]{{1,250}})\.)?json", re.ASCII
+    rf"([0-9]{{6,9}})\.(?:({_JOB})/)?([0-9]{{1,4}})\.(?:([A-Za-z0-9_-]{{1,250}})\.)?json", re.ASCII
 )
 
 
@@ -98,7 +98,7 @@ def url(prefix: str, status: Status, listed: bool, number: Optional[int] = None)
         return _with_code(where + start, status) or f"{where}{start}json"
     if number is None or not re.fullmatch(_JOB, status.job_id):
         return plain
-    start = f"{begin(SINGLE, number)}{status.job_id}.{status.attempt}."
+    start = f"{begin(SINGLE, number)}{status.job_id}/{status.attempt}."
     return _with_code(folder(prefix, SINGLE) + start, status) or plain
 
 

@@ -189,8 +189,8 @@ def test_a_single_job_is_no_array_and_arrays_can_be_turned_off(workflow):
     assert {workflow.text(f"{x}.txt") for x in range(3)} == {"none\n"}
     assert workflow.submissions() == 3
     # Their statuses are listed together all the same, in the order in which they were sent.
-    names = [path.name for path in workflow.stored.glob(".hutchbatch/runs/*/status/single/*.json")]
-    assert sorted(int(name.partition(".")[0]) for name in names) == [0, 1, 2]
+    found = list(workflow.stored.glob(".hutchbatch/runs/*/status/single/*/*.json"))
+    assert sorted(int(path.parent.name.partition(".")[0]) for path in found) == [0, 1, 2]
     assert not list(workflow.stored.glob(".hutchbatch/runs/*/status/*.json"))
     with journal(workflow) as record:
         assert all(attempt.seconds for attempt in record.rows(Attempt))

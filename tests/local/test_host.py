@@ -369,7 +369,9 @@ def as_ordinary_user(tmp_path: Path, order: dict) -> tuple[dict, str]:
             if os.geteuid() == 0:
                 os.chown(home / name, 65534, 65534)
         shutil.copytree(modules, home / "hosts")
-        order = json.loads(json.dumps(order).replace("HERE", str(home)))
+        order = json.loads(
+            json.dumps(order).replace("HERE", str(home)).replace("NAME", f"ordinary-{os.getpid()}")
+        )
         ours, theirs = socket.socketpair()
         with ours, theirs:
             process = subprocess.Popen(
@@ -393,7 +395,8 @@ def as_ordinary_user(tmp_path: Path, order: dict) -> tuple[dict, str]:
 
 
 ORDER = {
-    "environment": {"PATH": "/usr/bin:/bin", "HOSTNAME": "hutchbatch-ordinary-user"},
+    # Tests in other processes must not find these by their mark.
+    "environment": {"PATH": "/usr/bin:/bin", "HOSTNAME": "hutchbatch-NAME"},
     "directory": "/",
     "isolate": True,
     "root": "HERE/root",
@@ -402,7 +405,7 @@ ORDER = {
     "memory": None,
     "name": "ordinary",
     "ulimits": [],
-    "marks": ["HOSTNAME=hutchbatch-ordinary-user"],
+    "marks": ["HOSTNAME=hutchbatch-NAME"],
 }
 
 

@@ -404,7 +404,7 @@ def test_a_single_job_with_a_number_says_in_a_name_that_it_succeeded(
     good = numbered.run(numbered.task(steps=(step("true"),), listed=True))
     assert good.status is None  # not where it can be guessed
     (key,) = store.keys("status/single/")
-    name = status_names.read(key.rpartition("/")[2])
+    name = status_names.read(key.partition("status/single/")[2])
     assert name is not None
     assert (name.number, name.job, name.attempt) == (42, container.job_id, 1)
     status = status_names.status_in(status_names.SINGLE, name)

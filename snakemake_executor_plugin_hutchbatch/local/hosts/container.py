@@ -53,8 +53,10 @@ def execute(order: dict[str, Json], go: int, trouble: int) -> NoReturn:
         for name, soft, hard in order["ulimits"]:
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (soft, hard))
-        for number in (*IGNORED, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
+        # Also what the shell made its background jobs ignore.
+        for number in signal.valid_signals():
+            with contextlib.suppress(OSError):  # of some there is no other
+                signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the starter's threads block some
         os.umask(0o022)
         os.chdir(order["directory"])
