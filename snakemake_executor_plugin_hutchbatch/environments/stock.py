@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from ..aws.batch_calls import batched
 from ..software.conda import lock as locks
 from ..software.conda.lock import Lock
-from ..storage import small_objects
+from ..storage import bulk_removal, small_objects
 from ..storage.run_layout import WorkLayout
 from ..storage.urls import split_url
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 #: Locks that are read: a lab has some hundreds.
 MOST_LOCKS = 5_000
-#: Reads at once, and keys in one DeleteObjects (S3's most).
-THREADS, BULK = 8, 1_000
+#: Reads at once.
+THREADS = 8
 _KEY = re.compile(r"[0-9a-f]{32}")
 
 
@@ -103,10 +103,12 @@ class Stock:
         return [each for url in urls for each in self._list(url)]
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Removes objects in this order."""
-        for start in range(0, len(keys), BULK):
-            part: list[ObjectIdentifierTypeDef] = [{"Key": k} for k in keys[start : start + BULK]]
-            self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": part, "Quiet": True})
+        """Removes objects in this order; no more after a call in which one could not be."""
+        for part in batched(keys, bulk_removal.MOST):
+            refused = bulk_removal.delete(self._s3, self._bucket, [{"Key": key} for key in part])
+            if refused:
+                code, message = refused[0].get("Code", ""), refused[0].get("Message", "")
+                raise ClientError({"Error": {"Code": code, "Message": message}}, "DeleteObjects")
 
     def _list(self, url: str) -> Iterator[StoredObject]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from ..aws import errors
+from . import bulk_removal
 from .cleaning import UploadLeft
 from .urls import split_url
 from .work_files import StoredFile
@@ -15,9 +16,6 @@ from .work_files import StoredFile
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, PaginatorConfigTypeDef
-
-#: Keys in one DeleteObjects (S3's most).
-BULK = 1_000
 
 
 class Emptying:
@@ -81,20 +79,13 @@ class Emptying:
 
     def remove(self, files: Sequence[StoredFile]) -> list[str]:
         """Removes them; a sentence for each that could not be."""
-        faults: list[str] = []
-        for start in range(0, len(files), BULK):
-            part: list[ObjectIdentifierTypeDef] = [
-                {"Key": f.key, "VersionId": f.version} if f.version else {"Key": f.key}
-                for f in files[start : start + BULK]
-            ]
-            answer = self._s3.delete_objects(
-                Bucket=self.bucket, Delete={"Objects": part, "Quiet": True}
-            )
-            faults += [
-                f"s3://{self.bucket}/{error.get('Key', '')} stays: {error.get('Message', '')}"
-                for error in answer.get("Errors", [])
-            ]
-        return faults
+        objects: list[ObjectIdentifierTypeDef] = [
+            {"Key": f.key, "VersionId": f.version} if f.version else {"Key": f.key} for f in files
+        ]
+        return [
+            f"s3://{self.bucket}/{error.get('Key', '')} stays: {error.get('Message', '')}"
+            for error in bulk_removal.delete(self._s3, self.bucket, objects)
+        ]
 
     def abort(self, uploads: Iterable[UploadLeft]) -> list[str]:
         """Ends them; a sentence for each that could not be."""

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws.errors import explain
 from ..aws.retry import Retrier
+from . import bulk_removal
 from .run_layout import RunLayout, WorkLayout, is_run_id
 from .urls import split_url
 
@@ -73,5 +74,6 @@ class Leavings:
             Bucket=bucket, Prefix=split_url(run.private)[1]
         )
         for page in pages:
-            for item in page.get("Contents", []):
-                self._s3.delete_object(Bucket=bucket, Key=item["Key"])
+            keys = [item["Key"] for item in page.get("Contents", [])]
+            for key in bulk_removal.remove(self._s3, bucket, keys):
+                self._s3.delete_object(Bucket=bucket, Key=key)
