@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..storage.sweep import KEYS_A_CALL
+
 #: Keys of a page: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 PAGE = 1000
 #: Children that are not asked for, between two that are, from which two listings are cheaper than
-#: one: a call costs the controller about as much CPU as 150 keys of its answer (measured: 2.5 ms
-#: and 15 µs), and a key as much time as nothing.
-GAP = 150
+#: one.
+GAP = KEYS_A_CALL
 #: Attempts of a job that AWS Batch makes at most, each of which may leave a status.
 #: https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html
 ATTEMPTS = 10

@@ -27,8 +27,7 @@ import re
 import zlib
 from typing import Mapping, NamedTuple, Optional
 
-from . import strict_json
-from .taskspec import Status, dumps, make_status, status_url
+from .taskspec import Status, dumps, json_object, make_status, status_url
 from .typed_json import TaskSpecError
 
 #: Most bytes of a key, and of a part of it between slashes: file systems, and S3 servers that keep
@@ -134,12 +133,7 @@ def status_in(parent: str, name: Name) -> Status:
         raise TaskSpecError(f"a name that holds no status: {error}") from error
     if not inflating.eof or inflating.unused_data:
         raise TaskSpecError("a name that holds no whole status")
-    try:
-        raw = strict_json.loads(text)
-    except strict_json.StrictJsonError as error:
-        raise TaskSpecError(str(error)) from error
-    if not isinstance(raw, dict):
-        raise TaskSpecError("not a JSON object")
+    raw = json_object(text)
     job_id = name.job or f"{parent}:{name.number}"
     status = make_status({**raw, "job_id": job_id, "attempt": name.attempt})
     if not _succeeded(status):

@@ -331,7 +331,7 @@ def load_taskspec(text: str) -> TaskSpec:
 
     Raises ``TaskSpecError`` for anything that is not one of this version.
     """
-    raw = _object(text)
+    raw = json_object(text)
     _check_version(raw)
     steps = tuple(_step(item, f"steps[{i}]") for i, item in enumerate(list_of(raw, "steps")))
     if not steps:
@@ -360,7 +360,7 @@ def load_status(text: str) -> Status:
     impossible values: negative numbers, an invalid exit code."""
     if len(text) > STATUS_BYTES:
         raise TaskSpecError(f"longer than {STATUS_BYTES} bytes")
-    return make_status(_object(text))
+    return make_status(json_object(text))
 
 
 def make_status(raw: Dict[str, object]) -> Status:
@@ -446,7 +446,8 @@ def _script(raw: object, where: str) -> Script:
     return make(Script, {**raw, **texts, "packages": packages}, where)
 
 
-def _object(text: str) -> Dict[str, object]:
+def json_object(text: Union[str, bytes]) -> Dict[str, object]:
+    """Raises ``TaskSpecError`` for anything else."""
     try:
         raw = strict_json.loads(text)
     except strict_json.StrictJsonError as error:
